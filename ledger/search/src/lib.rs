@@ -1,0 +1,1 @@
+//! Full-text search over the ledger: a cache, rebuilt from the log.

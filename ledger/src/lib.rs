@@ -1,0 +1,1 @@
+//! The append-only Merkle ledger: committer, tiles, receipts, approvals queue, export, API.

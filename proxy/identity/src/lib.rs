@@ -1,0 +1,1 @@
+//! Who is calling, from verified facts only.

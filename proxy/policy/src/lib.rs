@@ -1,0 +1,1 @@
+//! Policy as a pure function: parse, decide, explain, mask.

@@ -1,0 +1,1 @@
+//! PostgreSQL through the gate.

@@ -1,0 +1,1 @@
+//! The proxy daemon: configuration, listeners, and one protocol crate per target kind.

@@ -1,0 +1,1 @@
+//! Harness with real parts; flow stories, conformance, crash tables, benches.
