@@ -1,1 +1,3 @@
 //! Every byte that crosses a boundary: events, seals, tiles, checkpoints, bundles.
+
+pub mod cbor;
