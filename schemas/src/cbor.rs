@@ -88,7 +88,7 @@ fn short_name<T>() -> &'static str {
 
 /// Declares a record: a struct whose CBOR form is a map with integer keys.
 ///
-/// Required fields are written `1 => name: Type`, optional ones `? 5 => name: Type` (held as `Option<Type>`, absent from
+/// Required fields are written `1 => name: Type`, optional ones `(?) 5 => name: Type` (held as `Option<Type>`, absent from
 /// the map when `None`). Keys must ascend and stay below 24, so that map order and shortest form follow by construction.
 /// Unknown, repeated and missing keys are refused on reading.
 #[macro_export]
@@ -109,13 +109,13 @@ macro_rules! record {
     (@take $field:ident, ?) => { $field };
     (
         $(#[$meta:meta])*
-        pub struct $name:ident {
+        $vis:vis struct $name:ident {
             $( $(#[$field_meta:meta])* $(($opt:tt))? $key:literal => $field:ident : $ty:ty ),* $(,)?
         }
     ) => {
         $(#[$meta])*
         #[derive(Clone, Debug, PartialEq, Eq)]
-        pub struct $name {
+        $vis struct $name {
             $( $(#[$field_meta])* pub $field: $crate::record!(@ty $ty $(, $opt)?), )*
         }
 
@@ -300,7 +300,7 @@ mod tests {
 
     record! {
         /// A record for the tests.
-        pub struct Sample {
+        struct Sample {
             /// A number.
             1 => number: u64,
             /// Some bytes.
