@@ -98,11 +98,11 @@ macro_rules! record {
     (@present $self:ident, $field:ident) => { 1 };
     (@present $self:ident, $field:ident, ?) => { usize::from($self.$field.is_some()) };
     (@write $map:ident, $self:ident, $key:literal, $field:ident) => {
-        serde::ser::SerializeMap::serialize_entry(&mut $map, &($key as u8), &$self.$field)?
+        serde::ser::SerializeMap::serialize_entry(&mut $map, &{ const KEY: u8 = $key; KEY }, &$self.$field)?
     };
     (@write $map:ident, $self:ident, $key:literal, $field:ident, ?) => {
         if let Some(value) = &$self.$field {
-            serde::ser::SerializeMap::serialize_entry(&mut $map, &($key as u8), value)?
+            serde::ser::SerializeMap::serialize_entry(&mut $map, &{ const KEY: u8 = $key; KEY }, value)?
         }
     };
     (@take $field:ident) => { $field.ok_or_else(|| serde::de::Error::missing_field(stringify!($field)))? };
@@ -120,7 +120,6 @@ macro_rules! record {
         }
 
         impl serde::Serialize for $name {
-            #[expect(clippy::as_conversions, reason = "keys are literals below 24")]
             #[allow(unused_mut, clippy::allow_attributes, reason = "a record may be empty")]
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 let length = 0 $( + $crate::record!(@present self, $field $(, $opt)?) )*;

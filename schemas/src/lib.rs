@@ -1,3 +1,6 @@
 //! Every byte that crosses a boundary: events, seals, tiles, checkpoints, bundles.
 
 pub mod cbor;
+pub mod digest;
+pub mod key;
+pub mod seal;
