@@ -2,5 +2,6 @@
 
 pub mod cbor;
 pub mod digest;
+pub mod event;
 pub mod key;
 pub mod seal;

@@ -1,0 +1,276 @@
+//! Bodies of access: sessions, commands and what was released to the agent.
+//!
+//! All of it is neutral of protocols: a PostgreSQL statement, an S3 request and a Kubernetes request have the same
+//! shape, and only the proxies know how a row is framed on the wire.
+
+use std::collections::BTreeMap;
+
+use crate::cbor::Bytes;
+use crate::digest::Digest;
+
+crate::code! {
+    /// What a request does to a resource; the word that rules of a policy use.
+    pub enum Action {
+        /// Reads content.
+        Read = 0 "read",
+        /// Adds or changes content.
+        Write = 1 "write",
+        /// Removes content.
+        Delete = 2 "delete",
+        /// Creates, alters or drops a definition (DDL, a bucket's configuration, a resource of a cluster).
+        Define = 3 "define",
+        /// Changes who may do what.
+        Grant = 4 "grant",
+        /// Runs code in the target.
+        Execute = 5 "execute",
+        /// Changes or shows settings of the session alone.
+        Session = 6 "session",
+        /// Begins or ends a transaction.
+        Transaction = 7 "transaction",
+    }
+}
+
+crate::code! {
+    /// What a policy says of a request; the strictest over all its accesses holds.
+    pub enum Effect {
+        /// It passes.
+        Allow = 0 "allow",
+        /// It passes when people approve.
+        Ask = 1 "ask",
+        /// It does not pass.
+        Deny = 2 "deny",
+    }
+}
+
+crate::code! {
+    /// What the gate did with a command.
+    pub enum Outcome {
+        /// Policy allows it; it was sent to the target after this event was durable.
+        Allowed = 0 "allowed",
+        /// People approved it; it was sent to the target after this event was durable.
+        Approved = 1 "approved",
+        /// Policy denies it; nothing was sent.
+        Denied = 2 "denied",
+        /// A person refused it; nothing was sent.
+        Refused = 3 "refused",
+        /// Nobody approved it in time; nothing was sent.
+        Expired = 4 "expired",
+    }
+}
+
+/// One thing that a request does: an action, and the resource that it does it to.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+pub struct Access(
+    /// What is done.
+    pub Action,
+    /// To what (`schema.table`, `bucket/key`, `namespace/pods/name`); `None` where there is nothing to name.
+    pub Option<String>,
+);
+
+/// A fact about a request that conditions of rules may test.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(untagged)]
+pub enum Attribute {
+    /// Yes or no.
+    Bool(bool),
+    /// A count.
+    Integer(u64),
+    /// A word; never a value of the target's data.
+    Text(String),
+}
+
+crate::record! {
+    /// Who is calling, from verified claims only; what roles are matched on.
+    pub struct Principal {
+        /// How the caller proved who it is: `api-key`, `oidc`, `client-certificate`, `aws-iam`.
+        1 => method: String,
+        /// Who vouches: the issuer of the token, or the name of the key store.
+        2 => issuer: String,
+        /// The subject that the issuer names.
+        3 => subject: String,
+        /// The client, where the issuer tells it apart from the subject.
+        (?) 4 => client_id: String,
+        /// Groups that the issuer states, sorted.
+        5 => groups: Vec<String>,
+        /// SHA-256 of the credential's public part (key identifier, token without its signature, certificate).
+        6 => evidence: Digest,
+    }
+}
+
+crate::record! {
+    /// The facts that a decision is made from, with the principal and the target of the session.
+    pub struct Facts {
+        /// Everything that the request does.
+        1 => accesses: Vec<Access>,
+        /// More about it, by name.
+        2 => attributes: BTreeMap<String, Attribute>,
+    }
+}
+
+crate::record! {
+    /// What the policy decided, so that it can be decided again.
+    pub struct DecisionRecord {
+        /// The effect.
+        1 => effect: Effect,
+        /// Digest of the policy's exact bytes.
+        2 => policy: Digest,
+        /// The rule that decided; absent when none matched.
+        (?) 3 => rule: String,
+        /// The reason, as the rule states it.
+        4 => reason: String,
+        /// Name of the approval that the rule asks for.
+        (?) 5 => approval: String,
+    }
+}
+
+crate::record! {
+    /// An agent was let in.
+    pub struct SessionOpened {
+        /// Name of the target, as in the policy.
+        1 => target: String,
+        /// Protocol: `postgres`, `s3`, `kubernetes`.
+        2 => protocol: String,
+        /// Who it is.
+        3 => principal: Principal,
+        /// Where it comes from: address and port.
+        4 => peer: String,
+        /// TLS version and cipher suite of the agent's connection.
+        5 => transport: String,
+        /// Digest of the policy in force.
+        6 => policy: Digest,
+        /// Name that the client gives itself; a claim, not a fact.
+        (?) 7 => client: String,
+    }
+}
+
+crate::record! {
+    /// A session ended.
+    pub struct SessionClosed {
+        /// Why: `agent`, `target`, `idle`, `limit`, `ledger`, `shutdown`, `protocol`.
+        1 => reason: String,
+        /// Commands that the session recorded.
+        2 => commands: u64,
+        /// Bytes released to the agent.
+        3 => bytes: u64,
+    }
+}
+
+crate::record! {
+    /// What the gate did with a command, durable before the command reaches the target.
+    pub struct Command {
+        /// The command as it may be read: every literal replaced by a typed placeholder.
+        1 => statement: String,
+        /// HMAC-SHA-256 of its exact bytes, under the proxy's digest key.
+        2 => digest: Digest,
+        /// What it does.
+        3 => facts: Facts,
+        /// What the policy says of it.
+        4 => decision: DecisionRecord,
+        /// What became of it.
+        5 => outcome: Outcome,
+        /// Types of its bound parameters, as the protocol names them.
+        6 => parameters: Vec<String>,
+        /// Sequence in this session of the approval request, where there was one.
+        (?) 7 => request: u64,
+        /// Leaf hashes of the decisions that permit it.
+        (?) 8 => approvals: Vec<Digest>,
+    }
+}
+
+crate::record! {
+    /// A column of a released table.
+    pub struct Column {
+        /// Its name in the response.
+        1 => name: String,
+        /// Its type, as the target names it.
+        2 => data_type: String,
+        /// The resource that its values come from; absent when computed or unknown.
+        (?) 3 => origin: String,
+        /// How it was masked; absent when released as it is.
+        (?) 4 => technique: String,
+        /// The mask of the policy that says so.
+        (?) 5 => mask: String,
+    }
+}
+
+/// A part of released bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Frame {
+    /// Bytes exactly as they went to the agent.
+    Verbatim(Bytes),
+    /// A row, framed as the protocol says (for PostgreSQL one DataRow message).
+    Row(Vec<Option<Bytes>>),
+}
+
+crate::record! {
+    /// A part of what was released, durable before any of its bytes leaves.
+    ///
+    /// The wire forms of all frames of a command, in order, are exactly the bytes that the agent got.
+    pub struct ResponseChunk {
+        /// Sequence in this session of the command that it answers.
+        1 => command: u64,
+        /// Number of the chunk, from 0 without gaps.
+        2 => chunk: u64,
+        /// The columns of the rows that follow, where a table begins.
+        (?) 3 => columns: Vec<Column>,
+        /// The bytes.
+        4 => frames: Vec<Frame>,
+    }
+}
+
+crate::record! {
+    /// How a command ended.
+    pub struct ResponseEnd {
+        /// Sequence in this session of the command.
+        1 => command: u64,
+        /// `complete`, `failed`, `skipped` (an earlier command of its group failed) or `cut` (the session broke).
+        2 => status: String,
+        /// The protocol's own code of the result: SQLSTATE or HTTP status.
+        (?) 3 => code: String,
+        /// Chunks recorded.
+        4 => chunks: u64,
+        /// Rows released.
+        5 => rows: u64,
+        /// Bytes released.
+        6 => bytes: u64,
+        /// Cells masked, by name of the mask.
+        7 => masked: BTreeMap<String, u64>,
+    }
+}
+
+impl serde::Serialize for Frame {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Verbatim(bytes) => bytes.serialize(serializer),
+            Self::Row(cells) => cells.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Frame {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(FrameVisitor)
+    }
+}
+
+struct FrameVisitor;
+
+impl<'de> serde::de::Visitor<'de> for FrameVisitor {
+    type Value = Frame;
+
+    fn expecting(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("a byte string, or an array of cells")
+    }
+
+    fn visit_bytes<E: serde::de::Error>(self, bytes: &[u8]) -> Result<Frame, E> {
+        Ok(Frame::Verbatim(Bytes(bytes.to_vec())))
+    }
+
+    fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut cells: A) -> Result<Frame, A::Error> {
+        let mut row = Vec::new();
+        while let Some(cell) = cells.next_element()? {
+            row.push(cell);
+        }
+        Ok(Frame::Row(row))
+    }
+}

@@ -1,0 +1,84 @@
+//! Bodies of approvals: what waits, what a person decided about it, and what nobody decided.
+//!
+//! A decision is bound to the exact request (by leaf hash), and through it and again by value to the command, the
+//! session, the target and the policy, so that it fits no other command.
+
+use super::access::{DecisionRecord, Facts};
+use super::{SessionId, Timestamp};
+use crate::digest::Digest;
+
+crate::code! {
+    /// What a person decided.
+    pub enum Verdict {
+        /// The command may run, once.
+        Approve = 0 "approve",
+        /// It may not.
+        Deny = 1 "deny",
+    }
+}
+
+crate::record! {
+    /// Who must approve.
+    pub struct Requirement {
+        /// Name of the approval in the policy.
+        1 => name: String,
+        /// A person of any of these groups counts.
+        2 => groups: Vec<String>,
+        /// How many distinct people must approve.
+        3 => people: u64,
+        /// Whether people whom the requester counts as its own may approve.
+        4 => requester_may_approve: bool,
+    }
+}
+
+crate::record! {
+    /// A command waits for people.
+    pub struct ApprovalRequested {
+        /// Name of the target.
+        1 => target: String,
+        /// The command as it may be read.
+        2 => statement: String,
+        /// HMAC-SHA-256 of its exact bytes, as in the command event that follows.
+        3 => command: Digest,
+        /// What it does.
+        4 => facts: Facts,
+        /// What the policy says of it.
+        5 => decision: DecisionRecord,
+        /// Who must approve.
+        6 => requirement: Requirement,
+        /// When the request expires.
+        7 => expires: Timestamp,
+    }
+}
+
+crate::record! {
+    /// A person decided; sealed with that person's own key.
+    pub struct ApprovalDecided {
+        /// Leaf hash of the request event.
+        1 => request: Digest,
+        /// The request's command digest.
+        2 => command: Digest,
+        /// The request's session.
+        3 => session: SessionId,
+        /// The request's target.
+        4 => target: String,
+        /// The request's policy.
+        5 => policy: Digest,
+        /// The request's expiry.
+        6 => expires: Timestamp,
+        /// The decision.
+        7 => verdict: Verdict,
+        /// Why, in the person's words.
+        8 => reason: String,
+    }
+}
+
+crate::record! {
+    /// A request ended without a decision.
+    pub struct ApprovalExpired {
+        /// Sequence in this session of the request.
+        1 => request: u64,
+        /// Why: `time`, `agent` (it went away or cancelled), `shutdown`.
+        2 => reason: String,
+    }
+}

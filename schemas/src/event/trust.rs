@@ -1,0 +1,180 @@
+//! Bodies of trust and upkeep: the log's beginning, keys, policy, readers, reviewers, retention and faults.
+//!
+//! Genesis and every change of keys are sealed by an administrator's key, so that the ledger cannot enrol an approver.
+
+use super::{SessionId, Timestamp};
+use crate::cbor::Bytes;
+use crate::digest::Digest;
+use crate::key::{KeyBytes, KeyId};
+
+crate::code! {
+    /// What a key may emit.
+    pub enum Role {
+        /// Sessions, commands, responses, snapshots.
+        Proxy = 0 "proxy",
+        /// The ledger's own events.
+        Ledger = 1 "ledger",
+        /// Approvals and reviews.
+        Person = 2 "person",
+        /// Changes of keys.
+        Administrator = 3 "administrator",
+    }
+}
+
+crate::record! {
+    /// An administrator named at the beginning.
+    pub struct Administrator {
+        /// Name for people.
+        1 => name: String,
+        /// Ed25519 public key.
+        2 => key: KeyBytes,
+    }
+}
+
+crate::record! {
+    /// The first event of a log.
+    pub struct Genesis {
+        /// The log's name, as in its checkpoints (C2SP tlog-checkpoint origin).
+        1 => origin: String,
+        /// Ed25519 public key that signs its checkpoints; signs nothing else.
+        2 => log_key: KeyBytes,
+        /// Who may enrol and revoke keys; the first one seals this event.
+        3 => administrators: Vec<Administrator>,
+    }
+}
+
+crate::record! {
+    /// A key may emit from here on.
+    pub struct KeyEnrolled {
+        /// Ed25519 public key.
+        1 => key: KeyBytes,
+        /// What it may emit.
+        2 => role: Role,
+        /// Name for people.
+        3 => name: String,
+        /// Groups of a person, sorted; empty for the other roles.
+        4 => groups: Vec<String>,
+    }
+}
+
+crate::record! {
+    /// A key may not emit any more.
+    pub struct KeyRevoked {
+        /// The key.
+        1 => key: KeyId,
+        /// Why.
+        2 => reason: String,
+    }
+}
+
+crate::record! {
+    /// A key takes the place, role, name and groups of another.
+    pub struct KeyRotated {
+        /// The key that ends here.
+        1 => from: KeyId,
+        /// The key that begins here.
+        2 => to: KeyBytes,
+    }
+}
+
+crate::record! {
+    /// The exact bytes of a policy; long ones in several parts, one event each.
+    pub struct PolicySnapshot {
+        /// SHA-256 of the whole.
+        1 => policy: Digest,
+        /// Which part this is, from 0.
+        2 => part: u64,
+        /// How many there are.
+        3 => parts: u64,
+        /// The bytes of this part.
+        4 => bytes: Bytes,
+    }
+}
+
+crate::record! {
+    /// A target's catalog, from which names were resolved; long ones in several parts.
+    pub struct CatalogSnapshot {
+        /// Name of the target.
+        1 => target: String,
+        /// SHA-256 of the whole.
+        2 => catalog: Digest,
+        /// Which part this is, from 0.
+        3 => part: u64,
+        /// How many there are.
+        4 => parts: u64,
+        /// The bytes of this part.
+        5 => bytes: Bytes,
+    }
+}
+
+crate::record! {
+    /// Somebody read the evidence.
+    pub struct EvidenceRead {
+        /// Who, as the ledger authenticated it.
+        1 => reader: String,
+        /// What was done: `search`, `replay`, `export`.
+        2 => operation: String,
+        /// The question, without values.
+        3 => scope: String,
+    }
+}
+
+crate::record! {
+    /// A reviewer signed off a period; sealed with that person's own key.
+    pub struct ReviewSigned {
+        /// Start of the period.
+        1 => from: Timestamp,
+        /// End of the period, not part of it.
+        2 => to: Timestamp,
+        /// RFC 9162 root of the log that was reviewed.
+        3 => root: Digest,
+        /// Size of that log.
+        4 => size: u64,
+        /// What was found.
+        5 => finding: String,
+    }
+}
+
+crate::record! {
+    /// A checkpoint was witnessed elsewhere.
+    pub struct Anchor {
+        /// By whom.
+        1 => witness: String,
+        /// The signed note, or the RFC 3161 reply.
+        2 => evidence: Bytes,
+    }
+}
+
+crate::record! {
+    /// Evidence of a session is kept past its retention.
+    pub struct Hold {
+        /// The session.
+        1 => session: SessionId,
+        /// Why.
+        2 => reason: String,
+        /// Whether the hold ends here.
+        3 => released: bool,
+    }
+}
+
+crate::record! {
+    /// Entries past their retention were erased; their hashes stay.
+    pub struct Erasure {
+        /// First index.
+        1 => first: u64,
+        /// Number of entries.
+        2 => count: u64,
+        /// Under which rule.
+        3 => rule: String,
+    }
+}
+
+crate::record! {
+    /// Something went wrong.
+    pub struct Fault {
+        /// Where: `gate`, `target`, `ledger`, `clock`.
+        1 => place: String,
+        /// What, in words of ours, without values.
+        2 => text: String,
+    }
+}
