@@ -138,7 +138,6 @@ macro_rules! kinds {
 
         /// What happened: one variant to a kind.
         #[derive(Clone, Debug, PartialEq, Eq)]
-        #[expect(clippy::large_enum_variant, reason = "events are encoded and dropped at once, never kept in bulk")]
         pub enum Body { $( $(#[$meta])* $variant($body), )* }
 
         impl Body {

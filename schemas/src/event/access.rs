@@ -198,7 +198,7 @@ crate::record! {
 pub enum Frame {
     /// Bytes exactly as they went to the agent.
     Verbatim(Bytes),
-    /// A row, framed as the protocol says (for PostgreSQL one DataRow message).
+    /// A row, framed as the protocol says (for PostgreSQL one `DataRow` message).
     Row(Vec<Option<Bytes>>),
 }
 
