@@ -5,7 +5,7 @@
 //! the value again and compares bytes: whatever is not the one encoding of its value is refused, so no two byte strings
 //! mean the same event.
 //!
-//! [`record!`] declares a struct together with its integer keys. Not here: floats, tags (the COSE tag is written by
+//! [`record!`](crate::record!) declares a struct together with its integer keys. Not here: floats, tags (the COSE tag is written by
 //! [`crate::seal`]) and indefinite lengths.
 
 use serde::Serialize;
