@@ -4,4 +4,5 @@ pub mod cbor;
 pub mod digest;
 pub mod event;
 pub mod key;
+pub mod merkle;
 pub mod seal;
