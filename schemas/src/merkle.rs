@@ -336,9 +336,9 @@ fn inclusion_length(index: u64, size: u64) -> usize {
     while end - start > 1 {
         let middle = start + split(end - start);
         if index < middle {
-            end = middle
+            end = middle;
         } else {
-            start = middle
+            start = middle;
         }
         length += 1;
     }
@@ -351,9 +351,9 @@ fn consistency_length(from: u64, to: u64) -> usize {
     while end != from {
         let middle = start + split(end - start);
         if from <= middle {
-            end = middle
+            end = middle;
         } else {
-            start = middle
+            start = middle;
         }
         length += 1;
     }
