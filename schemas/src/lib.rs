@@ -7,3 +7,4 @@ pub mod event;
 pub mod key;
 pub mod merkle;
 pub mod seal;
+pub mod tile;
