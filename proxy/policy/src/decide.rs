@@ -1,0 +1,328 @@
+//! The decision: a pure function of the snapshot, the principal, the target and the facts.
+//!
+//! For each access the first rule that matches it decides; no match denies. Over all accesses the strictest effect holds:
+//! deny before ask before allow. A request that does nothing nameable still has one access; one without any is denied.
+
+use std::collections::BTreeSet;
+
+use exhibit_schemas::event::access::{Access, DecisionRecord, Effect, Facts, Principal};
+
+use crate::snapshot::{NO_RESOURCE, Role, Rule, Snapshot};
+
+/// Decides a request.
+pub fn decide(snapshot: &Snapshot, principal: &Principal, target: &str, facts: &Facts) -> DecisionRecord {
+    let roles = roles(snapshot, principal);
+    let mut strictest: Option<Outcome<'_>> = None;
+    for access in &facts.accesses {
+        let rule = snapshot
+            .rules
+            .iter()
+            .find(|rule| rule.matches(&roles, target, access, facts));
+        let outcome = Outcome {
+            effect: rule.map_or(Effect::Deny, |rule| rule.effect),
+            rule,
+        };
+        // The first of the equally strict ones is named, so that the same request always names the same rule.
+        strictest = match strictest.take() {
+            Some(other) if other.effect >= outcome.effect => Some(other.with_approval_of(&outcome)),
+            _ => Some(outcome),
+        };
+    }
+    let Outcome { effect, rule } = strictest.unwrap_or(Outcome {
+        effect: Effect::Deny,
+        rule: None,
+    });
+    DecisionRecord {
+        effect,
+        policy: snapshot.digest(),
+        rule: rule.map(|rule| rule.name.clone()),
+        reason: rule.map_or_else(|| "no rule allows it".to_owned(), |rule| rule.reason.clone()),
+        approval: rule.and_then(|rule| rule.approval.clone()),
+    }
+}
+
+/// What one access, or all up to here, came to.
+struct Outcome<'a> {
+    effect: Effect,
+    rule: Option<&'a Rule>,
+}
+
+impl<'a> Outcome<'a> {
+    /// Two accesses that ask for different approvals cannot both be met by one request: that is denied.
+    fn with_approval_of(self, other: &Self) -> Self {
+        let approval = |rule: Option<&'a Rule>| rule.and_then(|rule| rule.approval.as_ref());
+        let conflict = self.effect == Effect::Ask
+            && other.effect == Effect::Ask
+            && approval(self.rule) != other.rule.and_then(|rule| rule.approval.as_ref());
+        if conflict {
+            Self {
+                effect: Effect::Deny,
+                rule: None,
+            }
+        } else {
+            self
+        }
+    }
+}
+
+/// Names of the roles that the principal has.
+fn roles<'a>(snapshot: &'a Snapshot, principal: &Principal) -> BTreeSet<&'a str> {
+    let has = |role: &&Role| role.matches(principal);
+    snapshot
+        .roles
+        .iter()
+        .filter(has)
+        .map(|role| role.name.as_str())
+        .collect()
+}
+
+impl Role {
+    fn matches(&self, principal: &Principal) -> bool {
+        let Self {
+            name: _,
+            method,
+            issuer,
+            subject,
+            client_id,
+            groups,
+        } = self;
+        let given = |pattern: &Option<crate::pattern::Pattern>, value: Option<&str>| {
+            pattern
+                .as_ref()
+                .is_none_or(|pattern| value.is_some_and(|value| pattern.matches(value)))
+        };
+        given(method, Some(&principal.method))
+            && given(issuer, Some(&principal.issuer))
+            && given(subject, Some(&principal.subject))
+            && given(client_id, principal.client_id.as_deref())
+            && groups.as_ref().is_none_or(|groups| {
+                groups
+                    .iter()
+                    .all(|pattern| principal.groups.iter().any(|group| pattern.matches(group)))
+            })
+    }
+}
+
+impl Rule {
+    fn matches(&self, roles: &BTreeSet<&str>, target: &str, Access(action, resource): &Access, facts: &Facts) -> bool {
+        let resource = resource.as_deref();
+        self.actions.contains(action)
+            && self.targets.contains(target)
+            && self.roles.iter().any(|role| roles.contains(role.as_str()))
+            && self.resources.as_ref().is_none_or(|patterns| {
+                patterns.iter().any(|pattern| match resource {
+                    Some(resource) => pattern.as_str() != NO_RESOURCE && pattern.matches(resource),
+                    None => pattern.as_str() == NO_RESOURCE,
+                })
+            })
+            && self
+                .when
+                .iter()
+                .all(|(name, wanted)| facts.attributes.get(name) == Some(wanted))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use exhibit_schemas::digest::Digest;
+    use exhibit_schemas::event::access::{Access, Action, Attribute, Effect, Facts, Principal};
+
+    use super::decide;
+    use crate::snapshot::Snapshot;
+
+    const POLICY: &str = r#"
+version = 1
+[[roles]]
+name = "agent"
+match = { method = "api-key", subject = "ci-*", groups = ["dev*"] }
+[[targets]]
+name = "clinic"
+protocol = "postgres"
+[[targets]]
+name = "billing"
+protocol = "postgres"
+[[approvals]]
+name = "dba"
+groups = ["dba"]
+people = 1
+expires_s = 900
+[[approvals]]
+name = "privacy"
+groups = ["privacy"]
+people = 1
+expires_s = 900
+[[rules]]
+name = "no-mass-updates"
+roles = ["agent"]
+targets = ["clinic"]
+actions = ["write"]
+when = { no_where = true }
+effect = "deny"
+reason = "an update needs a WHERE"
+[[rules]]
+name = "writes"
+roles = ["agent"]
+targets = ["clinic"]
+actions = ["write"]
+resources = ["public.claims"]
+effect = "allow"
+[[rules]]
+name = "schema"
+roles = ["agent"]
+targets = ["clinic"]
+actions = ["define"]
+effect = "ask"
+approval = "dba"
+[[rules]]
+name = "notes"
+roles = ["agent"]
+targets = ["clinic"]
+actions = ["read"]
+resources = ["public.notes"]
+effect = "ask"
+approval = "privacy"
+[[rules]]
+name = "reads"
+roles = ["agent"]
+targets = ["clinic"]
+actions = ["read"]
+resources = ["public.*", "none"]
+effect = "allow"
+"#;
+
+    fn agent() -> Principal {
+        Principal {
+            method: "api-key".into(),
+            issuer: "exhibit".into(),
+            subject: "ci-agent".into(),
+            client_id: None,
+            groups: vec!["developers".into()],
+            evidence: Digest([0; 32]),
+        }
+    }
+
+    fn facts(accesses: &[(Action, &str)], no_where: bool) -> Facts {
+        let named = |(action, resource): &(Action, &str)| {
+            Access(*action, (!resource.is_empty()).then(|| (*resource).to_owned()))
+        };
+        let attributes: BTreeMap<_, _> = [("no_where".to_owned(), Attribute::Bool(no_where))].into();
+        Facts {
+            accesses: accesses.iter().map(named).collect(),
+            attributes,
+        }
+    }
+
+    fn check(accesses: &[(Action, &str)], effect: Effect, rule: Option<&str>) {
+        let snapshot = Snapshot::parse(POLICY.as_bytes()).unwrap();
+        let decision = decide(&snapshot, &agent(), "clinic", &facts(accesses, false));
+        assert_eq!(
+            (decision.effect, decision.rule.as_deref()),
+            (effect, rule),
+            "{accesses:?}"
+        );
+        assert_eq!(decision.policy, snapshot.digest());
+    }
+
+    #[test]
+    fn the_first_rule_that_matches_decides_an_access() {
+        check(&[(Action::Read, "public.patients")], Effect::Allow, Some("reads"));
+        check(&[(Action::Read, "public.notes")], Effect::Ask, Some("notes"));
+        check(&[(Action::Write, "public.claims")], Effect::Allow, Some("writes"));
+    }
+
+    #[test]
+    fn what_no_rule_names_is_denied() {
+        check(&[], Effect::Deny, None);
+        check(&[(Action::Read, "secret.patients")], Effect::Deny, None);
+        check(&[(Action::Write, "public.patients")], Effect::Deny, None);
+        check(&[(Action::Execute, "public.anything")], Effect::Deny, None);
+    }
+
+    #[test]
+    fn the_strictest_access_decides_in_any_order() {
+        let read = (Action::Read, "public.patients");
+        let define = (Action::Define, "public.patients");
+        let stranger = (Action::Read, "secret.patients");
+        for accesses in [[read, define], [define, read]] {
+            check(&accesses, Effect::Ask, Some("schema"));
+        }
+        for accesses in [[define, stranger], [stranger, define]] {
+            check(&accesses, Effect::Deny, None);
+        }
+    }
+
+    #[test]
+    fn two_different_approvals_at_once_are_denied() {
+        let (define, notes) = ((Action::Define, "public.x"), (Action::Read, "public.notes"));
+        for accesses in [[define, notes], [notes, define]] {
+            check(&accesses, Effect::Deny, None);
+        }
+    }
+
+    #[test]
+    fn requests_that_name_nothing_need_the_word_none() {
+        check(&[(Action::Read, "")], Effect::Allow, Some("reads"));
+        check(&[(Action::Read, "none")], Effect::Deny, None);
+        check(&[(Action::Transaction, "")], Effect::Deny, None);
+    }
+
+    #[test]
+    fn conditions_are_compared_exactly() {
+        let snapshot = Snapshot::parse(POLICY.as_bytes()).unwrap();
+        let decide = |facts: &Facts| decide(&snapshot, &agent(), "clinic", facts);
+        let update = facts(&[(Action::Write, "public.claims")], true);
+        assert_eq!(decide(&update).reason, "an update needs a WHERE");
+        assert_eq!(decide(&update).effect, Effect::Deny);
+    }
+
+    #[test]
+    fn a_role_needs_every_claim_that_it_names() {
+        let snapshot = Snapshot::parse(POLICY.as_bytes()).unwrap();
+        let read = facts(&[(Action::Read, "public.patients")], false);
+        let effect = |principal: &Principal, target: &str| decide(&snapshot, principal, target, &read).effect;
+        assert_eq!(effect(&agent(), "clinic"), Effect::Allow);
+        assert_eq!(effect(&agent(), "billing"), Effect::Deny);
+        assert_eq!(
+            effect(
+                &Principal {
+                    method: "oidc".into(),
+                    ..agent()
+                },
+                "clinic"
+            ),
+            Effect::Deny
+        );
+        assert_eq!(
+            effect(
+                &Principal {
+                    subject: "dev-agent".into(),
+                    ..agent()
+                },
+                "clinic"
+            ),
+            Effect::Deny
+        );
+        assert_eq!(
+            effect(
+                &Principal {
+                    groups: vec!["ops".into()],
+                    ..agent()
+                },
+                "clinic"
+            ),
+            Effect::Deny
+        );
+        assert_eq!(
+            effect(
+                &Principal {
+                    groups: vec![],
+                    ..agent()
+                },
+                "clinic"
+            ),
+            Effect::Deny
+        );
+    }
+}

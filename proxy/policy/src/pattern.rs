@@ -1,0 +1,101 @@
+//! Patterns of a policy: `*` matches any run of characters, everything else matches itself.
+
+/// Bytes of a pattern at the most; names in the targets are shorter.
+pub const PATTERN_BYTES_MAX: usize = 1_024;
+
+/// A pattern over names of resources, subjects or groups.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pattern {
+    text: String,
+}
+
+/// The pattern is longer than [`PATTERN_BYTES_MAX`], or empty.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("a pattern has 1 to {PATTERN_BYTES_MAX} bytes, this one {bytes}")]
+pub struct PatternError {
+    /// Its length.
+    pub bytes: usize,
+}
+
+impl Pattern {
+    /// Takes the text of a pattern.
+    ///
+    /// # Errors
+    /// [`PatternError`] for an empty or very long one.
+    pub fn new(text: &str) -> Result<Self, PatternError> {
+        if text.is_empty() || text.len() > PATTERN_BYTES_MAX {
+            return Err(PatternError { bytes: text.len() });
+        }
+        Ok(Self { text: text.to_owned() })
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Whether the whole of `name` matches. At most `pattern × name` steps, and no recursion.
+    pub fn matches(&self, name: &str) -> bool {
+        let mut pieces = self.text.split('*');
+        // What stands before the first star must begin the name; `split` gives at least one piece.
+        let Some(mut rest) = pieces.next().and_then(|first| name.strip_prefix(first)) else {
+            return false;
+        };
+        let Some(last) = pieces.next_back() else {
+            return rest.is_empty(); // no star at all
+        };
+        // Between two stars the leftmost place is always good enough.
+        for piece in pieces {
+            match rest.find(piece) {
+                Some(place) => rest = rest.get(place + piece.len()..).unwrap_or(""),
+                None => return false,
+            }
+        }
+        rest.ends_with(last)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::Pattern;
+
+    /// The definition: a star is nothing, or one character and the star again.
+    fn by_definition(pattern: &[u8], name: &[u8]) -> bool {
+        match pattern.split_first() {
+            None => name.is_empty(),
+            Some((b'*', rest)) => by_definition(rest, name) || (!name.is_empty() && by_definition(pattern, &name[1..])),
+            Some((byte, rest)) => name.first() == Some(byte) && by_definition(rest, &name[1..]),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn matches_as_defined(pattern in "[ab*]{1,8}", name in "[ab]{0,10}") {
+            let wanted = by_definition(pattern.as_bytes(), name.as_bytes());
+            prop_assert_eq!(Pattern::new(&pattern).unwrap().matches(&name), wanted);
+        }
+    }
+
+    #[test]
+    fn only_the_star_is_special() {
+        let check = |pattern: &str, name: &str, wanted| {
+            assert_eq!(Pattern::new(pattern).unwrap().matches(name), wanted, "{pattern} {name}");
+        };
+        check("public.*", "public.notes", true);
+        check("public.*", "publicxnotes", false);
+        check("*.ssn", "public.patients.ssn", true);
+        check("a?", "ab", false);
+        check("[a]", "a", false);
+        check("é*é", "é", false);
+        check("*", "", true);
+    }
+
+    #[test]
+    fn limits_hold_at_and_past_the_edge() {
+        assert!(Pattern::new("").is_err());
+        assert!(Pattern::new(&"a".repeat(1_024)).is_ok());
+        assert!(Pattern::new(&"a".repeat(1_025)).is_err());
+    }
+}

@@ -1,0 +1,525 @@
+//! A policy snapshot: one TOML file, read once, refused whole if anything in it is unknown or does not fit together.
+//!
+//! ```toml
+//! version = 1
+//!
+//! [[roles]]
+//! name = "ci-reader"
+//! match = { method = "api-key", subject = "ci-*" }      # all that is given must match
+//!
+//! [[targets]]
+//! name = "clinic"
+//! protocol = "postgres"
+//!
+//! [[approvals]]
+//! name = "dba"
+//! groups = ["dba"]
+//! people = 1
+//! expires_s = 900
+//!
+//! [[rules]]                                             # the first rule that matches an access decides it
+//! name = "reads"
+//! roles = ["ci-reader"]
+//! targets = ["clinic"]
+//! actions = ["read"]
+//! resources = ["public.*", "none"]                      # "none": a request that names nothing, such as SELECT 1
+//! effect = "allow"
+//! ```
+//!
+//! Not here: deciding ([`crate::decide`]) and masks.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use exhibit_schemas::digest::Digest;
+use exhibit_schemas::event::access::{Action, Attribute, Effect};
+use serde::Deserialize;
+
+use crate::pattern::{Pattern, PatternError};
+
+/// Bytes of a policy file at the most; some thousand rules.
+pub const POLICY_BYTES_MAX: usize = 1 << 20;
+
+/// The resource pattern for requests that name nothing.
+pub const NO_RESOURCE: &str = "none";
+
+/// Why a policy is refused.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum PolicyError {
+    /// The file is too long.
+    #[error("the policy has {bytes} bytes; at most {POLICY_BYTES_MAX} are read")]
+    TooLong {
+        /// Its size.
+        bytes: usize,
+    },
+    /// The file is not UTF-8.
+    #[error("the policy is not UTF-8 text: see byte {offset}")]
+    NotText {
+        /// First bad byte.
+        offset: usize,
+    },
+    /// Not TOML, or something in it is unknown; the text names line and column.
+    #[error("the policy is refused: {0}")]
+    Syntax(String),
+    /// A version that this program does not know.
+    #[error("the policy says version = {found}; this program reads version 1")]
+    Version {
+        /// The version found.
+        found: u64,
+    },
+    /// Two things of one kind have the same name.
+    #[error("{kind} `{name}` is defined twice")]
+    Twice {
+        /// What kind of thing.
+        kind: &'static str,
+        /// Its name.
+        name: String,
+    },
+    /// A name that nothing has.
+    #[error("{place} names {kind} `{name}`, which is not defined{hint}")]
+    Unknown {
+        /// Where it is named.
+        place: String,
+        /// What kind of thing.
+        kind: &'static str,
+        /// The name.
+        name: String,
+        /// The nearest right spelling, as a sentence part, or nothing.
+        hint: String,
+    },
+    /// A pattern that cannot be.
+    #[error("{place}: {error}")]
+    Pattern {
+        /// Where it stands.
+        place: String,
+        /// What is wrong.
+        error: PatternError,
+    },
+    /// Any other rule of the file.
+    #[error("{place}: {rule}")]
+    Rule {
+        /// Where.
+        place: String,
+        /// The rule that is broken.
+        rule: &'static str,
+    },
+}
+
+/// A policy in force, with the digest of its exact bytes.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    digest: Digest,
+    pub(crate) roles: Vec<Role>,
+    pub(crate) rules: Vec<Rule>,
+    targets: Vec<Target>,
+    approvals: Vec<Approval>,
+}
+
+/// Who has a role: every pattern that is given must match.
+#[derive(Clone, Debug)]
+pub(crate) struct Role {
+    pub(crate) name: String,
+    pub(crate) method: Option<Pattern>,
+    pub(crate) issuer: Option<Pattern>,
+    pub(crate) subject: Option<Pattern>,
+    pub(crate) client_id: Option<Pattern>,
+    pub(crate) groups: Option<Vec<Pattern>>,
+}
+
+/// A rule, with its names checked and its patterns read.
+#[derive(Clone, Debug)]
+pub(crate) struct Rule {
+    pub(crate) name: String,
+    pub(crate) roles: BTreeSet<String>,
+    pub(crate) targets: BTreeSet<String>,
+    pub(crate) actions: BTreeSet<Action>,
+    /// `None` where the rule does not ask.
+    pub(crate) resources: Option<Vec<Pattern>>,
+    pub(crate) when: BTreeMap<String, Attribute>,
+    pub(crate) effect: Effect,
+    pub(crate) approval: Option<String>,
+    pub(crate) reason: String,
+}
+
+/// A target that rules may name.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Target {
+    /// Its name.
+    pub name: String,
+    /// Its protocol.
+    pub protocol: String,
+    /// Words about it.
+    #[serde(default)]
+    pub tags: Vec<String>,
+}
+
+/// Who must approve what a rule asks about.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Approval {
+    /// Its name.
+    pub name: String,
+    /// A person of any of these groups counts.
+    pub groups: Vec<String>,
+    /// How many distinct people must approve.
+    pub people: u64,
+    /// Seconds until a request expires.
+    pub expires_s: u64,
+    /// Whether people of the requester's own may approve.
+    #[serde(default)]
+    pub requester_may_approve: bool,
+}
+
+impl Snapshot {
+    /// Reads the exact bytes of a policy.
+    ///
+    /// # Errors
+    /// [`PolicyError`] for the first thing that is wrong; nothing of a wrong policy is used.
+    pub fn parse(bytes: &[u8]) -> Result<Self, PolicyError> {
+        if bytes.len() > POLICY_BYTES_MAX {
+            return Err(PolicyError::TooLong { bytes: bytes.len() });
+        }
+        let text = std::str::from_utf8(bytes).map_err(|error| PolicyError::NotText {
+            offset: error.valid_up_to(),
+        })?;
+        let file: File = toml::from_str(text).map_err(|error| PolicyError::Syntax(error.to_string()))?;
+        if file.version != 1 {
+            return Err(PolicyError::Version { found: file.version });
+        }
+        let roles = unique("role", file.roles.iter().map(|role| &role.name))?;
+        let targets = unique("target", file.targets.iter().map(|target| &target.name))?;
+        let approvals = unique("approval", file.approvals.iter().map(|approval| &approval.name))?;
+        unique("rule", file.rules.iter().map(|rule| &rule.name))?;
+        for approval in &file.approvals {
+            check_approval(approval)?;
+        }
+        let checked = file
+            .rules
+            .into_iter()
+            .map(|rule| rule.check(&roles, &targets, &approvals));
+        Ok(Self {
+            digest: Digest::of(bytes),
+            rules: checked.collect::<Result<_, _>>()?,
+            roles: file.roles.into_iter().map(RoleText::check).collect::<Result<_, _>>()?,
+            targets: file.targets,
+            approvals: file.approvals,
+        })
+    }
+
+    /// SHA-256 of the exact bytes.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// The targets, in the order of the file.
+    pub fn targets(&self) -> &[Target] {
+        &self.targets
+    }
+
+    /// The approval of this name.
+    pub fn approval(&self, name: &str) -> Option<&Approval> {
+        self.approvals.iter().find(|approval| approval.name == name)
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    version: u64,
+    #[serde(default)]
+    roles: Vec<RoleText>,
+    #[serde(default)]
+    targets: Vec<Target>,
+    #[serde(default)]
+    approvals: Vec<Approval>,
+    #[serde(default)]
+    rules: Vec<RuleText>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RoleText {
+    name: String,
+    #[serde(rename = "match")]
+    matches: MatchText,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MatchText {
+    method: Option<String>,
+    issuer: Option<String>,
+    subject: Option<String>,
+    client_id: Option<String>,
+    groups: Option<Vec<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RuleText {
+    name: String,
+    roles: Vec<String>,
+    targets: Vec<String>,
+    actions: Vec<String>,
+    resources: Option<Vec<String>>,
+    #[serde(default)]
+    when: BTreeMap<String, Attribute>,
+    effect: String,
+    approval: Option<String>,
+    reason: Option<String>,
+}
+
+impl RoleText {
+    fn check(self) -> Result<Role, PolicyError> {
+        let place = format!("role `{}`", self.name);
+        let one = |text: Option<String>| text.map(|text| pattern(&place, &text)).transpose();
+        let MatchText {
+            method,
+            issuer,
+            subject,
+            client_id,
+            groups,
+        } = self.matches;
+        let groups = groups.map(|groups| patterns(&place, &groups)).transpose()?;
+        let role = Role {
+            method: one(method)?,
+            issuer: one(issuer)?,
+            subject: one(subject)?,
+            client_id: one(client_id)?,
+            groups,
+            name: self.name,
+        };
+        let Role {
+            method,
+            issuer,
+            subject,
+            client_id,
+            groups,
+            ..
+        } = &role;
+        let asks = [method, issuer, subject, client_id]
+            .iter()
+            .any(|pattern| pattern.is_some());
+        if asks || groups.as_ref().is_some_and(|groups| !groups.is_empty()) {
+            Ok(role)
+        } else {
+            Err(PolicyError::Rule {
+                place,
+                rule: "it would match everybody; give at least one pattern",
+            })
+        }
+    }
+}
+
+impl RuleText {
+    fn check(
+        self,
+        roles: &BTreeSet<String>,
+        targets: &BTreeSet<String>,
+        approvals: &BTreeSet<String>,
+    ) -> Result<Rule, PolicyError> {
+        let place = format!("rule `{}`", self.name);
+        let broken = |rule| PolicyError::Rule {
+            place: place.clone(),
+            rule,
+        };
+        if self.roles.is_empty() || self.targets.is_empty() || self.actions.is_empty() {
+            return Err(broken("roles, targets and actions each name at least one"));
+        }
+        if self.resources.as_ref().is_some_and(Vec::is_empty) {
+            return Err(broken(
+                "an empty list of resources matches nothing; leave it out to match everything",
+            ));
+        }
+        known(&place, "role", &self.roles, roles)?;
+        known(&place, "target", &self.targets, targets)?;
+        known(&place, "approval", self.approval.as_slice(), approvals)?;
+        let words: BTreeSet<String> = Action::ALL.iter().map(ToString::to_string).collect();
+        known(&place, "action", &self.actions, &words)?;
+        let effect = Effect::from_word(&self.effect).ok_or(broken("an effect is allow, ask or deny"))?;
+        if (effect == Effect::Ask) != self.approval.is_some() {
+            return Err(broken("a rule names an approval exactly when its effect is ask"));
+        }
+        Ok(Rule {
+            resources: self.resources.map(|texts| patterns(&place, &texts)).transpose()?,
+            roles: self.roles.into_iter().collect(),
+            targets: self.targets.into_iter().collect(),
+            actions: self.actions.iter().filter_map(|word| Action::from_word(word)).collect(),
+            when: self.when,
+            effect,
+            approval: self.approval,
+            reason: self.reason.unwrap_or_else(|| format!("rule `{}`", self.name)),
+            name: self.name,
+        })
+    }
+}
+
+fn check_approval(approval: &Approval) -> Result<(), PolicyError> {
+    let broken = |rule| {
+        Err(PolicyError::Rule {
+            place: format!("approval `{}`", approval.name),
+            rule,
+        })
+    };
+    match approval {
+        Approval { groups, .. } if groups.is_empty() => broken("name at least one group"),
+        Approval { people: 0, .. } => broken("at least one person must approve"),
+        Approval { expires_s: 0, .. } => broken("a request must have time to be seen: expires_s is at least 1"),
+        _ => Ok(()),
+    }
+}
+
+fn unique<'a>(kind: &'static str, names: impl Iterator<Item = &'a String>) -> Result<BTreeSet<String>, PolicyError> {
+    let mut seen = BTreeSet::new();
+    for name in names {
+        if !seen.insert(name.clone()) {
+            return Err(PolicyError::Twice {
+                kind,
+                name: name.clone(),
+            });
+        }
+    }
+    Ok(seen)
+}
+
+fn known(place: &str, kind: &'static str, names: &[String], defined: &BTreeSet<String>) -> Result<(), PolicyError> {
+    let Some(name) = names.iter().find(|name| !defined.contains(*name)) else {
+        return Ok(());
+    };
+    let nearest = defined.iter().min_by_key(|other| distance(name, other));
+    let hint = nearest
+        .map(|other| format!("; the nearest is `{other}`"))
+        .unwrap_or_default();
+    Err(PolicyError::Unknown {
+        place: place.to_owned(),
+        kind,
+        name: name.clone(),
+        hint,
+    })
+}
+
+fn pattern(place: &str, text: &str) -> Result<Pattern, PolicyError> {
+    Pattern::new(text).map_err(|error| PolicyError::Pattern {
+        place: place.to_owned(),
+        error,
+    })
+}
+
+fn patterns(place: &str, texts: &[String]) -> Result<Vec<Pattern>, PolicyError> {
+    texts.iter().map(|text| pattern(place, text)).collect()
+}
+
+/// Levenshtein's edit distance, for the nearest right spelling.
+fn distance(left: &str, right: &str) -> usize {
+    let mut row: Vec<usize> = (0..=right.chars().count()).collect();
+    for (line, from) in left.chars().enumerate() {
+        let mut before = line + 1;
+        let mut next = vec![before];
+        for (to, pair) in right.chars().zip(row.windows(2)) {
+            let (diagonal, above) = match pair {
+                [diagonal, above] => (*diagonal, *above),
+                _ => (usize::MAX - 1, usize::MAX - 1),
+            };
+            before = (before + 1).min(above + 1).min(diagonal + usize::from(from != to));
+            next.push(before);
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{PolicyError, Snapshot, distance};
+
+    pub(crate) const POLICY: &str = r#"
+version = 1
+[[roles]]
+name = "reader"
+match = { subject = "ci-*" }
+[[targets]]
+name = "clinic"
+protocol = "postgres"
+[[approvals]]
+name = "dba"
+groups = ["dba"]
+people = 1
+expires_s = 900
+[[rules]]
+name = "reads"
+roles = ["reader"]
+targets = ["clinic"]
+actions = ["read"]
+resources = ["public.*"]
+effect = "allow"
+"#;
+
+    fn check_refused(from: &str, to: &str, wanted: &str) {
+        assert!(POLICY.contains(from), "{from}");
+        let error = Snapshot::parse(POLICY.replacen(from, to, 1).as_bytes())
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains(wanted), "{error}");
+    }
+
+    #[test]
+    fn a_policy_is_refused_whole_with_the_place() {
+        Snapshot::parse(POLICY.as_bytes()).unwrap();
+        check_refused("version = 1", "version = 2", "version = 2");
+        check_refused("effect =", "efect =", "line 20");
+        check_refused("roles = [\"reader\"]", "roles = [\"raeder\"]", "nearest is `reader`");
+        check_refused(
+            "targets = [\"clinic\"]",
+            "targets = [\"clinics\"]",
+            "nearest is `clinic`",
+        );
+        check_refused("[\"read\"]", "[\"reed\"]", "nearest is `read`");
+        check_refused("\"allow\"", "\"permit\"", "allow, ask or deny");
+        check_refused("\"allow\"", "\"ask\"", "exactly when its effect is ask");
+        check_refused("{ subject = \"ci-*\" }", "{}", "match everybody");
+        check_refused("{ subject = \"ci-*\" }", "{ groups = [] }", "match everybody");
+        check_refused("[\"public.*\"]", "[]", "matches nothing");
+        check_refused("[\"public.*\"]", "[\"\"]", "a pattern has");
+        check_refused("people = 1", "people = 0", "at least one person");
+        check_refused("expires_s = 900", "expires_s = 0", "at least 1");
+        check_refused(
+            "[[targets]]",
+            "[[targets]]\nname = \"clinic\"\nprotocol = \"s3\"\n[[targets]]",
+            "defined twice",
+        );
+    }
+
+    #[test]
+    fn the_digest_is_of_the_exact_bytes() {
+        let digest = |text: &str| Snapshot::parse(text.as_bytes()).unwrap().digest();
+        assert_ne!(digest(POLICY), digest(&format!("{POLICY}\n")));
+    }
+
+    #[test]
+    fn limits_hold_at_and_past_the_edge() {
+        let padded = |size: usize| Snapshot::parse(format!("{POLICY}{}", "#".repeat(size - POLICY.len())).as_bytes());
+        assert!(padded(1 << 20).is_ok());
+        assert!(matches!(padded((1 << 20) + 1), Err(PolicyError::TooLong { .. })));
+        assert!(matches!(
+            Snapshot::parse(b"\xff"),
+            Err(PolicyError::NotText { offset: 0 })
+        ));
+    }
+
+    #[test]
+    fn distances_are_levenshtein_s() {
+        assert_eq!(
+            (distance("kitten", "sitting"), distance("", "abc"), distance("a", "a")),
+            (3, 3, 0)
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(text in any::<String>()) {
+            let _ = Snapshot::parse(text.as_bytes());
+        }
+    }
+}
