@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 /// Why bytes were not taken as a value.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 pub enum DecodeError {
     /// Not well-formed CBOR, or not of the expected shape. The text names the place, never a value.
     #[error("not a valid {what}: {fault} at byte {offset}")]

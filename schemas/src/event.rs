@@ -66,7 +66,7 @@ pub struct Event {
 }
 
 /// Why an event is refused.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
 pub enum EventError {
     /// The bytes are not an event.
     #[error(transparent)]

@@ -1,10 +1,16 @@
-//! Every byte that crosses a boundary: events, seals, tiles, checkpoints, bundles.
+//! Every byte that crosses a boundary: events, seals, tiles, checkpoints, bundles, and the rules that bind them.
+//!
+//! Pure: no clock, no randomness, no files, no sockets.
 
+pub mod bundle;
 pub mod cbor;
+pub mod chain;
 pub mod checkpoint;
 pub mod digest;
 pub mod event;
 pub mod key;
+pub mod keyring;
 pub mod merkle;
 pub mod seal;
 pub mod tile;
+pub mod wire;

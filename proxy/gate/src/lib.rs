@@ -1,1 +1,21 @@
-//! The one pipeline from a request to released evidence.
+//! The gate: the one pipeline from an agent's request to released evidence.
+//!
+//! ```text
+//! Request ─decide─▶ Permit ──────────────record─▶ Recorded<Permit>   ─▶ the target takes nothing else
+//!                   Pending ─ask─▶ Asked ─wait─▶ Permit | Denial
+//!                   Denial  ─────────────refuse─▶ Recorded<Denial>
+//! Vec<Masked<Frame>> ─release─▶ Releasing ─durable─▶ Recorded<Vec<Masked<Frame>>> ─▶ the agent takes nothing else
+//! ```
+//!
+//! Each type has one constructor, and that constructor asks for the step before it. `Recorded` is made here alone, after
+//! the ledger's receipt (promises P1 and P2).
+//!
+//! Not here: any protocol, and policy itself.
+
+pub mod clock;
+pub mod error;
+pub mod recorder;
+pub mod session;
+
+pub use error::GateError;
+pub use session::{Gate, Session};

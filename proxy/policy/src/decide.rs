@@ -2,15 +2,34 @@
 //!
 //! For each access the first rule that matches it decides; no match denies. Over all accesses the strictest effect holds:
 //! deny before ask before allow. A request that does nothing nameable still has one access; one without any is denied.
+//!
+//! One rule stands before all rules of the file: a request that carries the attribute [`UNPROVEN`] is denied. A protocol
+//! sets it when it cannot prove that the reply holds masked resources only where masks reach them.
 
 use std::collections::BTreeSet;
 
-use exhibit_schemas::event::access::{Access, DecisionRecord, Effect, Facts, Principal};
+use exhibit_schemas::event::access::{Access, Attribute, DecisionRecord, Effect, Facts, Principal};
 
 use crate::snapshot::{NO_RESOURCE, Role, Rule, Snapshot};
 
+/// The attribute (a text: the cause) of a request whose reply might carry a masked value where no mask reaches it.
+pub const UNPROVEN: &str = "unproven";
+
 /// Decides a request.
 pub fn decide(snapshot: &Snapshot, principal: &Principal, target: &str, facts: &Facts) -> DecisionRecord {
+    if let Some(cause) = facts.attributes.get(UNPROVEN) {
+        let cause = match cause {
+            Attribute::Text(cause) => cause.as_str(),
+            _ => "its reply cannot be proven masked",
+        };
+        return DecisionRecord {
+            effect: Effect::Deny,
+            policy: snapshot.digest(),
+            rule: None,
+            reason: cause.to_owned(),
+            approval: None,
+        };
+    }
     let roles = roles(snapshot, principal);
     let mut strictest: Option<Outcome<'_>> = None;
     for access in &facts.accesses {

@@ -24,9 +24,16 @@
 //! actions = ["read"]
 //! resources = ["public.*", "none"]                      # "none": a request that names nothing, such as SELECT 1
 //! effect = "allow"
+//!
+//! [[masks]]                                             # the first mask that names a resource masks it
+//! name = "ssn"
+//! targets = ["clinic"]
+//! resources = ["public.patients.ssn"]                   # relation.column of the target; `*` matches any run
+//! technique = "partial"                                 # redact, null, partial, token, year
+//! keep = 4                                              # partial only; token takes `domain`
 //! ```
 //!
-//! Not here: deciding ([`crate::decide`]) and masks.
+//! Not here: deciding ([`crate::decide`]) and masking ([`crate::mask`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -34,6 +41,7 @@ use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::access::{Action, Attribute, Effect};
 use serde::Deserialize;
 
+use crate::mask::Technique;
 use crate::pattern::{Pattern, PatternError};
 
 /// Bytes of a policy file at the most; some thousand rules.
@@ -112,6 +120,18 @@ pub struct Snapshot {
     pub(crate) rules: Vec<Rule>,
     targets: Vec<Target>,
     approvals: Vec<Approval>,
+    masks: Vec<Mask>,
+}
+
+/// A mask: which resources of which targets, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mask {
+    /// Its name.
+    pub name: String,
+    /// How a value is changed.
+    pub technique: Technique,
+    targets: BTreeSet<String>,
+    resources: Vec<Pattern>,
 }
 
 /// Who has a role: every pattern that is given must match.
@@ -190,6 +210,7 @@ impl Snapshot {
         let targets = unique("target", file.targets.iter().map(|target| &target.name))?;
         let approvals = unique("approval", file.approvals.iter().map(|approval| &approval.name))?;
         unique("rule", file.rules.iter().map(|rule| &rule.name))?;
+        unique("mask", file.masks.iter().map(|mask| &mask.name))?;
         for approval in &file.approvals {
             check_approval(approval)?;
         }
@@ -201,6 +222,11 @@ impl Snapshot {
             digest: Digest::of(bytes),
             rules: checked.collect::<Result<_, _>>()?,
             roles: file.roles.into_iter().map(RoleText::check).collect::<Result<_, _>>()?,
+            masks: file
+                .masks
+                .into_iter()
+                .map(|mask| mask.check(&targets))
+                .collect::<Result<_, _>>()?,
             targets: file.targets,
             approvals: file.approvals,
         })
@@ -214,6 +240,18 @@ impl Snapshot {
     /// The targets, in the order of the file.
     pub fn targets(&self) -> &[Target] {
         &self.targets
+    }
+
+    /// The mask of a resource of a target (`schema.relation.column`): the first that names it.
+    pub fn mask(&self, target: &str, resource: &str) -> Option<&Mask> {
+        self.masks.iter().find(|mask| {
+            mask.targets.contains(target) && mask.resources.iter().any(|pattern| pattern.matches(resource))
+        })
+    }
+
+    /// Whether the policy masks anything of a target.
+    pub fn masks_target(&self, target: &str) -> bool {
+        self.masks.iter().any(|mask| mask.targets.contains(target))
     }
 
     /// The approval of this name.
@@ -234,6 +272,19 @@ struct File {
     approvals: Vec<Approval>,
     #[serde(default)]
     rules: Vec<RuleText>,
+    #[serde(default)]
+    masks: Vec<MaskText>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MaskText {
+    name: String,
+    targets: Vec<String>,
+    resources: Vec<String>,
+    technique: String,
+    keep: Option<usize>,
+    domain: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -308,6 +359,40 @@ impl RoleText {
                 rule: "it would match everybody; give at least one pattern",
             })
         }
+    }
+}
+
+impl MaskText {
+    fn check(self, targets: &BTreeSet<String>) -> Result<Mask, PolicyError> {
+        let place = format!("mask `{}`", self.name);
+        let broken = |rule| PolicyError::Rule {
+            place: place.clone(),
+            rule,
+        };
+        if self.targets.is_empty() || self.resources.is_empty() {
+            return Err(broken("targets and resources each name at least one"));
+        }
+        known(&place, "target", &self.targets, targets)?;
+        let words = ["redact", "null", "partial", "token", "year"].map(str::to_owned).into();
+        known(&place, "technique", std::slice::from_ref(&self.technique), &words)?;
+        let technique = match (self.technique.as_str(), self.keep, self.domain) {
+            ("redact", None, None) => Technique::Redact,
+            ("null", None, None) => Technique::Null,
+            ("year", None, None) => Technique::Year,
+            ("partial", Some(keep @ 1..=8), None) => Technique::Partial { keep },
+            ("partial", ..) => return Err(broken("partial takes keep = 1 to 8 and nothing else")),
+            ("token", None, domain) => Technique::Token {
+                domain: domain.unwrap_or_else(|| self.name.clone()),
+            },
+            ("token", ..) => return Err(broken("token takes a domain and nothing else")),
+            _ => return Err(broken("only partial takes keep, and only token takes domain")),
+        };
+        Ok(Mask {
+            technique,
+            targets: self.targets.into_iter().collect(),
+            resources: patterns(&place, &self.resources)?,
+            name: self.name,
+        })
     }
 }
 

@@ -1,0 +1,64 @@
+//! Where events go to become durable, and where approvals come from.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use exhibit_schemas::digest::Digest;
+use exhibit_schemas::event::approval::ApprovalDecided;
+use exhibit_schemas::event::{Body, SessionPlace, Timestamp};
+use exhibit_schemas::keyring::KeyRecord;
+use exhibit_schemas::merkle::Index;
+use tokio::sync::broadcast;
+
+use crate::error::GateError;
+
+/// An event before it has its emitter and its time, which the recorder adds.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    /// Its place in a session, where it has one.
+    pub session: Option<SessionPlace>,
+    /// What happened.
+    pub body: Body,
+}
+
+/// Proof that an event is durable in the ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// Its index in the log.
+    pub index: Index,
+    /// Its leaf hash.
+    pub leaf: Digest,
+    /// The time that it states.
+    pub time: Timestamp,
+}
+
+/// Resolves when all events of one submission are durable, in their order.
+pub type Ticket = Pin<Box<dyn Future<Output = Result<Vec<Receipt>, GateError>> + Send>>;
+
+/// A decision of a person whose seal was verified here, under a key that was in force.
+#[derive(Clone, Debug)]
+pub struct VerifiedDecision {
+    /// Leaf hash of the decision event.
+    pub leaf: Digest,
+    /// Its time, by the signer's clock.
+    pub time: Timestamp,
+    /// Whose key sealed it.
+    pub signer: KeyRecord,
+    /// The decision.
+    pub body: ApprovalDecided,
+}
+
+/// Makes events durable.
+///
+/// Contract: submissions of one caller become durable in the order of the calls; a ticket resolves to receipts only after
+/// the ledger's receipt, and to an error when durability failed or is unknown. After an error of the ledger every later
+/// ticket fails too until the recorder has connected again and knows where it stands. `submit` never blocks; a full
+/// queue is a ticket that fails with [`GateError::QueueFull`].
+pub trait Recorder: Send + Sync {
+    /// Hands over events of one flush.
+    fn submit(&self, drafts: Vec<Draft>) -> Ticket;
+
+    /// Decisions from now on.
+    fn decisions(&self) -> broadcast::Receiver<Arc<VerifiedDecision>>;
+}

@@ -1,0 +1,135 @@
+//! Approvals as a pure function: what a set of signed decisions comes to for one request.
+//!
+//! The proxy asks before it lets a command through, and the verifier asks again. Both run this code, and neither takes
+//! the ledger's word: the caller has checked each decision's seal and that its signer's key was in force.
+//!
+//! That a decision was made after its request needs no clock: it names the request's leaf hash.
+//!
+//! Not here: seals, keys over time, and waiting.
+
+use std::collections::BTreeSet;
+
+use exhibit_schemas::digest::Digest;
+use exhibit_schemas::event::access::Principal;
+use exhibit_schemas::event::approval::{ApprovalDecided, ApprovalRequested, Verdict};
+use exhibit_schemas::event::trust::Role;
+use exhibit_schemas::event::{SessionId, Timestamp};
+use exhibit_schemas::keyring::KeyRecord;
+
+/// Why a decision does not count for a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ApprovalFault {
+    /// It is about another request, or says another value of it.
+    #[error("the decision is bound to another {0}")]
+    Other(&'static str),
+    /// It was made after the request expired.
+    #[error("the decision was made after the request expired")]
+    Late,
+    /// The signer is not a person.
+    #[error("the signer's key is not a person's")]
+    NotAPerson,
+    /// The signer is in none of the groups that may approve.
+    #[error("the signer is in none of the groups that may approve")]
+    Group,
+    /// The signer is the requester.
+    #[error("the signer is the requester")]
+    Requester,
+}
+
+/// A request as it stands in the log.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// Leaf hash of the request event.
+    pub leaf: Digest,
+    /// Its session.
+    pub session: SessionId,
+    /// Who asks.
+    pub requester: &'a Principal,
+    /// The request.
+    pub body: &'a ApprovalRequested,
+}
+
+/// A decision as it stands in the log.
+#[derive(Clone, Copy, Debug)]
+pub struct Decided<'a> {
+    /// Leaf hash of the decision event.
+    pub leaf: Digest,
+    /// When it was made, by the signer's clock.
+    pub time: Timestamp,
+    /// Whose key sealed it.
+    pub signer: &'a KeyRecord,
+    /// The decision.
+    pub body: &'a ApprovalDecided,
+}
+
+/// What the decisions come to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Tally {
+    /// Enough distinct people approved: the leaf hashes of their decisions, in the order given.
+    Approved(Vec<Digest>),
+    /// A person refused it: leaf hash of that decision.
+    Refused(Digest),
+    /// Not enough yet: distinct people that approved.
+    Waiting(u64),
+}
+
+/// Checks that one decision counts for the request.
+///
+/// # Errors
+/// The first [`ApprovalFault`].
+pub fn check(request: &Request<'_>, decided: &Decided<'_>) -> Result<(), ApprovalFault> {
+    let Request { body: asked, .. } = request;
+    let Decided { body, signer, .. } = decided;
+    let bindings = [
+        ("request", body.request == request.leaf),
+        ("command", body.command == asked.command),
+        ("session", body.session == request.session),
+        ("target", body.target == asked.target),
+        ("policy", body.policy == asked.decision.policy),
+        ("expiry", body.expires == asked.expires),
+    ];
+    if let Some((what, _)) = bindings.iter().find(|(_, same)| !same) {
+        return Err(ApprovalFault::Other(what));
+    }
+    let of_requester =
+        signer.name == request.requester.subject || Some(&signer.name) == request.requester.client_id.as_ref();
+    match () {
+        () if decided.time > asked.expires => Err(ApprovalFault::Late),
+        () if signer.role != Role::Person => Err(ApprovalFault::NotAPerson),
+        () if !signer
+            .groups
+            .iter()
+            .any(|group| asked.requirement.groups.contains(group)) =>
+        {
+            Err(ApprovalFault::Group)
+        }
+        () if of_requester && !asked.requirement.requester_may_approve => Err(ApprovalFault::Requester),
+        () => Ok(()),
+    }
+}
+
+/// What the decisions that count come to; decisions that do not count are passed over.
+///
+/// People are told apart by name, so several keys of one person count once. One refusal ends the request.
+pub fn tally(request: &Request<'_>, decisions: &[Decided<'_>]) -> Tally {
+    let mut people = BTreeSet::new();
+    let mut leaves = Vec::new();
+    for decided in decisions {
+        if check(request, decided).is_err() {
+            continue;
+        }
+        match decided.body.verdict {
+            Verdict::Deny => return Tally::Refused(decided.leaf),
+            Verdict::Approve => {
+                if people.insert(decided.signer.name.as_str()) {
+                    leaves.push(decided.leaf);
+                }
+            }
+        }
+        let have = u64::try_from(people.len()).unwrap_or(u64::MAX);
+        if have >= request.body.requirement.people {
+            return Tally::Approved(leaves);
+        }
+    }
+    Tally::Waiting(u64::try_from(people.len()).unwrap_or(u64::MAX))
+}
