@@ -262,6 +262,11 @@ impl UnverifiedSeal {
         self.payload.emitter
     }
 
+    /// What the seal says; not yet proven. Enough to say where a broken seal's batch begins.
+    pub fn claimed(&self) -> &SealPayload {
+        &self.payload
+    }
+
     /// Checks the signature strictly and gives what the seal says.
     ///
     /// # Errors
