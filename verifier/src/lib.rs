@@ -1,1 +1,37 @@
-//! The auditor's offline verifier: checks, replay, report.
+//! The auditor's offline verifier: what an exported bundle proves, and every place where it does not.
+//!
+//! ```text
+//! Archive ─▶ verify ─▶ Verified<Bundle> ─▶ Report        no errors: the only way into a report with results
+//!                   └▶ Refused                           every finding: code, place, meaning
+//! ```
+//!
+//! Reading is one pass over the files for the manifest and one over the entries in order. Memory holds one bundle of
+//! entries, the events that wait for their seal, and a small record for each key, session, approval and file; entries are
+//! never kept. An error does not end the reading: chains are taken up again after it, so that one fault gives few
+//! findings, at its place.
+//!
+//! Not here: any network, any clock, any runtime. Trust comes from the anchors that the caller hands in, never from the
+//! bundle.
+
+pub mod archive;
+pub mod evidence;
+pub mod finding;
+pub mod report;
+pub mod summary;
+pub mod verify;
+
+mod approval;
+mod batch;
+mod files;
+mod policy;
+mod response;
+mod session;
+mod time;
+mod tree;
+
+pub use archive::Archive;
+pub use finding::{Code, Finding, Place, Severity};
+pub use verify::{Bundle, KeptHead, Options, Outcome, Progress, Refused, Verified, VerifyError, verify};
+
+/// Version of this verifier, as reports state it.
+pub const VERIFIER_VERSION: &str = env!("CARGO_PKG_VERSION");

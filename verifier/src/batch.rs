@@ -1,0 +1,311 @@
+//! Batches: which events lie under which seal, and whether their keys might say so.
+//!
+//! Entries come in order. Events wait until the seal that closes their batch; then seal, keys and times are checked, and
+//! the events come out, decoded, for the checks of what they say. At most one batch waits.
+//!
+//! After an error the events come out all the same and key events still take effect, so that one fault is not found again
+//! in everything that follows. That weakens nothing: a bundle with any error is refused.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use exhibit_schemas::bundle::TrustAnchors;
+use exhibit_schemas::chain::{next_seal, same_emitter};
+use exhibit_schemas::digest::Digest;
+use exhibit_schemas::event::trust::{Administrator, Genesis};
+use exhibit_schemas::event::{Body, Event, Timestamp};
+use exhibit_schemas::key::KeyId;
+use exhibit_schemas::keyring::{KeyRecord, Keyring, KeyringError};
+use exhibit_schemas::merkle::{Frontier, Index};
+use exhibit_schemas::seal::{BATCH_EVENTS_MAX, Chain, SEAL_FIRST_BYTE, SealPayload, UnverifiedSeal};
+
+use crate::finding::{Code, Findings, Place};
+
+/// An event at its place.
+#[derive(Debug)]
+pub(crate) struct Placed {
+    pub(crate) index: Index,
+    pub(crate) leaf: Digest,
+    pub(crate) event: Event,
+    /// The signer's key as it was then, of a person's decision.
+    pub(crate) signer: Option<KeyRecord>,
+}
+
+struct Waiting {
+    index: Index,
+    leaf: Digest,
+    bytes: Vec<u8>,
+}
+
+struct Standing {
+    chain: Chain,
+    gaps: u64,
+}
+
+/// Seals, keys and times as of the last entry.
+pub(crate) struct Batches {
+    keyring: Keyring,
+    genesis: Genesis,
+    first_administrator: KeyId,
+    chains: BTreeMap<KeyId, Standing>,
+    times: BTreeMap<KeyId, Timestamp>,
+    waiting: VecDeque<Waiting>,
+    strangers: BTreeSet<KeyId>,
+    gaps: u64,
+    /// Entries before this batch are missing, so its seal may cover more than is here.
+    begins_in_gap: bool,
+    seals: u64,
+    unreadable: u64,
+}
+
+impl Batches {
+    /// Begins with the keys of the anchors: genesis must say the same.
+    pub(crate) fn new(anchors: &TrustAnchors) -> Result<Self, KeyringError> {
+        let administrators = anchors.administrators.iter().map(|(name, key)| Administrator {
+            name: name.clone(),
+            key: key.to_bytes(),
+        });
+        let genesis = Genesis {
+            origin: anchors.log.origin.as_str().to_owned(),
+            log_key: anchors.log.key.to_bytes(),
+            administrators: administrators.collect(),
+        };
+        let first = anchors.administrators.first();
+        let (_, first) = first.ok_or(KeyringError::Genesis("the anchors name no administrator"))?;
+        Ok(Self {
+            keyring: Keyring::begin(&genesis, first.id())?,
+            genesis,
+            first_administrator: first.id(),
+            chains: BTreeMap::new(),
+            times: BTreeMap::new(),
+            waiting: VecDeque::new(),
+            strangers: BTreeSet::new(),
+            gaps: 0,
+            begins_in_gap: false,
+            seals: 0,
+            unreadable: 0,
+        })
+    }
+
+    /// Every key that the log enrolled.
+    pub(crate) fn keyring(&self) -> &Keyring {
+        &self.keyring
+    }
+
+    /// Seals so far.
+    pub(crate) fn seals(&self) -> u64 {
+        self.seals
+    }
+
+    /// Events so far that could not be decoded.
+    pub(crate) fn unreadable(&self) -> u64 {
+        self.unreadable
+    }
+
+    /// Takes an entry and gives the events that are no longer waiting for a seal.
+    pub(crate) fn entry(&mut self, index: Index, leaf: Digest, bytes: &[u8], findings: &mut Findings) -> Vec<Placed> {
+        if bytes.first() == Some(&SEAL_FIRST_BYTE) {
+            self.seals += 1;
+            return self.seal(index, leaf, bytes, findings);
+        }
+        self.waiting.push_back(Waiting {
+            index,
+            leaf,
+            bytes: bytes.to_vec(),
+        });
+        if self.waiting.len() > BATCH_EVENTS_MAX
+            && let Some(first) = self.waiting.pop_front()
+        {
+            return self.unsealed(&first, findings).into_iter().collect();
+        }
+        Vec::new()
+    }
+
+    /// Entries are missing here: what follows is taken up without another finding.
+    pub(crate) fn gap(&mut self, findings: &mut Findings) -> Vec<Placed> {
+        self.gaps += 1;
+        self.begins_in_gap = true;
+        // Their seal may be among what is missing.
+        let waiting = std::mem::take(&mut self.waiting);
+        waiting
+            .iter()
+            .filter_map(|waiting| self.open(waiting, None, findings))
+            .collect()
+    }
+
+    /// The log ends: what still waits has no seal.
+    pub(crate) fn finish(&mut self, findings: &mut Findings) -> Vec<Placed> {
+        let waiting = std::mem::take(&mut self.waiting);
+        waiting
+            .iter()
+            .filter_map(|waiting| self.unsealed(waiting, findings))
+            .collect()
+    }
+
+    fn unsealed(&mut self, waiting: &Waiting, findings: &mut Findings) -> Option<Placed> {
+        findings.add(Code::EventUnsealed, Place::Entry(waiting.index), "no seal covers it");
+        self.open(waiting, None, findings)
+    }
+
+    fn seal(&mut self, index: Index, leaf: Digest, bytes: &[u8], findings: &mut Findings) -> Vec<Placed> {
+        let mut waiting = std::mem::take(&mut self.waiting);
+        let begins_in_gap = std::mem::take(&mut self.begins_in_gap);
+        let unverified = match UnverifiedSeal::read(bytes) {
+            Ok(unverified) => unverified,
+            Err(error) => {
+                let first = waiting.front().map_or(index, |first| first.index);
+                findings.add(Code::SealFormat, Place::entries(first, index), error.to_string());
+                self.gaps += 1; // whose chain it belongs to is not known
+                return waiting
+                    .iter()
+                    .filter_map(|waiting| self.open(waiting, None, findings))
+                    .collect();
+            }
+        };
+        let payload = unverified.claimed();
+        let count = usize::try_from(payload.count).unwrap_or(usize::MAX);
+        let before = waiting.len().saturating_sub(count);
+        let batch = waiting.split_off(before);
+        let mut placed: Vec<Placed> = waiting
+            .iter()
+            .filter_map(|waiting| self.unsealed(waiting, findings))
+            .collect();
+        let place = Place::entries(batch.front().map_or(index, |first| first.index), index);
+        if batch.len() < count {
+            if !begins_in_gap {
+                let detail = format!("it states {count} events, {} stand before it", batch.len());
+                findings.add(Code::SealCount, place.clone(), detail);
+            }
+        } else if root(&batch) != payload.root {
+            findings.add(Code::SealRoot, place.clone(), format!("of key {}", payload.emitter));
+        }
+        match self.keyring.record(payload.emitter) {
+            Some(record) => {
+                if let Err(error) = unverified.verify(&record.key) {
+                    findings.add(Code::SealSignature, Place::Entry(index), error.to_string());
+                }
+            }
+            None if self.strangers.insert(payload.emitter) => {
+                let detail = format!(
+                    "key {} was never enrolled; its seals cannot be checked",
+                    payload.emitter
+                );
+                findings.add(Code::KeyNotInForce, place, detail);
+            }
+            None => {}
+        }
+        self.follow(index, leaf, payload, findings);
+        let mut told = BTreeSet::new();
+        for waiting in &batch {
+            let opened = self.open(waiting, Some((payload, &mut told)), findings);
+            placed.extend(opened);
+        }
+        placed
+    }
+
+    /// Checks that the seal follows its emitter's last one, and goes on from it in any case.
+    fn follow(&mut self, index: Index, leaf: Digest, payload: &SealPayload, findings: &mut Findings) {
+        let state = self.chains.get(&payload.emitter);
+        let forgiven = self.gaps > state.map_or(0, |state| state.gaps);
+        if let Err(error) = next_seal(state.map(|state| state.chain), payload, leaf)
+            && !forgiven
+        {
+            findings.add(Code::SealChain, Place::Entry(index), error.to_string());
+        }
+        let chain = Chain {
+            boot: payload.boot,
+            sequence: payload.sequence.saturating_add(1),
+            previous: Some(leaf),
+        };
+        let gaps = self.gaps;
+        self.chains.insert(payload.emitter, Standing { chain, gaps });
+    }
+
+    /// Decodes an event and checks who says it, and when. `told` holds what was already said of its batch.
+    fn open(
+        &mut self,
+        waiting: &Waiting,
+        seal: Option<(&SealPayload, &mut BTreeSet<Code>)>,
+        findings: &mut Findings,
+    ) -> Option<Placed> {
+        let (index, place) = (waiting.index, Place::Entry(waiting.index));
+        let event = match Event::decode(&waiting.bytes) {
+            Ok(event) => event,
+            Err(error) => {
+                findings.add(Code::EventFormat, place, error.to_string());
+                self.unreadable += 1;
+                return None;
+            }
+        };
+        self.check_genesis(index, &event, findings);
+        let emitter = event.emitter.0;
+        if let Some((payload, told)) = seal {
+            if let Err(error) = same_emitter(&event, payload)
+                && told.insert(Code::EventUnsealed)
+            {
+                findings.add(Code::EventUnsealed, place.clone(), error.to_string());
+            }
+            if let Err(error) = self.keyring.may_emit(emitter, event.kind()) {
+                let code = match error {
+                    KeyringError::WrongRole { .. } => Code::KeyRole,
+                    _ => Code::KeyNotInForce,
+                };
+                let known = self.strangers.contains(&emitter) && code == Code::KeyNotInForce;
+                if !known && told.insert(code) {
+                    findings.add(code, place.clone(), error.to_string());
+                }
+            }
+        }
+        // The last time is taken even when it goes back, so that one wrong date is found once.
+        if let Some(last) = self.times.insert(emitter, event.time)
+            && event.time < last
+        {
+            let detail = format!("key {emitter}: {} µs back", last.0 - event.time.0);
+            findings.add(Code::TimeOrder, place.clone(), detail);
+        }
+        let signer = matches!(event.body, Body::ApprovalDecided(_))
+            .then(|| self.keyring.record(emitter).cloned())
+            .flatten();
+        let is_genesis = index == Index(0) && matches!(event.body, Body::Genesis(_));
+        if !is_genesis && let Err(error) = self.keyring.apply(index, &event.body) {
+            findings.add(Code::KeyEvent, place, error.to_string());
+        }
+        let leaf = waiting.leaf;
+        Some(Placed {
+            index,
+            leaf,
+            event,
+            signer,
+        })
+    }
+
+    fn check_genesis(&self, index: Index, event: &Event, findings: &mut Findings) {
+        if index != Index(0) {
+            return;
+        }
+        let Body::Genesis(genesis) = &event.body else {
+            let detail = format!("the first entry is a {} event", event.kind());
+            return findings.add(Code::GenesisAnchors, Place::Entry(index), detail);
+        };
+        let differs = [
+            ("the origin", genesis.origin != self.genesis.origin),
+            ("the log key", genesis.log_key != self.genesis.log_key),
+            (
+                "the administrators",
+                genesis.administrators != self.genesis.administrators,
+            ),
+            ("the signer", event.emitter.0 != self.first_administrator),
+        ];
+        for (what, _) in differs.iter().filter(|(_, differs)| *differs) {
+            let detail = format!("{what} of genesis: not that of the trust anchors");
+            findings.add(Code::GenesisAnchors, Place::Entry(index), detail);
+        }
+    }
+}
+
+fn root(batch: &VecDeque<Waiting>) -> Digest {
+    let mut frontier = Frontier::default();
+    for waiting in batch {
+        frontier.append(waiting.leaf, |_, _, _| {});
+    }
+    frontier.root()
+}

@@ -1,0 +1,357 @@
+//! Evidence: what the report lists, gathered while the entries pass.
+//!
+//! Each line cites the indexes of the events that it stands on. No line holds a released value.
+
+use std::collections::BTreeMap;
+
+use exhibit_schemas::digest::Digest;
+use exhibit_schemas::event::SessionId;
+use exhibit_schemas::event::access::{Command, Outcome, ResponseEnd, SessionClosed, SessionOpened};
+use exhibit_schemas::merkle::Index;
+use serde::Serialize;
+
+use crate::approval::Approvals;
+use crate::batch::{Batches, Placed};
+use crate::policy::Policies;
+use crate::response::Response;
+use crate::time::rfc3339;
+
+/// Lines of one table at the most; the rest is counted and the report says so.
+pub const LINES_MAX: usize = 200_000;
+
+/// A session.
+#[derive(Clone, Debug, Serialize)]
+pub struct SessionLine {
+    /// Its id.
+    pub session: String,
+    /// Index of its opening.
+    pub opened: Index,
+    /// Index of its close, where there is one.
+    pub closed: Option<Index>,
+    /// When it was opened.
+    pub time: String,
+    /// Its target.
+    pub target: String,
+    /// Its protocol.
+    pub protocol: String,
+    /// How the caller proved who it is.
+    pub method: String,
+    /// Who vouches.
+    pub issuer: String,
+    /// Who it is.
+    pub subject: String,
+    /// Digest of the credential's public part.
+    pub evidence: String,
+    /// TLS of its connection.
+    pub transport: String,
+    /// Why it was closed.
+    pub reason: Option<String>,
+    /// Commands that it recorded, as its close states.
+    pub commands: Option<u64>,
+}
+
+/// A command with what became of it.
+#[derive(Clone, Debug, Serialize)]
+pub struct CommandLine {
+    /// Its session.
+    pub session: String,
+    /// Index of the command.
+    pub command: Index,
+    /// When it was recorded.
+    pub time: String,
+    /// The statement, literals replaced.
+    pub statement: String,
+    /// What it does: actions and resources.
+    pub accesses: Vec<String>,
+    /// The effect of the decision.
+    pub effect: String,
+    /// The rule that decided.
+    pub rule: Option<String>,
+    /// Digest of the policy.
+    pub policy: String,
+    /// What the gate did.
+    pub outcome: String,
+    /// Index of the request for approval.
+    pub request: Option<Index>,
+    /// Indexes of the decisions that it names.
+    pub approvals: Vec<Index>,
+    /// First and last index of what was released.
+    pub released: Option<(Index, Index)>,
+    /// Index of the end of its response.
+    pub ended: Option<Index>,
+    /// How it ended.
+    pub status: Option<String>,
+    /// Rows released.
+    pub rows: u64,
+    /// Bytes released, as its end states.
+    pub bytes: u64,
+    /// Masked columns: origin, mask and technique.
+    pub masks: Vec<(String, String, String)>,
+    /// Cells masked, by mask.
+    pub masked: BTreeMap<String, u64>,
+}
+
+/// A request for approval, with what people decided.
+#[derive(Clone, Debug, Serialize)]
+pub struct ApprovalLine {
+    /// Index of the request.
+    pub request: Index,
+    /// Its session.
+    pub session: String,
+    /// The statement, literals replaced.
+    pub statement: String,
+    /// Name of the approval in the policy.
+    pub approval: String,
+    /// People that it needs.
+    pub people: u64,
+    /// When it expires.
+    pub expires: String,
+    /// What people decided.
+    pub decisions: Vec<DecisionLine>,
+}
+
+/// A person's decision.
+#[derive(Clone, Debug, Serialize)]
+pub struct DecisionLine {
+    /// Index of the decision.
+    pub decision: Index,
+    /// When, by the person's clock.
+    pub time: String,
+    /// Name of the person.
+    pub person: String,
+    /// Groups of the person then.
+    pub groups: Vec<String>,
+    /// The verdict.
+    pub verdict: String,
+    /// Why, in the person's words.
+    pub reason: String,
+    /// Index of the event that enrolled the key.
+    pub enrolled: Index,
+}
+
+/// A policy.
+#[derive(Clone, Debug, Serialize)]
+pub struct PolicyLine {
+    /// Its digest.
+    pub policy: String,
+    /// Index from which the log holds it.
+    pub snapshot: Index,
+    /// Its size.
+    pub bytes: usize,
+}
+
+/// A key.
+#[derive(Clone, Debug, Serialize)]
+pub struct KeyLine {
+    /// Its id.
+    pub key: String,
+    /// Its role.
+    pub role: String,
+    /// Its name.
+    pub name: String,
+    /// Groups of a person.
+    pub groups: Vec<String>,
+    /// Index of its enrolment.
+    pub enrolled: Index,
+    /// Index of its end.
+    pub ended: Option<Index>,
+}
+
+/// What the report lists.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Evidence {
+    /// Events by kind.
+    pub events: BTreeMap<&'static str, u64>,
+    /// Seals.
+    pub seals: u64,
+    /// Sessions in the order of their opening.
+    pub sessions: Vec<SessionLine>,
+    /// Commands in order.
+    pub commands: Vec<CommandLine>,
+    /// Requests for approval in order.
+    pub approvals: Vec<ApprovalLine>,
+    /// Policies in order.
+    pub policies: Vec<PolicyLine>,
+    /// Keys in the order of their enrolment.
+    pub keys: Vec<KeyLine>,
+    /// Lines past [`LINES_MAX`], which are not listed.
+    pub not_listed: u64,
+    #[serde(skip)]
+    gather: bool,
+    #[serde(skip)]
+    open: BTreeMap<SessionId, usize>,
+}
+
+impl Evidence {
+    pub(crate) fn new(gather: bool) -> Self {
+        Self {
+            gather,
+            ..Self::default()
+        }
+    }
+
+    /// Counts an event.
+    pub(crate) fn event(&mut self, placed: &Placed) {
+        *self.events.entry(placed.event.kind().as_str()).or_default() += 1;
+    }
+
+    pub(crate) fn opened(&mut self, placed: &Placed, id: SessionId, body: &SessionOpened) {
+        if !self.room(self.sessions.len()) {
+            return;
+        }
+        self.open.insert(id, self.sessions.len());
+        self.sessions.push(SessionLine {
+            session: id.to_string(),
+            opened: placed.index,
+            closed: None,
+            time: rfc3339(placed.event.time),
+            target: body.target.clone(),
+            protocol: body.protocol.clone(),
+            method: body.principal.method.clone(),
+            issuer: body.principal.issuer.clone(),
+            subject: body.principal.subject.clone(),
+            evidence: body.principal.evidence.to_string(),
+            transport: body.transport.clone(),
+            reason: None,
+            commands: None,
+        });
+    }
+
+    pub(crate) fn closed(&mut self, id: SessionId, placed: &Placed, body: &SessionClosed) {
+        let line = self.open.remove(&id).and_then(|line| self.sessions.get_mut(line));
+        if let Some(line) = line {
+            line.closed = Some(placed.index);
+            line.reason = Some(body.reason.clone());
+            line.commands = Some(body.commands);
+        }
+    }
+
+    /// Adds a command; gives its line, for its end.
+    pub(crate) fn command(
+        &mut self,
+        placed: &Placed,
+        id: SessionId,
+        body: &Command,
+        request: Option<Digest>,
+        approvals: &Approvals,
+    ) -> Option<usize> {
+        if !self.room(self.commands.len()) {
+            return None;
+        }
+        let access = |access: &exhibit_schemas::event::access::Access| match &access.1 {
+            Some(resource) => format!("{} {resource}", access.0),
+            None => access.0.to_string(),
+        };
+        let named = body.approvals.iter().flatten();
+        self.commands.push(CommandLine {
+            session: id.to_string(),
+            command: placed.index,
+            time: rfc3339(placed.event.time),
+            statement: body.statement.clone(),
+            accesses: body.facts.accesses.iter().map(access).collect(),
+            effect: body.decision.effect.to_string(),
+            rule: body.decision.rule.clone(),
+            policy: body.decision.policy.to_string(),
+            outcome: body.outcome.to_string(),
+            request: request.and_then(|leaf| approvals.request_index(leaf)),
+            approvals: named.filter_map(|leaf| approvals.decision_index(*leaf)).collect(),
+            released: None,
+            ended: None,
+            status: None,
+            rows: 0,
+            bytes: 0,
+            masks: Vec::new(),
+            masked: BTreeMap::new(),
+        });
+        Some(self.commands.len() - 1)
+    }
+
+    pub(crate) fn ended(&mut self, line: Option<usize>, index: Index, response: &Response, end: &ResponseEnd) {
+        let Some(line) = line.and_then(|line| self.commands.get_mut(line)) else {
+            return;
+        };
+        line.released = response.span;
+        line.ended = Some(index);
+        line.status = Some(end.status.clone());
+        line.rows = end.rows;
+        line.bytes = end.bytes;
+        line.masks = response.masks.iter().cloned().collect();
+        line.masked.clone_from(&end.masked);
+    }
+
+    /// Adds what is only known at the end.
+    pub(crate) fn finish(&mut self, batches: &Batches, policies: &Policies, approvals: &Approvals) {
+        self.seals = batches.seals();
+        if !self.gather {
+            return;
+        }
+        self.open.clear();
+        let mut keys: Vec<_> = batches.keyring().keys().collect();
+        keys.sort_by_key(|(id, record)| (record.enrolled, **id));
+        for (id, record) in keys {
+            self.keys.push(KeyLine {
+                key: id.to_string(),
+                role: record.role.to_string(),
+                name: record.name.clone(),
+                groups: record.groups.clone(),
+                enrolled: record.enrolled,
+                ended: record.ended,
+            });
+        }
+        let mut whole: Vec<_> = policies.all().collect();
+        whole.sort_by_key(|(_, policy)| policy.index);
+        for (digest, policy) in whole {
+            self.policies.push(PolicyLine {
+                policy: digest.to_string(),
+                snapshot: policy.index,
+                bytes: policy.bytes,
+            });
+        }
+        self.list_approvals(approvals);
+    }
+
+    fn list_approvals(&mut self, approvals: &Approvals) {
+        let mut decisions: BTreeMap<Digest, Vec<DecisionLine>> = BTreeMap::new();
+        for (_, decision) in approvals.decisions() {
+            let line = DecisionLine {
+                decision: decision.index,
+                time: rfc3339(decision.time),
+                person: decision.signer.name.clone(),
+                groups: decision.signer.groups.clone(),
+                verdict: decision.body.verdict.to_string(),
+                reason: decision.body.reason.clone(),
+                enrolled: decision.signer.enrolled,
+            };
+            decisions.entry(decision.body.request).or_default().push(line);
+        }
+        for (leaf, asked) in approvals.requests() {
+            if !self.room(self.approvals.len()) {
+                continue;
+            }
+            self.approvals.push(ApprovalLine {
+                request: asked.index,
+                session: asked.session.to_string(),
+                statement: asked.body.statement.clone(),
+                approval: asked.body.requirement.name.clone(),
+                people: asked.body.requirement.people,
+                expires: rfc3339(asked.body.expires),
+                decisions: decisions.remove(leaf).unwrap_or_default(),
+            });
+        }
+    }
+
+    /// Commands with this outcome.
+    pub fn with_outcome(&self, outcome: Outcome) -> impl Iterator<Item = &CommandLine> {
+        self.commands
+            .iter()
+            .filter(move |line| line.outcome == outcome.as_str())
+    }
+
+    fn room(&mut self, lines: usize) -> bool {
+        let room = lines < LINES_MAX;
+        if self.gather && !room {
+            self.not_listed += 1;
+        }
+        self.gather && room
+    }
+}

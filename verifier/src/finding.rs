@@ -1,0 +1,244 @@
+//! Findings: what is wrong, where, and what that means in plain words.
+//!
+//! A code is a stable word that programs may compare. Details name keys, sessions, indexes, files and rules, and never a
+//! value, a cell or a literal.
+
+use exhibit_schemas::merkle::Index;
+
+/// Findings that are kept; the ones after that are only counted, so that a ruined bundle cannot fill the memory.
+pub const FINDINGS_MAX: usize = 10_000;
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// The bundle does not prove what it must prove.
+    Error,
+    /// Something that happens in honest operation and that a reader must know.
+    Note,
+}
+
+impl Severity {
+    /// The word in outputs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Note => "note",
+        }
+    }
+}
+
+macro_rules! codes {
+    ($( $variant:ident $word:literal $severity:ident $meaning:literal, )*) => {
+        /// What kind of thing a finding is about.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Code { $( #[doc = $meaning] $variant, )* }
+
+        impl Code {
+            /// Every code, in the order in which the verifier's checks stand.
+            pub const ALL: &'static [Self] = &[ $( Self::$variant, )* ];
+
+            /// The stable word.
+            pub const fn as_str(self) -> &'static str {
+                match self { $( Self::$variant => $word, )* }
+            }
+
+            /// How bad it is.
+            pub const fn severity(self) -> Severity {
+                match self { $( Self::$variant => Severity::$severity, )* }
+            }
+
+            /// What it means, in plain words.
+            pub const fn meaning(self) -> &'static str {
+                match self { $( Self::$variant => $meaning, )* }
+            }
+        }
+    };
+}
+
+codes! {
+    FileMissing "file-missing" Error "a file that a bundle of this size must hold is not there",
+    FileUnknown "file-unknown" Error "a file that does not belong into a bundle of this size",
+    FileDuplicate "file-duplicate" Error "the archive holds two files of one name",
+    FileLink "file-link" Error "a link or special file where only plain files may be",
+    FileUnreadable "file-unreadable" Error "a file is longer than its kind may be, or cannot be read as its kind",
+    ManifestFormat "manifest-format" Error "the manifest cannot be read, or is not written in its one form",
+    ManifestEntry "manifest-entry" Error "the manifest and the files that are there do not match",
+    ManifestHash "manifest-hash" Error "a file is not the one whose size and SHA-256 the manifest states",
+    ManifestHead "manifest-head" Error "the manifest states another log, size or root than the checkpoint",
+    TrustDiffers "trust-differs" Error "the bundle's copy of the trust anchors is not what you trust",
+    CheckpointSignature "checkpoint-signature" Error "the checkpoint is not signed by the log key that you trust",
+    CheckpointRoot "checkpoint-root" Error "the entries do not have the root that the log signed",
+    EntryBundle "entry-bundle" Error "a file of entries breaks off or does not hold the entries of its width",
+    TileHash "tile-hash" Error "a hash that the log published is not that of the entries",
+    ReceiptSignature "receipt-signature" Error "a kept checkpoint is not signed by the log key that you trust",
+    ReceiptInconsistent "receipt-inconsistent" Error "this log does not begin with the log of a kept checkpoint",
+    GenesisAnchors "genesis-anchors" Error "the log does not begin with the name, key and administrators that you trust",
+    SealFormat "seal-format" Error "a seal cannot be read, so nothing vouches for the events before it",
+    SealCount "seal-count" Error "a seal states more events than stand before it",
+    SealRoot "seal-root" Error "the events before a seal are not the ones that were signed",
+    SealSignature "seal-signature" Error "a seal is not signed by the key that it names",
+    SealChain "seal-chain" Error "a seal does not follow the seal before it: seals are missing, moved or repeated",
+    KeyNotInForce "key-not-in-force" Error "a key was used that was not enrolled, or that had ended",
+    KeyRole "key-role" Error "a key made an event that its role may not make",
+    KeyEvent "key-event" Error "an enrolment, rotation or revocation cannot be",
+    EventFormat "event-format" Error "an entry is not the one encoding of an event of a known kind",
+    EventUnsealed "event-unsealed" Error "an event stands under no seal of its own emitter",
+    TimeOrder "time-order" Error "an emitter's event is dated before its event before",
+    SessionChain "session-chain" Error "a session's events are missing, repeated, out of order, or of another emitter",
+    SessionTotals "session-totals" Error "a session's close states other totals than were recorded",
+    SessionOpen "session-open" Note "a session has no close: its proxy was stopped, or the log ends before",
+    PolicyDigest "policy-digest" Error "a policy snapshot is not the policy whose digest it states, or cannot be read",
+    PolicyMissing "policy-missing" Error "a policy is named whose snapshot does not stand before in the log",
+    PolicyIncomplete "policy-incomplete" Note "a snapshot was begun and not ended",
+    CatalogDigest "catalog-digest" Error "a catalog snapshot is not the catalog whose digest it states",
+    DecisionDiffers "decision-differs" Error "deciding again from the recorded facts gives another decision",
+    OutcomeDiffers "outcome-differs" Error "what became of a command does not follow from its decision and its approvals",
+    ApprovalMissing "approval-missing" Error "a command passed as approved without its request or its decisions before it",
+    ApprovalBinding "approval-binding" Error "an approval was used for another command, session, target or policy",
+    ApprovalRequirement "approval-requirement" Error "a request asks for other people, or another time, than its policy",
+    ApprovalLate "approval-late" Error "an approval was made, or used, after its request had ended",
+    ApprovalSigner "approval-signer" Error "an approval was signed by a key that is not a person's",
+    ApprovalGroup "approval-group" Error "an approval was signed by a person of none of the groups that may approve",
+    ApprovalRequester "approval-requester" Error "a requester approved its own command",
+    ApprovalReused "approval-reused" Error "an approval was used twice",
+    ApprovalPeople "approval-people" Error "fewer distinct people approved than the policy asks for",
+    ApprovalRefused "approval-refused" Error "a command passed although a person had refused it",
+    ApprovalUncounted "approval-uncounted" Note "a person's decision does not count for any request",
+    ResponseCommand "response-command" Error "a response to no command of its session that is still open",
+    ResponseChunk "response-chunk" Error "parts of a response are missing, repeated or out of order",
+    ResponseTotals "response-totals" Error "a response's end states other totals than were recorded",
+    ResponseOpen "response-open" Note "a command has no end of its response",
+    ResponseDenied "response-denied" Error "rows were released to a command that did not pass",
+    ResponseColumns "response-columns" Error "rows were released that do not fit a description of their columns",
+    MaskMissing "mask-missing" Error "a column was released without the mask that the policy puts on it",
+    MaskValue "mask-value" Error "a cell of a masked column does not look as its mask leaves it",
+    MaskCount "mask-count" Error "the counts of masked cells are not those of the released columns",
+}
+
+/// Where a finding is.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// The bundle as a whole.
+    Bundle,
+    /// A file of the bundle, by its path.
+    File(String),
+    /// A kept checkpoint, as the caller named it.
+    Receipt(String),
+    /// An entry.
+    Entry(Index),
+    /// Entries from the first to the last.
+    Entries(Index, Index),
+}
+
+impl Place {
+    /// One entry, or several.
+    pub fn entries(first: Index, last: Index) -> Self {
+        if first == last {
+            Self::Entry(first)
+        } else {
+            Self::Entries(first, last)
+        }
+    }
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Bundle => formatter.write_str("bundle"),
+            Self::File(path) => write!(formatter, "{path}"),
+            Self::Receipt(name) => write!(formatter, "kept {name}"),
+            Self::Entry(index) => write!(formatter, "#{index}"),
+            Self::Entries(first, last) => write!(formatter, "#{first}..#{last}"),
+        }
+    }
+}
+
+/// One thing that is wrong, or that a reader must know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What kind of thing.
+    pub code: Code,
+    /// Where.
+    pub place: Place,
+    /// What exactly, without values.
+    pub detail: String,
+}
+
+/// Everything that was found, in the order in which it was found.
+#[derive(Clone, Debug, Default)]
+pub struct Findings {
+    kept: Vec<Finding>,
+    errors: u64,
+    notes: u64,
+}
+
+impl Findings {
+    /// Adds one; past [`FINDINGS_MAX`] it is only counted.
+    pub fn add(&mut self, code: Code, place: Place, detail: impl Into<String>) {
+        match code.severity() {
+            Severity::Error => self.errors += 1,
+            Severity::Note => self.notes += 1,
+        }
+        if self.kept.len() < FINDINGS_MAX {
+            self.kept.push(Finding {
+                code,
+                place,
+                detail: detail.into(),
+            });
+        }
+    }
+
+    /// The ones that were kept.
+    pub fn list(&self) -> &[Finding] {
+        &self.kept
+    }
+
+    /// Errors, kept or not.
+    pub fn errors(&self) -> u64 {
+        self.errors
+    }
+
+    /// Notes, kept or not.
+    pub fn notes(&self) -> u64 {
+        self.notes
+    }
+
+    /// Findings that were only counted.
+    pub fn not_kept(&self) -> u64 {
+        let kept = u64::try_from(self.kept.len()).unwrap_or(u64::MAX);
+        (self.errors + self.notes).saturating_sub(kept)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::{Code, FINDINGS_MAX, Findings, Place};
+
+    #[test]
+    fn words_are_distinct_and_plain() {
+        let words: BTreeSet<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
+        assert_eq!(words.len(), Code::ALL.len());
+        for word in words {
+            assert!(
+                word.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-'),
+                "{word}"
+            );
+        }
+    }
+
+    #[test]
+    fn past_the_limit_findings_are_counted_and_not_kept() {
+        let mut findings = Findings::default();
+        for _ in 0..=FINDINGS_MAX {
+            findings.add(Code::SealRoot, Place::Bundle, "x");
+        }
+        findings.add(Code::SessionOpen, Place::Bundle, "x");
+        assert_eq!(findings.list().len(), FINDINGS_MAX);
+        assert_eq!(
+            (findings.errors(), findings.notes(), findings.not_kept()),
+            (10_001, 1, 2)
+        );
+    }
+}

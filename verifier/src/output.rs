@@ -1,0 +1,54 @@
+//! Everything that the program prints: the answer to standard output, progress and failures to standard error.
+
+use std::io::Write as _;
+
+use exhibit_verify::Progress;
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// Prints the answer.
+///
+/// # Errors
+/// When standard output cannot take it.
+pub(crate) fn print(answer: &str) -> Result<(), std::io::Error> {
+    let mut output = std::io::stdout().lock();
+    output.write_all(answer.as_bytes())?;
+    output.flush()
+}
+
+/// Says why there is no answer, and what to do now.
+pub(crate) fn failure(what: &str, hint: &str) {
+    // Nobody is left to tell when standard error is gone too; the exit code says it.
+    let _ = writeln!(std::io::stderr().lock(), "exhibit-verify: {what}\n{hint}");
+}
+
+/// A bar on a terminal, and nothing elsewhere.
+pub(crate) struct Bar(ProgressBar);
+
+impl Bar {
+    pub(crate) fn new() -> Self {
+        let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} {eta}");
+        let bar = ProgressBar::new(0);
+        Self(match style {
+            Ok(style) => bar.with_style(style),
+            Err(_) => bar,
+        })
+    }
+
+    pub(crate) fn show(&self, progress: Progress) {
+        match progress {
+            Progress::Files(done) => {
+                self.0.set_message("files");
+                self.0.set_position(done);
+            }
+            Progress::Entries(done, size) => {
+                self.0.set_message("entries");
+                self.0.set_length(size.0);
+                self.0.set_position(done);
+            }
+        }
+    }
+
+    pub(crate) fn end(&self) {
+        self.0.finish_and_clear();
+    }
+}

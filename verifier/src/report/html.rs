@@ -1,0 +1,250 @@
+//! The report as one HTML page: escaping by construction (maud), styles inside, readable in light, dark and on paper.
+
+use std::collections::BTreeMap;
+
+use exhibit_schemas::merkle::Index;
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use super::{Control, Report};
+use crate::evidence::{ApprovalLine, CommandLine, Evidence, KeyLine, PolicyLine, SessionLine};
+use crate::summary::FindingLine;
+
+const STYLE: &str = "
+:root { color-scheme: light dark; --line: #8886; --soft: #8882; --bad: #b00020; --good: #0a6b3d; }
+@media (prefers-color-scheme: dark) { :root { --bad: #ff8a80; --good: #7bd8a5; } }
+body { font: 15px/1.45 system-ui, sans-serif; max-width: 76rem; margin: 2rem auto; padding: 0 1rem; }
+h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2.2rem; }
+table { border-collapse: collapse; width: 100%; font-size: .86rem; }
+th, td { text-align: left; vertical-align: top; padding: .3rem .5rem; border-bottom: 1px solid var(--line); }
+th { background: var(--soft); } td { overflow-wrap: anywhere; }
+code { font: .9em ui-monospace, monospace; } .index { white-space: nowrap; font-variant-numeric: tabular-nums; }
+.refused { color: var(--bad); font-weight: 700; } .verified { color: var(--good); font-weight: 700; }
+@media print { body { max-width: none; margin: 0; font-size: 10pt; } h2 { break-after: avoid; } tr { break-inside: avoid; } thead { display: table-header-group; } }
+";
+
+/// The whole page.
+pub(super) fn page(report: &Report<'_>) -> Markup {
+    let cover = &report.cover;
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'";
+                title { "Evidence of " (cover.origin) }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                (cover_of(report))
+                @if !report.controls.is_empty() { (controls(&report.controls)) }
+                (findings(&report.findings, cover.errors + cover.notes))
+                @if let Some(evidence) = report.evidence { (lines(evidence)) }
+            }
+        }
+    }
+}
+
+fn cover_of(report: &Report<'_>) -> Markup {
+    let cover = &report.cover;
+    html! {
+        h1 { "Access evidence of " (cover.origin) }
+        @if cover.result == "verified" {
+            p.verified { "Verified: the checks found no error in " (cover.size) " entries." }
+        } @else {
+            p.refused { "Refused: " (cover.errors) " errors. This bundle proves nothing that this page could report; only the findings are listed." }
+        }
+        table {
+            tr { th { "Log" } td { (cover.origin) } }
+            tr { th { "Log key" } td { code { (cover.log_key) } } }
+            tr { th { "Entries" } td { (cover.size) } }
+            @if let Some(root) = &cover.root { tr { th { "Root" } td { code { (root) } } } }
+            tr { th { "Kept checkpoints compared" } td { (cover.heads) } }
+            tr { th { "Errors, notes" } td { (cover.errors) ", " (cover.notes) } }
+            tr { th { "Verifier" } td { "exhibit-verify " (cover.verifier) } }
+        }
+        h2 { "What this does not claim" }
+        ul { @for limit in cover.limits { li { (limit) } } }
+    }
+}
+
+fn table(title: &str, head: &[&str], rows: &[Markup]) -> Markup {
+    html! {
+        h2 { (title) " (" (rows.len()) ")" }
+        @if rows.is_empty() {
+            p { "No instances: the log holds none." }
+        } @else {
+            table {
+                thead { tr { @for name in head { th { (name) } } } }
+                tbody { @for row in rows { (row) } }
+            }
+        }
+    }
+}
+
+fn controls(controls: &[Control]) -> Markup {
+    let row = |control: &Control| {
+        html! { tr {
+            td { (control.cite) }
+            td { (control.population) }
+            td.index { (control.count) }
+            td { (control.test) }
+            td {
+                (control.result)
+                @if !control.exceptions.is_empty() { ": " (indexes(&control.exceptions)) }
+            }
+        } }
+    };
+    let rows: Vec<_> = controls.iter().map(row).collect();
+    let head = ["45 CFR", "Population", "Count", "Tested of each", "Result"];
+    html! {
+        (table("Controls tested on the whole population", &head, &rows))
+        p { "Evidence consistent with the cited provisions, as far as the limits above go. The auditor concludes." }
+    }
+}
+
+fn findings(findings: &[FindingLine], all: u64) -> Markup {
+    let row = |finding: &FindingLine| {
+        html! { tr {
+            td { (finding.severity) }
+            td { code { (finding.code) } }
+            td.index {
+                @if let Some(index) = finding.index { "#" (index) }
+                @if let Some(last) = finding.last { "–#" (last) }
+                @if let Some(file) = &finding.file { (file) }
+            }
+            td { (finding.meaning) ". " (finding.detail) }
+        } }
+    };
+    let rows: Vec<_> = findings.iter().map(row).collect();
+    let listed = u64::try_from(findings.len()).unwrap_or(u64::MAX);
+    html! {
+        (table("Findings", &["", "Code", "Where", "Meaning"], &rows))
+        @if all > listed { p { (all - listed) " more findings are counted and not listed." } }
+    }
+}
+
+fn lines(evidence: &Evidence) -> Markup {
+    let sessions: Vec<_> = evidence.sessions.iter().map(session).collect();
+    let commands: Vec<_> = evidence.commands.iter().map(command).collect();
+    let decisions: Vec<_> = evidence.commands.iter().map(decision).collect();
+    let approvals: Vec<_> = evidence.approvals.iter().map(approval).collect();
+    let masks: Vec<_> = evidence
+        .commands
+        .iter()
+        .filter(|line| !line.masks.is_empty())
+        .map(mask)
+        .collect();
+    let policies: Vec<_> = evidence.policies.iter().map(policy).collect();
+    let keys: Vec<_> = evidence.keys.iter().map(key).collect();
+    html! {
+        @if evidence.not_listed > 0 {
+            p { (evidence.not_listed) " lines are past the limit of a table and are not listed; all were checked." }
+        }
+        (table("Sessions", &["Opened", "Closed", "Time", "Who", "Target", "Transport", "End"], &sessions))
+        (table("Commands", &["Index", "Time", "Session", "Statement", "Outcome", "Response", "Rows"], &commands))
+        (table("Decisions", &["Index", "Does", "Effect", "Rule", "Policy"], &decisions))
+        (table("Approvals", &["Request", "Statement", "Needs", "Expires", "Decisions"], &approvals))
+        (table("Masks", &["Command", "Response", "Columns", "Cells masked"], &masks))
+        (table("Policy snapshots", &["Index", "SHA-256", "Bytes"], &policies))
+        (table("Keys", &["Enrolled", "Ended", "Key", "Role", "Name", "Groups"], &keys))
+    }
+}
+
+fn session(line: &SessionLine) -> Markup {
+    html! { tr {
+        td.index { (index(line.opened)) }
+        td.index { (maybe(line.closed)) }
+        td.index { (line.time) }
+        td { (line.subject) " (" (line.method) ", " (line.issuer) ")" br; code { (short(&line.evidence)) } }
+        td { (line.target) " (" (line.protocol) ")" }
+        td { (line.transport) }
+        td { (line.reason.as_deref().unwrap_or("open")) }
+    } }
+}
+
+fn command(line: &CommandLine) -> Markup {
+    html! { tr {
+        td.index { (index(line.command)) }
+        td.index { (line.time) }
+        td { code { (short(&line.session)) } }
+        td { code { (line.statement) } }
+        td { (line.outcome) @for approval in &line.approvals { " " (index(*approval)) } }
+        td.index {
+            @if let Some((first, last)) = line.released { (index(first)) "–" (index(last)) " " }
+            (maybe(line.ended)) " " (line.status.as_deref().unwrap_or(""))
+        }
+        td.index { (line.rows) }
+    } }
+}
+
+fn decision(line: &CommandLine) -> Markup {
+    html! { tr {
+        td.index { (index(line.command)) }
+        td { @for access in &line.accesses { (access) br; } }
+        td { (line.effect) }
+        td { (line.rule.as_deref().unwrap_or("none matched")) }
+        td { code { (short(&line.policy)) } }
+    } }
+}
+
+fn approval(line: &ApprovalLine) -> Markup {
+    html! { tr {
+        td.index { (index(line.request)) }
+        td { code { (line.statement) } }
+        td { (line.approval) ", " (line.people) }
+        td.index { (line.expires) }
+        td {
+            @for decision in &line.decisions {
+                (index(decision.decision)) " " (decision.person) " (" (decision.groups.join(", ")) ", enrolled "
+                (index(decision.enrolled)) "): " (decision.verdict) ", " (decision.time) ", “" (decision.reason) "”" br;
+            }
+        }
+    } }
+}
+
+fn mask(line: &CommandLine) -> Markup {
+    let cells = |masked: &BTreeMap<String, u64>| {
+        let each: Vec<_> = masked.iter().map(|(mask, cells)| format!("{mask}: {cells}")).collect();
+        each.join(", ")
+    };
+    html! { tr {
+        td.index { (index(line.command)) }
+        td.index { @if let Some((first, last)) = line.released { (index(first)) "–" (index(last)) } }
+        td { @for (origin, mask, technique) in &line.masks { (origin) ": " (mask) " (" (technique) ")" br; } }
+        td { (cells(&line.masked)) }
+    } }
+}
+
+fn policy(line: &PolicyLine) -> Markup {
+    html! { tr { td.index { (index(line.snapshot)) } td { code { (line.policy) } } td.index { (line.bytes) } } }
+}
+
+fn key(line: &KeyLine) -> Markup {
+    html! { tr {
+        td.index { (index(line.enrolled)) }
+        td.index { (maybe(line.ended)) }
+        td { code { (line.key) } }
+        td { (line.role) }
+        td { (line.name) }
+        td { (line.groups.join(", ")) }
+    } }
+}
+
+fn index(index: Index) -> String {
+    format!("#{index}")
+}
+
+fn maybe(place: Option<Index>) -> String {
+    place.map(index).unwrap_or_default()
+}
+
+fn indexes(places: &[u64]) -> String {
+    let each: Vec<_> = places.iter().map(|place| format!("#{place}")).collect();
+    each.join(", ")
+}
+
+/// The first 12 digits, as people type ids.
+fn short(hexadecimal: &str) -> &str {
+    hexadecimal.get(..12).unwrap_or(hexadecimal)
+}

@@ -1,0 +1,296 @@
+//! Responses: that what was released to a command is all there, fits its description, and carries the masks of its policy.
+//!
+//! The verifier has no raw value, so it cannot see that a mask was computed rightly; it sees that each column that the
+//! policy masks says so, that each of its cells looks as its technique leaves it, and that the counts agree.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use exhibit_policy::mask::{REDACTED, Technique};
+use exhibit_policy::snapshot::Snapshot;
+use exhibit_schemas::cbor::Bytes;
+use exhibit_schemas::event::access::{Column, Frame, Outcome, ResponseChunk, ResponseEnd};
+use exhibit_schemas::merkle::Index;
+
+use crate::finding::{Code, Findings, Place};
+
+/// Bytes of cells past which a proxy may frame a row itself (`exhibit_gate`'s `ROW_BYTES_MAX`); such rows are not counted
+/// as rows, so from here on masked cells may be more than the rows show.
+const FRAMED_ROW_BYTES: u64 = 48 * 1_024;
+
+/// How a command ended, in the words of the format.
+const STATUSES: [&str; 4] = ["complete", "failed", "skipped", "cut"];
+
+/// The response to one command, as far as it was read.
+pub(crate) struct Response {
+    /// Index of the command.
+    pub(crate) command: Index,
+    pub(crate) outcome: Outcome,
+    /// First and last index of its chunks.
+    pub(crate) span: Option<(Index, Index)>,
+    pub(crate) rows: u64,
+    /// What was masked, in order: (origin, mask, technique).
+    pub(crate) masks: BTreeSet<(String, String, String)>,
+    chunks: u64,
+    verbatim_bytes: u64,
+    columns: Option<Vec<Shown>>,
+    cells: BTreeMap<String, Cells>,
+    /// The first fault of a kind is told; the same again in the next chunk is not.
+    told: BTreeSet<Code>,
+}
+
+/// A column as it was released, with the technique that its policy puts on it.
+struct Shown {
+    name: String,
+    mask: Option<String>,
+    technique: Option<Technique>,
+    nulled: bool,
+}
+
+/// Cells under one mask.
+#[derive(Default)]
+struct Cells {
+    all: u64,
+    shown: u64,
+}
+
+impl Response {
+    pub(crate) fn new(command: Index, outcome: Outcome) -> Self {
+        Self {
+            command,
+            outcome,
+            span: None,
+            rows: 0,
+            masks: BTreeSet::new(),
+            chunks: 0,
+            verbatim_bytes: 0,
+            columns: None,
+            cells: BTreeMap::new(),
+            told: BTreeSet::new(),
+        }
+    }
+
+    fn passed(&self) -> bool {
+        matches!(self.outcome, Outcome::Allowed | Outcome::Approved)
+    }
+
+    /// Takes a chunk. `policy` is the snapshot that the command was decided by.
+    pub(crate) fn chunk(
+        &mut self,
+        index: Index,
+        chunk: &ResponseChunk,
+        target: Option<&str>,
+        policy: Option<&Snapshot>,
+        findings: &mut Findings,
+    ) {
+        if chunk.chunk != self.chunks {
+            let detail = format!("chunk {} where {} must follow", chunk.chunk, self.chunks);
+            findings.add(Code::ResponseChunk, Place::Entry(index), detail);
+        }
+        self.chunks = chunk.chunk.saturating_add(1);
+        self.span = Some((self.span.map_or(index, |(first, _)| first), index));
+        if let Some(columns) = &chunk.columns {
+            let shown = columns
+                .iter()
+                .map(|column| self.column(index, column, target, policy, findings));
+            self.columns = Some(shown.collect());
+        }
+        for frame in &chunk.frames {
+            match frame {
+                Frame::Verbatim(bytes) => {
+                    self.verbatim_bytes += u64::try_from(bytes.0.len()).unwrap_or(u64::MAX);
+                }
+                Frame::Row(cells) => self.row(index, cells, findings),
+            }
+        }
+    }
+
+    /// Takes the end.
+    pub(crate) fn end(&self, index: Index, end: &ResponseEnd, findings: &mut Findings) {
+        let place = Place::Entry(index);
+        for (what, stated, found) in [("chunks", end.chunks, self.chunks), ("rows", end.rows, self.rows)] {
+            if stated != found {
+                let detail = format!("it states {stated} {what}, {found} were recorded");
+                findings.add(Code::ResponseTotals, place.clone(), detail);
+            }
+        }
+        if !STATUSES.contains(&end.status.as_str()) {
+            findings.add(
+                Code::ResponseTotals,
+                place.clone(),
+                "its status is no word of the format",
+            );
+        }
+        for mask in self.cells.keys().chain(end.masked.keys()).collect::<BTreeSet<_>>() {
+            let stated = end.masked.get(mask).copied().unwrap_or(0);
+            let (all, shown) = self.cells.get(mask).map_or((0, 0), |cells| (cells.all, cells.shown));
+            let may_be_more = self.verbatim_bytes > FRAMED_ROW_BYTES;
+            if stated < shown || (stated > all && !may_be_more) {
+                let detail = format!("mask `{mask}`: it states {stated} cells; {shown} of {all} were released");
+                findings.add(Code::MaskCount, place.clone(), detail);
+            }
+        }
+    }
+
+    fn tell(&mut self, code: Code, index: Index, detail: String, findings: &mut Findings) {
+        if self.told.insert(code) {
+            findings.add(code, Place::Entry(index), detail);
+        }
+    }
+
+    /// Checks that a column carries the mask that the policy puts on where it comes from, and no other.
+    fn column(
+        &mut self,
+        index: Index,
+        column: &Column,
+        target: Option<&str>,
+        policy: Option<&Snapshot>,
+        findings: &mut Findings,
+    ) -> Shown {
+        let mut shown = Shown {
+            name: column.name.clone(),
+            mask: column.mask.clone(),
+            technique: None,
+            nulled: column.technique.as_deref() == Some(Technique::Null.as_str()),
+        };
+        let (Some(target), Some(policy)) = (target, policy) else {
+            return shown; // the session's opening or the policy is missing, which was said
+        };
+        let wanted = column.origin.as_deref().and_then(|origin| policy.mask(target, origin));
+        let Some(wanted) = wanted else {
+            if column.mask.is_some() || column.technique.is_some() {
+                let detail = format!(
+                    "column `{}` names a mask that its policy does not put on it",
+                    column.name
+                );
+                findings.add(Code::MaskMissing, Place::Entry(index), detail);
+            }
+            return shown;
+        };
+        // NULL is what every technique falls back to where it cannot keep the value's type valid.
+        let technique = column.technique.as_deref();
+        let right = technique == Some(wanted.technique.as_str()) || shown.nulled;
+        if column.mask.as_deref() != Some(&wanted.name) || !right {
+            let detail = format!(
+                "column `{}`: mask `{}`, technique {}",
+                column.name,
+                wanted.name,
+                wanted.technique.as_str()
+            );
+            findings.add(Code::MaskMissing, Place::Entry(index), detail);
+            // What follows from a missing mask is not told again.
+            shown.mask = None;
+            return shown;
+        }
+        let origin = column.origin.clone().unwrap_or_default();
+        let technique = technique.unwrap_or_default().to_owned();
+        self.masks.insert((origin, wanted.name.clone(), technique));
+        shown.technique = Some(wanted.technique.clone());
+        shown
+    }
+
+    fn row(&mut self, index: Index, cells: &[Option<Bytes>], findings: &mut Findings) {
+        self.rows += 1;
+        if !self.passed() {
+            self.tell(
+                Code::ResponseDenied,
+                index,
+                format!("its outcome is {}", self.outcome),
+                findings,
+            );
+        }
+        let columns = self.columns.take();
+        match &columns {
+            Some(columns) if columns.len() == cells.len() => {
+                for (column, cell) in columns.iter().zip(cells) {
+                    self.cell(index, column, cell.as_ref(), findings);
+                }
+            }
+            Some(columns) => {
+                let detail = format!("a row of {} cells under {} columns", cells.len(), columns.len());
+                self.tell(Code::ResponseColumns, index, detail, findings);
+            }
+            None => self.tell(
+                Code::ResponseColumns,
+                index,
+                "a row before its columns".to_owned(),
+                findings,
+            ),
+        }
+        self.columns = columns;
+    }
+
+    fn cell(&mut self, index: Index, column: &Shown, cell: Option<&Bytes>, findings: &mut Findings) {
+        let Some(mask) = &column.mask else { return };
+        let cells = self.cells.entry(mask.clone()).or_default();
+        cells.all += 1;
+        let Some(cell) = cell else { return };
+        cells.shown += 1;
+        let fits = !column.nulled
+            && column
+                .technique
+                .as_ref()
+                .is_none_or(|technique| looks_like(technique, &cell.0));
+        if !fits {
+            let detail = format!("column `{}`, mask `{mask}`", column.name);
+            self.tell(Code::MaskValue, index, detail, findings);
+        }
+    }
+}
+
+/// Whether a released cell looks as the technique leaves it, as text or as a JSON string.
+fn looks_like(technique: &Technique, cell: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(cell) else {
+        return false;
+    };
+    let json = serde_json::from_str::<String>(text).ok();
+    [Some(text), json.as_deref()]
+        .into_iter()
+        .flatten()
+        .any(|text| match technique {
+            Technique::Redact => text == REDACTED,
+            Technique::Null => false,
+            Technique::Partial { keep } => {
+                text.chars().filter(|character| character.is_alphanumeric()).count() <= *keep
+            }
+            Technique::Token { .. } => text.strip_prefix("tok_").is_some_and(|hexadecimal| {
+                hexadecimal.len() == 32
+                    && hexadecimal
+                        .bytes()
+                        .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+            }),
+            Technique::Year => text
+                .strip_suffix("-01-01")
+                .is_some_and(|year| (4..=6).contains(&year.len()) && year.bytes().all(|byte| byte.is_ascii_digit())),
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use exhibit_policy::mask::Technique;
+
+    use super::looks_like;
+
+    #[test]
+    fn masked_cells_look_as_their_technique_leaves_them() {
+        let token = Technique::Token { domain: "mrn".into() };
+        let partial = Technique::Partial { keep: 4 };
+        for (technique, cell, wanted) in [
+            (&Technique::Redact, "[redacted]", true),
+            (&Technique::Redact, "\"[redacted]\"", true),
+            (&Technique::Redact, "[redacted] ", false),
+            (&Technique::Null, "", false),
+            (&partial, "***-**-1234", true),
+            (&partial, "**1-**-1234", false),
+            (&partial, "\"**\\n1234\"", true),
+            (&token, "tok_0123456789abcdef0123456789abcdef", true),
+            (&token, "tok_0123456789abcdef0123456789abcdeF", false),
+            (&token, "tok_0123456789abcdef0123456789abcde", false),
+            (&Technique::Year, "1970-01-01", true),
+            (&Technique::Year, "1970-01-02", false),
+            (&Technique::Year, "1970-01-01 BC", false),
+        ] {
+            assert_eq!(looks_like(technique, cell.as_bytes()), wanted, "{technique:?} {cell}");
+        }
+        assert!(!looks_like(&Technique::Redact, &[0xff]));
+    }
+}

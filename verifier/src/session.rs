@@ -1,0 +1,283 @@
+//! Sessions: each one's events in order, its decisions decided again, and its commands paired with their responses.
+//!
+//! An open session is held with its commands that still wait for their end; a closed one leaves 50 bytes, so that nothing
+//! can follow its close.
+
+use std::collections::BTreeMap;
+
+use exhibit_policy::decide::decide;
+use exhibit_schemas::chain::{SessionChain, next_event};
+use exhibit_schemas::digest::Digest;
+use exhibit_schemas::event::access::{
+    Command, DecisionRecord, Effect, Facts, Outcome, ResponseChunk, ResponseEnd, SessionClosed, SessionOpened,
+};
+use exhibit_schemas::event::{Body, SessionId, SessionPlace};
+use exhibit_schemas::merkle::Index;
+
+use crate::approval::{Approvals, Settled};
+use crate::batch::Placed;
+use crate::evidence::Evidence;
+use crate::finding::{Code, Findings, Place};
+use crate::policy::Policies;
+use crate::response::Response;
+
+/// Everything that the checks of an event share.
+pub(crate) struct Context {
+    pub(crate) findings: Findings,
+    pub(crate) policies: Policies,
+    pub(crate) approvals: Approvals,
+    pub(crate) evidence: Evidence,
+}
+
+#[derive(Default)]
+pub(crate) struct Sessions {
+    sessions: BTreeMap<SessionId, State>,
+    gaps: u64,
+}
+
+enum State {
+    Open(Box<Session>),
+    Closed(SessionChain),
+}
+
+struct Session {
+    chain: SessionChain,
+    /// `None` where the opening is missing.
+    opened: Option<SessionOpened>,
+    first: Index,
+    /// Commands whose response has not ended, by sequence.
+    responses: BTreeMap<u64, Pending>,
+    /// Requests of the session, by sequence.
+    requests: BTreeMap<u64, Digest>,
+    commands: u64,
+    gaps: u64,
+    /// Events of it are missing: its totals cannot be compared.
+    incomplete: bool,
+}
+
+struct Pending {
+    response: Response,
+    policy: Digest,
+    line: Option<usize>,
+}
+
+impl Sessions {
+    /// Entries are missing here: each session is taken up again at its next event.
+    pub(crate) fn gap(&mut self) {
+        self.gaps += 1;
+    }
+
+    /// Takes the next event of a session.
+    pub(crate) fn event(&mut self, placed: &Placed, place: SessionPlace, context: &mut Context) {
+        let SessionPlace(id, sequence) = place;
+        let (chain, known) = match self.sessions.get(&id) {
+            Some(State::Open(session)) => (Some(session.chain), session.gaps),
+            Some(State::Closed(chain)) => (Some(*chain), self.gaps),
+            None => (None, 0),
+        };
+        let next = next_event(chain, &placed.event);
+        let broken = next.is_err();
+        let chain = match next {
+            Ok(Some(next)) => next,
+            Ok(None) => return,
+            Err(error) => {
+                if known == self.gaps {
+                    context
+                        .findings
+                        .add(Code::SessionChain, Place::Entry(placed.index), error.to_string());
+                }
+                SessionChain {
+                    emitter: placed.event.emitter.0,
+                    boot: placed.event.emitter.1,
+                    next: sequence.saturating_add(1),
+                    closed: matches!(placed.event.body, Body::SessionClosed(_)),
+                }
+            }
+        };
+        if matches!(self.sessions.get(&id), Some(State::Closed(_))) {
+            return; // nothing of it is held any more to check the event against
+        }
+        let state = self.sessions.entry(id).or_insert_with(|| {
+            State::Open(Box::new(Session {
+                chain,
+                opened: None,
+                first: placed.index,
+                responses: BTreeMap::new(),
+                requests: BTreeMap::new(),
+                commands: 0,
+                gaps: self.gaps,
+                incomplete: false,
+            }))
+        });
+        let State::Open(session) = state else { return };
+        session.chain = chain;
+        if broken {
+            session.gaps = self.gaps; // what is missing is forgiven once
+            session.incomplete = true;
+        }
+        session.body(placed, id, sequence, context);
+        if chain.closed {
+            *state = State::Closed(chain);
+        }
+    }
+
+    /// The log ends: what is still open is reported.
+    pub(crate) fn finish(self, context: &mut Context) {
+        let mut open: Vec<_> = self
+            .sessions
+            .into_iter()
+            .filter_map(|(id, state)| match state {
+                State::Open(session) => Some((session.first, id, session)),
+                State::Closed(_) => None,
+            })
+            .collect();
+        open.sort_by_key(|(first, _, _)| *first);
+        for (first, id, session) in open {
+            let waiting = session.responses.len();
+            let detail = format!("session {id}: {waiting} of its commands have no end of their response");
+            context.findings.add(Code::SessionOpen, Place::Entry(first), detail);
+        }
+    }
+}
+
+impl Session {
+    fn body(&mut self, placed: &Placed, id: SessionId, sequence: u64, context: &mut Context) {
+        match &placed.event.body {
+            Body::SessionOpened(body) => {
+                context.policies.find(body.policy, placed.index, &mut context.findings);
+                context.evidence.opened(placed, id, body);
+                if self.opened.is_none() {
+                    self.opened = Some(body.clone());
+                }
+            }
+            Body::SessionClosed(body) => self.closed(placed, id, body, context),
+            Body::Command(body) => self.command(placed, id, sequence, body, context),
+            Body::ApprovalRequested(body) => {
+                self.replay(placed.index, &body.facts, &body.decision, context);
+                let target = self.opened.as_ref().map(|opened| opened.target.as_str());
+                if target.is_some_and(|target| target != body.target) {
+                    let place = Place::Entry(placed.index);
+                    let what = "its target is not that of its session";
+                    context.findings.add(Code::ApprovalBinding, place, what);
+                }
+                self.requests.insert(sequence, placed.leaf);
+                let requester = self.opened.as_ref().map(|opened| opened.principal.clone());
+                let policy = context.policies.get(body.decision.policy);
+                let findings = &mut context.findings;
+                context
+                    .approvals
+                    .requested(placed, id, requester, body, policy, findings);
+            }
+            Body::ApprovalExpired(body) => {
+                let request = self.requests.get(&body.request).copied();
+                context.approvals.expired(placed.index, request, &mut context.findings);
+            }
+            Body::ResponseChunk(body) => self.chunk(placed, body, context),
+            Body::ResponseEnd(body) => self.end(placed, body, context),
+            _ => {}
+        }
+    }
+
+    /// Decides again from what was recorded, and compares.
+    fn replay(&self, index: Index, facts: &Facts, recorded: &DecisionRecord, context: &mut Context) {
+        let snapshot = context.policies.find(recorded.policy, index, &mut context.findings);
+        let (Some(snapshot), Some(opened)) = (snapshot, &self.opened) else {
+            return;
+        };
+        let again = decide(snapshot, &opened.principal, &opened.target, facts);
+        if again != *recorded {
+            let word = |decision: &DecisionRecord| {
+                let rule = decision.rule.as_deref().unwrap_or("no rule");
+                format!("{} by {rule}", decision.effect)
+            };
+            let detail = format!("recorded: {}; decided again: {}", word(recorded), word(&again));
+            context.findings.add(Code::DecisionDiffers, Place::Entry(index), detail);
+        }
+    }
+
+    fn command(&mut self, placed: &Placed, id: SessionId, sequence: u64, body: &Command, context: &mut Context) {
+        self.commands += 1;
+        self.replay(placed.index, &body.facts, &body.decision, context);
+        let (effect, outcome) = (body.decision.effect, body.outcome);
+        let fits = match outcome {
+            Outcome::Allowed => effect == Effect::Allow,
+            Outcome::Denied => effect == Effect::Deny,
+            Outcome::Approved | Outcome::Refused | Outcome::Expired => effect == Effect::Ask,
+        };
+        let asked = matches!(outcome, Outcome::Approved | Outcome::Refused | Outcome::Expired);
+        if !fits {
+            let detail = format!("outcome {outcome} of the decision {effect}");
+            context
+                .findings
+                .add(Code::OutcomeDiffers, Place::Entry(placed.index), detail);
+        } else if !asked && (body.request.is_some() || body.approvals.is_some()) {
+            let what = "it names approvals, and nobody was to be asked";
+            context
+                .findings
+                .add(Code::OutcomeDiffers, Place::Entry(placed.index), what);
+        }
+        let request = body.request.and_then(|request| self.requests.get(&request).copied());
+        if asked {
+            let settled = Settled {
+                index: placed.index,
+                time: placed.event.time,
+                session: id,
+                target: self.opened.as_ref().map(|opened| opened.target.as_str()),
+                command: body,
+                request,
+            };
+            context.approvals.settle(&settled, &mut context.findings);
+        }
+        let line = context.evidence.command(placed, id, body, request, &context.approvals);
+        let pending = Pending {
+            response: Response::new(placed.index, outcome),
+            policy: body.decision.policy,
+            line,
+        };
+        self.responses.insert(sequence, pending);
+    }
+
+    fn chunk(&mut self, placed: &Placed, body: &ResponseChunk, context: &mut Context) {
+        let Some(pending) = self.responses.get_mut(&body.command) else {
+            return self.stray(placed.index, body.command, context);
+        };
+        let target = self.opened.as_ref().map(|opened| opened.target.as_str());
+        let policy = context.policies.get(pending.policy);
+        let findings = &mut context.findings;
+        pending.response.chunk(placed.index, body, target, policy, findings);
+    }
+
+    fn end(&mut self, placed: &Placed, body: &ResponseEnd, context: &mut Context) {
+        let Some(pending) = self.responses.remove(&body.command) else {
+            return self.stray(placed.index, body.command, context);
+        };
+        pending.response.end(placed.index, body, &mut context.findings);
+        context
+            .evidence
+            .ended(pending.line, placed.index, &pending.response, body);
+    }
+
+    fn stray(&self, index: Index, command: u64, context: &mut Context) {
+        if !self.incomplete {
+            let detail = format!("it names event {command} of its session");
+            context.findings.add(Code::ResponseCommand, Place::Entry(index), detail);
+        }
+    }
+
+    fn closed(&mut self, placed: &Placed, id: SessionId, body: &SessionClosed, context: &mut Context) {
+        let place = Place::Entry(placed.index);
+        if !self.incomplete && body.commands != self.commands {
+            let detail = format!("it states {} commands, {} were recorded", body.commands, self.commands);
+            context.findings.add(Code::SessionTotals, place, detail);
+        }
+        for pending in self.responses.values() {
+            let passed = matches!(pending.response.outcome, Outcome::Allowed | Outcome::Approved);
+            if passed {
+                let place = Place::Entry(pending.response.command);
+                let what = format!("its session was closed at #{} before it", placed.index);
+                context.findings.add(Code::ResponseOpen, place, what);
+            }
+        }
+        context.evidence.closed(id, placed, body);
+    }
+}

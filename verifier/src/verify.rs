@@ -1,0 +1,323 @@
+//! Verifying: one bundle, all checks, one answer.
+//!
+//! `Verified<Bundle>` can be made here alone, and only of a bundle without an error. A report with results takes nothing
+//! else.
+
+use exhibit_schemas::bundle::TrustAnchors;
+use exhibit_schemas::checkpoint::Checkpoint;
+use exhibit_schemas::digest::Digest;
+use exhibit_schemas::event::Body;
+use exhibit_schemas::keyring::KeyringError;
+use exhibit_schemas::merkle::{Index, TreeSize};
+use exhibit_schemas::tile::{BUNDLE_BYTES_MAX, TILE_WIDTH, Tile, TileError, TileKind, entries};
+
+use crate::approval::Approvals;
+use crate::archive::{Archive, ArchiveError};
+use crate::batch::{Batches, Placed};
+use crate::evidence::Evidence;
+use crate::files::{self, Head};
+use crate::finding::{Code, Finding, Findings, Place};
+use crate::policy::Policies;
+use crate::session::{Context, Sessions};
+use crate::tree::Tree;
+
+const HASH_BYTES: usize = 32;
+
+/// Why a bundle could not be judged.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    /// The bundle cannot be read.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// No keyring can begin with the trust anchors.
+    #[error("the trust anchors are refused: {0}")]
+    Anchors(#[from] KeyringError),
+}
+
+/// A checkpoint that somebody kept, as a file name and its note.
+#[derive(Clone, Debug)]
+pub struct KeptHead {
+    /// What to call it in findings.
+    pub name: String,
+    /// The signed note.
+    pub note: String,
+}
+
+/// How far the verifier is: files of the manifest, then entries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// This many files were compared with the manifest.
+    Files(u64),
+    /// This many of the log's entries were read.
+    Entries(u64, TreeSize),
+}
+
+/// What to do besides checking.
+pub struct Options<'a> {
+    /// Checkpoints that were kept; the log must begin with each of their logs.
+    pub heads: &'a [KeptHead],
+    /// Whether to gather the lines of a report.
+    pub evidence: bool,
+    /// Is told how far the verifier is.
+    pub progress: &'a mut dyn FnMut(Progress),
+}
+
+/// Something that went through all checks without an error.
+///
+/// **Invariant:** only [`verify`] makes one.
+#[derive(Debug)]
+pub struct Verified<T>(T);
+
+impl<T> Verified<T> {
+    /// What was verified.
+    pub fn get(&self) -> &T {
+        &self.0
+    }
+}
+
+/// A log that was exported, as far as its bundle proves it.
+#[derive(Debug)]
+pub struct Bundle {
+    /// The log's name.
+    pub origin: String,
+    /// Number of entries.
+    pub size: TreeSize,
+    /// RFC 9162 root over them.
+    pub root: Digest,
+    /// The log's key, as a note verifier key.
+    pub log_key: String,
+    /// Kept checkpoints that it was compared with.
+    pub heads: usize,
+    /// Notes.
+    pub findings: Findings,
+    /// Lines of the report, where they were asked for.
+    pub evidence: Evidence,
+}
+
+/// A bundle with errors.
+#[derive(Debug)]
+pub struct Refused {
+    /// The name of the log that is trusted.
+    pub origin: String,
+    /// Its key.
+    pub log_key: String,
+    /// Number of entries that were looked at.
+    pub size: TreeSize,
+    /// Everything that was found.
+    pub findings: Findings,
+}
+
+/// The answer.
+#[derive(Debug)]
+pub enum Outcome {
+    /// No error was found.
+    Verified(Box<Verified<Bundle>>),
+    /// There are errors.
+    Refused(Refused),
+}
+
+impl Outcome {
+    /// All findings.
+    pub fn findings(&self) -> &Findings {
+        match self {
+            Self::Verified(verified) => &verified.get().findings,
+            Self::Refused(refused) => &refused.findings,
+        }
+    }
+
+    /// The findings that were kept, by place.
+    pub fn list(&self) -> &[Finding] {
+        self.findings().list()
+    }
+}
+
+/// Checks everything about a bundle, under these anchors.
+///
+/// # Errors
+/// [`VerifyError`] when it could not be judged; everything wrong with the bundle itself is a finding.
+pub fn verify(archive: &Archive, anchors: &TrustAnchors, options: Options<'_>) -> Result<Outcome, VerifyError> {
+    let Options {
+        heads,
+        evidence,
+        progress,
+    } = options;
+    let mut findings = archive.findings().clone();
+    let mut done = 0;
+    let head = files::check(archive, anchors, &mut findings, &mut |files| {
+        done += files;
+        progress(Progress::Files(done));
+    })?;
+    let kept = read_heads(heads, anchors, &mut findings);
+    let mut reader = Reader {
+        archive,
+        tree: Tree::new(archive, kept),
+        batches: Batches::new(anchors)?,
+        sessions: Sessions::default(),
+        context: Context {
+            findings,
+            policies: Policies::default(),
+            approvals: Approvals::default(),
+            evidence: Evidence::new(evidence),
+        },
+    };
+    reader.read(head.size, progress)?;
+    reader.finish(anchors, &head, heads.len())
+}
+
+fn read_heads(heads: &[KeptHead], anchors: &TrustAnchors, findings: &mut Findings) -> Vec<(String, Checkpoint)> {
+    let mut kept = Vec::new();
+    for head in heads {
+        match Checkpoint::verify(&head.note, &anchors.log) {
+            Ok(checkpoint) => kept.push((head.name.clone(), checkpoint)),
+            Err(error) => {
+                let place = Place::Receipt(head.name.clone());
+                findings.add(Code::ReceiptSignature, place, error.to_string());
+            }
+        }
+    }
+    kept
+}
+
+/// Reads the entries in order and hands each to the checks.
+struct Reader<'a> {
+    archive: &'a Archive,
+    tree: Tree<'a>,
+    batches: Batches,
+    sessions: Sessions,
+    context: Context,
+}
+
+impl Reader<'_> {
+    fn read(&mut self, size: TreeSize, progress: &mut dyn FnMut(Progress)) -> Result<(), VerifyError> {
+        let mut number = 0;
+        while let Some(width) = files::width(0, number, size) {
+            let first = number * u64::from(TILE_WIDTH);
+            let tile = |kind| {
+                Tile::new(kind, number, width)
+                    .map(|tile| tile.path())
+                    .unwrap_or_default()
+            };
+            let path = tile(TileKind::Entries);
+            let bytes = self.archive.read(&path, BUNDLE_BYTES_MAX)?;
+            // A bundle that is not there, or too long, was named with the files.
+            let split = bytes.as_deref().map(|bytes| entries(bytes, width)).transpose();
+            match split {
+                Ok(Some(entries)) => {
+                    for (index, entry) in (first..).zip(entries) {
+                        self.entry(Index(index), entry)?;
+                    }
+                }
+                Ok(None) => self.skip(&tile(TileKind::Hashes(0)), width)?,
+                Err(error) => {
+                    let place = match &error {
+                        TileError::Bundle { position, .. } if *position < usize::from(width) => {
+                            Place::Entry(Index(first + u64::try_from(*position).unwrap_or(0)))
+                        }
+                        _ => Place::File(path.clone()),
+                    };
+                    self.context
+                        .findings
+                        .add(Code::EntryBundle, place, format!("{path}: {error}"));
+                    self.skip(&tile(TileKind::Hashes(0)), width)?;
+                }
+            }
+            progress(Progress::Entries(first + u64::from(width), size));
+            number += 1;
+        }
+        Ok(())
+    }
+
+    fn entry(&mut self, index: Index, entry: &[u8]) -> Result<(), VerifyError> {
+        let leaf = Digest::leaf(entry);
+        self.tree.leaf(leaf, &mut self.context.findings)?;
+        let unreadable = self.batches.unreadable();
+        let placed = self.batches.entry(index, leaf, entry, &mut self.context.findings);
+        if self.batches.unreadable() > unreadable {
+            self.sessions.gap(); // an event of some session is not known, and its next one must not be told for that
+        }
+        self.events(&placed);
+        Ok(())
+    }
+
+    fn events(&mut self, placed: &[Placed]) {
+        for placed in placed {
+            self.event(placed);
+        }
+    }
+
+    fn event(&mut self, placed: &Placed) {
+        let context = &mut self.context;
+        context.evidence.event(placed);
+        let (index, emitter) = (placed.index, placed.event.emitter.0);
+        match &placed.event.body {
+            Body::PolicySnapshot(body) => context.policies.policy(index, emitter, body, &mut context.findings),
+            Body::CatalogSnapshot(body) => context.policies.catalog(index, emitter, body, &mut context.findings),
+            Body::ApprovalDecided(body) => context.approvals.decided(placed, body, &mut context.findings),
+            _ => {}
+        }
+        if let Some(place) = placed.event.session {
+            self.sessions.event(placed, place, context);
+        }
+    }
+
+    /// Entries cannot be read: their published hashes stand in for them in the tree, and the chains begin anew after them.
+    fn skip(&mut self, hashes: &str, width: u16) -> Result<(), VerifyError> {
+        let bytes = self
+            .archive
+            .read(hashes, usize::from(width) * HASH_BYTES)?
+            .unwrap_or_default();
+        let mut leaves = bytes
+            .chunks_exact(HASH_BYTES)
+            .filter_map(|hash| Digest::try_from(hash).ok());
+        for _ in 0..width {
+            let leaf = leaves.next().unwrap_or_else(|| {
+                self.tree.lost();
+                Digest([0; HASH_BYTES])
+            });
+            self.tree.leaf(leaf, &mut self.context.findings)?;
+        }
+        let placed = self.batches.gap(&mut self.context.findings);
+        self.events(&placed);
+        self.sessions.gap();
+        self.context.policies.after_gap = true;
+        self.context.approvals.after_gap = true;
+        Ok(())
+    }
+
+    fn finish(mut self, anchors: &TrustAnchors, head: &Head, heads: usize) -> Result<Outcome, VerifyError> {
+        let placed = self.batches.finish(&mut self.context.findings);
+        self.events(&placed);
+        if head.size == TreeSize(0) {
+            let detail = "the log is empty: it has no genesis";
+            self.context.findings.add(Code::GenesisAnchors, Place::Bundle, detail);
+        }
+        let context = &mut self.context;
+        context.policies.finish(&mut context.findings);
+        context
+            .evidence
+            .finish(&self.batches, &context.policies, &context.approvals);
+        self.sessions.finish(context);
+        let root = self.tree.finish(head.checkpoint.as_ref(), &mut context.findings)?;
+        let (origin, log_key) = (anchors.log.origin.as_str().to_owned(), anchors.log.to_string());
+        let (size, findings) = (head.size, self.context.findings);
+        // The one place where a bundle becomes verified.
+        Ok(if findings.errors() == 0 && head.checkpoint.is_some() {
+            Outcome::Verified(Box::new(Verified(Bundle {
+                origin,
+                size,
+                root,
+                log_key,
+                heads,
+                findings,
+                evidence: self.context.evidence,
+            })))
+        } else {
+            Outcome::Refused(Refused {
+                origin,
+                log_key,
+                size,
+                findings,
+            })
+        })
+    }
+}
