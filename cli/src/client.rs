@@ -1,0 +1,271 @@
+//! The ledger's API from the person's side: HTTP/1.1 over TLS 1.3 with a client certificate, one connection that is kept.
+//!
+//! Not here: what the answers mean; each command reads its own.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::Bytes;
+use hyper::client::conn::http1::SendRequest;
+use hyper::{Method, Request, StatusCode, Uri};
+use hyper_util::rt::TokioIo;
+use rustls::RootCertStore;
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use tokio::net::TcpStream;
+
+use crate::config;
+
+/// Bytes of one answer at the most: a full tile of entries, 256 of 65,537 bytes, and room for listings.
+const ANSWER_BYTES_MAX: usize = 32 << 20;
+
+/// How long a connection and an answer may take; a ledger that is asked for one thing answers at once.
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Why the ledger gave no answer that can be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ClientError {
+    /// The address is not one.
+    #[error("`{0}` is not an address of a ledger: `https://HOST:PORT` is wanted")]
+    Address(String),
+    /// A certificate or key is refused.
+    #[error("{path}: {reason}")]
+    Credential {
+        /// The file.
+        path: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// Nobody answers there.
+    #[error("the ledger at {address} cannot be reached: {error}")]
+    Connect {
+        /// The address.
+        address: String,
+        /// What the system said.
+        error: std::io::Error,
+    },
+    /// The TLS handshake failed.
+    #[error("no secure connection to the ledger at {address}: {error}")]
+    Tls {
+        /// The address.
+        address: String,
+        /// What was wrong.
+        error: std::io::Error,
+    },
+    /// HTTP went wrong on the way.
+    #[error("the connection to the ledger broke: {0}")]
+    Http(#[from] hyper::Error),
+    /// No answer in time.
+    #[error("the ledger did not answer within {} s", TIMEOUT.as_secs())]
+    Timeout,
+    /// The answer is too long, or was cut.
+    #[error("the ledger's answer to {path} is cut, or longer than {ANSWER_BYTES_MAX} bytes")]
+    Body {
+        /// What was asked.
+        path: String,
+    },
+    /// A request line that cannot be.
+    #[error("`{0}` cannot be asked for")]
+    Path(String),
+    /// The ledger refused.
+    #[error("the ledger answered {path} with {status}: {text}")]
+    Status {
+        /// What was asked.
+        path: String,
+        /// HTTP status.
+        status: StatusCode,
+        /// What it said.
+        text: String,
+    },
+    /// The answer is not what it should be.
+    #[error("the ledger's answer to {path} cannot be read: {reason}")]
+    Answer {
+        /// What was asked.
+        path: String,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+/// An answer.
+pub(crate) struct Answer {
+    /// HTTP status.
+    pub(crate) status: StatusCode,
+    /// The body.
+    pub(crate) body: Bytes,
+}
+
+/// A connection to a ledger.
+pub(crate) struct Client {
+    authority: String,
+    host: ServerName<'static>,
+    tls: tokio_rustls::TlsConnector,
+    sender: Option<SendRequest<Full<Bytes>>>,
+}
+
+impl Client {
+    /// A client that has not connected yet.
+    ///
+    /// # Errors
+    /// [`ClientError::Address`], [`ClientError::Credential`].
+    pub(crate) fn new(config: &config::Client) -> Result<Self, ClientError> {
+        let bad = || ClientError::Address(config.ledger.clone());
+        let uri: Uri = config.ledger.parse().map_err(|_| bad())?;
+        let authority = uri.authority().ok_or_else(bad)?;
+        let whole = uri.scheme_str() == Some("https") && matches!(uri.path(), "" | "/") && authority.port().is_some();
+        if !whole {
+            return Err(bad());
+        }
+        let host = authority
+            .host()
+            .trim_start_matches('[')
+            .trim_end_matches(']')
+            .to_owned();
+        let host = ServerName::try_from(host).map_err(|_| bad())?;
+        Ok(Self {
+            authority: authority.to_string(),
+            host,
+            tls: tls(config)?,
+            sender: None,
+        })
+    }
+
+    /// Asks for a path; any status but 200 is an error.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub(crate) async fn fetch(&mut self, path: &str) -> Result<Bytes, ClientError> {
+        let answer = self.ask(Method::GET, path, Bytes::new()).await?;
+        accept(path, answer)
+    }
+
+    /// Asks for a path; `None` when the ledger has nothing there.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub(crate) async fn find(&mut self, path: &str) -> Result<Option<Bytes>, ClientError> {
+        let answer = self.ask(Method::GET, path, Bytes::new()).await?;
+        if answer.status == StatusCode::NOT_FOUND {
+            return Ok(None);
+        }
+        accept(path, answer).map(Some)
+    }
+
+    /// Asks for a path and reads the answer as JSON.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub(crate) async fn fetch_json<T: serde::de::DeserializeOwned>(&mut self, path: &str) -> Result<T, ClientError> {
+        let body = self.fetch(path).await?;
+        read_json(path, &body)
+    }
+
+    /// Sends bytes; gives the answer whatever its status is.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub(crate) async fn post(&mut self, path: &str, body: Vec<u8>) -> Result<Answer, ClientError> {
+        self.ask(Method::POST, path, body.into()).await
+    }
+
+    async fn ask(&mut self, method: Method, path: &str, body: Bytes) -> Result<Answer, ClientError> {
+        tokio::time::timeout(TIMEOUT, self.ask_now(method, path, body))
+            .await
+            .unwrap_or(Err(ClientError::Timeout))
+    }
+
+    async fn ask_now(&mut self, method: Method, path: &str, body: Bytes) -> Result<Answer, ClientError> {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(hyper::header::HOST, &self.authority)
+            .body(Full::new(body))
+            .map_err(|_| ClientError::Path(path.to_owned()))?;
+        let mut sender = self.sender().await?;
+        let response = sender.send_request(request).await?;
+        let status = response.status();
+        let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await;
+        let body = body.map_err(|_| ClientError::Body { path: path.to_owned() })?;
+        self.sender = Some(sender);
+        Ok(Answer {
+            status,
+            body: body.to_bytes(),
+        })
+    }
+
+    /// The connection of the last answer if it still stands, or a new one.
+    async fn sender(&mut self) -> Result<SendRequest<Full<Bytes>>, ClientError> {
+        if let Some(mut sender) = self.sender.take()
+            && sender.ready().await.is_ok()
+        {
+            return Ok(sender);
+        }
+        let address = self.authority.clone();
+        let stream = TcpStream::connect(&self.authority).await;
+        let stream = stream.map_err(|error| ClientError::Connect {
+            address: address.clone(),
+            error,
+        })?;
+        let stream = self.tls.connect(self.host.clone(), stream).await;
+        let stream = stream.map_err(|error| ClientError::Tls { address, error })?;
+        let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+        // Its errors reach the caller through the sender.
+        tokio::spawn(async move { drop(connection.await) });
+        Ok(sender)
+    }
+}
+
+/// Reads an answer as JSON.
+///
+/// # Errors
+/// [`ClientError::Answer`].
+pub(crate) fn read_json<T: serde::de::DeserializeOwned>(path: &str, body: &[u8]) -> Result<T, ClientError> {
+    serde_json::from_slice(body).map_err(|error| ClientError::Answer {
+        path: path.to_owned(),
+        reason: error.to_string(),
+    })
+}
+
+fn accept(path: &str, answer: Answer) -> Result<Bytes, ClientError> {
+    if answer.status == StatusCode::OK {
+        return Ok(answer.body);
+    }
+    Err(ClientError::Status {
+        path: path.to_owned(),
+        status: answer.status,
+        text: crate::output::printable(String::from_utf8_lossy(&answer.body).trim()),
+    })
+}
+
+/// TLS 1.3 towards a ledger of this authority, with the client's certificate.
+fn tls(config: &config::Client) -> Result<tokio_rustls::TlsConnector, ClientError> {
+    let refuse = |path: &Path, reason: &dyn std::fmt::Display| ClientError::Credential {
+        path: path.display().to_string(),
+        reason: reason.to_string(),
+    };
+    let read = |path: &Path| -> Result<Vec<CertificateDer<'static>>, ClientError> {
+        let certificates = CertificateDer::pem_file_iter(path).map_err(|error| refuse(path, &error))?;
+        let certificates: Vec<_> = certificates
+            .collect::<Result<_, _>>()
+            .map_err(|error| refuse(path, &error))?;
+        if certificates.is_empty() {
+            return Err(refuse(path, &"it holds no certificate"));
+        }
+        Ok(certificates)
+    };
+    let mut roots = RootCertStore::empty();
+    for certificate in read(&config.ca)? {
+        roots.add(certificate).map_err(|error| refuse(&config.ca, &error))?;
+    }
+    let key = PrivateKeyDer::from_pem_file(&config.key).map_err(|error| refuse(&config.key, &error))?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let tls = rustls::ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .map_err(|error| refuse(&config.ca, &error))?
+        .with_root_certificates(roots)
+        .with_client_auth_cert(read(&config.certificate)?, key)
+        .map_err(|error| refuse(&config.certificate, &error))?;
+    Ok(Arc::new(tls).into())
+}

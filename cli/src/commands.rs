@@ -1,0 +1,64 @@
+//! The commands: one file each, whose doc comment is its help. This file is the list.
+
+mod key;
+mod policy;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::client::Client;
+use crate::config::Config;
+use crate::error::CliError;
+use crate::output::Output;
+
+/// Evidence-first access: every command, answer and approval is signed into a ledger before it takes effect.
+///
+/// Exit codes: 0 fine, 1 findings or a refusal, 2 wrong use or configuration, 3 anything else.
+#[derive(Parser)]
+#[command(version, max_term_width = 100)]
+pub(crate) struct Arguments {
+    /// The configuration
+    #[arg(
+        long,
+        global = true,
+        env = "EXHIBIT_CONFIG",
+        default_value = "exhibit.toml",
+        value_name = "FILE"
+    )]
+    config: PathBuf,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    #[command(subcommand)]
+    Key(key::Command),
+    #[command(subcommand)]
+    Policy(policy::Command),
+}
+
+/// Runs the command that was asked for.
+///
+/// # Errors
+/// [`CliError`].
+pub(crate) fn run(arguments: Arguments, output: &mut Output) -> Result<ExitCode, CliError> {
+    let config = || Config::read(&arguments.config);
+    match &arguments.command {
+        Command::Key(command) => wait(key::run(command, &config()?, output)),
+        Command::Policy(command) => policy::run(command, output),
+    }
+}
+
+/// Runs a command that talks to the ledger, on one thread.
+fn wait(command: impl Future<Output = Result<ExitCode, CliError>>) -> Result<ExitCode, CliError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(CliError::Runtime)?.block_on(command)
+}
+
+/// A connection to the ledger that the configuration names.
+fn connect(config: &Config) -> Result<Client, CliError> {
+    Ok(Client::new(&config.client()?)?)
+}

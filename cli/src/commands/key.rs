@@ -1,0 +1,133 @@
+//! `exhibit key`: whose signatures count, by events that an administrator seals.
+
+use std::process::ExitCode;
+
+use clap::ValueEnum;
+use exhibit_gate::clock::SystemClock;
+use exhibit_schemas::event::Body;
+use exhibit_schemas::event::trust::{KeyEnrolled, KeyRevoked, KeyRotated, Role};
+use exhibit_schemas::key::{KeyId, SecretKey};
+
+use super::connect;
+use crate::config::Config;
+use crate::error::CliError;
+use crate::output::{Output, printable};
+use crate::{append, files, signer};
+
+/// Enrol, rotate and revoke keys
+#[derive(clap::Subcommand)]
+pub(crate) enum Command {
+    Enrol(Enrol),
+    Rotate(Rotate),
+    Revoke(Revoke),
+}
+
+/// Let a key sign from now on
+///
+/// The administrator's key in `[client] administrator` seals the enrolment.
+#[derive(clap::Args)]
+pub(crate) struct Enrol {
+    /// An ssh-ed25519 key file, or the public key itself
+    key: String,
+    /// Whose it is; several keys of one person carry one name
+    #[arg(long)]
+    name: String,
+    /// A group of the person; may be given several times
+    #[arg(long = "group", value_name = "GROUP")]
+    groups: Vec<String>,
+    /// What the key may sign
+    #[arg(long, value_enum, default_value_t = RoleName::Person)]
+    role: RoleName,
+}
+
+/// Put a key in the place of another, with its role, name and groups
+#[derive(clap::Args)]
+pub(crate) struct Rotate {
+    /// The id of the key that ends
+    from: String,
+    /// The key that begins: an ssh-ed25519 key file, or the public key itself
+    to: String,
+}
+
+/// End a key
+#[derive(clap::Args)]
+pub(crate) struct Revoke {
+    /// The key's id
+    key: String,
+    /// Why
+    #[arg(long)]
+    reason: String,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum RoleName {
+    Person,
+    Proxy,
+    Ledger,
+    Administrator,
+}
+
+pub(crate) async fn run(command: &Command, config: &Config, output: &mut Output) -> Result<ExitCode, CliError> {
+    match command {
+        Command::Enrol(enrol) => {
+            let key = signer::read_public(&enrol.key)?;
+            let mut groups = enrol.groups.clone();
+            groups.sort();
+            groups.dedup();
+            let body = KeyEnrolled {
+                key: key.to_bytes(),
+                role: enrol.role.into(),
+                name: enrol.name.clone(),
+                groups,
+            };
+            let done = format!("key {} of {} is enrolled", key.id(), printable(&enrol.name));
+            change(config, output, body.into(), &done).await
+        }
+        Command::Rotate(rotate) => {
+            let (from, to) = (key_id(&rotate.from)?, signer::read_public(&rotate.to)?);
+            let done = format!("key {} takes the place of {from}", to.id());
+            let to = to.to_bytes();
+            change(config, output, KeyRotated { from, to }.into(), &done).await
+        }
+        Command::Revoke(revoke) => {
+            let (key, reason) = (key_id(&revoke.key)?, revoke.reason.clone());
+            change(
+                config,
+                output,
+                KeyRevoked { key, reason }.into(),
+                &format!("key {key} is revoked"),
+            )
+            .await
+        }
+    }
+}
+
+/// Seals one key event with the administrator's key and hands it to the ledger.
+async fn change(config: &Config, output: &mut Output, body: Body, done: &str) -> Result<ExitCode, CliError> {
+    let administrator: SecretKey = match config.client()?.administrator {
+        Some(path) => files::read_key(&path)?,
+        None => {
+            return Err(CliError::Usage(
+                "keys are changed by an administrator, and `[client] administrator` names no key".to_owned(),
+            ));
+        }
+    };
+    let receipt = append::append(&mut connect(config)?, &SystemClock, &administrator, vec![body]).await?;
+    output.line(&format!("{done} (entry {})", receipt.first))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn key_id(text: &str) -> Result<KeyId, CliError> {
+    KeyId::from_hex(text).ok_or_else(|| CliError::Usage(format!("`{text}` is not a key id: 16 hexadecimal digits")))
+}
+
+impl From<RoleName> for Role {
+    fn from(name: RoleName) -> Self {
+        match name {
+            RoleName::Person => Self::Person,
+            RoleName::Proxy => Self::Proxy,
+            RoleName::Ledger => Self::Ledger,
+            RoleName::Administrator => Self::Administrator,
+        }
+    }
+}

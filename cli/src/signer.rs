@@ -1,0 +1,221 @@
+//! A person's key: an OpenSSH `ssh-ed25519` private key in a file, or one that stays in ssh-agent.
+//!
+//! The agent signs the bytes as they are (draft-miller-ssh-agent, section 3.6: for `ssh-ed25519` the signature is that of
+//! RFC 8032 over the data), so a seal made through it is the same seal.
+//!
+//! A file with `PRIVATE KEY` in it is a private key. A public key (`ssh-ed25519 AAAA…`), as a file or as the argument itself,
+//! names a key of the agent. Without an argument the agent's only Ed25519 key is taken.
+
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use exhibit_schemas::key::{KeyBytes, KeyError, KeyId, PublicKey, SecretKey, Signature, Signer};
+use ssh_agent_client_rs::{Client as Agent, Identity};
+use zeroize::Zeroizing;
+
+use crate::files::{self, FileError};
+
+/// The variable that names a file with a passphrase, for machines.
+pub(crate) const PASSPHRASE_FILE: &str = "EXHIBIT_PASSPHRASE_FILE";
+
+/// Keys of an agent that are looked at; agents hold a handful.
+const AGENT_KEYS_MAX: usize = 256;
+
+/// Why a person's key cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SignerError {
+    /// A file cannot be read.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// Not a key file.
+    #[error("{path} is not an OpenSSH key: {error}")]
+    NotAKey {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        error: ssh_key::Error,
+    },
+    /// A key of another algorithm.
+    #[error("{0} is not an ssh-ed25519 key; other algorithms are not taken")]
+    Algorithm(String),
+    /// No passphrase, or a wrong one.
+    #[error("the passphrase of {0} is wrong or was not given")]
+    Passphrase(PathBuf),
+    /// There is no agent.
+    #[error("there is no key: no file was named and SSH_AUTH_SOCK names no ssh-agent")]
+    NoAgent,
+    /// The agent failed.
+    #[error("ssh-agent failed: {0}")]
+    Agent(ssh_agent_client_rs::Error),
+    /// The agent has not that key.
+    #[error("ssh-agent does not hold the key {0}")]
+    NotInAgent(String),
+    /// The agent has several keys, or none.
+    #[error("ssh-agent holds {0} ssh-ed25519 keys; name the public key of one with `--key`")]
+    Which(usize),
+    /// The key is refused.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+}
+
+/// A key of a person that signs.
+pub(crate) enum PersonKey {
+    /// In memory, from a file.
+    File(SecretKey),
+    /// In ssh-agent.
+    Agent {
+        /// The connection; the agent answers one question at a time.
+        agent: Mutex<Agent>,
+        /// The key as the agent knows it.
+        identity: Box<ssh_key::PublicKey>,
+        /// The key.
+        key: PublicKey,
+    },
+}
+
+impl PersonKey {
+    /// Opens the key that `name` names: a private key file, a public key file, or a public key; or the agent's only key.
+    ///
+    /// # Errors
+    /// [`SignerError`].
+    pub(crate) fn open(name: Option<&str>) -> Result<Self, SignerError> {
+        let Some(name) = name else {
+            return Self::of_agent(None);
+        };
+        if name.starts_with("ssh-") {
+            return Self::of_agent(Some(&public(Path::new("the key"), name)?));
+        }
+        let path = Path::new(name);
+        let text = Zeroizing::new(files::read_text(path)?);
+        if text.contains("PRIVATE KEY") {
+            return private(path, &text).map(Self::File);
+        }
+        Self::of_agent(Some(&public(path, &text)?))
+    }
+
+    fn of_agent(wanted: Option<&ssh_key::PublicKey>) -> Result<Self, SignerError> {
+        let socket = std::env::var_os("SSH_AUTH_SOCK").ok_or(SignerError::NoAgent)?;
+        let mut agent = Agent::connect(Path::new(&socket)).map_err(SignerError::Agent)?;
+        let identities = agent.list_all_identities().map_err(SignerError::Agent)?;
+        let mut keys: Vec<_> = identities
+            .into_iter()
+            .take(AGENT_KEYS_MAX)
+            .filter_map(|identity| match identity {
+                Identity::PublicKey(key) => Some(key.into_owned()),
+                Identity::Certificate(_) => None,
+            })
+            .filter(|key| key.key_data().is_ed25519())
+            .collect();
+        if let Some(wanted) = wanted {
+            keys.retain(|key| key.key_data() == wanted.key_data());
+            if keys.is_empty() {
+                let name = wanted.fingerprint(ssh_key::HashAlg::Sha256).to_string();
+                return Err(SignerError::NotInAgent(name));
+            }
+        }
+        let count = keys.len();
+        match keys.pop() {
+            Some(identity) if count == 1 || wanted.is_some() => Ok(Self::Agent {
+                agent: Mutex::new(agent),
+                key: key_of(Path::new("the key"), &identity)?,
+                identity: Box::new(identity),
+            }),
+            _ => Err(SignerError::Which(count)),
+        }
+    }
+}
+
+impl Signer for PersonKey {
+    fn public_key(&self) -> PublicKey {
+        match self {
+            Self::File(key) => key.public_key(),
+            Self::Agent { key, .. } => *key,
+        }
+    }
+
+    fn sign(&self, message: &[u8]) -> Result<Signature, KeyError> {
+        match self {
+            Self::File(key) => key.sign(message),
+            Self::Agent { agent, identity, key } => {
+                let mut agent = agent.lock().map_err(|_| did_not_sign(key.id(), "it failed before"))?;
+                let identity: Identity<'_> = identity.as_ref().into();
+                let signature = agent
+                    .sign_with_ref(&identity, message)
+                    .map_err(|error| did_not_sign(key.id(), &error.to_string()))?;
+                Signature::try_from(signature.as_bytes())
+                    .map_err(|_| did_not_sign(key.id(), "its signature is not of 64 bytes"))
+            }
+        }
+    }
+}
+
+/// Reads the public half that `name` names: a public or private key file, or a public key itself.
+///
+/// # Errors
+/// [`SignerError`].
+pub(crate) fn read_public(name: &str) -> Result<PublicKey, SignerError> {
+    if name.starts_with("ssh-") {
+        let path = Path::new("the key");
+        return key_of(path, &public(path, name)?);
+    }
+    let path = Path::new(name);
+    let text = Zeroizing::new(files::read_text(path)?);
+    if text.contains("PRIVATE KEY") {
+        // The public half stands in the clear in an OpenSSH file, also where the private half is encrypted.
+        let key = ssh_key::PrivateKey::from_openssh(text.as_bytes()).map_err(not_a_key(path))?;
+        return key_of(path, key.public_key());
+    }
+    key_of(path, &public(path, &text)?)
+}
+
+fn public(path: &Path, text: &str) -> Result<ssh_key::PublicKey, SignerError> {
+    ssh_key::PublicKey::from_openssh(text.trim()).map_err(not_a_key(path))
+}
+
+/// Reads a private key file, asking for its passphrase where it has one.
+fn private(path: &Path, text: &str) -> Result<SecretKey, SignerError> {
+    let mut key = ssh_key::PrivateKey::from_openssh(text.as_bytes()).map_err(not_a_key(path))?;
+    if key.is_encrypted() {
+        let passphrase = passphrase(path)?;
+        key = key
+            .decrypt(passphrase.as_bytes())
+            .map_err(|_| SignerError::Passphrase(path.to_owned()))?;
+    }
+    let pair = key
+        .key_data()
+        .ed25519()
+        .ok_or_else(|| SignerError::Algorithm(path.display().to_string()))?;
+    Ok(SecretKey::from_seed(&pair.private.to_bytes()))
+}
+
+/// The passphrase from the file that [`PASSPHRASE_FILE`] names, or from the terminal without echo.
+fn passphrase(path: &Path) -> Result<Zeroizing<String>, SignerError> {
+    if let Some(file) = std::env::var_os(PASSPHRASE_FILE) {
+        let text = Zeroizing::new(files::read_text(Path::new(&file))?);
+        return Ok(Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned()));
+    }
+    let question = format!("Passphrase of {}: ", path.display());
+    rpassword::prompt_password(question)
+        .map(Zeroizing::new)
+        .map_err(|_| SignerError::Passphrase(path.to_owned()))
+}
+
+fn key_of(path: &Path, key: &ssh_key::PublicKey) -> Result<PublicKey, SignerError> {
+    let point = key
+        .key_data()
+        .ed25519()
+        .ok_or_else(|| SignerError::Algorithm(path.display().to_string()))?;
+    Ok(PublicKey::from_bytes(KeyBytes(point.0))?)
+}
+
+fn not_a_key(path: &Path) -> impl FnOnce(ssh_key::Error) -> SignerError {
+    let path = path.to_owned();
+    move |error| SignerError::NotAKey { path, error }
+}
+
+fn did_not_sign(key: KeyId, reason: &str) -> KeyError {
+    KeyError::DidNotSign {
+        key,
+        reason: reason.to_owned(),
+    }
+}
