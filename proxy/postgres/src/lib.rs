@@ -1,1 +1,5 @@
 //! PostgreSQL through the gate.
+
+pub mod analysis;
+pub mod catalog;
+pub mod redact;

@@ -1,0 +1,245 @@
+//! What a message of SQL does, by PostgreSQL's own grammar: accesses and attributes that policy decides on, the text
+//! without its values, and whether masks are sure to reach every masked column.
+//!
+//! # The proof
+//!
+//! A proxy masks a cell by the origin that the server names for its column (`RowDescription`: relation and attribute). The
+//! server names one only where the output is the column itself. So, on a target with masks, [`analyse`] has to prove:
+//!
+//! > every value that depends on a masked column leaves the server as a bare column of the reply of the one plain
+//! > top-level `SELECT`, from where its origin leads to its mask; or it does not leave the server, nor moves to a place of
+//! > the server from where it could.
+//!
+//! What is not proven carries the attribute `unproven`, which the policy denies before all of its rules:
+//!
+//! 1. Statements are let through by kind; code and indirection (`DO`, functions, views, triggers, rules, policies, `COPY`,
+//!    cursors, SQL-level `PREPARE`, `LISTEN`, ...) are not among them, nor are settings that change how text is read.
+//! 2. Every function, operator, type and system relation that is named must be on a list of harmless ones: they compute
+//!    from their arguments, or tell about definitions. Everything else may read any relation.
+//! 3. Every relation must be known. Views over a relation with masked columns, children of one, and parents of one
+//!    whose own columns are not masked by the same names, are not read at all: the server names the wrong origin for them.
+//! 4. In a statement that names a relation with masked columns, each column reference is either a bare output of the one
+//!    plain top-level `SELECT` (a star is one), or provably no masked column: its name is masked nowhere, or its alias
+//!    stands only for relations where it is known and not masked. Whole rows, stars elsewhere, positions, aliases of
+//!    outputs, renamed columns, `NATURAL`, `USING` and joins with an alias are refused as far as they could stand for a
+//!    masked column.
+//!
+//! Names are compared over the whole statement and not scope by scope. That refuses more than it must, and needs no
+//! second implementation of the server's scoping rules that could differ from it.
+//!
+//! # Known limits
+//!
+//! Counts, existence, errors, unique and foreign keys, row estimates and timing of statements over unmasked columns can
+//! still tell something about masked ones (inference). Triggers, defaults, casts and row security that the target's owner
+//! has set up run as they are; copies that they make in other relations need masks of their own. Between the loading of
+//! a catalog and a statement, another connection can change definitions.
+//!
+//! Not here: the decision (policy), masking (by the session, from origins), and bind parameters.
+
+mod access;
+mod kind;
+mod known;
+mod lineage;
+mod tree;
+
+use std::collections::BTreeMap;
+
+use exhibit_policy::decide::UNPROVEN;
+use exhibit_schemas::event::access::{Access, Action, Attribute, Facts};
+
+use self::kind::Form;
+pub use self::kind::{CopyDirection, Statement, StatementClass, TransactionControl};
+use self::tree::Tree;
+use crate::catalog::Catalog;
+use crate::redact::redact;
+
+/// Statements in one message at the most; drivers send one, scripts a few dozen.
+pub const STATEMENTS_MAX: usize = 256;
+
+/// Accesses of one message at the most, so that its event stays below the ledger's limit.
+pub const ACCESSES_MAX: usize = 512;
+
+/// What one message of SQL does.
+#[derive(Clone, Debug)]
+pub struct Analysis {
+    /// Its statements, in order; none for an empty message.
+    pub statements: Vec<Statement>,
+    /// Its text without values.
+    pub redacted: String,
+    /// What it does, over all statements.
+    pub facts: Facts,
+}
+
+/// Why a message is not understood, and so not forwarded. Blames the agent; never repeats its text.
+#[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
+pub enum AnalysisError {
+    /// PostgreSQL's grammar does not take it.
+    #[error("the statement is not valid SQL")]
+    Syntax,
+    /// It is longer than the limit.
+    #[error("the statement has {bytes} bytes, at most {limit} are taken")]
+    TooLong {
+        /// Its length, as far as it was read.
+        bytes: usize,
+        /// The limit.
+        limit: usize,
+    },
+    /// The message holds more statements than the limit.
+    #[error("the message has {statements} statements, at most {STATEMENTS_MAX} are taken")]
+    TooMany {
+        /// Statements in it.
+        statements: usize,
+    },
+    /// It names more resources than the limit.
+    #[error("the message names {accesses} resources, at most {ACCESSES_MAX} are taken")]
+    TooWide {
+        /// Accesses in it.
+        accesses: usize,
+    },
+    /// A kind of statement that the proxy does not know.
+    #[error("statements of the kind {kind} are not taken")]
+    Unsupported {
+        /// The grammar's name of the kind.
+        kind: String,
+    },
+    /// A setting that would change how statements are read.
+    #[error("the setting {setting} cannot be changed")]
+    Setting {
+        /// Its name.
+        setting: &'static str,
+    },
+}
+
+/// Reads a message of SQL.
+///
+/// `search_path` holds the schemas in force ([`Catalog::SEARCH_PATH`]). `masked` says whether `schema.relation.column` has a
+/// mask, and `target_has_masks` whether the policy has any mask for the target; then the attribute `unproven` may be set.
+///
+/// # Errors
+/// [`AnalysisError`] when it is not understood; then it must not be forwarded.
+pub fn analyse(
+    sql: &str,
+    catalog: &Catalog,
+    search_path: &[String],
+    masked: &dyn Fn(&str) -> bool,
+    target_has_masks: bool,
+) -> Result<Analysis, AnalysisError> {
+    let redacted = redact(sql, catalog)?;
+    let nodes = parse(sql)?;
+    if nodes.len() > STATEMENTS_MAX {
+        return Err(AnalysisError::TooMany {
+            statements: nodes.len(),
+        });
+    }
+    let mut names = Names {
+        catalog,
+        search_path: Some(search_path),
+    };
+    let mut summary = Summary::default();
+    let mut statements = Vec::new();
+    let mut changed = false;
+    for node in nodes {
+        let form = Form::of(&node)?;
+        let tree = Tree::of(&node, form.class);
+        let accesses = access::accesses(&form, &node, &tree, &names);
+        let may_write = access::may_write(&form, &tree, &accesses);
+        summary.add(&form, &tree, accesses);
+        if target_has_masks {
+            let unproven = if changed {
+                Some("it follows a change of definitions in the same message".to_owned())
+            } else {
+                lineage::unproven(&form, &node, &tree, &names, masked)
+            };
+            summary.unproven = summary.unproven.or(unproven);
+        }
+        changed |= form.changes_catalog;
+        if form.changes_search_path || form.changes_catalog {
+            // What follows in this message is read under another path, or meets other definitions, than are known here.
+            names.search_path = None;
+        }
+        statements.push(form.statement(may_write));
+    }
+    let facts = summary.facts(&statements)?;
+    Ok(Analysis {
+        statements,
+        redacted,
+        facts,
+    })
+}
+
+/// What names mean at one place of a message.
+struct Names<'a> {
+    catalog: &'a Catalog,
+    /// The schemas in force; `None` when an earlier statement of the message may have changed what names mean.
+    search_path: Option<&'a [String]>,
+}
+
+fn parse(sql: &str) -> Result<Vec<pg_query::protobuf::Node>, AnalysisError> {
+    // The crate's own summary of a parse asserts shapes of trees; a panic there must refuse the statement, not end the
+    // session without a word.
+    let parsed = std::panic::catch_unwind(|| pg_query::parse(sql, 0));
+    let Ok(Ok(parsed)) = parsed else {
+        return Err(AnalysisError::Syntax);
+    };
+    let statements = parsed.protobuf.stmts.into_iter();
+    statements
+        .map(|raw| raw.stmt.map(|node| *node).ok_or(AnalysisError::Syntax))
+        .collect()
+}
+
+/// The facts of a message, as they add up.
+#[derive(Default)]
+struct Summary {
+    accesses: std::collections::BTreeSet<Access>,
+    classes: std::collections::BTreeSet<&'static str>,
+    no_where: bool,
+    ddl: bool,
+    copy: bool,
+    unproven: Option<String>,
+}
+
+impl Summary {
+    fn add(&mut self, form: &Form, tree: &Tree, accesses: Vec<Access>) {
+        self.accesses.extend(accesses);
+        self.classes.insert(form.class.as_str());
+        self.no_where |= tree.no_where;
+        self.ddl |= form.class == StatementClass::Ddl;
+        self.copy |= form.copy.is_some();
+    }
+
+    fn facts(mut self, statements: &[Statement]) -> Result<Facts, AnalysisError> {
+        if statements.is_empty() {
+            self.accesses.insert(Access(Action::Session, None));
+        }
+        if self.accesses.len() > ACCESSES_MAX {
+            return Err(AnalysisError::TooWide {
+                accesses: self.accesses.len(),
+            });
+        }
+        // A message of several classes has the class `mixed`, so that no rule for one class lets another one through.
+        let mut classes = self.classes.into_iter();
+        let class = match (classes.next(), classes.next()) {
+            (None, _) => "empty",
+            (Some(class), None) => class,
+            (Some(_), Some(_)) => "mixed",
+        };
+        let count = u64::try_from(statements.len()).unwrap_or(u64::MAX);
+        let mut attributes = BTreeMap::from([
+            ("class".to_owned(), Attribute::Text(class.to_owned())),
+            ("copy".to_owned(), Attribute::Bool(self.copy)),
+            ("ddl".to_owned(), Attribute::Bool(self.ddl)),
+            ("no_where".to_owned(), Attribute::Bool(self.no_where)),
+            ("statements".to_owned(), Attribute::Integer(count)),
+        ]);
+        if let Some(cause) = self.unproven {
+            attributes.insert(UNPROVEN.to_owned(), Attribute::Text(cause));
+        }
+        Ok(Facts {
+            accesses: self.accesses.into_iter().collect(),
+            attributes,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

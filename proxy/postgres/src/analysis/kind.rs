@@ -1,0 +1,370 @@
+//! Kinds of statements: which are taken at all, and what a session has to know about each.
+
+use exhibit_schemas::event::access::Action;
+use pg_query::NodeEnum;
+use pg_query::protobuf::{DiscardMode, Node, TransactionStmtKind, VariableSetKind};
+
+use super::AnalysisError;
+
+/// The class of a statement; its word is the attribute `class` of the facts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum StatementClass {
+    /// `SELECT`, `VALUES`, `TABLE`.
+    Select,
+    /// `INSERT`.
+    Insert,
+    /// `UPDATE`.
+    Update,
+    /// `DELETE`.
+    Delete,
+    /// `MERGE`.
+    Merge,
+    /// `TRUNCATE`.
+    Truncate,
+    /// `COPY`.
+    Copy,
+    /// Creates, alters or drops a definition; `SELECT INTO` too.
+    Ddl,
+    /// Changes roles and privileges.
+    Grant,
+    /// `CALL`.
+    Call,
+    /// `DO`.
+    Do,
+    /// `EXPLAIN`.
+    Explain,
+    /// `DECLARE`, `FETCH`, `MOVE`, `CLOSE`.
+    Cursor,
+    /// SQL-level `PREPARE`, `EXECUTE`, `DEALLOCATE`.
+    Prepare,
+    /// `NOTIFY`, `LISTEN`, `UNLISTEN`.
+    Notify,
+    /// `LOCK`.
+    Lock,
+    /// `VACUUM`, `ANALYZE`, `REINDEX`, `CLUSTER`, `CHECKPOINT`.
+    Utility,
+    /// `SET`, `SHOW`, `RESET`, `DISCARD`.
+    Session,
+    /// `BEGIN`, `COMMIT`, `ROLLBACK`, savepoints.
+    Transaction,
+}
+
+impl StatementClass {
+    /// Its word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Select => "select",
+            Self::Insert => "insert",
+            Self::Update => "update",
+            Self::Delete => "delete",
+            Self::Merge => "merge",
+            Self::Truncate => "truncate",
+            Self::Copy => "copy",
+            Self::Ddl => "ddl",
+            Self::Grant => "grant",
+            Self::Call => "call",
+            Self::Do => "do",
+            Self::Explain => "explain",
+            Self::Cursor => "cursor",
+            Self::Prepare => "prepare",
+            Self::Notify => "notify",
+            Self::Lock => "lock",
+            Self::Utility => "utility",
+            Self::Session => "session",
+            Self::Transaction => "transaction",
+        }
+    }
+
+    /// What the statement does to the objects that it names outside of any query.
+    pub(super) const fn action(self) -> Action {
+        match self {
+            Self::Select | Self::Copy | Self::Explain | Self::Cursor => Action::Read,
+            Self::Insert | Self::Update | Self::Merge | Self::Lock | Self::Notify => Action::Write,
+            Self::Delete | Self::Truncate => Action::Delete,
+            Self::Ddl | Self::Utility => Action::Define,
+            Self::Grant => Action::Grant,
+            Self::Call | Self::Do | Self::Prepare => Action::Execute,
+            Self::Session => Action::Session,
+            Self::Transaction => Action::Transaction,
+        }
+    }
+}
+
+/// What a statement does to the transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TransactionControl {
+    /// Begins one.
+    Begin,
+    /// Makes its effects last; with `chain` begins another.
+    Commit {
+        /// `AND CHAIN`.
+        chain: bool,
+    },
+    /// Takes its effects back; with `chain` begins another.
+    Rollback {
+        /// `AND CHAIN`.
+        chain: bool,
+    },
+    /// Sets a savepoint.
+    Savepoint,
+    /// Forgets a savepoint.
+    Release,
+    /// Goes back to a savepoint.
+    RollbackTo,
+    /// `PREPARE TRANSACTION`: ends it here; its effects last once another statement commits it.
+    Prepare,
+    /// `COMMIT PREPARED`.
+    CommitPrepared,
+    /// `ROLLBACK PREPARED`.
+    RollbackPrepared,
+}
+
+/// Which way a `COPY` goes over the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CopyDirection {
+    /// `FROM STDIN`.
+    In,
+    /// `TO STDOUT`.
+    Out,
+}
+
+/// What a session has to know about one statement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Statement {
+    /// Its class.
+    pub class: StatementClass,
+    /// The grammar's name of its kind, such as `SelectStmt`.
+    pub kind: String,
+    /// Whether a successful answer has a description of rows.
+    pub returns_rows: bool,
+    /// Whether it could change anything in the target that lasts.
+    pub may_write: bool,
+    /// What it does to the transaction.
+    pub transaction: Option<TransactionControl>,
+    /// Which way it copies over the connection.
+    pub copy: Option<CopyDirection>,
+    /// Whether names may be looked up elsewhere afterwards: read [`crate::catalog::Catalog::SEARCH_PATH`] again. The end of a
+    /// transaction can do that too, when such a statement stood in it.
+    pub changes_search_path: bool,
+    /// Whether it acts as another role afterwards.
+    pub changes_role: bool,
+    /// Whether the catalog may be another one afterwards: load it again.
+    pub changes_catalog: bool,
+}
+
+/// The same, and what the rest of the analysis asks about a kind.
+pub(super) struct Form {
+    pub(super) class: StatementClass,
+    pub(super) kind: String,
+    pub(super) returns_rows: bool,
+    pub(super) transaction: Option<TransactionControl>,
+    pub(super) copy: Option<CopyDirection>,
+    pub(super) changes_search_path: bool,
+    pub(super) changes_role: bool,
+    pub(super) changes_catalog: bool,
+}
+
+impl Form {
+    /// The form of a statement.
+    ///
+    /// # Errors
+    /// [`AnalysisError::Unsupported`] for a kind that is not listed here.
+    pub(super) fn of(node: &Node) -> Result<Self, AnalysisError> {
+        let unknown = || AnalysisError::Unsupported {
+            kind: "unknown".to_owned(),
+        };
+        let statement = node.node.as_ref().ok_or_else(unknown)?;
+        let kind = kind_name(node).ok_or_else(unknown)?;
+        let class = class(statement).ok_or_else(|| AnalysisError::Unsupported { kind: kind.clone() })?;
+        let mut form = Self {
+            class,
+            kind,
+            returns_rows: returns_rows(statement),
+            transaction: None,
+            copy: None,
+            changes_search_path: false,
+            changes_role: false,
+            changes_catalog: matches!(
+                class,
+                StatementClass::Ddl | StatementClass::Call | StatementClass::Do | StatementClass::Grant
+            ),
+        };
+        match statement {
+            NodeEnum::TransactionStmt(transaction) => {
+                form.transaction = Some(control(transaction.kind(), transaction.chain).ok_or_else(unknown)?);
+            }
+            NodeEnum::CopyStmt(copy) => {
+                if copy.is_program || !copy.filename.is_empty() {
+                    return Err(AnalysisError::Unsupported {
+                        kind: "CopyStmt over files of the server".to_owned(),
+                    });
+                }
+                form.copy = Some(if copy.is_from {
+                    CopyDirection::In
+                } else {
+                    CopyDirection::Out
+                });
+            }
+            NodeEnum::VariableSetStmt(set) => {
+                let name = set.name.to_ascii_lowercase();
+                let all = set.kind() == VariableSetKind::VarResetAll;
+                form.changes_search_path = all || name == "search_path";
+                form.changes_role = all || matches!(name.as_str(), "role" | "session_authorization");
+                super::known::refuse_setting(set)?;
+            }
+            NodeEnum::DiscardStmt(discard) => {
+                let all = discard.target() == DiscardMode::DiscardAll;
+                form.changes_search_path = all;
+                form.changes_role = all;
+                form.changes_catalog = all || discard.target() == DiscardMode::DiscardTemp;
+            }
+            NodeEnum::ExplainStmt(explain) => form.explain(explain)?,
+            _ => {}
+        }
+        Ok(form)
+    }
+
+    /// `EXPLAIN ANALYZE` runs the statement; the plan of one that is not taken is not shown either.
+    fn explain(&mut self, explain: &pg_query::protobuf::ExplainStmt) -> Result<(), AnalysisError> {
+        let inner = explain.query.as_deref().ok_or(AnalysisError::Syntax)?;
+        let inner = Self::of(inner)?;
+        self.changes_catalog = inner.changes_catalog;
+        Ok(())
+    }
+
+    pub(super) fn statement(self, may_write: bool) -> Statement {
+        Statement {
+            class: self.class,
+            kind: self.kind,
+            returns_rows: self.returns_rows,
+            may_write,
+            transaction: self.transaction,
+            copy: self.copy,
+            changes_search_path: self.changes_search_path,
+            changes_role: self.changes_role,
+            changes_catalog: self.changes_catalog,
+        }
+    }
+}
+
+/// The grammar's name of a node's kind.
+pub(super) fn kind_name(node: &Node) -> Option<String> {
+    let value = serde_json::to_value(node).ok()?;
+    value.get("node")?.as_object()?.keys().next().cloned()
+}
+
+fn control(kind: TransactionStmtKind, chain: bool) -> Option<TransactionControl> {
+    use TransactionStmtKind as Kind;
+    Some(match kind {
+        Kind::Undefined => return None,
+        Kind::TransStmtBegin | Kind::TransStmtStart => TransactionControl::Begin,
+        Kind::TransStmtCommit => TransactionControl::Commit { chain },
+        Kind::TransStmtRollback => TransactionControl::Rollback { chain },
+        Kind::TransStmtSavepoint => TransactionControl::Savepoint,
+        Kind::TransStmtRelease => TransactionControl::Release,
+        Kind::TransStmtRollbackTo => TransactionControl::RollbackTo,
+        Kind::TransStmtPrepare => TransactionControl::Prepare,
+        Kind::TransStmtCommitPrepared => TransactionControl::CommitPrepared,
+        Kind::TransStmtRollbackPrepared => TransactionControl::RollbackPrepared,
+    })
+}
+
+/// The class of a kind; `None` for a kind that is not taken.
+fn class(statement: &NodeEnum) -> Option<StatementClass> {
+    use NodeEnum as Kind;
+    use StatementClass as Class;
+    Some(match statement {
+        Kind::SelectStmt(select) if makes_relation(select) => Class::Ddl,
+        Kind::SelectStmt(_) => Class::Select,
+        Kind::InsertStmt(_) => Class::Insert,
+        Kind::UpdateStmt(_) => Class::Update,
+        Kind::DeleteStmt(_) => Class::Delete,
+        Kind::MergeStmt(_) => Class::Merge,
+        Kind::TruncateStmt(_) => Class::Truncate,
+        Kind::CopyStmt(_) => Class::Copy,
+        Kind::CallStmt(_) => Class::Call,
+        Kind::DoStmt(_) => Class::Do,
+        Kind::ExplainStmt(_) => Class::Explain,
+        Kind::DeclareCursorStmt(_) | Kind::FetchStmt(_) | Kind::ClosePortalStmt(_) => Class::Cursor,
+        Kind::PrepareStmt(_) | Kind::ExecuteStmt(_) | Kind::DeallocateStmt(_) => Class::Prepare,
+        Kind::NotifyStmt(_) | Kind::ListenStmt(_) | Kind::UnlistenStmt(_) => Class::Notify,
+        Kind::LockStmt(_) => Class::Lock,
+        Kind::VacuumStmt(_) | Kind::ReindexStmt(_) | Kind::ClusterStmt(_) | Kind::CheckPointStmt(_) => Class::Utility,
+        Kind::VariableSetStmt(_) | Kind::VariableShowStmt(_) | Kind::DiscardStmt(_) | Kind::ConstraintsSetStmt(_) => {
+            Class::Session
+        }
+        Kind::TransactionStmt(_) => Class::Transaction,
+        Kind::GrantStmt(_)
+        | Kind::GrantRoleStmt(_)
+        | Kind::AlterDefaultPrivilegesStmt(_)
+        | Kind::CreateRoleStmt(_)
+        | Kind::AlterRoleStmt(_)
+        | Kind::AlterRoleSetStmt(_)
+        | Kind::DropRoleStmt(_)
+        | Kind::DropOwnedStmt(_)
+        | Kind::ReassignOwnedStmt(_) => Class::Grant,
+        Kind::CreateTableAsStmt(_)
+        | Kind::CreateSchemaStmt(_)
+        | Kind::AlterTableStmt(_)
+        | Kind::AlterDomainStmt(_)
+        | Kind::CreateStmt(_)
+        | Kind::CreateExtensionStmt(_)
+        | Kind::AlterExtensionStmt(_)
+        | Kind::CreatePolicyStmt(_)
+        | Kind::AlterPolicyStmt(_)
+        | Kind::CreateTrigStmt(_)
+        | Kind::CreateSeqStmt(_)
+        | Kind::AlterSeqStmt(_)
+        | Kind::DefineStmt(_)
+        | Kind::CreateDomainStmt(_)
+        | Kind::DropStmt(_)
+        | Kind::CommentStmt(_)
+        | Kind::IndexStmt(_)
+        | Kind::CreateStatsStmt(_)
+        | Kind::AlterStatsStmt(_)
+        | Kind::CreateFunctionStmt(_)
+        | Kind::AlterFunctionStmt(_)
+        | Kind::RenameStmt(_)
+        | Kind::AlterObjectDependsStmt(_)
+        | Kind::AlterObjectSchemaStmt(_)
+        | Kind::AlterOwnerStmt(_)
+        | Kind::AlterTypeStmt(_)
+        | Kind::RuleStmt(_)
+        | Kind::CompositeTypeStmt(_)
+        | Kind::CreateEnumStmt(_)
+        | Kind::CreateRangeStmt(_)
+        | Kind::AlterEnumStmt(_)
+        | Kind::ViewStmt(_)
+        | Kind::RefreshMatViewStmt(_)
+        | Kind::CreateCastStmt(_)
+        | Kind::CreatePublicationStmt(_)
+        | Kind::AlterPublicationStmt(_) => Class::Ddl,
+        _ => return None,
+    })
+}
+
+/// Whether a `SELECT` has `INTO`; in a set operation the leftmost one holds it.
+fn makes_relation(select: &pg_query::protobuf::SelectStmt) -> bool {
+    let mut select = Some(select);
+    while let Some(inner) = select {
+        if inner.into_clause.is_some() {
+            return true;
+        }
+        select = inner.larg.as_deref();
+    }
+    false
+}
+
+fn returns_rows(statement: &NodeEnum) -> bool {
+    match statement {
+        NodeEnum::SelectStmt(select) => !makes_relation(select),
+        NodeEnum::InsertStmt(insert) => insert.returning_clause.is_some(),
+        NodeEnum::UpdateStmt(update) => update.returning_clause.is_some(),
+        NodeEnum::DeleteStmt(delete) => delete.returning_clause.is_some(),
+        NodeEnum::MergeStmt(merge) => merge.returning_clause.is_some(),
+        NodeEnum::ExplainStmt(_) | NodeEnum::VariableShowStmt(_) | NodeEnum::FetchStmt(_) => true,
+        // Whether these return rows only the server knows; the session takes rows where they are described.
+        NodeEnum::CallStmt(_) | NodeEnum::ExecuteStmt(_) => true,
+        _ => false,
+    }
+}

@@ -1,0 +1,99 @@
+//! The text of a statement without its values, as it may be recorded and read.
+//!
+//! The statement goes through PostgreSQL's own scanner. Each literal becomes a typed placeholder, comments go, and a
+//! quoted identifier stays only if it is a plain lower-case word or a name that the catalog knows:
+//!
+//! | in the statement | in the evidence |
+//! | --- | --- |
+//! | `'…'`, `E'…'`, `N'…'`, `U&'…'`, `$$…$$` | `<string>` |
+//! | `B'…'`, `X'…'` | `<bits>` |
+//! | `1`, `1.5e3`, `0xff` | `<number>` |
+//! | `$1` | `$1` (a parameter's place holds no value) |
+//! | `"…"`, `U&"…"` that nobody knows | `"?"` |
+//! | `--…`, `/*…*/` | nothing |
+//!
+//! Words without quotes stay as they are, and so does the space between tokens, cut down to one blank. `<` and `>` around
+//! a placeholder cannot be read as a value.
+//!
+//! Not here: digests of the exact bytes (the gate makes them), and bind parameters (they are not in the text).
+
+use pg_query::protobuf::Token;
+
+use crate::analysis::AnalysisError;
+use crate::catalog::Catalog;
+
+/// Bytes of a statement at the most; its placeholders and one event must fit into the ledger's limit of 65,535 bytes.
+pub const STATEMENT_BYTES_MAX: usize = 1_024 * 1_024;
+
+/// Bytes of a redacted statement at the most, so that its event stays below the ledger's limit of 65,535 bytes with
+/// room for facts and decision.
+pub const REDACTED_BYTES_MAX: usize = 32 * 1_024;
+
+/// Bytes of an identifier that PostgreSQL keeps (`NAMEDATALEN` - 1); a longer one is no name that anything bears.
+const NAME_BYTES_MAX: usize = 63;
+
+/// Takes the values out of a statement.
+///
+/// # Errors
+/// [`AnalysisError`] when the scanner refuses it, or it is too long.
+pub fn redact(sql: &str, catalog: &Catalog) -> Result<String, AnalysisError> {
+    if sql.len() > STATEMENT_BYTES_MAX {
+        return Err(AnalysisError::TooLong {
+            bytes: sql.len(),
+            limit: STATEMENT_BYTES_MAX,
+        });
+    }
+    let tokens = pg_query::scan_tokens(sql).map_err(|_| AnalysisError::Syntax)?;
+    let mut redacted = String::new();
+    let mut end_before = 0;
+    for token in tokens {
+        let start = usize::try_from(token.start).map_err(|_| AnalysisError::Syntax)?;
+        let end = usize::try_from(token.end).map_err(|_| AnalysisError::Syntax)?;
+        let text = sql.get(start..end).ok_or(AnalysisError::Syntax)?;
+        let shown = show(token.token, text, catalog)?;
+        let Some(shown) = shown else { continue };
+        if start > end_before && !redacted.is_empty() {
+            redacted.push(' ');
+        }
+        redacted.push_str(&shown);
+        end_before = end;
+        if redacted.len() > REDACTED_BYTES_MAX {
+            return Err(AnalysisError::TooLong {
+                bytes: redacted.len(),
+                limit: REDACTED_BYTES_MAX,
+            });
+        }
+    }
+    Ok(redacted)
+}
+
+/// What of a token may be seen; `None` for a comment. A token of an unknown kind is refused.
+fn show(kind: i32, text: &str, catalog: &Catalog) -> Result<Option<String>, AnalysisError> {
+    let kind = Token::try_from(kind).map_err(|_| AnalysisError::Syntax)?;
+    Ok(Some(match kind {
+        Token::SqlComment | Token::CComment => return Ok(None),
+        Token::Sconst | Token::Usconst => "<string>".to_owned(),
+        Token::Bconst | Token::Xconst => "<bits>".to_owned(),
+        Token::Iconst | Token::Fconst => "<number>".to_owned(),
+        Token::Ident | Token::Uident => identifier(text, catalog),
+        _ => text.to_owned(),
+    }))
+}
+
+/// An identifier as it may be seen.
+fn identifier(text: &str, catalog: &Catalog) -> String {
+    let Some(quoted) = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else {
+        // `U&"…"` can write any character by its number; it is never needed for a name that is a plain word.
+        let escaped = text.contains(['"', '&']);
+        return if escaped { "\"?\"".to_owned() } else { text.to_owned() };
+    };
+    let name = quoted.replace("\"\"", "\"");
+    let word = name.len() <= NAME_BYTES_MAX
+        && name.starts_with(|first: char| first.is_ascii_lowercase() || first == '_')
+        && name.chars().all(|letter| letter.is_ascii_lowercase() || letter == '_');
+    if word || catalog.knows_name(&name) {
+        text.to_owned()
+    } else {
+        "\"?\"".to_owned()
+    }
+}
