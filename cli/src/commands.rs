@@ -1,5 +1,9 @@
 //! The commands: one file each, whose doc comment is its help. This file is the list.
 
+mod approvals;
+mod approve;
+mod export;
+mod init;
 mod key;
 mod policy;
 
@@ -7,6 +11,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use exhibit_schemas::event::approval::Verdict;
 
 use crate::client::Client;
 use crate::config::Config;
@@ -34,6 +39,11 @@ pub(crate) struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    Init(init::Arguments),
+    Approvals(approvals::Arguments),
+    Approve(approve::Arguments),
+    Deny(approve::Arguments),
+    Export(export::Arguments),
     #[command(subcommand)]
     Key(key::Command),
     #[command(subcommand)]
@@ -47,6 +57,11 @@ enum Command {
 pub(crate) fn run(arguments: Arguments, output: &mut Output) -> Result<ExitCode, CliError> {
     let config = || Config::read(&arguments.config);
     match &arguments.command {
+        Command::Init(command) => init::run(command, output),
+        Command::Approvals(command) => wait(approvals::run(command, &config()?, output)),
+        Command::Approve(command) => wait(approve::run(command, Verdict::Approve, &config()?, output)),
+        Command::Deny(command) => wait(approve::run(command, Verdict::Deny, &config()?, output)),
+        Command::Export(command) => wait(export::run(command, &config()?, output)),
         Command::Key(command) => wait(key::run(command, &config()?, output)),
         Command::Policy(command) => policy::run(command, output),
     }

@@ -6,6 +6,7 @@
 //! certificate = "tls/operator.pem"
 //! key = "tls/operator.key"
 //! ca = "tls/ca.pem"
+//! trust = "trust.toml"                           # the log's key and its administrators
 //! administrator = "administrator.key"            # only where keys are enrolled
 //! ```
 //!
@@ -13,6 +14,7 @@
 
 use std::path::{Path, PathBuf};
 
+use exhibit_schemas::bundle::{TrustAnchors, TrustError};
 use serde::Deserialize;
 
 use crate::files::{self, FileError};
@@ -36,6 +38,14 @@ pub(crate) enum ConfigError {
         /// What is wrong there.
         text: String,
     },
+    /// The trust anchors are refused.
+    #[error("{path}: {error}")]
+    Trust {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        error: TrustError,
+    },
     /// A section that the command needs is missing.
     #[error("{path} has no [{section}] section")]
     Section {
@@ -58,6 +68,8 @@ pub(crate) struct Client {
     pub(crate) key: PathBuf,
     /// The authority that the ledger's certificate must be of, PEM.
     pub(crate) ca: PathBuf,
+    /// The trust anchors, against which the ledger's answers are checked.
+    pub(crate) trust: PathBuf,
     /// The administrator's key, where keys are enrolled from here.
     pub(crate) administrator: Option<PathBuf>,
 }
@@ -113,8 +125,19 @@ impl Config {
             certificate: place(client.certificate),
             key: place(client.key),
             ca: place(client.ca),
+            trust: place(client.trust),
             administrator: client.administrator.map(place),
         })
+    }
+
+    /// The trust anchors of `[client] trust`.
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub(crate) fn trust(&self) -> Result<TrustAnchors, ConfigError> {
+        let path = self.client()?.trust;
+        let text = files::read_text(&path)?;
+        TrustAnchors::parse(&text).map_err(|error| ConfigError::Trust { path, error })
     }
 
     fn missing(&self, section: &'static str) -> ConfigError {

@@ -10,9 +10,12 @@ mod authority;
 mod client;
 mod commands;
 mod config;
+mod deployment;
 mod error;
+mod export;
 mod files;
 mod output;
+mod request;
 mod signer;
 
 use std::process::ExitCode;

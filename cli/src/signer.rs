@@ -58,6 +58,30 @@ pub(crate) enum SignerError {
     Key(#[from] KeyError),
 }
 
+/// Where keys and passphrases are, besides the file that a person names.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Surroundings {
+    /// The socket of ssh-agent.
+    pub(crate) agent: Option<PathBuf>,
+    /// A file with the passphrase, for machines.
+    pub(crate) passphrase_file: Option<PathBuf>,
+}
+
+impl Surroundings {
+    /// Those of this process: `SSH_AUTH_SOCK` and [`PASSPHRASE_FILE`].
+    pub(crate) fn of_process() -> Self {
+        let path = |name| {
+            std::env::var_os(name)
+                .filter(|path| !path.is_empty())
+                .map(PathBuf::from)
+        };
+        Self {
+            agent: path("SSH_AUTH_SOCK"),
+            passphrase_file: path(PASSPHRASE_FILE),
+        }
+    }
+}
+
 /// A key of a person that signs.
 pub(crate) enum PersonKey {
     /// In memory, from a file.
@@ -78,24 +102,25 @@ impl PersonKey {
     ///
     /// # Errors
     /// [`SignerError`].
-    pub(crate) fn open(name: Option<&str>) -> Result<Self, SignerError> {
+    pub(crate) fn open(name: Option<&str>, surroundings: &Surroundings) -> Result<Self, SignerError> {
+        let agent = surroundings.agent.as_deref();
         let Some(name) = name else {
-            return Self::of_agent(None);
+            return Self::of_agent(None, agent);
         };
         if name.starts_with("ssh-") {
-            return Self::of_agent(Some(&public(Path::new("the key"), name)?));
+            return Self::of_agent(Some(&public(Path::new("the key"), name)?), agent);
         }
         let path = Path::new(name);
         let text = Zeroizing::new(files::read_text(path)?);
         if text.contains("PRIVATE KEY") {
-            return private(path, &text).map(Self::File);
+            return private(path, &text, surroundings).map(Self::File);
         }
-        Self::of_agent(Some(&public(path, &text)?))
+        Self::of_agent(Some(&public(path, &text)?), agent)
     }
 
-    fn of_agent(wanted: Option<&ssh_key::PublicKey>) -> Result<Self, SignerError> {
-        let socket = std::env::var_os("SSH_AUTH_SOCK").ok_or(SignerError::NoAgent)?;
-        let mut agent = Agent::connect(Path::new(&socket)).map_err(SignerError::Agent)?;
+    fn of_agent(wanted: Option<&ssh_key::PublicKey>, socket: Option<&Path>) -> Result<Self, SignerError> {
+        let socket = socket.ok_or(SignerError::NoAgent)?;
+        let mut agent = Agent::connect(socket).map_err(SignerError::Agent)?;
         let identities = agent.list_all_identities().map_err(SignerError::Agent)?;
         let mut keys: Vec<_> = identities
             .into_iter()
@@ -173,10 +198,10 @@ fn public(path: &Path, text: &str) -> Result<ssh_key::PublicKey, SignerError> {
 }
 
 /// Reads a private key file, asking for its passphrase where it has one.
-fn private(path: &Path, text: &str) -> Result<SecretKey, SignerError> {
+fn private(path: &Path, text: &str, surroundings: &Surroundings) -> Result<SecretKey, SignerError> {
     let mut key = ssh_key::PrivateKey::from_openssh(text.as_bytes()).map_err(not_a_key(path))?;
     if key.is_encrypted() {
-        let passphrase = passphrase(path)?;
+        let passphrase = passphrase(path, surroundings.passphrase_file.as_deref())?;
         key = key
             .decrypt(passphrase.as_bytes())
             .map_err(|_| SignerError::Passphrase(path.to_owned()))?;
@@ -189,9 +214,9 @@ fn private(path: &Path, text: &str) -> Result<SecretKey, SignerError> {
 }
 
 /// The passphrase from the file that [`PASSPHRASE_FILE`] names, or from the terminal without echo.
-fn passphrase(path: &Path) -> Result<Zeroizing<String>, SignerError> {
-    if let Some(file) = std::env::var_os(PASSPHRASE_FILE) {
-        let text = Zeroizing::new(files::read_text(Path::new(&file))?);
+fn passphrase(path: &Path, file: Option<&Path>) -> Result<Zeroizing<String>, SignerError> {
+    if let Some(file) = file {
+        let text = Zeroizing::new(files::read_text(file)?);
         return Ok(Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned()));
     }
     let question = format!("Passphrase of {}: ", path.display());
@@ -217,5 +242,148 @@ fn did_not_sign(key: KeyId, reason: &str) -> KeyError {
     KeyError::DidNotSign {
         key,
         reason: reason.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::{Path, PathBuf};
+    use std::process::{Child, Command, Stdio};
+
+    use exhibit_schemas::cbor::Bytes;
+    use exhibit_schemas::key::Signer as _;
+    use exhibit_schemas::seal::{Chain, Sealed};
+
+    use super::{PersonKey, SignerError, Surroundings, read_public};
+
+    const CHAIN: Chain = Chain {
+        boot: 1,
+        sequence: 0,
+        previous: None,
+    };
+
+    fn run(program: &str, arguments: &[&str], socket: Option<&Path>) {
+        let mut command = Command::new(program);
+        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null());
+        if let Some(socket) = socket {
+            command.env("SSH_AUTH_SOCK", socket);
+        }
+        let status = command.status().expect("OpenSSH's client programs are installed");
+        assert!(status.success(), "{program} {arguments:?}");
+    }
+
+    /// A key file of OpenSSH's own making.
+    fn keygen(directory: &Path, kind: &str, passphrase: &str) -> String {
+        let path = directory.join(format!("id_{kind}"));
+        let path = path.to_str().unwrap().to_owned();
+        run(
+            "ssh-keygen",
+            &["-q", "-t", kind, "-N", passphrase, "-C", "test", "-f", &path],
+            None,
+        );
+        path
+    }
+
+    struct RealAgent {
+        child: Child,
+        socket: PathBuf,
+    }
+
+    impl RealAgent {
+        fn start(directory: &Path) -> Self {
+            use std::io::BufRead as _;
+            let socket = directory.join("agent");
+            let mut child = Command::new("ssh-agent")
+                .args(["-D", "-a", socket.to_str().unwrap()])
+                .stdout(Stdio::piped())
+                .spawn()
+                .expect("OpenSSH's client programs are installed");
+            // It says where its socket is once it listens there.
+            let mut line = String::new();
+            let stdout = child.stdout.take().unwrap();
+            std::io::BufReader::new(stdout).read_line(&mut line).unwrap();
+            assert!(line.contains("SSH_AUTH_SOCK"), "{line}");
+            Self { child, socket }
+        }
+    }
+
+    impl Drop for RealAgent {
+        fn drop(&mut self) {
+            drop(self.child.kill());
+            drop(self.child.wait());
+        }
+    }
+
+    fn check_signs(key: &PersonKey, name: &str) {
+        let public = read_public(name).unwrap();
+        assert_eq!(key.public_key(), public);
+        let events = vec![Bytes(vec![0xa0])];
+        let sealed = Sealed::seal(events.clone(), CHAIN, key).unwrap();
+        Sealed::verify(events, sealed.seal_bytes().clone(), &public).unwrap();
+    }
+
+    #[test]
+    fn a_key_file_signs_with_and_without_a_passphrase() {
+        let directory = tempfile::tempdir().unwrap();
+        let plain = keygen(directory.path(), "ed25519", "");
+        let key = PersonKey::open(Some(&plain), &Surroundings::default()).unwrap();
+        check_signs(&key, &plain);
+        check_signs(&key, &format!("{plain}.pub"));
+
+        let locked = tempfile::tempdir().unwrap();
+        let path = keygen(locked.path(), "ed25519", "a phrase");
+        let words = |text: &str| {
+            let file = locked.path().join(text.replace(' ', "-"));
+            crate::files::replace(&file, format!("{text}\n").as_bytes(), 0o600).unwrap();
+            Surroundings {
+                agent: None,
+                passphrase_file: Some(file),
+            }
+        };
+        check_signs(&PersonKey::open(Some(&path), &words("a phrase")).unwrap(), &path);
+        let refused = PersonKey::open(Some(&path), &words("another")).err();
+        assert!(matches!(refused, Some(SignerError::Passphrase(_))));
+    }
+
+    #[test]
+    fn a_key_in_ssh_agent_signs() {
+        let directory = tempfile::tempdir().unwrap();
+        let agent = RealAgent::start(directory.path());
+        let surroundings = Surroundings {
+            agent: Some(agent.socket.clone()),
+            passphrase_file: None,
+        };
+        let path = keygen(directory.path(), "ed25519", "");
+        let public = format!("{path}.pub");
+        let open = |name: Option<&str>| PersonKey::open(name, &surroundings);
+        assert!(matches!(open(None).err(), Some(SignerError::Which(0))));
+        assert!(matches!(open(Some(&public)).err(), Some(SignerError::NotInAgent(_))));
+        run("ssh-add", &["-q", &path], Some(&agent.socket));
+        std::fs::remove_file(&path).unwrap();
+        let text = std::fs::read_to_string(&public).unwrap();
+        for name in [None, Some(public.as_str()), Some(text.as_str())] {
+            check_signs(&open(name).unwrap(), &public);
+        }
+    }
+
+    #[test]
+    fn other_algorithms_and_other_files_are_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = keygen(directory.path(), "ecdsa", "");
+        let surroundings = Surroundings::default();
+        let refused = PersonKey::open(Some(&path), &surroundings).err();
+        assert!(matches!(refused, Some(SignerError::Algorithm(_))));
+        assert!(matches!(
+            read_public(&format!("{path}.pub")),
+            Err(SignerError::Algorithm(_))
+        ));
+        let other = directory.path().join("other");
+        crate::files::create(&other, b"nothing", 0o600).unwrap();
+        let refused = PersonKey::open(other.to_str(), &surroundings).err();
+        assert!(matches!(refused, Some(SignerError::NotAKey { .. })));
+        assert!(matches!(
+            PersonKey::open(None, &surroundings).err(),
+            Some(SignerError::NoAgent)
+        ));
     }
 }

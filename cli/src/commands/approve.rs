@@ -1,0 +1,91 @@
+//! `exhibit approve` and `exhibit deny`: a person's signed decision about one request.
+//!
+//! What is shown is what is signed: the request's own bytes, whose hash is its id.
+
+use std::process::ExitCode;
+
+use exhibit_gate::clock::{Clock as _, SystemClock};
+use exhibit_schemas::event::approval::Verdict;
+use exhibit_schemas::key::Signer as _;
+
+use super::{approvals, connect};
+use crate::append;
+use crate::config::Config;
+use crate::error::CliError;
+use crate::output::{Output, printable};
+use crate::request::{ID_DIGITS, Request};
+use crate::signer::{PersonKey, Surroundings};
+
+/// Approve or deny one command that waits
+///
+/// Shows the request, asks, and signs the decision with your ssh-ed25519 key. The signature is bound to the exact
+/// command, session, target and policy of the request, and to its expiry.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// The request's id, as `exhibit approvals` shows it
+    id: String,
+    /// Why, in your words; the ledger keeps it
+    #[arg(long)]
+    reason: String,
+    /// Your key: a private key file, or the public key (or a file of it) of a key that ssh-agent holds
+    ///
+    /// Without it the only ssh-ed25519 key of ssh-agent signs. A passphrase is asked for, or read from the file that
+    /// EXHIBIT_PASSPHRASE_FILE names.
+    #[arg(long, value_name = "KEY")]
+    key: Option<String>,
+    /// Sign without asking
+    #[arg(long)]
+    yes: bool,
+}
+
+/// Runs both commands.
+///
+/// # Errors
+/// [`CliError`].
+pub(crate) async fn run(
+    arguments: &Arguments,
+    verdict: Verdict,
+    config: &Config,
+    output: &mut Output,
+) -> Result<ExitCode, CliError> {
+    let mut client = connect(config)?;
+    let id = &arguments.id;
+    let request = find(&mut client, id).await?;
+    output.note(&request.describe(SystemClock.now()));
+    if request.expired(SystemClock.now()) {
+        return Err(CliError::Usage(format!("the request {} has expired", request.id())));
+    }
+    if !arguments.yes && !output.confirm(&format!("Sign `{verdict}`?"))? {
+        return Err(CliError::Declined);
+    }
+    let key = PersonKey::open(arguments.key.as_deref(), &Surroundings::of_process())?;
+    let decision = request.decide(verdict, &arguments.reason);
+    let receipt = append::append(&mut client, &SystemClock, &key, vec![decision.into()]).await?;
+    output.line(&format!(
+        "{verdict}: request {} signed by key {} (entry {})",
+        request.id(),
+        key.public_key().id(),
+        receipt.first
+    ))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The request that waits under this id.
+async fn find(client: &mut crate::client::Client, id: &str) -> Result<Request, CliError> {
+    if id.len() < ID_DIGITS || !id.chars().all(|digit| digit.is_ascii_hexdigit()) {
+        return Err(CliError::Usage(format!(
+            "`{}` is no id of a request: at least {ID_DIGITS} hexadecimal digits",
+            printable(id)
+        )));
+    }
+    let requests = approvals::waiting(client).await?;
+    let mut named = requests.into_iter().filter_map(|request| request.named(id).ok());
+    match (named.next(), named.next()) {
+        (Some(request), None) => Ok(request),
+        (Some(_), Some(_)) => Err(CliError::Usage(format!("`{id}` is the beginning of several ids"))),
+        _ => Err(CliError::Unknown {
+            what: "request that waits",
+            id: id.to_owned(),
+        }),
+    }
+}

@@ -1,0 +1,100 @@
+//! The sample files of a new deployment. Tests read each of them with its reader.
+
+use exhibit_schemas::checkpoint::Origin;
+
+/// No keys yet.
+pub(super) const API_KEYS: &str = "\
+# API keys of agents. `exhibit key api SUBJECT --group GROUP` adds one and prints it once; here is only its digest.
+";
+
+/// A policy that lets nothing through but what it names.
+pub(super) const POLICY: &str = r#"# The policy. What no rule allows is denied. `exhibit policy check policy.toml` reads it as a proxy would.
+version = 1
+
+# Who: every pattern that is given must match the verified identity.
+[[roles]]
+name = "reader"
+match = { method = "api-key", groups = ["readers"] }
+
+# Where.
+[[targets]]
+name = "clinic"
+protocol = "postgres"
+
+# Who must approve what a rule asks about.
+[[approvals]]
+name = "dba"
+groups = ["dba"]
+people = 1
+expires_s = 900
+
+# What: the first rule that matches an access decides it; the strictest over all accesses of a statement holds.
+[[rules]]
+name = "reads"
+roles = ["reader"]
+targets = ["clinic"]
+actions = ["read"]
+resources = ["public.*", "none"]        # "none": a statement that names nothing, such as SELECT 1
+effect = "allow"
+
+[[rules]]
+name = "session"
+roles = ["reader"]
+targets = ["clinic"]
+actions = ["session", "transaction"]
+effect = "allow"
+
+[[rules]]
+name = "schema"
+roles = ["reader"]
+targets = ["clinic"]
+actions = ["define"]
+resources = ["public.*"]
+effect = "ask"
+approval = "dba"
+reason = "a schema change needs a person of dba"
+
+# What nobody sees: the first mask that names a column masks it. Techniques: redact, null, partial, token, year.
+# [[masks]]
+# name = "ssn"
+# targets = ["clinic"]
+# resources = ["public.patients.ssn"]
+# technique = "partial"
+# keep = 4
+"#;
+
+/// The configuration of one machine.
+pub(super) fn config(origin: &Origin) -> String {
+    format!(
+        r#"# Exhibit on one machine: `exhibit up --config exhibit.toml`. Paths are relative to this file.
+
+[ledger]
+origin = "{}"    # the log's name; it never changes
+directory = "ledger"            # the store, log.key and ledger.key
+listen = "127.0.0.1:7443"       # HTTPS API; clients show a certificate of client_ca
+tls = {{ certificate = "tls/ledger.pem", key = "tls/ledger.key", client_ca = "tls/ca.pem" }}
+
+[proxy]
+directory = "proxy"             # proxy.key, digest.key, mask.key
+policy = "policy.toml"
+api_keys = "api-keys.toml"
+trust = "trust.toml"
+
+# One section to each database. Put the password of `user` into secrets/clinic.password (mode 0600).
+# [[proxy.postgres]]
+# target = "clinic"             # its name in the policy
+# listen = "127.0.0.1:6432"
+# tls = {{ certificate = "tls/proxy.pem", key = "tls/proxy.key" }}
+# server = {{ host = "127.0.0.1", port = 5432, user = "exhibit", password_file = "secrets/clinic.password", tls = "verify-full", ca = "tls/pg-ca.pem" }}
+
+[client]                        # how `exhibit` itself reaches the ledger
+ledger = "https://127.0.0.1:7443"
+certificate = "tls/operator.pem"
+key = "tls/operator.key"
+ca = "tls/ca.pem"
+trust = "trust.toml"
+administrator = "administrator.key"    # keep it elsewhere when keys are not changed from here
+"#,
+        origin.as_str()
+    )
+}

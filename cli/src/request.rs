@@ -1,0 +1,304 @@
+//! A request for approval as a person sees it: read from the event itself, never from the ledger's words about it.
+//!
+//! Its id is the beginning of the event's leaf hash, so the ledger cannot show one event under the id of another.
+
+use std::fmt::Write as _;
+
+use exhibit_schemas::digest::Digest;
+use exhibit_schemas::event::access::Access;
+use exhibit_schemas::event::approval::{ApprovalDecided, ApprovalRequested, Verdict};
+use exhibit_schemas::event::{Body, Event, EventError, SessionPlace, Timestamp};
+use exhibit_schemas::key::KeyId;
+use serde_json::json;
+
+use crate::output::printable;
+
+/// Hexadecimal digits of a leaf hash that people type as the id; 48 bits among the requests that wait.
+pub(crate) const ID_DIGITS: usize = 12;
+
+/// A request for approval, read from its event.
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    /// Index of the event in the log.
+    pub(crate) index: u64,
+    /// Leaf hash of the event.
+    pub(crate) leaf: Digest,
+    /// When the proxy made it.
+    pub(crate) time: Timestamp,
+    /// Key of the proxy that made it.
+    pub(crate) proxy: KeyId,
+    /// Its place in its session.
+    pub(crate) place: SessionPlace,
+    /// What it says.
+    pub(crate) body: ApprovalRequested,
+}
+
+/// Why an entry is not the request that it should be.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RequestError {
+    /// It is no event.
+    #[error("entry {index} is no event: {error}")]
+    Event {
+        /// The index.
+        index: u64,
+        /// Why.
+        error: EventError,
+    },
+    /// It is another kind of event.
+    #[error("entry {index} is no request for approval")]
+    Kind {
+        /// The index.
+        index: u64,
+    },
+    /// It has another id.
+    #[error("entry {index} is the request {found}, not {wanted}")]
+    Other {
+        /// The index.
+        index: u64,
+        /// The id that its bytes give.
+        found: String,
+        /// The id that was asked for.
+        wanted: String,
+    },
+}
+
+impl Request {
+    /// Reads an entry as a request.
+    ///
+    /// # Errors
+    /// [`RequestError`].
+    pub(crate) fn read(index: u64, entry: &[u8]) -> Result<Self, RequestError> {
+        let event = Event::decode(entry).map_err(|error| RequestError::Event { index, error })?;
+        let (Body::ApprovalRequested(body), Some(place)) = (event.body, event.session) else {
+            return Err(RequestError::Kind { index });
+        };
+        Ok(Self {
+            index,
+            leaf: Digest::leaf(entry),
+            time: event.time,
+            proxy: event.emitter.0,
+            place,
+            body,
+        })
+    }
+
+    /// Checks that this is the request that a person named by `id`, the beginning of its leaf hash.
+    ///
+    /// # Errors
+    /// [`RequestError::Other`].
+    pub(crate) fn named(self, id: &str) -> Result<Self, RequestError> {
+        if id.len() >= ID_DIGITS && self.leaf.to_string().starts_with(&id.to_ascii_lowercase()) {
+            return Ok(self);
+        }
+        Err(RequestError::Other {
+            index: self.index,
+            found: self.id(),
+            wanted: printable(id),
+        })
+    }
+
+    /// The id that people type.
+    pub(crate) fn id(&self) -> String {
+        self.leaf.to_string().chars().take(ID_DIGITS).collect()
+    }
+
+    /// A decision that fits this request and no other.
+    pub(crate) fn decide(&self, verdict: Verdict, reason: &str) -> ApprovalDecided {
+        ApprovalDecided {
+            request: self.leaf,
+            command: self.body.command,
+            session: self.place.0,
+            target: self.body.target.clone(),
+            policy: self.body.decision.policy,
+            expires: self.body.expires,
+            verdict,
+            reason: reason.to_owned(),
+        }
+    }
+
+    /// Whether it has expired at `now`.
+    pub(crate) fn expired(&self, now: Timestamp) -> bool {
+        now > self.body.expires
+    }
+
+    /// Several lines for a person; `now` gives the time that is left.
+    pub(crate) fn describe(&self, now: Timestamp) -> String {
+        let ApprovalRequested {
+            target,
+            statement,
+            facts,
+            decision,
+            requirement,
+            expires,
+            ..
+        } = &self.body;
+        let mut text = format!("{}  on {}", self.id(), printable(target));
+        let mut line = |name: &str, value: &str| {
+            let _ = write!(
+                text,
+                "\n  {name:<10}{}",
+                printable(value).replace('\n', "\n            ")
+            );
+        };
+        line("statement", statement);
+        line("does", &accesses(&facts.accesses));
+        line("rule", decision.rule.as_deref().unwrap_or("none"));
+        line("reason", &decision.reason);
+        line(
+            "asks for",
+            &format!(
+                "{} of {} ({})",
+                requirement.people,
+                requirement.groups.join(", "),
+                requirement.name
+            ),
+        );
+        line("session", &self.place.0.to_string());
+        line("event", &format!("{} by key {}", self.index, self.proxy));
+        let left = expires.0.saturating_sub(now.0) / 1_000_000;
+        line(
+            "expires",
+            &if self.expired(now) {
+                "expired".to_owned()
+            } else {
+                format!("in {left} s")
+            },
+        );
+        text
+    }
+
+    /// One JSON object, of a stable shape.
+    pub(crate) fn to_json(&self) -> serde_json::Value {
+        json!({
+            "id": self.id(),
+            "index": self.index,
+            "leaf": self.leaf.to_string(),
+            "time_us": self.time.0,
+            "expires_us": self.body.expires.0,
+            "session": self.place.0.to_string(),
+            "target": self.body.target,
+            "statement": self.body.statement,
+            "accesses": accesses(&self.body.facts.accesses),
+            "rule": self.body.decision.rule,
+            "reason": self.body.decision.reason,
+            "policy": self.body.decision.policy.to_string(),
+            "approval": self.body.requirement.name,
+            "groups": self.body.requirement.groups,
+            "people": self.body.requirement.people,
+            "proxy": self.proxy.to_string(),
+        })
+    }
+}
+
+/// `define public.claims, read public.patients`.
+fn accesses(accesses: &[Access]) -> String {
+    let one = |Access(action, resource): &Access| match resource {
+        Some(resource) => format!("{action} {resource}"),
+        None => action.to_string(),
+    };
+    accesses.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use exhibit_schemas::digest::Digest;
+    use exhibit_schemas::event::access::{Access, Action, DecisionRecord, Effect, Facts};
+    use exhibit_schemas::event::approval::{ApprovalRequested, Requirement, Verdict};
+    use exhibit_schemas::event::trust::Fault;
+    use exhibit_schemas::event::{Emitter, Event, SessionId, SessionPlace, Timestamp};
+    use exhibit_schemas::key::KeyId;
+
+    use super::{Request, RequestError};
+
+    fn event() -> Event {
+        let body = ApprovalRequested {
+            target: "clinic".into(),
+            statement: "ALTER TABLE \u{1b}[2Jclaims ADD COLUMN paid boolean".into(),
+            command: Digest([2; 32]),
+            facts: Facts {
+                accesses: vec![Access(Action::Define, Some("public.claims".into()))],
+                attributes: BTreeMap::new(),
+            },
+            decision: DecisionRecord {
+                effect: Effect::Ask,
+                policy: Digest([3; 32]),
+                rule: Some("schema".into()),
+                reason: "a schema change".into(),
+                approval: Some("dba".into()),
+            },
+            requirement: Requirement {
+                name: "dba".into(),
+                groups: vec!["dba".into()],
+                people: 1,
+                requester_may_approve: false,
+            },
+            expires: Timestamp(2_000_000),
+        };
+        Event {
+            time: Timestamp(1_000_000),
+            emitter: Emitter(KeyId([1; 8]), 7),
+            session: Some(SessionPlace(SessionId([9; 16]), 3)),
+            body: body.into(),
+        }
+    }
+
+    fn request() -> Request {
+        Request::read(41, &event().encode().unwrap().0).unwrap()
+    }
+
+    #[test]
+    fn an_id_names_the_bytes_of_one_event() {
+        let request = request();
+        let (id, leaf) = (request.id(), request.leaf.to_string());
+        assert!(request.clone().named(&id).is_ok());
+        assert!(request.clone().named(&leaf).is_ok());
+        for wrong in ["", &id[..11], "000000000000", &format!("{leaf}0")] {
+            assert!(
+                matches!(request.clone().named(wrong), Err(RequestError::Other { .. })),
+                "{wrong}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_decision_is_bound_to_every_field_of_its_request() {
+        let request = request();
+        let decided = request.decide(Verdict::Approve, "seen");
+        assert_eq!(decided.request, request.leaf);
+        assert_eq!((decided.command, decided.policy), (Digest([2; 32]), Digest([3; 32])));
+        assert_eq!(
+            (decided.session, decided.target.as_str()),
+            (SessionId([9; 16]), "clinic")
+        );
+        assert_eq!(decided.expires, Timestamp(2_000_000));
+    }
+
+    #[test]
+    fn a_statement_cannot_steer_the_terminal_that_shows_it() {
+        let text = request().describe(Timestamp(1_500_000));
+        assert!(!text.contains('\u{1b}'), "{text}");
+        assert!(text.contains("define public.claims"), "{text}");
+        assert!(request().expired(Timestamp(2_000_001)) && !request().expired(Timestamp(2_000_000)));
+    }
+
+    #[test]
+    fn other_events_are_no_requests() {
+        let fault = Fault {
+            place: "gate".into(),
+            text: "stopped".into(),
+        };
+        let other = Event {
+            session: None,
+            body: fault.into(),
+            ..event()
+        };
+        let bytes = other.encode().unwrap();
+        assert!(matches!(
+            Request::read(1, &bytes.0),
+            Err(RequestError::Kind { index: 1 })
+        ));
+        assert!(matches!(Request::read(1, b"\xa0"), Err(RequestError::Event { .. })));
+    }
+}
