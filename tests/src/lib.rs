@@ -1,1 +1,92 @@
-//! Harness with real parts; flow stories, conformance, crash tables, benches.
+//! Harness of the integration tests, the demo and the stack: real parts, started on free ports, ended with their values.
+
+pub mod clinic;
+pub mod postgres;
+pub mod programs;
+pub mod stack;
+
+use std::path::Path;
+use std::process::Command;
+
+/// Why the harness cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum HarnessError {
+    /// A program or an account is not on this machine.
+    #[error("{what} is missing: {hint}")]
+    Missing {
+        /// What is missing.
+        what: &'static str,
+        /// What to do.
+        hint: &'static str,
+    },
+    /// A program failed.
+    #[error("{program} failed:\n{said}")]
+    Failed {
+        /// The program.
+        program: String,
+        /// What it said.
+        said: String,
+    },
+    /// A pipe to a child was not made.
+    #[error("a child process has no pipe")]
+    Pipe,
+    /// The file system, or a socket.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    /// The operating system gave no randomness.
+    #[error("the operating system gave no randomness: {0}")]
+    Random(#[from] getrandom::Error),
+    /// A file of the deployment is not TOML.
+    #[error("a file of the deployment cannot be read: {0}")]
+    Toml(toml::de::Error),
+    /// A certificate could not be made.
+    #[error("a certificate could not be made: {0}")]
+    Certificate(#[from] rcgen::Error),
+}
+
+/// Random bytes of the operating system.
+///
+/// # Errors
+/// [`HarnessError::Random`].
+pub fn random<const SIZE: usize>() -> Result<[u8; SIZE], HarnessError> {
+    let mut bytes = [0; SIZE];
+    getrandom::fill(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// A TCP port of 127.0.0.1 that was free a moment ago.
+///
+/// # Errors
+/// [`HarnessError::Io`].
+pub fn free_port() -> Result<u16, HarnessError> {
+    Ok(std::net::TcpListener::bind(("127.0.0.1", 0))?.local_addr()?.port())
+}
+
+/// Writes a file of the harness, mode 0600.
+///
+/// # Errors
+/// [`HarnessError::Io`].
+pub fn write(path: &Path, bytes: &[u8]) -> Result<(), HarnessError> {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let mut options = std::fs::OpenOptions::new();
+    let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    file.write_all(bytes)?;
+    Ok(())
+}
+
+/// Runs a program to its end and gives its standard output.
+///
+/// # Errors
+/// [`HarnessError::Failed`] with all that it said when it does not exit with 0.
+pub fn run(command: &mut Command) -> Result<String, HarnessError> {
+    let output = command.output()?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    if output.status.success() {
+        return Ok(text);
+    }
+    Err(HarnessError::Failed {
+        program: command.get_program().to_string_lossy().into_owned(),
+        said: format!("{text}{}", String::from_utf8_lossy(&output.stderr)),
+    })
+}

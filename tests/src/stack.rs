@@ -1,0 +1,347 @@
+//! The stack: a private PostgreSQL with the clinic, and a deployment in front of it, made and run by the real `exhibit`.
+//!
+//! `make stack`, the demo and the integration tests start their parts through this one code. Dropping a [`Stack`] ends
+//! everything that it started.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::json;
+
+use crate::clinic::{Clinic, SEED};
+use crate::postgres::PrivatePostgres;
+use crate::{HarnessError, programs};
+
+/// The demo's policy.
+pub const POLICY: &str = include_str!("policy.toml");
+
+/// Name of the database, and of the target.
+pub const DATABASE: &str = "clinic";
+
+/// The agent's subject, which is also its user name.
+pub const AGENT: &str = "ci-nightly";
+
+/// The person who approves.
+pub const APPROVER: &str = "dana.ferris";
+
+/// Name of the log.
+pub const ORIGIN: &str = "clinic.example/exhibit";
+
+/// The line with which `exhibit up` says that everything listens.
+const READY: &str = "ready";
+
+/// What a stack is made of.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Directory of the deployment; made anew.
+    pub directory: PathBuf,
+    /// Patients of the clinic.
+    pub patients: u32,
+    /// The policy's text.
+    pub policy: String,
+    /// A file of SQL to run on the server first.
+    pub sql: Option<PathBuf>,
+}
+
+/// A running stack.
+pub struct Stack {
+    up: Option<Child>,
+    postgres: PrivatePostgres,
+    clinic: Clinic,
+    directory: PathBuf,
+    ledger_port: u16,
+    proxy_port: u16,
+    api_key: String,
+}
+
+impl Options {
+    /// The demo's stack in this directory.
+    pub fn new(directory: &Path) -> Self {
+        Self {
+            directory: directory.to_owned(),
+            patients: crate::clinic::PATIENTS,
+            policy: POLICY.to_owned(),
+            sql: None,
+        }
+    }
+}
+
+impl Stack {
+    /// Starts everything; returns when the proxy takes connections.
+    ///
+    /// # Errors
+    /// [`HarnessError`] of the first part that does not start.
+    pub fn start(options: &Options) -> Result<Self, HarnessError> {
+        let mut stack = Self::prepare(options)?;
+        stack.up()?;
+        stack.enrol_approver()?;
+        Ok(stack)
+    }
+
+    /// Starts the database, fills it, and makes the deployment; `exhibit up` does not run yet.
+    ///
+    /// # Errors
+    /// [`HarnessError`].
+    pub fn prepare(options: &Options) -> Result<Self, HarnessError> {
+        let postgres = PrivatePostgres::start()?;
+        let clinic = Clinic::generate(SEED, options.patients);
+        let password = hex::encode(crate::random::<16>()?);
+        load(&postgres, &clinic, &password, options.sql.as_deref())?;
+        let mut stack = Self {
+            up: None,
+            postgres,
+            clinic,
+            directory: options.directory.clone(),
+            ledger_port: crate::free_port()?,
+            proxy_port: crate::free_port()?,
+            api_key: String::new(),
+        };
+        stack.deploy(&options.policy, &password)?;
+        Ok(stack)
+    }
+
+    /// `exhibit init`, and the files that the demo's deployment has instead of the samples.
+    fn deploy(&mut self, policy: &str, password: &str) -> Result<(), HarnessError> {
+        let mut init = programs::command("exhibit")?;
+        init.arg("init").arg(&self.directory).args(["--origin", ORIGIN]);
+        crate::run(&mut init)?;
+        let place = |name: &str| self.directory.join(name);
+        crate::write(&place("policy.toml"), policy.as_bytes())?;
+        crate::write(&place("exhibit.toml"), self.config_text().as_bytes())?;
+        crate::write(&place("secrets/clinic.password"), password.as_bytes())?;
+        crate::write(&place("tls/pg-ca.pem"), &std::fs::read(self.postgres.authority())?)?;
+        let mut keygen = Command::new("ssh-keygen");
+        keygen.args(["-q", "-t", "ed25519", "-N", "", "-C", APPROVER, "-f"]);
+        crate::run(keygen.arg(self.approver_key()))?;
+        let key = crate::run(self.exhibit()?.args(["key", "api", AGENT, "--group", "pipelines"]))?;
+        self.api_key = key.trim().to_owned();
+        Ok(())
+    }
+
+    fn config_text(&self) -> String {
+        let (ledger, proxy, server) = (self.ledger_port, self.proxy_port, self.postgres.port());
+        format!(
+            r#"[ledger]
+origin = "{ORIGIN}"
+directory = "ledger"
+listen = "127.0.0.1:{ledger}"
+tls = {{ certificate = "tls/ledger.pem", key = "tls/ledger.key", client_ca = "tls/ca.pem" }}
+
+[proxy]
+directory = "proxy"
+policy = "policy.toml"
+api_keys = "api-keys.toml"
+trust = "trust.toml"
+
+[[proxy.postgres]]
+target = "{DATABASE}"
+listen = "127.0.0.1:{proxy}"
+tls = {{ certificate = "tls/proxy.pem", key = "tls/proxy.key" }}
+server = {{ host = "127.0.0.1", port = {server}, user = "exhibit", password_file = "secrets/clinic.password", tls = "verify-full", ca = "tls/pg-ca.pem" }}
+
+[client]
+ledger = "https://127.0.0.1:{ledger}"
+certificate = "tls/operator.pem"
+key = "tls/operator.key"
+ca = "tls/ca.pem"
+trust = "trust.toml"
+administrator = "administrator.key"
+"#
+        )
+    }
+
+    /// Starts `exhibit up`, and waits until it says that it is ready.
+    ///
+    /// # Errors
+    /// [`HarnessError::Failed`] with what it said when it ends before that.
+    pub fn up(&mut self) -> Result<(), HarnessError> {
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(self.log())?;
+        // It dies with this thread, so a killed test leaves nothing behind.
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig=TERM", "--"]).arg(programs::path("exhibit")?);
+        command.arg("--config").arg(self.config()).arg("up");
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()?;
+        let stdout = child.stdout.take().ok_or(HarnessError::Pipe)?;
+        self.up = Some(child);
+        let mut said = String::new();
+        let mut lines = BufReader::new(stdout);
+        while lines.read_line(&mut said)? > 0 {
+            if said.lines().last() == Some(READY) {
+                std::thread::spawn(move || lines.lines().for_each(drop));
+                return Ok(());
+            }
+        }
+        said.push_str(&std::fs::read_to_string(self.log())?);
+        Err(HarnessError::Failed {
+            program: "exhibit up".to_owned(),
+            said,
+        })
+    }
+
+    /// Enrols the approver's key.
+    ///
+    /// # Errors
+    /// [`HarnessError`].
+    pub fn enrol_approver(&self) -> Result<(), HarnessError> {
+        let mut enrol = self.exhibit()?;
+        enrol
+            .args(["key", "enrol"])
+            .arg(self.approver_key().with_extension("pub"));
+        crate::run(enrol.args(["--name", APPROVER, "--group", "dba"]))?;
+        Ok(())
+    }
+
+    /// Ends `exhibit up` cleanly.
+    ///
+    /// # Errors
+    /// [`HarnessError::Failed`] when it did not end, or not with success.
+    pub fn down(&mut self) -> Result<(), HarnessError> {
+        let Some(mut child) = self.up.take() else {
+            return Ok(());
+        };
+        let status = programs::end(&mut child)?;
+        if status.success() {
+            return Ok(());
+        }
+        Err(HarnessError::Failed {
+            program: "exhibit up".to_owned(),
+            said: format!("{status}\n{}", std::fs::read_to_string(self.log())?),
+        })
+    }
+
+    /// Kills `exhibit up` where it stands.
+    ///
+    /// # Errors
+    /// [`HarnessError::Io`].
+    pub fn kill(&mut self) -> Result<(), HarnessError> {
+        if let Some(mut child) = self.up.take() {
+            child.kill()?;
+            child.wait()?;
+        }
+        Ok(())
+    }
+
+    /// A command of `exhibit` for this deployment.
+    ///
+    /// # Errors
+    /// [`HarnessError::Missing`].
+    pub fn exhibit(&self) -> Result<Command, HarnessError> {
+        let mut command = programs::command("exhibit")?;
+        command.arg("--config").arg(self.config());
+        Ok(command)
+    }
+
+    /// psql through the proxy, as the agent: quiet, unaligned, stopping at the first error, errors with their SQLSTATE.
+    pub fn psql(&self) -> Command {
+        let mut command = Command::new("psql");
+        command.arg(self.proxy_url()).args([
+            "--no-psqlrc",
+            "--quiet",
+            "--tuples-only",
+            "--no-align",
+            "--set=ON_ERROR_STOP=1",
+            "--set=VERBOSITY=verbose",
+        ]);
+        command
+    }
+
+    /// The database server.
+    pub fn postgres(&self) -> &PrivatePostgres {
+        &self.postgres
+    }
+
+    /// What is in the database.
+    pub fn clinic(&self) -> &Clinic {
+        &self.clinic
+    }
+
+    /// The deployment's directory.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Its configuration.
+    pub fn config(&self) -> PathBuf {
+        self.directory.join("exhibit.toml")
+    }
+
+    /// What `exhibit up` logs.
+    pub fn log(&self) -> PathBuf {
+        self.directory.join("exhibit.log")
+    }
+
+    /// Its trust anchors.
+    pub fn trust(&self) -> PathBuf {
+        self.directory.join("trust.toml")
+    }
+
+    /// The approver's private key, without a passphrase.
+    pub fn approver_key(&self) -> PathBuf {
+        self.directory.join("secrets/approver")
+    }
+
+    /// A libpq URL of the database itself.
+    pub fn direct_url(&self) -> String {
+        self.postgres.url(DATABASE)
+    }
+
+    /// A libpq URL of the database through the proxy.
+    pub fn proxy_url(&self) -> String {
+        let (port, key) = (self.proxy_port, &self.api_key);
+        let authority = self.directory.join("tls/ca.pem").display().to_string();
+        format!("postgresql://{AGENT}:{key}@127.0.0.1:{port}/{DATABASE}?sslmode=verify-full&sslrootcert={authority}")
+    }
+
+    /// The agent's API key.
+    pub fn api_key(&self) -> &str {
+        &self.api_key
+    }
+
+    /// The port of the proxy, on 127.0.0.1.
+    pub fn proxy_port(&self) -> u16 {
+        self.proxy_port
+    }
+
+    /// What `make stack` prints: how to reach each part.
+    ///
+    /// # Errors
+    /// [`HarnessError`].
+    pub fn describe(&self) -> Result<serde_json::Value, HarnessError> {
+        let trust: toml::Table = toml::from_str(&std::fs::read_to_string(self.trust())?).map_err(HarnessError::Toml)?;
+        let key = trust.get("log").and_then(toml::Value::as_str);
+        let exhibit = programs::path("exhibit")?;
+        let export = format!("{} --config {} export ", exhibit.display(), self.config().display());
+        Ok(json!({
+            "postgres": { "direct": self.direct_url(), "proxy": self.proxy_url() },
+            "ledger": { "url": format!("https://127.0.0.1:{}", self.ledger_port), "key": key },
+            "config": self.config(),
+            "policy": self.directory.join("policy.toml"),
+            "approver_key": self.approver_key(),
+            "export": export,
+        }))
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        // A test that failed must not wait for a clean shutdown; `down` is for those that want to see one.
+        drop(self.kill());
+    }
+}
+
+/// Fills the server: the database, its owner, and what `sql` adds.
+fn load(postgres: &PrivatePostgres, clinic: &Clinic, password: &str, sql: Option<&Path>) -> Result<(), HarnessError> {
+    let owner =
+        format!("CREATE ROLE exhibit LOGIN PASSWORD '{password}';\nCREATE DATABASE {DATABASE} OWNER exhibit;\n");
+    postgres.execute("postgres", &owner)?;
+    if let Some(sql) = sql {
+        postgres.execute_file(DATABASE, sql)?;
+    }
+    postgres.execute(DATABASE, &format!("SET ROLE exhibit;\n{}", clinic.sql))?;
+    Ok(())
+}
