@@ -130,7 +130,7 @@ const HARMLESS: [&str; 17] = [
      pg_get_catalog_foreign_keys obj_description col_description shobj_description pg_describe_object \
      pg_identify_object pg_index_column_has_property pg_index_has_property pg_indexam_has_property \
      pg_options_to_table pg_partition_ancestors pg_partition_root pg_partition_tree pg_relation_is_publishable \
-     pg_get_publication_tables pg_encoding_to_char pg_char_to_encoding pg_tablespace_location \
+     pg_get_publication_tables pg_encoding_to_char pg_char_to_encoding getdatabaseencoding pg_tablespace_location \
      pg_relation_is_updatable pg_column_is_updatable pg_sequence_parameters aclexplode acldefault makeaclitem \
      to_regclass to_regtype to_regtypemod to_regproc to_regprocedure to_regoper to_regoperator to_regnamespace \
      to_regrole to_regcollation _pg_expandarray _pg_truetypid _pg_truetypmod _pg_char_max_length",
@@ -166,7 +166,7 @@ const CATALOG: &str = "pg_class pg_namespace pg_attribute pg_attrdef pg_type pg_
      pg_collation pg_description pg_shdescription pg_trigger pg_event_trigger pg_policy pg_policies pg_statistic_ext \
      pg_publication pg_publication_rel pg_publication_namespace pg_publication_tables pg_rewrite pg_depend pg_shdepend \
      pg_roles pg_user pg_group pg_auth_members pg_database pg_tablespace pg_enum pg_range pg_operator pg_proc \
-     pg_aggregate pg_language pg_opclass pg_opfamily pg_amop pg_amproc pg_foreign_table pg_foreign_data_wrapper \
+     pg_aggregate pg_language pg_opclass pg_opfamily pg_amop pg_amproc pg_foreign_table pg_foreign_server pg_foreign_data_wrapper \
      pg_extension pg_sequence pg_sequences pg_tables pg_views pg_matviews pg_indexes pg_rules pg_partitioned_table \
      pg_cast pg_conversion pg_init_privs pg_default_acl pg_seclabel pg_seclabels pg_timezone_names \
      pg_timezone_abbrevs pg_available_extensions pg_available_extension_versions pg_ts_config pg_ts_config_map \

@@ -81,11 +81,7 @@ fn form_unproven(form: &Form, statement: &NodeEnum) -> Option<String> {
         NodeEnum::DropStmt(_) => None,
         NodeEnum::AlterTableStmt(_) => None,
         NodeEnum::AlterObjectSchemaStmt(alter) if relation_kind(alter.object_type()) => None,
-        NodeEnum::RenameStmt(rename)
-            if relation_kind(rename.rename_type()) && relation_kind(rename.relation_type()) =>
-        {
-            None
-        }
+        NodeEnum::RenameStmt(rename) if relation_kind(rename.rename_type()) => None,
         NodeEnum::VariableSetStmt(set) => setting_unproven(set),
         _ => refused(&format!("a statement of the kind {}", form.kind)),
     }
@@ -95,8 +91,7 @@ fn form_unproven(form: &Form, statement: &NodeEnum) -> Option<String> {
 fn relation_kind(kind: ObjectType) -> bool {
     matches!(
         kind,
-        ObjectType::Undefined
-            | ObjectType::ObjectTable
+        ObjectType::ObjectTable
             | ObjectType::ObjectColumn
             | ObjectType::ObjectIndex
             | ObjectType::ObjectSequence

@@ -11,6 +11,7 @@ use pg_query::protobuf::{CmdType, Node};
 use serde_json::{Map, Value};
 
 use super::kind::StatementClass;
+use super::known;
 
 type Object = Map<String, Value>;
 
@@ -180,7 +181,11 @@ impl Tree {
             self.range(fields, scope);
         }
         if fields.contains_key("funcname") && fields.contains_key("agg_star") {
-            self.functions.insert(strings(fields, "funcname"));
+            let function = strings(fields, "funcname");
+            let known = function.last().is_some_and(|name| name == "set_config") && sets_harmless(fields);
+            if !known {
+                self.functions.insert(function);
+            }
         }
         if fields.contains_key("names") && fields.contains_key("pct_type") {
             self.types.insert(strings(fields, "names"));
@@ -307,6 +312,28 @@ fn tagged(object: &Object) -> Option<(&str, &Object)> {
     let inner = object.get("node").filter(|_| object.len() == 1)?.as_object()?;
     let (kind, fields) = inner.iter().next().filter(|_| inner.len() == 1)?;
     Some((kind, fields.as_object()?))
+}
+
+/// Whether a call of `set_config` names its setting as a literal, and the setting may be changed without a trace: it
+/// changes neither how names are looked up, nor how text is read, nor what the server does to rows.
+fn sets_harmless(call: &Object) -> bool {
+    let setting = || {
+        let first = call.get("args")?.as_array()?.first()?.as_object()?;
+        let (_, constant) = tagged(first).filter(|(kind, _)| *kind == "AConst")?;
+        constant
+            .get("val")?
+            .get("Sval")?
+            .get("sval")?
+            .as_str()
+            .map(str::to_ascii_lowercase)
+    };
+    setting().is_some_and(|name| {
+        let special = matches!(
+            name.as_str(),
+            "search_path" | "client_encoding" | "names" | "standard_conforming_strings"
+        );
+        !special && known::harmless_setting(&name)
+    })
 }
 
 fn text(fields: &Object, name: &str) -> Option<String> {
