@@ -1,5 +1,6 @@
 //! Harness of the integration tests, the demo and the stack: real parts, started on free ports, ended with their values.
 
+pub mod bundle_builder;
 pub mod clinic;
 pub mod postgres;
 pub mod programs;

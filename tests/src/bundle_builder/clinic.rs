@@ -1,0 +1,538 @@
+//! The clinic's log: keys, a policy with masks and approvals, and sessions of two proxies with everything that can happen.
+
+use std::collections::BTreeMap;
+
+use exhibit_policy::decide::decide;
+use exhibit_policy::snapshot::Snapshot;
+use exhibit_schemas::bundle::TrustAnchors;
+use exhibit_schemas::cbor::Bytes;
+use exhibit_schemas::digest::Digest;
+use exhibit_schemas::event::access::{
+    Access, Action, Attribute, Column, Command, Effect, Facts, Frame, Outcome, Principal, ResponseChunk, ResponseEnd,
+    SessionClosed, SessionOpened,
+};
+use exhibit_schemas::event::approval::{ApprovalDecided, ApprovalExpired, ApprovalRequested, Requirement, Verdict};
+use exhibit_schemas::event::trust::{
+    Administrator, EvidenceRead, Genesis, KeyEnrolled, KeyRevoked, KeyRotated, PolicySnapshot, Role,
+};
+use exhibit_schemas::event::{Body, Emitter, Event, SessionId, SessionPlace, Timestamp};
+use exhibit_schemas::key::Signer as _;
+
+use super::{Batch, Plan, Planned, anchors, key, key_id, text};
+
+/// The log's name.
+pub const ORIGIN: &str = "clinic.example/exhibit";
+/// Seed of the log's key.
+pub const LOG: u8 = 1;
+/// Seed of the first administrator's key.
+pub const ADMINISTRATOR: u8 = 2;
+/// Seed of the second administrator's key.
+pub const SECOND_ADMINISTRATOR: u8 = 3;
+/// Seed of the first proxy's key.
+pub const PROXY: u8 = 10;
+/// Seed of the second proxy's key.
+pub const SECOND_PROXY: u8 = 11;
+/// Seed of the ledger's event key.
+pub const LEDGER: u8 = 12;
+/// Seed of the key of a person of the group `dba`.
+pub const ALICE: u8 = 20;
+/// Seed of the key of another person of the group `dba`.
+pub const CAROL: u8 = 21;
+/// Seed of the key of a person of the group `privacy`.
+pub const BOB: u8 = 22;
+/// Seed of the key of a person of the group `dba` whose key is revoked early in the log.
+pub const DAVE: u8 = 23;
+
+/// First time of the log.
+pub const START: u64 = 1_700_000_000_000_000;
+
+const STEP_US: u64 = 1_000;
+
+/// The policy.
+pub const POLICY: &str = r#"version = 1
+
+[[roles]]
+name = "agent"
+match = { method = "api-key", subject = "ci-*" }
+
+[[targets]]
+name = "clinic"
+protocol = "postgres"
+
+[[approvals]]
+name = "schema"
+groups = ["dba"]
+people = 2
+expires_s = 900
+
+[[rules]]
+name = "no-mass-deletes"
+roles = ["agent"]
+targets = ["clinic"]
+actions = ["delete"]
+when = { no_where = true }
+effect = "deny"
+reason = "a delete needs a WHERE"
+
+[[rules]]
+name = "schema-changes"
+roles = ["agent"]
+targets = ["clinic"]
+actions = ["define"]
+effect = "ask"
+approval = "schema"
+
+[[rules]]
+name = "reads"
+roles = ["agent"]
+targets = ["clinic"]
+actions = ["read"]
+resources = ["public.*", "none"]
+effect = "allow"
+
+[[masks]]
+name = "ssn"
+targets = ["clinic"]
+resources = ["public.patients.ssn"]
+technique = "partial"
+keep = 4
+
+[[masks]]
+name = "names"
+targets = ["clinic"]
+resources = ["public.patients.*name"]
+technique = "redact"
+
+[[masks]]
+name = "mrn"
+targets = ["clinic"]
+resources = ["public.patients.mrn"]
+technique = "token"
+domain = "mrn"
+
+[[masks]]
+name = "birth"
+targets = ["clinic"]
+resources = ["public.patients.birth_date"]
+technique = "year"
+"#;
+
+/// What the log holds before anything is changed, and whom to trust for it.
+pub struct Clinic {
+    /// The log before it is signed.
+    pub plan: Plan,
+    /// The anchors.
+    pub anchors: TrustAnchors,
+}
+
+/// Makes the clinic's log with this many sessions; each sixth one leaves something unusual.
+pub fn clinic(sessions: u8) -> Clinic {
+    let mut writer = Writer::new();
+    writer.keys();
+    writer.policy(PROXY, POLICY);
+    writer.policy(SECOND_PROXY, POLICY);
+    for number in 0..sessions {
+        let proxy = if number % 2 == 0 { PROXY } else { SECOND_PROXY };
+        writer.session(proxy, number);
+        if number == 2 {
+            let body = KeyRevoked {
+                key: key_id(DAVE),
+                reason: "left".into(),
+            };
+            writer.seal(ADMINISTRATOR, vec![body.into()]);
+        }
+        if number == 4 {
+            let body = EvidenceRead {
+                reader: "compliance".into(),
+                operation: "search".into(),
+                scope: "sessions of a week".into(),
+            };
+            writer.seal(LEDGER, vec![body.into()]);
+        }
+    }
+    Clinic {
+        plan: writer.plan,
+        anchors: anchors(
+            ORIGIN,
+            LOG,
+            &[("root", ADMINISTRATOR), ("second", SECOND_ADMINISTRATOR)],
+        ),
+    }
+}
+
+/// Writes a log event by event, with a clock that moves at each one.
+pub struct Writer {
+    /// What was written.
+    pub plan: Plan,
+    now: u64,
+    snapshot: Snapshot,
+}
+
+/// A session under way.
+pub struct Session {
+    /// Its id.
+    pub id: SessionId,
+    proxy: u8,
+    next: u64,
+    commands: u64,
+    principal: Principal,
+}
+
+impl Default for Writer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Writer {
+    /// An empty log.
+    pub fn new() -> Self {
+        Self {
+            plan: Plan::default(),
+            now: START,
+            snapshot: Snapshot::parse(POLICY.as_bytes()).expect("the policy is right"),
+        }
+    }
+
+    /// Seals events without a session in one batch; gives their leaf hashes.
+    pub fn seal(&mut self, seed: u8, bodies: Vec<Body>) -> Vec<Digest> {
+        let drafts = bodies.into_iter().map(|body| (None, body)).collect();
+        self.batch(seed, drafts)
+    }
+
+    fn batch(&mut self, seed: u8, drafts: Vec<(Option<SessionPlace>, Body)>) -> Vec<Digest> {
+        let mut events = Vec::new();
+        for (session, body) in drafts {
+            self.now += STEP_US;
+            events.push(Planned::new(Event {
+                time: Timestamp(self.now),
+                // One run of each emitter through the whole log.
+                emitter: Emitter(key_id(seed), START + u64::from(seed)),
+                session,
+                body,
+            }));
+        }
+        let leaves = events.iter().map(|planned| planned.leaf).collect();
+        self.plan.batches.push(Batch { seed, events });
+        leaves
+    }
+
+    fn keys(&mut self) {
+        let administrator = |name: &str, seed| Administrator {
+            name: name.into(),
+            key: key(seed).public_key().to_bytes(),
+        };
+        let genesis = Genesis {
+            origin: ORIGIN.into(),
+            log_key: key(LOG).public_key().to_bytes(),
+            administrators: vec![
+                administrator("root", ADMINISTRATOR),
+                administrator("second", SECOND_ADMINISTRATOR),
+            ],
+        };
+        let enrol = |seed, role, name: &str, group: Option<&str>| {
+            Body::from(KeyEnrolled {
+                key: key(seed).public_key().to_bytes(),
+                role,
+                name: name.into(),
+                groups: group.map(str::to_owned).into_iter().collect(),
+            })
+        };
+        let retired = 13;
+        self.seal(
+            ADMINISTRATOR,
+            vec![
+                genesis.into(),
+                enrol(PROXY, Role::Proxy, "proxy-1", None),
+                enrol(retired, Role::Proxy, "proxy-2", None),
+                enrol(LEDGER, Role::Ledger, "ledger", None),
+                enrol(ALICE, Role::Person, "alice", Some("dba")),
+                enrol(CAROL, Role::Person, "carol", Some("dba")),
+            ],
+        );
+        let rotated = KeyRotated {
+            from: key_id(retired),
+            to: key(SECOND_PROXY).public_key().to_bytes(),
+        };
+        self.seal(
+            SECOND_ADMINISTRATOR,
+            vec![
+                enrol(BOB, Role::Person, "bob", Some("privacy")),
+                enrol(DAVE, Role::Person, "dave", Some("dba")),
+                rotated.into(),
+            ],
+        );
+    }
+
+    /// Records a policy in two parts.
+    pub fn policy(&mut self, seed: u8, policy: &str) {
+        let (first, second) = policy.as_bytes().split_at(policy.len() / 2);
+        let part = |part, bytes: &[u8]| {
+            Body::from(PolicySnapshot {
+                policy: Digest::of(policy.as_bytes()),
+                part,
+                parts: 2,
+                bytes: Bytes(bytes.to_vec()),
+            })
+        };
+        self.seal(seed, vec![part(0, first), part(1, second)]);
+    }
+
+    fn session(&mut self, proxy: u8, number: u8) {
+        let mut session = self.open(proxy, number);
+        self.masked_read(&mut session);
+        match number % 3 {
+            0 => self.approved(&mut session),
+            1 => self.denied(&mut session),
+            _ => self.unanswered(&mut session, number % 2 == 0),
+        }
+        self.masked_read(&mut session);
+        self.close(session);
+    }
+
+    /// Opens a session.
+    pub fn open(&mut self, proxy: u8, number: u8) -> Session {
+        let subject = format!("ci-agent-{number}");
+        let principal = Principal {
+            method: "api-key".into(),
+            issuer: "api-keys.toml".into(),
+            evidence: Digest::of(subject.as_bytes()),
+            subject,
+            client_id: None,
+            groups: vec!["developers".into()],
+        };
+        let mut session = Session {
+            id: SessionId([number + 1; 16]),
+            proxy,
+            next: 0,
+            commands: 0,
+            principal: principal.clone(),
+        };
+        let body = SessionOpened {
+            target: "clinic".into(),
+            protocol: "postgres".into(),
+            principal,
+            peer: format!("10.0.0.{number}:40000"),
+            transport: "TLSv1.3 TLS13_AES_128_GCM_SHA256".into(),
+            policy: self.snapshot.digest(),
+            client: Some("psql".into()),
+        };
+        self.events(&mut session, vec![body.into()]);
+        session
+    }
+
+    fn events(&mut self, session: &mut Session, bodies: Vec<Body>) -> Vec<Digest> {
+        let mut drafts = Vec::new();
+        for body in bodies {
+            session.commands += u64::from(matches!(body, Body::Command(_)));
+            drafts.push((Some(SessionPlace(session.id, session.next)), body));
+            session.next += 1;
+        }
+        self.batch(session.proxy, drafts)
+    }
+
+    /// A command as the gate would record it; what its decision leads to is the caller's.
+    pub fn command(&self, session: &Session, statement: &str, access: (Action, &str), no_where: bool) -> Command {
+        let facts = Facts {
+            accesses: vec![Access(access.0, Some(access.1.to_owned()))],
+            attributes: [("no_where".to_owned(), Attribute::Bool(no_where))].into(),
+        };
+        let decision = decide(&self.snapshot, &session.principal, "clinic", &facts);
+        let outcome = match decision.effect {
+            Effect::Allow => Outcome::Allowed,
+            Effect::Ask => Outcome::Approved,
+            Effect::Deny => Outcome::Denied,
+        };
+        Command {
+            statement: statement.to_owned(),
+            digest: Digest::of(format!("{statement} {} {}", session.id, session.next).as_bytes()),
+            facts,
+            decision,
+            outcome,
+            parameters: Vec::new(),
+            request: None,
+            approvals: None,
+        }
+    }
+
+    fn masked_read(&mut self, session: &mut Session) {
+        let statement = "SELECT id, ssn, last_name, mrn, birth_date FROM patients WHERE id < $integer";
+        let body = self.command(session, statement, (Action::Read, "public.patients"), false);
+        let command = session.next;
+        self.events(session, vec![body.into()]);
+        let chunks = (0..3).map(|chunk| {
+            Body::from(ResponseChunk {
+                command,
+                chunk,
+                columns: (chunk == 0).then(patients),
+                frames: (0..3).map(|row| patient(chunk * 3 + row)).collect(),
+            })
+        });
+        let chunks: Vec<_> = chunks.collect();
+        self.events(session, chunks);
+        let masked = [("ssn", 9), ("names", 9), ("mrn", 9), ("birth", 6)];
+        let end = ResponseEnd {
+            command,
+            status: "complete".into(),
+            code: None,
+            chunks: 3,
+            rows: 9,
+            bytes: 900,
+            masked: masked.map(|(mask, cells)| (mask.to_owned(), cells)).into(),
+        };
+        self.events(session, vec![end.into()]);
+    }
+
+    fn denied(&mut self, session: &mut Session) {
+        let statement = "DELETE FROM patients";
+        let body = self.command(session, statement, (Action::Delete, "public.patients"), true);
+        let command = session.next;
+        let (chunk, end) = framing(command, "failed");
+        self.events(session, vec![body.into(), chunk.into(), end.into()]);
+    }
+
+    fn request(&mut self, session: &mut Session) -> (Command, ApprovalRequested, Digest, u64) {
+        let statement = "ALTER TABLE patients ADD COLUMN note text";
+        let command = self.command(session, statement, (Action::Define, "public.patients"), false);
+        let body = ApprovalRequested {
+            target: "clinic".into(),
+            statement: command.statement.clone(),
+            command: command.digest,
+            facts: command.facts.clone(),
+            decision: command.decision.clone(),
+            requirement: Requirement {
+                name: "schema".into(),
+                groups: vec!["dba".into()],
+                people: 2,
+                requester_may_approve: false,
+            },
+            expires: Timestamp(self.now + 900_000_000),
+        };
+        let sequence = session.next;
+        let leaves = self.events(session, vec![body.clone().into()]);
+        let leaf = leaves.first().copied().expect("one event has one leaf");
+        (command, body, leaf, sequence)
+    }
+
+    /// A person's decision about a request.
+    pub fn decide(
+        &mut self,
+        seed: u8,
+        request: &ApprovalRequested,
+        leaf: Digest,
+        session: SessionId,
+        verdict: Verdict,
+    ) -> Digest {
+        let body = ApprovalDecided {
+            request: leaf,
+            command: request.command,
+            session,
+            target: request.target.clone(),
+            policy: request.decision.policy,
+            expires: request.expires,
+            verdict,
+            reason: "reviewed".into(),
+        };
+        let leaves = self.seal(seed, vec![body.into()]);
+        leaves.first().copied().expect("one event has one leaf")
+    }
+
+    fn approved(&mut self, session: &mut Session) {
+        let (command, request, leaf, sequence) = self.request(session);
+        let approvals = [ALICE, CAROL].map(|seed| self.decide(seed, &request, leaf, session.id, Verdict::Approve));
+        let body = Command {
+            outcome: Outcome::Approved,
+            request: Some(sequence),
+            approvals: Some(approvals.to_vec()),
+            ..command
+        };
+        let number = session.next;
+        self.events(session, vec![body.into()]);
+        let (chunk, end) = framing(number, "complete");
+        self.events(session, vec![chunk.into(), end.into()]);
+    }
+
+    fn unanswered(&mut self, session: &mut Session, refused: bool) {
+        let (command, request, leaf, sequence) = self.request(session);
+        let (outcome, approvals) = if refused {
+            let leaf = self.decide(ALICE, &request, leaf, session.id, Verdict::Deny);
+            (Outcome::Refused, Some(vec![leaf]))
+        } else {
+            let body = ApprovalExpired {
+                request: sequence,
+                reason: "time".into(),
+            };
+            self.events(session, vec![body.into()]);
+            (Outcome::Expired, None)
+        };
+        let body = Command {
+            outcome,
+            request: Some(sequence),
+            approvals,
+            ..command
+        };
+        let number = session.next;
+        let (chunk, end) = framing(number, "failed");
+        self.events(session, vec![body.into(), chunk.into(), end.into()]);
+    }
+
+    /// Closes a session.
+    pub fn close(&mut self, mut session: Session) {
+        let body = SessionClosed {
+            reason: "agent".into(),
+            commands: session.commands,
+            bytes: 1_800,
+        };
+        self.events(&mut session, vec![body.into()]);
+    }
+}
+
+fn framing(command: u64, status: &str) -> (ResponseChunk, ResponseEnd) {
+    let chunk = ResponseChunk {
+        command,
+        chunk: 0,
+        columns: None,
+        frames: vec![Frame::Verbatim(text("Z\0\0\0\u{5}I"))],
+    };
+    let end = ResponseEnd {
+        command,
+        status: status.into(),
+        code: (status == "failed").then(|| "42501".to_owned()),
+        chunks: 1,
+        rows: 0,
+        bytes: 6,
+        masked: BTreeMap::new(),
+    };
+    (chunk, end)
+}
+
+/// The columns of a masked read.
+fn patients() -> Vec<Column> {
+    let masked = [
+        ("id", None),
+        ("ssn", Some(("ssn", "partial"))),
+        ("last_name", Some(("names", "redact"))),
+        ("mrn", Some(("mrn", "token"))),
+        ("birth_date", Some(("birth", "year"))),
+    ];
+    let column = |(name, mask): (&str, Option<(&str, &str)>)| Column {
+        name: name.into(),
+        data_type: "text".into(),
+        origin: Some(format!("public.patients.{name}")),
+        technique: mask.map(|(_, technique)| technique.to_owned()),
+        mask: mask.map(|(mask, _)| mask.to_owned()),
+    };
+    masked.map(column).into()
+}
+
+/// A row of a masked read; every third birth date is NULL.
+fn patient(row: u64) -> Frame {
+    let token = format!("tok_{row:032x}");
+    Frame::Row(vec![
+        Some(text(&row.to_string())),
+        Some(text("***-**-1234")),
+        Some(text("[redacted]")),
+        Some(text(&token)),
+        (row % 3 > 0).then(|| text("1970-01-01")),
+    ])
+}

@@ -1,0 +1,95 @@
+//! The mutation campaign: an attacker's changes to a bundle, each of which must be found, at its place.
+//!
+//! A mutant is a changed bundle, the codes of which one must be found, and the place where. Who may have signed again is
+//! part of each class: nobody, another log key, the log's own key (an owned ledger), or a proxy's own key (an owned
+//! proxy). The seed is fixed, so a mutant that escapes comes again.
+//!
+//! Not here, because no reader of one bundle can see it: a log cut off between two batches and signed again by its own
+//! key (only kept checkpoints show it: class `cut-off`), and a proxy that lies about its own sessions in a way that its
+//! policy allows.
+
+#[path = "mutation/campaign.rs"]
+mod campaign;
+
+use std::collections::BTreeMap;
+
+use campaign::{Base, Expected, Mutant, Random};
+use exhibit_tests::bundle_builder::write_tar;
+use exhibit_verify::{Archive, Finding, Options, Outcome, Place, verify};
+
+/// Mutants at the least.
+const MUTANTS_MIN: usize = 500;
+
+/// Findings that one fault may give: its own, and those of the layers above it (seal, tile, root, manifest).
+const FINDINGS_OF_ONE_FAULT_MAX: u64 = 12;
+
+#[test]
+fn every_mutant_is_found_at_its_place() {
+    let base = Base::new();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("bundle.tar");
+    let clean = judge(&base, &path, &base.honest());
+    assert_eq!(clean.list(), [], "the log that is changed must be clean itself");
+
+    let mut random = Random(0x5eed_0b5e_55ed_1234);
+    let mutants = campaign::mutants(&base, &mut random);
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut escaped = Vec::new();
+    let mut longest = (0, "");
+    for mutant in &mutants {
+        *counts.entry(mutant.class).or_default() += 1;
+        let outcome = judge(&base, &path, mutant);
+        let found = outcome.findings().errors() + outcome.findings().notes();
+        longest = longest.max((found, mutant.class));
+        let located = outcome.list().iter().any(|finding| fits(finding, &mutant.expected));
+        let few = found <= FINDINGS_OF_ONE_FAULT_MAX || mutant.many;
+        if !located || !few || matches!(outcome, Outcome::Verified(_)) {
+            let list = outcome.list().iter().take(14);
+            let lines: Vec<_> = list
+                .map(|finding| format!("  {} {} {}", finding.code.as_str(), finding.place, finding.detail))
+                .collect();
+            escaped.push(format!("{}: {}\n{}", mutant.class, mutant.what, lines.join("\n")));
+        }
+    }
+    let report: Vec<_> = counts
+        .iter()
+        .map(|(class, count)| format!("{count:>5} {class}"))
+        .collect();
+    let report = format!(
+        "{}\n{:>5} mutants, at most {} findings ({})",
+        report.join("\n"),
+        mutants.len(),
+        longest.0,
+        longest.1
+    );
+    // The counts are what the run is for; `cargo nextest --no-capture` and `cargo test -- --nocapture` show them.
+    std::io::Write::write_all(&mut std::io::stdout(), format!("{report}\n").as_bytes()).unwrap();
+    assert!(mutants.len() >= MUTANTS_MIN, "{report}");
+    let shown: Vec<_> = escaped.iter().take(20).cloned().collect();
+    assert!(escaped.is_empty(), "{} escaped:\n{}", escaped.len(), shown.join("\n"));
+}
+
+fn judge(base: &Base, path: &std::path::Path, mutant: &Mutant) -> Outcome {
+    write_tar(path, mutant.files.iter().chain(&mutant.again)).unwrap();
+    let archive = Archive::open(path).unwrap();
+    let options = Options {
+        heads: &mutant.heads,
+        evidence: false,
+        progress: &mut |_| {},
+    };
+    verify(&archive, &base.clinic.anchors, options).unwrap()
+}
+
+fn fits(finding: &Finding, expected: &Expected) -> bool {
+    let at = |first: u64, last: u64| match expected.entries {
+        Some((from, to)) => first <= to && from <= last,
+        None => false,
+    };
+    let placed = match &finding.place {
+        Place::Bundle => expected.bundle,
+        Place::File(path) | Place::Receipt(path) => expected.file.as_ref() == Some(path),
+        Place::Entry(index) => at(index.0, index.0),
+        Place::Entries(first, last) => at(first.0, last.0),
+    };
+    placed && expected.codes.contains(&finding.code)
+}

@@ -1,0 +1,158 @@
+//! The verifier on whole bundles: an honest one is clean from a directory and from a tar, and reports are reproducible.
+
+use exhibit_schemas::merkle::{Frontier, TreeSize};
+use exhibit_tests::bundle_builder::clinic::{LOG, ORIGIN, clinic};
+use exhibit_tests::bundle_builder::{Files, checkpoint, files, write_directory, write_tar};
+use exhibit_verify::report::Report;
+use exhibit_verify::summary::{Summary, text};
+use exhibit_verify::{Archive, Code, KeptHead, Options, Outcome, verify};
+
+fn bundle(sessions: u8) -> Files {
+    let clinic = clinic(sessions);
+    let built = clinic.plan.build();
+    files(
+        &built.entries,
+        checkpoint(&built.entries, ORIGIN, LOG).note(),
+        &clinic.anchors,
+    )
+}
+
+fn check(path: &std::path::Path, heads: &[KeptHead]) -> Outcome {
+    let archive = Archive::open(path).unwrap();
+    let options = Options {
+        heads,
+        evidence: true,
+        progress: &mut |_| {},
+    };
+    verify(&archive, &clinic(1).anchors, options).unwrap()
+}
+
+#[test]
+fn an_honest_bundle_is_clean_from_a_directory_and_from_a_tar() {
+    let bundle = bundle(24);
+    let place = tempfile::tempdir().unwrap();
+    write_directory(&place.path().join("bundle"), &bundle).unwrap();
+    write_tar(&place.path().join("bundle.tar"), &bundle).unwrap();
+    for name in ["bundle", "bundle.tar"] {
+        let outcome = check(&place.path().join(name), &[]);
+        assert_eq!(outcome.list(), [], "{name}");
+        assert!(matches!(outcome, Outcome::Verified(_)));
+    }
+}
+
+#[test]
+fn every_size_of_a_log_up_to_its_first_sessions_verifies() {
+    let clinic = clinic(3);
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("bundle.tar");
+    for batches in 1..=clinic.plan.batches.len() {
+        let mut plan = clinic.plan.clone();
+        plan.batches.truncate(batches);
+        let entries = plan.build().entries;
+        let bundle = files(&entries, checkpoint(&entries, ORIGIN, LOG).note(), &clinic.anchors);
+        write_tar(&path, &bundle).unwrap();
+        let outcome = check(&path, &[]);
+        assert_eq!(outcome.findings().errors(), 0, "{batches}: {:?}", outcome.list());
+    }
+}
+
+#[test]
+fn a_session_without_a_close_is_a_note() {
+    let mut clinic = clinic(6);
+    clinic.plan.batches.pop();
+    let entries = clinic.plan.build().entries;
+    let bundle = files(&entries, checkpoint(&entries, ORIGIN, LOG).note(), &clinic.anchors);
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("bundle.tar");
+    write_tar(&path, &bundle).unwrap();
+    let outcome = check(&path, &[]);
+    let codes: Vec<_> = outcome.list().iter().map(|finding| finding.code).collect();
+    assert_eq!(codes, [Code::SessionOpen]);
+    assert!(matches!(outcome, Outcome::Verified(_)), "a note refuses nothing");
+}
+
+#[test]
+fn kept_checkpoints_of_every_size_agree_and_others_do_not() {
+    let clinic = clinic(6);
+    let entries = clinic.plan.build().entries;
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("bundle.tar");
+    let bundle = files(&entries, checkpoint(&entries, ORIGIN, LOG).note(), &clinic.anchors);
+    write_tar(&path, &bundle).unwrap();
+    let head = |entries: &[Vec<u8>], seed| KeptHead {
+        name: "kept".into(),
+        note: checkpoint(entries, ORIGIN, seed).note().to_owned(),
+    };
+    let heads: Vec<_> = (0..=entries.len()).map(|size| head(&entries[..size], LOG)).collect();
+    assert_eq!(check(&path, &heads).list(), []);
+    let codes = |head| {
+        let outcome = check(&path, &[head]);
+        outcome.list().iter().map(|finding| finding.code).collect::<Vec<_>>()
+    };
+    let mut longer = entries.clone();
+    longer.push(vec![0xa0]);
+    assert_eq!(codes(head(&longer, LOG)), [Code::ReceiptInconsistent]);
+    let mut other = entries[..20].to_vec();
+    other[7].push(0);
+    assert_eq!(codes(head(&other, LOG)), [Code::ReceiptInconsistent]);
+    assert_eq!(codes(head(&entries, 9)), [Code::ReceiptSignature]);
+}
+
+#[test]
+fn reports_are_the_same_bytes_again() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("bundle.tar");
+    write_tar(&path, &bundle(6)).unwrap();
+    let (first, second) = (check(&path, &[]), check(&path, &[]));
+    assert_eq!(Report::of(&first).html(), Report::of(&second).html());
+    assert_eq!(Report::of(&first).json(), Report::of(&second).json());
+    let html = Report::of(&first).html();
+    assert!(!html.contains("<script") && !html.contains("http://") && !html.contains("https://"));
+    for claim in [
+        "compliant",
+        "certified",
+        "tamper-proof",
+        "complete audit trail",
+        "guarantee",
+        "de-identified",
+    ] {
+        assert!(!html.to_lowercase().contains(claim), "{claim}");
+    }
+    insta::assert_snapshot!("report_json", Report::of(&first).json());
+    insta::assert_snapshot!("report_html", html.replace("><", ">\n<"));
+    insta::assert_snapshot!("text_verified", text(&first));
+}
+
+#[test]
+fn a_refused_bundle_gets_a_cover_and_no_result() {
+    let mut bundle = bundle(6);
+    let (_, entries) = bundle
+        .iter_mut()
+        .find(|(path, _)| path.starts_with("tile/entries/000"))
+        .unwrap();
+    let place = entries
+        .windows(12)
+        .position(|window| window == b"DELETE FROM ")
+        .unwrap();
+    entries[place] ^= 0x20;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("bundle.tar");
+    write_tar(&path, &bundle).unwrap();
+    let outcome = check(&path, &[]);
+    let report = Report::of(&outcome);
+    assert!(report.controls.is_empty() && report.evidence.is_none());
+    insta::assert_snapshot!("text_refused", text(&outcome));
+    insta::assert_snapshot!("summary_refused", Summary::of(&outcome).json());
+    insta::assert_snapshot!("report_refused", report.json());
+}
+
+#[test]
+fn the_builder_lays_out_the_tree_of_its_entries() {
+    let entries = clinic(24).plan.build().entries;
+    let mut frontier = Frontier::default();
+    for entry in &entries {
+        frontier.append(exhibit_schemas::digest::Digest::leaf(entry), |_, _, _| {});
+    }
+    assert!(frontier.size() > TreeSize(256), "the log must have full tiles");
+    assert_eq!(checkpoint(&entries, ORIGIN, LOG).root(), frontier.root());
+}
