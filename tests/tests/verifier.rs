@@ -156,3 +156,23 @@ fn the_builder_lays_out_the_tree_of_its_entries() {
     assert!(frontier.size() > TreeSize(256), "the log must have full tiles");
     assert_eq!(checkpoint(&entries, ORIGIN, LOG).root(), frontier.root());
 }
+
+/// The bundle that the program's own tests read; `EXHIBIT_UPDATE=1` writes it anew when the formats change on purpose.
+#[test]
+fn the_fixture_is_what_is_written_today() {
+    let fixtures = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../verifier/tests/fixtures");
+    let (path, trust) = (fixtures.join("bundle.tar"), fixtures.join("trust.toml"));
+    let bundle = bundle(3);
+    if std::env::var_os("EXHIBIT_UPDATE").is_some() {
+        write_tar(&path, &bundle).unwrap();
+        write_directory(
+            &fixtures,
+            &[("trust.toml".to_owned(), bundle["trust.toml"].clone())].into(),
+        )
+        .unwrap();
+    }
+    let place = tempfile::tempdir().unwrap();
+    write_tar(&place.path().join("bundle.tar"), &bundle).unwrap();
+    assert!(std::fs::read(path).unwrap() == std::fs::read(place.path().join("bundle.tar")).unwrap());
+    assert_eq!(std::fs::read(trust).unwrap(), bundle["trust.toml"]);
+}

@@ -7,6 +7,7 @@
 //! Not here: which files there must be (`files`), and what is in them.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -201,14 +202,15 @@ impl Archive {
                 path: self.place.clone(),
             });
         }
-        if self.files.contains_key(&path) {
-            self.findings.add(
-                Code::FileDuplicate,
-                Place::File(path),
-                "only the first of them was read",
-            );
-        } else {
-            self.files.insert(path, stored);
+        match self.files.entry(path) {
+            Entry::Vacant(vacant) => {
+                vacant.insert(stored);
+            }
+            Entry::Occupied(occupied) => {
+                let place = Place::File(occupied.key().clone());
+                self.findings
+                    .add(Code::FileDuplicate, place, "only the first of them was read");
+            }
         }
         Ok(())
     }

@@ -34,6 +34,8 @@ pub(crate) struct Response {
     verbatim_bytes: u64,
     columns: Option<Vec<Shown>>,
     cells: BTreeMap<String, Cells>,
+    /// Events of its session are missing, which was said: what follows from that is not told again.
+    pub(crate) doubtful: bool,
     /// The first fault of a kind is told; the same again in the next chunk is not.
     told: BTreeSet<Code>,
 }
@@ -65,6 +67,7 @@ impl Response {
             verbatim_bytes: 0,
             columns: None,
             cells: BTreeMap::new(),
+            doubtful: false,
             told: BTreeSet::new(),
         }
     }
@@ -82,7 +85,7 @@ impl Response {
         policy: Option<&Snapshot>,
         findings: &mut Findings,
     ) {
-        if chunk.chunk != self.chunks {
+        if chunk.chunk != self.chunks && !self.doubtful {
             let detail = format!("chunk {} where {} must follow", chunk.chunk, self.chunks);
             findings.add(Code::ResponseChunk, Place::Entry(index), detail);
         }
@@ -107,6 +110,9 @@ impl Response {
     /// Takes the end.
     pub(crate) fn end(&self, index: Index, end: &ResponseEnd, findings: &mut Findings) {
         let place = Place::Entry(index);
+        if self.doubtful {
+            return;
+        }
         for (what, stated, found) in [("chunks", end.chunks, self.chunks), ("rows", end.rows, self.rows)] {
             if stated != found {
                 let detail = format!("it states {stated} {what}, {found} were recorded");
@@ -209,6 +215,7 @@ impl Response {
                 let detail = format!("a row of {} cells under {} columns", cells.len(), columns.len());
                 self.tell(Code::ResponseColumns, index, detail, findings);
             }
+            None if self.doubtful => {}
             None => self.tell(
                 Code::ResponseColumns,
                 index,

@@ -114,6 +114,9 @@ impl Sessions {
         if broken {
             session.gaps = self.gaps; // what is missing is forgiven once
             session.incomplete = true;
+            for pending in session.responses.values_mut() {
+                pending.response.doubtful = true;
+            }
         }
         session.body(placed, id, sequence, context);
         if chain.closed {
@@ -127,8 +130,9 @@ impl Sessions {
             .sessions
             .into_iter()
             .filter_map(|(id, state)| match state {
-                State::Open(session) => Some((session.first, id, session)),
-                State::Closed(_) => None,
+                // One without an opening was told as out of order; so was everything of it.
+                State::Open(session) if session.opened.is_some() => Some((session.first, id, session)),
+                State::Open(_) | State::Closed(_) => None,
             })
             .collect();
         open.sort_by_key(|(first, _, _)| *first);

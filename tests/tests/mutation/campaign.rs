@@ -13,7 +13,7 @@ use exhibit_tests::bundle_builder::{Built, Files, Plan, checkpoint, files};
 use exhibit_verify::{Code, KeptHead};
 
 /// Sessions of the log: enough entries for full tiles on two levels.
-const SESSIONS: u8 = 24;
+const SESSIONS: u8 = 12;
 
 /// SplitMix64 (Steele, Lea, Flood 2014): small, seeded, and the same everywhere.
 pub(crate) struct Random(pub(crate) u64);
@@ -33,13 +33,12 @@ impl Random {
     }
 }
 
-/// What must be found: one of the codes, at the file, the entries or the bundle.
+/// What must be found: one of the codes, at the file or the entries.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Expected {
     pub(crate) codes: Vec<Code>,
     pub(crate) entries: Option<(u64, u64)>,
     pub(crate) file: Option<String>,
-    pub(crate) bundle: bool,
 }
 
 impl Expected {
@@ -55,14 +54,6 @@ impl Expected {
         Self {
             codes: codes.to_vec(),
             file: Some(path.to_owned()),
-            ..Self::default()
-        }
-    }
-
-    pub(crate) fn bundle(codes: &[Code]) -> Self {
-        Self {
-            codes: codes.to_vec(),
-            bundle: true,
             ..Self::default()
         }
     }

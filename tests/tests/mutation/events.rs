@@ -194,7 +194,7 @@ fn mask_dropped(base: &Base, random: &mut Random) -> Mutant {
     let column = column.expect("five columns");
     match random.below(3) {
         0 => (column.mask, column.technique) = (None, None),
-        1 => column.technique = Some("partial".replace("partial", "none")),
+        1 => column.technique = Some("none".into()),
         _ => column.mask = Some("other".into()),
     }
     at(base, "mask-dropped", &plan, place, &[Code::MaskMissing])
