@@ -1,6 +1,6 @@
 //! Why the gate stops a session. Every variant fails closed: nothing passes after it.
 
-use exhibit_schemas::event::EventError;
+use exhibit_schemas::event::{EventError, SessionId};
 use exhibit_schemas::wire::RefusalCode;
 
 /// Why the gate does not go on.
@@ -20,6 +20,12 @@ pub enum GateError {
         /// The cause, for people.
         text: String,
     },
+    /// What the ledger says cannot be trusted: it lost what it acknowledged, or its signatures do not hold.
+    #[error("the evidence ledger cannot be trusted ({reason}); nothing passes until an operator has looked at it")]
+    LedgerDistrusted {
+        /// What does not hold.
+        reason: String,
+    },
     /// Too much waits to be recorded.
     #[error("the evidence queue is over its limit of {limit} events; try again later")]
     QueueFull {
@@ -37,6 +43,27 @@ pub enum GateError {
     /// An event could not be encoded.
     #[error("the evidence of this request cannot be recorded: {0}")]
     Event(#[from] EventError),
+    /// A row that no event holds; the protocol must frame it itself.
+    #[error("a row of {bytes} bytes does not fit an event; its protocol must send it as framed bytes")]
+    RowTooLong {
+        /// Bytes of its cells.
+        bytes: usize,
+    },
+    /// A value of one session was used in another, or one command's reply was finished twice.
+    #[error("session {session}: a value of another session, or of a reply that has ended, was handed over")]
+    Foreign {
+        /// The session that refused it.
+        session: SessionId,
+    },
+    /// The session's events would not follow each other: an earlier one was not taken.
+    #[error("session {session}: its evidence would have a gap")]
+    Gap {
+        /// The session.
+        session: SessionId,
+    },
+    /// Random bytes could not be had from the operating system.
+    #[error("the operating system gives no random bytes")]
+    Random,
     /// The proxy is shutting down.
     #[error("the proxy is shutting down")]
     Stopping,

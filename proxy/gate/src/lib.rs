@@ -12,9 +12,13 @@
 //!
 //! Not here: any protocol, and policy itself.
 
+pub mod approval;
 pub mod clock;
 pub mod error;
+pub mod gate;
 pub mod recorder;
+pub mod release;
+pub mod request;
 pub mod session;
 
 pub use error::GateError;

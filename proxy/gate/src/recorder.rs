@@ -51,13 +51,16 @@ pub struct VerifiedDecision {
 
 /// Makes events durable.
 ///
-/// Contract: submissions of one caller become durable in the order of the calls; a ticket resolves to receipts only after
-/// the ledger's receipt, and to an error when durability failed or is unknown. After an error of the ledger every later
-/// ticket fails too until the recorder has connected again and knows where it stands. `submit` never blocks; a full
-/// queue is a ticket that fails with [`GateError::QueueFull`].
+/// Contract: submissions of one caller become durable in the order of the calls. An error of `submit` itself means that
+/// nothing of the submission was taken or will be. A ticket resolves to receipts only after the ledger's receipt, and to
+/// an error when durability failed or is unknown; dropping it takes nothing back. After an error of the ledger every
+/// later submission fails too until the recorder has connected again and knows where it stands. `submit` never blocks.
 pub trait Recorder: Send + Sync {
-    /// Hands over events of one flush.
-    fn submit(&self, drafts: Vec<Draft>) -> Ticket;
+    /// Hands over events of one flush, all or none.
+    ///
+    /// # Errors
+    /// [`GateError::QueueFull`], [`GateError::Event`], [`GateError::Clock`], and those of a ledger that is gone.
+    fn submit(&self, drafts: Vec<Draft>) -> Result<Ticket, GateError>;
 
     /// Decisions from now on.
     fn decisions(&self) -> broadcast::Receiver<Arc<VerifiedDecision>>;

@@ -1,297 +1,420 @@
 //! Sessions: the only way from a request to the target, and from a reply to the agent.
+//!
+//! A session numbers its events, so it hands them over one after another. Once the ledger failed it, every later call
+//! fails (P3).
+//!
+//! Not here: asking people ([`crate::approval`]).
 
 use std::collections::BTreeMap;
-use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use exhibit_policy::mask::{MaskKey, Masked};
-use exhibit_policy::snapshot::Snapshot;
-use exhibit_schemas::digest::Digest;
-use exhibit_schemas::event::access::{Column, DecisionRecord, Facts, Frame, Principal};
-use exhibit_schemas::event::{SessionId, Timestamp};
+use exhibit_policy::mask::Masked;
+use exhibit_schemas::cbor;
+use exhibit_schemas::event::access::{Column, Frame, Principal, ResponseChunk, ResponseEnd, SessionClosed};
+use exhibit_schemas::event::{Body, SessionId, SessionPlace};
 
-use crate::clock::Clock;
+pub use crate::approval::Asked;
 use crate::error::GateError;
-use crate::recorder::Recorder;
+pub use crate::gate::{Gate, Opening};
+use crate::recorder::{Draft, Receipt, Ticket};
+use crate::release::{self, Totals};
+pub use crate::release::{EndStatus, ROW_BYTES_MAX, Releasing, Reply};
+use crate::request::{self, Asker};
+pub use crate::request::{Denial, Pending, Permit, Recorded, Request, Ruling};
 
-/// Bytes of one frame's cells at the most; a protocol turns a longer row into its wire bytes first
-/// ([`Masked::framed`]), which are then cut into several chunks.
-pub const ROW_BYTES_MAX: usize = 48 * 1_024;
+/// Encoded columns that still share a chunk with frames; longer ones are a chunk of their own.
+const COLUMNS_BYTES_SHARED_MAX: usize = 4_000;
 
-/// A request of an agent, parsed by its protocol.
-#[derive(Clone)]
-pub struct Request {
-    /// The command as it may be read: every literal replaced by a typed placeholder.
-    pub statement: String,
-    /// The exact bytes that the target would get.
-    pub exact: Vec<u8>,
-    /// What it does.
-    pub facts: Facts,
-    /// Types of its bound parameters, as the protocol names them.
-    pub parameters: Vec<String>,
-}
-
-/// What the policy says of a request.
-pub enum Ruling {
-    /// It may pass once it is recorded.
-    Permit(Permit),
-    /// People must be asked.
-    Pending(Pending),
-    /// It may not pass.
-    Denial(Denial),
-}
-
-/// A request that may pass once it is recorded.
-pub struct Permit {
-    _request: Request,
-}
-
-/// A request that people must be asked about.
-pub struct Pending {
-    _request: Request,
-}
-
-/// A request that does not pass.
-pub struct Denial {
-    _request: Request,
-}
-
-/// A request whose question is in the ledger.
-pub struct Asked {
-    _pending: Pending,
-}
-
-/// A value whose event is durable in the ledger.
-pub struct Recorded<T> {
-    _value: T,
-}
-
-/// Frames on their way into the ledger.
-pub struct Releasing;
-
-/// The reply to one command, as far as it was released.
-pub struct Reply;
-
-/// How a command ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EndStatus {
-    /// As asked.
-    Complete,
-    /// With an error.
-    Failed,
-    /// Not run, because an earlier command of its group failed.
-    Skipped,
-    /// The session broke.
-    Cut,
-}
-
-/// Who comes, and to what.
-#[derive(Clone, Debug)]
-pub struct Opening {
-    /// Name of the target.
-    pub target: String,
-    /// `postgres`, `s3`, `kubernetes`.
-    pub protocol: String,
-    /// Who it is.
-    pub principal: Principal,
-    /// Address and port.
-    pub peer: String,
-    /// TLS version and cipher suite.
-    pub transport: String,
-    /// Name that the client gives itself.
-    pub client: Option<String>,
-}
-
-/// The gate of one proxy.
-#[derive(Clone)]
-pub struct Gate {
-    _inner: Arc<()>,
-}
+/// Why a session that nobody closed ended, in its closing event.
+const DROPPED: &str = "agent";
 
 /// One connection of an agent.
 pub struct Session {
-    _gate: Gate,
+    gate: Gate,
+    id: SessionId,
+    principal: Principal,
+    target: String,
+    /// Sequence of the next event.
+    next: u64,
+    commands: u64,
+    bytes: u64,
+    /// Recorded commands whose reply has not ended, by sequence.
+    open: BTreeMap<u64, Totals>,
+    failure: Failure,
+    closed: bool,
 }
 
-impl Gate {
-    /// A gate with a policy in force; records the policy's snapshot before it returns.
-    ///
-    /// # Errors
-    /// [`GateError`] when the snapshot cannot be recorded.
-    pub async fn start(
-        _policy: (Vec<u8>, Snapshot),
-        _recorder: Arc<dyn Recorder>,
-        _clock: Arc<dyn Clock>,
-        _mask_key: MaskKey,
-        _digest_key: [u8; 32],
-    ) -> Result<Self, GateError> {
-        todo!()
-    }
-
-    /// The policy in force.
-    pub fn policy(&self) -> Arc<Snapshot> {
-        todo!()
-    }
-
-    /// The key of tokens.
-    pub fn mask_key(&self) -> &MaskKey {
-        todo!()
-    }
-
-    /// Records a target's catalog; gives its digest. A catalog recorded before is not recorded again.
-    ///
-    /// # Errors
-    /// [`GateError`].
-    pub async fn record_catalog(&self, _target: &str, _catalog: &[u8]) -> Result<Digest, GateError> {
-        todo!()
-    }
-
-    /// Opens a session: its first event is durable when this returns.
-    ///
-    /// # Errors
-    /// [`GateError`].
-    pub async fn open(&self, _opening: Opening) -> Result<Session, GateError> {
-        todo!()
+impl std::fmt::Debug for Session {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "Session({}, next event {})", self.id, self.next)
     }
 }
 
 impl Session {
+    /// A session whose opening event was handed over.
+    pub(crate) fn begin(gate: Gate, id: SessionId, principal: Principal, target: String) -> Self {
+        Self {
+            gate,
+            id,
+            principal,
+            target,
+            next: 1,
+            commands: 0,
+            bytes: 0,
+            open: BTreeMap::new(),
+            failure: Failure::default(),
+            closed: false,
+        }
+    }
+
     /// The session's id.
     pub fn id(&self) -> SessionId {
-        todo!()
+        self.id
     }
 
     /// The gate that it belongs to.
     pub fn gate(&self) -> &Gate {
-        todo!()
+        &self.gate
+    }
+
+    /// Who is calling.
+    pub fn principal(&self) -> &Principal {
+        &self.principal
+    }
+
+    /// Name of the target.
+    pub fn target(&self) -> &str {
+        &self.target
     }
 
     /// Decides a request.
-    pub fn decide(&self, _request: Request) -> Ruling {
-        todo!()
+    pub fn decide(&self, request: Request) -> Ruling {
+        let asker = Asker {
+            session: self.id,
+            principal: &self.principal,
+            target: &self.target,
+        };
+        request::rule(&self.gate.policy(), &asker, request, self.gate.digest_key())
     }
 
     /// Records the commands of one group, all in one flush, and waits until they are durable.
     ///
     /// # Errors
     /// [`GateError`]; then nothing of the group may pass.
-    pub async fn record(&mut self, _permits: Vec<Permit>) -> Result<Vec<Recorded<Permit>>, GateError> {
-        todo!()
+    pub async fn record(&mut self, permits: Vec<Permit>) -> Result<Vec<Recorded<Permit>>, GateError> {
+        self.own(permits.iter().map(|permit| permit.judged.session))?;
+        let bodies = permits.iter().map(|permit| request::permitted(permit).into()).collect();
+        let (first, receipts) = self.commands(bodies).await?;
+        // P1: only here, after the receipts, do permits come out that a target takes.
+        let recorded = |((value, command), receipt)| Recorded {
+            value,
+            session: self.id,
+            command,
+            receipt: Some(receipt),
+        };
+        Ok(permits.into_iter().zip(first..).zip(receipts).map(recorded).collect())
     }
 
     /// Records a denied, refused or expired command.
     ///
     /// # Errors
     /// [`GateError`].
-    pub async fn refuse(&mut self, _denial: Denial) -> Result<Recorded<Denial>, GateError> {
-        todo!()
-    }
-
-    /// Records the question.
-    ///
-    /// # Errors
-    /// [`GateError`].
-    pub async fn ask(&mut self, _pending: Pending) -> Result<Asked, GateError> {
-        todo!()
-    }
-
-    /// Waits for people, for the request's expiry, or for `gone` (the agent went away or cancelled), whichever is first.
-    ///
-    /// # Errors
-    /// [`GateError`].
-    pub async fn wait(
-        &mut self,
-        _asked: Asked,
-        _gone: impl Future<Output = ()> + Send,
-    ) -> Result<Result<Permit, Denial>, GateError> {
-        todo!()
+    pub async fn refuse(&mut self, denial: Denial) -> Result<Recorded<Denial>, GateError> {
+        self.own([denial.judged.session])?;
+        let (command, receipts) = self.commands(vec![request::denied(&denial).into()]).await?;
+        Ok(Recorded {
+            value: denial,
+            session: self.id,
+            command,
+            receipt: receipts.last().copied(),
+        })
     }
 
     /// Begins the reply to a command, permitted or not.
-    pub fn reply<T>(&self, _command: &Recorded<T>) -> Reply {
-        todo!()
+    pub fn reply<T>(&self, command: &Recorded<T>) -> Reply {
+        Reply {
+            session: command.session,
+            command: command.command,
+        }
     }
 
     /// Hands over frames for recording, in chunks that fit events. Several may be under way; await them in order.
+    ///
+    /// `columns` describe the rows that follow; give them once, where a table begins.
     pub fn release(
         &mut self,
-        _reply: &mut Reply,
-        _columns: Option<Vec<Column>>,
-        _frames: Vec<Masked<Frame>>,
+        reply: &mut Reply,
+        columns: Option<Vec<Column>>,
+        frames: Vec<Masked<Frame>>,
     ) -> Releasing {
-        todo!()
+        let ticket = self.hand_over_reply(reply, columns, &frames, None);
+        self.releasing(reply, frames, ticket)
     }
 
     /// Hands over the last frames together with the end of the command.
+    ///
+    /// `code` is the protocol's own (SQLSTATE, HTTP status); `masked` counts cells by mask.
     pub fn finish(
         &mut self,
-        _reply: Reply,
-        _frames: Vec<Masked<Frame>>,
-        _status: EndStatus,
-        _code: Option<String>,
-        _masked: BTreeMap<String, u64>,
+        reply: Reply,
+        frames: Vec<Masked<Frame>>,
+        status: EndStatus,
+        code: Option<String>,
+        masked: BTreeMap<String, u64>,
     ) -> Releasing {
-        todo!()
+        let end = End { status, code, masked };
+        let ticket = self.hand_over_reply(&reply, None, &frames, Some(end));
+        self.releasing(&reply, frames, ticket)
     }
 
-    /// Closes the session (`agent`, `target`, `idle`, `limit`, `ledger`, `shutdown`, `protocol`).
+    /// Closes the session (`agent`, `target`, `idle`, `limit`, `ledger`, `shutdown`, `protocol`). Replies that have not
+    /// ended are recorded as cut.
     ///
     /// # Errors
     /// [`GateError`].
-    pub async fn close(self, _reason: &str) -> Result<(), GateError> {
-        todo!()
+    pub async fn close(mut self, reason: &str) -> Result<(), GateError> {
+        self.hand_over_close(reason)?.await?;
+        Ok(())
+    }
+
+    /// Notes an error that makes the session unusable, and gives it back.
+    pub(crate) fn failed(&self, error: GateError) -> GateError {
+        self.failure.lost(error)
+    }
+
+    /// Refuses values of other sessions.
+    pub(crate) fn own(&self, sessions: impl IntoIterator<Item = SessionId>) -> Result<(), GateError> {
+        if sessions.into_iter().all(|session| session == self.id) {
+            Ok(())
+        } else {
+            Err(GateError::Foreign { session: self.id })
+        }
+    }
+
+    /// Hands over events; gives the sequence of the first.
+    pub(crate) fn hand_over(&mut self, bodies: Vec<Body>) -> Result<(u64, Ticket), GateError> {
+        self.failure.check()?;
+        self.submit(bodies)
+    }
+
+    /// Waits until events that were handed over are durable.
+    pub(crate) async fn durable(&self, count: usize, ticket: Ticket) -> Result<Vec<Receipt>, GateError> {
+        match ticket.await {
+            // A recorder that acknowledges another number than it was given has acknowledged nothing.
+            Ok(receipts) if receipts.len() == count => self.failure.check().map(|()| receipts),
+            Ok(_) => Err(self.failed(GateError::LedgerUnavailable {
+                reason: "it acknowledged another number of events".to_owned(),
+            })),
+            Err(error) => Err(self.failed(error)),
+        }
+    }
+
+    /// Records command events; gives the sequence of the first.
+    async fn commands(&mut self, bodies: Vec<Body>) -> Result<(u64, Vec<Receipt>), GateError> {
+        if bodies.is_empty() {
+            self.failure.check()?;
+            return Ok((self.next, Vec::new()));
+        }
+        let count = bodies.len();
+        let (first, ticket) = self.hand_over(bodies)?;
+        // Counted with the hand-over, so that the close of a session whose caller went away states the right totals.
+        for sequence in (first..).take(count) {
+            self.commands = self.commands.saturating_add(1);
+            self.open.insert(sequence, Totals::default());
+        }
+        let receipts = self.durable(count, ticket).await?;
+        Ok((first, receipts))
+    }
+
+    fn submit(&mut self, bodies: Vec<Body>) -> Result<(u64, Ticket), GateError> {
+        let first = self.next;
+        let count = u64::try_from(bodies.len()).unwrap_or(u64::MAX);
+        let place = |(sequence, body)| Draft {
+            session: Some(SessionPlace(self.id, sequence)),
+            body,
+        };
+        let drafts = (first..).zip(bodies).map(place).collect();
+        match self.gate.recorder().submit(drafts) {
+            Ok(ticket) => {
+                self.next = self.next.saturating_add(count);
+                Ok((first, ticket))
+            }
+            Err(error) => Err(self.failure.refused(error)),
+        }
+    }
+
+    fn hand_over_reply(
+        &mut self,
+        reply: &Reply,
+        columns: Option<Vec<Column>>,
+        frames: &[Masked<Frame>],
+        end: Option<End>,
+    ) -> Result<Option<Ticket>, GateError> {
+        self.failure.check()?;
+        self.own([reply.session])?;
+        let foreign = GateError::Foreign { session: self.id };
+        let mut totals = *self.open.get(&reply.command).ok_or(foreign)?;
+        let before = totals.bytes;
+        release::count(frames, &mut totals);
+        let frames = release::chunks(frames).map_err(|error| self.failure.refused(error))?;
+        let mut bodies = Vec::new();
+        for (columns, frames) in with_columns(columns, frames) {
+            bodies.push(Body::from(ResponseChunk {
+                command: reply.command,
+                chunk: totals.chunks,
+                columns,
+                frames,
+            }));
+            totals.chunks = totals.chunks.saturating_add(1);
+        }
+        let ends = end.is_some();
+        bodies.extend(end.map(|end| end.event(reply.command, &totals)));
+        if bodies.is_empty() {
+            return Ok(None);
+        }
+        let (_, ticket) = self.hand_over(bodies)?;
+        self.bytes = self.bytes.saturating_add(totals.bytes.saturating_sub(before));
+        if ends {
+            self.open.remove(&reply.command);
+        } else {
+            self.open.insert(reply.command, totals);
+        }
+        Ok(Some(ticket))
+    }
+
+    fn releasing(
+        &self,
+        reply: &Reply,
+        frames: Vec<Masked<Frame>>,
+        ticket: Result<Option<Ticket>, GateError>,
+    ) -> Releasing {
+        Releasing {
+            session: self.id,
+            command: reply.command,
+            frames,
+            ticket,
+            failure: self.failure.clone(),
+        }
+    }
+
+    fn hand_over_close(&mut self, reason: &str) -> Result<Ticket, GateError> {
+        self.closed = true;
+        // A refused submission left no gap, so the end of the session can still be recorded; a lost one may have.
+        self.failure.check_lost()?;
+        let cut = |(command, totals): (&u64, &Totals)| {
+            let end = End {
+                status: EndStatus::Cut,
+                code: None,
+                masked: BTreeMap::new(),
+            };
+            end.event(*command, totals)
+        };
+        let mut bodies: Vec<Body> = self.open.iter().map(cut).collect();
+        bodies.push(
+            SessionClosed {
+                reason: reason.to_owned(),
+                commands: self.commands,
+                bytes: self.bytes,
+            }
+            .into(),
+        );
+        self.submit(bodies).map(|(_, ticket)| ticket)
     }
 }
 
-impl Denial {
-    /// What the policy, or a person, said.
-    pub fn decision(&self) -> &DecisionRecord {
-        todo!()
-    }
-
-    /// What to tell the agent, without values.
-    pub fn reason(&self) -> &str {
-        todo!()
-    }
-}
-
-impl Asked {
-    /// The id that people type: the first 12 hexadecimal digits of the request event's leaf hash.
-    pub fn id(&self) -> String {
-        todo!()
-    }
-
-    /// Groups of which people must approve.
-    pub fn groups(&self) -> &[String] {
-        todo!()
-    }
-
-    /// When the request expires.
-    pub fn expires(&self) -> Timestamp {
-        todo!()
+impl Drop for Session {
+    fn drop(&mut self) {
+        if self.closed {
+            return;
+        }
+        // The hand-over alone records the end; nobody is left to wait for the ticket.
+        if let Err(error) = self.hand_over_close(DROPPED) {
+            tracing::warn!(session = %self.id, %error, "the end of a session was not recorded");
+        }
     }
 }
 
-impl Recorded<Permit> {
-    /// The exact bytes that the target may get.
-    pub fn exact(&self) -> &[u8] {
-        todo!()
+struct End {
+    status: EndStatus,
+    code: Option<String>,
+    masked: BTreeMap<String, u64>,
+}
+
+impl End {
+    fn event(self, command: u64, totals: &Totals) -> Body {
+        ResponseEnd {
+            command,
+            status: self.status.as_str().to_owned(),
+            code: self.code,
+            chunks: totals.chunks,
+            rows: totals.rows,
+            bytes: totals.bytes,
+            masked: self.masked,
+        }
+        .into()
     }
 }
 
-impl Recorded<Vec<Masked<Frame>>> {
-    /// What the agent may get.
-    pub fn frames(&self) -> &[Masked<Frame>] {
-        todo!()
-    }
+/// Puts the columns on the first chunk, or on one of their own where they are long or nothing follows yet.
+fn with_columns(
+    columns: Option<Vec<Column>>,
+    frames: Vec<Vec<Frame>>,
+) -> impl Iterator<Item = (Option<Vec<Column>>, Vec<Frame>)> {
+    let alone = columns
+        .as_ref()
+        .is_some_and(|columns| frames.is_empty() || cbor::encode(columns).len() > COLUMNS_BYTES_SHARED_MAX);
+    let own = alone.then(Vec::new);
+    let mut columns = columns;
+    own.into_iter()
+        .chain(frames)
+        .map(move |frames| (columns.take(), frames))
 }
 
-impl Releasing {
-    /// Waits until the events are durable, and gives the frames back for the agent's socket.
-    ///
-    /// # Errors
-    /// [`GateError`]; then none of the frames may leave.
-    pub async fn durable(self) -> Result<Recorded<Vec<Masked<Frame>>>, GateError> {
-        todo!()
+/// What went wrong with a session, shared with the frames that it has under way.
+#[derive(Clone, Default)]
+pub(crate) struct Failure(Arc<Mutex<Option<Failed>>>);
+
+#[derive(Clone)]
+enum Failed {
+    /// A submission was refused before anything of it was taken.
+    Refused(GateError),
+    /// What was handed over is not known to be recorded.
+    Lost(GateError),
+}
+
+impl Failure {
+    /// Fails when anything went wrong before.
+    pub(crate) fn check(&self) -> Result<(), GateError> {
+        match self.state() {
+            Some(Failed::Refused(error) | Failed::Lost(error)) => Err(error),
+            None => Ok(()),
+        }
+    }
+
+    fn check_lost(&self) -> Result<(), GateError> {
+        match self.state() {
+            Some(Failed::Lost(error)) => Err(error),
+            Some(Failed::Refused(_)) | None => Ok(()),
+        }
+    }
+
+    fn state(&self) -> Option<Failed> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes a submission of which nothing was taken.
+    fn refused(&self, error: GateError) -> GateError {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.get_or_insert(Failed::Refused(error.clone()));
+        error
+    }
+
+    /// Notes a submission whose fate is not known.
+    pub(crate) fn lost(&self, error: GateError) -> GateError {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if !matches!(*state, Some(Failed::Lost(_))) {
+            *state = Some(Failed::Lost(error.clone()));
+        }
+        error
     }
 }

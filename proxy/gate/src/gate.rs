@@ -1,0 +1,211 @@
+//! The gate of one proxy: the policy in force, the keys, and the way into the ledger.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use exhibit_policy::mask::MaskKey;
+use exhibit_policy::snapshot::Snapshot;
+use exhibit_schemas::cbor::Bytes;
+use exhibit_schemas::digest::Digest;
+use exhibit_schemas::event::access::{Principal, SessionOpened};
+use exhibit_schemas::event::trust::{CatalogSnapshot, PolicySnapshot};
+use exhibit_schemas::event::{Body, SessionId, SessionPlace};
+
+use crate::clock::Clock;
+use crate::error::GateError;
+use crate::recorder::{Draft, Recorder};
+use crate::request::DigestKey;
+use crate::session::Session;
+
+/// Bytes of one part of a snapshot; a part and its framing fit an event.
+const PART_BYTES: usize = 60_000;
+
+/// Bytes of a catalog at the most; some hundred thousand columns. A longer one is refused.
+pub const CATALOG_BYTES_MAX: usize = 32 << 20;
+
+/// Bytes of what a client says of itself that are recorded.
+const CLAIM_BYTES_MAX: usize = 256;
+
+/// Who comes, and to what.
+#[derive(Clone, Debug)]
+pub struct Opening {
+    /// Name of the target.
+    pub target: String,
+    /// `postgres`, `s3`, `kubernetes`.
+    pub protocol: String,
+    /// Who it is.
+    pub principal: Principal,
+    /// Address and port.
+    pub peer: String,
+    /// TLS version and cipher suite.
+    pub transport: String,
+    /// Name that the client gives itself.
+    pub client: Option<String>,
+}
+
+/// The gate of one proxy.
+#[derive(Clone)]
+pub struct Gate {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    policy: Arc<Snapshot>,
+    recorder: Arc<dyn Recorder>,
+    clock: Arc<dyn Clock>,
+    mask_key: MaskKey,
+    digest_key: DigestKey,
+    /// Digest of the catalog last recorded for each target.
+    catalogs: Mutex<BTreeMap<String, Digest>>,
+}
+
+impl std::fmt::Debug for Gate {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "Gate(policy {})", self.inner.policy.digest())
+    }
+}
+
+impl Gate {
+    /// A gate with a policy in force; records the policy's snapshot before it returns.
+    ///
+    /// # Errors
+    /// [`GateError`] when the snapshot cannot be recorded.
+    pub async fn start(
+        policy: (Vec<u8>, Snapshot),
+        recorder: Arc<dyn Recorder>,
+        clock: Arc<dyn Clock>,
+        mask_key: MaskKey,
+        digest_key: [u8; 32],
+    ) -> Result<Self, GateError> {
+        let (bytes, snapshot) = policy;
+        let digest = snapshot.digest();
+        let parts = parts(&bytes, |part, parts, bytes| {
+            Body::PolicySnapshot(PolicySnapshot {
+                policy: digest,
+                part,
+                parts,
+                bytes,
+            })
+        });
+        recorder.submit(parts)?.await?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                policy: Arc::new(snapshot),
+                recorder,
+                clock,
+                mask_key,
+                digest_key: DigestKey::new(digest_key),
+                catalogs: Mutex::new(BTreeMap::new()),
+            }),
+        })
+    }
+
+    /// The policy in force.
+    pub fn policy(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.inner.policy)
+    }
+
+    /// The key of tokens.
+    pub fn mask_key(&self) -> &MaskKey {
+        &self.inner.mask_key
+    }
+
+    pub(crate) fn digest_key(&self) -> &DigestKey {
+        &self.inner.digest_key
+    }
+
+    pub(crate) fn recorder(&self) -> &dyn Recorder {
+        self.inner.recorder.as_ref()
+    }
+
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        self.inner.clock.as_ref()
+    }
+
+    /// Records a target's catalog; gives its digest. The catalog recorded last is not recorded again.
+    ///
+    /// # Errors
+    /// [`GateError`].
+    pub async fn record_catalog(&self, target: &str, catalog: &[u8]) -> Result<Digest, GateError> {
+        if catalog.len() > CATALOG_BYTES_MAX {
+            return Err(GateError::Event(exhibit_schemas::event::EventError::TooLong {
+                bytes: catalog.len(),
+            }));
+        }
+        let digest = Digest::of(catalog);
+        let known = |catalogs: &Mutex<BTreeMap<String, Digest>>| {
+            let catalogs = catalogs.lock().unwrap_or_else(PoisonError::into_inner);
+            catalogs.get(target) == Some(&digest)
+        };
+        if known(&self.inner.catalogs) {
+            return Ok(digest);
+        }
+        let parts = parts(catalog, |part, parts, bytes| {
+            Body::CatalogSnapshot(CatalogSnapshot {
+                target: target.to_owned(),
+                catalog: digest,
+                part,
+                parts,
+                bytes,
+            })
+        });
+        self.recorder().submit(parts)?.await?;
+        let mut catalogs = self.inner.catalogs.lock().unwrap_or_else(PoisonError::into_inner);
+        catalogs.insert(target.to_owned(), digest);
+        Ok(digest)
+    }
+
+    /// Opens a session: its first event is durable when this returns.
+    ///
+    /// # Errors
+    /// [`GateError`].
+    pub async fn open(&self, opening: Opening) -> Result<Session, GateError> {
+        let mut id = [0; 16];
+        getrandom::fill(&mut id).map_err(|_| GateError::Random)?;
+        let id = SessionId(id);
+        let Opening {
+            target,
+            protocol,
+            principal,
+            peer,
+            transport,
+            client,
+        } = opening;
+        let body = SessionOpened {
+            target: target.clone(),
+            protocol,
+            principal: principal.clone(),
+            peer,
+            transport,
+            policy: self.inner.policy.digest(),
+            client: client.map(|mut client| {
+                client.truncate(client.floor_char_boundary(CLAIM_BYTES_MAX));
+                client
+            }),
+        };
+        let draft = Draft {
+            session: Some(SessionPlace(id, 0)),
+            body: body.into(),
+        };
+        let ticket = self.recorder().submit(vec![draft])?;
+        // The session stands before its event does: when the caller goes away in between, its drop records the end.
+        let session = Session::begin(self.clone(), id, principal, target);
+        match ticket.await {
+            Ok(_) => Ok(session),
+            Err(error) => Err(session.failed(error)),
+        }
+    }
+}
+
+/// Cuts bytes into the parts of a snapshot; no bytes are one empty part.
+fn parts(bytes: &[u8], body: impl Fn(u64, u64, Bytes) -> Body) -> Vec<Draft> {
+    let count = u64::try_from(bytes.len().div_ceil(PART_BYTES).max(1)).unwrap_or(u64::MAX);
+    let draft = |(part, bytes): (u64, &[u8])| Draft {
+        session: None,
+        body: body(part, count, Bytes(bytes.to_vec())),
+    };
+    if bytes.is_empty() {
+        return vec![draft((0, bytes))];
+    }
+    (0..).zip(bytes.chunks(PART_BYTES)).map(draft).collect()
+}

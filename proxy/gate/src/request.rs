@@ -1,0 +1,326 @@
+//! A request on its way through the gate: what was asked, what the policy ruled, and what is recorded.
+//!
+//! Every type here is made by the session alone ([`crate::session`]), each from the one before it.
+//!
+//! Not here: waiting for people ([`crate::approval`]) and replies ([`crate::release`]).
+
+use exhibit_policy::decide::{UNPROVEN, decide};
+use exhibit_policy::snapshot::Snapshot;
+use exhibit_schemas::cbor;
+use exhibit_schemas::digest::Digest;
+use exhibit_schemas::event::SessionId;
+use exhibit_schemas::event::access::{Attribute, Command, DecisionRecord, Effect, Facts, Outcome, Principal};
+use exhibit_schemas::event::approval::Requirement;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+use zeroize::Zeroizing;
+
+use crate::recorder::Receipt;
+
+/// Bytes of a recorded statement at the most, the mark of a cut aside; the digest always covers all of it.
+pub const STATEMENT_BYTES_MAX: usize = 32 * 1_024;
+
+/// Bytes of encoded facts at the most. With the statement, the parameters and the decision they fit one event.
+pub const FACTS_BYTES_MAX: usize = 16 * 1_024;
+
+/// Bytes of encoded parameter types at the most; 65,535 parameters with names of types would not fit an event.
+pub const PARAMETERS_BYTES_MAX: usize = 8 * 1_024;
+
+/// A request of an agent, parsed by its protocol.
+#[derive(Clone)]
+pub struct Request {
+    /// The command as it may be read: every literal replaced by a typed placeholder.
+    pub statement: String,
+    /// The exact bytes that the target would get.
+    pub exact: Vec<u8>,
+    /// What it does.
+    pub facts: Facts,
+    /// Types of its bound parameters, as the protocol names them.
+    pub parameters: Vec<String>,
+}
+
+impl std::fmt::Debug for Request {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "Request({} bytes)", self.exact.len())
+    }
+}
+
+/// What the policy says of a request.
+#[derive(Debug)]
+pub enum Ruling {
+    /// It may pass once it is recorded.
+    Permit(Permit),
+    /// People must be asked.
+    Pending(Pending),
+    /// It may not pass.
+    Denial(Denial),
+}
+
+/// A request with the decision about it.
+#[derive(Debug)]
+pub(crate) struct Judged {
+    // Invariant: `digest` is the keyed digest of `request.exact`, and `decision` was made from `request.facts` in `session`.
+    pub(crate) session: SessionId,
+    pub(crate) request: Request,
+    pub(crate) digest: Digest,
+    pub(crate) decision: DecisionRecord,
+}
+
+/// The approval of people, as a command event names it.
+#[derive(Clone, Debug)]
+pub(crate) struct Approved {
+    /// Sequence of the request in its session.
+    pub(crate) request: u64,
+    /// Leaf hashes of the decisions.
+    pub(crate) decisions: Vec<Digest>,
+}
+
+/// A request that may pass once it is recorded.
+#[derive(Debug)]
+pub struct Permit {
+    // Invariant: the policy allows it, or `approved` holds enough decisions.
+    pub(crate) judged: Judged,
+    pub(crate) approved: Option<Approved>,
+}
+
+/// A request that people must be asked about.
+#[derive(Debug)]
+pub struct Pending {
+    pub(crate) judged: Judged,
+    pub(crate) requirement: Requirement,
+    pub(crate) expires_s: u64,
+}
+
+/// A request that does not pass.
+#[derive(Debug)]
+pub struct Denial {
+    pub(crate) judged: Judged,
+    pub(crate) outcome: Outcome,
+    /// Sequence of the request that people refused or let expire.
+    pub(crate) asked: Option<u64>,
+    pub(crate) reason: String,
+}
+
+/// A value whose event is durable in the ledger.
+#[derive(Debug)]
+pub struct Recorded<T> {
+    // Invariant: made after the ledger's receipt for the event of `value`, in this crate alone.
+    pub(crate) value: T,
+    pub(crate) session: SessionId,
+    pub(crate) command: u64,
+    pub(crate) receipt: Option<Receipt>,
+}
+
+impl<T> Recorded<T> {
+    /// The value.
+    pub fn value(&self) -> &T {
+        &self.value
+    }
+
+    /// Sequence in its session of the command's event.
+    pub fn command(&self) -> u64 {
+        self.command
+    }
+
+    /// The receipt of its last event; `None` for frames that were none.
+    pub fn receipt(&self) -> Option<Receipt> {
+        self.receipt
+    }
+}
+
+impl Recorded<Permit> {
+    /// The exact bytes that the target may get.
+    pub fn exact(&self) -> &[u8] {
+        &self.value.judged.request.exact
+    }
+
+    /// What the policy said.
+    pub fn decision(&self) -> &DecisionRecord {
+        &self.value.judged.decision
+    }
+}
+
+impl Permit {
+    /// What the policy said.
+    pub fn decision(&self) -> &DecisionRecord {
+        &self.judged.decision
+    }
+}
+
+impl Denial {
+    /// What the policy said.
+    pub fn decision(&self) -> &DecisionRecord {
+        &self.judged.decision
+    }
+
+    /// Whether the policy denied it, a person refused it, or nobody decided in time.
+    pub fn outcome(&self) -> Outcome {
+        self.outcome
+    }
+
+    /// What to tell the agent, without values.
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+}
+
+impl Pending {
+    /// Groups of which people must approve.
+    pub fn groups(&self) -> &[String] {
+        &self.requirement.groups
+    }
+}
+
+/// Key of the digests of exact commands; without it a digest does not show whether a guessed command was run.
+pub(crate) struct DigestKey(Zeroizing<[u8; 32]>);
+
+impl DigestKey {
+    pub(crate) fn new(bytes: [u8; 32]) -> Self {
+        Self(Zeroizing::new(bytes))
+    }
+
+    /// HMAC-SHA-256 (RFC 2104) of the exact bytes.
+    pub(crate) fn digest(&self, exact: &[u8]) -> Digest {
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.0.as_slice()).expect("HMAC takes keys of every length");
+        mac.update(exact);
+        Digest(mac.finalize().into_bytes().into())
+    }
+}
+
+/// Who asks, and of what.
+pub(crate) struct Asker<'a> {
+    pub(crate) session: SessionId,
+    pub(crate) principal: &'a Principal,
+    pub(crate) target: &'a str,
+}
+
+/// Decides a request, after it was brought to the size that an event holds.
+pub(crate) fn rule(snapshot: &Snapshot, asker: &Asker<'_>, request: Request, key: &DigestKey) -> Ruling {
+    let request = fitted(request);
+    let decision = decide(snapshot, asker.principal, asker.target, &request.facts);
+    let judged = Judged {
+        session: asker.session,
+        digest: key.digest(&request.exact),
+        request,
+        decision,
+    };
+    let approval = judged.decision.approval.as_deref();
+    match (
+        judged.decision.effect,
+        approval.and_then(|name| snapshot.approval(name)),
+    ) {
+        (Effect::Allow, _) => Ruling::Permit(Permit { judged, approved: None }),
+        (Effect::Ask, Some(approval)) => Ruling::Pending(Pending {
+            requirement: Requirement {
+                name: approval.name.clone(),
+                groups: approval.groups.clone(),
+                people: approval.people,
+                requester_may_approve: approval.requester_may_approve,
+            },
+            expires_s: approval.expires_s,
+            judged,
+        }),
+        // A snapshot has the approval that its rule names; without it nobody could approve, so the request ends here.
+        (Effect::Ask, None) | (Effect::Deny, _) => Ruling::Denial(Denial {
+            outcome: Outcome::Denied,
+            asked: None,
+            reason: judged.decision.reason.clone(),
+            judged,
+        }),
+    }
+}
+
+/// Cuts what may be cut, and turns a request whose facts no event holds into one that every policy denies.
+fn fitted(request: Request) -> Request {
+    let Request {
+        statement,
+        exact,
+        facts,
+        parameters,
+    } = request;
+    let statement = cut(statement);
+    let facts_fit = cbor::encode(&facts).len() <= FACTS_BYTES_MAX;
+    let parameters_fit = cbor::encode(&parameters).len() <= PARAMETERS_BYTES_MAX;
+    if facts_fit && parameters_fit {
+        return Request {
+            statement,
+            exact,
+            facts,
+            parameters,
+        };
+    }
+    let cause = format!(
+        "it does too much to be recorded: {} accesses, {} attributes, {} parameters",
+        facts.accesses.len(),
+        facts.attributes.len(),
+        parameters.len(),
+    );
+    Request {
+        statement,
+        exact,
+        facts: Facts {
+            accesses: Vec::new(),
+            attributes: [(UNPROVEN.to_owned(), Attribute::Text(cause))].into(),
+        },
+        parameters: Vec::new(),
+    }
+}
+
+/// Cuts a statement at a character and says how many bytes are missing.
+fn cut(mut statement: String) -> String {
+    if statement.len() > STATEMENT_BYTES_MAX {
+        let place = statement.floor_char_boundary(STATEMENT_BYTES_MAX);
+        let missing = statement.len() - place;
+        statement.truncate(place);
+        statement.push_str(&format!(" … [{missing} bytes more; the digest covers them]"));
+    }
+    statement
+}
+
+/// The event of a command that passes.
+pub(crate) fn permitted(permit: &Permit) -> Command {
+    let outcome = match permit.approved {
+        Some(_) => Outcome::Approved,
+        None => Outcome::Allowed,
+    };
+    Command {
+        request: permit.approved.as_ref().map(|approved| approved.request),
+        approvals: permit.approved.as_ref().map(|approved| approved.decisions.clone()),
+        ..command(&permit.judged, outcome)
+    }
+}
+
+/// The event of a command that does not pass.
+pub(crate) fn denied(denial: &Denial) -> Command {
+    Command {
+        request: denial.asked,
+        ..command(&denial.judged, denial.outcome)
+    }
+}
+
+fn command(judged: &Judged, outcome: Outcome) -> Command {
+    Command {
+        statement: judged.request.statement.clone(),
+        digest: judged.digest,
+        facts: judged.request.facts.clone(),
+        decision: judged.decision.clone(),
+        outcome,
+        parameters: judged.request.parameters.clone(),
+        request: None,
+        approvals: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{STATEMENT_BYTES_MAX, cut};
+
+    #[test]
+    fn a_long_statement_is_cut_at_a_character_and_says_what_is_missing() {
+        let whole = "é".repeat(STATEMENT_BYTES_MAX / 2);
+        assert_eq!(cut(whole.clone()), whole);
+        let one_more = cut(format!("x{whole}"));
+        assert!(one_more.ends_with(" … [2 bytes more; the digest covers them]"));
+        assert!(one_more.len() < STATEMENT_BYTES_MAX + 64);
+    }
+}
