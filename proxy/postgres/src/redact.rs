@@ -9,7 +9,7 @@
 //! | `B'…'`, `X'…'` | `<bits>` |
 //! | `1`, `1.5e3`, `0xff` | `<number>` |
 //! | `$1` | `$1` (a parameter's place holds no value) |
-//! | `"…"`, `U&"…"` that nobody knows | `"?"` |
+//! | `"…"`, `U&"…"`, and words with many digits, that nobody knows | `"?"` |
 //! | `--…`, `/*…*/` | nothing |
 //!
 //! Words without quotes stay as they are, and so does the space between tokens, cut down to one blank. `<` and `>` around
@@ -32,6 +32,9 @@ pub const REDACTED_BYTES_MAX: usize = 32 * 1_024;
 /// Bytes of an identifier that PostgreSQL keeps (`NAMEDATALEN` - 1); a longer one is no name that anything bears.
 const NAME_BYTES_MAX: usize = 63;
 
+/// Digits in a word without quotes at the most, unless the catalog knows it; aliases that tools make have fewer.
+const WORD_DIGITS_MAX: usize = 4;
+
 /// Takes the values out of a statement.
 ///
 /// # Errors
@@ -43,7 +46,8 @@ pub fn redact(sql: &str, catalog: &Catalog) -> Result<String, AnalysisError> {
             limit: STATEMENT_BYTES_MAX,
         });
     }
-    let tokens = pg_query::scan_tokens(sql).map_err(|_| AnalysisError::Syntax)?;
+    // Not `scan_tokens`: without any token it makes a slice of a null pointer, which ends the process in debug builds.
+    let tokens = pg_query::scan(sql).map_err(|_| AnalysisError::Syntax)?.tokens;
     let mut redacted = String::new();
     let mut end_before = 0;
     for token in tokens {
@@ -82,10 +86,14 @@ fn show(kind: i32, text: &str, catalog: &Catalog) -> Result<Option<String>, Anal
 
 /// An identifier as it may be seen.
 fn identifier(text: &str, catalog: &Catalog) -> String {
+    let hidden = || "\"?\"".to_owned();
     let Some(quoted) = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else {
-        // `U&"…"` can write any character by its number; it is never needed for a name that is a plain word.
-        let escaped = text.contains(['"', '&']);
-        return if escaped { "\"?\"".to_owned() } else { text.to_owned() };
+        // `U&"…"` can write any character by its number; it is never needed for a name that is a plain word. A word
+        // with many digits may be a number that somebody wrote as a name.
+        let digits = text.chars().filter(char::is_ascii_digit).count();
+        let name = text.to_ascii_lowercase();
+        let plain = !text.contains(['"', '&']) && (digits <= WORD_DIGITS_MAX || catalog.knows_name(&name));
+        return if plain { text.to_owned() } else { hidden() };
     };
     let name = quoted.replace("\"\"", "\"");
     let word = name.len() <= NAME_BYTES_MAX
@@ -94,6 +102,9 @@ fn identifier(text: &str, catalog: &Catalog) -> String {
     if word || catalog.knows_name(&name) {
         text.to_owned()
     } else {
-        "\"?\"".to_owned()
+        hidden()
     }
 }
+
+#[cfg(test)]
+mod tests;

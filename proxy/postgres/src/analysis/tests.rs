@@ -4,6 +4,7 @@ use super::{Analysis, AnalysisError, analyse};
 use crate::catalog::sample;
 
 mod attempts;
+mod facts;
 
 fn run(sql: &str, target_has_masks: bool) -> Result<Analysis, AnalysisError> {
     let masked = |resource: &str| sample::MASKED.contains(&resource);

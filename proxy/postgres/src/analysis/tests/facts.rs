@@ -1,0 +1,190 @@
+//! What statements do, as policy sees it.
+
+use exhibit_schemas::event::access::{Access, Attribute};
+
+use super::run;
+use crate::analysis::{AnalysisError, TransactionControl};
+
+/// Accesses as `action resource`, sorted.
+fn accesses(sql: &str) -> Vec<String> {
+    let analysis = run(sql, false).unwrap_or_else(|error| panic!("{sql}: {error}"));
+    let mut words: Vec<String> = analysis
+        .facts
+        .accesses
+        .iter()
+        .map(|Access(action, resource)| format!("{} {}", action.as_str(), resource.as_deref().unwrap_or("-")))
+        .collect();
+    words.sort();
+    words
+}
+
+#[test]
+fn names_everything_that_a_statement_touches() {
+    let mut wrong = Vec::new();
+    let mut check = |sql: &str, wanted: &[&str]| {
+        let found = accesses(sql);
+        if found != wanted {
+            wrong.push(format!("{sql}: {found:?}"));
+        }
+    };
+    check("", &["session -"]);
+    check("SELECT 1", &["read -"]);
+    check("SELECT * FROM patients", &["read public.patients"]);
+    check("SELECT * FROM nowhere", &["read ?.nowhere"]);
+    check("SELECT * FROM scratch", &["read pg_temp.scratch"]);
+    check("SELECT * FROM pg_class", &["read pg_catalog.pg_class"]);
+    check("SELECT * FROM a.b", &["read a.b"]);
+    check(
+        "SELECT * FROM patients FOR SHARE",
+        &["read public.patients", "write public.patients"],
+    );
+    check(
+        "WITH x AS (SELECT * FROM patients) SELECT * FROM x",
+        &["read public.patients"],
+    );
+    check(
+        "WITH patients AS (SELECT * FROM patients) TABLE patients",
+        &["read public.patients"],
+    );
+    check("WITH patients AS (SELECT 1) TABLE patients", &["read -"]);
+    check("WITH RECURSIVE a AS (TABLE b), b AS (SELECT 1) TABLE a", &["read -"]);
+    check("WITH a AS (TABLE b), b AS (SELECT 1) TABLE a", &["read ?.b"]);
+    check(
+        "SELECT * FROM (WITH facilities AS (SELECT 1) TABLE facilities) s, facilities",
+        &["read public.facilities"],
+    );
+    check(
+        "WITH x AS (DELETE FROM patients RETURNING id) INSERT INTO facilities SELECT * FROM x",
+        // A `RETURNING` anywhere counts as a reading of every target of the statement.
+        &[
+            "delete public.patients",
+            "read public.facilities",
+            "read public.patients",
+            "write public.facilities",
+        ],
+    );
+    check("WITH x AS (SELECT 1) INSERT INTO x TABLE x", &["write ?.x"]);
+    check(
+        "UPDATE patients SET city = 'x' FROM facilities",
+        &["read public.facilities", "write public.patients"],
+    );
+    check(
+        "DELETE FROM patients USING facilities",
+        &["delete public.patients", "read public.facilities"],
+    );
+    check(
+        "MERGE INTO patients USING facilities ON true WHEN MATCHED THEN DELETE",
+        &[
+            "delete public.patients",
+            "read public.facilities",
+            "write public.patients",
+        ],
+    );
+    check(
+        "TRUNCATE patients, facilities",
+        &["delete public.facilities", "delete public.patients"],
+    );
+    check(
+        "CREATE TABLE x AS TABLE patients",
+        &["define public.x", "read public.patients"],
+    );
+    check(
+        "SELECT * INTO TEMP x FROM patients",
+        &["define pg_temp.x", "read public.patients"],
+    );
+    check(
+        "ALTER TABLE patients RENAME TO x",
+        &["define public.patients", "define public.x"],
+    );
+    check(
+        "ALTER TABLE patients SET SCHEMA audit",
+        &["define audit.patients", "define public.patients"],
+    );
+    check(
+        "DROP TABLE patients, other.plain",
+        &["define other.plain", "define public.patients"],
+    );
+    check("DROP TRIGGER t ON patients", &["define public.patients"]);
+    check("DROP SCHEMA audit CASCADE", &["define audit.*", "define audit.log"]);
+    check("COMMENT ON COLUMN patients.ssn IS 'x'", &["define public.patients"]);
+    check("GRANT SELECT ON patients TO x", &["grant public.patients"]);
+    check(
+        "GRANT SELECT ON ALL TABLES IN SCHEMA audit TO x",
+        &["grant audit.*", "grant audit.log"],
+    );
+    check("GRANT admin TO x", &["grant role:admin"]);
+    check("CREATE ROLE x", &["grant role:x"]);
+    check("SET ROLE x", &["grant role:x", "session -"]);
+    check("SET a.b = 'x'", &["session -"]);
+    check("BEGIN", &["transaction -"]);
+    check("SELECT lower('x'), pg_catalog.now()", &["read -"]);
+    check("SELECT leak()", &["execute other.leak", "execute public.leak"]);
+    check("SELECT nowhere()", &["execute ?.nowhere"]);
+    check(
+        "SELECT pg_catalog.pg_read_file('x')",
+        &["execute pg_catalog.pg_read_file"],
+    );
+    check(
+        "SELECT f.secret_of FROM facilities f",
+        &["execute public.secret_of", "read public.facilities"],
+    );
+    check("CALL leak()", &["execute other.leak", "execute public.leak"]);
+    check("DO 'x'", &["execute ?.do"]);
+    check("EXECUTE x", &["execute ?.execute"]);
+    check("COPY patients TO STDOUT", &["read public.patients"]);
+    check("COPY patients FROM STDIN", &["write public.patients"]);
+    check("EXPLAIN DELETE FROM patients", &["delete public.patients"]);
+    check(
+        "SET search_path = other; SELECT * FROM patients",
+        &["read ?.patients", "session -"],
+    );
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn tells_policy_and_session_what_they_ask() {
+    let text = |sql: &str, name: &str| run(sql, false).expect(sql).facts.attributes.get(name).cloned();
+    let word = |value: &str| Some(Attribute::Text(value.to_owned()));
+    assert_eq!(text("SELECT 1", "class"), word("select"));
+    assert_eq!(text("SELECT 1; DELETE FROM patients", "class"), word("mixed"));
+    assert_eq!(text("SELECT 1 INTO x", "class"), word("ddl"));
+    assert_eq!(text("DELETE FROM patients", "no_where"), Some(Attribute::Bool(true)));
+    assert_eq!(
+        text("DELETE FROM patients WHERE true", "no_where"),
+        Some(Attribute::Bool(false))
+    );
+    assert_eq!(
+        text("WITH x AS (UPDATE patients SET id = 1) SELECT", "no_where"),
+        Some(Attribute::Bool(true))
+    );
+    assert_eq!(text("SELECT 1; SELECT 2", "statements"), Some(Attribute::Integer(2)));
+    let first = |sql: &str| run(sql, false).expect(sql).statements.remove(0);
+    assert!(!first("SELECT * FROM patients").may_write && first("SELECT leak()").may_write);
+    assert!(
+        first("WITH x AS (DELETE FROM patients) SELECT").may_write
+            && first("SELECT FROM patients FOR UPDATE").may_write
+    );
+    assert!(first("SET search_path = a").changes_search_path && first("RESET ALL").changes_search_path);
+    assert!(first("SET ROLE x").changes_role && first("DISCARD ALL").changes_role);
+    assert!(first("DROP TABLE x").changes_catalog && !first("SELECT 1").changes_catalog);
+    assert_eq!(
+        first("COMMIT AND CHAIN").transaction,
+        Some(TransactionControl::Commit { chain: true })
+    );
+}
+
+#[test]
+fn refuses_what_it_does_not_know() {
+    let check = |sql: &str| assert!(run(sql, false).is_err(), "{sql}");
+    check("LOAD 'x'");
+    check("ALTER SYSTEM SET a = 1");
+    check("CREATE DATABASE x");
+    check("CREATE SUBSCRIPTION s CONNECTION 'x' PUBLICATION p");
+    check("COPY patients TO PROGRAM 'x'");
+    check("COPY patients FROM '/x'");
+    check("SET standard_conforming_strings = off");
+    check("RESET client_encoding");
+    check("SET NAMES 'SJIS'");
+    check(&"SELECT 1;".repeat(257));
+    assert_eq!(run("SELEC 'jane'", false).unwrap_err(), AnalysisError::Syntax);
+}

@@ -1,0 +1,111 @@
+//! Tests of the redaction.
+
+use proptest::prelude::*;
+
+use super::{REDACTED_BYTES_MAX, STATEMENT_BYTES_MAX, redact};
+use crate::analysis::AnalysisError;
+use crate::catalog::sample;
+
+#[test]
+fn puts_typed_placeholders_where_values_stood() {
+    let catalog = sample::catalog();
+    let check = |sql: &str, wanted: &str| assert_eq!(redact(sql, &catalog).as_deref(), Ok(wanted), "{sql}");
+    check("SELECT 1", "SELECT <number>");
+    check("SELECT  1.5e3 , 0xff,1_000", "SELECT <number> , <number>,<number>");
+    check(
+        "SELECT 'a', E'b\\'', N'c', U&'\\0061'",
+        "SELECT <string>, <string>, N<string>, <string>",
+    );
+    check("SELECT $$a$$, $x$ $$ $x$", "SELECT <string>, <string>");
+    check("SELECT B'01', X'ff'", "SELECT <bits>, <bits>");
+    check("SELECT $1::text", "SELECT $1::text");
+    check(
+        "SELECT 1 -- jane\n, /* doe /* nested */ */ 2",
+        "SELECT <number> , <number>",
+    );
+    check("SELECT \"id\" FROM \"Odd Name\"", "SELECT \"id\" FROM \"Odd Name\"");
+    check("SELECT 1 AS \"Jane Doe\"", "SELECT <number> AS \"?\"");
+    check("SELECT 1 AS U&\"\\0061\"", "SELECT <number> AS \"?\"");
+    check("SELECT 1 AS p_123456789", "SELECT <number> AS \"?\"");
+    check("SELECT 'a'\n'b'", "SELECT <string>");
+    check("DO 'x'", "DO <string>");
+    check(
+        "COMMENT ON TABLE patients IS 'x'",
+        "COMMENT ON TABLE patients IS <string>",
+    );
+    check("CREATE ROLE r PASSWORD 'x'", "CREATE ROLE r PASSWORD <string>");
+    check("SET application_name = 'x'", "SET application_name = <string>");
+    check("", "");
+}
+
+#[test]
+fn refuses_what_the_scanner_refuses_and_what_is_too_long() {
+    let catalog = sample::catalog();
+    assert_eq!(redact("SELECT 'open", &catalog), Err(AnalysisError::Syntax));
+    assert_eq!(redact("SELECT \0", &catalog), Err(AnalysisError::Syntax));
+    let spaces = |bytes: usize| " ".repeat(bytes);
+    assert_eq!(redact(&spaces(STATEMENT_BYTES_MAX), &catalog), Ok(String::new()));
+    let limit = STATEMENT_BYTES_MAX;
+    assert_eq!(
+        redact(&spaces(limit + 1), &catalog),
+        Err(AnalysisError::TooLong {
+            bytes: limit + 1,
+            limit
+        })
+    );
+    let commas = |bytes: usize| ",".repeat(bytes);
+    assert!(redact(&commas(REDACTED_BYTES_MAX), &catalog).is_ok());
+    assert!(redact(&commas(REDACTED_BYTES_MAX + 1), &catalog).is_err());
+}
+
+/// One literal in every form that the grammar has, with a canary in it.
+fn literals(canary: &str, digits: &str) -> Vec<String> {
+    vec![
+        format!("'{canary}'"),
+        format!("'it''s {canary}'"),
+        format!("E'\\n{canary}\\''"),
+        format!("N'{canary}'"),
+        format!("U&'{canary}\\0041'"),
+        format!("U&'{canary}!0041' UESCAPE '!'"),
+        format!("$${canary}$$"),
+        format!("$tag$ $$ {canary} $tag$"),
+        format!("'x'\n  '{canary}'"),
+        digits.to_owned(),
+        format!("{digits}.{digits}"),
+        format!("{digits}e3"),
+        format!("/* {canary} */ 1"),
+        format!("-- {canary}\n 1"),
+        format!("\"{canary} X\""),
+        format!("U&\"{canary}\""),
+    ]
+}
+
+/// Statements with one place for an expression.
+const PLACES: [&str; 8] = [
+    "SELECT {} FROM patients",
+    "INSERT INTO patients (name) VALUES ({})",
+    "UPDATE patients SET name = {} WHERE ssn = {}",
+    "CREATE TABLE x (a text DEFAULT {}, b text CHECK (b <> {}))",
+    "SELECT * FROM patients WHERE name IN ({}, {}) ORDER BY {}",
+    "SET application_name = {}",
+    "CALL f({})",
+    "COMMENT ON TABLE x IS {}",
+];
+
+proptest! {
+    #[test]
+    fn no_literal_survives(canary in "[A-Z]{12}", digits in "[1-9][0-9]{11}", place in 0..PLACES.len(), form in 0..16_usize) {
+        let canary = format!("CANARY{canary}");
+        let literal = &literals(&canary, &digits)[form];
+        let sql = PLACES[place].replace("{}", literal);
+        let redacted = redact(&sql, &sample::catalog()).expect("it can be scanned");
+        prop_assert!(!redacted.contains(&canary) && !redacted.contains(&digits), "{}", redacted);
+    }
+
+    #[test]
+    fn never_panics_and_never_repeats_the_text_in_an_error(sql in "\\PC{0,64}") {
+        if let Err(error) = redact(&sql, &sample::catalog()) {
+            prop_assert!(sql.len() < 4 || !error.to_string().contains(&sql));
+        }
+    }
+}
