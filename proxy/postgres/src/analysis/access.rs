@@ -81,10 +81,10 @@ fn function_resources(function: &[String], names: &Names<'_>) -> Vec<String> {
     let of = |schema: &str, name: &str| format!("{}.{}", part(schema), part(name));
     match function {
         [name] => {
-            if let Some(known) = names.catalog.functions(name) {
-                if known.interpreted || !known::harmless_function(name) {
-                    return known.schemas.iter().map(|schema| of(schema, name)).collect();
-                }
+            if let Some(known) = names.catalog.functions(name)
+                && (known.interpreted || !known::harmless_function(name))
+            {
+                return known.schemas.iter().map(|schema| of(schema, name)).collect();
             }
             if known::harmless_function(name) {
                 Vec::new()
@@ -184,29 +184,8 @@ fn objects(statement: &NodeEnum, names: &Names<'_>, accesses: &mut BTreeSet<Acce
             }
         }
         NodeEnum::RenameStmt(rename) => {
-            if let Some(relation) = &rename.relation {
-                if rename.rename_type() != ObjectType::ObjectColumn {
-                    let schema = (!relation.schemaname.is_empty()).then(|| relation.schemaname.clone());
-                    let parts: Vec<String> = schema.into_iter().chain([rename.newname.clone()]).collect();
-                    names
-                        .listed(&parts, true)
-                        .into_iter()
-                        .for_each(|resource| add(Action::Define, resource));
-                }
-            }
-            if rename.rename_type() == ObjectType::ObjectSchema {
-                for resource in names
-                    .whole_schema(&rename.subname)
-                    .into_iter()
-                    .chain(names.whole_schema(&rename.newname))
-                {
-                    add(Action::Define, resource);
-                }
-            }
-            if let Some(object) = &rename.object {
-                for resource in object_resources(rename.rename_type(), object, names) {
-                    add(Action::Define, resource);
-                }
+            for resource in renamed(rename, names) {
+                add(Action::Define, resource);
             }
         }
         NodeEnum::AlterObjectSchemaStmt(alter) => {
@@ -254,23 +233,13 @@ fn objects(statement: &NodeEnum, names: &Names<'_>, accesses: &mut BTreeSet<Acce
             }
         }
         NodeEnum::GrantStmt(grant) => grants(grant, names, &mut add),
-        NodeEnum::GrantRoleStmt(grant) => {
-            for role in &grant.granted_roles {
-                let name = match &role.node {
-                    Some(NodeEnum::AccessPriv(privilege)) => privilege.priv_name.as_str(),
-                    _ => "?",
-                };
-                add(Action::Grant, other("role", name));
+        NodeEnum::GrantRoleStmt(_)
+        | NodeEnum::CreateRoleStmt(_)
+        | NodeEnum::AlterRoleStmt(_)
+        | NodeEnum::AlterRoleSetStmt(_) => {
+            for role in roles(statement) {
+                add(Action::Grant, other("role", role));
             }
-        }
-        NodeEnum::CreateRoleStmt(role) => add(Action::Grant, other("role", &role.role)),
-        NodeEnum::AlterRoleStmt(alter) => {
-            let name = alter.role.as_ref().map_or("?", |role| role.rolename.as_str());
-            add(Action::Grant, other("role", name));
-        }
-        NodeEnum::AlterRoleSetStmt(alter) => {
-            let name = alter.role.as_ref().map_or("*", |role| role.rolename.as_str());
-            add(Action::Grant, other("role", name));
         }
         NodeEnum::VariableSetStmt(set) => {
             let name = set.name.to_ascii_lowercase();
@@ -289,6 +258,45 @@ fn objects(statement: &NodeEnum, names: &Names<'_>, accesses: &mut BTreeSet<Acce
     }
 }
 
+/// What a rename touches beside the relation that it names: the new name, or everything in a schema.
+fn renamed(rename: &pg_query::protobuf::RenameStmt, names: &Names<'_>) -> Vec<String> {
+    let kind = rename.rename_type();
+    let mut resources = Vec::new();
+    if let Some(relation) = &rename.relation
+        && kind != ObjectType::ObjectColumn
+    {
+        let schema = (!relation.schemaname.is_empty()).then(|| relation.schemaname.clone());
+        let parts: Vec<String> = schema.into_iter().chain([rename.newname.clone()]).collect();
+        resources.extend(names.listed(&parts, true));
+    }
+    if kind == ObjectType::ObjectSchema {
+        resources.extend(names.whole_schema(&rename.subname));
+        resources.extend(names.whole_schema(&rename.newname));
+    }
+    if let Some(object) = &rename.object {
+        resources.extend(object_resources(kind, object, names));
+    }
+    resources
+}
+
+/// Names of the roles that a statement changes.
+fn roles(statement: &NodeEnum) -> Vec<&str> {
+    match statement {
+        NodeEnum::GrantRoleStmt(grant) => grant
+            .granted_roles
+            .iter()
+            .map(|role| match &role.node {
+                Some(NodeEnum::AccessPriv(privilege)) => privilege.priv_name.as_str(),
+                _ => "?",
+            })
+            .collect(),
+        NodeEnum::CreateRoleStmt(create) => vec![create.role.as_str()],
+        NodeEnum::AlterRoleStmt(alter) => vec![alter.role.as_ref().map_or("?", |role| role.rolename.as_str())],
+        NodeEnum::AlterRoleSetStmt(alter) => vec![alter.role.as_ref().map_or("*", |role| role.rolename.as_str())],
+        _ => Vec::new(),
+    }
+}
+
 fn grants(grant: &pg_query::protobuf::GrantStmt, names: &Names<'_>, add: &mut impl FnMut(Action, String)) {
     let whole = grant.targtype() == GrantTargetType::AclTargetAllInSchema;
     for object in &grant.objects {
@@ -300,7 +308,9 @@ fn grants(grant: &pg_query::protobuf::GrantStmt, names: &Names<'_>, add: &mut im
             }
             _ => object_resources(grant.objtype(), object, names),
         };
-        resources.into_iter().for_each(|resource| add(Action::Grant, resource));
+        for resource in resources {
+            add(Action::Grant, resource);
+        }
     }
 }
 

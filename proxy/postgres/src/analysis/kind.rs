@@ -130,6 +130,10 @@ pub enum CopyDirection {
 
 /// What a session has to know about one statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an independent fact about the statement"
+)]
 pub struct Statement {
     /// Its class.
     pub class: StatementClass,
@@ -153,6 +157,10 @@ pub struct Statement {
 }
 
 /// The same, and what the rest of the analysis asks about a kind.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an independent fact about the statement"
+)]
 pub(super) struct Form {
     pub(super) class: StatementClass,
     pub(super) kind: String,
@@ -362,9 +370,12 @@ fn returns_rows(statement: &NodeEnum) -> bool {
         NodeEnum::UpdateStmt(update) => update.returning_clause.is_some(),
         NodeEnum::DeleteStmt(delete) => delete.returning_clause.is_some(),
         NodeEnum::MergeStmt(merge) => merge.returning_clause.is_some(),
-        NodeEnum::ExplainStmt(_) | NodeEnum::VariableShowStmt(_) | NodeEnum::FetchStmt(_) => true,
-        // Whether these return rows only the server knows; the session takes rows where they are described.
-        NodeEnum::CallStmt(_) | NodeEnum::ExecuteStmt(_) => true,
+        // Whether the last two return rows only the server knows; the session takes rows where they are described.
+        NodeEnum::ExplainStmt(_)
+        | NodeEnum::VariableShowStmt(_)
+        | NodeEnum::FetchStmt(_)
+        | NodeEnum::CallStmt(_)
+        | NodeEnum::ExecuteStmt(_) => true,
         _ => false,
     }
 }

@@ -67,6 +67,8 @@ fn form_unproven(form: &Form, statement: &NodeEnum) -> Option<String> {
         | NodeEnum::AlterEnumStmt(_)
         | NodeEnum::CompositeTypeStmt(_)
         | NodeEnum::CommentStmt(_)
+        | NodeEnum::DropStmt(_)
+        | NodeEnum::AlterTableStmt(_)
         | NodeEnum::IndexStmt(_)
         | NodeEnum::CreateStatsStmt(_)
         | NodeEnum::AlterOwnerStmt(_)
@@ -78,8 +80,6 @@ fn form_unproven(form: &Form, statement: &NodeEnum) -> Option<String> {
             inner.map_or_else(|| refused("EXPLAIN"), |inner| form_unproven(form, inner))
         }
         NodeEnum::CreateSchemaStmt(schema) if schema.schema_elts.is_empty() => None,
-        NodeEnum::DropStmt(_) => None,
-        NodeEnum::AlterTableStmt(_) => None,
         NodeEnum::AlterObjectSchemaStmt(alter) if relation_kind(alter.object_type()) => None,
         NodeEnum::RenameStmt(rename) if relation_kind(rename.rename_type()) => None,
         NodeEnum::VariableSetStmt(set) => setting_unproven(set),
@@ -155,7 +155,8 @@ fn named_unproven(form: &Form, tree: &Tree, names: &Names<'_>) -> Option<String>
         .iter()
         .filter(|kind| kind.ends_with("Stmt") && **kind != form.kind && !known::query_node(kind));
     let explained = |kind: &&String| form.class == StatementClass::Explain && kind.as_str() == "CreateTableAsStmt";
-    if nested.filter(|kind| !explained(kind)).next().is_some() {
+    let mut nested = nested;
+    if nested.any(|kind| !explained(&kind)) {
         return Some("a statement stands inside of another one".to_owned());
     }
     let queries = matches!(
@@ -374,6 +375,7 @@ fn touching_unproven(form: &Form, node: &Node, tree: &Tree, names: &Names<'_>, m
         | NodeEnum::UpdateStmt(_)
         | NodeEnum::DeleteStmt(_)
         | NodeEnum::MergeStmt(_)
+        | NodeEnum::IndexStmt(_)
         | NodeEnum::CreateTableAsStmt(_) => {}
         NodeEnum::TruncateStmt(_)
         | NodeEnum::LockStmt(_)
@@ -383,7 +385,6 @@ fn touching_unproven(form: &Form, node: &Node, tree: &Tree, names: &Names<'_>, m
         | NodeEnum::CommentStmt(_)
         | NodeEnum::GrantStmt(_)
         | NodeEnum::DropStmt(_) => return None,
-        NodeEnum::IndexStmt(_) => {}
         NodeEnum::CreateStmt(_) => {
             let keys = |masked: &Masked<'_>| masked.range.place == Place::ForeignKey;
             if !masks.ranges.iter().all(keys) {
@@ -464,10 +465,8 @@ fn query_unproven(node: &Node, tree: &Tree, names: &Names<'_>, masks: &Masks<'_>
             output_names.extend(output.name.clone());
         }
     }
-    if sees_masked {
-        if let Some(cause) = shaped(node) {
-            return Some(cause);
-        }
+    if sees_masked && let Some(cause) = shaped(node) {
+        return Some(cause);
     }
     let conflict = upsert(node);
     for reference in rest

@@ -54,6 +54,10 @@ pub(super) type Reference = Vec<Option<String>>;
 
 /// What one statement names.
 #[derive(Debug, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an independent fact about the statement"
+)]
 pub(super) struct Tree {
     /// Relations, without names of common table expressions.
     pub(super) ranges: Vec<Range>,

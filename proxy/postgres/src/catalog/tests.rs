@@ -3,6 +3,9 @@
 use super::sample;
 use super::{Catalog, CatalogError};
 
+/// Tables of rows.
+type Rows = Vec<Vec<Vec<Option<String>>>>;
+
 #[test]
 fn names_the_resource_of_an_origin() {
     let catalog = sample::catalog();
@@ -60,7 +63,7 @@ fn snapshots_are_the_same_for_the_same_definitions() {
 
 #[test]
 fn refuses_rows_of_another_shape() {
-    let broken = |change: &dyn Fn(&mut Vec<Vec<Vec<Option<String>>>>)| {
+    let broken = |change: &dyn Fn(&mut Rows)| {
         let mut tables = sample::tables();
         change(&mut tables);
         Catalog::from_rows(&tables).expect_err("it is broken")
