@@ -11,6 +11,7 @@ pub mod event;
 pub mod key;
 pub mod keyring;
 pub mod merkle;
+pub mod proof;
 pub mod seal;
 pub mod tile;
 pub mod wire;
