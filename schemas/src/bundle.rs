@@ -145,3 +145,6 @@ pub struct Manifest {
     /// Every other file by its path, in order.
     pub files: BTreeMap<String, ManifestFile>,
 }
+
+#[cfg(test)]
+mod tests;

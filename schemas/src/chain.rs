@@ -204,3 +204,6 @@ pub fn next_event(state: Option<SessionChain>, event: &Event) -> Result<Option<S
         })),
     }
 }
+
+#[cfg(test)]
+mod tests;

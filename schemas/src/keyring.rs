@@ -252,3 +252,6 @@ const fn emits(role: Role, kind: Kind) -> bool {
         Kind::Fault => matches!(role, Role::Proxy | Role::Ledger),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -197,3 +197,6 @@ impl Message {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
