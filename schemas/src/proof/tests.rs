@@ -114,18 +114,18 @@ fn every_event_is_proven_at_its_index_and_under_its_own_bytes_alone() {
     let log = log(&[1, 2, 3, 7, 1, 64, 65, 5]);
     let mut first = 0;
     for (batch, (_, sealed)) in log.batches.iter().enumerate() {
-        for (position, bytes) in sealed.events().iter().enumerate() {
-            let made = log.proof(batch, position as u64).unwrap();
+        for (position, bytes) in (0u64..).zip(sealed.events()) {
+            let made = log.proof(batch, position).unwrap();
             let read = EventProof::parse(&made.to_text()).unwrap();
             assert_eq!(read, made);
             let proven = read.verify(&bytes.0, &log_key(), &emitter().public_key()).unwrap();
-            assert_eq!(proven.index, Index(first + position as u64));
+            assert_eq!(proven.index, Index(first + position));
             assert_eq!((&proven.seal, &proven.checkpoint), (sealed.payload(), &log.checkpoint));
             for other in sealed.events().iter().filter(|other| *other != bytes) {
                 assert!(read.verify(&other.0, &log_key(), &emitter().public_key()).is_err());
             }
         }
-        first += sealed.events().len() as u64 + 1;
+        first += sealed.payload().count + 1;
     }
 }
 
@@ -175,9 +175,9 @@ fn other_keys_are_refused() {
 fn what_does_not_fit_together_is_not_made() {
     let log = log(&[3, 2]);
     let (index, sealed) = &log.batches[1];
-    let make = |index, leaves: &[Digest], position| {
+    let make = |place, leaves: &[Digest], position| {
         let seal = sealed.seal_bytes().clone();
-        EventProof::make(Index(index), seal, leaves, position, &log.checkpoint, &log.nodes).map(|_| ())
+        EventProof::make(Index(place), seal, leaves, position, &log.checkpoint, &log.nodes).map(|_| ())
     };
     let right = leaves(sealed);
     assert_eq!(make(*index, &right, 1), Ok(()));
@@ -196,9 +196,9 @@ fn what_does_not_fit_together_is_not_made() {
     assert!(matches!(make(*index, &swapped, 0), Err(EventProofError::Event(_))));
     let empty = Nodes(BTreeMap::new());
     let seal = sealed.seal_bytes().clone();
-    let made = EventProof::make(Index(*index), seal, &right, 0, &log.checkpoint, &empty);
+    let missing = EventProof::make(Index(*index), seal, &right, 0, &log.checkpoint, &empty);
     assert!(matches!(
-        made,
+        missing,
         Err(EventProofError::Seal(ProofError::MissingNode { .. }))
     ));
 }
