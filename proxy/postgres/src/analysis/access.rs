@@ -61,11 +61,11 @@ pub(super) fn called(tree: &Tree, names: &Names<'_>) -> BTreeSet<String> {
     let selected = selections.filter_map(|reference| {
         let name = reference.last().cloned().flatten()?;
         let qualifier = reference.iter().rev().nth(1).cloned().flatten()?;
-        let column = tree
-            .ranges
-            .iter()
-            .filter(|range| range.alias == qualifier)
-            .any(|range| names.relation(range).is_some_and(|relation| relation.has_column(&name)));
+        // The alias may stand for several relations; only if each has such a column is it surely one.
+        let mut ranges = tree.ranges.iter().filter(|range| range.alias == qualifier).peekable();
+        let column = ranges.peek().is_some()
+            && !tree.derived.contains(&qualifier)
+            && ranges.all(|range| names.relation(range).is_some_and(|relation| relation.has_column(&name)));
         (!column).then_some(name)
     });
     for name in tree.fields.iter().cloned().chain(selected) {

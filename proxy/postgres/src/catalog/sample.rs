@@ -13,7 +13,7 @@ pub(crate) const MASKED: [&str; 6] = [
 ];
 
 /// Relations: number, schema, name, kind, columns.
-const RELATIONS: [(u32, &str, &str, &str, &str); 24] = [
+const RELATIONS: [(u32, &str, &str, &str, &str); 25] = [
     (16401, "public", "patients", "r", "id name ssn city born"),
     (16402, "public", "encounters", "r", "id patient_id kind started note"),
     (16403, "public", "facilities", "r", "id name city"),
@@ -38,6 +38,7 @@ const RELATIONS: [(u32, &str, &str, &str, &str); 24] = [
     (16422, "public", "Odd Name", "r", "id"),
     (16423, "public", "ruled", "r", "id"),
     (16424, "audit", "log", "r", "id line"),
+    (16425, "audit", "named", "r", "id secret_of"),
 ];
 
 const SYSTEM: &str = "pg_class pg_namespace pg_attribute pg_attrdef pg_type pg_index pg_constraint pg_inherits pg_am \

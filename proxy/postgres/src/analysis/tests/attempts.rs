@@ -678,6 +678,7 @@ const ATTEMPTS: &[&str] = &[
     "SELECT p.id.ssn FROM patients p",
     "SELECT note || '' FROM visits, encounters",
     "SELECT x FROM visits v(a, b, x)",
+    "SELECT f.secret_of FROM facilities f, (SELECT 1 FROM audit.named f) s",
 ];
 
 fn refused(sql: &str) -> bool {

@@ -106,12 +106,15 @@ fn names_everything_that_a_statement_touches() {
         &["define other.plain", "define public.patients"],
     );
     check("DROP TRIGGER t ON patients", &["define public.patients"]);
-    check("DROP SCHEMA audit CASCADE", &["define audit.*", "define audit.log"]);
+    check(
+        "DROP SCHEMA audit CASCADE",
+        &["define audit.*", "define audit.log", "define audit.named"],
+    );
     check("COMMENT ON COLUMN patients.ssn IS 'x'", &["define public.patients"]);
     check("GRANT SELECT ON patients TO x", &["grant public.patients"]);
     check(
         "GRANT SELECT ON ALL TABLES IN SCHEMA audit TO x",
-        &["grant audit.*", "grant audit.log"],
+        &["grant audit.*", "grant audit.log", "grant audit.named"],
     );
     check("GRANT admin TO x", &["grant role:admin"]);
     check("CREATE ROLE x", &["grant role:x"]);
