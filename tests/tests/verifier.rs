@@ -1,5 +1,6 @@
 //! The verifier on whole bundles: an honest one is clean from a directory and from a tar, and reports are reproducible.
 
+use exhibit_schemas::event::Body;
 use exhibit_schemas::merkle::{Frontier, TreeSize};
 use exhibit_tests::bundle_builder::clinic::{LOG, ORIGIN, clinic};
 use exhibit_tests::bundle_builder::{Files, checkpoint, files, write_directory, write_tar};
@@ -69,6 +70,28 @@ fn a_session_without_a_close_is_a_note() {
     let codes: Vec<_> = outcome.list().iter().map(|finding| finding.code).collect();
     assert_eq!(codes, [Code::SessionOpen]);
     assert!(matches!(outcome, Outcome::Verified(_)), "a note refuses nothing");
+}
+
+#[test]
+fn a_reply_that_was_cut_off_needs_no_counts_of_masks() {
+    let count = |status: &str| {
+        let mut clinic = clinic(6);
+        let ends = clinic
+            .plan
+            .find(|event| matches!(&event.body, Body::ResponseEnd(body) if body.rows > 0));
+        let Body::ResponseEnd(body) = &mut clinic.plan.event_mut(ends[0]).body else {
+            panic!("an end was looked for");
+        };
+        body.status = status.into();
+        body.masked.clear();
+        let entries = clinic.plan.build().entries;
+        let bundle = files(&entries, checkpoint(&entries, ORIGIN, LOG).note(), &clinic.anchors);
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("bundle.tar");
+        write_tar(&path, &bundle).unwrap();
+        check(&path, &[]).findings().errors()
+    };
+    assert_eq!((count("cut"), count("complete")), (0, 4), "four masks have cells");
 }
 
 #[test]

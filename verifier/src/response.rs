@@ -18,7 +18,10 @@ use crate::finding::{Code, Findings, Place};
 const FRAMED_ROW_BYTES: u64 = 48 * 1_024;
 
 /// How a command ended, in the words of the format.
-const STATUSES: [&str; 4] = ["complete", "failed", "skipped", "cut"];
+const STATUSES: [&str; 4] = ["complete", "failed", "skipped", CUT];
+
+/// The word of a reply that the end of its session cut off.
+const CUT: &str = "cut";
 
 /// The response to one command, as far as it was read.
 pub(crate) struct Response {
@@ -28,6 +31,8 @@ pub(crate) struct Response {
     /// First and last index of its chunks.
     pub(crate) span: Option<(Index, Index)>,
     pub(crate) rows: u64,
+    /// Bytes of verbatim frames and of cells.
+    pub(crate) bytes: u64,
     /// What was masked, in order: (origin, mask, technique).
     pub(crate) masks: BTreeSet<(String, String, String)>,
     chunks: u64,
@@ -62,6 +67,7 @@ impl Response {
             outcome,
             span: None,
             rows: 0,
+            bytes: 0,
             masks: BTreeSet::new(),
             chunks: 0,
             verbatim_bytes: 0,
@@ -100,7 +106,8 @@ impl Response {
         for frame in &chunk.frames {
             match frame {
                 Frame::Verbatim(bytes) => {
-                    self.verbatim_bytes += u64::try_from(bytes.0.len()).unwrap_or(u64::MAX);
+                    self.verbatim_bytes += length(bytes);
+                    self.bytes += length(bytes);
                 }
                 Frame::Row(cells) => self.row(index, cells, findings),
             }
@@ -113,7 +120,12 @@ impl Response {
         if self.doubtful {
             return;
         }
-        for (what, stated, found) in [("chunks", end.chunks, self.chunks), ("rows", end.rows, self.rows)] {
+        let totals = [
+            ("chunks", end.chunks, self.chunks),
+            ("rows", end.rows, self.rows),
+            ("bytes", end.bytes, self.bytes),
+        ];
+        for (what, stated, found) in totals {
             if stated != found {
                 let detail = format!("it states {stated} {what}, {found} were recorded");
                 findings.add(Code::ResponseTotals, place.clone(), detail);
@@ -125,6 +137,9 @@ impl Response {
                 place.clone(),
                 "its status is no word of the format",
             );
+        }
+        if end.status == CUT && end.masked.is_empty() {
+            return; // a session that broke closes its replies without the protocol's counts
         }
         for mask in self.cells.keys().chain(end.masked.keys()).collect::<BTreeSet<_>>() {
             let stated = end.masked.get(mask).copied().unwrap_or(0);
@@ -196,6 +211,7 @@ impl Response {
 
     fn row(&mut self, index: Index, cells: &[Option<Bytes>], findings: &mut Findings) {
         self.rows += 1;
+        self.bytes += cells.iter().flatten().map(length).sum::<u64>();
         if !self.passed() {
             self.tell(
                 Code::ResponseDenied,
@@ -242,6 +258,10 @@ impl Response {
             self.tell(Code::MaskValue, index, detail, findings);
         }
     }
+}
+
+fn length(bytes: &Bytes) -> u64 {
+    u64::try_from(bytes.0.len()).unwrap_or(u64::MAX)
 }
 
 /// Whether a released cell looks as the technique leaves it, as text or as a JSON string.

@@ -50,6 +50,8 @@ struct Session {
     /// Requests of the session, by sequence.
     requests: BTreeMap<u64, Digest>,
     commands: u64,
+    /// Bytes of everything released.
+    bytes: u64,
     gaps: u64,
     /// Events of it are missing: its totals cannot be compared.
     incomplete: bool,
@@ -105,6 +107,7 @@ impl Sessions {
                 responses: BTreeMap::new(),
                 requests: BTreeMap::new(),
                 commands: 0,
+                bytes: 0,
                 gaps: self.gaps,
                 incomplete: false,
             }))
@@ -248,7 +251,9 @@ impl Session {
         let target = self.opened.as_ref().map(|opened| opened.target.as_str());
         let policy = context.policies.get(pending.policy);
         let findings = &mut context.findings;
+        let before = pending.response.bytes;
         pending.response.chunk(placed.index, body, target, policy, findings);
+        self.bytes += pending.response.bytes - before;
     }
 
     fn end(&mut self, placed: &Placed, body: &ResponseEnd, context: &mut Context) {
@@ -270,9 +275,15 @@ impl Session {
 
     fn closed(&mut self, placed: &Placed, id: SessionId, body: &SessionClosed, context: &mut Context) {
         let place = Place::Entry(placed.index);
-        if !self.incomplete && body.commands != self.commands {
-            let detail = format!("it states {} commands, {} were recorded", body.commands, self.commands);
-            context.findings.add(Code::SessionTotals, place, detail);
+        let totals = [
+            ("commands", body.commands, self.commands),
+            ("bytes", body.bytes, self.bytes),
+        ];
+        for (what, stated, found) in totals {
+            if stated != found && !self.incomplete {
+                let detail = format!("it states {stated} {what}, {found} were recorded");
+                context.findings.add(Code::SessionTotals, place.clone(), detail);
+            }
         }
         for pending in self.responses.values() {
             let passed = matches!(pending.response.outcome, Outcome::Allowed | Outcome::Approved);

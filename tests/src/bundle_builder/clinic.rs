@@ -46,6 +46,13 @@ pub const DAVE: u8 = 23;
 /// First time of the log.
 pub const START: u64 = 1_700_000_000_000_000;
 
+/// Bytes of the cells of a masked read: nine rows of an id of 1 byte, an ssn of 11, a name of 10 and a token of 36, and six
+/// birth dates of 10.
+const MASKED_READ_BYTES: u64 = 9 * (1 + 11 + 10 + 36) + 6 * 10;
+
+/// Bytes that end a command.
+const FRAMING_BYTES: u64 = 6;
+
 const STEP_US: u64 = 1_000;
 
 /// The policy.
@@ -377,7 +384,7 @@ impl Writer {
             code: None,
             chunks: 3,
             rows: 9,
-            bytes: 900,
+            bytes: MASKED_READ_BYTES,
             masked: masked.map(|(mask, cells)| (mask.to_owned(), cells)).into(),
         };
         self.events(session, vec![end.into()]);
@@ -481,7 +488,7 @@ impl Writer {
         let body = SessionClosed {
             reason: "agent".into(),
             commands: session.commands,
-            bytes: 1_800,
+            bytes: 2 * MASKED_READ_BYTES + FRAMING_BYTES,
         };
         self.events(&mut session, vec![body.into()]);
     }
@@ -500,7 +507,7 @@ fn framing(command: u64, status: &str) -> (ResponseChunk, ResponseEnd) {
         code: (status == "failed").then(|| "42501".to_owned()),
         chunks: 1,
         rows: 0,
-        bytes: 6,
+        bytes: FRAMING_BYTES,
         masked: BTreeMap::new(),
     };
     (chunk, end)

@@ -16,7 +16,7 @@ type Place = (usize, usize);
 type Change = fn(&Base, &mut Random) -> Mutant;
 
 /// Each class with how many of it are made.
-const CLASSES: [(Change, usize); 27] = [
+const CLASSES: [(Change, usize); 28] = [
     (decision_flipped, 20),
     (rule_renamed, 10),
     (facts_changed, 15),
@@ -33,6 +33,7 @@ const CLASSES: [(Change, usize); 27] = [
     (opening_removed, 10),
     (session_taken_over, 10),
     (command_count_changed, 8),
+    (byte_count_changed, 8),
     (time_turned_back, 10),
     (other_key, 20),
     (role_exceeded, 10),
@@ -288,7 +289,8 @@ fn rows_to_denied(base: &Base, random: &mut Random) -> Mutant {
     let (batch, event) = random.pick(&commands(&plan, Outcome::Denied));
     let frames = &mut chunk_mut(&mut plan, (batch, event + 1)).frames;
     frames.push(Frame::Row(vec![Some(Bytes(b"1".to_vec()))]));
-    end_mut(&mut plan, (batch, event + 2)).rows = 1;
+    let end = end_mut(&mut plan, (batch, event + 2));
+    (end.rows, end.bytes) = (1, end.bytes + 1);
     at(
         base,
         "rows-to-denied",
@@ -340,6 +342,13 @@ fn command_count_changed(base: &Base, random: &mut Random) -> Mutant {
     };
     body.commands -= 1;
     at(base, "command-count-changed", &plan, place, &[Code::SessionTotals])
+}
+
+fn byte_count_changed(base: &Base, random: &mut Random) -> Mutant {
+    let mut plan = base.plan();
+    let place = random.pick(&of_kind(&plan, Kind::ResponseEnd));
+    end_mut(&mut plan, place).bytes += 1;
+    at(base, "byte-count-changed", &plan, place, &[Code::ResponseTotals])
 }
 
 fn time_turned_back(base: &Base, random: &mut Random) -> Mutant {
