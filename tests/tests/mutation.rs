@@ -8,6 +8,13 @@
 //! key (only kept checkpoints show it: class `cut-off`), and a proxy that lies about its own sessions in a way that its
 //! policy allows.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that cannot go on fails, in its helpers too"
+)]
+
 #[path = "mutation/campaign.rs"]
 mod campaign;
 

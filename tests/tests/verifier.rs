@@ -1,5 +1,11 @@
 //! The verifier on whole bundles: an honest one is clean from a directory and from a tar, and reports are reproducible.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on fails, in its helpers too"
+)]
+
 use exhibit_schemas::event::Body;
 use exhibit_schemas::merkle::{Frontier, TreeSize};
 use exhibit_tests::bundle_builder::clinic::{LOG, ORIGIN, clinic};

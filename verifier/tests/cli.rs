@@ -3,6 +3,8 @@
 //! `fixtures/bundle.tar` and `fixtures/trust.toml` were written by `tests/tests/verifier.rs`, which also checks that they
 //! still are what is written today. That a bundle of old is still read is the point of keeping it.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails, in its helpers too")]
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 

@@ -139,7 +139,7 @@ pub fn clinic(sessions: u8) -> Clinic {
     writer.policy(PROXY, POLICY);
     writer.policy(SECOND_PROXY, POLICY);
     for number in 0..sessions {
-        let proxy = if number % 2 == 0 { PROXY } else { SECOND_PROXY };
+        let proxy = if number.is_multiple_of(2) { PROXY } else { SECOND_PROXY };
         writer.session(proxy, number);
         if number == 2 {
             let body = KeyRevoked {
@@ -291,7 +291,7 @@ impl Writer {
         match number % 3 {
             0 => self.approved(&mut session),
             1 => self.denied(&mut session),
-            _ => self.unanswered(&mut session, number % 2 == 0),
+            _ => self.unanswered(&mut session, number.is_multiple_of(2)),
         }
         self.masked_read(&mut session);
         self.close(session);
@@ -540,6 +540,6 @@ fn patient(row: u64) -> Frame {
         Some(text("***-**-1234")),
         Some(text("[redacted]")),
         Some(text(&token)),
-        (row % 3 > 0).then(|| text("1970-01-01")),
+        (!row.is_multiple_of(3)).then(|| text("1970-01-01")),
     ])
 }

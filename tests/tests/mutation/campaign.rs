@@ -15,7 +15,7 @@ use exhibit_verify::{Code, KeptHead};
 /// Sessions of the log: enough entries for full tiles on two levels.
 const SESSIONS: u8 = 12;
 
-/// SplitMix64 (Steele, Lea, Flood 2014): small, seeded, and the same everywhere.
+/// `SplitMix64` (Steele, Lea, Flood 2014): small, seeded, and the same everywhere.
 pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
