@@ -8,8 +8,11 @@
 //! [`record!`](crate::record!) declares a struct together with its integer keys. Not here: floats, tags (the COSE tag is written by
 //! [`crate::seal`]) and indefinite lengths.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::ser::SerializeMap as _;
 
 /// Why bytes were not taken as a value.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
@@ -86,16 +89,36 @@ fn short_name<T>() -> &'static str {
     full.rsplit("::").next().unwrap_or(full)
 }
 
+/// A map with text keys, written in the order of RFC 8949 section 4.2.1: by the bytes of the encoded keys.
+///
+/// An encoded text begins with its length, so a shorter key comes first, which is not the order of a `BTreeMap`.
+#[derive(Clone, Copy, Debug)]
+pub struct Sorted<'map, V>(pub &'map BTreeMap<String, V>);
+
+impl<V: Serialize> Serialize for Sorted<'_, V> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut entries: Vec<_> = self.0.iter().collect();
+        entries.sort_by_key(|(key, _)| (key.len(), *key));
+        let mut map = serializer.serialize_map(Some(entries.len()))?;
+        for (key, value) in entries {
+            map.serialize_entry(key, value)?;
+        }
+        map.end()
+    }
+}
+
 /// Declares a record: a struct whose CBOR form is a map with integer keys.
 ///
 /// Required fields are written `1 => name: Type`, optional ones `(?) 5 => name: Type` (held as `Option<Type>`, absent from
-/// the map when `None`). Keys must ascend and stay below 24, so that map order and shortest form follow by construction.
+/// the map when `None`), maps with text keys `(sorted) 2 => name: BTreeMap<String, Type>` ([`Sorted`]). Keys must ascend and stay below 24, so that map order and shortest form follow by construction.
 /// Unknown, repeated and missing keys are refused on reading.
 #[macro_export]
 macro_rules! record {
     (@ty $ty:ty) => { $ty };
     (@ty $ty:ty, ?) => { Option<$ty> };
+    (@ty $ty:ty, sorted) => { $ty };
     (@present $self:ident, $field:ident) => { 1 };
+    (@present $self:ident, $field:ident, sorted) => { 1 };
     (@present $self:ident, $field:ident, ?) => { usize::from($self.$field.is_some()) };
     (@write $map:ident, $self:ident, $key:literal, $field:ident) => {
         serde::ser::SerializeMap::serialize_entry(&mut $map, &{ const KEY: u8 = $key; KEY }, &$self.$field)?
@@ -105,8 +128,13 @@ macro_rules! record {
             serde::ser::SerializeMap::serialize_entry(&mut $map, &{ const KEY: u8 = $key; KEY }, value)?
         }
     };
+    (@write $map:ident, $self:ident, $key:literal, $field:ident, sorted) => {
+        serde::ser::SerializeMap::serialize_entry(
+            &mut $map, &{ const KEY: u8 = $key; KEY }, &$crate::cbor::Sorted(&$self.$field))?
+    };
     (@take $field:ident) => { $field.ok_or_else(|| serde::de::Error::missing_field(stringify!($field)))? };
     (@take $field:ident, ?) => { $field };
+    (@take $field:ident, sorted) => { $crate::record!(@take $field) };
     (
         $(#[$meta:meta])*
         $vis:vis struct $name:ident {

@@ -103,7 +103,7 @@ crate::record! {
         /// Everything that the request does.
         1 => accesses: Vec<Access>,
         /// More about it, by name.
-        2 => attributes: BTreeMap<String, Attribute>,
+        (sorted) 2 => attributes: BTreeMap<String, Attribute>,
     }
 }
 
@@ -234,7 +234,7 @@ crate::record! {
         /// Bytes released.
         6 => bytes: u64,
         /// Cells masked, by name of the mask.
-        7 => masked: BTreeMap<String, u64>,
+        (sorted) 7 => masked: BTreeMap<String, u64>,
     }
 }
 

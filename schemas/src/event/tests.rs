@@ -82,6 +82,24 @@ fn facts_keep_the_kind_of_each_attribute() {
 }
 
 #[test]
+fn text_keys_stand_in_the_order_of_their_encoded_bytes() {
+    let attributes = ["b", "aa", "a"].map(|name| (name.to_owned(), Attribute::Integer(1)));
+    let facts = Facts {
+        accesses: vec![],
+        attributes: attributes.into(),
+    };
+    let bytes = cbor::encode(&facts);
+    let wanted = [
+        0xa2, 1, 0x80, 2, 0xa3, 0x61, b'a', 1, 0x61, b'b', 1, 0x62, b'a', b'a', 1,
+    ];
+    assert_eq!(bytes, wanted);
+    let alphabetical = [
+        0xa2, 1, 0x80, 2, 0xa3, 0x61, b'a', 1, 0x62, b'a', b'a', 1, 0x61, b'b', 1,
+    ];
+    assert!(cbor::decode::<Facts>(&alphabetical).is_err());
+}
+
+#[test]
 fn a_place_in_a_session_is_there_exactly_when_the_kind_has_one() {
     let closed = || SessionClosed {
         reason: "agent".into(),
