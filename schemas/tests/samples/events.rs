@@ -1,0 +1,265 @@
+//! One event of every kind, with every optional field both there and absent somewhere.
+
+use std::collections::BTreeMap;
+
+use exhibit_schemas::cbor::Bytes;
+use exhibit_schemas::digest::Digest;
+use exhibit_schemas::event::access::{
+    Access, Action, Attribute, Column, Command, DecisionRecord, Effect, Facts, Frame, Outcome, Principal,
+    ResponseChunk, ResponseEnd, SessionClosed, SessionOpened,
+};
+use exhibit_schemas::event::approval::{ApprovalDecided, ApprovalExpired, ApprovalRequested, Requirement, Verdict};
+use exhibit_schemas::event::trust::{
+    Administrator, Anchor, CatalogSnapshot, Erasure, EvidenceRead, Fault, Genesis, Hold, KeyEnrolled, KeyRevoked,
+    KeyRotated, PolicySnapshot, ReviewSigned, Role,
+};
+use exhibit_schemas::event::{Body, Emitter, Event, Kind, SessionId, SessionPlace, Timestamp};
+use exhibit_schemas::key::{KeyBytes, KeyId};
+
+pub(crate) const TIME: Timestamp = Timestamp(1_700_000_000_000_000);
+
+fn text(text: &str) -> String {
+    text.to_owned()
+}
+
+pub(crate) fn digest() -> Digest {
+    Digest([7; 32])
+}
+
+fn facts() -> Facts {
+    let attributes = [
+        ("no_where", Attribute::Bool(true)),
+        ("rows", Attribute::Integer(3)),
+        ("x", Attribute::Text(text("y"))),
+    ];
+    let attributes: BTreeMap<_, _> = attributes.map(|(name, value)| (text(name), value)).into();
+    Facts {
+        accesses: vec![
+            Access(Action::Read, Some(text("public.notes"))),
+            Access(Action::Session, None),
+        ],
+        attributes,
+    }
+}
+
+fn decision() -> DecisionRecord {
+    let (rule, approval) = (Some(text("schema-changes")), Some(text("dba")));
+    DecisionRecord {
+        effect: Effect::Ask,
+        policy: digest(),
+        rule,
+        reason: text("a person decides"),
+        approval,
+    }
+}
+
+fn trust_bodies() -> Vec<Body> {
+    let administrators = vec![Administrator {
+        name: text("root"),
+        key: KeyBytes([1; 32]),
+    }];
+    let groups = vec![text("dba")];
+    vec![
+        Genesis {
+            origin: text("exhibit.example"),
+            log_key: KeyBytes([2; 32]),
+            administrators,
+        }
+        .into(),
+        KeyEnrolled {
+            key: KeyBytes([3; 32]),
+            role: Role::Person,
+            name: text("alice"),
+            groups,
+        }
+        .into(),
+        KeyRevoked {
+            key: KeyId([4; 8]),
+            reason: text("left"),
+        }
+        .into(),
+        KeyRotated {
+            from: KeyId([4; 8]),
+            to: KeyBytes([5; 32]),
+        }
+        .into(),
+        PolicySnapshot {
+            policy: digest(),
+            part: 0,
+            parts: 1,
+            bytes: Bytes(vec![1]),
+        }
+        .into(),
+        CatalogSnapshot {
+            target: text("clinic"),
+            catalog: digest(),
+            part: 0,
+            parts: 1,
+            bytes: Bytes(vec![]),
+        }
+        .into(),
+        EvidenceRead {
+            reader: text("carol"),
+            operation: text("search"),
+            scope: text("sessions"),
+        }
+        .into(),
+        ReviewSigned {
+            from: TIME,
+            to: TIME,
+            root: digest(),
+            size: 3,
+            finding: text("none"),
+        }
+        .into(),
+        Anchor {
+            witness: text("w"),
+            evidence: Bytes(vec![1]),
+        }
+        .into(),
+        Hold {
+            session: SessionId([1; 16]),
+            reason: text("case"),
+            released: false,
+        }
+        .into(),
+        Erasure {
+            first: 1,
+            count: 2,
+            rule: text("ten years"),
+        }
+        .into(),
+        Fault {
+            place: text("gate"),
+            text: text("queue over its limit"),
+        }
+        .into(),
+    ]
+}
+
+fn access_bodies() -> Vec<Body> {
+    let principal = Principal {
+        method: text("api-key"),
+        issuer: text("exhibit"),
+        subject: text("ci-agent"),
+        client_id: None,
+        groups: vec![],
+        evidence: digest(),
+    };
+    let column = Column {
+        name: text("ssn"),
+        data_type: text("text"),
+        origin: None,
+        technique: Some(text("redact")),
+        mask: None,
+    };
+    let frames = vec![
+        Frame::Verbatim(Bytes(vec![1])),
+        Frame::Row(vec![None, Some(Bytes(vec![2]))]),
+    ];
+    vec![
+        SessionOpened {
+            target: text("clinic"),
+            protocol: text("postgres"),
+            principal,
+            peer: text("127.0.0.1:5"),
+            transport: text("TLSv1.3"),
+            policy: digest(),
+            client: None,
+        }
+        .into(),
+        SessionClosed {
+            reason: text("agent"),
+            commands: 1,
+            bytes: 2,
+        }
+        .into(),
+        Command {
+            statement: text("ALTER TABLE notes"),
+            digest: digest(),
+            facts: facts(),
+            decision: decision(),
+            outcome: Outcome::Approved,
+            parameters: vec![text("int4")],
+            request: Some(1),
+            approvals: Some(vec![digest()]),
+        }
+        .into(),
+        ResponseChunk {
+            command: 1,
+            chunk: 0,
+            columns: Some(vec![column]),
+            frames,
+        }
+        .into(),
+        ResponseEnd {
+            command: 1,
+            status: text("complete"),
+            code: None,
+            chunks: 1,
+            rows: 1,
+            bytes: 9,
+            masked: [(text("ssn"), 1)].into(),
+        }
+        .into(),
+    ]
+}
+
+fn approval_bodies() -> Vec<Body> {
+    let requirement = Requirement {
+        name: text("dba"),
+        groups: vec![text("dba")],
+        people: 1,
+        requester_may_approve: false,
+    };
+    vec![
+        ApprovalRequested {
+            target: text("clinic"),
+            statement: text("DROP TABLE notes"),
+            command: digest(),
+            facts: facts(),
+            decision: decision(),
+            requirement,
+            expires: TIME,
+        }
+        .into(),
+        ApprovalDecided {
+            request: digest(),
+            command: digest(),
+            session: SessionId([1; 16]),
+            target: text("clinic"),
+            policy: digest(),
+            expires: TIME,
+            verdict: Verdict::Approve,
+            reason: text("planned"),
+        }
+        .into(),
+        ApprovalExpired {
+            request: 3,
+            reason: text("time"),
+        }
+        .into(),
+    ]
+}
+
+fn encoded(body: Body) -> (Kind, Bytes) {
+    let kind = body.kind();
+    let session = (kind.belongs_to_session() == Some(true)).then_some(SessionPlace(SessionId([1; 16]), 2));
+    let event = Event {
+        time: TIME,
+        emitter: Emitter(KeyId([9; 8]), TIME.0),
+        session,
+        body,
+    };
+    let bytes = event.encode().expect("it fits an entry");
+    assert_eq!(Event::decode(&bytes.0), Ok(event));
+    (kind, bytes)
+}
+
+pub(crate) fn all() -> Vec<(Kind, Bytes)> {
+    [trust_bodies(), access_bodies(), approval_bodies()]
+        .into_iter()
+        .flatten()
+        .map(encoded)
+        .collect()
+}
