@@ -3,6 +3,13 @@
 //! `valid/<format>-<name>.hex` must decode and encode to itself; `invalid/<format>-<fault>.hex` must be refused; a `.diag`
 //! beside a CBOR vector is its diagnostic notation (RFC 8949 section 8). `EXHIBIT_WRITE_VECTORS=1` writes them anew.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "makers of vectors fail as loudly as the tests that call them"
+)]
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
