@@ -7,7 +7,8 @@
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::panic,
-    reason = "makers of vectors fail as loudly as the tests that call them"
+    clippy::disallowed_methods,
+    reason = "makers of vectors fail as loudly as the tests that call them, and write plain files"
 )]
 
 use std::collections::BTreeMap;
