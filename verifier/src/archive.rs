@@ -169,7 +169,15 @@ impl Archive {
         let mut found = Vec::new();
         let mut archive = tar::Archive::new(file);
         for entry in archive.entries_with_seek().map_err(failed)? {
-            let entry = entry.map_err(failed)?;
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(error) if found.is_empty() => return Err(failed(error)),
+                Err(error) => {
+                    let detail = format!("the archive breaks off after {} files: {error}", found.len());
+                    self.findings.add(Code::FileUnreadable, Place::Bundle, detail);
+                    break;
+                }
+            };
             let path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
             let stored = Stored {
                 offset: entry.raw_file_position(),
@@ -250,6 +258,17 @@ mod tests {
         assert_eq!(archive.read("other", 10).unwrap(), None);
         let codes: Vec<_> = archive.findings().list().iter().map(|finding| finding.code).collect();
         assert_eq!(codes, [Code::FileDuplicate]);
+    }
+
+    #[test]
+    fn an_archive_that_breaks_off_is_read_as_far_as_it_goes() {
+        let whole = std::fs::read(tar(&[("checkpoint", b"one"), ("tile/0/000", &[7; 1_000])]).path()).unwrap();
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(&whole[..1_100]).unwrap();
+        let archive = Archive::open(file.path()).unwrap();
+        assert_eq!(archive.read("checkpoint", 10).unwrap().unwrap(), b"one");
+        let codes: Vec<_> = archive.findings().list().iter().map(|finding| finding.code).collect();
+        assert_eq!(codes, [Code::FileUnreadable]);
     }
 
     #[test]

@@ -23,6 +23,10 @@ use crate::tree::Tree;
 
 const HASH_BYTES: usize = 32;
 
+/// Entry files that may be missing or broken before the rest is no longer looked at: a size that nobody signed, or an
+/// owned log key, can claim 2^64 entries.
+const SKIPPED_MAX: usize = 1_000;
+
 /// Why a bundle could not be judged.
 #[derive(Debug, thiserror::Error)]
 pub enum VerifyError {
@@ -190,7 +194,15 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn read(&mut self, size: TreeSize, progress: &mut dyn FnMut(Progress)) -> Result<(), VerifyError> {
         let mut number = 0;
+        let mut skipped = 0;
         while let Some(width) = files::width(0, number, size) {
+            if skipped == SKIPPED_MAX {
+                let detail = format!("{SKIPPED_MAX} files of entries are missing or broken; reading stopped there");
+                self.context.findings.add(Code::EntryBundle, Place::Bundle, detail);
+                self.tree.lost();
+                break;
+            }
+            skipped += 1;
             let first = number * u64::from(TILE_WIDTH);
             let tile = |kind| {
                 Tile::new(kind, number, width)
@@ -203,6 +215,7 @@ impl Reader<'_> {
             let split = bytes.as_deref().map(|bytes| entries(bytes, width)).transpose();
             match split {
                 Ok(Some(entries)) => {
+                    skipped -= 1;
                     for (index, entry) in (first..).zip(entries) {
                         self.entry(Index(index), entry)?;
                     }
