@@ -3,6 +3,7 @@
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
+    clippy::panic,
     reason = "a test that cannot go on fails, in its helpers too"
 )]
 
@@ -125,6 +126,56 @@ fn kept_checkpoints_of_every_size_agree_and_others_do_not() {
     other[7].push(0);
     assert_eq!(codes(head(&other, LOG)), [Code::ReceiptInconsistent]);
     assert_eq!(codes(head(&entries, 9)), [Code::ReceiptSignature]);
+}
+
+/// Nobody signed the size: it is read off the names of the files, which anybody writes.
+#[test]
+fn a_size_that_only_a_file_name_claims_ends_the_reading_soon() {
+    let mut bundle = bundle(3);
+    bundle.insert("checkpoint".into(), b"nothing".to_vec());
+    bundle.insert("tile/entries/x018/x446/x744/x073/x709/551".into(), Vec::new());
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("bundle.tar");
+    write_tar(&path, &bundle).unwrap();
+    let outcome = check(&path, &[]);
+    let found = |code| outcome.list().iter().any(|finding| finding.code == code);
+    assert!(found(Code::CheckpointSignature) && found(Code::FileMissing) && found(Code::EntryBundle));
+    assert!(matches!(outcome, Outcome::Refused(_)));
+}
+
+#[test]
+fn controls_name_their_exceptions() {
+    let mut clinic = clinic(6);
+    let openings = clinic.plan.find(|event| matches!(event.body, Body::SessionOpened(_)));
+    let Body::SessionOpened(body) = &mut clinic.plan.event_mut(openings[5]).body else {
+        panic!("an opening was looked for");
+    };
+    body.principal.evidence = exhibit_schemas::digest::Digest([0; 32]);
+    clinic.plan.batches.pop();
+    let built = clinic.plan.build();
+    let bundle = files(
+        &built.entries,
+        checkpoint(&built.entries, ORIGIN, LOG).note(),
+        &clinic.anchors,
+    );
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("bundle.tar");
+    write_tar(&path, &bundle).unwrap();
+    let outcome = check(&path, &[]);
+    let opening = built.index_of(openings[5]).0;
+    let controls: Vec<_> = Report::of(&outcome)
+        .controls
+        .into_iter()
+        .map(|control| (control.cite, control.count, control.exceptions))
+        .collect();
+    let wanted = [
+        ("164.312(a)(1)", 22, vec![]),
+        ("164.312(a)(2)(i), 164.312(d)", 6, vec![opening]),
+        ("164.312(b)", 6, vec![opening]),
+        ("164.312(c)(2)", u64::try_from(built.entries.len()).unwrap(), vec![]),
+        ("164.308(a)(4)", 2, vec![]),
+    ];
+    assert_eq!(controls, wanted);
 }
 
 #[test]

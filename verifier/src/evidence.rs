@@ -164,6 +164,10 @@ pub struct Evidence {
     pub events: BTreeMap<&'static str, u64>,
     /// Seals.
     pub seals: u64,
+    /// Commands that passed by approval, listed or not.
+    pub approved: u64,
+    /// Openings that name no subject or no credential, listed or not.
+    pub unidentified: Vec<Index>,
     /// Sessions in the order of their opening.
     pub sessions: Vec<SessionLine>,
     /// Commands in order.
@@ -196,6 +200,10 @@ impl Evidence {
     }
 
     pub(crate) fn opened(&mut self, placed: &Placed, id: SessionId, body: &SessionOpened) {
+        let nobody = body.principal.subject.is_empty() || body.principal.evidence == Digest([0; 32]);
+        if nobody && self.unidentified.len() < LINES_MAX {
+            self.unidentified.push(placed.index);
+        }
         if !self.room(self.sessions.len()) {
             return;
         }
@@ -235,6 +243,7 @@ impl Evidence {
         request: Option<Digest>,
         approvals: &Approvals,
     ) -> Option<usize> {
+        self.approved += u64::from(body.outcome == Outcome::Approved);
         if !self.room(self.commands.len()) {
             return None;
         }
@@ -338,13 +347,6 @@ impl Evidence {
                 decisions: decisions.remove(leaf).unwrap_or_default(),
             });
         }
-    }
-
-    /// Commands with this outcome.
-    pub fn with_outcome(&self, outcome: Outcome) -> impl Iterator<Item = &CommandLine> {
-        self.commands
-            .iter()
-            .filter(move |line| line.outcome == outcome.as_str())
     }
 
     fn room(&mut self, lines: usize) -> bool {

@@ -9,7 +9,6 @@
 
 mod html;
 
-use exhibit_schemas::event::access::Outcome as Fate;
 use serde::Serialize;
 
 use crate::VERIFIER_VERSION;
@@ -162,14 +161,9 @@ fn controls(bundle: &Bundle) -> Vec<Control> {
         let of_code = bundle.findings.list().iter().filter(|finding| finding.code == code);
         of_code.filter_map(|finding| FindingLine::of(finding).index).collect()
     };
-    let anonymous = evidence
-        .sessions
-        .iter()
-        .filter(|line| line.subject.is_empty() || line.evidence.bytes().all(|digit| digit == b'0'));
     let mut open = noted(Code::SessionOpen);
     open.extend(noted(Code::ResponseOpen));
     open.sort_unstable();
-    let approved = count(evidence.with_outcome(Fate::Approved).count());
     vec![
         control(
             "164.312(a)(1)",
@@ -183,7 +177,7 @@ fn controls(bundle: &Bundle) -> Vec<Control> {
             "sessions",
             kinds(&["session-opened"]),
             "a subject, its issuer and the digest of its credential are recorded",
-            anonymous.map(|line| line.opened.0).collect(),
+            evidence.unidentified.iter().map(|index| index.0).collect(),
         ),
         control(
             "164.312(b)",
@@ -202,7 +196,7 @@ fn controls(bundle: &Bundle) -> Vec<Control> {
         control(
             "164.308(a)(4)",
             "commands that passed by approval",
-            approved,
+            evidence.approved,
             "signed by enough distinct people of the right group, in force then, not the requester, before the execution, for this command alone",
             Vec::new(),
         ),
@@ -230,8 +224,4 @@ fn control(
         exceptions,
         result,
     }
-}
-
-fn count(number: usize) -> u64 {
-    u64::try_from(number).unwrap_or(u64::MAX)
 }

@@ -119,7 +119,12 @@ fn findings(findings: &[FindingLine], all: u64) -> Markup {
     let rows: Vec<_> = findings.iter().map(row).collect();
     let listed = u64::try_from(findings.len()).unwrap_or(u64::MAX);
     html! {
-        (table("Findings", &["", "Code", "Where", "Meaning"], &rows))
+        @if rows.is_empty() {
+            h2 { "Findings" }
+            p { "None." }
+        } @else {
+            (table("Findings", &["", "Code", "Where", "Meaning"], &rows))
+        }
         @if all > listed { p { (all - listed) " more findings are counted and not listed." } }
     }
 }
