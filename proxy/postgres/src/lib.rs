@@ -2,4 +2,5 @@
 
 pub mod analysis;
 pub mod catalog;
+pub mod message;
 pub mod redact;

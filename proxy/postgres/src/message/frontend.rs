@@ -1,0 +1,170 @@
+//! What an agent sends after start-up.
+
+use super::read::Reader;
+use super::{MessageError, Raw};
+
+/// A statement or a portal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A prepared statement.
+    Statement,
+    /// A portal.
+    Portal,
+}
+
+impl Kind {
+    /// The byte on the wire.
+    pub const fn byte(self) -> u8 {
+        match self {
+            Self::Statement => b'S',
+            Self::Portal => b'P',
+        }
+    }
+}
+
+/// A message of an agent. Values of bind parameters are not taken out: they stay in the exact bytes.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Frontend {
+    /// Runs statements, by the simple protocol.
+    Query {
+        /// The statements.
+        sql: String,
+    },
+    /// Prepares a statement.
+    Parse {
+        /// Its name; empty for the unnamed one.
+        name: String,
+        /// Its text.
+        sql: String,
+        /// Types of parameters, as far as the agent says them; zero where not.
+        types: Vec<u32>,
+    },
+    /// Makes a portal of a statement.
+    Bind {
+        /// The portal; empty for the unnamed one.
+        portal: String,
+        /// The statement.
+        statement: String,
+        /// How many values it binds.
+        parameters: usize,
+    },
+    /// Asks for a description.
+    Describe {
+        /// Of what.
+        kind: Kind,
+        /// Its name.
+        name: String,
+    },
+    /// Runs a portal.
+    Execute {
+        /// The portal.
+        portal: String,
+    },
+    /// Forgets a statement or portal.
+    Close {
+        /// What.
+        kind: Kind,
+        /// Its name.
+        name: String,
+    },
+    /// Asks for what is answered so far.
+    Flush,
+    /// Ends a group.
+    Sync,
+    /// Ends the session.
+    Terminate,
+}
+
+impl std::fmt::Debug for Frontend {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Self::Query { .. } => "Query",
+            Self::Parse { .. } => "Parse",
+            Self::Bind { .. } => "Bind",
+            Self::Describe { .. } => "Describe",
+            Self::Execute { .. } => "Execute",
+            Self::Close { .. } => "Close",
+            Self::Flush => "Flush",
+            Self::Sync => "Sync",
+            Self::Terminate => "Terminate",
+        })
+    }
+}
+
+impl Frontend {
+    /// Reads a message.
+    ///
+    /// # Errors
+    /// [`MessageError::Unknown`] for one that is not taken (copy data, function calls, and what no protocol knows),
+    /// [`MessageError::Shape`] for one that is not as it must be.
+    pub fn parse(raw: &Raw) -> Result<Self, MessageError> {
+        let mut reader = Reader::new(raw.tag(), raw.body());
+        let message = match raw.tag() {
+            b'Q' => Self::Query {
+                sql: reader.text()?.to_owned(),
+            },
+            b'P' => Self::parse_statement(&mut reader)?,
+            b'B' => Self::parse_bind(&mut reader)?,
+            b'D' => Self::Describe {
+                kind: kind(&mut reader)?,
+                name: reader.text()?.to_owned(),
+            },
+            b'E' => {
+                let portal = reader.text()?.to_owned();
+                reader.int32()?;
+                Self::Execute { portal }
+            }
+            b'C' => Self::Close {
+                kind: kind(&mut reader)?,
+                name: reader.text()?.to_owned(),
+            },
+            b'H' => Self::Flush,
+            b'S' => Self::Sync,
+            b'X' => Self::Terminate,
+            tag => return Err(MessageError::Unknown { tag }),
+        };
+        reader.end()?;
+        Ok(message)
+    }
+
+    fn parse_statement(reader: &mut Reader<'_>) -> Result<Self, MessageError> {
+        let name = reader.text()?.to_owned();
+        let sql = reader.text()?.to_owned();
+        let count = reader.count()?;
+        let types = (0..count).map(|_| reader.oid()).collect::<Result<_, _>>()?;
+        Ok(Self::Parse { name, sql, types })
+    }
+
+    fn parse_bind(reader: &mut Reader<'_>) -> Result<Self, MessageError> {
+        let portal = reader.text()?.to_owned();
+        let statement = reader.text()?.to_owned();
+        formats(reader)?;
+        let parameters = reader.count()?;
+        for _ in 0..parameters {
+            reader.value()?;
+        }
+        formats(reader)?;
+        Ok(Self::Bind {
+            portal,
+            statement,
+            parameters,
+        })
+    }
+}
+
+fn kind(reader: &mut Reader<'_>) -> Result<Kind, MessageError> {
+    match reader.byte()? {
+        b'S' => Ok(Kind::Statement),
+        b'P' => Ok(Kind::Portal),
+        _ => Err(reader.shape("it is about neither a statement nor a portal")),
+    }
+}
+
+fn formats(reader: &mut Reader<'_>) -> Result<(), MessageError> {
+    for _ in 0..reader.count()? {
+        if !matches!(reader.int16()?, 0 | 1) {
+            return Err(reader.shape("a format is neither text nor binary"));
+        }
+    }
+    Ok(())
+}
