@@ -418,3 +418,6 @@ impl Failure {
         error
     }
 }
+
+#[cfg(test)]
+mod tests;

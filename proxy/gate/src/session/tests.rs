@@ -1,0 +1,403 @@
+//! What holds when the ledger is slow, gone or full, and when approvals are attacked.
+
+use std::collections::BTreeMap;
+use std::future::{Future, pending};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+
+use exhibit_policy::mask::{MaskKey, Masked};
+use exhibit_policy::snapshot::Snapshot;
+use exhibit_schemas::digest::Digest;
+use exhibit_schemas::event::access::{Access, Action, Facts, Outcome, Principal};
+use exhibit_schemas::event::approval::{ApprovalDecided, Verdict};
+use exhibit_schemas::event::trust::Role;
+use exhibit_schemas::event::{Body, SessionId, Timestamp};
+use exhibit_schemas::key::{SecretKey, Signer as _};
+use exhibit_schemas::keyring::KeyRecord;
+use exhibit_schemas::merkle::Index;
+
+use super::{EndStatus, Gate, Opening, Request, Ruling, Session};
+use crate::error::GateError;
+use crate::memory::{Memory, Mode, Standing, lost};
+use crate::recorder::VerifiedDecision;
+
+const POLICY: &str = r#"
+version = 1
+[[roles]]
+name = "agent"
+match = { subject = "ci" }
+[[targets]]
+name = "clinic"
+protocol = "postgres"
+[[approvals]]
+name = "dba"
+groups = ["dba"]
+people = 2
+expires_s = 900
+[[rules]]
+name = "reads"
+roles = ["agent"]
+targets = ["clinic"]
+actions = ["read"]
+effect = "allow"
+[[rules]]
+name = "schema"
+roles = ["agent"]
+targets = ["clinic"]
+actions = ["define"]
+effect = "ask"
+approval = "dba"
+"#;
+
+const NOW_US: u64 = 1_000_000_000;
+const EXPIRES_US: u64 = NOW_US + 900_000_000;
+
+struct World {
+    memory: Arc<Memory>,
+    clock: Arc<Standing>,
+    session: Session,
+}
+
+async fn world() -> World {
+    let memory = Memory::new();
+    let clock = Arc::new(Standing(Mutex::new(NOW_US)));
+    let snapshot = Snapshot::parse(POLICY.as_bytes()).unwrap();
+    let policy = (POLICY.as_bytes().to_vec(), snapshot);
+    let (recorder, time) = (Arc::clone(&memory), Arc::clone(&clock));
+    let gate = Gate::start(policy, recorder, time, MaskKey::new([1; 32]), [2; 32])
+        .await
+        .unwrap();
+    let opening = Opening {
+        target: "clinic".into(),
+        protocol: "postgres".into(),
+        principal: Principal {
+            method: "api-key".into(),
+            issuer: "exhibit".into(),
+            subject: "ci".into(),
+            client_id: None,
+            groups: vec![],
+            evidence: Digest([0; 32]),
+        },
+        peer: "127.0.0.1:1".into(),
+        transport: "TLSv1.3".into(),
+        client: None,
+    };
+    let session = gate.open(opening).await.unwrap();
+    World { memory, clock, session }
+}
+
+fn request(action: Action) -> Request {
+    Request {
+        statement: "statement".into(),
+        exact: b"exact".to_vec(),
+        facts: Facts {
+            accesses: vec![Access(action, Some("public.t".into()))],
+            attributes: BTreeMap::new(),
+        },
+        parameters: vec![],
+    }
+}
+
+fn permit(session: &Session) -> super::Permit {
+    match session.decide(request(Action::Read)) {
+        Ruling::Permit(permit) => permit,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn waits<T>(future: &mut std::pin::Pin<Box<impl Future<Output = T>>>) -> bool {
+    matches!(
+        future.as_mut().poll(&mut Context::from_waker(Waker::noop())),
+        Poll::Pending
+    )
+}
+
+#[tokio::test]
+async fn nothing_passes_or_leaves_before_its_receipt() {
+    let World {
+        memory, mut session, ..
+    } = world().await;
+    let permit = permit(&session);
+    memory.mode.send_replace(Mode::Hold);
+    let mut recording = Box::pin(session.record(vec![permit]));
+    assert!(waits(&mut recording));
+    assert_eq!(
+        memory.kinds().last(),
+        Some(&"command"),
+        "the intent was handed over first"
+    );
+    memory.mode.send_replace(Mode::Durable);
+    let recorded = recording.await.unwrap().remove(0);
+    assert_eq!(recorded.exact(), b"exact");
+
+    let mut reply = session.reply(&recorded);
+    memory.mode.send_replace(Mode::Hold);
+    let mut releasing = Box::pin(
+        session
+            .release(&mut reply, None, vec![Masked::framing(b"row".to_vec())])
+            .durable(),
+    );
+    assert!(waits(&mut releasing));
+    memory.mode.send_replace(Mode::Durable);
+    assert_eq!(releasing.await.unwrap().frames(), [Masked::framing(b"row".to_vec())]);
+}
+
+#[tokio::test]
+async fn after_a_lost_ledger_every_later_call_fails() {
+    let World {
+        memory, mut session, ..
+    } = world().await;
+    let recorded = session.record(vec![permit(&session)]).await.unwrap().remove(0);
+    let mut reply = session.reply(&recorded);
+    memory.mode.send_replace(Mode::Hold);
+    let first = session.release(&mut reply, None, vec![Masked::framing(b"1".to_vec())]);
+    let second = session.release(&mut reply, None, vec![Masked::framing(b"2".to_vec())]);
+    memory.mode.send_replace(Mode::Lose);
+    assert_eq!(first.durable().await.unwrap_err(), lost());
+    memory.mode.send_replace(Mode::Durable);
+    assert_eq!(
+        second.durable().await.unwrap_err(),
+        lost(),
+        "what was recorded after a gap does not leave"
+    );
+    let taken = memory.kinds().len();
+    assert_eq!(session.record(vec![permit(&session)]).await.unwrap_err(), lost());
+    assert_eq!(session.close("ledger").await, Err(lost()));
+    assert_eq!(memory.kinds().len(), taken);
+}
+
+#[tokio::test]
+async fn after_a_full_queue_nothing_passes_and_the_end_is_recorded_without_a_gap() {
+    let World {
+        memory, mut session, ..
+    } = world().await;
+    memory.mode.send_replace(Mode::Refuse);
+    let full = GateError::QueueFull { limit: 0 };
+    assert_eq!(session.record(vec![permit(&session)]).await.unwrap_err(), full);
+    memory.mode.send_replace(Mode::Durable);
+    assert_eq!(session.record(vec![permit(&session)]).await.unwrap_err(), full);
+    session.close("limit").await.unwrap();
+    let last = memory.events.lock().unwrap().last().unwrap().clone();
+    assert_eq!((last.kind().as_str(), last.session.unwrap().1), ("session-closed", 1));
+}
+
+#[tokio::test]
+async fn a_dropped_session_records_its_end_and_cuts_open_replies() {
+    let World {
+        memory, mut session, ..
+    } = world().await;
+    let recorded = session.record(vec![permit(&session), permit(&session)]).await.unwrap();
+    let reply = session.reply(&recorded[0]);
+    let end = session.finish(
+        reply,
+        vec![Masked::framing(vec![7; 70_000])],
+        EndStatus::Complete,
+        None,
+        BTreeMap::new(),
+    );
+    end.durable().await.unwrap();
+    drop(session);
+    let wanted = [
+        "policy-snapshot",
+        "session-opened",
+        "command",
+        "command",
+        "response-chunk",
+        "response-chunk",
+        "response-end",
+        "response-end",
+        "session-closed",
+    ];
+    assert_eq!(memory.kinds(), wanted);
+    let events = memory.events.lock().unwrap();
+    match (&events[6].body, &events[7].body, &events[8].body) {
+        (Body::ResponseEnd(first), Body::ResponseEnd(second), Body::SessionClosed(closed)) => {
+            assert_eq!(
+                (first.status.as_str(), first.chunks, first.bytes),
+                ("complete", 2, 70_000)
+            );
+            assert_eq!((second.status.as_str(), second.command), ("cut", 2));
+            assert_eq!((closed.commands, closed.bytes), (2, 70_000));
+        }
+        other => panic!("{other:?}"),
+    }
+    assert!((1..9).all(|number| events[number].session.unwrap().1 == u64::try_from(number).unwrap() - 1));
+}
+
+#[tokio::test]
+async fn values_of_another_session_and_ended_replies_are_refused() {
+    let World { mut session, .. } = world().await;
+    let mut other = world().await.session;
+    let foreign = GateError::Foreign { session: session.id() };
+    assert_eq!(session.record(vec![permit(&other)]).await.unwrap_err(), foreign);
+    let recorded = other.record(vec![permit(&other)]).await.unwrap().remove(0);
+    let mut reply = session.reply(&recorded);
+    let frames = || vec![Masked::framing(b"x".to_vec())];
+    assert_eq!(
+        session.release(&mut reply, None, frames()).durable().await.unwrap_err(),
+        foreign
+    );
+    let end = other.finish(reply, frames(), EndStatus::Complete, None, BTreeMap::new());
+    end.durable().await.unwrap();
+    let mut again = other.reply(&recorded);
+    assert!(other.release(&mut again, None, frames()).durable().await.is_err());
+}
+
+#[tokio::test]
+async fn what_no_event_holds_is_denied_by_a_decision_that_replays() {
+    let World { session, .. } = world().await;
+    let mut wide = request(Action::Read);
+    wide.facts.accesses = vec![Access(Action::Read, Some("public.a_table_with_a_name".into())); 1_000];
+    match session.decide(wide) {
+        Ruling::Denial(denial) => {
+            assert_eq!(denial.outcome(), Outcome::Denied);
+            assert!(denial.reason().contains("1000 accesses"), "{}", denial.reason());
+            assert!(denial.judged.request.facts.accesses.is_empty());
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A decision as the recorder would hand it over.
+fn decision(world: &World, name: &str, change: impl FnOnce(&mut VerifiedDecision)) -> Arc<VerifiedDecision> {
+    let events = world.memory.events.lock().unwrap();
+    let asked = events
+        .iter()
+        .rev()
+        .find(|event| event.kind().as_str() == "approval-requested")
+        .unwrap();
+    let Body::ApprovalRequested(body) = &asked.body else {
+        unreachable!()
+    };
+    let mut decision = VerifiedDecision {
+        leaf: Digest::of(name.as_bytes()),
+        time: Timestamp(NOW_US + 1),
+        signer: KeyRecord {
+            key: SecretKey::from_seed(&[3; 32]).public_key(),
+            role: Role::Person,
+            name: name.to_owned(),
+            groups: vec!["dba".into()],
+            enrolled: Index(1),
+            ended: None,
+        },
+        body: ApprovalDecided {
+            request: Digest::leaf(&asked.encode().unwrap().0),
+            command: body.command,
+            session: asked.session.unwrap().0,
+            target: body.target.clone(),
+            policy: body.decision.policy,
+            expires: body.expires,
+            verdict: Verdict::Approve,
+            reason: "fine".into(),
+        },
+    };
+    change(&mut decision);
+    Arc::new(decision)
+}
+
+/// One good approval and the changed one, of two that are wanted; then the clock passes the expiry.
+async fn check(name: &str, change: impl FnOnce(&mut VerifiedDecision), wanted: Outcome) {
+    let mut world = world().await;
+    let Ruling::Pending(pending_request) = world.session.decide(request(Action::Define)) else {
+        panic!("it asks")
+    };
+    let asked = world.session.ask(pending_request).await.unwrap();
+    for decision in [decision(&world, "ann", |_| ()), decision(&world, name, change)] {
+        world.memory.decisions.send(decision).unwrap();
+    }
+    let clock = Arc::clone(&world.clock);
+    let waiting = world.session.wait(asked, pending());
+    // The expiry comes while it waits: both decisions are queued, so they are read first.
+    let expire = async {
+        tokio::task::yield_now().await;
+        *clock.0.lock().unwrap() = EXPIRES_US;
+    };
+    let (found, ()) = tokio::join!(waiting, expire);
+    let found = found.unwrap();
+    let outcome = match found {
+        Ok(permit) => {
+            let recorded = world.session.record(vec![permit]).await.unwrap();
+            assert_eq!(recorded[0].value().approved.as_ref().unwrap().decisions.len(), 2);
+            Outcome::Approved
+        }
+        Err(denial) => {
+            let outcome = denial.outcome();
+            world.session.refuse(denial).await.unwrap();
+            outcome
+        }
+    };
+    assert_eq!(outcome, wanted, "{name}");
+    let expired = world.memory.kinds().contains(&"approval-expired");
+    assert_eq!(expired, wanted == Outcome::Expired);
+}
+
+#[tokio::test]
+async fn decisions_that_do_not_count_never_make_a_permit() {
+    check("ann", |one| one.leaf = Digest([9; 32]), Outcome::Expired).await;
+    check("bob", |one| one.body.command = Digest([9; 32]), Outcome::Expired).await;
+    check("bob", |one| one.body.session = SessionId([9; 16]), Outcome::Expired).await;
+    check("bob", |one| one.body.request = Digest([9; 32]), Outcome::Expired).await;
+    check("bob", |one| one.body.target = "billing".into(), Outcome::Expired).await;
+    check("bob", |one| one.body.policy = Digest([9; 32]), Outcome::Expired).await;
+    check("bob", |one| one.time = Timestamp(EXPIRES_US + 1), Outcome::Expired).await;
+    check(
+        "bob",
+        |one| one.signer.groups = vec!["privacy".into()],
+        Outcome::Expired,
+    )
+    .await;
+    check("bob", |one| one.signer.role = Role::Proxy, Outcome::Expired).await;
+    check("ci", |_| (), Outcome::Expired).await;
+}
+
+#[tokio::test]
+async fn a_refusal_by_a_person_of_the_group_ends_the_request() {
+    check("bob", |one| one.body.verdict = Verdict::Deny, Outcome::Refused).await;
+}
+
+async fn asked(world: &mut World) -> super::Asked {
+    let Ruling::Pending(pending_request) = world.session.decide(request(Action::Define)) else {
+        panic!("it asks")
+    };
+    world.session.ask(pending_request).await.unwrap()
+}
+
+#[tokio::test]
+async fn two_people_of_the_group_make_a_permit() {
+    let mut world = world().await;
+    let asked = asked(&mut world).await;
+    for name in ["ann", "bob"] {
+        world.memory.decisions.send(decision(&world, name, |_| ())).unwrap();
+    }
+    let permit = world.session.wait(asked, pending()).await.unwrap().unwrap();
+    world.session.record(vec![permit]).await.unwrap();
+    let events = world.memory.events.lock().unwrap();
+    let Body::Command(command) = &events.last().unwrap().body else {
+        panic!("a command")
+    };
+    let leaves = vec![Digest::of(b"ann"), Digest::of(b"bob")];
+    assert_eq!(
+        (command.outcome, command.request, command.approvals.clone()),
+        (Outcome::Approved, Some(1), Some(leaves))
+    );
+}
+
+#[tokio::test]
+async fn an_agent_that_goes_away_withdraws_its_request() {
+    let mut world = world().await;
+    let asked = asked(&mut world).await;
+    let denial = world.session.wait(asked, async {}).await.unwrap().unwrap_err();
+    assert_eq!(denial.outcome(), Outcome::Expired);
+    assert_eq!(world.memory.kinds().last(), Some(&"approval-expired"));
+}
+
+#[tokio::test]
+async fn missed_decisions_fail_closed() {
+    let mut world = world().await;
+    let asked = asked(&mut world).await;
+    for _ in 0..5 {
+        world.memory.decisions.send(decision(&world, "ann", |_| ())).unwrap();
+    }
+    assert!(world.session.wait(asked, pending()).await.is_err());
+    assert!(world.session.record(vec![permit(&world.session)]).await.is_err());
+}
