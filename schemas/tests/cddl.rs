@@ -63,3 +63,34 @@ fn accepts_a_seal_and_its_parts() {
     check("seal", array).unwrap();
     assert!(check("seal-payload", array).is_err());
 }
+
+/// The bytes of a golden vector.
+fn vector(name: &str) -> Vec<u8> {
+    let path = format!("{}/vectors/valid/{name}.hex", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(path).expect("the vector is in the repository");
+    hex::decode(text.trim_end()).expect("a vector is hexadecimal")
+}
+
+#[test]
+fn accepts_every_message_of_the_append_protocol_under_its_own_rule() {
+    let rules = ["hello", "welcome", "append", "receipt", "refusal", "published"];
+    for (code, rule) in (1u8..).zip(rules) {
+        let message = vector(&format!("wire-{rule}"));
+        let (found, record) = message.split_first().unwrap();
+        assert_eq!(*found, code, "{rule}");
+        check(rule, record).unwrap_or_else(|error| panic!("{rule}: {error}"));
+        for other in rules.iter().filter(|other| **other != rule) {
+            // Codes are small integers and so may an index be: these two are told apart by the message's code alone.
+            let alike = ["receipt", "refusal"].contains(&rule) && ["receipt", "refusal"].contains(other);
+            assert_eq!(check(other, record).is_ok(), alike, "{rule} as {other}");
+        }
+    }
+}
+
+#[test]
+fn accepts_every_event_vector() {
+    for kind in Kind::ALL {
+        check(&format!("event-{kind}"), &vector(&format!("event-{kind}")))
+            .unwrap_or_else(|error| panic!("{kind}: {error}"));
+    }
+}
