@@ -10,12 +10,15 @@
 //! Each type has one constructor, and that constructor asks for the step before it. `Recorded` is made here alone, after
 //! the ledger's receipt (promises P1 and P2).
 //!
+//! [`link`] is the recorder that speaks to the ledger.
+//!
 //! Not here: any protocol, and policy itself.
 
 pub mod approval;
 pub mod clock;
 pub mod error;
 pub mod gate;
+pub mod link;
 pub mod recorder;
 pub mod release;
 pub mod request;
