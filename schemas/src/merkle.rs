@@ -110,6 +110,11 @@ impl Frontier {
         Ok(Self { size: size.0, peaks })
     }
 
+    /// The hashes, from left to right.
+    pub fn peaks(&self) -> &[Digest] {
+        &self.peaks
+    }
+
     /// Number of leaves.
     pub fn size(&self) -> TreeSize {
         TreeSize(self.size)

@@ -1,0 +1,443 @@
+//! The open ledger: recovery, and what its API is made of.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::thread::JoinHandle;
+
+use exhibit_schemas::cbor::Bytes;
+use exhibit_schemas::checkpoint::{Checkpoint, Origin, VerifierKey};
+use exhibit_schemas::event::{Body, Event, Timestamp};
+use exhibit_schemas::key::{KeyId, PublicKey, SecretKey, Signer as _};
+use exhibit_schemas::keyring::Keyring;
+use exhibit_schemas::merkle::{self, Index, TreeSize};
+use exhibit_schemas::seal::Sealed;
+use exhibit_schemas::tile::{Tile, TileKind, push_entry};
+use exhibit_schemas::wire::{Append, Published, Refusal, RefusalCode};
+use tokio::sync::{broadcast, mpsc, oneshot, watch};
+
+use crate::admission::{self, refusal};
+use crate::committer::{Answer, Committer, QUEUE_BATCHES_MAX, Submission};
+use crate::config::Config;
+use crate::error::LedgerError;
+use crate::store::{Durable, Store, SyncedCommit};
+use crate::tree::{Stored, Tree};
+
+/// Published batches that a slow stream may lag behind before it must read them from the store again.
+const PUBLISHED_LAG_MAX: usize = 1_024;
+
+/// Name of the store's directory inside the ledger's.
+const STORE_DIRECTORY: &str = "store";
+
+/// Name of the file that holds the seed of the key that signs checkpoints.
+pub const LOG_KEY_FILE: &str = "log.key";
+
+/// A batch that streams publish, by its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PublishedBatch {
+    /// Index of its first event.
+    pub first: u64,
+    /// Number of its events.
+    pub count: u64,
+}
+
+/// What the committer and the readers share.
+pub struct Shared {
+    pub(crate) store: Store,
+    head: RwLock<Arc<Checkpoint>>,
+    keyring: RwLock<Arc<Keyring>>,
+    poisoned: AtomicBool,
+    size: watch::Sender<u64>,
+    published: broadcast::Sender<PublishedBatch>,
+    clock: fn() -> Timestamp,
+}
+
+impl Shared {
+    /// The signed head of the last commit.
+    pub fn head(&self) -> Arc<Checkpoint> {
+        self.head.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The keys as of the last commit.
+    pub fn keyring(&self) -> Arc<Keyring> {
+        self.keyring.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether a commit failed, or nothing is known of it.
+    pub fn is_poisoned(&self) -> bool {
+        self.poisoned.load(Ordering::SeqCst)
+    }
+
+    pub(crate) fn poison(&self) {
+        self.poisoned.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        (self.clock)()
+    }
+
+    pub(crate) fn publish_head(&self, head: Checkpoint, keyring: Keyring) {
+        let size = head.size().0;
+        *self.keyring.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keyring);
+        *self.head.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(head);
+        self.size.send_replace(size);
+    }
+
+    pub(crate) fn publish_batch(&self, batch: PublishedBatch) {
+        // Nobody may listen.
+        let _ = self.published.send(batch);
+    }
+}
+
+/// An open log. Clones share it.
+#[derive(Clone)]
+pub struct Ledger {
+    shared: Arc<Shared>,
+    queue: mpsc::Sender<Submission>,
+    thread: Arc<std::sync::Mutex<Option<JoinHandle<()>>>>,
+}
+
+impl Ledger {
+    /// Begins a log: its first batch must begin with genesis, and every batch must be admitted.
+    ///
+    /// # Errors
+    /// [`LedgerError::Begun`] when there is a log already, [`LedgerError::Beginning`] for batches that are refused.
+    pub fn initialise(config: &Config, batches: Vec<Sealed>) -> Result<(), LedgerError> {
+        let store = open_store(&config.directory)?;
+        if store.head()?.is_some() {
+            return Err(LedgerError::Begun(config.directory.clone()));
+        }
+        let beginning = |code, text: &str| LedgerError::Beginning {
+            code,
+            text: text.to_owned(),
+        };
+        let first = batches.first().ok_or(beginning(RefusalCode::Malformed, "there is no batch"))?;
+        let genesis = first.events().first().and_then(|bytes| Event::decode(&bytes.0).ok());
+        let Some(Body::Genesis(genesis)) = genesis.map(|event| event.body) else {
+            return Err(beginning(RefusalCode::Malformed, "the first event is not genesis"));
+        };
+        let keyring = Keyring::begin(&genesis, first.payload().emitter)?;
+        let log_key = read_seed(&config.directory.join(LOG_KEY_FILE))?;
+        check_names(config, &keyring, &log_key)?;
+        let origin = Origin::new(&config.origin)?;
+        let empty = Checkpoint::sign(origin.clone(), TreeSize(0), merkle::empty_root(), &log_key)?;
+        let shared = Arc::new(shared(store, empty, keyring.clone(), system_time));
+        let mut committer = Committer {
+            shared: shared.clone(),
+            tree: Tree::empty(),
+            keyring,
+            origin,
+            log_key,
+            durable: Box::new(SyncedCommit),
+        };
+        for sealed in batches {
+            let append = Append {
+                events: sealed.events().to_vec(),
+                seal: sealed.seal_bytes().clone(),
+            };
+            let refused = |refusal: Refusal| LedgerError::Beginning {
+                code: refusal.code,
+                text: refusal.text,
+            };
+            let keyring = shared.keyring();
+            let batch = admission::check(append, |key| public_key(&keyring, key)).map_err(refused)?;
+            let (answer, mut answered) = oneshot::channel();
+            committer.commit(vec![Submission { batch, answer }]);
+            answered
+                .try_recv()
+                .map_err(|_| LedgerError::Stopped)?
+                .map_err(refused)?;
+        }
+        Ok(())
+    }
+
+    /// Opens a log and recovers: the signed head must verify and be the root of what the store holds.
+    ///
+    /// # Errors
+    /// [`LedgerError`]; nothing was changed then.
+    pub fn open(config: &Config) -> Result<Self, LedgerError> {
+        Self::open_with(config, Box::new(SyncedCommit), system_time)
+    }
+
+    /// The same with another commit and clock, for tests of failures.
+    ///
+    /// # Errors
+    /// As [`Ledger::open`].
+    pub fn open_with(
+        config: &Config,
+        durable: Box<dyn Durable>,
+        clock: fn() -> Timestamp,
+    ) -> Result<Self, LedgerError> {
+        let store = open_store(&config.directory)?;
+        let head = store.head()?.ok_or_else(|| LedgerError::Empty(config.directory.clone()))?;
+        let keyring = recover_keyring(&store)?;
+        let log_key = read_seed(&config.directory.join(LOG_KEY_FILE))?;
+        check_names(config, &keyring, &log_key)?;
+        let origin = Origin::new(&config.origin)?;
+        let key = VerifierKey {
+            origin: origin.clone(),
+            key: log_key.public_key(),
+        };
+        let checkpoint = Checkpoint::verify(&head.note, &key)?;
+        let tree = Tree::load(TreeSize(head.size), &store)?;
+        let fits = checkpoint.size() == tree.size() && checkpoint.root() == tree.root();
+        if !fits || store.entry(head.size)?.is_some() {
+            return Err(LedgerError::Damaged {
+                rule: "the signed head is not the root of the entries",
+            });
+        }
+        let shared = Arc::new(shared(store, checkpoint, keyring.clone(), clock));
+        let committer = Committer {
+            shared: shared.clone(),
+            tree,
+            keyring,
+            origin,
+            log_key,
+            durable,
+        };
+        let (queue, queued) = mpsc::channel(QUEUE_BATCHES_MAX);
+        let thread = std::thread::Builder::new()
+            .name("committer".to_owned())
+            .spawn(move || committer.run(queued))
+            .map_err(|error| LedgerError::File {
+                path: config.directory.clone(),
+                error,
+            })?;
+        Ok(Self {
+            shared,
+            queue,
+            thread: Arc::new(std::sync::Mutex::new(Some(thread))),
+        })
+    }
+
+    /// Checks a batch and queues it; the answer comes through the receiver once it is durable or refused.
+    ///
+    /// Waits while the queue is full: the caller reads nothing more from its peer meanwhile.
+    pub async fn submit(&self, append: Append) -> oneshot::Receiver<Answer> {
+        let (answer, answered) = oneshot::channel();
+        let shared = self.shared.clone();
+        let checked = tokio::task::spawn_blocking(move || {
+            let keyring = shared.keyring();
+            admission::check(append, |key| public_key(&keyring, key))
+        });
+        match checked.await {
+            Ok(Ok(batch)) => {
+                let place = (batch.payload().boot, batch.payload().sequence);
+                if let Err(mpsc::error::SendError(lost)) = self.queue.send(Submission { batch, answer }).await {
+                    let stopped = refusal(place, RefusalCode::Busy, &"the ledger is stopping");
+                    let _ = lost.answer.send(Err(stopped));
+                }
+            }
+            Ok(Err(refused)) => {
+                let _ = answer.send(Err(refused));
+            }
+            // The check panicked or the runtime ends; the sender is gone, which the receiver sees.
+            Err(_) => drop(answer),
+        }
+        answered
+    }
+
+    /// What the readers see.
+    pub fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// An entry, if the head covers it.
+    ///
+    /// # Errors
+    /// [`LedgerError::Store`].
+    pub fn entry(&self, index: Index) -> Result<Option<Vec<u8>>, LedgerError> {
+        if index.0 >= self.shared.head().size().0 {
+            return Ok(None);
+        }
+        self.shared.store.entry(index.0)
+    }
+
+    /// The bytes of a tile, full or partial, if the head covers it.
+    ///
+    /// # Errors
+    /// [`LedgerError::Store`].
+    pub fn tile(&self, tile: Tile) -> Result<Option<Vec<u8>>, LedgerError> {
+        let size = self.shared.head().size().0;
+        let (level, entries) = match tile.kind() {
+            TileKind::Hashes(level) => (level, false),
+            TileKind::Entries => (0, true),
+        };
+        let shift = u32::from(level) * 8;
+        let first = tile.index().checked_mul(256);
+        let Some((first, last)) = first.and_then(|first| Some((first, first.checked_add(u64::from(tile.width()))?)))
+        else {
+            return Ok(None);
+        };
+        if size.checked_shr(shift).unwrap_or(0) < last {
+            return Ok(None);
+        }
+        let stored = Stored {
+            store: &self.shared.store,
+        };
+        let missing = LedgerError::Damaged {
+            rule: "an entry or a node below the head is missing",
+        };
+        let mut bytes = Vec::new();
+        for index in first..last {
+            if entries {
+                let Some(entry) = self.shared.store.entry(index)? else {
+                    return Err(missing);
+                };
+                push_entry(&mut bytes, &entry).map_err(|_| LedgerError::Damaged {
+                    rule: "an entry is too long",
+                })?;
+            } else {
+                let Some(hash) = stored.tile_hash(level, index) else {
+                    return Err(missing);
+                };
+                bytes.extend(hash.0);
+            }
+        }
+        Ok(Some(bytes))
+    }
+
+    /// The nodes that proofs are made from.
+    pub fn nodes(&self) -> Stored<'_> {
+        Stored {
+            store: &self.shared.store,
+        }
+    }
+
+    /// A batch by its place: its events and its seal.
+    ///
+    /// # Errors
+    /// [`LedgerError::Store`], [`LedgerError::Damaged`].
+    pub fn batch(&self, place: PublishedBatch) -> Result<Published, LedgerError> {
+        let read = |index: u64| -> Result<Bytes, LedgerError> {
+            let entry = self.shared.store.entry(index)?;
+            entry.map(Bytes).ok_or(LedgerError::Damaged {
+                rule: "an entry of a published batch is missing",
+            })
+        };
+        let last = place.first.saturating_add(place.count);
+        Ok(Published {
+            first: place.first,
+            events: (place.first..last).map(read).collect::<Result<_, _>>()?,
+            seal: read(last)?,
+        })
+    }
+
+    /// Batches of key events and decisions from an index on, as far as the head goes.
+    ///
+    /// # Errors
+    /// [`LedgerError::Store`].
+    pub fn published(&self, since: u64) -> Result<Vec<PublishedBatch>, LedgerError> {
+        let place = |found: Result<(u64, u64), LedgerError>| found.map(|(first, count)| PublishedBatch { first, count });
+        self.shared.store.batches(since).map(place).collect()
+    }
+
+    /// Batches of key events and decisions from now on.
+    pub fn subscribe(&self) -> broadcast::Receiver<PublishedBatch> {
+        self.shared.published.subscribe()
+    }
+
+    /// The log's size, whenever it grows.
+    pub fn sizes(&self) -> watch::Receiver<u64> {
+        self.shared.size.subscribe()
+    }
+
+    /// Ends the committer after what is queued is durable. Other clones take nothing any more.
+    pub fn shutdown(self) {
+        let Self { queue, thread, .. } = self;
+        drop(queue);
+        let handle = thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(handle) = handle {
+            let _ = handle.join();
+        }
+    }
+}
+
+fn shared(store: Store, head: Checkpoint, keyring: Keyring, clock: fn() -> Timestamp) -> Shared {
+    Shared {
+        store,
+        size: watch::channel(head.size().0).0,
+        head: RwLock::new(Arc::new(head)),
+        keyring: RwLock::new(Arc::new(keyring)),
+        poisoned: AtomicBool::new(false),
+        published: broadcast::channel(PUBLISHED_LAG_MAX).0,
+        clock,
+    }
+}
+
+fn open_store(directory: &Path) -> Result<Store, LedgerError> {
+    if !directory.is_dir() {
+        return Err(LedgerError::Empty(directory.to_owned()));
+    }
+    Store::open(&directory.join(STORE_DIRECTORY))
+}
+
+/// Steps the keyring through the key events of the log, as the committer did.
+fn recover_keyring(store: &Store) -> Result<Keyring, LedgerError> {
+    let damaged = |rule| LedgerError::Damaged { rule };
+    let read = |index: u64| -> Result<Event, LedgerError> {
+        let entry = store.entry(index)?.ok_or(damaged("an entry of a key batch is missing"))?;
+        Event::decode(&entry).map_err(|_| damaged("an entry of a key batch cannot be read"))
+    };
+    let first = read(0)?;
+    let Body::Genesis(genesis) = &first.body else {
+        return Err(damaged("the first entry is not genesis"));
+    };
+    let mut keyring = Keyring::begin(genesis, first.emitter.0)?;
+    for batch in store.batches(0) {
+        let (start, count) = batch?;
+        for index in start.max(1)..start.saturating_add(count) {
+            keyring.apply(Index(index), &read(index)?.body)?;
+        }
+    }
+    Ok(keyring)
+}
+
+fn public_key(keyring: &Keyring, key: KeyId) -> Option<PublicKey> {
+    keyring.record(key).map(|record| record.key)
+}
+
+fn check_names(config: &Config, keyring: &Keyring, log_key: &SecretKey) -> Result<(), LedgerError> {
+    if keyring.origin() != config.origin {
+        return Err(LedgerError::Origin {
+            configured: config.origin.clone(),
+            found: keyring.origin().to_owned(),
+        });
+    }
+    if keyring.log_key() == log_key.public_key().to_bytes() {
+        Ok(())
+    } else {
+        Err(LedgerError::KeyFile {
+            path: config.directory.join(LOG_KEY_FILE),
+            rule: "it is not the key that genesis names",
+        })
+    }
+}
+
+/// Reads a seed: 64 hexadecimal digits in a file that only its owner can read.
+fn read_seed(path: &PathBuf) -> Result<SecretKey, LedgerError> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let file = |error| LedgerError::File {
+        path: path.clone(),
+        error,
+    };
+    let rule = |rule| LedgerError::KeyFile {
+        path: path.clone(),
+        rule,
+    };
+    let mode = std::fs::metadata(path).map_err(file)?.permissions().mode();
+    if mode & 0o077 != 0 {
+        return Err(rule("others can read it; `chmod 600` it"));
+    }
+    let text = zeroize::Zeroizing::new(std::fs::read_to_string(path).map_err(file)?);
+    let mut seed = zeroize::Zeroizing::new([0; 32]);
+    hex::decode_to_slice(text.trim_end(), seed.as_mut_slice())
+        .map_err(|_| rule("a key file is 64 hexadecimal digits"))?;
+    Ok(SecretKey::from_seed(&seed))
+}
+
+#[allow(clippy::disallowed_methods, reason = "the ledger's clock; tests hand in another")]
+fn system_time() -> Timestamp {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    Timestamp(since.map_or(0, |since| u64::try_from(since.as_micros()).unwrap_or(u64::MAX)))
+}

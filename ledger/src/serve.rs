@@ -1,0 +1,108 @@
+//! The API on its transports: TLS with client certificates, or one in-process stream.
+//!
+//! Any certificate of the configured authority may read and append in this version: what is appended is signed anyway,
+//! and who may sign what is in the log.
+
+use std::sync::Arc;
+
+use axum::Router;
+use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
+use rustls::RootCertStore;
+use rustls::server::WebPkiClientVerifier;
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::Tls;
+use crate::error::LedgerError;
+
+/// Connections at once; each holds some buffers, and a proxy needs one.
+const CONNECTIONS_MAX: usize = 1_024;
+
+/// How long a TLS handshake may take.
+const HANDSHAKE_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// Serves the API over mutual TLS until `stop`.
+///
+/// # Errors
+/// [`LedgerError::Tls`] when a file of the configuration is refused.
+pub async fn serve(router: Router, listener: TcpListener, tls: &Tls, stop: CancellationToken) -> Result<(), LedgerError> {
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(server_config(tls)?));
+    let connections = Arc::new(tokio::sync::Semaphore::new(CONNECTIONS_MAX));
+    let tasks = TaskTracker::new();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = stop.cancelled() => break,
+        };
+        let (Ok((stream, _peer)), Ok(permit)) = (accepted, connections.clone().try_acquire_owned()) else {
+            continue; // the peer went away, or there are too many: the connection ends here
+        };
+        let (acceptor, router, stop) = (acceptor.clone(), router.clone(), stop.clone());
+        tasks.spawn(async move {
+            let _permit = permit;
+            let handshake = tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await;
+            match handshake {
+                Ok(Ok(stream)) => serve_stream(router, stream, stop).await,
+                Ok(Err(error)) => tracing::warn!(%error, "a TLS handshake failed"),
+                Err(_) => tracing::warn!("a TLS handshake took too long"),
+            }
+        });
+    }
+    tasks.close();
+    tasks.wait().await;
+    Ok(())
+}
+
+/// Serves the API on one stream until its end or `stop`: a TLS connection, or an in-process pipe.
+pub async fn serve_stream<S>(router: Router, stream: S, stop: CancellationToken)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let service = TowerToHyperService::new(router);
+    let connection = hyper::server::conn::http1::Builder::new()
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    let mut connection = std::pin::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection broke");
+    }
+}
+
+fn server_config(tls: &Tls) -> Result<rustls::ServerConfig, LedgerError> {
+    let refuse = |path: &std::path::Path, error: &dyn std::fmt::Display| {
+        LedgerError::Tls(format!("{}: {error}", path.display()))
+    };
+    let certificates = |path: &std::path::Path| -> Result<Vec<CertificateDer<'static>>, LedgerError> {
+        let read = CertificateDer::pem_file_iter(path).map_err(|error| refuse(path, &error))?;
+        read.collect::<Result<_, _>>().map_err(|error| refuse(path, &error))
+    };
+    let mut authorities = RootCertStore::empty();
+    for certificate in certificates(&tls.client_ca)? {
+        authorities
+            .add(certificate)
+            .map_err(|error| refuse(&tls.client_ca, &error))?;
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(authorities), provider.clone())
+        .build()
+        .map_err(|error| refuse(&tls.client_ca, &error))?;
+    let key = PrivateKeyDer::from_pem_file(&tls.key).map_err(|error| refuse(&tls.key, &error))?;
+    rustls::ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .map_err(|error| LedgerError::Tls(error.to_string()))?
+        .with_client_cert_verifier(verifier)
+        .with_single_cert(certificates(&tls.certificate)?, key)
+        .map_err(|error| refuse(&tls.certificate, &error))
+}

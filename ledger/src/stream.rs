@@ -1,0 +1,132 @@
+//! The append stream: one WebSocket to an emitter, as `exhibit_schemas::wire` says.
+//!
+//! Receipts go out in the order of the appends. After a refusal the stream ends.
+
+use std::collections::VecDeque;
+
+use axum::extract::ws::{Message as Frame, WebSocket};
+use exhibit_schemas::merkle::Index;
+use exhibit_schemas::wire::{Hello, Message, Refusal, RefusalCode, WIRE_VERSION, Welcome};
+use tokio::sync::{broadcast, oneshot};
+
+use crate::admission::refusal;
+use crate::committer::Answer;
+use crate::error::LedgerError;
+use crate::ledger::{Ledger, PublishedBatch};
+
+/// Batches of one stream that may be under way; past it, nothing more is read from the emitter.
+const UNDER_WAY_MAX: usize = 64;
+
+/// Why a stream ends.
+#[derive(Debug, thiserror::Error)]
+enum StreamEnd {
+    /// The peer closed it, or it broke.
+    #[error("the peer is gone")]
+    Gone,
+    /// The store failed.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The ledger stops.
+    #[error("the committer is gone")]
+    Stopped,
+}
+
+/// Serves one stream until it ends.
+pub async fn serve(ledger: Ledger, mut socket: WebSocket) {
+    if let Err(end) = run(&ledger, &mut socket).await {
+        tracing::debug!(%end, "an append stream ended");
+    }
+    let _ = socket.send(Frame::Close(None)).await;
+}
+
+async fn run(ledger: &Ledger, socket: &mut WebSocket) -> Result<(), StreamEnd> {
+    let Some(hello) = hello(socket).await? else {
+        return Ok(());
+    };
+    // Subscribed before the store is read, so that no batch falls between.
+    let mut news = ledger.subscribe();
+    let mut next = hello.since;
+    let shared = ledger.shared();
+    let standing = shared.store.emitter(hello.emitter)?;
+    let checkpoint = shared.head().note().to_owned();
+    send(socket, &Message::Welcome(Welcome { checkpoint, standing })).await?;
+    next = catch_up(ledger, socket, next).await?;
+    let mut under_way: VecDeque<oneshot::Receiver<Answer>> = VecDeque::new();
+    loop {
+        let oldest = async {
+            match under_way.front_mut() {
+                Some(oldest) => oldest.await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            answer = oldest => {
+                under_way.pop_front();
+                match answer.map_err(|_| StreamEnd::Stopped)? {
+                    Ok(receipt) => send(socket, &Message::Receipt(receipt)).await?,
+                    Err(refusal) => return send(socket, &Message::Refusal(refusal)).await,
+                }
+            }
+            batch = news.recv() => match batch {
+                Ok(batch) if batch.first >= next => next = publish(ledger, socket, batch).await?,
+                Ok(_) => {}
+                Err(broadcast::error::RecvError::Lagged(_)) => next = catch_up(ledger, socket, next).await?,
+                Err(broadcast::error::RecvError::Closed) => return Err(StreamEnd::Stopped),
+            },
+            message = receive(socket), if under_way.len() < UNDER_WAY_MAX => match message? {
+                Ok(Message::Append(append)) => under_way.push_back(ledger.submit(append).await),
+                Ok(_) => return refuse(socket, "only appends follow the hello").await,
+                Err(refusal) => return send(socket, &Message::Refusal(refusal)).await,
+            },
+        }
+    }
+}
+
+async fn hello(socket: &mut WebSocket) -> Result<Option<Hello>, StreamEnd> {
+    match receive(socket).await? {
+        Ok(Message::Hello(hello)) if hello.version == WIRE_VERSION => Ok(Some(hello)),
+        Ok(_) => refuse(socket, "a stream begins with a hello of version 1").await.map(|()| None),
+        Err(refusal) => send(socket, &Message::Refusal(refusal)).await.map(|()| None),
+    }
+}
+
+/// Publishes what the store has from `next` on; gives the index after it.
+async fn catch_up(ledger: &Ledger, socket: &mut WebSocket, mut next: u64) -> Result<u64, StreamEnd> {
+    for batch in ledger.published(next)? {
+        // A commit in progress is not published before its head is.
+        if ledger.entry(Index(batch.first))?.is_some() {
+            next = publish(ledger, socket, batch).await?;
+        }
+    }
+    Ok(next)
+}
+
+async fn publish(ledger: &Ledger, socket: &mut WebSocket, batch: PublishedBatch) -> Result<u64, StreamEnd> {
+    let published = ledger.batch(batch)?;
+    send(socket, &Message::Published(published)).await?;
+    Ok(batch.first.saturating_add(batch.count).saturating_add(1))
+}
+
+/// The next message, or the refusal of one that cannot be read. Safe to drop while it waits.
+async fn receive(socket: &mut WebSocket) -> Result<Result<Message, Refusal>, StreamEnd> {
+    loop {
+        return match socket.recv().await {
+            Some(Ok(Frame::Binary(bytes))) => {
+                Ok(Message::decode(&bytes).map_err(|error| refusal((0, 0), RefusalCode::Malformed, &error)))
+            }
+            Some(Ok(Frame::Ping(_) | Frame::Pong(_))) => continue,
+            Some(Ok(Frame::Text(_))) => Ok(Err(refusal((0, 0), RefusalCode::Malformed, &"messages are binary"))),
+            Some(Ok(Frame::Close(_)) | Err(_)) | None => Err(StreamEnd::Gone),
+        };
+    }
+}
+
+async fn send(socket: &mut WebSocket, message: &Message) -> Result<(), StreamEnd> {
+    let frame = Frame::Binary(message.encode().into());
+    socket.send(frame).await.map_err(|_| StreamEnd::Gone)
+}
+
+async fn refuse(socket: &mut WebSocket, cause: &str) -> Result<(), StreamEnd> {
+    send(socket, &Message::Refusal(refusal((0, 0), RefusalCode::Malformed, &cause))).await
+}
