@@ -16,6 +16,7 @@ pub mod api;
 pub mod committer;
 pub mod config;
 pub mod error;
+pub mod follow;
 pub mod ledger;
 pub mod projection;
 pub mod serve;
