@@ -58,7 +58,10 @@ pub fn router(ledger: Ledger, searcher: Option<Searcher>) -> Router {
     Router::new()
         .route("/checkpoint", get(checkpoint))
         .route("/tile/{*path}", get(tile))
-        .route("/v1/append", post(append).layer(DefaultBodyLimit::max(MESSAGE_BYTES_MAX)))
+        .route(
+            "/v1/append",
+            post(append).layer(DefaultBodyLimit::max(MESSAGE_BYTES_MAX)),
+        )
         .route("/v1/append/stream", get(append_stream))
         .route("/v1/entries/{index}", get(entry))
         .route("/v1/proof/event/{index}", get(event_proof))
@@ -112,7 +115,13 @@ async fn blocking<T: Send + 'static>(
 
 async fn checkpoint(State(api): State<Api>) -> impl IntoResponse {
     let note = api.ledger.shared().head().note().to_owned();
-    ([(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::CACHE_CONTROL, "no-store")], note)
+    (
+        [
+            (header::CONTENT_TYPE, "text/plain; charset=utf-8"),
+            (header::CACHE_CONTROL, "no-store"),
+        ],
+        note,
+    )
 }
 
 async fn tile(State(api): State<Api>, Path(path): Path<String>) -> Result<Response, ApiError> {
@@ -124,7 +133,10 @@ async fn tile(State(api): State<Api>, Path(path): Path<String>) -> Result<Respon
         TileKind::Entries => "application/vnd.exhibit.entries",
     };
     // A tile of a given width never changes.
-    let headers = [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "max-age=31536000, immutable")];
+    let headers = [
+        (header::CONTENT_TYPE, kind),
+        (header::CACHE_CONTROL, "max-age=31536000, immutable"),
+    ];
     Ok((headers, bytes).into_response())
 }
 
@@ -135,7 +147,11 @@ async fn append(State(api): State<Api>, body: Bytes) -> Response {
             Ok(Err(refused)) => Message::Refusal(refused),
             Err(_) => Message::Refusal(refusal((0, 0), RefusalCode::Busy, &"the ledger is stopping")),
         },
-        Ok(_) => Message::Refusal(refusal((0, 0), RefusalCode::Malformed, &"the body is not an append message")),
+        Ok(_) => Message::Refusal(refusal(
+            (0, 0),
+            RefusalCode::Malformed,
+            &"the body is not an append message",
+        )),
         Err(error) => Message::Refusal(refusal((0, 0), RefusalCode::Malformed, &error)),
     };
     let status = match &message {
@@ -145,7 +161,12 @@ async fn append(State(api): State<Api>, body: Bytes) -> Response {
         Message::Refusal(_) => StatusCode::UNPROCESSABLE_ENTITY,
         _ => StatusCode::OK,
     };
-    (status, [(header::CONTENT_TYPE, "application/vnd.exhibit.append")], message.encode()).into_response()
+    (
+        status,
+        [(header::CONTENT_TYPE, "application/vnd.exhibit.append")],
+        message.encode(),
+    )
+        .into_response()
 }
 
 async fn append_stream(State(api): State<Api>, upgrade: WebSocketUpgrade) -> Response {
@@ -190,7 +211,14 @@ fn prove_event(ledger: &Ledger, index: u64) -> Result<String, ApiError> {
         leaves.push(exhibit_schemas::digest::Digest::leaf(&entry));
         place += 1;
     };
-    let made = EventProof::make(Index(place), seal.into(), &leaves, index - first, &head, &ledger.nodes());
+    let made = EventProof::make(
+        Index(place),
+        seal.into(),
+        &leaves,
+        index - first,
+        &head,
+        &ledger.nodes(),
+    );
     let damaged = LedgerError::Damaged {
         rule: "a batch of the log cannot be proven",
     };
@@ -367,8 +395,12 @@ async fn approval(State(api): State<Api>, Path(prefix): Path<String>) -> Result<
     found.retain(|waiting| waiting.leaf.starts_with(&prefix));
     match (found.pop(), found.is_empty()) {
         (Some(only), true) => Ok(Json(only)),
-        (Some(_), false) => Err(ApiError::Question("several requests begin with these digits; give more of them")),
-        (None, _) => Err(ApiError::Nothing("no request with this id waits: it ended, expired, or never was")),
+        (Some(_), false) => Err(ApiError::Question(
+            "several requests begin with these digits; give more of them",
+        )),
+        (None, _) => Err(ApiError::Nothing(
+            "no request with this id waits: it ended, expired, or never was",
+        )),
     }
 }
 
@@ -456,7 +488,10 @@ async fn session(
         let record = api.ledger.shared().store.session(id.0)?;
         let record = record.ok_or(ApiError::Nothing("no such session"))?;
         let from = asked.from.unwrap_or(record.opened).max(record.opened);
-        let end = record.last.saturating_add(1).min(from.saturating_add(SESSION_ENTRIES_MAX));
+        let end = record
+            .last
+            .saturating_add(1)
+            .min(from.saturating_add(SESSION_ENTRIES_MAX));
         let mut events = Vec::new();
         for index in from..end {
             let entry = api.ledger.entry(Index(index))?.unwrap_or_default();
@@ -473,7 +508,9 @@ async fn session(
 }
 
 async fn search(State(api): State<Api>, Query(asked): Query<Parameters>) -> Result<Response, ApiError> {
-    let searcher = api.searcher.ok_or(ApiError::Nothing("this ledger has no search index"))?;
+    let searcher = api
+        .searcher
+        .ok_or(ApiError::Nothing("this ledger has no search index"))?;
     let answer = tokio::task::spawn_blocking(move || match searcher.answer(&asked) {
         Ok(results) => Json(results).into_response(),
         Err(error) => {

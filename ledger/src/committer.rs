@@ -142,7 +142,10 @@ impl Committer {
         let refuse = |code, cause: &dyn std::fmt::Display| refusal(place, code, cause);
         let store = |error: LedgerError| refuse(RefusalCode::Poisoned, &error);
         if let Some(known) = staged.seals.get(&key) {
-            let twin = staged.accepted.iter().position(|accepted| accepted.first == known.first);
+            let twin = staged
+                .accepted
+                .iter()
+                .position(|accepted| accepted.first == known.first);
             return match twin {
                 Some(twin) if known.leaf == batch.seal_leaf() => Ok(Admitted::InThisCommit(twin)),
                 _ => Err(refuse(RefusalCode::Chain, &OTHER_BATCH)),
@@ -157,18 +160,30 @@ impl Committer {
         }
         let standing = match staged.emitters.get(&payload.emitter) {
             Some(chain) => Some(*chain),
-            None => self.shared.store.emitter(payload.emitter).map_err(store)?.map(|standing| Chain {
-                boot: standing.boot,
-                sequence: standing.sequence,
-                previous: Some(standing.previous),
-            }),
+            None => self
+                .shared
+                .store
+                .emitter(payload.emitter)
+                .map_err(store)?
+                .map(|standing| Chain {
+                    boot: standing.boot,
+                    sequence: standing.sequence,
+                    previous: Some(standing.previous),
+                }),
         };
         let next = chain::next_seal(standing, &payload, batch.seal_leaf())
             .map_err(|error| refuse(RefusalCode::Chain, &error))?;
-        let effects = self.effects(staged, &batch, payload.emitter).map_err(|(code, cause)| refuse(code, &cause))?;
+        let effects = self
+            .effects(staged, &batch, payload.emitter)
+            .map_err(|(code, cause)| refuse(code, &cause))?;
         let first = staged.size;
-        let published = batch.events().iter().any(|event| projection::is_published(event.kind()));
-        staged.size = first.saturating_add(u64::try_from(batch.leaves().len()).unwrap_or(u64::MAX)).saturating_add(1);
+        let published = batch
+            .events()
+            .iter()
+            .any(|event| projection::is_published(event.kind()));
+        staged.size = first
+            .saturating_add(u64::try_from(batch.leaves().len()).unwrap_or(u64::MAX))
+            .saturating_add(1);
         if let Some(keyring) = effects.keyring {
             staged.keyring = keyring;
         }
@@ -215,7 +230,11 @@ impl Committer {
         let store = |error: LedgerError| (RefusalCode::Poisoned, error.to_string());
         let mut before = None;
         if let Some(place) = event.session {
-            let known = effects.sessions.get(&place.0).or_else(|| staged.sessions.get(&place.0)).cloned();
+            let known = effects
+                .sessions
+                .get(&place.0)
+                .or_else(|| staged.sessions.get(&place.0))
+                .cloned();
             before = match known {
                 Some(record) => Some(record),
                 None => self.shared.store.session(place.0.0).map_err(store)?,
@@ -251,7 +270,11 @@ impl Committer {
         index: u64,
     ) -> Result<ApprovalRecord, (RefusalCode, String)> {
         let refuse = |cause: &str| (RefusalCode::Request, cause.to_owned());
-        let known = effects.approvals.get(&request).or_else(|| staged.approvals.get(&request)).cloned();
+        let known = effects
+            .approvals
+            .get(&request)
+            .or_else(|| staged.approvals.get(&request))
+            .cloned();
         let found = match known {
             Some(found) => found,
             None => self
@@ -282,7 +305,11 @@ impl Committer {
         let mut commit = store.commit();
         let mut index = tree.size().0;
         for accepted in &staged.accepted {
-            for (entry, leaf) in accepted.batch.entries().zip(accepted.batch.leaves().iter().chain([&accepted.batch.seal_leaf()])) {
+            for (entry, leaf) in accepted
+                .batch
+                .entries()
+                .zip(accepted.batch.leaves().iter().chain([&accepted.batch.seal_leaf()]))
+            {
                 commit.entry(index, &entry.0);
                 tree.append(*leaf, |node| commit.node(node.level, node.index, node.hash));
                 index += 1;
@@ -305,7 +332,14 @@ impl Committer {
         for (emitter, chain) in &staged.emitters {
             if let Some(previous) = chain.previous {
                 let (boot, sequence) = (chain.boot, chain.sequence);
-                commit.emitter(*emitter, &Standing { boot, sequence, previous });
+                commit.emitter(
+                    *emitter,
+                    &Standing {
+                        boot,
+                        sequence,
+                        previous,
+                    },
+                );
             }
         }
         for (session, record) in &staged.sessions {
@@ -357,7 +391,10 @@ impl Committer {
 
 /// Whether an event changes the keyring.
 pub const fn is_key_event(kind: Kind) -> bool {
-    matches!(kind, Kind::Genesis | Kind::KeyEnrolled | Kind::KeyRevoked | Kind::KeyRotated)
+    matches!(
+        kind,
+        Kind::Genesis | Kind::KeyEnrolled | Kind::KeyRevoked | Kind::KeyRotated
+    )
 }
 
 /// What one batch changes beside the tree.

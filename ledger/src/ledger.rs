@@ -111,7 +111,9 @@ impl Ledger {
             code,
             text: text.to_owned(),
         };
-        let first = batches.first().ok_or(beginning(RefusalCode::Malformed, "there is no batch"))?;
+        let first = batches
+            .first()
+            .ok_or(beginning(RefusalCode::Malformed, "there is no batch"))?;
         let genesis = first.events().first().and_then(|bytes| Event::decode(&bytes.0).ok());
         let Some(Body::Genesis(genesis)) = genesis.map(|event| event.body) else {
             return Err(beginning(RefusalCode::Malformed, "the first event is not genesis"));
@@ -169,7 +171,9 @@ impl Ledger {
         clock: fn() -> Timestamp,
     ) -> Result<Self, LedgerError> {
         let store = open_store(&config.directory)?;
-        let head = store.head()?.ok_or_else(|| LedgerError::Empty(config.directory.clone()))?;
+        let head = store
+            .head()?
+            .ok_or_else(|| LedgerError::Empty(config.directory.clone()))?;
         let keyring = recover_keyring(&store)?;
         let log_key = read_seed(&config.directory.join(LOG_KEY_FILE))?;
         check_names(config, &keyring, &log_key)?;
@@ -328,7 +332,8 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError::Store`].
     pub fn published(&self, since: u64) -> Result<Vec<PublishedBatch>, LedgerError> {
-        let place = |found: Result<(u64, u64), LedgerError>| found.map(|(first, count)| PublishedBatch { first, count });
+        let place =
+            |found: Result<(u64, u64), LedgerError>| found.map(|(first, count)| PublishedBatch { first, count });
         self.shared.store.batches(since).map(place).collect()
     }
 
@@ -376,7 +381,9 @@ fn open_store(directory: &Path) -> Result<Store, LedgerError> {
 fn recover_keyring(store: &Store) -> Result<Keyring, LedgerError> {
     let damaged = |rule| LedgerError::Damaged { rule };
     let read = |index: u64| -> Result<Event, LedgerError> {
-        let entry = store.entry(index)?.ok_or(damaged("an entry of a key batch is missing"))?;
+        let entry = store
+            .entry(index)?
+            .ok_or(damaged("an entry of a key batch is missing"))?;
         Event::decode(&entry).map_err(|_| damaged("an entry of a key batch cannot be read"))
     };
     let first = read(0)?;

@@ -131,7 +131,10 @@ pub fn approval_changes(
                 expires_us: request.expires.0,
                 decisions: Vec::new(),
             };
-            ended.into_iter().chain([ApprovalChange::Begins(leaf, record)]).collect()
+            ended
+                .into_iter()
+                .chain([ApprovalChange::Begins(leaf, record)])
+                .collect()
         }
         (Body::ApprovalExpired(_) | Body::Command(_) | Body::SessionClosed(_), _) => ended.into_iter().collect(),
         (Body::ApprovalDecided(decided), _) => vec![ApprovalChange::Decided(decided.request, index)],

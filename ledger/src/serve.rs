@@ -30,7 +30,12 @@ const HANDSHAKE_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10
 ///
 /// # Errors
 /// [`LedgerError::Tls`] when a file of the configuration is refused.
-pub async fn serve(router: Router, listener: TcpListener, tls: &Tls, stop: CancellationToken) -> Result<(), LedgerError> {
+pub async fn serve(
+    router: Router,
+    listener: TcpListener,
+    tls: &Tls,
+    stop: CancellationToken,
+) -> Result<(), LedgerError> {
     let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(server_config(tls)?));
     let connections = Arc::new(tokio::sync::Semaphore::new(CONNECTIONS_MAX));
     let tasks = TaskTracker::new();

@@ -19,7 +19,7 @@ use exhibit_schemas::cbor;
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::key::KeyId;
 use exhibit_schemas::wire::Standing;
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, WriteBatch};
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode};
 use serde::de::DeserializeOwned;
 
 use crate::error::LedgerError;
@@ -74,7 +74,7 @@ pub trait Durable: Send {
     ///
     /// # Errors
     /// Any failure to write or to sync.
-    fn commit(&mut self, batch: WriteBatch) -> Result<(), fjall::Error>;
+    fn commit(&mut self, batch: OwnedWriteBatch) -> Result<(), fjall::Error>;
 }
 
 /// The one commit of the product: fjall's journal, synced.
@@ -82,7 +82,7 @@ pub trait Durable: Send {
 pub struct SyncedCommit;
 
 impl Durable for SyncedCommit {
-    fn commit(&mut self, batch: WriteBatch) -> Result<(), fjall::Error> {
+    fn commit(&mut self, batch: OwnedWriteBatch) -> Result<(), fjall::Error> {
         batch.durability(Some(PersistMode::SyncAll)).commit()
     }
 }
@@ -90,7 +90,7 @@ impl Durable for SyncedCommit {
 /// What one commit writes.
 pub struct Commit<'a> {
     store: &'a Store,
-    batch: WriteBatch,
+    batch: OwnedWriteBatch,
 }
 
 impl Store {
@@ -99,7 +99,9 @@ impl Store {
     /// # Errors
     /// [`LedgerError::Locked`] when another process has it, [`LedgerError::Store`].
     pub fn open(directory: &Path) -> Result<Self, LedgerError> {
-        let opened = Database::builder(directory).max_journaling_size(JOURNAL_BYTES_MAX).open();
+        let opened = Database::builder(directory)
+            .max_journaling_size(JOURNAL_BYTES_MAX)
+            .open();
         let database = match opened {
             Err(fjall::Error::Locked) => return Err(LedgerError::Locked(directory.to_owned())),
             other => other?,
@@ -267,7 +269,7 @@ impl Commit<'_> {
     }
 
     /// What is to be committed.
-    pub fn into_batch(self) -> WriteBatch {
+    pub fn into_batch(self) -> OwnedWriteBatch {
         self.batch
     }
 }

@@ -53,6 +53,7 @@ async fn run(ledger: &Ledger, socket: &mut WebSocket) -> Result<(), StreamEnd> {
     next = catch_up(ledger, socket, next).await?;
     let mut under_way: VecDeque<oneshot::Receiver<Answer>> = VecDeque::new();
     loop {
+        let room = under_way.len() < UNDER_WAY_MAX;
         let oldest = async {
             match under_way.front_mut() {
                 Some(oldest) => oldest.await,
@@ -74,7 +75,7 @@ async fn run(ledger: &Ledger, socket: &mut WebSocket) -> Result<(), StreamEnd> {
                 Err(broadcast::error::RecvError::Lagged(_)) => next = catch_up(ledger, socket, next).await?,
                 Err(broadcast::error::RecvError::Closed) => return Err(StreamEnd::Stopped),
             },
-            message = receive(socket), if under_way.len() < UNDER_WAY_MAX => match message? {
+            message = receive(socket), if room => match message? {
                 Ok(Message::Append(append)) => under_way.push_back(ledger.submit(append).await),
                 Ok(_) => return refuse(socket, "only appends follow the hello").await,
                 Err(refusal) => return send(socket, &Message::Refusal(refusal)).await,
@@ -86,7 +87,9 @@ async fn run(ledger: &Ledger, socket: &mut WebSocket) -> Result<(), StreamEnd> {
 async fn hello(socket: &mut WebSocket) -> Result<Option<Hello>, StreamEnd> {
     match receive(socket).await? {
         Ok(Message::Hello(hello)) if hello.version == WIRE_VERSION => Ok(Some(hello)),
-        Ok(_) => refuse(socket, "a stream begins with a hello of version 1").await.map(|()| None),
+        Ok(_) => refuse(socket, "a stream begins with a hello of version 1")
+            .await
+            .map(|()| None),
         Err(refusal) => send(socket, &Message::Refusal(refusal)).await.map(|()| None),
     }
 }
@@ -128,5 +131,9 @@ async fn send(socket: &mut WebSocket, message: &Message) -> Result<(), StreamEnd
 }
 
 async fn refuse(socket: &mut WebSocket, cause: &str) -> Result<(), StreamEnd> {
-    send(socket, &Message::Refusal(refusal((0, 0), RefusalCode::Malformed, &cause))).await
+    send(
+        socket,
+        &Message::Refusal(refusal((0, 0), RefusalCode::Malformed, &cause)),
+    )
+    .await
 }

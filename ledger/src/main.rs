@@ -1,0 +1,120 @@
+//! The ledger as a daemon of its own. Proxies reach it over mutual TLS.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use exhibit_ledger::{Config, Ledger, LedgerError, api, follow, serve};
+use serde::Deserialize;
+use tokio_util::sync::CancellationToken;
+
+/// Runs the evidence ledger of Exhibit.
+#[derive(Parser)]
+#[command(name = "exhibit-ledger", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve the API until a signal to end.
+    Serve {
+        /// The configuration; its `[ledger]` section is read.
+        #[arg(long, value_name = "FILE", default_value = "exhibit.toml")]
+        config: PathBuf,
+    },
+}
+
+/// The file: the sections of the other programs are theirs to read.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    ledger: Config,
+    #[serde(rename = "proxy")]
+    _proxy: Option<toml::Table>,
+    #[serde(rename = "client")]
+    _client: Option<toml::Table>,
+}
+
+/// Why the daemon ends.
+#[derive(Debug, thiserror::Error)]
+enum DaemonError {
+    #[error("{path}: {reason}")]
+    Config { path: PathBuf, reason: String },
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    #[error("the search index cannot be opened: {0}")]
+    Search(#[from] exhibit_search::SearchError),
+    #[error("cannot listen on {address}: {error}")]
+    Listen {
+        address: std::net::SocketAddr,
+        error: std::io::Error,
+    },
+    #[error("signals cannot be watched: {0}")]
+    Signal(std::io::Error),
+}
+
+fn main() -> ExitCode {
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into()))
+        .with_writer(std::io::stderr)
+        .init();
+    let Arguments {
+        command: Command::Serve { config },
+    } = Arguments::parse();
+    let ran = tokio::runtime::Runtime::new()
+        .map_err(DaemonError::Signal)
+        .and_then(|runtime| runtime.block_on(run(&config)));
+    match ran {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error @ DaemonError::Config { .. }) => {
+            tracing::error!("{error}");
+            ExitCode::from(2)
+        }
+        Err(error) => {
+            tracing::error!("{error}");
+            ExitCode::from(3)
+        }
+    }
+}
+
+async fn run(path: &Path) -> Result<(), DaemonError> {
+    let refuse = |reason: String| DaemonError::Config {
+        path: path.to_owned(),
+        reason,
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| refuse(error.to_string()))?;
+    let file: File = toml::from_str(&text).map_err(|error| refuse(error.to_string()))?;
+    let config = file.ledger.relative_to(path.parent().unwrap_or(Path::new(".")));
+    let ledger = Ledger::open(&config)?;
+    let searcher = follow::follow(
+        &ledger,
+        &config.directory.join("search"),
+        &tokio::runtime::Handle::current(),
+    )?;
+    let address = config.listen;
+    let listener = tokio::net::TcpListener::bind(address)
+        .await
+        .map_err(|error| DaemonError::Listen { address, error })?;
+    tracing::info!(%address, size = %ledger.shared().head().size(), "the ledger listens");
+    let stop = CancellationToken::new();
+    let (mut interrupt, mut terminate) = signals().map_err(DaemonError::Signal)?;
+    let stopper = stop.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        stopper.cancel();
+    });
+    serve::serve(api::router(ledger.clone(), Some(searcher)), listener, &config.tls, stop).await?;
+    ledger.shutdown();
+    tracing::info!("the ledger ended");
+    Ok(())
+}
+
+fn signals() -> std::io::Result<(tokio::signal::unix::Signal, tokio::signal::unix::Signal)> {
+    use tokio::signal::unix::{SignalKind, signal};
+    Ok((signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?))
+}
