@@ -3,6 +3,7 @@
 use exhibit_schemas::cbor::Bytes;
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::access::{Action, Effect, Frame, Outcome};
+use exhibit_schemas::event::approval::Verdict;
 use exhibit_schemas::event::{Body, Event, Kind, Timestamp};
 use exhibit_tests::bundle_builder::clinic::{
     ALICE, BOB, CAROL, DAVE, LEDGER, POLICY, PROXY, SECOND_ADMINISTRATOR, SECOND_PROXY,
@@ -16,7 +17,7 @@ type Place = (usize, usize);
 type Change = fn(&Base, &mut Random) -> Mutant;
 
 /// Each class with how many of it are made.
-const CLASSES: [(Change, usize); 28] = [
+const CLASSES: [(Change, usize); 30] = [
     (decision_flipped, 20),
     (rule_renamed, 10),
     (facts_changed, 15),
@@ -45,6 +46,8 @@ const CLASSES: [(Change, usize); 28] = [
     (approval_of_other_command, 8),
     (approval_reused, 8),
     (requirement_lowered, 8),
+    (approval_after_execution, 8),
+    (refusal_ignored, 8),
 ];
 
 pub(crate) fn mutants(base: &Base, random: &mut Random) -> Vec<Mutant> {
@@ -517,6 +520,34 @@ fn requirement_lowered(base: &Base, random: &mut Random) -> Mutant {
         request,
         &[Code::ApprovalRequirement],
     )
+}
+
+/// A decision stands in the log only after the command that leans on it.
+fn approval_after_execution(base: &Base, random: &mut Random) -> Mutant {
+    let mut plan = base.plan();
+    let (command, _, decisions) = approval(&plan, random);
+    let batch = plan.batches.remove(random.pick(&decisions).0);
+    plan.batches.insert(command.0, batch);
+    let moved = (command.0 - 1, command.1);
+    at(base, "approval-after-execution", &plan, moved, &[Code::ApprovalMissing])
+}
+
+/// A person refuses first, and two others approve.
+fn refusal_ignored(base: &Base, random: &mut Random) -> Mutant {
+    let mut plan = base.plan();
+    let (command, request, decisions) = approval(&plan, random);
+    let mut refusal = plan.event(decisions[0]).clone();
+    let Body::ApprovalDecided(body) = &mut refusal.body else {
+        panic!("a decision was looked for");
+    };
+    body.verdict = Verdict::Deny;
+    let batch = Batch {
+        seed: ALICE,
+        events: vec![Planned::new(refusal)],
+    };
+    plan.batches.insert(request.0 + 1, batch);
+    let moved = (command.0 + 1, command.1);
+    at(base, "refusal-ignored", &plan, moved, &[Code::ApprovalRefused])
 }
 
 /// Another beginning, signed by everybody who may sign.
