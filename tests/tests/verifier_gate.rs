@@ -1,0 +1,321 @@
+//! What the real gate records is what the verifier accepts: the same rules on both ends, without a ledger in between.
+//!
+//! The recorder here keeps the gate's events in a plan; the plan is then sealed, laid out as a bundle, and verified.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that cannot go on fails, in its helpers too"
+)]
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use exhibit_gate::clock::Clock;
+use exhibit_gate::recorder::{Draft, Receipt, Recorder, Ticket, VerifiedDecision};
+use exhibit_gate::session::{EndStatus, Opening, Request, Ruling};
+use exhibit_gate::{Gate, GateError, Session};
+use exhibit_policy::mask::{CellKind, ColumnMask, MaskKey, Masked, RowMasker};
+use exhibit_policy::snapshot::Snapshot;
+use exhibit_schemas::digest::Digest;
+use exhibit_schemas::event::access::{Access, Action, Attribute, Column, Facts, Frame, Principal};
+use exhibit_schemas::event::approval::{ApprovalDecided, Verdict};
+use exhibit_schemas::event::trust::Role;
+use exhibit_schemas::event::{Body, Emitter, Event, Timestamp};
+use exhibit_schemas::key::Signer as _;
+use exhibit_schemas::keyring::KeyRecord;
+use exhibit_schemas::merkle::Index;
+use exhibit_tests::bundle_builder::clinic::{ALICE, CAROL, LOG, ORIGIN, POLICY, PROXY, START, clinic};
+use exhibit_tests::bundle_builder::{Batch, Plan, Planned, checkpoint, files, key, key_id, write_tar};
+use exhibit_verify::report::Report;
+use exhibit_verify::{Archive, Options, Outcome, verify};
+use tokio::sync::broadcast;
+
+/// A clock that moves a millisecond at each look.
+struct Ticking(AtomicU64);
+
+impl Clock for Ticking {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.0.fetch_add(1_000, Ordering::SeqCst))
+    }
+}
+
+struct Keeper {
+    plan: Mutex<Plan>,
+    clock: Arc<Ticking>,
+    decisions: broadcast::Sender<Arc<VerifiedDecision>>,
+}
+
+impl Keeper {
+    fn keep(&self, seed: u8, drafts: Vec<Draft>) -> Vec<Receipt> {
+        let planned = drafts.into_iter().map(|draft| {
+            Planned::new(Event {
+                time: self.clock.now(),
+                emitter: Emitter(key_id(seed), START + u64::from(seed)),
+                session: draft.session,
+                body: draft.body,
+            })
+        });
+        let events: Vec<_> = planned.collect();
+        let receipt = |planned: &Planned| Receipt {
+            index: Index(0),
+            leaf: planned.leaf,
+            time: planned.event.time,
+        };
+        let receipts = events.iter().map(receipt).collect();
+        self.plan.lock().unwrap().batches.push(Batch { seed, events });
+        receipts
+    }
+
+    /// A person decides about the request that was recorded last.
+    fn decide(&self, seed: u8, name: &str, verdict: Verdict) {
+        let body = {
+            let plan = self.plan.lock().unwrap();
+            let requests = plan.find(|event| matches!(event.body, Body::ApprovalRequested(_)));
+            let (batch, event) = *requests.last().unwrap();
+            let planned = &plan.batches[batch].events[event];
+            let Body::ApprovalRequested(request) = &planned.event.body else {
+                panic!("a request was looked for");
+            };
+            ApprovalDecided {
+                request: planned.leaf,
+                command: request.command,
+                session: planned.event.session.unwrap().0,
+                target: request.target.clone(),
+                policy: request.decision.policy,
+                expires: request.expires,
+                verdict,
+                reason: "reviewed".into(),
+            }
+        };
+        let draft = Draft {
+            session: None,
+            body: body.clone().into(),
+        };
+        let receipt = self.keep(seed, vec![draft])[0];
+        let signer = KeyRecord {
+            key: key(seed).public_key(),
+            role: Role::Person,
+            name: name.into(),
+            groups: vec!["dba".into()],
+            enrolled: Index(0),
+            ended: None,
+        };
+        let decision = VerifiedDecision {
+            leaf: receipt.leaf,
+            time: receipt.time,
+            signer,
+            body,
+        };
+        self.decisions.send(Arc::new(decision)).map(|_| ()).unwrap();
+    }
+}
+
+impl Recorder for Keeper {
+    fn submit(&self, drafts: Vec<Draft>) -> Result<Ticket, GateError> {
+        let receipts = self.keep(PROXY, drafts);
+        Ok(Box::pin(async move { Ok(receipts) }))
+    }
+
+    fn decisions(&self) -> broadcast::Receiver<Arc<VerifiedDecision>> {
+        self.decisions.subscribe()
+    }
+}
+
+async fn open(gate: &Gate) -> Session {
+    let opening = Opening {
+        target: "clinic".into(),
+        protocol: "postgres".into(),
+        principal: Principal {
+            method: "api-key".into(),
+            issuer: "api-keys.toml".into(),
+            subject: "ci-agent".into(),
+            client_id: None,
+            groups: Vec::new(),
+            evidence: Digest::of(b"key"),
+        },
+        peer: "127.0.0.1:1".into(),
+        transport: "TLSv1.3".into(),
+        client: None,
+    };
+    gate.open(opening).await.unwrap()
+}
+
+fn request(statement: &str, action: Action) -> Request {
+    Request {
+        statement: statement.into(),
+        exact: statement.as_bytes().to_vec(),
+        facts: Facts {
+            accesses: vec![Access(action, Some("public.patients".into()))],
+            attributes: [("no_where".to_owned(), Attribute::Bool(true))].into(),
+        },
+        parameters: Vec::new(),
+    }
+}
+
+fn masker(snapshot: &Snapshot) -> (Vec<Column>, RowMasker) {
+    let kinds = [
+        ("id", CellKind::Text),
+        ("ssn", CellKind::Text),
+        ("last_name", CellKind::Json),
+    ];
+    let kinds = kinds
+        .into_iter()
+        .chain([("mrn", CellKind::Opaque), ("birth_date", CellKind::Date)]);
+    let (mut columns, mut masks) = (Vec::new(), Vec::new());
+    for (name, kind) in kinds {
+        let origin = format!("public.patients.{name}");
+        let mask = snapshot.mask("clinic", &origin);
+        columns.push(Column {
+            name: name.into(),
+            data_type: "text".into(),
+            origin: Some(origin),
+            technique: mask.map(|mask| mask.technique.as_str().to_owned()),
+            mask: mask.map(|mask| mask.name.clone()),
+        });
+        masks.push(mask.map(|mask| ColumnMask {
+            mask: mask.name.clone(),
+            technique: mask.technique.clone(),
+            kind,
+        }));
+    }
+    (columns, RowMasker::new(masks, MaskKey::new([7; 32])))
+}
+
+/// Reads rows through the masks, one of them too long for a row frame; ends the reply or leaves it open.
+async fn read(session: &mut Session, ends: bool) {
+    let Ruling::Permit(permit) = session.decide(request("SELECT * FROM patients", Action::Read)) else {
+        panic!("reads are allowed");
+    };
+    let recorded = session.record(vec![permit]).await.unwrap();
+    let mut reply = session.reply(&recorded[0]);
+    let (columns, mut masker) = masker(&session.gate().policy());
+    let cells = |ssn: &[u8]| [&b"1"[..], ssn, b"\"Lovelace\"", b"MRN-1", b"1970-07-15"].map(|cell| Some(cell.to_vec()));
+    let mut frames = vec![Masked::framing(b"T".to_vec())];
+    for _ in 0..3 {
+        frames.push(masker.row(cells(b"987-65-4321").into()).unwrap());
+    }
+    let long = masker.row(cells(&[b'9'; 50_000]).into()).unwrap();
+    frames.push(long.framed(|frame| match frame {
+        Frame::Row(cells) => cells.iter().flatten().flat_map(|cell| cell.0.clone()).collect(),
+        Frame::Verbatim(bytes) => bytes.0.clone(),
+    }));
+    session
+        .release(&mut reply, Some(columns), frames)
+        .durable()
+        .await
+        .unwrap();
+    if ends {
+        let frames = vec![Masked::framing(b"C".to_vec())];
+        let masked = masker.masked().clone();
+        let releasing = session.finish(reply, frames, EndStatus::Complete, None, masked);
+        releasing.durable().await.unwrap();
+    }
+}
+
+async fn denied(session: &mut Session) {
+    let Ruling::Denial(denial) = session.decide(request("DELETE FROM patients", Action::Delete)) else {
+        panic!("mass deletes are denied");
+    };
+    let recorded = session.refuse(denial).await.unwrap();
+    finish(session, session.reply(&recorded), EndStatus::Failed).await;
+}
+
+async fn finish(session: &mut Session, reply: exhibit_gate::session::Reply, status: EndStatus) {
+    let frames = vec![Masked::framing(b"Z".to_vec())];
+    let releasing = session.finish(reply, frames, status, None, BTreeMap::new());
+    releasing.durable().await.unwrap();
+}
+
+/// Asks people, who answer as given; nobody answers where `None`.
+async fn asked(session: &mut Session, keeper: &Keeper, verdict: Option<Verdict>) {
+    let Ruling::Pending(pending) = session.decide(request("ALTER TABLE patients ADD x text", Action::Define)) else {
+        panic!("changes of the schema are asked about");
+    };
+    let asked = session.ask(pending).await.unwrap();
+    let answered = match verdict {
+        None => session.wait(asked, async {}).await.unwrap(),
+        Some(verdict) => {
+            keeper.decide(ALICE, "alice", verdict);
+            keeper.decide(CAROL, "carol", verdict);
+            session.wait(asked, std::future::pending()).await.unwrap()
+        }
+    };
+    match answered {
+        Ok(permit) => {
+            assert_eq!(verdict, Some(Verdict::Approve));
+            let recorded = session.record(vec![permit]).await.unwrap();
+            finish(session, session.reply(&recorded[0]), EndStatus::Complete).await;
+        }
+        Err(denial) => {
+            assert_ne!(verdict, Some(Verdict::Approve));
+            let recorded = session.refuse(denial).await.unwrap();
+            finish(session, session.reply(&recorded), EndStatus::Failed).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_the_gate_records_verifies() {
+    let clinic = clinic(0);
+    let clock = Arc::new(Ticking(AtomicU64::new(START + 1_000_000)));
+    let keeper = Arc::new(Keeper {
+        plan: Mutex::new(clinic.plan),
+        clock: Arc::clone(&clock),
+        decisions: broadcast::channel(16).0,
+    });
+    let snapshot = Snapshot::parse(POLICY.as_bytes()).unwrap();
+    let policy = (POLICY.as_bytes().to_vec(), snapshot);
+    let recorder: Arc<dyn Recorder> = Arc::clone(&keeper) as Arc<dyn Recorder>;
+    let gate = Gate::start(policy, recorder, clock, MaskKey::new([7; 32]), [8; 32])
+        .await
+        .unwrap();
+    gate.record_catalog("clinic", &[b'c'; 130_000]).await.unwrap();
+    let mut session = open(&gate).await;
+    read(&mut session, true).await;
+    denied(&mut session).await;
+    for verdict in [Some(Verdict::Approve), Some(Verdict::Deny), None] {
+        asked(&mut session, &keeper, verdict).await;
+    }
+    session.close("agent").await.unwrap();
+    let mut dropped = open(&gate).await;
+    read(&mut dropped, false).await;
+    drop(dropped);
+
+    let entries = keeper.plan.lock().unwrap().build().entries;
+    let bundle = files(&entries, checkpoint(&entries, ORIGIN, LOG).note(), &clinic.anchors);
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("bundle.tar");
+    write_tar(&path, &bundle).unwrap();
+    let options = Options {
+        heads: &[],
+        evidence: true,
+        progress: &mut |_| {},
+    };
+    let outcome = verify(&Archive::open(&path).unwrap(), &clinic.anchors, options).unwrap();
+    let findings: Vec<_> = outcome
+        .list()
+        .iter()
+        .map(|finding| (finding.code.as_str(), &finding.detail))
+        .collect();
+    // Carol's refusal after alice's is one too many, and does not matter.
+    assert_eq!(findings, []);
+    let Outcome::Verified(verified) = &outcome else {
+        panic!("a bundle without findings is verified");
+    };
+    let outcomes: Vec<_> = verified
+        .get()
+        .evidence
+        .commands
+        .iter()
+        .map(|line| line.outcome.as_str())
+        .collect();
+    assert_eq!(
+        outcomes,
+        ["allowed", "denied", "approved", "refused", "expired", "allowed"]
+    );
+    assert_eq!(verified.get().evidence.commands[5].status.as_deref(), Some("cut"));
+    assert!(!Report::of(&outcome).json().contains("987-65-4321"));
+}
