@@ -249,6 +249,7 @@ fn token(domain: &str, value: &[u8], key: &MaskKey) -> String {
 #[cfg(test)]
 mod tests {
     use exhibit_schemas::event::access::Frame;
+    use proptest::prelude::*;
 
     use super::{CellKind, ColumnMask, MaskError, MaskKey, RowMasker, Technique};
 
@@ -304,5 +305,52 @@ mod tests {
         let mut masker = RowMasker::new(vec![None], MaskKey::new([7; 32]));
         let wanted = Err(MaskError::Width { found: 2, wanted: 1 });
         assert_eq!(masker.row(vec![None, None]), wanted);
+    }
+
+    /// Any technique and kind of cell.
+    fn column() -> impl Strategy<Value = (Technique, CellKind)> {
+        let technique = prop_oneof![
+            Just(Technique::Redact),
+            Just(Technique::Null),
+            Just(Technique::Year),
+            (1_usize..=8).prop_map(|keep| Technique::Partial { keep }),
+            Just(Technique::Token { domain: "d".into() }),
+        ];
+        let kind = prop_oneof![
+            Just(CellKind::Text),
+            Just(CellKind::Json),
+            Just(CellKind::Date),
+            Just(CellKind::Opaque),
+        ];
+        (technique, kind)
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_masking_panic((technique, kind) in column(), value: Vec<u8>) {
+            let column = ColumnMask { mask: "m".into(), technique, kind };
+            let mut masker = RowMasker::new(vec![Some(column)], MaskKey::new([7; 32]));
+            prop_assert!(masker.row(vec![Some(value)]).is_ok());
+        }
+
+        #[test]
+        fn redact_and_token_never_hold_the_value(value in "[A-Z][g-z]{3,40}") {
+            // Capitals and letters past `f` stand in neither a token nor the redacted mark.
+            for technique in [Technique::Redact, Technique::Token { domain: "d".into() }] {
+                for kind in [CellKind::Text, CellKind::Json, CellKind::Date, CellKind::Opaque] {
+                    let shown = masked(technique.clone(), kind, &value).unwrap_or_default();
+                    prop_assert!(!shown.contains(&value), "{technique:?} {kind:?}");
+                }
+            }
+        }
+
+        #[test]
+        fn partial_shows_at_most_keep_letters_and_half_of_them(value in "[a-z0-9é.-]{0,40}", keep in 1_usize..=8) {
+            let shown = masked(Technique::Partial { keep }, CellKind::Text, &value).unwrap();
+            let letters = |text: &str| text.chars().filter(|one| one.is_alphanumeric()).count();
+            prop_assert!(letters(&shown) <= keep);
+            prop_assert!(letters(&shown) * 2 <= letters(&value));
+            prop_assert_eq!(shown.chars().count(), value.chars().count());
+        }
     }
 }
