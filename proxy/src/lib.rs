@@ -1,1 +1,13 @@
-//! The proxy daemon: configuration, listeners, and one protocol crate per target kind.
+//! The proxy daemon: configuration, and the parts that every listener shares.
+//!
+//! [`Config`] is the `[proxy]` section of `exhibit.toml`; [`Proxy::start`] reads the keys, the policy, the API keys and the
+//! trust anchors, links the ledger, and opens the gate. A listener takes [`Proxy::gate`] and [`Proxy::api_keys`].
+//!
+//! Not here: protocols, and how the process of `exhibit up` makes its pipe to the ledger.
+
+pub mod config;
+pub mod secret;
+pub mod start;
+
+pub use config::Config;
+pub use start::{Proxy, ProxyError};

@@ -1,0 +1,230 @@
+//! The `[proxy]` section of `exhibit.toml`: unknown keys are refused, paths are relative to the file.
+//!
+//! ```toml
+//! [proxy]
+//! directory = "proxy"             # proxy.key, digest.key, mask.key, and the link's state
+//! policy = "policy.toml"
+//! api_keys = "api-keys.toml"
+//! trust = "trust.toml"
+//! ledger = { url = "https://127.0.0.1:7443", certificate = "tls/proxy.pem", key = "tls/proxy.key", ca = "tls/ca.pem" }
+//!
+//! [[proxy.postgres]]
+//! target = "clinic"
+//! listen = "127.0.0.1:6432"
+//! tls = { certificate = "tls/proxy.pem", key = "tls/proxy.key" }
+//! server = { host = "127.0.0.1", port = 5432, user = "exhibit", password_file = "secrets/clinic.password", tls = "off" }
+//! ```
+//!
+//! Not here: reading the files that it names.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+/// The `[proxy]` section.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Where `proxy.key`, `digest.key`, `mask.key` and the link's state are.
+    pub directory: PathBuf,
+    /// The policy.
+    pub policy: PathBuf,
+    /// The API keys of agents.
+    pub api_keys: PathBuf,
+    /// The trust anchors.
+    pub trust: PathBuf,
+    /// The ledger of another process; absent where both run in one.
+    pub ledger: Option<LedgerConfig>,
+    /// Listeners for PostgreSQL.
+    #[serde(default)]
+    pub postgres: Vec<PostgresConfig>,
+}
+
+/// How the ledger of another process is reached.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LedgerConfig {
+    /// `https://host:port`.
+    pub url: String,
+    /// Our certificate, PEM.
+    pub certificate: PathBuf,
+    /// Its key, PEM.
+    pub key: PathBuf,
+    /// Who vouches for the ledger's certificate, PEM.
+    pub ca: PathBuf,
+}
+
+/// One listener for PostgreSQL.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PostgresConfig {
+    /// Name of the target in the policy.
+    pub target: String,
+    /// Where agents connect.
+    pub listen: SocketAddr,
+    /// What agents see.
+    pub tls: ListenTls,
+    /// The database.
+    pub server: PostgresServer,
+}
+
+/// Certificate and key of a listener.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListenTls {
+    /// PEM.
+    pub certificate: PathBuf,
+    /// PEM.
+    pub key: PathBuf,
+}
+
+/// A database server.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PostgresServer {
+    /// Host name or address.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// The user that the proxy is there.
+    pub user: String,
+    /// File with its password.
+    pub password_file: PathBuf,
+    /// How the server is verified.
+    pub tls: ServerTls,
+    /// Who vouches for the server's certificate, PEM.
+    pub ca: Option<PathBuf>,
+}
+
+/// How a server is verified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ServerTls {
+    /// Certificate and host name.
+    VerifyFull,
+    /// Certificate alone.
+    VerifyCa,
+    /// No TLS; for a loopback address only.
+    Off,
+}
+
+/// Why a section is refused.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum ConfigError {
+    /// Two listeners share an address.
+    #[error("proxy.postgres: {0} is listened on twice")]
+    ListenTwice(SocketAddr),
+    /// The connection to a server would be open to the network.
+    #[error("proxy.postgres `{target}`: tls = \"off\" is for 127.0.0.1 and ::1, not for `{host}`")]
+    OpenServer {
+        /// The target.
+        target: String,
+        /// The host.
+        host: String,
+    },
+    /// A server cannot be verified.
+    #[error("proxy.postgres `{target}`: a verified server needs `ca`")]
+    NoAuthority {
+        /// The target.
+        target: String,
+    },
+}
+
+impl Config {
+    /// Makes every path relative to `base`, and checks what fits together.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for the first fault.
+    pub fn resolve(mut self, base: &Path) -> Result<Self, ConfigError> {
+        let mut paths = vec![
+            &mut self.directory,
+            &mut self.policy,
+            &mut self.api_keys,
+            &mut self.trust,
+        ];
+        if let Some(ledger) = &mut self.ledger {
+            paths.extend([&mut ledger.certificate, &mut ledger.key, &mut ledger.ca]);
+        }
+        for listener in &mut self.postgres {
+            paths.extend([&mut listener.tls.certificate, &mut listener.tls.key]);
+            paths.push(&mut listener.server.password_file);
+            paths.extend(&mut listener.server.ca);
+        }
+        for path in paths {
+            *path = base.join(&*path);
+        }
+        let mut seen = std::collections::BTreeSet::new();
+        for PostgresConfig {
+            target, listen, server, ..
+        } in &self.postgres
+        {
+            // Port 0 asks the system for a free one, which is another one each time.
+            if listen.port() != 0 && !seen.insert(*listen) {
+                return Err(ConfigError::ListenTwice(*listen));
+            }
+            match server.tls {
+                ServerTls::Off if !["127.0.0.1", "::1"].contains(&server.host.as_str()) => {
+                    let (target, host) = (target.clone(), server.host.clone());
+                    return Err(ConfigError::OpenServer { target, host });
+                }
+                ServerTls::VerifyFull | ServerTls::VerifyCa if server.ca.is_none() => {
+                    return Err(ConfigError::NoAuthority { target: target.clone() });
+                }
+                ServerTls::Off | ServerTls::VerifyFull | ServerTls::VerifyCa => {}
+            }
+        }
+        Ok(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::Config;
+
+    const SECTION: &str = r#"
+directory = "proxy"
+policy = "policy.toml"
+api_keys = "api-keys.toml"
+trust = "/etc/trust.toml"
+[[postgres]]
+target = "clinic"
+listen = "127.0.0.1:6432"
+tls = { certificate = "tls/proxy.pem", key = "tls/proxy.key" }
+server = { host = "127.0.0.1", port = 5432, user = "exhibit", password_file = "p", tls = "off" }
+"#;
+
+    fn check(from: &str, to: &str, wanted: &str) {
+        assert!(SECTION.contains(from), "{from}");
+        let error = match toml::from_str::<Config>(&SECTION.replacen(from, to, 1)) {
+            Ok(config) => config.resolve(Path::new("/x")).unwrap_err().to_string(),
+            Err(error) => error.to_string(),
+        };
+        assert!(error.contains(wanted), "{error}");
+    }
+
+    #[test]
+    fn paths_are_relative_to_the_file() {
+        let config = toml::from_str::<Config>(SECTION)
+            .unwrap()
+            .resolve(Path::new("/x"))
+            .unwrap();
+        assert_eq!(config.policy, Path::new("/x/policy.toml"));
+        assert_eq!(config.trust, Path::new("/etc/trust.toml"));
+        assert_eq!(config.postgres[0].server.password_file, Path::new("/x/p"));
+    }
+
+    #[test]
+    fn a_section_is_refused_whole() {
+        check("policy =", "polizy =", "polizy");
+        check("port = 5432,", "", "port");
+        check("host = \"127.0.0.1\"", "host = \"db\"", "is for 127.0.0.1");
+        check("\"off\"", "\"verify-full\"", "needs `ca`");
+        check("\"off\"", "\"prefer\"", "prefer");
+        let listener = SECTION.split_once("[[postgres]]").unwrap().1;
+        let twice = format!("[[postgres]]{listener}[[postgres]]");
+        check("[[postgres]]", &twice, "listened on twice");
+    }
+}

@@ -1,0 +1,171 @@
+//! Starting and stopping what every listener shares.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use exhibit_gate::clock::SystemClock;
+use exhibit_gate::link::connect::{Connect, TlsConnect};
+use exhibit_gate::link::{Link, LinkConfig};
+use exhibit_gate::recorder::Recorder;
+use exhibit_gate::{Gate, GateError};
+use exhibit_identity::ApiKeys;
+use exhibit_policy::mask::MaskKey;
+use exhibit_policy::snapshot::{PolicyError, Snapshot};
+use exhibit_schemas::bundle::{TrustAnchors, TrustError};
+use exhibit_schemas::key::SecretKey;
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+
+use crate::config::{Config, LedgerConfig};
+use crate::secret::{self, SecretError};
+
+/// Why a proxy does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ProxyError {
+    /// A file cannot be read.
+    #[error("{}: {error}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        error: std::io::Error,
+    },
+    /// A secret file is refused.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// The policy is refused.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    /// The API keys are refused.
+    #[error(transparent)]
+    ApiKeys(#[from] exhibit_identity::IdentityError),
+    /// The trust anchors are refused.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
+    /// A listener's target is not in the policy, or of another protocol.
+    #[error("proxy.postgres names target `{0}`, which the policy does not define for the protocol postgres")]
+    Target(String),
+    /// The ledger's address or the TLS files cannot be used.
+    #[error("proxy.ledger: {0}")]
+    Ledger(String),
+    /// The gate does not open.
+    #[error(transparent)]
+    Gate(#[from] GateError),
+}
+
+/// What every listener shares.
+pub struct Proxy {
+    gate: Gate,
+    api_keys: Arc<ApiKeys>,
+    link: Arc<Link>,
+}
+
+impl Proxy {
+    /// Reads the files, links the ledger and opens the gate: the policy's snapshot is durable when this returns.
+    ///
+    /// # Errors
+    /// [`ProxyError`].
+    pub async fn start(config: &Config, connect: Arc<dyn Connect>) -> Result<Self, ProxyError> {
+        let policy = read(&config.policy)?;
+        let snapshot = Snapshot::parse(&policy)?;
+        for listener in &config.postgres {
+            let known = |target: &exhibit_policy::snapshot::Target| {
+                target.name == listener.target && target.protocol == "postgres"
+            };
+            if !snapshot.targets().iter().any(known) {
+                return Err(ProxyError::Target(listener.target.clone()));
+            }
+        }
+        let api_keys = ApiKeys::parse(&text(&config.api_keys)?)?;
+        let trust = TrustAnchors::parse(&text(&config.trust)?)?;
+        let key = |name: &str| secret::read(&config.directory.join(name));
+        let (event_key, digest_key, mask_key) = (key("proxy.key")?, key("digest.key")?, key("mask.key")?);
+        let clock = Arc::new(SystemClock);
+        let link = Link::start(LinkConfig {
+            connect,
+            key: SecretKey::from_seed(&event_key),
+            trust,
+            clock: clock.clone(),
+            state: config.directory.join("link.state"),
+        });
+        let link = Arc::new(link.await?);
+        let recorder: Arc<dyn Recorder> = link.clone();
+        let gate = Gate::start(
+            (policy, snapshot),
+            recorder,
+            clock,
+            MaskKey::new(*mask_key),
+            *digest_key,
+        )
+        .await?;
+        Ok(Self {
+            gate,
+            api_keys: Arc::new(api_keys),
+            link,
+        })
+    }
+
+    /// The gate.
+    pub fn gate(&self) -> &Gate {
+        &self.gate
+    }
+
+    /// The API keys of agents.
+    pub fn api_keys(&self) -> Arc<ApiKeys> {
+        Arc::clone(&self.api_keys)
+    }
+
+    /// Ends the link; call it after every listener has closed its sessions. What they recorded is durable or has failed
+    /// when this returns.
+    pub async fn shutdown(self) {
+        self.link.shutdown().await;
+    }
+}
+
+/// The way to a ledger in another process, over mutual TLS.
+///
+/// # Errors
+/// [`ProxyError::Ledger`].
+pub fn tls_connect(config: &LedgerConfig) -> Result<Arc<dyn Connect>, ProxyError> {
+    let refuse =
+        |path: &Path, error: &dyn std::fmt::Display| ProxyError::Ledger(format!("{}: {error}", path.display()));
+    let authority = config
+        .url
+        .strip_prefix("https://")
+        .map(|rest| rest.trim_end_matches('/'));
+    let address = || ProxyError::Ledger("`url` is https://host:port".to_owned());
+    let authority = authority.ok_or_else(address)?;
+    let (host, _port) = authority.rsplit_once(':').ok_or_else(address)?;
+    let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned()).map_err(|_| address())?;
+    let certificates = |path: &Path| -> Result<Vec<_>, ProxyError> {
+        let read = CertificateDer::pem_file_iter(path).map_err(|error| refuse(path, &error))?;
+        read.collect::<Result<_, _>>().map_err(|error| refuse(path, &error))
+    };
+    let mut roots = rustls::RootCertStore::empty();
+    for certificate in certificates(&config.ca)? {
+        roots.add(certificate).map_err(|error| refuse(&config.ca, &error))?;
+    }
+    let key = PrivateKeyDer::from_pem_file(&config.key).map_err(|error| refuse(&config.key, &error))?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let tls = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| ProxyError::Ledger(error.to_string()))?
+        .with_root_certificates(roots)
+        .with_client_auth_cert(certificates(&config.certificate)?, key)
+        .map_err(|error| refuse(&config.certificate, &error))?;
+    Ok(Arc::new(TlsConnect::new(authority.to_owned(), name, Arc::new(tls))))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, ProxyError> {
+    std::fs::read(path).map_err(|error| ProxyError::File {
+        path: path.to_owned(),
+        error,
+    })
+}
+
+fn text(path: &Path) -> Result<String, ProxyError> {
+    std::fs::read_to_string(path).map_err(|error| ProxyError::File {
+        path: path.to_owned(),
+        error,
+    })
+}
