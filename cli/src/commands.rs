@@ -6,6 +6,9 @@ mod export;
 mod init;
 mod key;
 mod policy;
+mod replay;
+mod search;
+mod sessions;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -43,6 +46,9 @@ enum Command {
     Approvals(approvals::Arguments),
     Approve(approve::Arguments),
     Deny(approve::Arguments),
+    Search(search::Arguments),
+    Sessions(sessions::Arguments),
+    Replay(replay::Arguments),
     Export(export::Arguments),
     #[command(subcommand)]
     Key(key::Command),
@@ -61,6 +67,9 @@ pub(crate) fn run(arguments: Arguments, output: &mut Output) -> Result<ExitCode,
         Command::Approvals(command) => wait(approvals::run(command, &config()?, output)),
         Command::Approve(command) => wait(approve::run(command, Verdict::Approve, &config()?, output)),
         Command::Deny(command) => wait(approve::run(command, Verdict::Deny, &config()?, output)),
+        Command::Search(command) => wait(search::run(command, &config()?, output)),
+        Command::Sessions(command) => wait(sessions::run(command, &config()?, output)),
+        Command::Replay(command) => wait(replay::run(command, &config()?, output)),
         Command::Export(command) => wait(export::run(command, &config()?, output)),
         Command::Key(command) => wait(key::run(command, &config()?, output)),
         Command::Policy(command) => policy::run(command, output),

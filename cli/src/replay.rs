@@ -1,0 +1,446 @@
+//! A session as people read it: its events in order, with the tables that were released.
+//!
+//! Everything that came from an agent or a target goes through [`printable`]. Tables are drawn from the recorded rows; a
+//! column that was masked carries a `*`. Bytes that are no rows show only their number: they are the protocol's own.
+//!
+//! Not here: proof. `exhibit-verify` checks seals, roots and decisions; this reads.
+
+use exhibit_schemas::cbor::Bytes;
+use exhibit_schemas::event::access::{
+    Access, Column, Command, DecisionRecord, Frame, ResponseChunk, ResponseEnd, SessionClosed, SessionOpened,
+};
+use exhibit_schemas::event::approval::{ApprovalDecided, ApprovalExpired, ApprovalRequested, Verdict};
+use exhibit_schemas::event::{Body, Event, SessionId};
+use serde_json::json;
+
+use crate::output::printable;
+
+/// Characters of a cell that are shown; a table of five columns then fits 200 characters.
+const CELL_CHARACTERS: usize = 36;
+
+/// One event of a session.
+pub(crate) struct Entry {
+    /// Its index in the log.
+    pub(crate) index: u64,
+    /// Names of the people who decided it, or whose decisions permit it, as the ledger's index says.
+    pub(crate) people: Vec<String>,
+    /// The event.
+    pub(crate) event: Event,
+}
+
+/// Why events are not one whole session.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub(crate) enum ReplayError {
+    /// An event of another session, or of none.
+    #[error("entry {index} does not belong to the session")]
+    Foreign {
+        /// Its index.
+        index: u64,
+    },
+    /// A number is missing or comes twice.
+    #[error("entry {index} has the number {found} in its session, where {wanted} comes next")]
+    Gap {
+        /// Its index.
+        index: u64,
+        /// The number that it has.
+        found: u64,
+        /// The number that comes next.
+        wanted: u64,
+    },
+    /// The first event opens no session.
+    #[error("the session does not begin with its opening")]
+    NotOpened,
+}
+
+/// Checks that the events are of this session, from its opening on, without a gap.
+///
+/// # Errors
+/// [`ReplayError`].
+pub(crate) fn check(session: SessionId, entries: &[Entry]) -> Result<(), ReplayError> {
+    let mut next = 0;
+    for Entry { index, event, .. } in entries {
+        let index = *index;
+        let place = match (&event.body, event.session) {
+            (Body::ApprovalDecided(decided), _) if decided.session == session => continue,
+            (Body::Hold(hold), _) if hold.session == session => continue,
+            (_, Some(place)) if place.0 == session => place.1,
+            _ => return Err(ReplayError::Foreign { index }),
+        };
+        if place != next {
+            return Err(ReplayError::Gap {
+                index,
+                found: place,
+                wanted: next,
+            });
+        }
+        if place == 0 && !matches!(event.body, Body::SessionOpened(_)) {
+            return Err(ReplayError::NotOpened);
+        }
+        next += 1;
+    }
+    if next == 0 {
+        return Err(ReplayError::NotOpened);
+    }
+    Ok(())
+}
+
+/// The whole session.
+pub(crate) fn timeline(session: SessionId, entries: &[Entry], rows: usize) -> String {
+    let mut lines = vec![format!("session {session}")];
+    let start = entries.first().map_or(0, |entry| entry.event.time.0);
+    for entry in entries {
+        let after = entry.event.time.0.saturating_sub(start);
+        let head = format!(
+            "{:>6}  +{}.{:06} s  {}",
+            entry.index,
+            after / 1_000_000,
+            after % 1_000_000,
+            entry.event.kind()
+        );
+        lines.push(head);
+        lines.extend(describe(entry, rows).into_iter().map(|line| format!("        {line}")));
+    }
+    if !entries
+        .iter()
+        .any(|entry| matches!(entry.event.body, Body::SessionClosed(_)))
+    {
+        lines.push("no end is recorded, or it is not indexed yet".to_owned());
+    }
+    lines.join("\n")
+}
+
+/// One event in lines that no value can break out of.
+fn describe(entry: &Entry, rows: usize) -> Vec<String> {
+    let mut lines = Lines(Vec::new());
+    match &entry.event.body {
+        Body::SessionOpened(opened) => opening(&mut lines, entry, opened),
+        Body::SessionClosed(SessionClosed {
+            reason,
+            commands,
+            bytes,
+        }) => lines.add(&format!("by {reason}, after {commands} commands and {bytes} bytes")),
+        Body::Command(command) => describe_command(&mut lines, entry, command),
+        Body::ApprovalRequested(requested) => {
+            let ApprovalRequested {
+                statement,
+                decision,
+                requirement,
+                expires,
+                ..
+            } = requested;
+            lines.add(statement);
+            lines.add(&ruling(decision));
+            lines.add(&format!(
+                "asks {} of {} until {}",
+                requirement.people,
+                requirement.groups.join(", "),
+                moment(expires.0)
+            ));
+        }
+        Body::ApprovalDecided(ApprovalDecided { verdict, reason, .. }) => {
+            let word = match verdict {
+                Verdict::Approve => "approved",
+                Verdict::Deny => "denied",
+            };
+            let key = entry.event.emitter.0;
+            lines.add(&format!("{word} by {} (key {key}): {reason}", names(&entry.people)));
+        }
+        Body::ApprovalExpired(ApprovalExpired { reason, .. }) => lines.add(&format!("by {reason}")),
+        Body::ResponseChunk(chunk) => table(&mut lines, chunk, rows),
+        Body::ResponseEnd(end) => ending(&mut lines, end),
+        Body::Fault(fault) => lines.add(&format!("{}: {}", fault.place, fault.text)),
+        Body::Hold(hold) => lines.add(&hold.reason),
+        _ => {}
+    }
+    lines.0
+}
+
+/// One event as a JSON object of a stable shape: `index`, `time_us`, `kind`, and what its kind holds. Cells are strings,
+/// `null`, or `{"hex": …}` where they are no text.
+pub(crate) fn to_json(entry: &Entry) -> serde_json::Value {
+    let mut value = body_json(entry);
+    if let Some(object) = value.as_object_mut() {
+        object.insert("index".to_owned(), entry.index.into());
+        object.insert("time_us".to_owned(), entry.event.time.0.into());
+        object.insert("kind".to_owned(), entry.event.kind().as_str().into());
+    }
+    value
+}
+
+fn body_json(entry: &Entry) -> serde_json::Value {
+    match &entry.event.body {
+        Body::SessionOpened(opened) => json!({
+            "agent": opened.principal.subject,
+            "method": opened.principal.method,
+            "issuer": opened.principal.issuer,
+            "groups": opened.principal.groups,
+            "target": opened.target,
+            "protocol": opened.protocol,
+            "peer": opened.peer,
+            "transport": opened.transport,
+            "client": opened.client,
+        }),
+        Body::SessionClosed(closed) => json!({
+            "reason": closed.reason,
+            "commands": closed.commands,
+            "bytes": closed.bytes,
+        }),
+        Body::Command(command) => json!({
+            "statement": command.statement,
+            "accesses": accesses(&command.facts.accesses),
+            "decision": command.decision.effect.as_str(),
+            "rule": command.decision.rule,
+            "reason": command.decision.reason,
+            "outcome": command.outcome.as_str(),
+            "approvers": entry.people,
+        }),
+        Body::ApprovalRequested(requested) => json!({
+            "statement": requested.statement,
+            "accesses": accesses(&requested.facts.accesses),
+            "rule": requested.decision.rule,
+            "reason": requested.decision.reason,
+            "groups": requested.requirement.groups,
+            "people": requested.requirement.people,
+            "expires_us": requested.expires.0,
+        }),
+        Body::ApprovalDecided(decided) => json!({
+            "verdict": decided.verdict.as_str(),
+            "reason": decided.reason,
+            "approvers": entry.people,
+            "key": entry.event.emitter.0.to_string(),
+        }),
+        Body::ApprovalExpired(expired) => json!({ "reason": expired.reason }),
+        Body::ResponseChunk(chunk) => chunk_json(chunk),
+        Body::ResponseEnd(end) => json!({
+            "command": end.command,
+            "status": end.status,
+            "code": end.code,
+            "rows": end.rows,
+            "bytes": end.bytes,
+            "masked": end.masked,
+        }),
+        Body::Fault(fault) => json!({ "place": fault.place, "text": fault.text }),
+        Body::Hold(hold) => json!({ "reason": hold.reason, "released": hold.released }),
+        _ => json!({}),
+    }
+}
+
+fn chunk_json(chunk: &ResponseChunk) -> serde_json::Value {
+    let cell = |cell: &Option<Bytes>| match cell.as_ref().map(|cell| (std::str::from_utf8(&cell.0), cell)) {
+        None => serde_json::Value::Null,
+        Some((Ok(text), _)) => text.into(),
+        Some((Err(_), cell)) => json!({ "hex": hex::encode(&cell.0) }),
+    };
+    let mut rows: Vec<Vec<serde_json::Value>> = Vec::new();
+    let mut verbatim = 0;
+    for frame in &chunk.frames {
+        match frame {
+            Frame::Verbatim(bytes) => verbatim += bytes.0.len(),
+            Frame::Row(cells) => rows.push(cells.iter().map(cell).collect()),
+        }
+    }
+    let column = |column: &Column| {
+        json!({
+            "name": column.name,
+            "type": column.data_type,
+            "origin": column.origin,
+            "technique": column.technique,
+            "mask": column.mask,
+        })
+    };
+    json!({
+        "command": chunk.command,
+        "chunk": chunk.chunk,
+        "columns": chunk.columns.as_ref().map(|columns| columns.iter().map(column).collect::<Vec<_>>()),
+        "rows": rows,
+        "verbatim_bytes": verbatim,
+    })
+}
+
+/// `define public.claims`, `transaction`.
+fn accesses(accesses: &[Access]) -> Vec<String> {
+    let one = |Access(action, resource): &Access| match resource {
+        Some(resource) => format!("{action} {resource}"),
+        None => action.to_string(),
+    };
+    accesses.iter().map(one).collect()
+}
+
+struct Lines(Vec<String>);
+
+impl Lines {
+    /// Adds text from elsewhere; its own line ends stay line ends.
+    fn add(&mut self, text: &str) {
+        self.0.extend(printable(text).split('\n').map(str::to_owned));
+    }
+}
+
+fn opening(lines: &mut Lines, entry: &Entry, opened: &SessionOpened) {
+    let principal = &opened.principal;
+    lines.add(&format!(
+        "{} on {} ({})",
+        principal.subject, opened.target, opened.protocol
+    ));
+    lines.add(&format!(
+        "proved by {} of {}; groups {}",
+        principal.method,
+        principal.issuer,
+        names(&principal.groups)
+    ));
+    let client = opened.client.as_deref().unwrap_or("unnamed");
+    lines.add(&format!(
+        "from {} over {}; client {client}",
+        opened.peer, opened.transport
+    ));
+    lines.add(&format!("at {}", moment(entry.event.time.0)));
+}
+
+fn describe_command(lines: &mut Lines, entry: &Entry, command: &Command) {
+    lines.add(&command.statement);
+    lines.add(&format!("does {}", names(&accesses(&command.facts.accesses))));
+    lines.add(&ruling(&command.decision));
+    let by = match entry.people.is_empty() {
+        true => String::new(),
+        false => format!(" by {}", names(&entry.people)),
+    };
+    lines.add(&format!("{}{by}", command.outcome));
+}
+
+fn ruling(decision: &DecisionRecord) -> String {
+    let rule = decision.rule.as_deref().unwrap_or("no rule");
+    format!("{} by {rule}: {}", decision.effect, decision.reason)
+}
+
+fn ending(lines: &mut Lines, end: &ResponseEnd) {
+    let code = end.code.as_ref().map(|code| format!(" ({code})")).unwrap_or_default();
+    lines.add(&format!("{}{code}: {} rows, {} bytes", end.status, end.rows, end.bytes));
+    for (mask, cells) in &end.masked {
+        lines.add(&format!("masked by {mask}: {cells} cells"));
+    }
+}
+
+fn names(names: &[String]) -> String {
+    match names.is_empty() {
+        true => "none".to_owned(),
+        false => names.join(", "),
+    }
+}
+
+/// The rows of a chunk under the columns that it names.
+fn table(lines: &mut Lines, chunk: &ResponseChunk, rows: usize) {
+    let columns = chunk.columns.as_deref().unwrap_or_default();
+    let mut cells: Vec<Vec<String>> = Vec::new();
+    let (mut verbatim, mut hidden) = (0, 0);
+    for frame in &chunk.frames {
+        match frame {
+            Frame::Verbatim(bytes) => verbatim += bytes.0.len(),
+            Frame::Row(_) if cells.len() >= rows => hidden += 1,
+            Frame::Row(row) => cells.push(
+                row.iter()
+                    .map(|value| cell(value.as_ref().map(|value| &*value.0)))
+                    .collect(),
+            ),
+        }
+    }
+    let heading: Vec<String> = columns.iter().map(title).collect();
+    draw(lines, &heading, &cells);
+    for column in columns {
+        if let Some(technique) = &column.technique {
+            let mask = column.mask.as_deref().unwrap_or("unnamed");
+            lines.add(&format!("* {} is masked: {technique} by {mask}", column.name).replace('\n', "\\n"));
+        }
+    }
+    if hidden > 0 {
+        lines.add(&format!("and {hidden} rows more"));
+    }
+    if verbatim > 0 {
+        lines.add(&format!("and {verbatim} bytes of the protocol"));
+    }
+}
+
+fn draw(lines: &mut Lines, heading: &[String], rows: &[Vec<String>]) {
+    let all = || std::iter::once(heading).chain(rows.iter().map(Vec::as_slice));
+    let count = all().map(<[String]>::len).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..count)
+        .map(|place| {
+            all()
+                .filter_map(|row| row.get(place))
+                .map(|cell| cell.chars().count())
+                .max()
+                .unwrap_or(0)
+        })
+        .collect();
+    let line = |row: &[String]| {
+        let cells = widths.iter().enumerate().map(|(place, width)| {
+            let cell = row.get(place).map_or("", String::as_str);
+            format!("{cell:<width$}")
+        });
+        cells.collect::<Vec<_>>().join(" | ").trim_end().to_owned()
+    };
+    if !heading.is_empty() {
+        lines.add(&line(heading));
+        let rule: Vec<_> = widths.iter().map(|width| "-".repeat(*width)).collect();
+        lines.add(&rule.join("-+-"));
+    }
+    for row in rows {
+        lines.add(&line(row));
+    }
+}
+
+/// A column's name, with a `*` where it is masked.
+fn title(column: &Column) -> String {
+    let mut title = short(&column.name);
+    if column.technique.is_some() {
+        title.push('*');
+    }
+    title
+}
+
+/// A cell on one line, cut to its width.
+fn cell(value: Option<&[u8]>) -> String {
+    match value.map(std::str::from_utf8) {
+        None => "NULL".to_owned(),
+        Some(Ok(text)) => short(text),
+        Some(Err(_)) => format!("<{} bytes>", value.map_or(0, <[u8]>::len)),
+    }
+}
+
+fn short(text: &str) -> String {
+    let line = printable(text).replace('\n', "\\n");
+    match line.chars().count() > CELL_CHARACTERS {
+        true => line.chars().take(CELL_CHARACTERS - 1).chain(['…']).collect(),
+        false => line,
+    }
+}
+
+/// `2026-11-24T09:30:01.000001Z` (RFC 3339, UTC) of unix microseconds.
+pub(crate) fn moment(time: u64) -> String {
+    let (seconds, microseconds) = (time / 1_000_000, time % 1_000_000);
+    let (mut days, second) = (seconds / 86_400, seconds % 86_400);
+    // Eras of 400 years have 146,097 days; what is left is walked year by year and month by month.
+    let mut year = 1970 + days / 146_097 * 400;
+    days %= 146_097;
+    let leap = |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
+    while days >= 365 + u64::from(leap(year)) {
+        days -= 365 + u64::from(leap(year));
+        year += 1;
+    }
+    let february = 28 + u64::from(leap(year));
+    let mut month = 1;
+    for length in [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] {
+        if days < length {
+            break;
+        }
+        days -= length;
+        month += 1;
+    }
+    let (hour, minute) = (second / 3_600, second / 60 % 60);
+    format!(
+        "{year:04}-{month:02}-{:02}T{hour:02}:{minute:02}:{:02}.{microseconds:06}Z",
+        days + 1,
+        second % 60
+    )
+}
+
+#[cfg(test)]
+mod tests;
