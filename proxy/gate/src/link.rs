@@ -115,9 +115,9 @@ impl Recorder for Link {
             return Err(GateError::Stopping);
         }
         let receipts = self.queue.submit(drafts)?;
-        Ok(Box::pin(async move {
-            receipts.await.unwrap_or_else(|_| Err(GateError::Stopping))
-        }))
+        Ok(Box::pin(
+            async move { receipts.await.unwrap_or(Err(GateError::Stopping)) },
+        ))
     }
 
     fn decisions(&self) -> broadcast::Receiver<Arc<VerifiedDecision>> {

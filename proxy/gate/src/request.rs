@@ -272,7 +272,7 @@ fn cut(mut statement: String) -> String {
         let place = statement.floor_char_boundary(STATEMENT_BYTES_MAX);
         let missing = statement.len() - place;
         statement.truncate(place);
-        statement.push_str(&format!(" … [{missing} bytes more; the digest covers them]"));
+        statement = format!("{statement} … [{missing} bytes more; the digest covers them]");
     }
     statement
 }

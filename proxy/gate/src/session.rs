@@ -154,6 +154,10 @@ impl Session {
     /// Hands over the last frames together with the end of the command.
     ///
     /// `code` is the protocol's own (SQLSTATE, HTTP status); `masked` counts cells by mask.
+    #[allow(
+        clippy::needless_pass_by_value,
+        reason = "a reply is given up when it ends, so that nothing is released after it"
+    )]
     pub fn finish(
         &mut self,
         reply: Reply,

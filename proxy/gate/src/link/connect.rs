@@ -53,7 +53,8 @@ impl Connect for TlsConnect {
             let stream = TcpStream::connect(&self.authority).await?;
             stream.set_nodelay(true)?;
             let stream = self.tls.connect(self.name.clone(), stream).await?;
-            Ok(Box::new(stream) as Box<dyn Transport>)
+            let stream: Box<dyn Transport> = Box::new(stream);
+            Ok(stream)
         })
     }
 
@@ -74,7 +75,10 @@ impl<F: Fn() -> io::Result<DuplexStream> + Send + Sync> PipeConnect<F> {
 
 impl<F: Fn() -> io::Result<DuplexStream> + Send + Sync> Connect for PipeConnect<F> {
     fn connect(&self) -> Connecting<'_> {
-        Box::pin(async { (self.0)().map(|stream| Box::new(stream) as Box<dyn Transport>) })
+        Box::pin(async {
+            let stream: Box<dyn Transport> = Box::new((self.0)()?);
+            Ok(stream)
+        })
     }
 
     fn authority(&self) -> &'static str {

@@ -294,7 +294,9 @@ impl Driver {
             let error = GateError::LedgerUnavailable {
                 reason: reason.to_owned(),
             };
-            events.into_iter().for_each(|event| event.fail(&error));
+            for event in events {
+                event.fail(&error);
+            }
             Break::Distrusted(reason.to_owned())
         };
         let Some(chain) = self.chain else {
