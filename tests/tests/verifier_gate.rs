@@ -197,7 +197,7 @@ async fn read(session: &mut Session, ends: bool) {
     for _ in 0..3 {
         frames.push(masker.row(cells(b"987-65-4321").into()).unwrap());
     }
-    let long = masker.row(cells(&[b'9'; 50_000]).into()).unwrap();
+    let long = masker.row(cells(&vec![b'9'; 50_000]).into()).unwrap();
     frames.push(long.framed(|frame| match frame {
         Frame::Row(cells) => cells.iter().flatten().flat_map(|cell| cell.0.clone()).collect(),
         Frame::Verbatim(bytes) => bytes.0.clone(),
@@ -209,8 +209,8 @@ async fn read(session: &mut Session, ends: bool) {
         .unwrap();
     if ends {
         let frames = vec![Masked::framing(b"C".to_vec())];
-        let masked = masker.masked().clone();
-        let releasing = session.finish(reply, frames, EndStatus::Complete, None, masked);
+        let counts = masker.masked().clone();
+        let releasing = session.finish(reply, frames, EndStatus::Complete, None, counts);
         releasing.durable().await.unwrap();
     }
 }
@@ -268,11 +268,11 @@ async fn what_the_gate_records_verifies() {
     });
     let snapshot = Snapshot::parse(POLICY.as_bytes()).unwrap();
     let policy = (POLICY.as_bytes().to_vec(), snapshot);
-    let recorder: Arc<dyn Recorder> = Arc::clone(&keeper) as Arc<dyn Recorder>;
+    let recorder: Arc<dyn Recorder> = keeper.clone();
     let gate = Gate::start(policy, recorder, clock, MaskKey::new([7; 32]), [8; 32])
         .await
         .unwrap();
-    gate.record_catalog("clinic", &[b'c'; 130_000]).await.unwrap();
+    gate.record_catalog("clinic", &vec![b'c'; 130_000]).await.unwrap();
     let mut session = open(&gate).await;
     read(&mut session, true).await;
     denied(&mut session).await;
