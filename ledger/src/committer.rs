@@ -36,6 +36,9 @@ pub const QUEUE_BATCHES_MAX: usize = 256;
 /// Bytes of entries in one commit at the most: some hundred milliseconds of disk, so that receipts do not wait longer.
 const COMMIT_BYTES_MAX: usize = 32 << 20;
 
+/// Decisions about one request at the most; policies ask for a handful of people.
+const DECISIONS_MAX: usize = 64;
+
 /// What a sender gets back.
 pub type Answer = Result<Receipt, Refusal>;
 
@@ -293,6 +296,9 @@ impl Committer {
         let now: Timestamp = self.shared.now();
         if now.0 > record.expires_us {
             return Err(refuse("the request has expired"));
+        }
+        if record.decisions.len() >= DECISIONS_MAX {
+            return Err(refuse("the request has as many decisions as a request can have"));
         }
         record.decisions.push(index);
         Ok(record)

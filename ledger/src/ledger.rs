@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
 use exhibit_schemas::cbor::Bytes;
@@ -15,6 +15,7 @@ use exhibit_schemas::seal::Sealed;
 use exhibit_schemas::tile::{Tile, TileKind, push_entry};
 use exhibit_schemas::wire::{Append, Published, Refusal, RefusalCode};
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
 
 use crate::admission::{self, refusal};
 use crate::committer::{Answer, Committer, QUEUE_BATCHES_MAX, Submission};
@@ -50,6 +51,7 @@ pub struct Shared {
     size: watch::Sender<u64>,
     published: broadcast::Sender<PublishedBatch>,
     clock: fn() -> Timestamp,
+    stopping: CancellationToken,
 }
 
 impl Shared {
@@ -93,8 +95,9 @@ impl Shared {
 #[derive(Clone)]
 pub struct Ledger {
     shared: Arc<Shared>,
-    queue: mpsc::Sender<Submission>,
-    thread: Arc<std::sync::Mutex<Option<JoinHandle<()>>>>,
+    // Taken out at the shutdown, so that the committer ends although clones of the ledger live on.
+    queue: Arc<Mutex<Option<mpsc::Sender<Submission>>>>,
+    thread: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
 
 impl Ledger {
@@ -209,8 +212,8 @@ impl Ledger {
             })?;
         Ok(Self {
             shared,
-            queue,
-            thread: Arc::new(std::sync::Mutex::new(Some(thread))),
+            queue: Arc::new(Mutex::new(Some(queue))),
+            thread: Arc::new(Mutex::new(Some(thread))),
         })
     }
 
@@ -225,13 +228,7 @@ impl Ledger {
             admission::check(append, |key| public_key(&keyring, key))
         });
         match checked.await {
-            Ok(Ok(batch)) => {
-                let place = (batch.payload().boot, batch.payload().sequence);
-                if let Err(mpsc::error::SendError(lost)) = self.queue.send(Submission { batch, answer }).await {
-                    let stopped = refusal(place, RefusalCode::Busy, &"the ledger is stopping");
-                    let _ = lost.answer.send(Err(stopped));
-                }
-            }
+            Ok(Ok(batch)) => self.enqueue(Submission { batch, answer }).await,
             Ok(Err(refused)) => {
                 let _ = answer.send(Err(refused));
             }
@@ -239,6 +236,26 @@ impl Ledger {
             Err(_) => drop(answer),
         }
         answered
+    }
+
+    async fn enqueue(&self, submission: Submission) {
+        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let lost = match queue {
+            Some(queue) => match queue.send(submission).await {
+                Ok(()) => return,
+                Err(mpsc::error::SendError(lost)) => lost,
+            },
+            None => submission,
+        };
+        let place = (lost.batch.payload().boot, lost.batch.payload().sequence);
+        let stopped = refusal(place, RefusalCode::Busy, &"the ledger is stopping");
+        // The sender may have gone away meanwhile.
+        let _ = lost.answer.send(Err(stopped));
+    }
+
+    /// Resolves when the ledger begins to stop.
+    pub async fn stopping(&self) {
+        self.shared.stopping.cancelled().await;
     }
 
     /// What the readers see.
@@ -347,11 +364,13 @@ impl Ledger {
         self.shared.size.subscribe()
     }
 
-    /// Ends the committer after what is queued is durable. Other clones take nothing any more.
+    /// Ends the committer after what is queued is durable. Clones take nothing any more, and their streams end.
+    ///
+    /// Blocks until the committer has ended.
     pub fn shutdown(self) {
-        let Self { queue, thread, .. } = self;
-        drop(queue);
-        let handle = thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.shared.stopping.cancel();
+        drop(self.queue.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let handle = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(handle) = handle {
             let _ = handle.join();
         }
@@ -367,6 +386,7 @@ fn shared(store: Store, head: Checkpoint, keyring: Keyring, clock: fn() -> Times
         poisoned: AtomicBool::new(false),
         published: broadcast::channel(PUBLISHED_LAG_MAX).0,
         clock,
+        stopping: CancellationToken::new(),
     }
 }
 

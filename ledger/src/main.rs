@@ -109,7 +109,8 @@ async fn run(path: &Path) -> Result<(), DaemonError> {
         stopper.cancel();
     });
     serve::serve(api::router(ledger.clone(), Some(searcher)), listener, &config.tls, stop).await?;
-    ledger.shutdown();
+    let ended = tokio::task::spawn_blocking(move || ledger.shutdown()).await;
+    ended.map_err(|error| DaemonError::Signal(error.into()))?;
     tracing::info!("the ledger ended");
     Ok(())
 }

@@ -1,6 +1,4 @@
-//! What the log says of sessions and approvals, kept beside the entries: derived, and rebuilt from them at will.
-//!
-//! The committer and [`crate::Ledger::rebuild`] step the same functions.
+//! What the log says of sessions and approvals, kept beside the entries and derived from them alone.
 
 use exhibit_schemas::chain::SessionChain;
 use exhibit_schemas::digest::Digest;

@@ -69,6 +69,7 @@ async fn run(ledger: &Ledger, socket: &mut WebSocket) -> Result<(), StreamEnd> {
                     Err(refusal) => return send(socket, &Message::Refusal(refusal)).await,
                 }
             }
+            () = ledger.stopping() => return Err(StreamEnd::Stopped),
             batch = news.recv() => match batch {
                 Ok(batch) if batch.first >= next => next = publish(ledger, socket, batch).await?,
                 Ok(_) => {}
@@ -97,10 +98,11 @@ async fn hello(socket: &mut WebSocket) -> Result<Option<Hello>, StreamEnd> {
 /// Publishes what the store has from `next` on; gives the index after it.
 async fn catch_up(ledger: &Ledger, socket: &mut WebSocket, mut next: u64) -> Result<u64, StreamEnd> {
     for batch in ledger.published(next)? {
-        // A commit in progress is not published before its head is.
-        if ledger.entry(Index(batch.first))?.is_some() {
-            next = publish(ledger, socket, batch).await?;
+        // A commit in progress is not published before its head is; what follows it comes live, in order.
+        if ledger.entry(Index(batch.first))?.is_none() {
+            break;
         }
+        next = publish(ledger, socket, batch).await?;
     }
     Ok(next)
 }
