@@ -299,9 +299,10 @@ fn describe_command(lines: &mut Lines, entry: &Entry, command: &Command) {
     lines.add(&command.statement);
     lines.add(&format!("does {}", names(&accesses(&command.facts.accesses))));
     lines.add(&ruling(&command.decision));
-    let by = match entry.people.is_empty() {
-        true => String::new(),
-        false => format!(" by {}", names(&entry.people)),
+    let by = if entry.people.is_empty() {
+        String::new()
+    } else {
+        format!(" by {}", names(&entry.people))
     };
     lines.add(&format!("{}{by}", command.outcome));
 }
@@ -320,10 +321,10 @@ fn ending(lines: &mut Lines, end: &ResponseEnd) {
 }
 
 fn names(names: &[String]) -> String {
-    match names.is_empty() {
-        true => "none".to_owned(),
-        false => names.join(", "),
+    if names.is_empty() {
+        return "none".to_owned();
     }
+    names.join(", ")
 }
 
 /// The rows of a chunk under the columns that it names.
@@ -407,10 +408,10 @@ fn cell(value: Option<&[u8]>) -> String {
 
 fn short(text: &str) -> String {
     let line = printable(text).replace('\n', "\\n");
-    match line.chars().count() > CELL_CHARACTERS {
-        true => line.chars().take(CELL_CHARACTERS - 1).chain(['…']).collect(),
-        false => line,
+    if line.chars().count() > CELL_CHARACTERS {
+        return line.chars().take(CELL_CHARACTERS - 1).chain(['…']).collect();
     }
+    line
 }
 
 /// `2026-11-24T09:30:01.000001Z` (RFC 3339, UTC) of unix microseconds.

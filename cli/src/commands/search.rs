@@ -1,5 +1,6 @@
 //! `exhibit search`: events that match a question.
 
+use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use serde::{Deserialize, Serialize};
@@ -88,7 +89,7 @@ pub(super) async fn search(client: &mut Client, query: &str, limit: usize) -> Re
         let count = (limit - hits.len()).clamp(1, PAGE_HITS);
         let mut path = format!("/v1/search?q={}&limit={count}", escaped(query));
         if let Some(last) = hits.last() {
-            path.push_str(&format!("&cursor={}", last.index));
+            let _ = write!(path, "&cursor={}", last.index);
         }
         let page: Page = client.fetch_json(&path).await?;
         let mut floor = hits.last().map_or(u64::MAX, |last| last.index);
@@ -157,7 +158,7 @@ fn escaped(text: &str) -> String {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
             escaped.push(char::from(byte));
         } else {
-            escaped.push_str(&format!("%{byte:02X}"));
+            let _ = write!(escaped, "%{byte:02X}");
         }
     }
     escaped

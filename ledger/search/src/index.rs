@@ -480,9 +480,10 @@ fn standing(index: &tantivy::Index, fresh: bool) -> Result<(EntryIndex, Option<D
     })?;
     let Some(text) = metas.payload else {
         // Killed before the first commit: there is nothing in it, as in a fresh one.
-        return match fresh || metas.segments.is_empty() {
-            true => Ok((EntryIndex(0), None)),
-            false => Err(Rebuilt::Version),
+        return if fresh || metas.segments.is_empty() {
+            Ok((EntryIndex(0), None))
+        } else {
+            Err(Rebuilt::Version)
         };
     };
     let payload: Payload = serde_json::from_str(&text).map_err(|_| Rebuilt::Version)?;

@@ -346,16 +346,11 @@ impl<'a> Term<'a> {
                 let (value, after) = quoted(inside)?;
                 return Ok((Self::Pair { key, value }, after));
             }
-            return match value.contains('"') {
-                true => Err(QueryError::StrayQuote),
-                false => Ok((
-                    Self::Pair {
-                        key,
-                        value: value.to_owned(),
-                    },
-                    after,
-                )),
-            };
+            if value.contains('"') {
+                return Err(QueryError::StrayQuote);
+            }
+            let value = value.to_owned();
+            return Ok((Self::Pair { key, value }, after));
         }
         if word.contains('"') {
             return Err(QueryError::StrayQuote);

@@ -227,10 +227,10 @@ impl Searcher {
                     .map_or(std::ops::Bound::Unbounded, |to| std::ops::Bound::Excluded(time(to))),
             )));
         }
-        match clauses.is_empty() {
-            true => Box::new(AllQuery),
-            false => Box::new(BooleanQuery::intersection(clauses)),
+        if clauses.is_empty() {
+            return Box::new(AllQuery);
         }
+        Box::new(BooleanQuery::intersection(clauses))
     }
 
     /// One document that has all of these terms, of the last commit.

@@ -1,5 +1,11 @@
 //! The index against a plain reading of the same log: filters, words, pages, crashes, rebuilds and damage.
 
+#![allow(
+    clippy::indexing_slicing,
+    clippy::unnecessary_wraps,
+    reason = "a test that goes past an end fails, which is what it is for"
+)]
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use exhibit_schemas::cbor::Bytes;
@@ -92,7 +98,7 @@ impl Log {
                 method: "api-key".into(),
                 issuer: "exhibit".into(),
                 subject: agent.into(),
-                client_id: (session % 2 == 0).then(|| "pipeline".into()),
+                client_id: (session.is_multiple_of(2)).then(|| "pipeline".into()),
                 groups: vec![format!("group-{}", session % 3)],
                 evidence: Digest([7; 32]),
             },
@@ -235,7 +241,7 @@ fn build(happenings: &[Happening]) -> Log {
                 }
             }
             Happening::Command(session, word, table) => {
-                log.command(*session, time, WORDS[*word], TABLES[*table], vec![])
+                log.command(*session, time, WORDS[*word], TABLES[*table], vec![]);
             }
             Happening::Approved(session, person, table) => {
                 let seed = [10, 11, 20][*person];
@@ -356,9 +362,7 @@ fn ask(searcher: &Searcher, query: &str) -> Vec<u64> {
         };
         let Results {
             hits, matches, next, ..
-        } = searcher
-            .answer(&parameters)
-            .unwrap_or_else(|error| panic!("{query}: {error}"));
+        } = searcher.answer(&parameters).expect(query);
         assert!(hits.len() <= 7, "{query}");
         found.extend(hits.iter().map(|hit| hit.index));
         cursor = next;
@@ -502,10 +506,12 @@ fn what_an_event_does_not_show_is_not_found() {
     }
 }
 
+type Damage = fn(Vec<u8>) -> Vec<u8>;
+
 #[test]
 fn damage_is_found_and_the_index_starts_again() {
     let log = small();
-    let damages: [(&str, fn(Vec<u8>) -> Vec<u8>); 3] = [
+    let damages: [(&str, Damage); 3] = [
         ("term", |mut bytes| {
             bytes[10] ^= 1;
             bytes
