@@ -1,0 +1,222 @@
+//! The arrows of the design, read from `cargo metadata`: who may depend on whom, and what stays out of which tree.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, PackageId};
+
+/// Every arrow between our crates that may be; dependencies of tests count too.
+const ARROWS: &[(&str, &[&str])] = &[
+    ("exhibit-schemas", &[]),
+    ("exhibit-policy", &["exhibit-schemas"]),
+    ("exhibit-gate", &["exhibit-policy", "exhibit-schemas"]),
+    ("exhibit-identity", &["exhibit-schemas"]),
+    (
+        "exhibit-postgres",
+        &["exhibit-gate", "exhibit-identity", "exhibit-policy", "exhibit-schemas"],
+    ),
+    (
+        "exhibit-proxy",
+        &[
+            "exhibit-gate",
+            "exhibit-identity",
+            "exhibit-policy",
+            "exhibit-postgres",
+            "exhibit-schemas",
+        ],
+    ),
+    // The index is inside the ledger: a crate of its own so that tantivy stays in one place.
+    ("exhibit-search", &["exhibit-schemas"]),
+    ("exhibit-ledger", &["exhibit-schemas", "exhibit-search"]),
+    ("exhibit-verify", &["exhibit-policy", "exhibit-schemas"]),
+    // `exhibit up` runs proxy and ledger in one process; they still speak the wire protocol.
+    (
+        "exhibit",
+        &[
+            "exhibit-gate",
+            "exhibit-identity",
+            "exhibit-ledger",
+            "exhibit-policy",
+            "exhibit-proxy",
+            "exhibit-schemas",
+        ],
+    ),
+    (
+        "exhibit-tests",
+        &[
+            "exhibit-gate",
+            "exhibit-identity",
+            "exhibit-ledger",
+            "exhibit-policy",
+            "exhibit-postgres",
+            "exhibit-proxy",
+            "exhibit-schemas",
+            "exhibit-search",
+            "exhibit-verify",
+        ],
+    ),
+];
+
+/// Sockets, asynchronous runtimes and TLS: the verifier reads files on a machine without a network.
+const NETWORK: &[&str] = &[
+    "tokio",
+    "async-std",
+    "smol",
+    "mio",
+    "socket2",
+    "hyper",
+    "axum",
+    "reqwest",
+    "ureq",
+    "rustls",
+    "native-tls",
+    "openssl",
+];
+
+/// Crates that speak one protocol of an agent.
+const PROTOCOLS: &[&str] = &["proxy/postgres", "proxy/s3", "proxy/kubernetes"];
+
+/// Names through which a protocol could decide by itself, or read a value by itself.
+const NOT_IN_PROTOCOLS: &[&str] = &[
+    "decide::decide",
+    "snapshot::Rule",
+    "snapshot::Role",
+    "policy::detect",
+    "DecisionRecord {",
+];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn metadata() -> Metadata {
+    let platform = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+    MetadataCommand::new()
+        .manifest_path(root().join("Cargo.toml"))
+        // What this platform builds is what was downloaded; the test asks no network.
+        .other_options([
+            "--locked".to_owned(),
+            "--offline".to_owned(),
+            "--filter-platform".to_owned(),
+            platform,
+        ])
+        .exec()
+        .expect("cargo describes the workspace")
+}
+
+#[test]
+fn our_crates_depend_on_each_other_only_along_the_arrows() {
+    let metadata = metadata();
+    let ours: BTreeSet<_> = metadata
+        .workspace_packages()
+        .iter()
+        .map(|package| package.name.to_string())
+        .collect();
+    let known: BTreeSet<_> = ARROWS.iter().map(|(name, _)| (*name).to_owned()).collect();
+    assert_eq!(ours, known, "every crate of the workspace has its line in ARROWS");
+    for package in metadata.workspace_packages() {
+        let (_, allowed) = ARROWS
+            .iter()
+            .find(|(name, _)| **name == *package.name)
+            .expect("compared above");
+        for dependency in package
+            .dependencies
+            .iter()
+            .filter(|dependency| ours.contains(&dependency.name))
+        {
+            assert!(
+                allowed.contains(&dependency.name.as_str()),
+                "{} may not depend on {}",
+                package.name,
+                dependency.name
+            );
+        }
+    }
+}
+
+#[test]
+fn only_the_index_knows_tantivy() {
+    for package in metadata().workspace_packages() {
+        let knows = package
+            .dependencies
+            .iter()
+            .any(|dependency| dependency.name == "tantivy");
+        assert_eq!(knows, *package.name == "exhibit-search", "{}", package.name);
+    }
+}
+
+#[test]
+fn the_verifier_and_what_it_reads_with_have_no_network() {
+    let metadata = metadata();
+    let names = |id: &PackageId| metadata[id].name.to_string();
+    for start in ["exhibit-verify", "exhibit-schemas", "exhibit-policy"] {
+        let tree: BTreeSet<_> = tree(&metadata, start).iter().map(names).collect();
+        assert!(tree.contains("serde"), "the tree of {start} was walked");
+        let found: Vec<_> = NETWORK.iter().filter(|name| tree.contains(**name)).collect();
+        assert!(found.is_empty(), "{start} pulls in {found:?}");
+    }
+    // The walk does find them where they are.
+    let ledger: BTreeSet<_> = tree(&metadata, "exhibit-ledger").iter().map(names).collect();
+    assert!(["tokio", "hyper", "rustls"].iter().all(|name| ledger.contains(*name)));
+}
+
+/// Everything that a crate is built with, tests aside.
+fn tree(metadata: &Metadata, name: &str) -> BTreeSet<PackageId> {
+    let resolve = metadata.resolve.as_ref().expect("cargo resolves the workspace");
+    let nodes: BTreeMap<_, _> = resolve.nodes.iter().map(|node| (&node.id, node)).collect();
+    let packages = metadata.workspace_packages();
+    let start = packages
+        .iter()
+        .find(|package| *package.name == name)
+        .expect("a crate of ours");
+    let mut seen = BTreeSet::new();
+    let mut next = vec![start.id.clone()];
+    while let Some(id) = next.pop() {
+        if !seen.insert(id.clone()) {
+            continue;
+        }
+        let dependencies = nodes.get(&id).expect("every package has a node").deps.iter();
+        let built_in = dependencies.filter(|dependency| {
+            dependency
+                .dep_kinds
+                .iter()
+                .any(|kind| kind.kind != DependencyKind::Development)
+        });
+        next.extend(built_in.map(|dependency| dependency.pkg.clone()));
+    }
+    seen
+}
+
+#[test]
+fn protocols_leave_decisions_to_the_policy() {
+    let mut read = 0;
+    for protocol in PROTOCOLS
+        .iter()
+        .map(|path| root().join(path).join("src"))
+        .filter(|path| path.exists())
+    {
+        for file in sources(&protocol) {
+            let text = std::fs::read_to_string(&file).expect("it reads");
+            read += 1;
+            for name in NOT_IN_PROTOCOLS {
+                assert!(!text.contains(name), "{} names {name}", file.display());
+            }
+        }
+    }
+    assert!(read > 0, "there is a protocol to look at");
+}
+
+/// Rust files below a directory, tests aside.
+fn sources(directory: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(directory).expect("it lists") {
+        let path = entry.expect("an entry").path();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if path.is_dir() && name != "tests" {
+            files.extend(sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") && name != "tests.rs" {
+            files.push(path);
+        }
+    }
+    files
+}
