@@ -1,6 +1,33 @@
-//! PostgreSQL through the gate.
+//! PostgreSQL through the gate: protocol 3.0, simple and extended.
+//!
+//! ```text
+//! agent ─TLS─▶ startup ─▶ session ─▶ group ─▶ gate ─▶ target ─▶ server
+//!                 agent ◀─ gate ◀─ reply (masks) ◀──────────────┘
+//! ```
+//!
+//! Read `session` first, then `group`, `reply`, and [`analysis`]. An agent needs TLS and an API key as
+//! its password; the server is reached with the target's own role, by SCRAM-SHA-256.
+//!
+//! Not here: policy and evidence (the gate), COPY over the connection, function calls, replication, direct TLS.
 
 pub mod analysis;
 pub mod catalog;
+pub mod config;
+pub mod listener;
 pub mod message;
 pub mod redact;
+
+mod agent;
+mod cancel;
+mod group;
+mod link;
+mod reply;
+mod session;
+mod startup;
+mod target;
+mod tls;
+mod types;
+mod upstream;
+
+pub use config::{Config, ConfigError};
+pub use listener::{Authenticate, Listener, serve};

@@ -14,6 +14,10 @@ pub struct Field {
     pub attribute: i16,
     /// Its type.
     pub type_oid: u32,
+    /// Bytes of its values; below zero when they differ.
+    pub size: i16,
+    /// The modifier of the type.
+    pub modifier: i32,
     /// Whether its values come in binary form.
     pub binary: bool,
 }
@@ -174,7 +178,8 @@ fn field(reader: &mut Reader<'_>) -> Result<Field, MessageError> {
     let relation = reader.oid()?;
     let attribute = reader.int16()?;
     let type_oid = reader.oid()?;
-    reader.take(6)?;
+    let size = reader.int16()?;
+    let modifier = reader.int32()?;
     let binary = match reader.int16()? {
         0 => false,
         1 => true,
@@ -185,6 +190,8 @@ fn field(reader: &mut Reader<'_>) -> Result<Field, MessageError> {
         relation,
         attribute,
         type_oid,
+        size,
+        modifier,
         binary,
     })
 }

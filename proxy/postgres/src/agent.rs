@@ -1,0 +1,72 @@
+//! The agent's socket: after start-up only what the ledger holds goes out here (P2).
+
+use std::time::Duration;
+
+use exhibit_gate::session::{Asked, Recorded};
+use exhibit_policy::mask::Masked;
+use exhibit_schemas::event::access::Frame;
+use tokio::io::{AsyncWriteExt as _, WriteHalf};
+
+use crate::link::Connection;
+use crate::message::encode::{self, Report};
+
+/// How long an agent may leave what it asked for unread.
+const UNREAD: Duration = Duration::from_secs(300);
+
+/// The sending half of the connection to an agent.
+pub(crate) struct Agent {
+    // Invariant: after start-up nothing is written but recorded frames and words of the proxy's own.
+    writer: WriteHalf<Connection>,
+}
+
+/// Last words to an agent. They hold no value of the target; the event that closes the session tells the same.
+pub(crate) struct LastWords {
+    pub(crate) code: &'static str,
+    pub(crate) text: String,
+}
+
+impl Agent {
+    pub(crate) fn new(writer: WriteHalf<Connection>) -> Self {
+        Self { writer }
+    }
+
+    /// Sends frames whose events are durable.
+    pub(crate) async fn release(&mut self, frames: &Recorded<Vec<Masked<Frame>>>) -> std::io::Result<()> {
+        let bytes: Vec<u8> = frames
+            .frames()
+            .iter()
+            .flat_map(|frame| encode::frame(frame.get()))
+            .collect();
+        self.write(&bytes).await
+    }
+
+    /// Tells that people are asked. All of it stands in the event of the question, which is durable.
+    pub(crate) async fn waiting(&mut self, asked: &Asked) -> std::io::Result<()> {
+        let text = format!(
+            "approval {} is needed by {}; it expires at {} (unix seconds)",
+            asked.id(),
+            asked.groups().join(" or "),
+            asked.expires().0 / 1_000_000,
+        );
+        let notice = Report {
+            severity: "NOTICE",
+            ..Report::error("00000", text)
+        };
+        self.write(&notice.notice()).await
+    }
+
+    /// Ends the session with a word to the agent.
+    pub(crate) async fn last(mut self, words: &LastWords) -> std::io::Result<()> {
+        self.write(&Report::fatal(words.code, words.text.as_str()).response())
+            .await?;
+        self.writer.shutdown().await
+    }
+
+    async fn write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        let write = async {
+            self.writer.write_all(bytes).await?;
+            self.writer.flush().await
+        };
+        tokio::time::timeout(UNREAD, write).await?
+    }
+}

@@ -1,0 +1,152 @@
+//! `[[proxy.postgres]]`: one listener of agents, and the server behind it.
+//!
+//! ```toml
+//! [[proxy.postgres]]
+//! target = "clinic"               # name of the target in the policy
+//! listen = "127.0.0.1:6432"
+//! tls = { certificate = "tls/proxy.pem", key = "tls/proxy.key" }
+//! server = { host = "127.0.0.1", port = 5432, user = "exhibit", password_file = "secrets/clinic.password", tls = "verify-full", ca = "tls/pg-ca.pem" }
+//! ```
+//!
+//! Not here: reading the file, and the other sections.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+/// A listener and its server. Paths are relative to the file of the configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// Name of the target in the policy.
+    pub target: String,
+    /// Where agents come in.
+    pub listen: SocketAddr,
+    /// What agents see.
+    pub tls: Tls,
+    /// The server.
+    pub server: Server,
+}
+
+/// The certificate that agents see.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// PEM file of the chain, own certificate first.
+    pub certificate: PathBuf,
+    /// PEM file of its key.
+    pub key: PathBuf,
+}
+
+/// The server, and how it is reached.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Server {
+    /// Name or address.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+    /// The only database that agents may name; any when absent.
+    pub database: Option<String>,
+    /// The role that the proxy acts as.
+    pub user: String,
+    /// File of its password.
+    pub password_file: PathBuf,
+    /// How the server is known.
+    pub tls: ServerTls,
+    /// PEM file of the authorities that it is known by.
+    pub ca: Option<PathBuf>,
+}
+
+/// How the server is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ServerTls {
+    /// By a certificate of `ca` for its name.
+    VerifyFull,
+    /// By a certificate of `ca`.
+    VerifyCa,
+    /// Not at all; taken for loopback addresses only.
+    Off,
+}
+
+/// Why a configuration is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// TLS is off for a server that is not on this machine.
+    #[error("target `{target}`: tls = \"off\" is taken only for a loopback address, not for `{host}`")]
+    Plain {
+        /// The target.
+        target: String,
+        /// The server's host.
+        host: String,
+    },
+    /// `ca` is missing, or there although TLS is off.
+    #[error("target `{target}`: give `ca` exactly when tls is verify-full or verify-ca")]
+    Authority {
+        /// The target.
+        target: String,
+    },
+    /// A file cannot be read.
+    #[error("target `{target}`: {} cannot be read: {error}", path.display())]
+    File {
+        /// The target.
+        target: String,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// Certificates or keys that cannot be used.
+    #[error("target `{target}`: {} does not hold what TLS needs: {reason}", path.display())]
+    Tls {
+        /// The target.
+        target: String,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// The address cannot be listened on.
+    #[error("target `{target}`: cannot listen on {address}: {error}")]
+    Listen {
+        /// The target.
+        target: String,
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        error: std::io::Error,
+    },
+}
+
+impl Config {
+    /// The same, with every path relative to `base`.
+    #[must_use]
+    pub fn resolved(mut self, base: &Path) -> Self {
+        let paths = [
+            &mut self.tls.certificate,
+            &mut self.tls.key,
+            &mut self.server.password_file,
+        ];
+        for path in paths.into_iter().chain(self.server.ca.as_mut()) {
+            *path = base.join(&*path);
+        }
+        self
+    }
+
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        let target = self.target.clone();
+        let Server { host, tls, ca, .. } = &self.server;
+        let loopback = host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback());
+        match tls {
+            ServerTls::Off if !loopback => Err(ConfigError::Plain {
+                target,
+                host: host.clone(),
+            }),
+            ServerTls::Off if ca.is_some() => Err(ConfigError::Authority { target }),
+            ServerTls::VerifyFull | ServerTls::VerifyCa if ca.is_none() => Err(ConfigError::Authority { target }),
+            _ => Ok(()),
+        }
+    }
+}

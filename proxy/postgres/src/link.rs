@@ -1,0 +1,71 @@
+//! A socket as messages.
+
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
+
+use crate::message::{Decoder, MessageError, Raw};
+
+/// Bytes that are read at once at the most.
+const READ_BYTES: usize = 64 * 1_024;
+
+/// Either way of a connection, encrypted or not.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+/// A connection.
+pub(crate) type Connection = Box<dyn Stream>;
+
+/// Why a link has no further message.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LinkError {
+    /// The other side is gone.
+    #[error("the connection is gone: {0}")]
+    Io(#[from] std::io::Error),
+    /// What it sent is not a message.
+    #[error(transparent)]
+    Message(#[from] MessageError),
+}
+
+/// The receiving half of a link.
+pub(crate) struct Incoming<R> {
+    half: R,
+    decoder: Decoder,
+}
+
+impl<R: AsyncRead + Unpin> Incoming<R> {
+    pub(crate) fn new(half: R, limit: usize) -> Self {
+        Self {
+            half,
+            decoder: Decoder::new(limit),
+        }
+    }
+
+    /// The next message. Nothing is lost when the future is dropped.
+    pub(crate) async fn raw(&mut self) -> Result<Raw, LinkError> {
+        loop {
+            if let Some(raw) = self.decoder.message()? {
+                return Ok(raw);
+            }
+            self.more().await?;
+        }
+    }
+
+    /// Resolves when the other side is gone. What it sends meanwhile is kept, up to `limit` bytes; with more it waits.
+    pub(crate) async fn gone(&mut self, limit: usize) {
+        while self.decoder.buffer().len() < limit {
+            if self.more().await.is_err() {
+                return;
+            }
+        }
+        std::future::pending::<()>().await;
+    }
+
+    async fn more(&mut self) -> std::io::Result<()> {
+        let buffer = self.decoder.buffer();
+        buffer.reserve(READ_BYTES);
+        match self.half.read_buf(buffer).await? {
+            0 => Err(std::io::ErrorKind::UnexpectedEof.into()),
+            _ => Ok(()),
+        }
+    }
+}

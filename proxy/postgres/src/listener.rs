@@ -1,0 +1,246 @@
+//! The listener of one target: agents come in here, each in a task of its own.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use exhibit_gate::session::{Gate, Opening, Session};
+use exhibit_schemas::event::access::Principal;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use zeroize::Zeroizing;
+
+use crate::agent::{Agent, LastWords};
+use crate::cancel::{Cancels, Registered};
+use crate::catalog::Catalog;
+use crate::config::{Config, ConfigError};
+use crate::link::{Connection, Incoming};
+use crate::message::FRONTEND_BYTES_MAX;
+use crate::session::{Driver, SessionError, State};
+use crate::startup::{Arrival, Arrived, arrive, welcome};
+use crate::upstream::{Route, Upstream};
+
+/// Connections at a time at the most; each holds one of the server's.
+const CONNECTIONS_MAX: usize = 256;
+
+/// How long an agent may take to come in.
+const ARRIVE: Duration = Duration::from_secs(30);
+
+/// How long the listener waits after it could not take a connection, as when the machine has no file handles left.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
+
+/// Tells who calls, from the user name and the API key that it gives; `None` lets nobody in.
+pub type Authenticate = Arc<dyn Fn(&str, &str) -> Option<Principal> + Send + Sync>;
+
+/// A bound listener with everything that its sessions share.
+pub struct Listener {
+    socket: TcpListener,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    gate: Gate,
+    target: Arc<str>,
+    database: Option<String>,
+    acceptor: tokio_rustls::TlsAcceptor,
+    route: Route,
+    cancels: Cancels,
+    authenticate: Authenticate,
+}
+
+impl Listener {
+    /// Reads the files that the configuration names, and binds.
+    ///
+    /// # Errors
+    /// [`ConfigError`].
+    pub async fn bind(gate: Gate, config: &Config, authenticate: Authenticate) -> Result<Self, ConfigError> {
+        config.check()?;
+        let target = config.target.clone();
+        let path = &config.server.password_file;
+        let password = std::fs::read_to_string(path).map_err(|error| ConfigError::File {
+            target: target.clone(),
+            path: path.clone(),
+            error,
+        })?;
+        let password = Zeroizing::new(password);
+        let shared = Shared {
+            gate,
+            target: target.as_str().into(),
+            database: config.server.database.clone(),
+            acceptor: crate::tls::acceptor(config)?,
+            route: Route {
+                server: config.server.clone(),
+                password: Zeroizing::new(password.trim_end_matches(['\r', '\n']).to_owned()),
+                connector: crate::tls::connector(config)?,
+            },
+            cancels: Cancels::default(),
+            authenticate,
+        };
+        let socket = TcpListener::bind(config.listen).await;
+        let socket = socket.map_err(|error| ConfigError::Listen {
+            target,
+            address: config.listen,
+            error,
+        })?;
+        Ok(Self {
+            socket,
+            shared: Arc::new(shared),
+        })
+    }
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub fn local_address(&self) -> std::io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+
+    /// Lets agents in until `shutdown`; returns when every session has closed.
+    pub async fn run(self, shutdown: CancellationToken) {
+        let tasks = TaskTracker::new();
+        let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        loop {
+            let place = tokio::select! {
+                () = shutdown.cancelled() => break,
+                place = Arc::clone(&places).acquire_owned() => place,
+            };
+            let accepted = tokio::select! {
+                () = shutdown.cancelled() => break,
+                accepted = self.socket.accept() => accepted,
+            };
+            let Ok((socket, peer)) = accepted else {
+                tokio::time::sleep(ACCEPT_AGAIN).await;
+                continue;
+            };
+            let (shared, shutdown) = (Arc::clone(&self.shared), shutdown.clone());
+            tasks.spawn(async move {
+                shared.connection(socket, peer, shutdown).await;
+                drop(place);
+            });
+        }
+        tasks.close();
+        tasks.wait().await;
+    }
+}
+
+/// Binds and runs.
+///
+/// # Errors
+/// [`ConfigError`].
+pub async fn serve(
+    gate: Gate,
+    config: &Config,
+    authenticate: Authenticate,
+    shutdown: CancellationToken,
+) -> Result<(), ConfigError> {
+    Listener::bind(gate, config, authenticate).await?.run(shutdown).await;
+    Ok(())
+}
+
+impl Shared {
+    async fn connection(&self, socket: TcpStream, peer: SocketAddr, shutdown: CancellationToken) {
+        let _ = socket.set_nodelay(true);
+        let arriving = arrive(socket, &self.acceptor, self.database.as_deref(), &self.authenticate);
+        let arrival = tokio::select! {
+            () = shutdown.cancelled() => return,
+            arrival = tokio::time::timeout(ARRIVE, arriving) => arrival,
+        };
+        match arrival {
+            Ok(Ok(Arrival::Cancel { process, secret })) => {
+                if let Some(key) = self.cancels.cancel(process, &secret)
+                    && let Err(error) = self.route.cancel(&key).await
+                {
+                    tracing::warn!(target_name = %self.target, %error, "a query was not cancelled");
+                }
+            }
+            Ok(Ok(Arrival::Agent(arrived))) => self.session(*arrived, peer, shutdown).await,
+            Ok(Err(error)) => tracing::info!(target_name = %self.target, %peer, %error, "a connection was not let in"),
+            Err(_) => tracing::info!(target_name = %self.target, %peer, "a connection did not come in, in time"),
+        }
+    }
+
+    async fn session(&self, arrived: Arrived, peer: SocketAddr, shutdown: CancellationToken) {
+        let client = arrived.choices.iter().find(|(name, _)| name == "application_name");
+        let opening = Opening {
+            target: self.target.to_string(),
+            protocol: "postgres".to_owned(),
+            principal: arrived.principal.clone(),
+            peer: peer.to_string(),
+            transport: arrived.transport.clone(),
+            client: client.map(|(_, name)| name.clone()),
+        };
+        let (reader, mut writer) = tokio::io::split(arrived.connection);
+        let session = match self.gate.open(opening).await {
+            Ok(session) => session,
+            Err(error) => return farewell(Agent::new(writer), &error.into()).await,
+        };
+        let begun = self.begin(&mut writer, &arrived.database, &arrived.choices).await;
+        let agent = Agent::new(writer);
+        let (upstream, catalog, registered) = match begun {
+            Ok(begun) => begun,
+            Err(error) => return close(session, agent, Err(error)).await,
+        };
+        let mut driver = Driver {
+            session,
+            agent,
+            incoming: Incoming::new(reader, FRONTEND_BYTES_MAX),
+            upstream,
+            catalog,
+            registered,
+            target: Arc::clone(&self.target),
+            shutdown,
+            state: State::default(),
+        };
+        let ended = driver.run().await;
+        close(driver.session, driver.agent, ended).await;
+    }
+
+    /// Connects to the server, loads and records the catalog, and lets the agent go on.
+    async fn begin(
+        &self,
+        writer: &mut tokio::io::WriteHalf<Connection>,
+        database: &str,
+        choices: &[(String, String)],
+    ) -> Result<(Upstream, Catalog, Registered), SessionError> {
+        let mut upstream = self.route.connect(database, choices).await?;
+        let catalog = upstream.catalog().await?;
+        self.gate.record_catalog(&self.target, &catalog.snapshot()).await?;
+        let registered = self.cancels.register(upstream.key.clone());
+        let registered = registered.ok_or(SessionError::Gate(exhibit_gate::GateError::Random))?;
+        let key = registered.key;
+        writer
+            .write_all(&welcome(&upstream.settings, key.process, &key.secret))
+            .await?;
+        writer.flush().await?;
+        Ok((upstream, catalog, registered))
+    }
+}
+
+async fn close(session: Session, agent: Agent, ended: Result<(), SessionError>) {
+    let id = session.id();
+    let reason = match &ended {
+        Ok(()) => "agent",
+        Err(error) => error.reason(),
+    };
+    if let Err(error) = &ended {
+        tracing::info!(session = %id, %error, "a session ended");
+    }
+    if let Err(error) = session.close(reason).await {
+        tracing::warn!(session = %id, %error, "the end of a session was not recorded");
+    }
+    if let Err(error) = ended {
+        farewell(agent, &error).await;
+    }
+}
+
+async fn farewell(agent: Agent, error: &SessionError) {
+    let Some(words) = error.last_words() else { return };
+    let LastWords { code, .. } = &words;
+    tracing::debug!(code, "an agent is told why its session ends");
+    // An agent that is gone cannot be told.
+    let _ = agent.last(&words).await;
+}

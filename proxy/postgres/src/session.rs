@@ -1,0 +1,400 @@
+//! One agent's session: the loop from its messages to the gate, the server and back.
+//!
+//! Groups are taken one after another: decided, asked about, recorded, forwarded, answered. While nothing is under way both
+//! sockets are watched.
+//!
+//! # Transactions
+//! When a request inside a transaction is refused, the agent is told that the transaction failed, and nothing but its
+//! rollback passes, as after an error of the server: no transaction commits without a part that was refused.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use exhibit_gate::GateError;
+use exhibit_gate::session::{Denial, EndStatus, Permit, Reply, Ruling, Session};
+use exhibit_policy::mask::Masked;
+use tokio::io::ReadHalf;
+use tokio_util::sync::CancellationToken;
+
+use crate::agent::{Agent, LastWords};
+use crate::analysis::Statement;
+use crate::cancel::Registered;
+use crate::catalog::Catalog;
+use crate::group::{Block, Draft, Group, Names, Reading, changes_names};
+use crate::link::{Connection, Incoming, LinkError};
+use crate::message::backend::{Backend, TransactionStatus};
+use crate::message::encode::{self, Report};
+use crate::message::frontend::Frontend;
+use crate::message::{FRONTEND_BYTES_MAX, MessageError};
+use crate::reply::{Masking, Outcome, Replies};
+use crate::upstream::{Upstream, UpstreamError};
+
+/// Messages of a group at the most: their events fit one batch of the ledger. Longer pipelines go in several groups.
+const GROUP_MESSAGES_MAX: usize = 256;
+
+/// Bytes of a group at the most: two of the longest messages.
+const GROUP_BYTES_MAX: usize = 2 * FRONTEND_BYTES_MAX;
+
+/// How long an agent may stay silent.
+const IDLE: Duration = Duration::from_secs(3_600);
+
+/// Why a session ends.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SessionError {
+    /// The evidence failed.
+    #[error(transparent)]
+    Gate(#[from] GateError),
+    /// The agent is gone, or does not read.
+    #[error("the agent is gone")]
+    Agent(#[from] std::io::Error),
+    /// The agent sent what is not taken.
+    #[error("{0}")]
+    Protocol(MessageError),
+    /// The server is gone, or sent what is not taken.
+    #[error(transparent)]
+    Target(#[from] UpstreamError),
+    /// The server sent a message out of place.
+    #[error("the target sent a message out of place")]
+    Unexpected,
+    /// A setting that the proxy depends on has changed.
+    #[error("the target changed a setting that values are read by")]
+    Setting,
+    /// A column comes from a relation that the catalog does not know.
+    #[error("the reply has a column of unknown origin, so its mask is unknown")]
+    Origin,
+    /// The server ended its session; the agent was told.
+    #[error("the target ended the session")]
+    Ended,
+    /// The group could not be taken back.
+    #[error("a part of an unfinished pipeline was refused")]
+    Refused,
+    /// The agent was silent for too long.
+    #[error("the session was idle for too long")]
+    Idle,
+    /// The proxy stops.
+    #[error("the proxy is shutting down")]
+    Shutdown,
+}
+
+impl From<MessageError> for SessionError {
+    fn from(error: MessageError) -> Self {
+        Self::Target(error.into())
+    }
+}
+
+impl SessionError {
+    pub(crate) fn target(error: LinkError) -> Self {
+        Self::Target(error.into())
+    }
+
+    /// The reason in the closing event.
+    pub(crate) fn reason(&self) -> &'static str {
+        match self {
+            Self::Gate(_) => "ledger",
+            Self::Agent(_) => "agent",
+            Self::Protocol(_) | Self::Refused => "protocol",
+            Self::Target(_) | Self::Unexpected | Self::Setting | Self::Origin | Self::Ended => "target",
+            Self::Idle => "idle",
+            Self::Shutdown => "shutdown",
+        }
+    }
+
+    /// What the agent is told, where it still listens.
+    pub(crate) fn last_words(&self) -> Option<LastWords> {
+        let code = match self {
+            Self::Gate(_) => "58030",
+            Self::Protocol(_) => "08P01",
+            Self::Target(_) => "08006",
+            Self::Unexpected | Self::Setting | Self::Origin => "XX000",
+            Self::Refused => "42501",
+            Self::Idle => "57P05",
+            Self::Shutdown => "57P01",
+            Self::Agent(_) | Self::Ended => return None,
+        };
+        Some(LastWords {
+            code,
+            text: self.to_string(),
+        })
+    }
+}
+
+/// A session with everything that it uses.
+pub(crate) struct Driver {
+    pub(crate) session: Session,
+    pub(crate) agent: Agent,
+    pub(crate) incoming: Incoming<ReadHalf<Connection>>,
+    pub(crate) upstream: Upstream,
+    pub(crate) catalog: Catalog,
+    pub(crate) registered: Registered,
+    pub(crate) target: Arc<str>,
+    pub(crate) shutdown: CancellationToken,
+    pub(crate) state: State,
+}
+
+/// Where the session stands.
+pub(crate) struct State {
+    names: Names,
+    status: TransactionStatus,
+    /// A part of the transaction was refused.
+    aborted: bool,
+    /// Messages up to the next `Sync` are dropped; with the reply to the refusal, where the proxy answers that `Sync`.
+    skipping: Option<Option<Reply>>,
+    /// Something was forwarded that no `Sync` has followed yet.
+    unsynced: bool,
+    /// The transaction has changed what names mean.
+    changed: bool,
+    /// The catalog has to be loaded again.
+    stale: bool,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            names: Names::default(),
+            status: TransactionStatus::Idle,
+            aborted: false,
+            skipping: None,
+            unsynced: false,
+            changed: false,
+            stale: false,
+        }
+    }
+}
+
+impl Driver {
+    /// Runs until the agent ends it; an error says why it ended otherwise.
+    pub(crate) async fn run(&mut self) -> Result<(), SessionError> {
+        while let Some(messages) = self.messages().await? {
+            self.group(messages).await?;
+        }
+        Ok(())
+    }
+
+    /// The messages of the next group; `None` when the agent ends the session.
+    async fn messages(&mut self) -> Result<Option<Vec<(Frontend, Vec<u8>)>>, SessionError> {
+        let mut messages = Vec::new();
+        let mut bytes = 0;
+        loop {
+            let raw = tokio::select! {
+                biased;
+                () = self.shutdown.cancelled() => return Err(SessionError::Shutdown),
+                raw = self.incoming.raw() => match raw {
+                    Ok(raw) => raw,
+                    Err(LinkError::Io(error)) => return Err(error.into()),
+                    Err(LinkError::Message(error)) => return Err(SessionError::Protocol(error)),
+                },
+                raw = self.upstream.incoming.raw() => {
+                    match Backend::parse(&raw.map_err(SessionError::target)?)? {
+                        Backend::Notice(_) | Backend::Notification | Backend::ParameterStatus { .. } => continue,
+                        Backend::Error(_) => return Err(SessionError::Target(UpstreamError::Ended)),
+                        _ => return Err(SessionError::Unexpected),
+                    }
+                }
+                () = tokio::time::sleep(IDLE) => return Err(SessionError::Idle),
+            };
+            let message = Frontend::parse(&raw).map_err(SessionError::Protocol)?;
+            if message == Frontend::Terminate {
+                return Ok(None);
+            }
+            if self.state.skipping.is_some() && message != Frontend::Sync {
+                continue;
+            }
+            let ends = matches!(message, Frontend::Sync | Frontend::Flush | Frontend::Query { .. });
+            bytes += raw.bytes().len();
+            messages.push((message, raw.into_bytes()));
+            if ends {
+                return Ok(Some(messages));
+            }
+            if messages.len() >= GROUP_MESSAGES_MAX || bytes >= GROUP_BYTES_MAX {
+                messages.push((Frontend::Flush, encode::message(b'H', &[])));
+                return Ok(Some(messages));
+            }
+        }
+    }
+
+    async fn group(&mut self, messages: Vec<(Frontend, Vec<u8>)>) -> Result<(), SessionError> {
+        if let Some(Some(reply)) = self.state.skipping.take() {
+            // The server knows nothing of what was refused; the proxy answers the `Sync` after it.
+            let frames = vec![self.ready()];
+            return self.finish(reply, frames, EndStatus::Complete, None).await;
+        }
+        self.refresh().await?;
+        let policy = self.session.gate().policy();
+        let group = Reading {
+            catalog: &self.catalog,
+            policy: &policy,
+            target: &self.target,
+            names: &self.state.names,
+            block: self.block(),
+        }
+        .group(messages);
+        let Group { drafts, items, synced } = group;
+        let mut permits = Vec::new();
+        let mut statements = Vec::new();
+        for draft in drafts {
+            let Draft {
+                request,
+                statements: own,
+                code,
+            } = draft;
+            statements.extend(own);
+            match self.permit(request).await? {
+                Ok(permit) => permits.push(permit),
+                Err(denial) => return self.refused(denial, code, synced).await,
+            }
+        }
+        let commands = self.session.record(permits).await?;
+        let masking = Masking {
+            catalog: &self.catalog,
+            policy: &policy,
+            target: &self.target,
+        };
+        let replies = Replies::new(
+            &mut self.session,
+            &mut self.agent,
+            &mut self.state.names,
+            masking,
+            self.state.aborted,
+            &commands,
+        );
+        let upstream = &mut self.upstream;
+        // Both at once: a server that waits to be read does not read either.
+        let forward = async {
+            let sent = upstream.target.forward(&commands).await;
+            sent.map_err(|error| SessionError::Target(UpstreamError::Io(error)))
+        };
+        let receive = replies.run(&mut upstream.incoming, items);
+        let work = async { tokio::try_join!(forward, receive) };
+        let ((), outcome) = tokio::select! {
+            biased;
+            work = work => work?,
+            () = self.shutdown.cancelled() => return Err(SessionError::Shutdown),
+        };
+        self.after(&outcome, &statements, synced)
+    }
+
+    /// Decides a request, and asks people where the policy says so.
+    async fn permit(
+        &mut self,
+        request: exhibit_gate::session::Request,
+    ) -> Result<Result<Permit, Denial>, SessionError> {
+        let pending = match self.session.decide(request) {
+            Ruling::Permit(permit) => return Ok(Ok(permit)),
+            Ruling::Denial(denial) => return Ok(Err(denial)),
+            Ruling::Pending(pending) => pending,
+        };
+        let asked = self.session.ask(pending).await?;
+        self.agent.waiting(&asked).await?;
+        let cancelled = Arc::clone(&self.registered.cancelled);
+        let (incoming, shutdown) = (&mut self.incoming, &self.shutdown);
+        let gone = async move {
+            tokio::select! {
+                () = incoming.gone(FRONTEND_BYTES_MAX) => {}
+                () = cancelled.notified() => {}
+                () = shutdown.cancelled() => {}
+            }
+        };
+        Ok(self.session.wait(asked, gone).await?)
+    }
+
+    /// Records a refusal and tells the agent; nothing of its group was or will be forwarded.
+    async fn refused(&mut self, denial: Denial, code: &'static str, synced: bool) -> Result<(), SessionError> {
+        let rule = denial.decision().rule.as_deref().unwrap_or("none");
+        let text = match code {
+            "42501" => format!("refused by policy: {} (rule: {rule})", denial.reason()),
+            _ => denial.reason().to_owned(),
+        };
+        let recorded = self.session.refuse(denial).await?;
+        let reply = self.session.reply(&recorded);
+        if self.state.status == TransactionStatus::Open {
+            self.state.aborted = true;
+        }
+        let mut frames = vec![Masked::framing(Report::error(code, text).response())];
+        if self.state.unsynced {
+            // Parts of the pipeline are at the server without a commit; only the end of the session takes them back.
+            self.finish(reply, frames, EndStatus::Failed, Some(code.to_owned()))
+                .await?;
+            return Err(SessionError::Refused);
+        }
+        if synced {
+            frames.push(self.ready());
+            return self
+                .finish(reply, frames, EndStatus::Failed, Some(code.to_owned()))
+                .await;
+        }
+        let mut reply = reply;
+        let releasing = self.session.release(&mut reply, None, frames);
+        self.agent.release(&releasing.durable().await?).await?;
+        self.state.skipping = Some(Some(reply));
+        Ok(())
+    }
+
+    async fn finish(
+        &mut self,
+        reply: Reply,
+        frames: Vec<Masked<exhibit_schemas::event::access::Frame>>,
+        status: EndStatus,
+        code: Option<String>,
+    ) -> Result<(), SessionError> {
+        let masked = std::collections::BTreeMap::new();
+        let releasing = self.session.finish(reply, frames, status, code, masked);
+        self.agent.release(&releasing.durable().await?).await?;
+        Ok(())
+    }
+
+    fn ready(&self) -> Masked<exhibit_schemas::event::access::Frame> {
+        let status = if self.state.aborted {
+            TransactionStatus::Failed
+        } else {
+            self.state.status
+        };
+        Masked::framing(encode::message(b'Z', &[status.byte()]))
+    }
+
+    fn after(&mut self, outcome: &Outcome, statements: &[Statement], synced: bool) -> Result<(), SessionError> {
+        if outcome.fatal {
+            return Err(SessionError::Ended);
+        }
+        let state = &mut self.state;
+        state.status = outcome.status.unwrap_or(state.status);
+        state.unsynced = !synced;
+        if outcome.failed && !synced {
+            state.skipping = Some(None);
+        }
+        let idle = state.status == TransactionStatus::Idle && synced;
+        // While `aborted` only rollbacks pass; one that succeeded ends it.
+        if idle || (!outcome.failed && !statements.is_empty()) {
+            state.aborted = false;
+        }
+        state.names.after(statements, idle);
+        state.changed |= statements.iter().any(changes_names);
+        state.stale |= state.changed;
+        state.changed &= !idle;
+        Ok(())
+    }
+
+    /// Loads the catalog again where it may have changed and the server can tell.
+    async fn refresh(&mut self) -> Result<(), SessionError> {
+        let can = self.state.status != TransactionStatus::Failed && !self.state.unsynced;
+        if self.state.stale && can {
+            self.catalog = self.upstream.catalog().await?;
+            let snapshot = self.catalog.snapshot();
+            self.session.gate().record_catalog(&self.target, &snapshot).await?;
+            self.state.stale = false;
+        }
+        Ok(())
+    }
+
+    fn block(&self) -> Option<Block> {
+        if self.state.aborted {
+            return Some(Block {
+                code: "25P02",
+                reason: "a part of the transaction was refused; nothing but its rollback passes",
+            });
+        }
+        self.state.stale.then_some(Block {
+            code: "25P02",
+            reason: "definitions have changed and the transaction failed, or was not synced; end it first",
+        })
+    }
+}

@@ -1,0 +1,155 @@
+//! TLS towards agents and towards the server.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::{CertificateError, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+
+use crate::config::{Config, ConfigError, ServerTls};
+
+/// What agents see.
+pub(crate) fn acceptor(config: &Config) -> Result<tokio_rustls::TlsAcceptor, ConfigError> {
+    let chain = certificates(config, &config.tls.certificate)?;
+    let key = PrivateKeyDer::from_pem_file(&config.tls.key).map_err(|error| broken(config, &config.tls.key, &error))?;
+    let server = rustls::ServerConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
+        .map_err(|error| broken(config, &config.tls.certificate, &error))?;
+    Ok(Arc::new(server).into())
+}
+
+/// How the server is checked; `None` when TLS is off.
+pub(crate) fn connector(config: &Config) -> Result<Option<tokio_rustls::TlsConnector>, ConfigError> {
+    let (Some(path), true) = (&config.server.ca, config.server.tls != ServerTls::Off) else {
+        return Ok(None);
+    };
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(config, path)? {
+        roots.add(certificate).map_err(|error| broken(config, path, &error))?;
+    }
+    let inner = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider())
+        .build()
+        .map_err(|error| broken(config, path, &error))?;
+    let verifier = Arc::new(Verifier {
+        inner,
+        any_name: config.server.tls == ServerTls::VerifyCa,
+    });
+    let client = rustls::ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .map_err(|error| broken(config, path, &error))?
+        .dangerous()
+        .with_custom_certificate_verifier(verifier)
+        .with_no_client_auth();
+    Ok(Some(Arc::new(client).into()))
+}
+
+fn provider() -> Arc<rustls::crypto::CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+fn certificates(config: &Config, path: &Path) -> Result<Vec<CertificateDer<'static>>, ConfigError> {
+    let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect);
+    read.map_err(|error| broken(config, path, &error))
+}
+
+fn broken(config: &Config, path: &Path, error: &dyn std::fmt::Display) -> ConfigError {
+    ConfigError::Tls {
+        target: config.target.clone(),
+        path: path.to_owned(),
+        reason: error.to_string(),
+    }
+}
+
+/// The usual checks; with `any_name` all but the last, of the name (libpq's `verify-ca`).
+#[derive(Debug)]
+struct Verifier {
+    inner: Arc<WebPkiServerVerifier>,
+    any_name: bool,
+}
+
+impl ServerCertVerifier for Verifier {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let verified = self
+            .inner
+            .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
+        match verified {
+            // The name is the last thing that is checked: everything else holds.
+            Err(rustls::Error::InvalidCertificate(
+                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+            )) if self.any_name => Ok(ServerCertVerified::assertion()),
+            verified => verified,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.inner.verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.inner.verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.inner.supported_verify_schemes()
+    }
+}
+
+/// Data for the channel binding `tls-server-end-point` (RFC 5929, 4.1): the hash of the server's certificate by the hash
+/// of its signature, SHA-256 for MD5 and SHA-1; `None` where the signature names no hash.
+pub(crate) fn server_end_point(certificate: &[u8]) -> Option<Vec<u8>> {
+    use sha2::Digest as _;
+    let (_, body, _) = der(certificate)?;
+    let (_, _, after) = der(body)?;
+    let (_, algorithm, _) = der(after)?;
+    let (_, oid, _) = der(algorithm)?;
+    match hex::encode(oid).as_str() {
+        // RSA with SHA-1, MD5 and SHA-256; ECDSA with SHA-1 and SHA-256.
+        "2a864886f70d010105" | "2a864886f70d010104" | "2a864886f70d01010b" | "2a8648ce3d0401" | "2a8648ce3d040302" => {
+            Some(sha2::Sha256::digest(certificate).to_vec())
+        }
+        "2a864886f70d01010c" | "2a8648ce3d040303" => Some(sha2::Sha384::digest(certificate).to_vec()),
+        "2a864886f70d01010d" | "2a8648ce3d040304" => Some(sha2::Sha512::digest(certificate).to_vec()),
+        _ => None,
+    }
+}
+
+/// Tag, contents, and what follows, of one DER value.
+fn der(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+    let (tag, rest) = bytes.split_first()?;
+    let (first, rest) = rest.split_first()?;
+    let (length, rest) = match first {
+        0..=0x7f => (usize::from(*first), rest),
+        // 0x80 is BER's indefinite length, which DER does not have.
+        0x80 | 0x85.. => return None,
+        _ => {
+            let (digits, rest) = rest.split_at_checked(usize::from(first & 0x7f))?;
+            (
+                digits.iter().fold(0, |sum, digit| (sum << 8) | usize::from(*digit)),
+                rest,
+            )
+        }
+    };
+    let (contents, after) = rest.split_at_checked(length)?;
+    Some((*tag, contents, after))
+}
