@@ -1,0 +1,462 @@
+//! Real clients, a real server, and a recorder in memory: what passes, what does not, and what is recorded of it.
+
+#![allow(
+    clippy::disallowed_methods,
+    reason = "a test writes its own files, which need not last"
+)]
+
+#[path = "flow/server.rs"]
+mod server;
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use exhibit_gate::clock::SystemClock;
+use exhibit_gate::recorder::{Draft, Receipt, Recorder, Ticket, VerifiedDecision};
+use exhibit_gate::{Gate, GateError};
+use exhibit_policy::mask::MaskKey;
+use exhibit_policy::snapshot::Snapshot;
+use exhibit_postgres::message::encode;
+use exhibit_postgres::{Config, Listener};
+use exhibit_schemas::digest::Digest;
+use exhibit_schemas::event::access::Principal;
+use exhibit_schemas::event::{Body, Timestamp};
+use exhibit_schemas::merkle::Index;
+use server::Server;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::sync::broadcast;
+use tokio_util::sync::CancellationToken;
+
+const POLICY: &str = r#"
+version = 1
+[[roles]]
+name = "ci"
+match = { subject = "ci" }
+[[targets]]
+name = "clinic"
+protocol = "postgres"
+[[rules]]
+name = "no-audit"
+roles = ["ci"]
+targets = ["clinic"]
+actions = ["read", "write", "delete", "define"]
+resources = ["public.audit", "public.audit.*"]
+effect = "deny"
+reason = "the audit table is not for pipelines"
+[[rules]]
+name = "work"
+roles = ["ci"]
+targets = ["clinic"]
+actions = ["read", "write", "delete", "session", "transaction"]
+effect = "allow"
+[[masks]]
+name = "ssn"
+targets = ["clinic"]
+resources = ["public.patients.ssn"]
+technique = "partial"
+keep = 4
+[[masks]]
+name = "born"
+targets = ["clinic"]
+resources = ["public.patients.born"]
+technique = "year"
+"#;
+
+const SCHEMA: &str = "CREATE TABLE patients (id int PRIMARY KEY, name text, ssn text, born date); \
+     INSERT INTO patients VALUES (1, 'Ann', '123-45-6789', '1970-02-03'), (2, 'Bob', NULL, '1981-04-05'); \
+     CREATE TABLE audit (id int); CREATE TABLE notes (id int PRIMARY KEY, text text);";
+
+/// Keeps what is recorded; acknowledges nothing any more once it is broken.
+struct Memory {
+    bodies: Mutex<Vec<Body>>,
+    broken: AtomicBool,
+    decisions: broadcast::Sender<Arc<VerifiedDecision>>,
+}
+
+impl Recorder for Memory {
+    fn submit(&self, drafts: Vec<Draft>) -> Result<Ticket, GateError> {
+        if self.broken.load(Ordering::SeqCst) {
+            return Err(GateError::LedgerUnavailable {
+                reason: "broken by the test".to_owned(),
+            });
+        }
+        let mut bodies = self.bodies.lock().unwrap();
+        let receipts: Vec<Receipt> = (bodies.len()..)
+            .zip(&drafts)
+            .map(|(index, _)| Receipt {
+                index: Index(u64::try_from(index).unwrap()),
+                leaf: Digest::of(&index.to_be_bytes()),
+                time: Timestamp(1),
+            })
+            .collect();
+        bodies.extend(drafts.into_iter().map(|draft| draft.body));
+        Ok(Box::pin(async move { Ok(receipts) }))
+    }
+
+    fn decisions(&self) -> broadcast::Receiver<Arc<VerifiedDecision>> {
+        self.decisions.subscribe()
+    }
+}
+
+impl Memory {
+    fn statements(&self) -> Vec<(String, String)> {
+        let bodies = self.bodies.lock().unwrap();
+        let command = |body: &Body| match body {
+            Body::Command(command) => Some((command.statement.clone(), command.outcome.to_string())),
+            _ => None,
+        };
+        bodies.iter().filter_map(command).collect()
+    }
+
+    /// The wire form of everything released.
+    fn released(&self) -> Vec<u8> {
+        let bodies = self.bodies.lock().unwrap();
+        let chunk = |body: &Body| match body {
+            Body::ResponseChunk(chunk) => Some(chunk.frames.iter().flat_map(encode::frame).collect::<Vec<_>>()),
+            _ => None,
+        };
+        bodies.iter().filter_map(chunk).flatten().collect()
+    }
+
+    /// Commands and released bytes, where no value may be that a mask or a placeholder stands for.
+    fn evidence(&self) -> Vec<u8> {
+        let statements = self.statements().into_iter().map(|(statement, _)| statement);
+        let text: String = statements.collect();
+        [text.into_bytes(), self.released()].concat()
+    }
+}
+
+struct Stand {
+    server: Server,
+    memory: Arc<Memory>,
+    address: SocketAddr,
+    authority: rcgen::Certificate,
+    shutdown: CancellationToken,
+}
+
+impl Stand {
+    async fn start() -> Self {
+        let server = Server::start();
+        server.execute(SCHEMA);
+        let key = rcgen::KeyPair::generate().unwrap();
+        let certificate = rcgen::CertificateParams::new(vec!["localhost".to_owned()])
+            .unwrap()
+            .self_signed(&key)
+            .unwrap();
+        let directory = server.directory();
+        std::fs::write(directory.join("proxy.pem"), certificate.pem()).unwrap();
+        std::fs::write(directory.join("proxy.key"), key.serialize_pem()).unwrap();
+        std::fs::write(directory.join("target.password"), server.password()).unwrap();
+        let memory = Arc::new(Memory {
+            bodies: Mutex::default(),
+            broken: AtomicBool::new(false),
+            decisions: broadcast::channel(16).0,
+        });
+        let policy = Snapshot::parse(POLICY.as_bytes()).unwrap();
+        let gate = Gate::start(
+            (POLICY.as_bytes().to_vec(), policy),
+            Arc::clone(&memory) as Arc<dyn Recorder>,
+            Arc::new(SystemClock),
+            MaskKey::new([1; 32]),
+            [2; 32],
+        )
+        .await
+        .unwrap();
+        let authenticate = |user: &str, key: &str| {
+            (user == "ci" && key == "exk_test").then(|| Principal {
+                method: "api-key".into(),
+                issuer: "api-keys".into(),
+                subject: "ci".into(),
+                client_id: None,
+                groups: Vec::new(),
+                evidence: Digest::of(b"key"),
+            })
+        };
+        let config = Config {
+            target: "clinic".into(),
+            listen: "127.0.0.1:0".parse().unwrap(),
+            tls: exhibit_postgres::config::Tls {
+                certificate: "proxy.pem".into(),
+                key: "proxy.key".into(),
+            },
+            server: exhibit_postgres::config::Server {
+                host: "localhost".into(),
+                port: server.port(),
+                database: Some("postgres".into()),
+                user: "postgres".into(),
+                password_file: "target.password".into(),
+                tls: exhibit_postgres::config::ServerTls::VerifyFull,
+                ca: Some("server.pem".into()),
+            },
+        }
+        .resolved(directory);
+        let listener = Listener::bind(gate, &config, Arc::new(authenticate)).await.unwrap();
+        let address = listener.local_address().unwrap();
+        let shutdown = CancellationToken::new();
+        tokio::spawn(listener.run(shutdown.clone()));
+        Self {
+            server,
+            memory,
+            address,
+            authority: certificate,
+            shutdown,
+        }
+    }
+
+    /// What psql says to statements, standard output and error together.
+    async fn psql(&self, sql: &str) -> String {
+        let url = format!(
+            "host=localhost hostaddr=127.0.0.1 port={} user=ci dbname=postgres",
+            self.address.port()
+        );
+        let authority = self.server.directory().join("proxy.pem");
+        let sql = sql.to_owned();
+        tokio::task::spawn_blocking(move || run_psql(&url, &authority, &sql))
+            .await
+            .unwrap()
+    }
+
+    /// An encrypted connection, byte for byte.
+    async fn raw(&self) -> tokio_rustls::client::TlsStream<tokio::net::TcpStream> {
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(self.authority.der().clone()).unwrap();
+        let config = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let mut socket = tokio::net::TcpStream::connect(self.address).await.unwrap();
+        socket
+            .write_all(&exhibit_postgres::message::startup::ssl_request())
+            .await
+            .unwrap();
+        assert_eq!(socket.read_u8().await.unwrap(), b'S');
+        tokio_rustls::TlsConnector::from(Arc::new(config))
+            .connect("localhost".try_into().unwrap(), socket)
+            .await
+            .unwrap()
+    }
+
+    /// A Rust driver, by the extended protocol and binary values.
+    async fn driver(&self) -> tokio_postgres::Client {
+        let stream = self.raw().await;
+        let mut config = tokio_postgres::Config::new();
+        config.user("ci").password("exk_test").dbname("postgres");
+        let (client, connection) = config.connect_raw(stream, tokio_postgres::NoTls).await.unwrap();
+        tokio::spawn(connection);
+        client
+    }
+}
+
+impl Drop for Stand {
+    fn drop(&mut self) {
+        self.shutdown.cancel();
+    }
+}
+
+fn run_psql(url: &str, authority: &Path, sql: &str) -> String {
+    let output = Command::new("psql")
+        .arg(format!("{url} sslmode=verify-full sslrootcert={}", authority.display()))
+        .args(["--no-psqlrc", "--no-align", "--tuples-only", "--command", sql])
+        .env("PGPASSWORD", "exk_test")
+        .output()
+        .expect("psql is needed: apt-get install postgresql-client");
+    [output.stdout, output.stderr]
+        .map(|text| String::from_utf8(text).unwrap())
+        .concat()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn simple_statements_are_masked_recorded_and_refused() {
+    let stand = Stand::start().await;
+    let rows = stand.psql("SELECT id, name, ssn, born FROM patients ORDER BY id").await;
+    assert_eq!(rows, "1|Ann|***-**-6789|1970-01-01\n2|Bob||1981-01-01\n");
+
+    let denied = stand.psql("SELECT * FROM audit").await;
+    assert!(denied.contains("the audit table is not for pipelines"), "{denied}");
+    assert!(denied.contains("no-audit"), "{denied}");
+    let unproven = stand.psql("SELECT upper(ssn) FROM patients").await;
+    assert!(unproven.contains("refused by policy"), "{unproven}");
+    let syntax = stand.psql("SELEC 'secret-word'").await;
+    assert!(
+        syntax.contains("not valid SQL") && !syntax.contains("secret-word"),
+        "{syntax}"
+    );
+    let error = stand.psql("INSERT INTO patients VALUES (1, 'x', 'y', NULL)").await;
+    assert!(error.contains("withheld") && !error.contains("(1)"), "{error}");
+
+    let multi = stand
+        .psql("INSERT INTO notes VALUES (1, 'a'); SELECT text FROM notes")
+        .await;
+    assert!(multi.contains('a'), "{multi}");
+
+    let statements = stand.memory.statements();
+    let outcomes: Vec<&str> = statements.iter().map(|(_, outcome)| outcome.as_str()).collect();
+    assert_eq!(
+        outcomes,
+        ["allowed", "denied", "denied", "denied", "allowed", "allowed"]
+    );
+    let evidence = stand.memory.evidence();
+    for value in ["123-45", "1970-02", "secret-word"] {
+        let found = evidence.windows(value.len()).any(|window| window == value.as_bytes());
+        assert!(!found, "{value} is in the evidence");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn prepared_statements_are_masked_and_reused() {
+    let stand = Stand::start().await;
+    let client = stand.driver().await;
+    let statement = client
+        .prepare("SELECT name, ssn, born FROM patients WHERE id = $1")
+        .await
+        .unwrap();
+    for _ in 0..3 {
+        let row = client.query_one(&statement, &[&1_i32]).await.unwrap();
+        assert_eq!(row.get::<_, String>(1), "***-**-6789");
+    }
+    let error = client.query("SELECT id FROM audit", &[]).await.unwrap_err();
+    assert_eq!(error.code().unwrap().code(), "42501");
+    // The session goes on after a refusal, and a failed pipeline too.
+    let failed = client
+        .execute("INSERT INTO patients VALUES ($1, 'x', 'y', NULL)", &[&1_i32])
+        .await
+        .unwrap_err();
+    assert_eq!(failed.code().unwrap().code(), "23505");
+    assert!(failed.as_db_error().unwrap().detail().is_none());
+    assert_eq!(client.query("SELECT id FROM notes", &[]).await.unwrap().len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_fails_its_transaction() {
+    let stand = Stand::start().await;
+    let client = stand.driver().await;
+    client.batch_execute("BEGIN").await.unwrap();
+    client
+        .batch_execute("INSERT INTO notes VALUES (7, 'half')")
+        .await
+        .unwrap();
+    client.batch_execute("SELECT * FROM audit").await.unwrap_err();
+    let commit = client.batch_execute("COMMIT").await.unwrap_err();
+    assert_eq!(commit.code().unwrap().code(), "25P02");
+    client.batch_execute("ROLLBACK").await.unwrap();
+    assert_eq!(stand.server.execute("SELECT count(*) FROM notes").trim(), "0");
+    client
+        .batch_execute("INSERT INTO notes VALUES (8, 'whole')")
+        .await
+        .unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_passes_without_the_ledger() {
+    let stand = Stand::start().await;
+    let client = stand.driver().await;
+    client
+        .batch_execute("INSERT INTO notes VALUES (1, 'recorded')")
+        .await
+        .unwrap();
+    stand.memory.broken.store(true, Ordering::SeqCst);
+    client
+        .batch_execute("INSERT INTO notes VALUES (2, 'unrecorded')")
+        .await
+        .unwrap_err();
+    assert_eq!(stand.server.execute("SELECT count(*) FROM notes").trim(), "1");
+    assert!(stand.psql("SELECT 1").await.contains("ledger"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_agent_gets_exactly_what_is_recorded_even_byte_by_byte() {
+    let stand = Stand::start().await;
+    let mut stream = stand.raw().await;
+    let start = exhibit_postgres::message::startup::startup(&[("user", "ci"), ("database", "postgres")]);
+    stream.write_all(&start).await.unwrap();
+    stream.write_all(&encode::message(b'p', b"exk_test\0")).await.unwrap();
+    stream.flush().await.unwrap();
+    read_until_ready(&mut stream).await;
+    let statement = encode::message(b'P', b"\0SELECT id, name, ssn FROM patients ORDER BY id\0\0\0");
+    let group = [
+        statement,
+        encode::message(b'B', b"\0\0\0\0\0\0\0\0"),
+        encode::message(b'D', b"P\0"),
+        encode::message(b'E', b"\0\0\0\0\x01"),
+        encode::message(b'E', b"\0\0\0\0\0"),
+        encode::message(b'S', b""),
+    ]
+    .concat();
+    for byte in group {
+        stream.write_all(&[byte]).await.unwrap();
+        stream.flush().await.unwrap();
+    }
+    let extended = read_until_ready(&mut stream).await;
+    stream
+        .write_all(&encode::message(b'Q', b"SELECT ssn FROM patients; SELECT 1\0"))
+        .await
+        .unwrap();
+    stream.flush().await.unwrap();
+    let simple = read_until_ready(&mut stream).await;
+    assert_eq!([extended, simple].concat(), stand.memory.released());
+    // Bytes that are no message end the session.
+    stream.write_all(&encode::message(b'F', b"")).await.unwrap();
+    stream.flush().await.unwrap();
+    let mut rest = Vec::new();
+    let _ = stream.read_to_end(&mut rest).await;
+    assert!(rest.windows(5).any(|window| window == b"08P01"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_the_right_key_cancels() {
+    let stand = Stand::start().await;
+    let client = stand.driver().await;
+    let token = client.cancel_token();
+    // Locked by the server's own session, so the statement waits until it is cancelled.
+    let lock = stand.server.lock("notes");
+    let waiting = tokio::spawn(async move { client.batch_execute("INSERT INTO notes VALUES (3, 'x')").await });
+    stand.server.wait_for_lock();
+    let mut socket = tokio::net::TcpStream::connect(stand.address).await.unwrap();
+    let wrong = exhibit_postgres::message::startup::cancel_request(1, &[0; 4]);
+    socket.write_all(&wrong).await.unwrap();
+    let mut rest = Vec::new();
+    let _ = socket.read_to_end(&mut rest).await;
+    assert!(!waiting.is_finished());
+    let socket = tokio::net::TcpStream::connect(stand.address).await.unwrap();
+    token.cancel_query_raw(socket, tokio_postgres::NoTls).await.unwrap();
+    let error = waiting.await.unwrap().unwrap_err();
+    assert_eq!(error.code().unwrap().code(), "57014");
+    drop(lock);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_keys_and_plain_connections_stay_out() {
+    let stand = Stand::start().await;
+    let stream = stand.raw().await;
+    let mut config = tokio_postgres::Config::new();
+    config.user("ci").password("exk_wrong").dbname("postgres");
+    let refused = config.connect_raw(stream, tokio_postgres::NoTls).await.err().unwrap();
+    assert_eq!(refused.code().unwrap().code(), "28P01");
+    let mut socket = tokio::net::TcpStream::connect(stand.address).await.unwrap();
+    let start = exhibit_postgres::message::startup::startup(&[("user", "ci")]);
+    socket.write_all(&start).await.unwrap();
+    let mut told = Vec::new();
+    socket.read_to_end(&mut told).await.unwrap();
+    assert!(String::from_utf8_lossy(&told).contains("takes only TLS"));
+}
+
+/// Reads messages up to `ReadyForQuery`; gives all bytes.
+async fn read_until_ready(stream: &mut (impl tokio::io::AsyncRead + Unpin)) -> Vec<u8> {
+    let mut all = Vec::new();
+    loop {
+        let mut head = [0; 5];
+        stream.read_exact(&mut head).await.unwrap();
+        let length = u32::from_be_bytes(head[1..].try_into().unwrap());
+        let mut body = vec![0; usize::try_from(length).unwrap() - 4];
+        stream.read_exact(&mut body).await.unwrap();
+        all.extend(head);
+        all.extend(body);
+        if head[0] == b'Z' {
+            return all;
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! A private PostgreSQL with TLS and SCRAM; dies with the test.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+const PASSWORD: &str = "private-test-server";
+
+pub(crate) struct Server {
+    process: Child,
+    port: u16,
+    directory: tempfile::TempDir,
+}
+
+/// A lock that a session of the server's own holds while this is alive.
+pub(crate) struct Lock(Child);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+impl Server {
+    pub(crate) fn start() -> Self {
+        let bin = bin();
+        let directory = tempfile::Builder::new().prefix("exhibit-pg-").tempdir().unwrap();
+        let path = directory.path();
+        run(Command::new("chmod").arg("777").arg(path));
+        std::fs::write(path.join("pw"), PASSWORD).unwrap();
+        let data = path.join("data");
+        let auth = [
+            "--auth=scram-sha-256",
+            "--encoding=UTF8",
+            "--no-sync",
+            "--username=postgres",
+        ];
+        run(account(&bin.join("initdb"))
+            .args(auth)
+            .arg("--pwfile")
+            .arg(path.join("pw"))
+            .arg("-D")
+            .arg(&data));
+        let key = rcgen::KeyPair::generate().unwrap();
+        let certificate = rcgen::CertificateParams::new(vec!["localhost".to_owned()])
+            .unwrap()
+            .self_signed(&key)
+            .unwrap();
+        std::fs::write(path.join("server.pem"), certificate.pem()).unwrap();
+        std::fs::write(path.join("server.key"), key.serialize_pem()).unwrap();
+        // The server takes a key that only its own account reads; its account makes the copy.
+        run(account(Path::new("install"))
+            .arg("-m600")
+            .arg(path.join("server.key"))
+            .arg(data.join("server.key")));
+        run(account(Path::new("install"))
+            .arg("-m600")
+            .arg(path.join("server.pem"))
+            .arg(data.join("server.crt")));
+        let port = std::net::TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
+        let mut process = account(&bin.join("postgres"))
+            .arg("-D")
+            .arg(&data)
+            .args([
+                "-c",
+                "listen_addresses=127.0.0.1",
+                "-c",
+                "unix_socket_directories=",
+                "-c",
+                "ssl=on",
+            ])
+            .args(["-c", &format!("port={port}"), "-c", "fsync=off"])
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut log = BufReader::new(process.stderr.take().unwrap()).lines();
+        let ready = log
+            .by_ref()
+            .any(|line| line.unwrap().contains("ready to accept connections"));
+        assert!(ready, "PostgreSQL did not start");
+        std::thread::spawn(move || log.for_each(drop));
+        Self {
+            process,
+            port,
+            directory,
+        }
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub(crate) fn password(&self) -> &'static str {
+        PASSWORD
+    }
+
+    pub(crate) fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
+    /// Runs SQL directly.
+    pub(crate) fn execute(&self, sql: &str) -> String {
+        run(self.psql().args(["--set=ON_ERROR_STOP=1", "--command", sql]))
+    }
+
+    /// Locks a table until the value is dropped.
+    pub(crate) fn lock(&self, table: &str) -> Lock {
+        let mut holder = self
+            .psql()
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut input = holder.stdin.take().unwrap();
+        writeln!(input, "BEGIN; LOCK TABLE {table}; SELECT 'locked';").unwrap();
+        let output = BufReader::new(holder.stdout.take().unwrap());
+        assert!(output.lines().any(|line| line.unwrap() == "locked"));
+        holder.stdin = Some(input);
+        Lock(holder)
+    }
+
+    /// Returns when some session waits for a lock.
+    pub(crate) fn wait_for_lock(&self) {
+        while self
+            .execute("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+            .trim()
+            == "0"
+        {
+            std::thread::yield_now();
+        }
+    }
+
+    fn psql(&self) -> Command {
+        let mut psql = Command::new("psql");
+        psql.arg(format!(
+            "host=127.0.0.1 port={} user=postgres dbname=postgres sslmode=require",
+            self.port
+        ))
+        .args(["--no-psqlrc", "--no-align", "--tuples-only", "--quiet"])
+        .env("PGPASSWORD", PASSWORD);
+        psql
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn bin() -> PathBuf {
+    let found = (13..=18)
+        .rev()
+        .map(|version| PathBuf::from(format!("/usr/lib/postgresql/{version}/bin")))
+        .find(|bin| bin.join("initdb").exists());
+    found.expect("PostgreSQL is needed: apt-get install postgresql")
+}
+
+/// A command as the user `postgres` when this is root, who may not run the server; it dies with its parent.
+fn account(program: &Path) -> Command {
+    let mut command = Command::new("setpriv");
+    if run(Command::new("id").arg("-u")).trim() == "0" {
+        command.args(["--reuid=postgres", "--regid=postgres", "--clear-groups"]);
+    }
+    command.args(["--pdeathsig=KILL", "--"]).arg(program);
+    command
+}
+
+fn run(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
