@@ -514,8 +514,12 @@ async fn search(State(api): State<Api>, Query(asked): Query<Parameters>) -> Resu
     let answer = tokio::task::spawn_blocking(move || match searcher.answer(&asked) {
         Ok(results) => Json(results).into_response(),
         Err(error) => {
-            let body = Json(serde_json::json!({ "error": error.to_string() }));
-            (StatusCode::BAD_REQUEST, body).into_response()
+            let blame = if error.blames_caller() {
+                StatusCode::BAD_REQUEST
+            } else {
+                StatusCode::INTERNAL_SERVER_ERROR
+            };
+            (blame, Json(serde_json::json!({ "error": error.to_string() }))).into_response()
         }
     });
     answer.await.map_err(|_| ApiError::Ledger(LedgerError::Stopped))

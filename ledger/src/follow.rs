@@ -11,6 +11,9 @@ use crate::ledger::Ledger;
 /// How long the index rests after a failure before it tries again.
 const RETRY: std::time::Duration = std::time::Duration::from_secs(5);
 
+/// How long the index rests between two commits of its own, so that its syncs do not compete with the log's.
+const REST: std::time::Duration = std::time::Duration::from_millis(250);
+
 /// Opens the index in a directory and follows the log until the ledger stops.
 ///
 /// # Errors
@@ -38,6 +41,7 @@ pub fn follow(ledger: &Ledger, directory: &std::path::Path, runtime: &Handle) ->
                     if sizes.changed().await.is_err() {
                         return;
                     }
+                    tokio::time::sleep(REST).await;
                 }
                 Err(error) => {
                     tracing::warn!(%error, "the search index fell behind; it tries again");

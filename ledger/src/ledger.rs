@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 
 use exhibit_schemas::cbor::Bytes;
 use exhibit_schemas::checkpoint::{Checkpoint, Origin, VerifierKey};
+use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::{Body, Event, Timestamp};
 use exhibit_schemas::key::{KeyId, PublicKey, SecretKey, Signer as _};
 use exhibit_schemas::keyring::Keyring;
@@ -21,6 +22,7 @@ use crate::admission::{self, refusal};
 use crate::committer::{Answer, Committer, QUEUE_BATCHES_MAX, Submission};
 use crate::config::Config;
 use crate::error::LedgerError;
+use crate::projection::ApprovalRecord;
 use crate::store::{Durable, Store, SyncedCommit};
 use crate::tree::{Stored, Tree};
 
@@ -342,6 +344,14 @@ impl Ledger {
             events: (place.first..last).map(read).collect::<Result<_, _>>()?,
             seal: read(last)?,
         })
+    }
+
+    /// Approval requests that wait, by leaf hash; a request whose time is over stays until its session says so.
+    ///
+    /// # Errors
+    /// [`LedgerError::Store`], [`LedgerError::Damaged`].
+    pub fn approvals(&self) -> Result<Vec<(Digest, ApprovalRecord)>, LedgerError> {
+        self.shared.store.approvals().collect()
     }
 
     /// Batches of key events and decisions from an index on, as far as the head goes.
