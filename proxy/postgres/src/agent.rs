@@ -11,7 +11,7 @@ use crate::link::Connection;
 use crate::message::encode::{self, Report};
 
 /// How long an agent may leave what it asked for unread.
-const UNREAD: Duration = Duration::from_secs(300);
+const UNREAD: Duration = Duration::from_mins(5);
 
 /// The sending half of the connection to an agent.
 pub(crate) struct Agent {

@@ -19,10 +19,12 @@ pub(crate) struct ServerKey {
     pub(crate) secret: Vec<u8>,
 }
 
+type Sessions = HashMap<AgentKey, (ServerKey, Arc<Notify>)>;
+
 /// The sessions that can be cancelled.
 #[derive(Clone, Default)]
 pub(crate) struct Cancels {
-    sessions: Arc<Mutex<HashMap<AgentKey, (ServerKey, Arc<Notify>)>>>,
+    sessions: Arc<Mutex<Sessions>>,
 }
 
 /// A session's place among them, until it is dropped.

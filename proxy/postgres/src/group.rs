@@ -186,12 +186,11 @@ impl Reading<'_> {
             }
             Frontend::Bind { portal, statement, .. } => {
                 part.answer = Answer::Bind;
-                match names.statements.get(&statement).cloned() {
-                    Some(prepared) => {
-                        part.prepared = Some(Arc::clone(&prepared));
-                        change = Some((Kind::Portal, portal, Some(prepared)));
-                    }
-                    None => part.draft = Some(refusal("26000", "the prepared statement does not exist")),
+                if let Some(prepared) = names.statements.get(&statement).cloned() {
+                    part.prepared = Some(Arc::clone(&prepared));
+                    change = Some((Kind::Portal, portal, Some(prepared)));
+                } else {
+                    part.draft = Some(missing(Kind::Statement));
                 }
             }
             Frontend::Describe { kind, name } => {
@@ -201,8 +200,9 @@ impl Reading<'_> {
                     part.draft = Some(missing(kind));
                 }
             }
-            Frontend::Execute { portal } => match names.find(Kind::Portal, &portal) {
-                Some(prepared) => {
+            Frontend::Execute { portal } => {
+                part.answer = Answer::Execute;
+                if let Some(prepared) = names.find(Kind::Portal, &portal) {
                     let body = [&[Kind::Portal.byte()], portal.as_bytes(), &[0]].concat();
                     parts.push(Part {
                         bytes: encode::message(b'D', &body),
@@ -211,15 +211,12 @@ impl Reading<'_> {
                         prepared: None,
                         draft: None,
                     });
-                    part.answer = Answer::Execute;
                     part.draft = Some(self.draft(&prepared.sql, &prepared.types, changed));
                     part.prepared = Some(prepared);
-                }
-                None => {
-                    part.answer = Answer::Execute;
+                } else {
                     part.draft = Some(missing(Kind::Portal));
                 }
-            },
+            }
             Frontend::Close { kind, name } => {
                 part.answer = Answer::Close;
                 change = Some((kind, name, None));

@@ -56,7 +56,7 @@ pub(crate) struct Replies<'a> {
     masking: Masking<'a>,
     /// The agent is told that its transaction failed, because a part of it was refused.
     aborted: bool,
-    replies: VecDeque<(usize, Reply)>,
+    open: VecDeque<(usize, Reply)>,
     frames: Vec<Masked<Frame>>,
     bytes: usize,
     columns: Option<Vec<Column>>,
@@ -79,7 +79,7 @@ impl<'a> Replies<'a> {
     ) -> Self {
         let replies = commands.iter().map(|command| session.reply(command)).enumerate();
         Self {
-            replies: replies.collect(),
+            open: replies.collect(),
             session,
             agent,
             names,
@@ -323,7 +323,7 @@ impl<'a> Replies<'a> {
         let frames = std::mem::take(&mut self.frames);
         self.bytes = 0;
         let columns = self.columns.take();
-        let Some((_, reply)) = self.replies.front_mut() else {
+        let Some((_, reply)) = self.open.front_mut() else {
             return Err(SessionError::Unexpected);
         };
         let releasing = self.session.release(reply, columns, frames);
@@ -342,12 +342,12 @@ impl<'a> Replies<'a> {
 
     /// Ends the replies to requests before that place.
     async fn reach(&mut self, owner: usize) -> Result<(), SessionError> {
-        while self.replies.front().is_some_and(|(place, _)| *place < owner) {
+        while self.open.front().is_some_and(|(place, _)| *place < owner) {
             self.count();
             if self.columns.is_some() {
                 self.release().await?;
             }
-            let Some((_, reply)) = self.replies.pop_front() else {
+            let Some((_, reply)) = self.open.pop_front() else {
                 break;
             };
             let (frames, counts) = (std::mem::take(&mut self.frames), std::mem::take(&mut self.counts));

@@ -36,7 +36,7 @@ const GROUP_MESSAGES_MAX: usize = 256;
 const GROUP_BYTES_MAX: usize = 2 * FRONTEND_BYTES_MAX;
 
 /// How long an agent may stay silent.
-const IDLE: Duration = Duration::from_secs(3_600);
+const IDLE: Duration = Duration::from_hours(1);
 
 /// Why a session ends.
 #[derive(Debug, thiserror::Error)]
@@ -131,14 +131,25 @@ pub(crate) struct Driver {
     pub(crate) state: State,
 }
 
+/// Why messages up to the next `Sync` are dropped.
+enum Skipping {
+    /// The proxy refused; it answers the `Sync` as a part of that reply.
+    Refused(Reply),
+    /// The server failed; it answers the `Sync`.
+    Failed,
+}
+
 /// Where the session stands.
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is one independent fact about the session"
+)]
 pub(crate) struct State {
     names: Names,
     status: TransactionStatus,
     /// A part of the transaction was refused.
     aborted: bool,
-    /// Messages up to the next `Sync` are dropped; with the reply to the refusal, where the proxy answers that `Sync`.
-    skipping: Option<Option<Reply>>,
+    skipping: Option<Skipping>,
     /// Something was forwarded that no `Sync` has followed yet.
     unsynced: bool,
     /// The transaction has changed what names mean.
@@ -213,7 +224,7 @@ impl Driver {
     }
 
     async fn group(&mut self, messages: Vec<(Frontend, Vec<u8>)>) -> Result<(), SessionError> {
-        if let Some(Some(reply)) = self.state.skipping.take() {
+        if let Some(Skipping::Refused(reply)) = self.state.skipping.take() {
             // The server knows nothing of what was refused; the proxy answers the `Sync` after it.
             let frames = vec![self.ready()];
             return self.finish(reply, frames, EndStatus::Complete, None).await;
@@ -325,7 +336,7 @@ impl Driver {
         let mut reply = reply;
         let releasing = self.session.release(&mut reply, None, frames);
         self.agent.release(&releasing.durable().await?).await?;
-        self.state.skipping = Some(Some(reply));
+        self.state.skipping = Some(Skipping::Refused(reply));
         Ok(())
     }
 
@@ -359,7 +370,7 @@ impl Driver {
         state.status = outcome.status.unwrap_or(state.status);
         state.unsynced = !synced;
         if outcome.failed && !synced {
-            state.skipping = Some(None);
+            state.skipping = Some(Skipping::Failed);
         }
         let idle = state.status == TransactionStatus::Idle && synced;
         // While `aborted` only rollbacks pass; one that succeeded ends it.

@@ -1,8 +1,12 @@
 //! Real clients, a real server, and a recorder in memory: what passes, what does not, and what is recorded of it.
 
 #![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::as_conversions,
+    clippy::indexing_slicing,
     clippy::disallowed_methods,
-    reason = "a test writes its own files, which need not last"
+    reason = "a test may stop, and writes its own files, which need not last"
 )]
 
 #[path = "flow/server.rs"]
@@ -149,7 +153,7 @@ impl Stand {
         let directory = server.directory();
         std::fs::write(directory.join("proxy.pem"), certificate.pem()).unwrap();
         std::fs::write(directory.join("proxy.key"), key.serialize_pem()).unwrap();
-        std::fs::write(directory.join("target.password"), server.password()).unwrap();
+        std::fs::write(directory.join("target.password"), Server::password()).unwrap();
         let memory = Arc::new(Memory {
             bodies: Mutex::default(),
             broken: AtomicBool::new(false),

@@ -95,7 +95,7 @@ impl Server {
         self.port
     }
 
-    pub(crate) fn password(&self) -> &'static str {
+    pub(crate) fn password() -> &'static str {
         PASSWORD
     }
 
