@@ -9,6 +9,8 @@ mod policy;
 mod replay;
 mod search;
 mod sessions;
+mod status;
+mod up;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -43,6 +45,8 @@ pub(crate) struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     Init(init::Arguments),
+    Up(up::Arguments),
+    Status(status::Arguments),
     Approvals(approvals::Arguments),
     Approve(approve::Arguments),
     Deny(approve::Arguments),
@@ -64,6 +68,8 @@ pub(crate) fn run(arguments: Arguments, output: &mut Output) -> Result<ExitCode,
     let config = || Config::read(&arguments.config);
     match &arguments.command {
         Command::Init(command) => init::run(command, output),
+        Command::Up(command) => up::run(command, &config()?, output),
+        Command::Status(command) => wait(status::run(command, &config()?, output)),
         Command::Approvals(command) => wait(approvals::run(command, &config()?, output)),
         Command::Approve(command) => wait(approve::run(command, Verdict::Approve, &config()?, output)),
         Command::Deny(command) => wait(approve::run(command, Verdict::Deny, &config()?, output)),

@@ -46,6 +46,14 @@ pub(crate) enum ConfigError {
         /// What is wrong.
         error: TrustError,
     },
+    /// The proxy's section does not fit together.
+    #[error("{path}: {error}")]
+    Proxy {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        error: Box<exhibit_proxy::config::ConfigError>,
+    },
     /// A section that the command needs is missing.
     #[error("{path} has no [{section}] section")]
     Section {
@@ -78,7 +86,6 @@ pub(crate) struct Client {
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
     path: PathBuf,
-    text: String,
     file: File,
 }
 
@@ -86,8 +93,8 @@ pub(crate) struct Config {
 #[serde(deny_unknown_fields)]
 struct File {
     client: Option<Client>,
-    ledger: Option<toml::Spanned<toml::Table>>,
-    proxy: Option<toml::Spanned<toml::Table>>,
+    ledger: Option<exhibit_ledger::Config>,
+    proxy: Option<exhibit_proxy::Config>,
 }
 
 impl Config {
@@ -100,7 +107,6 @@ impl Config {
         let file = toml::from_str(&text).map_err(|error| syntax(path, &text, &error))?;
         Ok(Self {
             path: path.to_owned(),
-            text,
             file,
         })
     }
@@ -127,6 +133,27 @@ impl Config {
             ca: place(client.ca),
             trust: place(client.trust),
             administrator: client.administrator.map(place),
+        })
+    }
+
+    /// The ledger's section, with paths that stand on their own.
+    ///
+    /// # Errors
+    /// [`ConfigError::Section`].
+    pub(crate) fn ledger(&self) -> Result<exhibit_ledger::Config, ConfigError> {
+        let ledger = self.file.ledger.clone().ok_or(self.missing("ledger"))?;
+        Ok(ledger.relative_to(self.directory()))
+    }
+
+    /// The proxy's section, with paths that stand on their own.
+    ///
+    /// # Errors
+    /// [`ConfigError::Section`], [`ConfigError::Proxy`].
+    pub(crate) fn proxy(&self) -> Result<exhibit_proxy::Config, ConfigError> {
+        let proxy = self.file.proxy.clone().ok_or(self.missing("proxy"))?;
+        proxy.resolve(self.directory()).map_err(|error| ConfigError::Proxy {
+            path: self.path.clone(),
+            error: Box::new(error),
         })
     }
 

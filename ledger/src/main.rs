@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
 use exhibit_ledger::{Config, Ledger, LedgerError, api, follow, serve};
@@ -108,7 +109,13 @@ async fn run(path: &Path) -> Result<(), DaemonError> {
         }
         stopper.cancel();
     });
-    serve::serve(api::router(ledger.clone(), Some(searcher)), listener, &config.tls, stop).await?;
+    serve::serve(
+        api::router(ledger.clone(), Some(searcher)),
+        listener,
+        Arc::new(config.tls),
+        stop,
+    )
+    .await?;
     let ended = tokio::task::spawn_blocking(move || ledger.shutdown()).await;
     ended.map_err(|error| DaemonError::Signal(error.into()))?;
     tracing::info!("the ledger ended");

@@ -33,10 +33,10 @@ const HANDSHAKE_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10
 pub async fn serve(
     router: Router,
     listener: TcpListener,
-    tls: &Tls,
+    tls: Arc<Tls>,
     stop: CancellationToken,
 ) -> Result<(), LedgerError> {
-    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(server_config(tls)?));
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(server_config(&tls)?));
     let connections = Arc::new(tokio::sync::Semaphore::new(CONNECTIONS_MAX));
     let tasks = TaskTracker::new();
     loop {

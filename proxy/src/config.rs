@@ -38,7 +38,7 @@ pub struct Config {
     pub ledger: Option<LedgerConfig>,
     /// Listeners for PostgreSQL.
     #[serde(default)]
-    pub postgres: Vec<PostgresConfig>,
+    pub postgres: Vec<exhibit_postgres::Config>,
 }
 
 /// How the ledger of another process is reached.
@@ -55,80 +55,15 @@ pub struct LedgerConfig {
     pub ca: PathBuf,
 }
 
-/// One listener for PostgreSQL.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PostgresConfig {
-    /// Name of the target in the policy.
-    pub target: String,
-    /// Where agents connect.
-    pub listen: SocketAddr,
-    /// What agents see.
-    pub tls: ListenTls,
-    /// The database.
-    pub server: PostgresServer,
-}
-
-/// Certificate and key of a listener.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ListenTls {
-    /// PEM.
-    pub certificate: PathBuf,
-    /// PEM.
-    pub key: PathBuf,
-}
-
-/// A database server.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PostgresServer {
-    /// Host name or address.
-    pub host: String,
-    /// Port.
-    pub port: u16,
-    /// The user that the proxy is there.
-    pub user: String,
-    /// File with its password.
-    pub password_file: PathBuf,
-    /// How the server is verified.
-    pub tls: ServerTls,
-    /// Who vouches for the server's certificate, PEM.
-    pub ca: Option<PathBuf>,
-}
-
-/// How a server is verified.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ServerTls {
-    /// Certificate and host name.
-    VerifyFull,
-    /// Certificate alone.
-    VerifyCa,
-    /// No TLS; for a loopback address only.
-    Off,
-}
-
 /// Why a section is refused.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// Two listeners share an address.
     #[error("proxy.postgres: {0} is listened on twice")]
     ListenTwice(SocketAddr),
-    /// The connection to a server would be open to the network.
-    #[error("proxy.postgres `{target}`: tls = \"off\" is for 127.0.0.1 and ::1, not for `{host}`")]
-    OpenServer {
-        /// The target.
-        target: String,
-        /// The host.
-        host: String,
-    },
-    /// A server cannot be verified.
-    #[error("proxy.postgres `{target}`: a verified server needs `ca`")]
-    NoAuthority {
-        /// The target.
-        target: String,
-    },
+    /// A listener for PostgreSQL is refused.
+    #[error("proxy.postgres: {0}")]
+    Postgres(#[from] exhibit_postgres::ConfigError),
 }
 
 impl Config {
@@ -146,32 +81,20 @@ impl Config {
         if let Some(ledger) = &mut self.ledger {
             paths.extend([&mut ledger.certificate, &mut ledger.key, &mut ledger.ca]);
         }
-        for listener in &mut self.postgres {
-            paths.extend([&mut listener.tls.certificate, &mut listener.tls.key]);
-            paths.push(&mut listener.server.password_file);
-            paths.extend(&mut listener.server.ca);
-        }
         for path in paths {
             *path = base.join(&*path);
         }
+        self.postgres = self
+            .postgres
+            .into_iter()
+            .map(|listener| listener.resolved(base))
+            .collect();
         let mut seen = std::collections::BTreeSet::new();
-        for PostgresConfig {
-            target, listen, server, ..
-        } in &self.postgres
-        {
+        for listener in &self.postgres {
+            listener.check()?;
             // Port 0 asks the system for a free one, which is another one each time.
-            if listen.port() != 0 && !seen.insert(*listen) {
-                return Err(ConfigError::ListenTwice(*listen));
-            }
-            match server.tls {
-                ServerTls::Off if !["127.0.0.1", "::1"].contains(&server.host.as_str()) => {
-                    let (target, host) = (target.clone(), server.host.clone());
-                    return Err(ConfigError::OpenServer { target, host });
-                }
-                ServerTls::VerifyFull | ServerTls::VerifyCa if server.ca.is_none() => {
-                    return Err(ConfigError::NoAuthority { target: target.clone() });
-                }
-                ServerTls::Off | ServerTls::VerifyFull | ServerTls::VerifyCa => {}
+            if listener.listen.port() != 0 && !seen.insert(listener.listen) {
+                return Err(ConfigError::ListenTwice(listener.listen));
             }
         }
         Ok(self)
@@ -220,8 +143,8 @@ server = { host = "127.0.0.1", port = 5432, user = "exhibit", password_file = "p
     fn a_section_is_refused_whole() {
         check("policy =", "polizy =", "polizy");
         check("port = 5432,", "", "port");
-        check("host = \"127.0.0.1\"", "host = \"db\"", "is for 127.0.0.1");
-        check("\"off\"", "\"verify-full\"", "needs `ca`");
+        check("host = \"127.0.0.1\"", "host = \"db\"", "only for a loopback");
+        check("\"off\"", "\"verify-full\"", "give `ca`");
         check("\"off\"", "\"prefer\"", "prefer");
         let listener = SECTION.split_once("[[postgres]]").unwrap().1;
         let twice = format!("[[postgres]]{listener}[[postgres]]");

@@ -1,7 +1,7 @@
 //! The proxy daemon: configuration, and the parts that every listener shares.
 //!
 //! [`Config`] is the `[proxy]` section of `exhibit.toml`; [`Proxy::start`] reads the keys, the policy, the API keys and the
-//! trust anchors, links the ledger, and opens the gate. A listener takes [`Proxy::gate`] and [`Proxy::api_keys`].
+//! trust anchors, links the ledger, and opens the gate; [`Proxy::listen`] binds the listeners.
 //!
 //! Not here: protocols, and how the process of `exhibit up` makes its pipe to the ledger.
 

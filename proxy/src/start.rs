@@ -1,9 +1,10 @@
 //! Starting and stopping what every listener shares.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use exhibit_gate::clock::SystemClock;
+use exhibit_gate::clock::{Clock as _, SystemClock};
 use exhibit_gate::link::connect::{Connect, TlsConnect};
 use exhibit_gate::link::{Link, LinkConfig};
 use exhibit_gate::recorder::Recorder;
@@ -15,6 +16,8 @@ use exhibit_schemas::bundle::{TrustAnchors, TrustError};
 use exhibit_schemas::key::SecretKey;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::config::{Config, LedgerConfig};
 use crate::secret::{self, SecretError};
@@ -48,6 +51,9 @@ pub enum ProxyError {
     /// The ledger's address or the TLS files cannot be used.
     #[error("proxy.ledger: {0}")]
     Ledger(String),
+    /// A listener cannot start.
+    #[error("proxy.postgres: {0}")]
+    Postgres(#[from] exhibit_postgres::ConfigError),
     /// The gate does not open.
     #[error(transparent)]
     Gate(#[from] GateError),
@@ -115,10 +121,46 @@ impl Proxy {
         Arc::clone(&self.api_keys)
     }
 
+    /// Binds every listener of the configuration; nobody is let in before [`Listeners::run`].
+    ///
+    /// # Errors
+    /// [`ProxyError::Postgres`].
+    pub async fn listen(&self, config: &Config) -> Result<Listeners, ProxyError> {
+        let mut listeners = Vec::new();
+        for listener in &config.postgres {
+            let keys = self.api_keys();
+            let authenticate: exhibit_postgres::Authenticate =
+                Arc::new(move |user: &str, key: &str| keys.authenticate(user, key, SystemClock.now()).ok());
+            let bound = exhibit_postgres::Listener::bind(self.gate.clone(), listener, authenticate).await?;
+            listeners.push((listener.target.clone(), listener.listen, bound));
+        }
+        Ok(Listeners(listeners))
+    }
+
     /// Ends the link; call it after every listener has closed its sessions. What they recorded is durable or has failed
     /// when this returns.
     pub async fn shutdown(self) {
         self.link.shutdown().await;
+    }
+}
+
+/// Bound listeners, each with its target and the address that its configuration names.
+pub struct Listeners(Vec<(String, SocketAddr, exhibit_postgres::Listener)>);
+
+impl Listeners {
+    /// Target and address of each.
+    pub fn addresses(&self) -> impl Iterator<Item = (&str, SocketAddr)> {
+        self.0.iter().map(|(target, address, _)| (target.as_str(), *address))
+    }
+
+    /// Lets agents in until `stop`; returns when every session has closed.
+    pub async fn run(self, stop: CancellationToken) {
+        let tasks = TaskTracker::new();
+        for (_, _, listener) in self.0 {
+            tasks.spawn(listener.run(stop.clone()));
+        }
+        tasks.close();
+        tasks.wait().await;
     }
 }
 

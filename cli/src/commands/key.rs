@@ -3,10 +3,12 @@
 use std::process::ExitCode;
 
 use clap::ValueEnum;
-use exhibit_gate::clock::SystemClock;
+use exhibit_gate::clock::{Clock as _, SystemClock};
+use exhibit_identity::ApiKeys;
 use exhibit_schemas::event::Body;
 use exhibit_schemas::event::trust::{KeyEnrolled, KeyRevoked, KeyRotated, Role};
 use exhibit_schemas::key::{KeyId, SecretKey};
+use serde::{Deserialize, Serialize};
 
 use super::connect;
 use crate::config::Config;
@@ -20,7 +22,47 @@ pub(crate) enum Command {
     Enrol(Enrol),
     Rotate(Rotate),
     Revoke(Revoke),
+    List(List),
+    Api(Api),
 }
+
+/// Show every key that the log has enrolled
+#[derive(clap::Args)]
+pub(crate) struct List {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Make an API key for an agent, and print it once
+///
+/// Only a hash of it is kept, in the file that `[proxy] api_keys` names. A running proxy reads that file at its next start.
+#[derive(clap::Args)]
+pub(crate) struct Api {
+    /// Whose key it is: the user name that the agent gives
+    subject: String,
+    /// A group of the agent; may be given several times
+    #[arg(long = "group", value_name = "GROUP")]
+    groups: Vec<String>,
+    /// Days until it expires; never when absent
+    #[arg(long, value_name = "DAYS")]
+    days: Option<u32>,
+}
+
+/// A key as the ledger lists it.
+#[derive(Serialize, Deserialize)]
+struct Listed {
+    id: String,
+    key: String,
+    role: String,
+    name: String,
+    groups: Vec<String>,
+    enrolled: u64,
+    ended: Option<u64>,
+}
+
+/// Seconds of a day.
+const DAY_S: u64 = 86_400;
 
 /// Let a key sign from now on
 ///
@@ -89,6 +131,8 @@ pub(crate) async fn run(command: &Command, config: &Config, output: &mut Output)
             let to = to.to_bytes();
             change(config, output, KeyRotated { from, to }.into(), &done).await
         }
+        Command::List(arguments) => list(arguments, config, output).await,
+        Command::Api(api) => draw(api, config, output),
         Command::Revoke(revoke) => {
             let (key, reason) = (key_id(&revoke.key)?, revoke.reason.clone());
             change(
@@ -100,6 +144,45 @@ pub(crate) async fn run(command: &Command, config: &Config, output: &mut Output)
             .await
         }
     }
+}
+
+async fn list(list: &List, config: &Config, output: &mut Output) -> Result<ExitCode, CliError> {
+    let keys: Vec<Listed> = connect(config)?.fetch_json("/v1/keys").await?;
+    if list.json {
+        let value = serde_json::to_value(&keys).map_err(|error| CliError::Untrusted(error.to_string()))?;
+        output.json(&value)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    for key in keys {
+        let state = key
+            .ended
+            .map_or_else(|| "in force".to_owned(), |index| format!("ended at {index}"));
+        let groups = key.groups.join(",");
+        let line = format!("{}  {:13}  {:12}  {}  {groups}", key.id, key.role, state, key.name);
+        output.line(printable(&line).trim_end())?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Draws a key, and appends its entry to the file.
+fn draw(api: &Api, config: &Config, output: &mut Output) -> Result<ExitCode, CliError> {
+    let path = config.proxy()?.api_keys;
+    let text = files::read_text(&path)?;
+    let refuse = |error: &dyn std::fmt::Display| CliError::Usage(format!("{}: {error}", path.display()));
+    let mut groups = api.groups.clone();
+    groups.sort();
+    groups.dedup();
+    let expires = api
+        .days
+        .map(|days| SystemClock.now().0 / 1_000_000 + u64::from(days) * DAY_S);
+    let drawn = ApiKeys::draw(&api.subject, &groups, expires).map_err(|error| refuse(&error))?;
+    let text = format!("{}\n\n{}", text.trim_end(), drawn.entry);
+    // What the proxy would refuse is not written.
+    ApiKeys::parse(&text).map_err(|error| refuse(&error))?;
+    files::replace(&path, text.as_bytes(), files::SECRET)?;
+    output.line(&drawn.key)?;
+    output.note("this is the only time that the key is shown; the proxy takes it from its next start on");
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Seals one key event with the administrator's key and hands it to the ledger.

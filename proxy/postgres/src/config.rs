@@ -135,7 +135,11 @@ impl Config {
         self
     }
 
-    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+    /// Checks what fits together.
+    ///
+    /// # Errors
+    /// [`ConfigError::Plain`], [`ConfigError::Authority`].
+    pub fn check(&self) -> Result<(), ConfigError> {
         let target = self.target.clone();
         let Server { host, tls, ca, .. } = &self.server;
         let loopback = host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback());

@@ -1,0 +1,94 @@
+//! `exhibit up`: the ledger and the proxies in one process, for one machine.
+//!
+//! They speak the append protocol as two daemons do, over in-process pipes instead of sockets.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use exhibit_gate::link::connect::PipeConnect;
+use exhibit_ledger::{Ledger, api, follow, serve};
+use exhibit_proxy::Proxy;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::error::CliError;
+use crate::output::Output;
+
+/// Bytes that one direction of a pipe holds; a batch is cut into as many pieces as it needs.
+const PIPE_BYTES: usize = 256 << 10;
+
+/// Run the ledger and the proxies until a signal to end
+#[derive(clap::Args)]
+pub(crate) struct Arguments {}
+
+pub(crate) fn run(_arguments: &Arguments, config: &Config, output: &mut Output) -> Result<ExitCode, CliError> {
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into()))
+        .with_writer(std::io::stderr)
+        .init();
+    let runtime = tokio::runtime::Runtime::new().map_err(CliError::Runtime)?;
+    runtime.block_on(serve_all(config, output))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn serve_all(config: &Config, output: &mut Output) -> Result<(), CliError> {
+    let (of_ledger, of_proxy) = (config.ledger()?, config.proxy()?);
+    let broken = |error: &dyn std::fmt::Display| CliError::Ledger(error.to_string());
+    let ledger = Ledger::open(&of_ledger).map_err(|error| broken(&error))?;
+    let index = of_ledger.directory.join("search");
+    let searcher = follow::follow(&ledger, &index, &tokio::runtime::Handle::current());
+    let router = api::router(ledger.clone(), Some(searcher.map_err(|error| broken(&error))?));
+    let listener = TcpListener::bind(of_ledger.listen).await;
+    let listener = listener.map_err(|error| broken(&format!("cannot listen on {}: {error}", of_ledger.listen)))?;
+    output.line(&format!("ledger https://{}", of_ledger.listen))?;
+
+    // The proxies stop first, so that what their sessions record last still finds the ledger.
+    let (stop_proxies, stop_ledger) = (CancellationToken::new(), CancellationToken::new());
+    let tls = of_ledger.tls.clone();
+    let serving = tokio::spawn(serve::serve(
+        router.clone(),
+        listener,
+        Arc::new(tls),
+        stop_ledger.clone(),
+    ));
+    let pipes = stop_ledger.clone();
+    let connect = PipeConnect::new(move || {
+        let (near, far) = tokio::io::duplex(PIPE_BYTES);
+        tokio::spawn(serve::serve_stream(router.clone(), far, pipes.clone()));
+        Ok(near)
+    });
+    let failed = |error: &dyn std::fmt::Display| CliError::Proxy(error.to_string());
+    let proxy = Proxy::start(&of_proxy, Arc::new(connect))
+        .await
+        .map_err(|error| failed(&error))?;
+    let listeners = proxy.listen(&of_proxy).await.map_err(|error| failed(&error))?;
+    for (target, address) in listeners.addresses() {
+        output.line(&format!("postgres {target} {address}"))?;
+    }
+    let (mut interrupt, mut terminate) = signals().map_err(CliError::Runtime)?;
+    let stopper = stop_proxies.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        stopper.cancel();
+    });
+    output.line("ready")?;
+    listeners.run(stop_proxies).await;
+    proxy.shutdown().await;
+    stop_ledger.cancel();
+    let ending = ledger.clone();
+    let ended = tokio::task::spawn_blocking(move || ending.shutdown()).await;
+    ended.map_err(|error| broken(&error))?;
+    let served = serving.await.map_err(|error| broken(&error))?;
+    served.map_err(|error| broken(&error))?;
+    output.note("ended");
+    Ok(())
+}
+
+fn signals() -> std::io::Result<(tokio::signal::unix::Signal, tokio::signal::unix::Signal)> {
+    use tokio::signal::unix::{SignalKind, signal};
+    Ok((signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?))
+}
