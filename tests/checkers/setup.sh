@@ -6,7 +6,7 @@
 # into the repository, and nothing is fetched while building.
 set -eu
 cd "$(dirname "$0")/../.."
-place=${CARGO_TARGET_DIR:-target}/checkers
+place=target/checkers
 mkdir -p "$place"
 place=$(cd "$place" && pwd)
 venv=$place/venv
@@ -38,6 +38,7 @@ cp tests/checkers/go/main.go "$build/main.go"
     export GOROOT="$goroot" GOCACHE="$place/go-cache" GOPATH="$place/go-path" GOENV=off GOTOOLCHAIN=local GOWORK=off
     export GOPROXY=off GOSUMDB=off GOFLAGS=-mod=mod CGO_ENABLED=0
     "$goroot/bin/go" vet .
-    "$goroot/bin/go" build -o "$place/check-go" .
+    "$goroot/bin/go" build -o "$place/check-go.new" .
 )
+mv "$place/check-go.new" "$place/check-go" # whole, even while another test runs the old one
 echo "checkers are ready: $python tests/checkers/python/check.py, and $place/check-go; each takes DIRECTORY TRUST_TOML"
