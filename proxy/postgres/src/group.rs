@@ -68,7 +68,9 @@ impl Names {
             self.statements.clear();
             self.portals.clear();
         }
-        if idle || statements.iter().any(|statement| statement.transaction.is_some()) {
+        // A portal keeps the plan that it got when it was bound, whatever its names mean later.
+        let ends = |statement: &Statement| statement.transaction.is_some() || changes_names(statement);
+        if idle || statements.iter().any(ends) {
             self.portals.clear();
         }
     }
@@ -105,6 +107,8 @@ pub(crate) struct Item {
 pub(crate) struct Draft {
     pub(crate) request: Request,
     pub(crate) statements: Vec<Statement>,
+    /// Whether the server runs them; preparing alone runs nothing.
+    pub(crate) runs: bool,
     /// SQLSTATE of its refusal.
     pub(crate) code: &'static str,
 }
@@ -171,7 +175,7 @@ impl Reading<'_> {
         match message {
             Frontend::Query { sql } => {
                 part.answer = Answer::Query;
-                part.draft = Some(self.draft(&sql, &[], changed));
+                part.draft = Some(self.draft(&sql, &[], changed).running());
             }
             Frontend::Parse { name, sql, types } => {
                 part.answer = Answer::Parse;
@@ -211,7 +215,7 @@ impl Reading<'_> {
                         prepared: None,
                         draft: None,
                     });
-                    part.draft = Some(self.draft(&prepared.sql, &prepared.types, changed));
+                    part.draft = Some(self.draft(&prepared.sql, &prepared.types, changed).running());
                     part.prepared = Some(prepared);
                 } else {
                     part.draft = Some(missing(Kind::Portal));
@@ -252,6 +256,7 @@ impl Reading<'_> {
                     parameters: Vec::new(),
                 },
                 statements: Vec::new(),
+                runs: false,
                 code: "42501",
             },
         };
@@ -275,6 +280,7 @@ impl Reading<'_> {
                 parameters: types.iter().map(|oid| types::name(*oid)).collect(),
             },
             statements: analysis.statements,
+            runs: false,
             code: "42501",
         };
         let ends = |statement: &Statement| {
@@ -298,6 +304,10 @@ impl Reading<'_> {
 }
 
 impl Draft {
+    fn running(self) -> Self {
+        Self { runs: true, ..self }
+    }
+
     fn refuse(&mut self, code: &'static str, reason: &str) {
         self.code = code;
         let reason = Attribute::Text(reason.to_owned());
@@ -340,6 +350,7 @@ fn refusal(code: &'static str, reason: &str) -> Draft {
             parameters: Vec::new(),
         },
         statements: Vec::new(),
+        runs: false,
         code,
     };
     draft.refuse(code, reason);

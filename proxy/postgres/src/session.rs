@@ -210,7 +210,12 @@ impl Driver {
             if self.state.skipping.is_some() && message != Frontend::Sync {
                 continue;
             }
-            let ends = matches!(message, Frontend::Sync | Frontend::Flush | Frontend::Query { .. });
+            let query = matches!(message, Frontend::Query { .. });
+            if query && (!messages.is_empty() || self.state.unsynced) {
+                // After an error the server passes over it and answers nothing; no driver sends one there.
+                return Err(SessionError::Protocol(MessageError::Unknown { tag: raw.tag() }));
+            }
+            let ends = query || matches!(message, Frontend::Sync | Frontend::Flush);
             bytes += raw.bytes().len();
             messages.push((message, raw.into_bytes()));
             if ends {
@@ -246,9 +251,10 @@ impl Driver {
             let Draft {
                 request,
                 statements: own,
+                runs,
                 code,
             } = draft;
-            statements.extend(own);
+            statements.extend(own.into_iter().filter(|_| runs));
             match self.permit(request).await? {
                 Ok(permit) => permits.push(permit),
                 Err(denial) => return self.refused(denial, code, synced).await,
@@ -373,7 +379,7 @@ impl Driver {
             state.skipping = Some(Skipping::Failed);
         }
         let idle = state.status == TransactionStatus::Idle && synced;
-        // While `aborted` only rollbacks pass; one that succeeded ends it.
+        // While `aborted` only rollbacks run; one that succeeded ends it.
         if idle || (!outcome.failed && !statements.is_empty()) {
             state.aborted = false;
         }

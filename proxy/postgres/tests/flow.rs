@@ -71,7 +71,8 @@ technique = "year"
 
 const SCHEMA: &str = "CREATE TABLE patients (id int PRIMARY KEY, name text, ssn text, born date); \
      INSERT INTO patients VALUES (1, 'Ann', '123-45-6789', '1970-02-03'), (2, 'Bob', NULL, '1981-04-05'); \
-     CREATE TABLE audit (id int); CREATE TABLE notes (id int PRIMARY KEY, text text);";
+     CREATE SCHEMA staging; CREATE TABLE staging.audit (id int); \
+     CREATE TABLE audit (id int); INSERT INTO audit VALUES (4711); CREATE TABLE notes (id int PRIMARY KEY, text text);";
 
 /// Keeps what is recorded; acknowledges nothing any more once it is broken.
 struct Memory {
@@ -244,6 +245,17 @@ impl Stand {
             .unwrap()
     }
 
+    /// A session, byte for byte.
+    async fn raw_session(&self) -> tokio_rustls::client::TlsStream<tokio::net::TcpStream> {
+        let mut stream = self.raw().await;
+        let start = exhibit_postgres::message::startup::startup(&[("user", "ci"), ("database", "postgres")]);
+        stream.write_all(&start).await.unwrap();
+        stream.write_all(&encode::message(b'p', b"exk_test\0")).await.unwrap();
+        stream.flush().await.unwrap();
+        read_until_ready(&mut stream).await;
+        stream
+    }
+
     /// A Rust driver, by the extended protocol and binary values.
     async fn driver(&self) -> tokio_postgres::Client {
         let stream = self.raw().await;
@@ -374,12 +386,7 @@ async fn nothing_passes_without_the_ledger() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_agent_gets_exactly_what_is_recorded_even_byte_by_byte() {
     let stand = Stand::start().await;
-    let mut stream = stand.raw().await;
-    let start = exhibit_postgres::message::startup::startup(&[("user", "ci"), ("database", "postgres")]);
-    stream.write_all(&start).await.unwrap();
-    stream.write_all(&encode::message(b'p', b"exk_test\0")).await.unwrap();
-    stream.flush().await.unwrap();
-    read_until_ready(&mut stream).await;
+    let mut stream = stand.raw_session().await;
     let statement = encode::message(b'P', b"\0SELECT id, name, ssn FROM patients ORDER BY id\0\0\0");
     let group = [
         statement,
@@ -407,6 +414,84 @@ async fn the_agent_gets_exactly_what_is_recorded_even_byte_by_byte() {
     stream.flush().await.unwrap();
     let mut rest = Vec::new();
     let _ = stream.read_to_end(&mut rest).await;
+    assert!(rest.windows(5).any(|window| window == b"08P01"));
+}
+
+/// Sends messages, and gives what is answered up to `ReadyForQuery` as text.
+async fn talk(stream: &mut tokio_rustls::client::TlsStream<tokio::net::TcpStream>, messages: &[(u8, &[u8])]) -> String {
+    let bytes: Vec<u8> = messages
+        .iter()
+        .flat_map(|(tag, body)| encode::message(*tag, body))
+        .collect();
+    stream.write_all(&bytes).await.unwrap();
+    stream.flush().await.unwrap();
+    String::from_utf8_lossy(&read_until_ready(stream).await).into_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_portal_does_not_outlive_what_its_names_meant() {
+    let stand = Stand::start().await;
+    let mut stream = stand.raw_session().await;
+    let stream = &mut stream;
+    talk(stream, &[(b'Q', b"BEGIN\0")]).await;
+    talk(stream, &[(b'Q', b"SET search_path = staging\0")]).await;
+    let parse = b"s\0SELECT id FROM audit\0\0\0";
+    let parsed = talk(stream, &[(b'P', parse), (b'S', b"")]).await;
+    assert!(
+        parsed.starts_with('1'),
+        "the relation of that path may be read: {parsed}"
+    );
+    talk(stream, &[(b'Q', b"SET search_path = public\0")]).await;
+    // The portal is planned here, where the name means the relation that is denied; something else is executed.
+    let bind = [
+        (b'P', b"h\0SELECT 1\0\0\0".as_slice()),
+        (b'B', b"p\0s\0\0\0\0\0\0\0"),
+        (b'B', b"\0h\0\0\0\0\0\0\0"),
+        (b'E', b"\0\0\0\0\0"),
+        (b'S', b""),
+    ];
+    talk(stream, &bind).await;
+    talk(stream, &[(b'Q', b"SET search_path = staging\0")]).await;
+    let executed = talk(stream, &[(b'E', b"p\0\0\0\0\0"), (b'S', b"")]).await;
+    assert!(!executed.contains("4711"), "{executed}");
+    assert!(executed.contains("34000"), "{executed}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn preparing_a_rollback_does_not_end_a_refused_transaction() {
+    let stand = Stand::start().await;
+    let mut stream = stand.raw_session().await;
+    let stream = &mut stream;
+    talk(stream, &[(b'Q', b"BEGIN\0")]).await;
+    talk(stream, &[(b'Q', b"INSERT INTO notes VALUES (7, 'half')\0")]).await;
+    talk(stream, &[(b'Q', b"SELECT * FROM audit\0")]).await;
+    let prepared = talk(stream, &[(b'P', b"r\0ROLLBACK\0\0\0"), (b'S', b"")]).await;
+    assert!(prepared.starts_with('1'), "{prepared}");
+    let committed = talk(stream, &[(b'Q', b"COMMIT\0")]).await;
+    assert!(committed.contains("25P02"), "{committed}");
+    talk(
+        stream,
+        &[(b'B', b"\0r\0\0\0\0\0\0\0"), (b'E', b"\0\0\0\0\0"), (b'S', b"")],
+    )
+    .await;
+    assert_eq!(stand.server.execute("SELECT count(*) FROM notes").trim(), "0");
+    let after = talk(stream, &[(b'Q', b"INSERT INTO notes VALUES (8, 'whole')\0")]).await;
+    assert!(after.contains("INSERT 0 1"), "{after}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_in_an_unfinished_group_ends_the_session() {
+    let stand = Stand::start().await;
+    let mut stream = stand.raw_session().await;
+    let messages = [
+        encode::message(b'P', b"\0SELECT nothing_of_that_name\0\0\0"),
+        encode::message(b'Q', b"SELECT 1\0"),
+    ];
+    stream.write_all(&messages.concat()).await.unwrap();
+    stream.flush().await.unwrap();
+    let mut rest = Vec::new();
+    let ended = tokio::time::timeout(std::time::Duration::from_secs(20), stream.read_to_end(&mut rest)).await;
+    assert!(ended.is_ok(), "the session waits for an answer that never comes");
     assert!(rest.windows(5).any(|window| window == b"08P01"));
 }
 
