@@ -307,6 +307,20 @@ administrator = "administrator.key"
         self.proxy_port
     }
 
+    /// The `[proxy]` section of its configuration.
+    ///
+    /// # Errors
+    /// [`HarnessError`].
+    pub fn proxy_config(&self) -> Result<exhibit_proxy::Config, HarnessError> {
+        let file: toml::Table = toml::from_str(&std::fs::read_to_string(self.config())?).map_err(HarnessError::Toml)?;
+        let proxy = file.get("proxy").cloned().unwrap_or(toml::Value::Boolean(false));
+        let config: exhibit_proxy::Config = proxy.try_into().map_err(HarnessError::Toml)?;
+        config.resolve(&self.directory).map_err(|error| HarnessError::Failed {
+            program: "the configuration".to_owned(),
+            said: error.to_string(),
+        })
+    }
+
     /// What `make stack` prints: how to reach each part.
     ///
     /// # Errors
