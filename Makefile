@@ -1,14 +1,34 @@
 # Entry points for people and for CI. `make test` is everything that CI runs.
 CARGO ?= cargo
+DIRECTORY := target/debug
 
-.PHONY: test lint docs
-test: lint
-	$(CARGO) test --workspace --locked
-	$(MAKE) docs
+.PHONY: demo stack test tools lint check docs deny build
+# The main job end to end on real parts; fails at the first promise that does not hold.
+demo: tools build
+	$(DIRECTORY)/demo target/demo
+
+# The demo's parts on free ports, until interrupted; prints one line of JSON.
+stack: tools build
+	@$(DIRECTORY)/stack
+
+test: tools lint build check docs deny demo
+
+tools:
+	@scripts/tools.sh
+
+build:
+	@$(CARGO) build --workspace --bins --locked --quiet
 
 lint:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 
+check:
+	$(CARGO) test --workspace --locked
+
 docs:
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked
+
+deny:
+	@scripts/tools.sh deny
+	$(CARGO) deny check bans licenses sources

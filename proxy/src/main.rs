@@ -56,7 +56,10 @@ enum DaemonError {
 
 fn main() -> ExitCode {
     tracing_subscriber::fmt()
-        .with_env_filter(tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into()))
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::try_from_default_env()
+                .unwrap_or_else(|_| "info,fjall=warn,lsm_tree=warn,tantivy=warn".into()),
+        )
         .with_writer(std::io::stderr)
         .init();
     let Arguments {

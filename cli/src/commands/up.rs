@@ -24,7 +24,10 @@ pub(crate) struct Arguments {}
 
 pub(crate) fn run(_arguments: &Arguments, config: &Config, output: &mut Output) -> Result<ExitCode, CliError> {
     tracing_subscriber::fmt()
-        .with_env_filter(tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into()))
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::try_from_default_env()
+                .unwrap_or_else(|_| "info,fjall=warn,lsm_tree=warn,tantivy=warn".into()),
+        )
         .with_writer(std::io::stderr)
         .init();
     let runtime = tokio::runtime::Runtime::new().map_err(CliError::Runtime)?;

@@ -118,7 +118,12 @@ fn reads(stack: &Stack) -> Result<(), DemoError> {
     for (raw, seen) in direct.iter().zip(&through) {
         for (column, (raw, seen)) in raw.iter().zip(seen).enumerate() {
             let unmasked = matches!(column, 0 | 6 | 7);
-            if unmasked != (raw == seen) {
+            let right = match column {
+                // The policy keeps the year of a birth date, also for those born on the first of January.
+                5 => raw.split('-').next().map(|year| format!("{year}-01-01")).as_ref() == Some(seen),
+                _ => unmasked == (raw == seen),
+            };
+            if !right {
                 let what = format!(
                     "column {column} of patient {:?}",
                     through.first().and_then(|row| row.first())
@@ -333,7 +338,11 @@ fn verify(stack: &Stack, bundle: &Path, target: &Path) -> Result<(), DemoError> 
     )?;
     let changed = target.join("changed");
     exhibit_tests::run(Command::new("cp").arg("-r").arg(bundle).arg(&changed))?;
-    let tile = changed.join("tile/entries/000");
+    let mut tiles = Vec::new();
+    walk(&changed.join("tile/entries"), &mut tiles)?;
+    tiles.sort();
+    let tile = tiles.first().cloned().ok_or(HarnessError::Pipe)?;
+    let name = tile.strip_prefix(&changed).unwrap_or(&tile).display().to_string();
     let mut bytes = std::fs::read(&tile)?;
     let place = bytes.len() / 2;
     if let Some(byte) = bytes.get_mut(place) {
@@ -347,11 +356,11 @@ fn verify(stack: &Stack, bundle: &Path, target: &Path) -> Result<(), DemoError> 
         "one flipped bit in a copy: exit status 1",
         &said,
     )?;
-    let named = said.contains("tile/entries/000") && said.contains("entry ");
+    let named = said.contains(&name) && said.contains("tile-hash at #");
     claim(named, "and the findings name the file and the entry", &said)?;
     for line in said
         .lines()
-        .filter(|line| line.contains("tile/entries/000") || line.contains("entry "))
+        .filter(|line| line.contains(&name) || line.contains("tile-hash at #"))
         .take(2)
     {
         println!("      {}", line.trim());

@@ -1,0 +1,29 @@
+#!/usr/bin/env bash
+# Installs what the build and the tests need on Debian and is not there yet: a real PostgreSQL, libclang for the real
+# PostgreSQL grammar, OpenSSH for approvers' keys, Python for the independent checker, cargo-deny.
+set -euo pipefail
+
+missing=()
+need() { # a test that passes when the package is there, the package
+  bash -c "$1" >/dev/null 2>&1 || missing+=("$2")
+}
+need 'ls /usr/lib/postgresql/*/bin/initdb' postgresql
+need 'command -v psql' postgresql-client
+need 'ls /usr/lib/llvm-*/lib/libclang*.so* /usr/lib/*/libclang*.so*' libclang-dev
+need 'command -v ssh-keygen && command -v ssh-agent' openssh-client
+need 'command -v setpriv' util-linux
+need 'command -v cc' build-essential
+need 'python3 -m ensurepip --version || python3 -m venv --help' python3-venv
+
+if [ "${#missing[@]}" -gt 0 ]; then
+  echo "installing: ${missing[*]}" >&2
+  run=(); [ "$(id -u)" -eq 0 ] || run=(sudo)
+  "${run[@]}" apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive "${run[@]}" apt-get install -y -qq "${missing[@]}" >/dev/null
+fi
+
+# The licence check is part of `make test` alone; it takes minutes to build, once to a machine.
+if [ "${1:-}" = deny ] && ! cargo deny --version >/dev/null 2>&1; then
+  echo "installing: cargo-deny (some minutes)" >&2
+  cargo install --locked --quiet cargo-deny
+fi
