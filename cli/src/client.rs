@@ -22,7 +22,7 @@ use crate::config;
 const ANSWER_BYTES_MAX: usize = 32 << 20;
 
 /// How long a connection and an answer may take; a ledger that is asked for one thing answers at once.
-const TIMEOUT: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Why the ledger gave no answer that can be used.
 #[derive(Debug, thiserror::Error)]

@@ -64,7 +64,7 @@ enum Command {
 ///
 /// # Errors
 /// [`CliError`].
-pub(crate) fn run(arguments: Arguments, output: &mut Output) -> Result<ExitCode, CliError> {
+pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> Result<ExitCode, CliError> {
     let config = || Config::read(&arguments.config);
     match &arguments.command {
         Command::Init(command) => init::run(command, output),

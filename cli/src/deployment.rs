@@ -81,7 +81,7 @@ pub(crate) fn create(directory: &Path, origin: &Origin, clock: &dyn Clock) -> Re
         origin,
         &administrator,
         log,
-        [(Role::Ledger, ledger), (Role::Proxy, proxy)],
+        &[(Role::Ledger, ledger), (Role::Proxy, proxy)],
     )?;
     Ok(Deployment {
         config: directory.join("exhibit.toml"),
@@ -108,7 +108,7 @@ fn beginning(
     origin: &Origin,
     administrator: &SecretKey,
     log: PublicKey,
-    keys: [(Role, PublicKey); 2],
+    keys: &[(Role, PublicKey)],
 ) -> Result<Vec<Sealed>, CliError> {
     let genesis = Genesis {
         origin: origin.as_str().to_owned(),
@@ -124,21 +124,23 @@ fn beginning(
         previous: None,
     };
     let genesis = append::seal(clock, administrator, chain, vec![genesis.into()])?;
-    let enrolments = keys.map(|(role, key)| {
+    let enrolments = keys.iter().map(|(role, key)| {
         let enrolled = KeyEnrolled {
             key: key.to_bytes(),
-            role,
+            role: *role,
             name: role.to_string(),
             groups: Vec::new(),
         };
         enrolled.into()
     });
-    let enrolments = append::seal(clock, administrator, genesis.next(), enrolments.to_vec())?;
+    let enrolments = append::seal(clock, administrator, genesis.next(), enrolments.collect())?;
     Ok(vec![genesis, enrolments])
 }
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::case_sensitive_file_extension_comparisons, reason = "the names are ours")]
+
     use std::os::unix::fs::PermissionsExt as _;
     use std::path::Path;
 

@@ -28,7 +28,7 @@ use crate::output::Output;
 fn main() -> ExitCode {
     let arguments = commands::Arguments::parse();
     let mut output = Output::of_process();
-    match commands::run(arguments, &mut output) {
+    match commands::run(&arguments, &mut output) {
         Ok(code) => code,
         Err(error) => {
             output.error(&error);

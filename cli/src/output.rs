@@ -6,7 +6,8 @@
 #![allow(
     clippy::print_stdout,
     clippy::print_stderr,
-    reason = "this is the one module that owns both streams"
+    clippy::unused_self,
+    reason = "this is the one module that owns both streams; who holds the value may write to them"
 )]
 
 use std::io::{BufRead as _, IsTerminal as _, Write as _};

@@ -302,6 +302,7 @@ async fn status(State(api): State<Api>) -> Result<Json<Status>, ApiError> {
 }
 
 #[derive(Serialize)]
+#[allow(clippy::struct_field_names, reason = "a key has a key")]
 struct Key {
     id: String,
     key: String,

@@ -92,7 +92,7 @@ pub struct Clinic {
     pub canaries: Vec<String>,
 }
 
-/// SplitMix64 (Steele, Lea, Flood 2014): small, seeded, good enough for made-up people.
+/// `SplitMix64` (Steele, Lea, Flood 2014): small, seeded, good enough for made-up people.
 struct Random(u64);
 
 impl Random {

@@ -115,7 +115,7 @@ impl Stack {
         keygen.args(["-q", "-t", "ed25519", "-N", "", "-C", APPROVER, "-f"]);
         crate::run(keygen.arg(self.approver_key()))?;
         let key = crate::run(self.exhibit()?.args(["key", "api", AGENT, "--group", "pipelines"]))?;
-        self.api_key = key.trim().to_owned();
+        key.trim().clone_into(&mut self.api_key);
         Ok(())
     }
 

@@ -30,7 +30,7 @@ pub(crate) struct Arguments {
     /// Your key: a private key file, or the public key (or a file of it) of a key that ssh-agent holds
     ///
     /// Without it the only ssh-ed25519 key of ssh-agent signs. A passphrase is asked for, or read from the file that
-    /// EXHIBIT_PASSPHRASE_FILE names.
+    /// `EXHIBIT_PASSPHRASE_FILE` names.
     #[arg(long, value_name = "KEY")]
     key: Option<String>,
     /// Sign without asking

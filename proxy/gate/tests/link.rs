@@ -1,5 +1,14 @@
 //! The link against a small ledger in this process that breaks streams, lies, and forgets.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::similar_names,
+    clippy::single_match_else,
+    reason = "a test that cannot go on fails, in its helpers too"
+)]
+
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};

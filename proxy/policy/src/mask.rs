@@ -197,10 +197,11 @@ impl RowMasker {
 /// The masked form of a value; `None` is NULL.
 fn apply(technique: &Technique, kind: CellKind, value: &[u8], key: &MaskKey) -> Option<Vec<u8>> {
     let text = match (technique, kind) {
-        (Technique::Null, _) | (_, CellKind::Opaque) => return None,
         (Technique::Year, CellKind::Date | CellKind::Text) => return year(value),
         // A technique that cannot keep the type valid gives NULL: less is released, never more.
-        (Technique::Year, CellKind::Json) | (_, CellKind::Date) => return None,
+        (Technique::Null, _) | (_, CellKind::Opaque | CellKind::Date) | (Technique::Year, CellKind::Json) => {
+            return None;
+        }
         (Technique::Redact, _) => REDACTED.to_owned(),
         (Technique::Partial { keep }, _) => partial(std::str::from_utf8(value).ok()?, *keep),
         (Technique::Token { domain }, _) => token(domain, value, key),
