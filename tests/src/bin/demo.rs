@@ -414,7 +414,9 @@ fn nothing_leaked(stack: &Stack, target: &Path) -> Result<(), DemoError> {
     let canaries = stack.clinic().canaries.len();
     claim(
         searched > 10,
-        &format!("{canaries} masked values searched in {searched} files (export, store, index, logs, report): none"),
+        &format!(
+            "{canaries} masked values searched in the export (every entry of the log), the report, logs and {searched} files in all: none"
+        ),
         &searched,
     )
 }
