@@ -15,6 +15,7 @@ mod error;
 mod export;
 mod files;
 mod output;
+mod proven;
 mod replay;
 mod request;
 mod signer;

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use exhibit_gate::clock::{Clock as _, SystemClock};
+use exhibit_schemas::bundle::TrustAnchors;
 use serde::Deserialize;
 
 use super::connect;
@@ -12,6 +13,7 @@ use crate::client::Client;
 use crate::config::Config;
 use crate::error::CliError;
 use crate::output::Output;
+use crate::proven;
 use crate::request::Request;
 
 /// How often `--watch` asks; a person reads slower.
@@ -38,9 +40,10 @@ struct Listed {
 
 pub(crate) async fn run(arguments: &Arguments, config: &Config, output: &mut Output) -> Result<ExitCode, CliError> {
     let mut client = connect(config)?;
+    let trust = config.trust()?;
     let mut shown = BTreeSet::new();
     loop {
-        let requests = waiting(&mut client).await?;
+        let requests = waiting(&mut client, &trust).await?;
         for request in requests {
             if shown.insert(request.leaf) {
                 show(arguments, &request, output)?;
@@ -60,15 +63,15 @@ pub(crate) async fn run(arguments: &Arguments, config: &Config, output: &mut Out
     Ok(ExitCode::SUCCESS)
 }
 
-/// Every request that waits, read from its own event.
+/// Every request that waits, read from its own event, whose proof was checked.
 ///
 /// # Errors
-/// [`CliError::Client`], and [`CliError::Untrusted`] when the ledger lists something that is no request.
-pub(super) async fn waiting(client: &mut Client) -> Result<Vec<Request>, CliError> {
+/// [`CliError::Client`], and [`CliError::Untrusted`] when the ledger lists something that no proxy sealed as a request.
+pub(super) async fn waiting(client: &mut Client, trust: &TrustAnchors) -> Result<Vec<Request>, CliError> {
     let listed: Vec<Listed> = client.fetch_json("/v1/approvals").await?;
     let mut requests = Vec::new();
     for Listed { index } in listed {
-        let entry = client.fetch(&format!("/v1/entries/{index}")).await?;
+        let entry = proven::of_proxy(client, trust, index).await?;
         let request = Request::read(index, &entry).map_err(|error| CliError::Untrusted(error.to_string()))?;
         requests.push(request);
     }

@@ -1,15 +1,18 @@
 //! `exhibit approve` and `exhibit deny`: a person's signed decision about one request.
 //!
-//! What is shown is what is signed: the request's own bytes, whose hash is its id.
+//! What is shown is what is signed: the request's own bytes, whose hash is its id, proven to be in the log under the seal
+//! of a proxy that an administrator enrolled.
 
 use std::process::ExitCode;
 
 use exhibit_gate::clock::{Clock as _, SystemClock};
+use exhibit_schemas::bundle::TrustAnchors;
 use exhibit_schemas::event::approval::Verdict;
 use exhibit_schemas::key::Signer as _;
 
 use super::{approvals, connect};
 use crate::append;
+use crate::client::Client;
 use crate::config::Config;
 use crate::error::CliError;
 use crate::output::{Output, printable};
@@ -50,7 +53,7 @@ pub(crate) async fn run(
 ) -> Result<ExitCode, CliError> {
     let mut client = connect(config)?;
     let id = &arguments.id;
-    let request = find(&mut client, id).await?;
+    let request = find(&mut client, &config.trust()?, id).await?;
     output.note(&request.describe(SystemClock.now()));
     if request.expired(SystemClock.now()) {
         return Err(CliError::Usage(format!("the request {} has expired", request.id())));
@@ -71,14 +74,14 @@ pub(crate) async fn run(
 }
 
 /// The request that waits under this id.
-async fn find(client: &mut crate::client::Client, id: &str) -> Result<Request, CliError> {
+async fn find(client: &mut Client, trust: &TrustAnchors, id: &str) -> Result<Request, CliError> {
     if id.len() < ID_DIGITS || !id.chars().all(|digit| digit.is_ascii_hexdigit()) {
         return Err(CliError::Usage(format!(
             "`{}` is no id of a request: at least {ID_DIGITS} hexadecimal digits",
             printable(id)
         )));
     }
-    let requests = approvals::waiting(client).await?;
+    let requests = approvals::waiting(client, trust).await?;
     let mut named = requests.into_iter().filter_map(|request| request.named(id).ok());
     match (named.next(), named.next()) {
         (Some(request), None) => Ok(request),
