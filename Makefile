@@ -2,8 +2,9 @@
 CARGO ?= cargo
 DIRECTORY := target/debug
 
-.PHONY: demo stack test tools lint check docs deny build
-# The main job end to end on real parts; fails at the first promise that does not hold.
+.PHONY: demo stack test tools lint check docs deny build checkers
+
+# The main job end to end on real parts; fails when a claim does not hold.
 demo: tools build
 	$(DIRECTORY)/demo target/demo
 
@@ -11,7 +12,13 @@ demo: tools build
 stack: tools build
 	@$(DIRECTORY)/stack
 
-test: tools lint build check docs deny demo
+test: tools lint build check docs deny demo checkers
+
+# Programs that share no code with us check the demo's export; their mutants are among the workspace's tests.
+checkers:
+	tests/checkers/setup.sh
+	target/checkers/venv/bin/python tests/checkers/python/check.py target/demo/bundle target/demo/trust.toml
+	target/checkers/check-go target/demo/bundle target/demo/trust.toml
 
 tools:
 	@scripts/tools.sh

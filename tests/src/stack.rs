@@ -238,16 +238,12 @@ administrator = "administrator.key"
 
     /// psql through the proxy, as the agent: quiet, unaligned, stopping at the first error, errors with their SQLSTATE.
     pub fn psql(&self) -> Command {
-        let mut command = Command::new("psql");
-        command.arg(self.proxy_url()).args([
-            "--no-psqlrc",
-            "--quiet",
-            "--tuples-only",
-            "--no-align",
-            "--set=ON_ERROR_STOP=1",
-            "--set=VERBOSITY=verbose",
-        ]);
-        command
+        psql(&self.proxy_url())
+    }
+
+    /// The same on the database itself, as its superuser.
+    pub fn psql_direct(&self) -> Command {
+        psql(&self.direct_url())
     }
 
     /// The database server.
@@ -346,6 +342,19 @@ impl Drop for Stack {
         // A test that failed must not wait for a clean shutdown; `down` is for those that want to see one.
         drop(self.kill());
     }
+}
+
+fn psql(url: &str) -> Command {
+    let mut command = Command::new("psql");
+    command.arg(url).args([
+        "--no-psqlrc",
+        "--quiet",
+        "--tuples-only",
+        "--no-align",
+        "--set=ON_ERROR_STOP=1",
+        "--set=VERBOSITY=verbose",
+    ]);
+    command
 }
 
 /// Fills the server: the database, its owner, and what `sql` adds.
