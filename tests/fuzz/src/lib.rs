@@ -1,0 +1,177 @@
+//! What every reader of foreign bytes keeps, whatever the bytes: it does not panic, and what it takes has one form.
+//!
+//! Each function is the body of a fuzz target and returns whether the bytes were taken. `tests/tests/fuzz.rs` runs the same
+//! functions over the golden vectors and changed copies of them, on the stable toolchain.
+
+use exhibit_policy::snapshot::Snapshot;
+use exhibit_postgres::analysis::analyse;
+use exhibit_postgres::catalog::Catalog;
+use exhibit_postgres::message::Decoder;
+use exhibit_postgres::message::backend::Backend;
+use exhibit_postgres::message::frontend::Frontend;
+use exhibit_postgres::redact::redact;
+use exhibit_schemas::bundle::TrustAnchors;
+use exhibit_schemas::checkpoint::{Checkpoint, Origin, VerifierKey};
+use exhibit_schemas::digest::Digest;
+use exhibit_schemas::event::Event;
+use exhibit_schemas::key::{SecretKey, Signer as _};
+use exhibit_schemas::proof::EventProof;
+use exhibit_schemas::seal::UnverifiedSeal;
+use exhibit_schemas::tile::{Tile, entries, push_entry};
+use exhibit_schemas::wire::Message;
+
+/// Bytes of a PostgreSQL message at the most, here; small, so that lengths over it occur.
+const MESSAGE_BYTES_MAX: usize = 1_024;
+
+/// Bytes of a planted literal at the most, below the limit of a statement.
+const LITERAL_BYTES_MAX: usize = 4_096;
+
+/// An event is encoded to the bytes that it was read from.
+pub fn event(bytes: &[u8]) -> bool {
+    let Ok(event) = Event::decode(bytes) else { return false };
+    assert_eq!(event.encode().expect("what was read can be written").0, bytes);
+    true
+}
+
+/// A seal names one emitter, and no key that did not sign it verifies it.
+pub fn seal(bytes: &[u8]) -> bool {
+    let Ok(seal) = UnverifiedSeal::read(bytes) else {
+        return false;
+    };
+    assert_eq!(seal.claimed_emitter(), seal.claimed().emitter);
+    assert!(seal.verify(&SecretKey::from_seed(&[99; 32]).public_key()).is_err());
+    true
+}
+
+/// A checkpoint that the log of the golden vectors signed is kept as it came.
+pub fn checkpoint(bytes: &[u8]) -> bool {
+    let key = VerifierKey {
+        origin: Origin::new("exhibit.example/vectors").expect("a name"),
+        key: SecretKey::from_seed(&[2; 32]).public_key(),
+    };
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return false;
+    };
+    let Ok(checkpoint) = Checkpoint::verify(text, &key) else {
+        return false;
+    };
+    assert_eq!(checkpoint.note(), text);
+    let head = format!("{}\n{}\n", key.origin.as_str(), checkpoint.size().0);
+    assert!(text.starts_with(&head));
+    true
+}
+
+/// A verifier key has one form.
+pub fn key(bytes: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return false;
+    };
+    let Ok(key) = VerifierKey::parse(text) else {
+        return false;
+    };
+    assert_eq!(key.to_string(), text);
+    true
+}
+
+/// The path of a tile has one form.
+pub fn tile(bytes: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return false;
+    };
+    let Ok(tile) = Tile::parse(text) else { return false };
+    assert_eq!(tile.path(), text);
+    true
+}
+
+/// A bundle of entries, whatever number of them is asked for, is made of them again.
+pub fn bundle_of_entries(bytes: &[u8]) -> bool {
+    let mut taken = false;
+    for width in [0, 1, 2, 3, 255, 256, 257, u16::MAX] {
+        let Ok(found) = entries(bytes, width) else { continue };
+        assert_eq!(found.len(), usize::from(width));
+        let mut again = Vec::new();
+        for entry in found {
+            push_entry(&mut again, entry).expect("what was read can be written");
+        }
+        assert_eq!(again, bytes);
+        taken = true;
+    }
+    taken
+}
+
+/// A message of the append protocol is encoded to the bytes that it was read from.
+pub fn wire(bytes: &[u8]) -> bool {
+    let Ok(message) = Message::decode(bytes) else {
+        return false;
+    };
+    assert_eq!(message.encode(), bytes);
+    true
+}
+
+/// The proof of an event has one form.
+pub fn proof(bytes: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return false;
+    };
+    let Ok(proof) = EventProof::parse(text) else {
+        return false;
+    };
+    assert_eq!(proof.to_text(), text);
+    true
+}
+
+/// Trust anchors survive being written.
+pub fn trust(bytes: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return false;
+    };
+    let Ok(trust) = TrustAnchors::parse(text) else {
+        return false;
+    };
+    let written = trust.to_toml();
+    let again = TrustAnchors::parse(&written).expect("what was written can be read");
+    assert_eq!(again.to_toml(), written);
+    true
+}
+
+/// A policy is named by the digest of its exact bytes.
+pub fn policy(bytes: &[u8]) -> bool {
+    let Ok(snapshot) = Snapshot::parse(bytes) else {
+        return false;
+    };
+    assert_eq!(snapshot.digest(), Digest::of(bytes));
+    true
+}
+
+/// PostgreSQL messages are cut from a stream without a byte lost, then read or refused.
+pub fn postgres(bytes: &[u8]) -> bool {
+    let mut decoder = Decoder::new(MESSAGE_BYTES_MAX);
+    decoder.buffer().extend_from_slice(bytes);
+    let (mut again, mut taken) = (Vec::new(), false);
+    while let Ok(Some(raw)) = decoder.message() {
+        assert!(raw.bytes().len() <= MESSAGE_BYTES_MAX + 1);
+        taken |= Frontend::parse(&raw).is_ok();
+        taken |= Backend::parse(&raw).is_ok();
+        again.extend_from_slice(raw.bytes());
+    }
+    again.extend_from_slice(decoder.buffer());
+    assert_eq!(again, bytes);
+    taken
+}
+
+/// SQL is analysed or refused, with masks and without; a literal leaves nothing of itself in the evidence.
+pub fn statement(bytes: &[u8]) -> bool {
+    let Ok(sql) = std::str::from_utf8(bytes) else {
+        return false;
+    };
+    let catalog = Catalog::default();
+    let path = ["public".to_owned()];
+    let taken = analyse(sql, &catalog, &path, &|_| true, true).is_ok();
+    assert_eq!(taken, analyse(sql, &catalog, &path, &|_| false, false).is_ok());
+    if !sql.contains('\0') && sql.len() <= LITERAL_BYTES_MAX {
+        let planted = format!("SELECT '{}', 1", sql.replace('\'', "''"));
+        let redacted = redact(&planted, &catalog).expect("a quoted literal is one token");
+        assert_eq!(redacted, "SELECT <string>, <number>");
+    }
+    taken
+}

@@ -1,0 +1,114 @@
+//! The bodies of the fuzz targets over golden vectors, changed copies of them, and bytes of no form, on the stable toolchain.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on fails, in its helpers too"
+)]
+
+use std::path::Path;
+
+use proptest::prelude::*;
+
+#[path = "../fuzz/src/lib.rs"]
+#[allow(
+    unreachable_pub,
+    clippy::must_use_candidate,
+    reason = "a library of its own for cargo-fuzz, which the stable toolchain reads as a module"
+)]
+mod bodies;
+
+/// A format: its name in the vectors and its reader.
+type Body = (&'static str, fn(&[u8]) -> bool);
+
+const BODIES: &[Body] = &[
+    ("event", bodies::event),
+    ("seal", bodies::seal),
+    ("checkpoint", bodies::checkpoint),
+    ("key", bodies::key),
+    ("tile", bodies::tile),
+    ("entries", bodies::bundle_of_entries),
+    ("wire", bodies::wire),
+    ("proof", bodies::proof),
+    ("trust", bodies::trust),
+    ("policy", bodies::policy),
+    ("postgres", bodies::postgres),
+    ("statement", bodies::statement),
+];
+
+/// Formats whose samples are not vectors of `schemas`.
+const SAMPLES: &[(&str, &[u8])] = &[
+    ("policy", include_bytes!("../src/policy.toml")),
+    ("postgres", b"Q\x00\x00\x00\x0dSELECT 1\x00Z\x00\x00\x00\x05I"),
+    (
+        "postgres",
+        b"P\x00\x00\x00\x12s\x00SELECT $1\x00\x00\x00X\x00\x00\x00\x04",
+    ),
+    ("statement", b"SELECT a, 'x' FROM t WHERE b = 1; -- c"),
+    ("statement", b"UPDATE t SET a = $$b$$ WHERE c IN (1, 2)"),
+];
+
+/// Every valid sample, with the index of its body.
+fn samples() -> Vec<(usize, Vec<u8>)> {
+    let vectors = Path::new(env!("CARGO_MANIFEST_DIR")).join("../schemas/vectors/valid");
+    let of = |format: &str| {
+        BODIES
+            .iter()
+            .position(|(name, _)| *name == format)
+            .expect("a body for every format")
+    };
+    let mut samples: Vec<_> = SAMPLES
+        .iter()
+        .map(|(format, bytes)| (of(format), bytes.to_vec()))
+        .collect();
+    for entry in std::fs::read_dir(vectors).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "hex") {
+            let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+            let bytes = hex::decode(std::fs::read_to_string(&path).unwrap().trim()).unwrap();
+            samples.push((of(name.split('-').next().unwrap()), bytes));
+        }
+    }
+    samples
+}
+
+#[test]
+fn every_body_takes_its_samples() {
+    let samples = samples();
+    for (index, bytes) in &samples {
+        let (name, body) = BODIES[*index];
+        assert!(body(bytes), "{name}: {}", bytes.escape_ascii());
+    }
+    for (index, (name, _)) in BODIES.iter().enumerate() {
+        assert!(samples.iter().any(|(of, _)| *of == index), "{name} has a sample");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(10_000) })]
+
+    #[test]
+    fn no_changed_sample_breaks_a_body(
+        sample in proptest::sample::select(samples()),
+        edits in proptest::collection::vec((any::<proptest::sample::Index>(), 0..4u8, any::<u8>()), 1..4),
+    ) {
+        let (body, mut bytes) = sample;
+        for (place, edit, byte) in edits {
+            let place = place.index(bytes.len() + 1);
+            match (edit, place < bytes.len()) {
+                (0, true) => bytes[place] = byte,
+                (1, true) => drop(bytes.remove(place)),
+                (2, _) => bytes.truncate(place),
+                _ => bytes.insert(place, byte),
+            }
+        }
+        BODIES[body].1(&bytes);
+    }
+
+    #[test]
+    fn no_bytes_break_a_body(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+        for (_, body) in BODIES {
+            body(&bytes);
+        }
+    }
+}
