@@ -19,7 +19,7 @@ pub enum CatalogError {
         /// Queries.
         wanted: usize,
     },
-    /// A query gave more than [`ROWS_MAX`] rows.
+    /// A query gave more than `ROWS_MAX` rows.
     #[error("query {query} of the catalog gave {rows} rows, at most {ROWS_MAX} are taken")]
     Rows {
         /// The query's place.
