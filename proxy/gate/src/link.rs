@@ -1,7 +1,7 @@
 //! The link to the ledger: the recorder that owns the emitter's chain.
 //!
-//! Submissions are encoded as they are handed over ([`queue`]), sealed in batches, sent over one stream (the append
-//! protocol of [`exhibit_schemas::wire`]), and acknowledged by receipts whose checkpoints are checked here ([`driver`]).
+//! Submissions are encoded as they are handed over (`queue`), sealed in batches, sent over one stream (the append
+//! protocol of [`exhibit_schemas::wire`]), and acknowledged by receipts whose checkpoints are checked here (`driver`).
 //! When the stream breaks, what has no receipt is sent again byte for byte. When the ledger stays away past
 //! [`GIVE_UP`], everything that waits fails, and nothing is taken until it is back; then a new boot begins, in which no
 //! old session goes on. A ledger that lost what it acknowledged is never used again.
