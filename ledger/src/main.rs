@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
 use exhibit_ledger::{Config, Ledger, LedgerError, api, follow, serve};
@@ -91,6 +90,7 @@ async fn run(path: &Path) -> Result<(), DaemonError> {
     let text = std::fs::read_to_string(path).map_err(|error| refuse(error.to_string()))?;
     let file: File = toml::from_str(&text).map_err(|error| refuse(error.to_string()))?;
     let config = file.ledger.relative_to(path.parent().unwrap_or(Path::new(".")));
+    let acceptor = serve::acceptor(&config.tls)?;
     let ledger = Ledger::open(&config)?;
     let searcher = follow::follow(
         &ledger,
@@ -112,13 +112,7 @@ async fn run(path: &Path) -> Result<(), DaemonError> {
         }
         stopper.cancel();
     });
-    serve::serve(
-        api::router(ledger.clone(), Some(searcher)),
-        listener,
-        Arc::new(config.tls),
-        stop,
-    )
-    .await?;
+    serve::serve(api::router(ledger.clone(), Some(searcher)), listener, acceptor, stop).await;
     let ended = tokio::task::spawn_blocking(move || ledger.shutdown()).await;
     ended.map_err(|error| DaemonError::Signal(error.into()))?;
     tracing::info!("the ledger ended");

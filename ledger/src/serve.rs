@@ -14,6 +14,7 @@ use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -26,17 +27,16 @@ const CONNECTIONS_MAX: usize = 1_024;
 /// How long a TLS handshake may take.
 const HANDSHAKE_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
 
-/// Serves the API over mutual TLS until `stop`.
+/// Reads the files of mutual TLS; a listener is not opened before they are good.
 ///
 /// # Errors
 /// [`LedgerError::Tls`] when a file of the configuration is refused.
-pub async fn serve(
-    router: Router,
-    listener: TcpListener,
-    tls: Arc<Tls>,
-    stop: CancellationToken,
-) -> Result<(), LedgerError> {
-    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(server_config(&tls)?));
+pub fn acceptor(tls: &Tls) -> Result<TlsAcceptor, LedgerError> {
+    Ok(TlsAcceptor::from(Arc::new(server_config(tls)?)))
+}
+
+/// Serves the API over mutual TLS until `stop`; returns when every connection has ended.
+pub async fn serve(router: Router, listener: TcpListener, acceptor: TlsAcceptor, stop: CancellationToken) {
     let connections = Arc::new(tokio::sync::Semaphore::new(CONNECTIONS_MAX));
     let tasks = TaskTracker::new();
     loop {
@@ -60,7 +60,6 @@ pub async fn serve(
     }
     tasks.close();
     tasks.wait().await;
-    Ok(())
 }
 
 /// Serves the API on one stream until its end or `stop`: a TLS connection, or an in-process pipe.

@@ -38,6 +38,7 @@ pub(crate) fn run(_arguments: &Arguments, config: &Config, output: &mut Output) 
 async fn serve_all(config: &Config, output: &mut Output) -> Result<(), CliError> {
     let (of_ledger, of_proxy) = (config.ledger()?, config.proxy()?);
     let broken = |error: &dyn std::fmt::Display| CliError::Ledger(error.to_string());
+    let acceptor = serve::acceptor(&of_ledger.tls).map_err(|error| broken(&error))?;
     let ledger = Ledger::open(&of_ledger).map_err(|error| broken(&error))?;
     let index = of_ledger.directory.join("search");
     let searcher = follow::follow(&ledger, &index, &tokio::runtime::Handle::current());
@@ -48,13 +49,7 @@ async fn serve_all(config: &Config, output: &mut Output) -> Result<(), CliError>
 
     // The proxies stop first, so that what their sessions record last still finds the ledger.
     let (stop_proxies, stop_ledger) = (CancellationToken::new(), CancellationToken::new());
-    let tls = of_ledger.tls.clone();
-    let serving = tokio::spawn(serve::serve(
-        router.clone(),
-        listener,
-        Arc::new(tls),
-        stop_ledger.clone(),
-    ));
+    let serving = tokio::spawn(serve::serve(router.clone(), listener, acceptor, stop_ledger.clone()));
     let pipes = stop_ledger.clone();
     let connect = PipeConnect::new(move || {
         let (near, far) = tokio::io::duplex(PIPE_BYTES);
@@ -85,8 +80,7 @@ async fn serve_all(config: &Config, output: &mut Output) -> Result<(), CliError>
     let ending = ledger.clone();
     let ended = tokio::task::spawn_blocking(move || ending.shutdown()).await;
     ended.map_err(|error| broken(&error))?;
-    let served = serving.await.map_err(|error| broken(&error))?;
-    served.map_err(|error| broken(&error))?;
+    serving.await.map_err(|error| broken(&error))?;
     output.note("ended");
     Ok(())
 }
