@@ -1,0 +1,306 @@
+//! The proxy before a private server, with a recorder in memory, and the clients that tests reach it with.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use exhibit_gate::clock::SystemClock;
+use exhibit_gate::recorder::{Draft, Receipt, Recorder, Ticket, VerifiedDecision};
+use exhibit_gate::{Gate, GateError};
+use exhibit_policy::mask::MaskKey;
+use exhibit_policy::snapshot::Snapshot;
+use exhibit_postgres::message::encode;
+use exhibit_postgres::{Config, Listener};
+use exhibit_schemas::digest::Digest;
+use exhibit_schemas::event::access::Principal;
+use exhibit_schemas::event::{Body, Timestamp};
+use exhibit_schemas::merkle::Index;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::sync::broadcast;
+use tokio_util::sync::CancellationToken;
+
+use crate::server::Server;
+
+const POLICY: &str = r#"
+version = 1
+[[roles]]
+name = "ci"
+match = { subject = "ci" }
+[[targets]]
+name = "clinic"
+protocol = "postgres"
+[[rules]]
+name = "no-audit"
+roles = ["ci"]
+targets = ["clinic"]
+actions = ["read", "write", "delete", "define"]
+resources = ["public.audit", "public.audit.*"]
+effect = "deny"
+reason = "the audit table is not for pipelines"
+[[rules]]
+name = "work"
+roles = ["ci"]
+targets = ["clinic"]
+actions = ["read", "write", "delete", "session", "transaction"]
+effect = "allow"
+[[masks]]
+name = "ssn"
+targets = ["clinic"]
+resources = ["public.patients.ssn"]
+technique = "partial"
+keep = 4
+[[masks]]
+name = "born"
+targets = ["clinic"]
+resources = ["public.patients.born"]
+technique = "year"
+"#;
+
+const SCHEMA: &str = "CREATE TABLE patients (id int PRIMARY KEY, name text, ssn text, born date); \
+     INSERT INTO patients VALUES (1, 'Ann', '123-45-6789', '1970-02-03'), (2, 'Bob', NULL, '1981-04-05'); \
+     CREATE SCHEMA staging; CREATE TABLE staging.audit (id int); \
+     CREATE TABLE audit (id int); INSERT INTO audit VALUES (4711); CREATE TABLE notes (id int PRIMARY KEY, text text);";
+
+/// Keeps what is recorded; acknowledges nothing any more once it is broken.
+pub(crate) struct Memory {
+    bodies: Mutex<Vec<Body>>,
+    pub(crate) broken: AtomicBool,
+    decisions: broadcast::Sender<Arc<VerifiedDecision>>,
+}
+
+impl Recorder for Memory {
+    fn submit(&self, drafts: Vec<Draft>) -> Result<Ticket, GateError> {
+        if self.broken.load(Ordering::SeqCst) {
+            return Err(GateError::LedgerUnavailable {
+                reason: "broken by the test".to_owned(),
+            });
+        }
+        let mut bodies = self.bodies.lock().unwrap();
+        let receipts: Vec<Receipt> = (bodies.len()..)
+            .zip(&drafts)
+            .map(|(index, _)| Receipt {
+                index: Index(u64::try_from(index).unwrap()),
+                leaf: Digest::of(&index.to_be_bytes()),
+                time: Timestamp(1),
+            })
+            .collect();
+        bodies.extend(drafts.into_iter().map(|draft| draft.body));
+        Ok(Box::pin(async move { Ok(receipts) }))
+    }
+
+    fn decisions(&self) -> broadcast::Receiver<Arc<VerifiedDecision>> {
+        self.decisions.subscribe()
+    }
+}
+
+impl Memory {
+    pub(crate) fn statements(&self) -> Vec<(String, String)> {
+        let bodies = self.bodies.lock().unwrap();
+        let command = |body: &Body| match body {
+            Body::Command(command) => Some((command.statement.clone(), command.outcome.to_string())),
+            _ => None,
+        };
+        bodies.iter().filter_map(command).collect()
+    }
+
+    /// The wire form of everything released.
+    pub(crate) fn released(&self) -> Vec<u8> {
+        let bodies = self.bodies.lock().unwrap();
+        let chunk = |body: &Body| match body {
+            Body::ResponseChunk(chunk) => Some(chunk.frames.iter().flat_map(encode::frame).collect::<Vec<_>>()),
+            _ => None,
+        };
+        bodies.iter().filter_map(chunk).flatten().collect()
+    }
+
+    /// Commands and released bytes, where no value may be that a mask or a placeholder stands for.
+    pub(crate) fn evidence(&self) -> Vec<u8> {
+        let statements = self.statements().into_iter().map(|(statement, _)| statement);
+        let text: String = statements.collect();
+        [text.into_bytes(), self.released()].concat()
+    }
+}
+
+pub(crate) struct Stand {
+    pub(crate) server: Server,
+    pub(crate) memory: Arc<Memory>,
+    pub(crate) address: SocketAddr,
+    authority: rcgen::Certificate,
+    shutdown: CancellationToken,
+}
+
+impl Stand {
+    pub(crate) async fn start() -> Self {
+        let server = Server::start();
+        server.execute(SCHEMA);
+        let key = rcgen::KeyPair::generate().unwrap();
+        let certificate = rcgen::CertificateParams::new(vec!["localhost".to_owned()])
+            .unwrap()
+            .self_signed(&key)
+            .unwrap();
+        let directory = server.directory();
+        std::fs::write(directory.join("proxy.pem"), certificate.pem()).unwrap();
+        std::fs::write(directory.join("proxy.key"), key.serialize_pem()).unwrap();
+        std::fs::write(directory.join("target.password"), Server::password()).unwrap();
+        let memory = Arc::new(Memory {
+            bodies: Mutex::default(),
+            broken: AtomicBool::new(false),
+            decisions: broadcast::channel(16).0,
+        });
+        let policy = Snapshot::parse(POLICY.as_bytes()).unwrap();
+        let gate = Gate::start(
+            (POLICY.as_bytes().to_vec(), policy),
+            Arc::clone(&memory) as Arc<dyn Recorder>,
+            Arc::new(SystemClock),
+            MaskKey::new([1; 32]),
+            [2; 32],
+        )
+        .await
+        .unwrap();
+        let authenticate = |user: &str, key: &str| {
+            (user == "ci" && key == "exk_test").then(|| Principal {
+                method: "api-key".into(),
+                issuer: "api-keys".into(),
+                subject: "ci".into(),
+                client_id: None,
+                groups: Vec::new(),
+                evidence: Digest::of(b"key"),
+            })
+        };
+        let config = Config {
+            target: "clinic".into(),
+            listen: "127.0.0.1:0".parse().unwrap(),
+            tls: exhibit_postgres::config::Tls {
+                certificate: "proxy.pem".into(),
+                key: "proxy.key".into(),
+            },
+            server: exhibit_postgres::config::Server {
+                host: "localhost".into(),
+                port: server.port(),
+                database: Some("postgres".into()),
+                user: "postgres".into(),
+                password_file: "target.password".into(),
+                tls: exhibit_postgres::config::ServerTls::VerifyFull,
+                ca: Some("server.pem".into()),
+            },
+        }
+        .resolved(directory);
+        let listener = Listener::bind(gate, &config, Arc::new(authenticate)).await.unwrap();
+        let address = listener.local_address().unwrap();
+        let shutdown = CancellationToken::new();
+        tokio::spawn(listener.run(shutdown.clone()));
+        Self {
+            server,
+            memory,
+            address,
+            authority: certificate,
+            shutdown,
+        }
+    }
+
+    /// What psql says to statements, standard output and error together.
+    pub(crate) async fn psql(&self, sql: &str) -> String {
+        let url = format!(
+            "host=localhost hostaddr=127.0.0.1 port={} user=ci dbname=postgres",
+            self.address.port()
+        );
+        let authority = self.server.directory().join("proxy.pem");
+        let sql = sql.to_owned();
+        tokio::task::spawn_blocking(move || run_psql(&url, &authority, &sql))
+            .await
+            .unwrap()
+    }
+
+    /// An encrypted connection, byte for byte.
+    pub(crate) async fn raw(&self) -> tokio_rustls::client::TlsStream<tokio::net::TcpStream> {
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(self.authority.der().clone()).unwrap();
+        let config = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let mut socket = tokio::net::TcpStream::connect(self.address).await.unwrap();
+        socket
+            .write_all(&exhibit_postgres::message::startup::ssl_request())
+            .await
+            .unwrap();
+        assert_eq!(socket.read_u8().await.unwrap(), b'S');
+        tokio_rustls::TlsConnector::from(Arc::new(config))
+            .connect("localhost".try_into().unwrap(), socket)
+            .await
+            .unwrap()
+    }
+
+    /// A session, byte for byte.
+    pub(crate) async fn raw_session(&self) -> tokio_rustls::client::TlsStream<tokio::net::TcpStream> {
+        let mut stream = self.raw().await;
+        let start = exhibit_postgres::message::startup::startup(&[("user", "ci"), ("database", "postgres")]);
+        stream.write_all(&start).await.unwrap();
+        stream.write_all(&encode::message(b'p', b"exk_test\0")).await.unwrap();
+        stream.flush().await.unwrap();
+        read_until_ready(&mut stream).await;
+        stream
+    }
+
+    /// A Rust driver, by the extended protocol and binary values.
+    pub(crate) async fn driver(&self) -> tokio_postgres::Client {
+        let stream = self.raw().await;
+        let mut config = tokio_postgres::Config::new();
+        config.user("ci").password("exk_test").dbname("postgres");
+        let (client, connection) = config.connect_raw(stream, tokio_postgres::NoTls).await.unwrap();
+        tokio::spawn(connection);
+        client
+    }
+}
+
+impl Drop for Stand {
+    fn drop(&mut self) {
+        self.shutdown.cancel();
+    }
+}
+
+fn run_psql(url: &str, authority: &Path, sql: &str) -> String {
+    let output = Command::new("psql")
+        .arg(format!("{url} sslmode=verify-full sslrootcert={}", authority.display()))
+        .args(["--no-psqlrc", "--no-align", "--tuples-only", "--command", sql])
+        .env("PGPASSWORD", "exk_test")
+        .output()
+        .expect("psql is needed: apt-get install postgresql-client");
+    [output.stdout, output.stderr]
+        .map(|text| String::from_utf8(text).unwrap())
+        .concat()
+}
+
+/// Sends messages, and gives what is answered up to `ReadyForQuery` as text.
+pub(crate) async fn talk(
+    stream: &mut tokio_rustls::client::TlsStream<tokio::net::TcpStream>,
+    messages: &[(u8, &[u8])],
+) -> String {
+    let bytes: Vec<u8> = messages
+        .iter()
+        .flat_map(|(tag, body)| encode::message(*tag, body))
+        .collect();
+    stream.write_all(&bytes).await.unwrap();
+    stream.flush().await.unwrap();
+    String::from_utf8_lossy(&read_until_ready(stream).await).into_owned()
+}
+
+/// Reads messages up to `ReadyForQuery`; gives all bytes.
+pub(crate) async fn read_until_ready(stream: &mut (impl tokio::io::AsyncRead + Unpin)) -> Vec<u8> {
+    let mut all = Vec::new();
+    loop {
+        let mut head = [0; 5];
+        stream.read_exact(&mut head).await.unwrap();
+        let length = u32::from_be_bytes(head[1..].try_into().unwrap());
+        let mut body = vec![0; usize::try_from(length).unwrap() - 4];
+        stream.read_exact(&mut body).await.unwrap();
+        all.extend(head);
+        all.extend(body);
+        if head[0] == b'Z' {
+            return all;
+        }
+    }
+}
