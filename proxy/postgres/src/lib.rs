@@ -1,4 +1,4 @@
-//! PostgreSQL through the gate: protocol 3.0, simple and extended.
+//! PostgreSQL through the gate: protocol 3.0 to 3.2, simple and extended.
 //!
 //! ```text
 //! agent ─TLS─▶ startup ─▶ session ─▶ group ─▶ gate ─▶ target ─▶ server
@@ -8,7 +8,7 @@
 //! Read `session` first, then `group`, `reply`, and [`analysis`]. An agent needs TLS and an API key as
 //! its password; the server is reached with the target's own role, by SCRAM-SHA-256.
 //!
-//! Not here: policy and evidence (the gate), COPY over the connection, function calls, replication, direct TLS.
+//! Not here: policy and evidence (the gate), COPY over the connection, function calls, replication.
 
 pub mod analysis;
 pub mod catalog;

@@ -150,12 +150,18 @@ impl Shared {
             arrival = tokio::time::timeout(ARRIVE, arriving) => arrival,
         };
         match arrival {
-            Ok(Ok(Arrival::Cancel { process, secret })) => {
+            Ok(Ok(Arrival::Cancel {
+                process,
+                secret,
+                mut connection,
+            })) => {
                 if let Some(key) = self.cancels.cancel(process, &secret)
                     && let Err(error) = self.route.cancel(&key).await
                 {
                     tracing::warn!(target_name = %self.target, %error, "a query was not cancelled");
                 }
+                // Nothing is answered, whether the key was right or wrong; the end says that the request was dealt with.
+                let _ = connection.shutdown().await;
             }
             Ok(Ok(Arrival::Agent(arrived))) => self.session(*arrived, peer, shutdown).await,
             Ok(Err(error)) => tracing::info!(target_name = %self.target, %peer, %error, "a connection was not let in"),
@@ -178,7 +184,8 @@ impl Shared {
             Ok(session) => session,
             Err(error) => return farewell(Agent::new(writer), &error.into()).await,
         };
-        let begun = self.begin(&mut writer, &arrived.database, &arrived.choices).await;
+        let begun = self.begin(&mut writer, arrived.minor, &arrived.database, &arrived.choices);
+        let begun = begun.await;
         let agent = Agent::new(writer);
         let (upstream, catalog, registered) = match begun {
             Ok(begun) => begun,
@@ -203,18 +210,16 @@ impl Shared {
     async fn begin(
         &self,
         writer: &mut tokio::io::WriteHalf<Connection>,
+        minor: u16,
         database: &str,
         choices: &[(String, String)],
     ) -> Result<(Upstream, Catalog, Registered), SessionError> {
         let mut upstream = self.route.connect(database, choices).await?;
         let catalog = upstream.catalog().await?;
         self.gate.record_catalog(&self.target, &catalog.snapshot()).await?;
-        let registered = self.cancels.register(upstream.key.clone());
+        let registered = self.cancels.register(upstream.key.clone(), minor);
         let registered = registered.ok_or(SessionError::Gate(exhibit_gate::GateError::Random))?;
-        let key = registered.key;
-        writer
-            .write_all(&welcome(&upstream.settings, key.process, &key.secret))
-            .await?;
+        writer.write_all(&welcome(&upstream.settings, &registered.key)).await?;
         writer.flush().await?;
         Ok((upstream, catalog, registered))
     }

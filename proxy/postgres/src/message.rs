@@ -1,4 +1,4 @@
-//! Messages of the PostgreSQL protocol 3.0 (PostgreSQL documentation, "Message Formats"), cut from a stream and put on one.
+//! Messages of the PostgreSQL protocol 3 (PostgreSQL documentation, "Message Formats"), cut from a stream and put on one.
 //!
 //! ```text
 //! after start-up:   tag (1 byte)   length (4 bytes, big endian, counts itself)   body

@@ -1,15 +1,30 @@
 //! How an agent comes in: TLS, the start-up message, its key, and what it is told before its first statement.
+//!
+//! ```text
+//! SSLRequest ─▶ S ─▶ TLS ─┬─▶ StartupMessage ─▶ (NegotiateProtocolVersion) ─▶ password ─▶ a known agent
+//! TLS at once, with ALPN ─┘   or CancelRequest
+//! ```
+//!
+//! As PostgreSQL 18 has it (`backend_startup.c`). Not here: who may come in, and the session.
 
 use exhibit_schemas::event::access::Principal;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use zeroize::Zeroizing;
 
+use crate::cancel::Key;
 use crate::link::Connection;
 use crate::listener::Authenticate;
 use crate::message::encode::{self, Report};
-use crate::message::startup::First;
+use crate::message::startup::{First, MINOR_LATEST, version};
 use crate::message::{MessageError, STARTUP_BYTES_MAX, read};
+use crate::tls::ALPN;
+
+/// First byte of a TLS record that holds a handshake (RFC 8446, 5.1). As the first byte of a length it is past every limit.
+const TLS_HANDSHAKE: u8 = 0x16;
+
+/// What names of options of the protocol begin with; none is known.
+const PROTOCOL_OPTION: &str = "_pq_.";
 
 /// Settings of a session that an agent may choose at start-up; none changes how values or statements are read.
 const CHOICES: [&str; 4] = ["application_name", "TimeZone", "extra_float_digits", "IntervalStyle"];
@@ -21,6 +36,9 @@ pub(crate) enum StartupError {
     Io(#[from] std::io::Error),
     #[error(transparent)]
     Message(#[from] MessageError),
+    /// Whatever began with TLS at once was no client of PostgreSQL.
+    #[error("a direct TLS connection did not negotiate ALPN `postgresql`")]
+    Alpn,
     /// The agent was told why.
     #[error("refused with SQLSTATE {code}")]
     Refused { code: &'static str },
@@ -28,7 +46,12 @@ pub(crate) enum StartupError {
 
 /// What a connection turned out to be.
 pub(crate) enum Arrival {
-    Cancel { process: i32, secret: Vec<u8> },
+    /// Open until the request was passed on: its end tells the agent that.
+    Cancel {
+        process: i32,
+        secret: Vec<u8>,
+        connection: Connection,
+    },
     Agent(Box<Arrived>),
 }
 
@@ -37,17 +60,85 @@ pub(crate) struct Arrived {
     pub(crate) connection: Connection,
     pub(crate) principal: Principal,
     pub(crate) transport: String,
+    /// Minor version of the protocol that is spoken.
+    pub(crate) minor: u16,
     pub(crate) database: String,
     pub(crate) choices: Vec<(String, String)>,
 }
 
 /// Takes a connection up to a known agent.
 pub(crate) async fn arrive(
-    mut socket: TcpStream,
+    socket: TcpStream,
     acceptor: &tokio_rustls::TlsAcceptor,
     database: Option<&str>,
     authenticate: &Authenticate,
 ) -> Result<Arrival, StartupError> {
+    let stream = match encrypt(socket, acceptor).await? {
+        Entry::Tls(stream) => stream,
+        Entry::Cancel(cancel) => return Ok(cancel),
+    };
+    let transport = transport(stream.get_ref().1);
+    let mut connection: Connection = stream;
+    let (asked, parameters) = match first(&mut connection).await? {
+        First::Startup { minor, parameters } => (minor, parameters),
+        First::Cancel { process, secret } => {
+            return Ok(Arrival::Cancel {
+                process,
+                secret,
+                connection,
+            });
+        }
+        First::Tls | First::Gss => {
+            let report = Report::fatal("0A000", "the connection is encrypted already");
+            return Err(refuse(&mut connection, &report, "0A000").await);
+        }
+        First::Other { major, minor } => return Err(unsupported(&mut connection, major, minor).await),
+    };
+    let minor = negotiate(&mut connection, asked, &parameters).await?;
+    let wishes = match Wishes::parse(parameters, database) {
+        Ok(wishes) => wishes,
+        Err((code, text)) => return Err(refuse(&mut connection, &Report::fatal(code, text), code).await),
+    };
+    let key = password(&mut connection).await?;
+    let Some(principal) = authenticate(&wishes.user, &key) else {
+        // Neither name nor key is told apart, and neither is repeated.
+        let report = Report::fatal("28P01", "the user or its API key is not known, or has expired");
+        return Err(refuse(&mut connection, &report, "28P01").await);
+    };
+    Ok(Arrival::Agent(Box::new(Arrived {
+        connection,
+        principal,
+        transport,
+        minor,
+        database: wishes.database,
+        choices: wishes.choices,
+    })))
+}
+
+/// What stands before the start-up message.
+enum Entry {
+    Tls(Box<tokio_rustls::server::TlsStream<TcpStream>>),
+    /// As libpq before version 17 sends it whatever the session has: without TLS.
+    Cancel(Arrival),
+}
+
+/// Turns TLS on: at once, or after an `SSLRequest`, before which GSSAPI may be asked for and is not there.
+///
+/// **Invariant:** nothing is read from the socket here but whole requests, byte for byte, so what an attacker puts before
+/// the handshake is taken for a part of the handshake, never for a message inside it (CVE-2021-23214).
+async fn encrypt(mut socket: TcpStream, acceptor: &tokio_rustls::TlsAcceptor) -> Result<Entry, StartupError> {
+    let mut byte = [0];
+    if socket.peek(&mut byte).await? == 0 {
+        return Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into());
+    }
+    if byte == [TLS_HANDSHAKE] {
+        let stream = acceptor.accept(socket).await?;
+        if stream.get_ref().1.alpn_protocol() != Some(ALPN) {
+            // Bytes of another protocol must not be taken for this one (as the server has it since version 17).
+            return Err(StartupError::Alpn);
+        }
+        return Ok(Entry::Tls(Box::new(stream)));
+    }
     let mut gss = false;
     loop {
         match first(&mut socket).await? {
@@ -56,57 +147,45 @@ pub(crate) async fn arrive(
                 socket.write_all(b"N").await?;
             }
             First::Tls => break,
-            First::Cancel { process, secret } => return Ok(Arrival::Cancel { process, secret }),
+            First::Cancel { process, secret } => {
+                let connection = Box::new(socket);
+                return Ok(Entry::Cancel(Arrival::Cancel {
+                    process,
+                    secret,
+                    connection,
+                }));
+            }
             First::Gss | First::Startup { .. } => {
                 let report = Report::fatal("28000", "this proxy takes only TLS connections: set sslmode=require");
                 return Err(refuse(&mut socket, &report, "28000").await);
             }
+            First::Other { major, minor } => return Err(unsupported(&mut socket, major, minor).await),
         }
     }
     socket.write_all(b"S").await?;
-    let mut stream = acceptor.accept(socket).await?;
-    let transport = transport(stream.get_ref().1);
-    match first(&mut stream).await? {
-        First::Cancel { process, secret } => Ok(Arrival::Cancel { process, secret }),
-        First::Startup { minor, parameters } => {
-            let mut connection: Connection = Box::new(stream);
-            negotiate(&mut connection, minor, &parameters).await?;
-            let wishes = match Wishes::parse(parameters, database) {
-                Ok(wishes) => wishes,
-                Err((code, text)) => return Err(refuse(&mut connection, &Report::fatal(code, text), code).await),
-            };
-            let key = password(&mut connection).await?;
-            let Some(principal) = authenticate(&wishes.user, &key) else {
-                // Neither name nor key is told apart, and neither is repeated.
-                let report = Report::fatal("28P01", "the user or its API key is not known, or has expired");
-                return Err(refuse(&mut connection, &report, "28P01").await);
-            };
-            Ok(Arrival::Agent(Box::new(Arrived {
-                connection,
-                principal,
-                transport,
-                database: wishes.database,
-                choices: wishes.choices,
-            })))
-        }
-        First::Tls | First::Gss => Err(StartupError::Refused { code: "08P01" }),
-    }
+    Ok(Entry::Tls(Box::new(acceptor.accept(socket).await?)))
 }
 
-async fn first(stream: &mut (impl tokio::io::AsyncRead + Unpin)) -> Result<First, StartupError> {
+/// Reads a message without a tag. One that is malformed is answered; one of a length past the limit is not, as the server
+/// has it: it is of another protocol.
+async fn first(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> Result<First, StartupError> {
     let mut head = [0; 4];
     stream.read_exact(&mut head).await?;
     let length = read::length(&head, STARTUP_BYTES_MAX)?;
     let mut body = vec![0; length.saturating_sub(4)];
     stream.read_exact(&mut body).await?;
-    Ok(First::parse(&body)?)
+    match First::parse(&body) {
+        Ok(first) => Ok(first),
+        Err(error) => Err(refuse(stream, &Report::fatal("08P01", error.to_string()), "08P01").await),
+    }
 }
 
-async fn refuse(
-    stream: &mut (impl tokio::io::AsyncWrite + Unpin),
-    report: &Report,
-    code: &'static str,
-) -> StartupError {
+async fn unsupported(stream: &mut (impl AsyncWrite + Unpin), major: u16, minor: u16) -> StartupError {
+    let text = format!("unsupported frontend protocol {major}.{minor}: server supports 3.0 to 3.{MINOR_LATEST}");
+    refuse(stream, &Report::fatal("0A000", text), "0A000").await
+}
+
+async fn refuse(stream: &mut (impl AsyncWrite + Unpin), report: &Report, code: &'static str) -> StartupError {
     let told = async {
         stream.write_all(&report.response()).await?;
         stream.shutdown().await
@@ -127,21 +206,23 @@ fn transport(connection: &rustls::ServerConnection) -> String {
     format!("{version} {suite}")
 }
 
-/// Offers protocol 3.0 to a client that asks for a later one, or for options of it (`NegotiateProtocolVersion`).
+/// Says which protocol is spoken to a client that asks for a later one than the latest, or for options of the protocol, of
+/// which there are none (`NegotiateProtocolVersion`, as PostgreSQL 18 sends it). Gives the minor version.
 async fn negotiate(
     connection: &mut Connection,
-    minor: u16,
+    asked: u16,
     parameters: &[(String, String)],
-) -> Result<(), StartupError> {
+) -> Result<u16, StartupError> {
+    let minor = asked.min(MINOR_LATEST);
     let options: Vec<&str> = parameters
         .iter()
-        .filter(|(name, _)| name.starts_with("_pq_."))
+        .filter(|(name, _)| name.starts_with(PROTOCOL_OPTION))
         .map(|(name, _)| name.as_str())
         .collect();
-    if minor == 0 && options.is_empty() {
-        return Ok(());
+    if minor == asked && options.is_empty() {
+        return Ok(minor);
     }
-    let mut body = (3_i32 << 16).to_be_bytes().to_vec();
+    let mut body = version(minor).to_be_bytes().to_vec();
     body.extend(u32::try_from(options.len()).unwrap_or(u32::MAX).to_be_bytes());
     for option in options {
         body.extend_from_slice(option.as_bytes());
@@ -149,7 +230,7 @@ async fn negotiate(
     }
     connection.write_all(&encode::message(b'v', &body)).await?;
     connection.flush().await?;
-    Ok(())
+    Ok(minor)
 }
 
 /// What a start-up message asks for.
@@ -175,7 +256,7 @@ impl Wishes {
                 "replication" if ["false", "off", "no", "0"].contains(&value.as_str()) => {}
                 "options" if value.trim().is_empty() => {}
                 choice if CHOICES.contains(&choice) => wishes.choices.push((name, value)),
-                option if option.starts_with("_pq_.") => {}
+                option if option.starts_with(PROTOCOL_OPTION) => {}
                 refused => {
                     let text = format!("the start-up parameter {refused:.63} is not taken with that value");
                     return Err(("0A000", text));
@@ -211,23 +292,31 @@ async fn password(connection: &mut Connection) -> Result<Zeroizing<String>, Star
     let length = read::length(&length, STARTUP_BYTES_MAX)?;
     let mut body = Zeroizing::new(vec![0; length.saturating_sub(4)]);
     connection.read_exact(&mut body).await?;
-    let mut reader = read::Reader::new(tag, &body);
-    if tag != b'p' {
-        return Err(MessageError::Unknown { tag }.into());
+    let key = || {
+        let mut reader = read::Reader::new(tag, &body);
+        if tag != b'p' {
+            return Err(MessageError::Unknown { tag });
+        }
+        let key = Zeroizing::new(reader.text()?.to_owned());
+        reader.end().map(|()| key)
+    };
+    match key() {
+        Ok(key) => Ok(key),
+        Err(error) => Err(refuse(connection, &Report::fatal("08P01", error.to_string()), "08P01").await),
     }
-    let key = Zeroizing::new(reader.text()?.to_owned());
-    reader.end()?;
-    Ok(key)
 }
 
 /// What an agent gets before its first statement: it is in, the settings, its own key for cancelling, readiness.
-pub(crate) fn welcome(settings: &[(String, String)], process: i32, secret: &[u8]) -> Vec<u8> {
+pub(crate) fn welcome(settings: &[(String, String)], key: &Key) -> Vec<u8> {
     let mut bytes = encode::message(b'R', &0_i32.to_be_bytes());
     for (name, value) in settings {
         let body = [name.as_bytes(), &[0], value.as_bytes(), &[0]].concat();
         bytes.extend(encode::message(b'S', &body));
     }
-    bytes.extend(encode::message(b'K', &[&process.to_be_bytes(), secret].concat()));
+    bytes.extend(encode::message(
+        b'K',
+        &[&key.process.to_be_bytes(), key.secret.as_slice()].concat(),
+    ));
     bytes.extend(encode::message(b'Z', b"I"));
     bytes
 }

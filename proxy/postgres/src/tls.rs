@@ -11,14 +11,19 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 
 use crate::config::{Config, ConfigError, ServerTls};
 
+/// The protocol's name in ALPN (PostgreSQL documentation, "SSL Session Encryption"): must be negotiated where TLS comes at
+/// once, may be after an `SSLRequest`; a client that offers only others is refused by rustls.
+pub(crate) const ALPN: &[u8] = b"postgresql";
+
 /// What agents see.
 pub(crate) fn acceptor(config: &Config) -> Result<tokio_rustls::TlsAcceptor, ConfigError> {
     let chain = certificates(config, &config.tls.certificate)?;
     let key = PrivateKeyDer::from_pem_file(&config.tls.key).map_err(|error| broken(config, &config.tls.key, &error))?;
-    let server = rustls::ServerConfig::builder_with_provider(provider())
+    let mut server = rustls::ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
         .map_err(|error| broken(config, &config.tls.certificate, &error))?;
+    server.alpn_protocols = vec![ALPN.to_vec()];
     Ok(Arc::new(server).into())
 }
 
@@ -38,12 +43,13 @@ pub(crate) fn connector(config: &Config) -> Result<Option<tokio_rustls::TlsConne
         inner,
         any_name: config.server.tls == ServerTls::VerifyCa,
     });
-    let client = rustls::ClientConfig::builder_with_provider(provider())
+    let mut client = rustls::ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(|error| broken(config, path, &error))?
         .dangerous()
         .with_custom_certificate_verifier(verifier)
         .with_no_client_auth();
+    client.alpn_protocols = vec![ALPN.to_vec()];
     Ok(Some(Arc::new(client).into()))
 }
 

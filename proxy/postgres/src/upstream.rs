@@ -6,15 +6,16 @@ use std::time::Duration;
 
 use postgres_protocol::authentication::sasl::{ChannelBinding, SCRAM_SHA_256, SCRAM_SHA_256_PLUS, ScramSha256};
 use rustls_pki_types::ServerName;
-use tokio::io::{AsyncWriteExt as _, ReadHalf, WriteHalf};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, ReadHalf, WriteHalf};
 use tokio::net::TcpStream;
 use zeroize::Zeroizing;
 
-use crate::cancel::ServerKey;
+use crate::cancel::{Key, SHORT_SECRET_BYTES};
 use crate::catalog::{Catalog, CatalogError};
 use crate::config::Server;
 use crate::link::{Connection, Incoming, LinkError};
 use crate::message::backend::{Backend, TransactionStatus};
+use crate::message::startup::{MINOR_LATEST, MINOR_LONG_SECRETS, SECRET_BYTES_MAX};
 use crate::message::{BACKEND_BYTES_MAX, MessageError, encode, startup};
 use crate::target::Target;
 
@@ -31,6 +32,10 @@ const SETTINGS: [(&str, &str); 3] = [
     ("DateStyle", "ISO, MDY"),
 ];
 
+/// With what servers refuse a later protocol than 3.0 that do not negotiate: PostgreSQL before 2018 (`0A000`), and poolers
+/// (`08P01`).
+const TOO_OLD: [&str; 2] = ["0A000", "08P01"];
+
 /// Why the server cannot be used. Blames the target, and repeats no value of it.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum UpstreamError {
@@ -42,6 +47,9 @@ pub(crate) enum UpstreamError {
     Message(#[from] MessageError),
     #[error("the target has no TLS, or its name is no server name")]
     Tls,
+    /// Asked again with protocol 3.0.
+    #[error("the target does not know the protocol's versions")]
+    Version,
     #[error("the target does not offer SCRAM-SHA-256")]
     Authentication,
     #[error("the target refused (SQLSTATE {code})")]
@@ -76,7 +84,7 @@ pub(crate) struct Route {
 pub(crate) struct Upstream {
     pub(crate) incoming: Incoming<ReadHalf<Connection>>,
     pub(crate) target: Target,
-    pub(crate) key: ServerKey,
+    pub(crate) key: Key,
     /// Settings as the server reported them, in order.
     pub(crate) settings: Vec<(String, String)>,
 }
@@ -89,14 +97,17 @@ impl Route {
             .map_err(|_| UpstreamError::Time)?
     }
 
-    /// Asks the server to cancel what a session runs.
-    pub(crate) async fn cancel(&self, key: &ServerKey) -> Result<(), UpstreamError> {
+    /// Asks the server to cancel what a session runs, and waits until the server has dealt with that: a cancellation that
+    /// is late would hit what comes next.
+    pub(crate) async fn cancel(&self, key: &Key) -> Result<(), UpstreamError> {
         let cancel = async {
             let (mut connection, _) = self.dial().await?;
             connection
                 .write_all(&startup::cancel_request(key.process, &key.secret))
                 .await?;
-            connection.shutdown().await?;
+            connection.flush().await?;
+            // The server answers nothing and closes; how it closes does not matter.
+            let _ = connection.read(&mut [0]).await;
             Ok(())
         };
         tokio::time::timeout(CONNECT, cancel)
@@ -105,7 +116,6 @@ impl Route {
     }
 
     async fn dial(&self) -> Result<(Connection, Option<Vec<u8>>), UpstreamError> {
-        use tokio::io::AsyncReadExt as _;
         let mut socket = TcpStream::connect((self.server.host.as_str(), self.server.port)).await?;
         socket.set_nodelay(true)?;
         let Some(connector) = &self.connector else {
@@ -122,17 +132,35 @@ impl Route {
         Ok((Box::new(stream), binding))
     }
 
+    /// Asks for the latest protocol, and once more for 3.0 where the server is too old to negotiate.
     async fn begin(&self, database: &str, extra: &[(String, String)]) -> Result<Upstream, UpstreamError> {
+        match self.begin_with(MINOR_LATEST, database, extra).await {
+            Err(UpstreamError::Version) => self.begin_with(0, database, extra).await,
+            begun => begun,
+        }
+    }
+
+    async fn begin_with(
+        &self,
+        minor: u16,
+        database: &str,
+        extra: &[(String, String)],
+    ) -> Result<Upstream, UpstreamError> {
         let (connection, binding) = self.dial().await?;
         let (reader, mut writer) = tokio::io::split(connection);
         let incoming = Incoming::new(reader, BACKEND_BYTES_MAX);
         let mut parameters = vec![("user", self.server.user.as_str()), ("database", database)];
         parameters.extend(SETTINGS);
         parameters.extend(extra.iter().map(|(name, value)| (name.as_str(), value.as_str())));
-        writer.write_all(&startup::startup(&parameters)).await?;
+        writer.write_all(&startup::startup(minor, &parameters)).await?;
         writer.flush().await?;
-        let mut greeting = Greeting { incoming, writer };
-        greeting.authenticate(&self.password, binding).await?;
+        let mut greeting = Greeting {
+            incoming,
+            writer,
+            minor,
+        };
+        let first = greeting.negotiate().await?;
+        greeting.authenticate(first, &self.password, binding).await?;
         greeting.settle().await
     }
 }
@@ -141,6 +169,8 @@ impl Route {
 struct Greeting {
     incoming: Incoming<ReadHalf<Connection>>,
     writer: WriteHalf<Connection>,
+    /// Minor version of the protocol: what was asked for, and then what is spoken.
+    minor: u16,
 }
 
 impl Greeting {
@@ -157,9 +187,37 @@ impl Greeting {
         }
     }
 
+    /// Learns which version is spoken; gives the first message after that.
+    async fn negotiate(&mut self) -> Result<Backend, UpstreamError> {
+        let (version, options) = match Backend::parse(&self.incoming.raw().await?)? {
+            Backend::NegotiateVersion { version, options } => (version, options),
+            Backend::Error(fields) => {
+                let too_old = self.minor > 0
+                    && fields
+                        .iter()
+                        .any(|(field, text)| *field == b'C' && TOO_OLD.contains(&text.as_str()));
+                return Err(if too_old {
+                    UpstreamError::Version
+                } else {
+                    refused(&fields)
+                });
+            }
+            message => return Ok(message),
+        };
+        // No option was asked for, so none can be unknown, and only an earlier version is an answer.
+        let offered = (0..self.minor).find(|minor| startup::version(*minor) == version);
+        self.minor = offered.filter(|_| options == 0).ok_or(UpstreamError::Protocol)?;
+        self.greeting().await
+    }
+
     /// SCRAM-SHA-256 and nothing else, bound to the TLS channel where the server can.
-    async fn authenticate(&mut self, password: &str, binding: Option<Vec<u8>>) -> Result<(), UpstreamError> {
-        let Backend::Authentication(10, mechanisms) = self.greeting().await? else {
+    async fn authenticate(
+        &mut self,
+        first: Backend,
+        password: &str,
+        binding: Option<Vec<u8>>,
+    ) -> Result<(), UpstreamError> {
+        let Backend::Authentication(10, mechanisms) = first else {
             return Err(UpstreamError::Authentication);
         };
         let offered = |name: &str| mechanisms.split(|byte| *byte == 0).any(|one| one == name.as_bytes());
@@ -198,7 +256,18 @@ impl Greeting {
         loop {
             match self.greeting().await? {
                 Backend::ParameterStatus { name, value } => settings.push((name, value)),
-                Backend::KeyData(process, secret) => key = Some(ServerKey { process, secret }),
+                Backend::KeyData(process, secret) => {
+                    let lengths = if self.minor >= MINOR_LONG_SECRETS {
+                        SHORT_SECRET_BYTES..=SECRET_BYTES_MAX
+                    } else {
+                        SHORT_SECRET_BYTES..=SHORT_SECRET_BYTES
+                    };
+                    if !lengths.contains(&secret.len()) {
+                        return Err(UpstreamError::Protocol);
+                    }
+                    let secret = Zeroizing::new(secret);
+                    key = Some(Key { process, secret });
+                }
                 Backend::Notice(_) => {}
                 Backend::Ready(TransactionStatus::Idle) => break,
                 _ => return Err(UpstreamError::Protocol),

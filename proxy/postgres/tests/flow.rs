@@ -9,6 +9,8 @@
     reason = "a test may stop, and writes its own files, which need not last"
 )]
 
+#[path = "flow/entry.rs"]
+mod entry;
 #[path = "flow/server.rs"]
 mod server;
 #[path = "flow/stand.rs"]
@@ -250,7 +252,7 @@ async fn wrong_keys_and_plain_connections_stay_out() {
     let refused = config.connect_raw(stream, tokio_postgres::NoTls).await.err().unwrap();
     assert_eq!(refused.code().unwrap().code(), "28P01");
     let mut socket = tokio::net::TcpStream::connect(stand.address).await.unwrap();
-    let start = exhibit_postgres::message::startup::startup(&[("user", "ci")]);
+    let start = exhibit_postgres::message::startup::startup(0, &[("user", "ci")]);
     socket.write_all(&start).await.unwrap();
     let mut told = Vec::new();
     socket.read_to_end(&mut told).await.unwrap();

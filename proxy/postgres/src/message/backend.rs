@@ -81,8 +81,13 @@ pub enum Backend {
     Notice(Vec<(u8, String)>),
     /// A notification of another session.
     Notification,
-    /// The server wants another minor version of the protocol, or does not know some options.
-    NegotiateVersion,
+    /// The server speaks no later version of the protocol than this, or does not know some options.
+    NegotiateVersion {
+        /// Major version in the upper half, minor in the lower.
+        version: i32,
+        /// How many options it does not know.
+        options: u32,
+    },
     /// Copying begins; not taken.
     Copy,
 }
@@ -111,7 +116,7 @@ impl Backend {
                 return Ok(Self::KeyData(process, rest(raw, 4)));
             }
             b'G' | b'H' | b'W' => return Ok(Self::Copy),
-            b'v' => return Ok(Self::NegotiateVersion),
+            b'v' => negotiation(&mut reader)?,
             b'A' => return Ok(Self::Notification),
             b'S' => Self::ParameterStatus {
                 name: reader.text()?.to_owned(),
@@ -147,6 +152,15 @@ impl Backend {
         reader.end()?;
         Ok(message)
     }
+}
+
+fn negotiation(reader: &mut Reader<'_>) -> Result<Backend, MessageError> {
+    let version = reader.int32()?;
+    let options = reader.oid()?;
+    for _ in 0..options {
+        reader.text()?;
+    }
+    Ok(Backend::NegotiateVersion { version, options })
 }
 
 fn rest(raw: &Raw, from: usize) -> Vec<u8> {

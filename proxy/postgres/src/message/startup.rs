@@ -1,4 +1,6 @@
-//! The first message of a connection, which has no tag.
+//! The first message of a connection, which has no tag: `SSLRequest`, `GSSENCRequest`, `CancelRequest`, `StartupMessage`.
+//!
+//! Not here: who may send which when, and what parameters mean.
 
 use super::MessageError;
 use super::read::Reader;
@@ -6,6 +8,15 @@ use super::read::Reader;
 const SSL_REQUEST: i32 = 80_877_103;
 const GSS_REQUEST: i32 = 80_877_104;
 const CANCEL_REQUEST: i32 = 80_877_102;
+
+/// The latest minor version of protocol 3 that is spoken (PostgreSQL 18). Version 1 was never given out.
+pub const MINOR_LATEST: u16 = 2;
+
+/// Minor version from which secrets for cancelling are longer than four bytes.
+pub const MINOR_LONG_SECRETS: u16 = 2;
+
+/// Bytes of a secret for cancelling at the most, as protocol 3.2 has it.
+pub const SECRET_BYTES_MAX: usize = 256;
 
 /// Parameters of a start-up message at the most; drivers send five.
 const PARAMETERS_MAX: usize = 64;
@@ -31,6 +42,13 @@ pub enum First {
         /// Name and value, in order.
         parameters: Vec<(String, String)>,
     },
+    /// Another protocol than 3.
+    Other {
+        /// Major version.
+        major: u16,
+        /// Minor version.
+        minor: u16,
+    },
 }
 
 impl std::fmt::Debug for First {
@@ -40,6 +58,7 @@ impl std::fmt::Debug for First {
             Self::Gss => "Gss",
             Self::Cancel { .. } => "Cancel",
             Self::Startup { .. } => "Startup",
+            Self::Other { .. } => "Other",
         })
     }
 }
@@ -48,7 +67,7 @@ impl First {
     /// Reads what follows the length.
     ///
     /// # Errors
-    /// [`MessageError`], also for protocols other than 3.
+    /// [`MessageError::Shape`].
     pub fn parse(body: &[u8]) -> Result<Self, MessageError> {
         let mut reader = Reader::new(0, body);
         let first = match reader.int32()? {
@@ -57,16 +76,20 @@ impl First {
             CANCEL_REQUEST => {
                 let process = reader.int32()?;
                 let secret = reader.take(body.len().saturating_sub(8))?.to_vec();
+                if secret.is_empty() || secret.len() > SECRET_BYTES_MAX {
+                    return Err(reader.shape("a secret for cancelling has 1 to 256 bytes"));
+                }
                 Self::Cancel { process, secret }
             }
-            version if version >> 16 == 3 => {
-                let minor = u16::try_from(version & 0xffff).unwrap_or(u16::MAX);
-                Self::Startup {
-                    minor,
-                    parameters: parameters(&mut reader)?,
+            version => {
+                let half = |bits: i32| u16::try_from(bits & 0xffff).unwrap_or(u16::MAX);
+                let (major, minor) = (half(version >> 16), half(version));
+                if major != 3 {
+                    return Ok(Self::Other { major, minor });
                 }
+                let parameters = parameters(&mut reader)?;
+                Self::Startup { minor, parameters }
             }
-            _ => return Err(reader.shape("it asks for another protocol than 3")),
         };
         reader.end()?;
         Ok(first)
@@ -101,9 +124,14 @@ pub fn cancel_request(process: i32, secret: &[u8]) -> Vec<u8> {
     super::encode::untagged(&body)
 }
 
-/// `StartupMessage` of protocol 3.0.
-pub fn startup(parameters: &[(&str, &str)]) -> Vec<u8> {
-    let mut body = (3_i32 << 16).to_be_bytes().to_vec();
+/// Protocol 3 of that minor version, as messages have it.
+pub fn version(minor: u16) -> i32 {
+    (3 << 16) | i32::from(minor)
+}
+
+/// `StartupMessage` of protocol 3.
+pub fn startup(minor: u16, parameters: &[(&str, &str)]) -> Vec<u8> {
+    let mut body = version(minor).to_be_bytes().to_vec();
     for text in parameters.iter().flat_map(|(name, value)| [name, value]) {
         body.extend_from_slice(text.as_bytes());
         body.push(0);

@@ -103,9 +103,23 @@ fn first_messages_are_read_strictly() {
     check(b"\0\x03\0\x02user\0ann\0\0", true);
     check(b"\0\x03\0\0user\0ann\0user\0bob\0\0", false);
     check(b"\0\x03\0\0user\0ann\0", false);
-    check(b"\0\x02\0\0user\0ann\0\0", false);
+    // Another protocol is told apart, so that the answer can say which ones are spoken.
+    check(b"\0\x02\0\0user\0ann\0\0", true);
+    check(b"\0\x02\0\0anything", true);
     check(b"\0\x03\0\0user\0ann\0\0x", false);
     check(b"", false);
+    let cancel = |secret: usize| {
+        [
+            &80_877_102_i32.to_be_bytes(),
+            b"\0\0\0\x07".as_slice(),
+            &vec![1; secret],
+        ]
+        .concat()
+    };
+    for (secret, taken) in [(0, false), (1, true), (4, true), (32, true), (256, true), (257, false)] {
+        check(&cancel(secret), taken);
+    }
+    check(&80_877_102_i32.to_be_bytes(), false);
 }
 
 proptest! {

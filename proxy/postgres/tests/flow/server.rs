@@ -126,13 +126,20 @@ impl Server {
 
     /// Returns when some session waits for a lock.
     pub(crate) fn wait_for_lock(&self) {
-        while self
-            .execute("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
-            .trim()
-            == "0"
-        {
+        self.wait_for_locks(1);
+    }
+
+    /// Returns when so many sessions wait for locks.
+    pub(crate) fn wait_for_locks(&self, count: usize) {
+        while self.locks_waited_for() < count {
             std::thread::yield_now();
         }
+    }
+
+    /// How many sessions wait for locks.
+    pub(crate) fn locks_waited_for(&self) -> usize {
+        let count = self.execute("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'");
+        count.trim().parse().unwrap()
     }
 
     fn psql(&self) -> Command {

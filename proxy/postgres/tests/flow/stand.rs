@@ -11,13 +11,15 @@ use exhibit_gate::recorder::{Draft, Receipt, Recorder, Ticket, VerifiedDecision}
 use exhibit_gate::{Gate, GateError};
 use exhibit_policy::mask::MaskKey;
 use exhibit_policy::snapshot::Snapshot;
-use exhibit_postgres::message::encode;
+use exhibit_postgres::message::backend::Backend;
+use exhibit_postgres::message::{Decoder, Raw, encode, startup};
 use exhibit_postgres::{Config, Listener};
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::access::Principal;
 use exhibit_schemas::event::{Body, Timestamp};
 use exhibit_schemas::merkle::Index;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
@@ -115,6 +117,17 @@ impl Memory {
         bodies.iter().filter_map(chunk).flatten().collect()
     }
 
+    /// How many sessions were opened, and why those ended that have.
+    pub(crate) fn sessions(&self) -> (usize, Vec<String>) {
+        let bodies = self.bodies.lock().unwrap();
+        let opened = bodies.iter().filter(|body| matches!(body, Body::SessionOpened(_)));
+        let reason = |body: &Body| match body {
+            Body::SessionClosed(closed) => Some(closed.reason.clone()),
+            _ => None,
+        };
+        (opened.count(), bodies.iter().filter_map(reason).collect())
+    }
+
     /// Commands and released bytes, where no value may be that a mask or a placeholder stands for.
     pub(crate) fn evidence(&self) -> Vec<u8> {
         let statements = self.statements().into_iter().map(|(statement, _)| statement);
@@ -133,7 +146,11 @@ pub(crate) struct Stand {
 
 impl Stand {
     pub(crate) async fn start() -> Self {
-        let server = Server::start();
+        Self::start_with(Server::start(), POLICY, |_| {}).await
+    }
+
+    /// The same before that server, under that policy, with a changed configuration.
+    pub(crate) async fn start_with(server: Server, policy: &str, change: impl FnOnce(&mut Config)) -> Self {
         server.execute(SCHEMA);
         let key = rcgen::KeyPair::generate().unwrap();
         let certificate = rcgen::CertificateParams::new(vec!["localhost".to_owned()])
@@ -149,9 +166,9 @@ impl Stand {
             broken: AtomicBool::new(false),
             decisions: broadcast::channel(16).0,
         });
-        let policy = Snapshot::parse(POLICY.as_bytes()).unwrap();
+        let snapshot = Snapshot::parse(policy.as_bytes()).unwrap();
         let gate = Gate::start(
-            (POLICY.as_bytes().to_vec(), policy),
+            (policy.as_bytes().to_vec(), snapshot),
             Arc::clone(&memory) as Arc<dyn Recorder>,
             Arc::new(SystemClock),
             MaskKey::new([1; 32]),
@@ -169,7 +186,7 @@ impl Stand {
                 evidence: Digest::of(b"key"),
             })
         };
-        let config = Config {
+        let mut config = Config {
             target: "clinic".into(),
             listen: "127.0.0.1:0".parse().unwrap(),
             tls: exhibit_postgres::config::Tls {
@@ -187,6 +204,7 @@ impl Stand {
             },
         }
         .resolved(directory);
+        change(&mut config);
         let listener = Listener::bind(gate, &config, Arc::new(authenticate)).await.unwrap();
         let address = listener.local_address().unwrap();
         let shutdown = CancellationToken::new();
@@ -213,35 +231,43 @@ impl Stand {
             .unwrap()
     }
 
-    /// An encrypted connection, byte for byte.
-    pub(crate) async fn raw(&self) -> tokio_rustls::client::TlsStream<tokio::net::TcpStream> {
+    /// TLS as a client has it that offers these protocols by ALPN.
+    pub(crate) fn tls(&self, protocols: &[&str]) -> tokio_rustls::TlsConnector {
         let mut roots = rustls::RootCertStore::empty();
         roots.add(self.authority.der().clone()).unwrap();
-        let config = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let mut socket = tokio::net::TcpStream::connect(self.address).await.unwrap();
-        socket
-            .write_all(&exhibit_postgres::message::startup::ssl_request())
-            .await
-            .unwrap();
+        let mut config =
+            rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+                .with_safe_default_protocol_versions()
+                .unwrap()
+                .with_root_certificates(roots)
+                .with_no_client_auth();
+        config.alpn_protocols = protocols.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
+        Arc::new(config).into()
+    }
+
+    /// A plain connection.
+    pub(crate) async fn plain(&self) -> TcpStream {
+        TcpStream::connect(self.address).await.unwrap()
+    }
+
+    /// An encrypted connection after an `SSLRequest`, byte for byte.
+    pub(crate) async fn raw(&self) -> Encrypted {
+        let mut socket = self.plain().await;
+        socket.write_all(&startup::ssl_request()).await.unwrap();
         assert_eq!(socket.read_u8().await.unwrap(), b'S');
-        tokio_rustls::TlsConnector::from(Arc::new(config))
-            .connect("localhost".try_into().unwrap(), socket)
-            .await
-            .unwrap()
+        self.encrypt(socket, &[]).await.unwrap()
+    }
+
+    /// Begins TLS on a connection.
+    pub(crate) async fn encrypt(&self, socket: TcpStream, protocols: &[&str]) -> std::io::Result<Encrypted> {
+        let name = "localhost".try_into().unwrap();
+        self.tls(protocols).connect(name, socket).await
     }
 
     /// A session, byte for byte.
-    pub(crate) async fn raw_session(&self) -> tokio_rustls::client::TlsStream<tokio::net::TcpStream> {
+    pub(crate) async fn raw_session(&self) -> Encrypted {
         let mut stream = self.raw().await;
-        let start = exhibit_postgres::message::startup::startup(&[("user", "ci"), ("database", "postgres")]);
-        stream.write_all(&start).await.unwrap();
-        stream.write_all(&encode::message(b'p', b"exk_test\0")).await.unwrap();
-        stream.flush().await.unwrap();
-        read_until_ready(&mut stream).await;
+        enter(&mut stream, 0, &[]).await;
         stream
     }
 
@@ -274,11 +300,54 @@ fn run_psql(url: &str, authority: &Path, sql: &str) -> String {
         .concat()
 }
 
+/// An encrypted connection to the proxy.
+pub(crate) type Encrypted = tokio_rustls::client::TlsStream<TcpStream>;
+
+/// Sends a start-up message of protocol 3.`minor` with these parameters beside user and database, and the key; gives what
+/// is answered up to the first `ReadyForQuery`.
+pub(crate) async fn enter(stream: &mut Encrypted, minor: u16, parameters: &[(&str, &str)]) -> Vec<Raw> {
+    ask(stream, minor, parameters).await;
+    messages(&read_until_ready(stream).await)
+}
+
+/// The same, up to the key.
+pub(crate) async fn ask(stream: &mut Encrypted, minor: u16, parameters: &[(&str, &str)]) {
+    let own = [("user", "ci"), ("database", "postgres")];
+    let parameters: Vec<(&str, &str)> = own.iter().chain(parameters).copied().collect();
+    stream.write_all(&startup::startup(minor, &parameters)).await.unwrap();
+    stream.write_all(&encode::message(b'p', b"exk_test\0")).await.unwrap();
+    stream.flush().await.unwrap();
+}
+
+/// All that comes until the other side closes, however it closes.
+pub(crate) async fn read_rest(stream: &mut (impl tokio::io::AsyncRead + Unpin)) -> Vec<u8> {
+    let mut rest = Vec::new();
+    let _ = stream.read_to_end(&mut rest).await;
+    rest
+}
+
+/// The messages in bytes.
+pub(crate) fn messages(bytes: &[u8]) -> Vec<Raw> {
+    let mut decoder = Decoder::new(bytes.len());
+    decoder.buffer().extend_from_slice(bytes);
+    std::iter::from_fn(|| decoder.message().unwrap()).collect()
+}
+
+/// The SQLSTATE of the error in messages.
+pub(crate) fn sqlstate(bytes: &[u8]) -> Option<String> {
+    let all = messages(bytes);
+    let error = all.iter().find(|message| message.tag() == b'E')?;
+    let Backend::Error(fields) = Backend::parse(error).unwrap() else {
+        return None;
+    };
+    fields
+        .into_iter()
+        .find(|(field, _)| *field == b'C')
+        .map(|(_, code)| code)
+}
+
 /// Sends messages, and gives what is answered up to `ReadyForQuery` as text.
-pub(crate) async fn talk(
-    stream: &mut tokio_rustls::client::TlsStream<tokio::net::TcpStream>,
-    messages: &[(u8, &[u8])],
-) -> String {
+pub(crate) async fn talk(stream: &mut Encrypted, messages: &[(u8, &[u8])]) -> String {
     let bytes: Vec<u8> = messages
         .iter()
         .flat_map(|(tag, body)| encode::message(*tag, body))
