@@ -6,6 +6,7 @@
 //! listen = "127.0.0.1:6432"
 //! tls = { certificate = "tls/proxy.pem", key = "tls/proxy.key" }
 //! server = { host = "127.0.0.1", port = 5432, user = "exhibit", password_file = "secrets/clinic.password", tls = "verify-full", ca = "tls/pg-ca.pem" }
+//! # in `server`, where wanted: database = "clinic", channel_binding = "require" (or "prefer", "disable")
 //! ```
 //!
 //! Not here: reading the file, and the other sections.
@@ -57,6 +58,23 @@ pub struct Server {
     pub tls: ServerTls,
     /// PEM file of the authorities that it is known by.
     pub ca: Option<PathBuf>,
+    /// Whether the proof of the password is bound to the TLS channel; `prefer` when absent.
+    #[serde(default)]
+    pub channel_binding: ChannelBinding,
+}
+
+/// Whether the proof of the password is bound to the TLS channel (SCRAM-SHA-256-PLUS, `tls-server-end-point`), so that it
+/// is worth nothing to somebody between the proxy and the server.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ChannelBinding {
+    /// Always.
+    Require,
+    /// Where there is TLS and the server offers it. A server that offers it finds out when somebody hid that.
+    #[default]
+    Prefer,
+    /// Never: for servers whose certificate no binding is defined for, such as one signed with Ed25519.
+    Disable,
 }
 
 /// How the server is known.
@@ -85,6 +103,12 @@ pub enum ConfigError {
     /// `ca` is missing, or there although TLS is off.
     #[error("target `{target}`: give `ca` exactly when tls is verify-full or verify-ca")]
     Authority {
+        /// The target.
+        target: String,
+    },
+    /// There is no channel to bind to.
+    #[error("target `{target}`: channel_binding = \"require\" needs TLS, which is off")]
+    Binding {
         /// The target.
         target: String,
     },
@@ -138,7 +162,7 @@ impl Config {
     /// Checks what fits together.
     ///
     /// # Errors
-    /// [`ConfigError::Plain`], [`ConfigError::Authority`].
+    /// [`ConfigError::Plain`], [`ConfigError::Authority`], [`ConfigError::Binding`].
     pub fn check(&self) -> Result<(), ConfigError> {
         let target = self.target.clone();
         let Server { host, tls, ca, .. } = &self.server;
@@ -148,9 +172,51 @@ impl Config {
                 target,
                 host: host.clone(),
             }),
+            ServerTls::Off if self.server.channel_binding == ChannelBinding::Require => {
+                Err(ConfigError::Binding { target })
+            }
             ServerTls::Off if ca.is_some() => Err(ConfigError::Authority { target }),
             ServerTls::VerifyFull | ServerTls::VerifyCa if ca.is_none() => Err(ConfigError::Authority { target }),
             _ => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_fit_together_is_refused() {
+        let check = |host: &str, tls: ServerTls, authority: bool, channel_binding: ChannelBinding, taken: bool| {
+            let config = Config {
+                target: "clinic".to_owned(),
+                listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+                tls: Tls {
+                    certificate: "c".into(),
+                    key: "k".into(),
+                },
+                server: Server {
+                    host: host.to_owned(),
+                    port: 5432,
+                    database: None,
+                    user: "exhibit".to_owned(),
+                    password_file: "p".into(),
+                    tls,
+                    ca: authority.then(|| "ca".into()),
+                    channel_binding,
+                },
+            };
+            assert_eq!(config.check().is_ok(), taken, "{:?}", config.server);
+        };
+        use ChannelBinding::{Disable, Prefer, Require};
+        use ServerTls::{Off, VerifyCa, VerifyFull};
+        check("db.example", VerifyFull, true, Require, true);
+        check("db.example", VerifyCa, true, Prefer, true);
+        check("db.example", VerifyFull, false, Prefer, false);
+        check("db.example", Off, false, Disable, false);
+        check("127.0.0.1", Off, false, Prefer, true);
+        check("127.0.0.1", Off, true, Prefer, false);
+        check("localhost", Off, false, Require, false);
     }
 }

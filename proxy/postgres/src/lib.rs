@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Read `session` first, then `group`, `reply`, and [`analysis`]. An agent needs TLS and an API key as
-//! its password; the server is reached with the target's own role, by SCRAM-SHA-256.
+//! its password; the server is reached with the target's own role, by SCRAM-SHA-256 (-PLUS).
 //!
 //! Not here: policy and evidence (the gate), COPY over the connection, function calls, replication.
 
@@ -19,6 +19,7 @@ pub mod redact;
 
 mod agent;
 mod cancel;
+mod greeting;
 mod group;
 mod link;
 mod reply;

@@ -9,6 +9,8 @@
     reason = "a test may stop, and writes its own files, which need not last"
 )]
 
+#[path = "flow/between.rs"]
+mod between;
 #[path = "flow/entry.rs"]
 mod entry;
 #[path = "flow/server.rs"]

@@ -24,6 +24,11 @@ impl Drop for Lock {
 
 impl Server {
     pub(crate) fn start() -> Self {
+        Self::start_signed(&rcgen::PKCS_ECDSA_P256_SHA256)
+    }
+
+    /// The same with a certificate whose signature is of that algorithm.
+    pub(crate) fn start_signed(algorithm: &'static rcgen::SignatureAlgorithm) -> Self {
         let bin = bin();
         let directory = tempfile::Builder::new().prefix("exhibit-pg-").tempdir().unwrap();
         let path = directory.path();
@@ -42,13 +47,13 @@ impl Server {
             .arg(path.join("pw"))
             .arg("-D")
             .arg(&data));
-        let key = rcgen::KeyPair::generate().unwrap();
+        let key = rcgen::KeyPair::generate_for(algorithm).unwrap();
         let certificate = rcgen::CertificateParams::new(vec!["localhost".to_owned()])
             .unwrap()
             .self_signed(&key)
             .unwrap();
         std::fs::write(path.join("server.pem"), certificate.pem()).unwrap();
-        std::fs::write(path.join("server.key"), key.serialize_pem()).unwrap();
+        std::fs::write(path.join("server.key"), readable(&key)).unwrap();
         // The server takes a key that only its own account reads; its account makes the copy.
         run(account(Path::new("install"))
             .arg("-m600")
@@ -145,7 +150,7 @@ impl Server {
     fn psql(&self) -> Command {
         let mut psql = Command::new("psql");
         psql.arg(format!(
-            "host=127.0.0.1 port={} user=postgres dbname=postgres sslmode=require",
+            "host=127.0.0.1 port={} user=postgres dbname=postgres sslmode=require channel_binding=disable",
             self.port
         ))
         .args(["--no-psqlrc", "--no-align", "--tuples-only", "--quiet"])
@@ -159,6 +164,19 @@ impl Drop for Server {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
+}
+
+/// The key as OpenSSL 3.0 reads it, which knows only the first version of PKCS #8 (RFC 5958, 2). Of an Ed25519 key that is a
+/// fixed head and the seed (RFC 8410, 7).
+fn readable(key: &rcgen::KeyPair) -> String {
+    use base64::Engine as _;
+    if !key.is_compatible(&rcgen::PKCS_ED25519) {
+        return key.serialize_pem();
+    }
+    let head = [48, 46, 2, 1, 0, 48, 5, 6, 3, 43, 101, 112, 4, 34, 4, 32];
+    let first = [&head, &key.serialize_der()[16..48]].concat();
+    let text = base64::engine::general_purpose::STANDARD.encode(first);
+    format!("-----BEGIN PRIVATE KEY-----\n{text}\n-----END PRIVATE KEY-----\n")
 }
 
 fn bin() -> PathBuf {

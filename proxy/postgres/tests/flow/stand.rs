@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::server::Server;
 
-const POLICY: &str = r#"
+pub(crate) const POLICY: &str = r#"
 version = 1
 [[roles]]
 name = "ci"
@@ -137,7 +137,7 @@ impl Memory {
 }
 
 pub(crate) struct Stand {
-    pub(crate) server: Server,
+    pub(crate) server: Arc<Server>,
     pub(crate) memory: Arc<Memory>,
     pub(crate) address: SocketAddr,
     authority: rcgen::Certificate,
@@ -146,12 +146,13 @@ pub(crate) struct Stand {
 
 impl Stand {
     pub(crate) async fn start() -> Self {
-        Self::start_with(Server::start(), POLICY, |_| {}).await
+        let server = Server::start();
+        server.execute(SCHEMA);
+        Self::start_with(Arc::new(server), POLICY, |_| {}).await
     }
 
-    /// The same before that server, under that policy, with a changed configuration.
-    pub(crate) async fn start_with(server: Server, policy: &str, change: impl FnOnce(&mut Config)) -> Self {
-        server.execute(SCHEMA);
+    /// The same before that server, which may have nothing in it, under that policy, with a changed configuration.
+    pub(crate) async fn start_with(server: Arc<Server>, policy: &str, change: impl FnOnce(&mut Config)) -> Self {
         let key = rcgen::KeyPair::generate().unwrap();
         let certificate = rcgen::CertificateParams::new(vec!["localhost".to_owned()])
             .unwrap()
@@ -201,6 +202,7 @@ impl Stand {
                 password_file: "target.password".into(),
                 tls: exhibit_postgres::config::ServerTls::VerifyFull,
                 ca: Some("server.pem".into()),
+                channel_binding: exhibit_postgres::config::ChannelBinding::Require,
             },
         }
         .resolved(directory);
