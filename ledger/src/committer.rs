@@ -16,25 +16,20 @@ use exhibit_schemas::chain::{self, SessionChain};
 use exhibit_schemas::checkpoint::{Checkpoint, Origin};
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::{Body, Event, Kind, SessionId, Timestamp};
-use exhibit_schemas::key::{KeyId, SecretKey};
+use exhibit_schemas::key::{KeyId, PublicKey, SecretKey};
 use exhibit_schemas::keyring::{Keyring, KeyringError};
 use exhibit_schemas::merkle::{Frontier, Index, TreeSize};
-use exhibit_schemas::seal::Chain;
+use exhibit_schemas::seal::{Chain, SealPayload};
 use exhibit_schemas::wire::{Receipt, Refusal, RefusalCode, Standing};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
 use crate::admission::{CheckedBatch, refusal};
 use crate::error::LedgerError;
 use crate::ledger::{PublishedBatch, Shared};
 use crate::projection::{self, ApprovalChange, ApprovalRecord, SessionRecord};
-use crate::store::{Durable, HeadRecord, SealRecord, Store};
+use crate::queue::{Queued, Ready};
+use crate::store::{Commit, Durable, HeadRecord};
 use crate::tree::{Stored, Tree};
-
-/// Batches that may wait for the committer; past it, senders wait, and their peers feel it.
-pub const QUEUE_BATCHES_MAX: usize = 256;
-
-/// Bytes of entries in one commit at the most: some hundred milliseconds of disk, so that receipts do not wait longer.
-const COMMIT_BYTES_MAX: usize = 32 << 20;
 
 /// Decisions about one request at the most; policies ask for a handful of people.
 const DECISIONS_MAX: usize = 64;
@@ -42,33 +37,26 @@ const DECISIONS_MAX: usize = 64;
 /// What a sender gets back.
 pub type Answer = Result<Receipt, Refusal>;
 
-/// A checked batch on its way to the committer.
-pub struct Submission {
-    /// The batch.
-    pub batch: CheckedBatch,
-    /// Where its answer goes; a sender that went away is no fault.
-    pub answer: oneshot::Sender<Answer>,
-}
-
 /// The state of the log at its end, owned by the committer's thread.
 pub struct Committer {
     pub(crate) shared: Arc<Shared>,
     pub(crate) tree: Tree,
-    pub(crate) keyring: Keyring,
+    pub(crate) keyring: Arc<Keyring>,
     pub(crate) origin: Origin,
     pub(crate) log_key: SecretKey,
     pub(crate) durable: Box<dyn Durable>,
 }
 
 /// What a commit will change, beside the tree: looked up before the store.
-struct Staged {
-    keyring: Keyring,
+pub(crate) struct Staged {
+    keyring: Arc<Keyring>,
     emitters: BTreeMap<KeyId, Chain>,
     sessions: HashMap<SessionId, SessionRecord>,
     approvals: HashMap<Digest, Option<ApprovalRecord>>,
-    seals: HashMap<(KeyId, u64, u64), SealRecord>,
     accepted: Vec<Accepted>,
     size: u64,
+    /// The log took these batches before: the clock does not judge them again.
+    again: bool,
 }
 
 /// A batch that was admitted, with its sender.
@@ -81,55 +69,30 @@ struct Accepted {
 
 impl Committer {
     /// Runs until every sender is gone.
-    pub fn run(mut self, mut queue: mpsc::Receiver<Submission>) {
-        while let Some(first) = queue.blocking_recv() {
-            let mut bytes = first.batch.bytes();
-            let mut taken = vec![first];
-            while bytes < COMMIT_BYTES_MAX {
-                let Ok(next) = queue.try_recv() else { break };
-                bytes += next.batch.bytes();
-                taken.push(next);
-            }
-            self.commit(taken);
+    pub fn run(mut self, mut queue: Queued) {
+        while let Some(group) = queue.group() {
+            self.commit(group.ready);
         }
     }
 
     /// Makes the batches durable in one commit, and answers every sender.
-    pub fn commit(&mut self, submissions: Vec<Submission>) {
-        if self.shared.is_poisoned() {
-            for Submission { batch, answer } in submissions {
-                let _ = answer.send(Err(poisoned(&batch)));
-            }
-            return;
-        }
-        let mut staged = Staged {
-            keyring: self.keyring.clone(),
-            emitters: BTreeMap::new(),
-            sessions: HashMap::new(),
-            approvals: HashMap::new(),
-            seals: HashMap::new(),
-            accepted: Vec::new(),
-            size: self.tree.size().0,
-        };
-        for Submission { batch, answer } in submissions {
-            match self.admit(&mut staged, batch) {
-                Ok(Admitted::New(batch, first, published)) => staged.accepted.push(Accepted {
-                    batch,
-                    first,
-                    published,
-                    answers: vec![answer],
-                }),
-                Ok(Admitted::InThisCommit(place)) => {
+    pub fn commit(&mut self, group: Vec<Ready>) {
+        let mut staged = self.stage();
+        for Ready { batch, answer } in group {
+            let admitted = match batch {
+                Ok(batch) if self.shared.is_poisoned() => Err(poisoned(&batch)),
+                Ok(batch) => self.admit(&mut staged, batch),
+                Err(refusal) => Err(refusal),
+            };
+            // The sender may have gone away meanwhile.
+            match admitted {
+                Ok(Admitted::New(place) | Admitted::InThisCommit(place)) => {
                     if let Some(accepted) = staged.accepted.get_mut(place) {
                         accepted.answers.push(answer);
                     }
                 }
-                Ok(Admitted::Before(receipt)) => {
-                    let _ = answer.send(Ok(receipt));
-                }
-                Err(refusal) => {
-                    let _ = answer.send(Err(refusal));
-                }
+                Ok(Admitted::Before(receipt)) => drop(answer.send(Ok(receipt))),
+                Err(refusal) => drop(answer.send(Err(refusal))),
             }
         }
         if !staged.accepted.is_empty() {
@@ -137,44 +100,74 @@ impl Committer {
         }
     }
 
+    fn stage(&self) -> Staged {
+        Staged {
+            keyring: Arc::clone(&self.keyring),
+            emitters: BTreeMap::new(),
+            sessions: HashMap::new(),
+            approvals: HashMap::new(),
+            accepted: Vec::new(),
+            size: self.tree.size().0,
+            again: false,
+        }
+    }
+
+    /// Begins to derive records of batches that the log took before.
+    pub(crate) fn stage_again(&self) -> Staged {
+        Staged {
+            again: true,
+            ..self.stage()
+        }
+    }
+
+    /// Takes a batch of the log again, in the order of the log.
+    pub(crate) fn admit_again(&self, staged: &mut Staged, batch: CheckedBatch) -> Result<(), LedgerError> {
+        match self.admit(staged, batch) {
+            Ok(Admitted::New(_)) => Ok(()),
+            Ok(Admitted::InThisCommit(_) | Admitted::Before(_)) => Err(LedgerError::Damaged {
+                rule: "a batch stands in the log twice",
+            }),
+            Err(refusal) => {
+                tracing::error!(%refusal.code, %refusal.text, "a batch of the log does not follow what is before it");
+                Err(LedgerError::Damaged {
+                    rule: "a batch of the log does not follow what is before it",
+                })
+            }
+        }
+    }
+
+    /// Writes what is derived from the batches, and the head that says so once they are the last.
+    pub(crate) fn project_again(&mut self, staged: Staged, head: Option<&HeadRecord>) -> Result<(), LedgerError> {
+        let shared = Arc::clone(&self.shared);
+        let mut commit = shared.store.commit();
+        for accepted in &staged.accepted {
+            accepted.integrate(&mut self.tree, &mut commit);
+        }
+        staged.project(&mut commit);
+        if let Some(head) = head {
+            commit.head(head);
+        }
+        self.durable.commit(commit.into_batch())?;
+        self.keyring = staged.keyring;
+        Ok(())
+    }
+
     /// Checks a batch against the log as it will be after the batches before it; changes `staged` only if it is taken.
     fn admit(&self, staged: &mut Staged, batch: CheckedBatch) -> Result<Admitted, Refusal> {
-        let payload = batch.payload().clone();
+        let payload = batch.payload();
         let place = (payload.boot, payload.sequence);
-        let key = (payload.emitter, payload.boot, payload.sequence);
         let refuse = |code, cause: &dyn std::fmt::Display| refusal(place, code, cause);
         let store = |error: LedgerError| refuse(RefusalCode::Poisoned, &error);
-        if let Some(known) = staged.seals.get(&key) {
-            let twin = staged
-                .accepted
-                .iter()
-                .position(|accepted| accepted.first == known.first);
-            return match twin {
-                Some(twin) if known.leaf == batch.seal_leaf() => Ok(Admitted::InThisCommit(twin)),
-                _ => Err(refuse(RefusalCode::Chain, &OTHER_BATCH)),
-            };
-        }
-        if let Some(known) = self.shared.store.seal(key.0, key.1, key.2).map_err(store)? {
-            if known.leaf != batch.seal_leaf() {
-                return Err(refuse(RefusalCode::Chain, &OTHER_BATCH));
-            }
-            let receipt = self.first_receipt(place, &known).map_err(store)?;
-            return Ok(Admitted::Before(receipt));
-        }
         let standing = match staged.emitters.get(&payload.emitter) {
             Some(chain) => Some(*chain),
-            None => self
-                .shared
-                .store
-                .emitter(payload.emitter)
-                .map_err(store)?
-                .map(|standing| Chain {
-                    boot: standing.boot,
-                    sequence: standing.sequence,
-                    previous: Some(standing.previous),
-                }),
+            None => self.standing(payload.emitter).map_err(store)?,
         };
-        let next = chain::next_seal(standing, &payload, batch.seal_leaf())
+        // Whatever was taken of this emitter stands before its standing; a retry is looked up only there.
+        let before = standing.is_some_and(|standing| place < (standing.boot, standing.sequence));
+        if before && let Some(known) = self.taken(staged, &batch).map_err(store)? {
+            return known.map_err(|Another| refuse(RefusalCode::Chain, &OTHER_BATCH));
+        }
+        let next = chain::next_seal(standing, payload, batch.seal_leaf())
             .map_err(|error| refuse(RefusalCode::Chain, &error))?;
         let effects = self
             .effects(staged, &batch, payload.emitter)
@@ -188,26 +181,58 @@ impl Committer {
             .saturating_add(u64::try_from(batch.leaves().len()).unwrap_or(u64::MAX))
             .saturating_add(1);
         if let Some(keyring) = effects.keyring {
-            staged.keyring = keyring;
+            staged.keyring = Arc::new(keyring);
         }
         staged.emitters.insert(payload.emitter, next);
         staged.sessions.extend(effects.sessions);
         staged.approvals.extend(effects.approvals);
-        let record = SealRecord {
+        staged.accepted.push(Accepted {
+            batch,
             first,
-            count: payload.count,
-            size: 0, // known when the commit is whole
-            leaf: batch.seal_leaf(),
+            published,
+            answers: Vec::new(),
+        });
+        Ok(Admitted::New(staged.accepted.len() - 1))
+    }
+
+    fn standing(&self, emitter: KeyId) -> Result<Option<Chain>, LedgerError> {
+        let standing = self.shared.store.emitter(emitter)?;
+        Ok(standing.map(|standing| Chain {
+            boot: standing.boot,
+            sequence: standing.sequence,
+            previous: Some(standing.previous),
+        }))
+    }
+
+    /// What was taken at the place of this batch, if anything was.
+    fn taken(&self, staged: &Staged, batch: &CheckedBatch) -> Result<Option<Result<Admitted, Another>>, LedgerError> {
+        let payload = batch.payload();
+        let place = |of: &SealPayload| (of.emitter, of.boot, of.sequence);
+        let twin = |accepted: &Accepted| place(accepted.batch.payload()) == place(payload);
+        if let Some(twin) = staged.accepted.iter().position(twin) {
+            let same = staged.accepted.get(twin).map(|accepted| accepted.batch.seal_leaf()) == Some(batch.seal_leaf());
+            return Ok(Some(same.then_some(Admitted::InThisCommit(twin)).ok_or(Another)));
+        }
+        let store = &self.shared.store;
+        let Some(seal) = store.seal(payload.emitter, payload.boot, payload.sequence)? else {
+            return Ok(None);
         };
-        staged.seals.insert(key, record);
-        Ok(Admitted::New(batch, first, published))
+        let damaged = LedgerError::Damaged {
+            rule: "a seal is not where its emitter's record says",
+        };
+        let entry = store.entry(seal)?.ok_or(damaged)?;
+        if Digest::leaf(&entry) != batch.seal_leaf() {
+            return Ok(Some(Err(Another)));
+        }
+        let receipt = self.first_receipt(payload, seal)?;
+        Ok(Some(Ok(Admitted::Before(receipt))))
     }
 
     /// What the events of a batch change, if each of them may stand where it would.
     fn effects(&self, staged: &Staged, batch: &CheckedBatch, emitter: KeyId) -> Result<Effects, (RefusalCode, String)> {
         let mut effects = Effects::default();
         for (event, (leaf, index)) in batch.events().iter().zip(batch.leaves().iter().zip(staged.size..)) {
-            let keyring = effects.keyring.as_ref().unwrap_or(&staged.keyring);
+            let keyring = effects.keyring.as_ref().unwrap_or(staged.keyring.as_ref());
             let key = |error: KeyringError| (RefusalCode::Key, error.to_string());
             keyring.may_emit(emitter, event.kind()).map_err(key)?;
             // Genesis is applied where the keyring begins; anywhere else `apply` refuses it.
@@ -294,7 +319,7 @@ impl Committer {
             return Err(refuse("the decision names another session than its request"));
         }
         let now: Timestamp = self.shared.now();
-        if now.0 > record.expires_us {
+        if !staged.again && now.0 > record.expires_us {
             return Err(refuse("the request has expired"));
         }
         if record.decisions.len() >= DECISIONS_MAX {
@@ -307,22 +332,15 @@ impl Committer {
     /// Integrates what was admitted, signs the head, commits, and answers.
     fn integrate(&mut self, staged: Staged) {
         let mut tree = self.tree.clone();
-        let store: &Store = &self.shared.store;
-        let mut commit = store.commit();
+        let shared = Arc::clone(&self.shared);
+        let mut commit = shared.store.commit();
         let mut index = tree.size().0;
         for accepted in &staged.accepted {
-            for (entry, leaf) in accepted
-                .batch
-                .entries()
-                .zip(accepted.batch.leaves().iter().chain([&accepted.batch.seal_leaf()]))
-            {
+            for entry in accepted.batch.entries() {
                 commit.entry(index, &entry.0);
-                tree.append(*leaf, |node| commit.node(node.level, node.index, node.hash));
                 index += 1;
             }
-            if accepted.published {
-                commit.published(accepted.first, accepted.batch.payload().count);
-            }
+            accepted.integrate(&mut tree, &mut commit);
         }
         let signed = Checkpoint::sign(self.origin.clone(), tree.size(), tree.root(), &self.log_key);
         let Ok(checkpoint) = signed else {
@@ -330,32 +348,13 @@ impl Committer {
             self.poison(staged.accepted);
             return;
         };
+        staged.project(&mut commit);
         let size = tree.size().0;
-        for ((emitter, boot, sequence), record) in &staged.seals {
-            let record = SealRecord { size, ..record.clone() };
-            commit.seal(*emitter, *boot, *sequence, &record);
-        }
-        for (emitter, chain) in &staged.emitters {
-            if let Some(previous) = chain.previous {
-                let (boot, sequence) = (chain.boot, chain.sequence);
-                commit.emitter(
-                    *emitter,
-                    &Standing {
-                        boot,
-                        sequence,
-                        previous,
-                    },
-                );
-            }
-        }
-        for (session, record) in &staged.sessions {
-            commit.session(session.0, record);
-        }
-        for (leaf, record) in &staged.approvals {
-            commit.approval(*leaf, record.as_ref());
-        }
-        let note = checkpoint.note().to_owned();
-        commit.head(&HeadRecord { size, note });
+        commit.head(&HeadRecord {
+            size,
+            note: checkpoint.note().to_owned(),
+            projected: size,
+        });
         let batch = commit.into_batch();
         // The commit point: before this call returns nothing of the commit counts, after it everything does.
         if let Err(error) = self.durable.commit(batch) {
@@ -365,7 +364,7 @@ impl Committer {
         }
         self.tree = tree;
         self.keyring = staged.keyring;
-        self.shared.publish_head(checkpoint, self.keyring.clone());
+        self.shared.publish_head(checkpoint, Arc::clone(&self.keyring));
         acknowledge(&self.shared, staged.accepted);
     }
 
@@ -379,19 +378,68 @@ impl Committer {
     }
 
     /// The receipt that the batch got when it was taken: the signature of Ed25519 is the same each time.
-    fn first_receipt(&self, (boot, sequence): (u64, u64), known: &SealRecord) -> Result<Receipt, LedgerError> {
-        let store = Stored {
-            store: &self.shared.store,
+    fn first_receipt(&self, payload: &SealPayload, seal: u64) -> Result<Receipt, LedgerError> {
+        let store = &self.shared.store;
+        let missing = LedgerError::Damaged {
+            rule: "the size of a commit is missing",
         };
-        let size = TreeSize(known.size);
-        let root = Frontier::load(size, &store)?.root();
+        let size = TreeSize(store.commit_size(seal)?.ok_or(missing)?);
+        let root = Frontier::load(size, &Stored { store })?.root();
         let checkpoint = Checkpoint::sign(self.origin.clone(), size, root, &self.log_key)?;
         Ok(Receipt {
-            boot,
-            sequence,
-            first: known.first,
+            boot: payload.boot,
+            sequence: payload.sequence,
+            first: seal.saturating_sub(payload.count),
             checkpoint: checkpoint.note().to_owned(),
         })
+    }
+}
+
+impl Accepted {
+    /// Appends the leaves to the tree, and notes what is derived from the batch alone.
+    fn integrate(&self, tree: &mut Tree, commit: &mut Commit<'_>) {
+        let payload = self.batch.payload();
+        for leaf in self.batch.leaves().iter().chain([&self.batch.seal_leaf()]) {
+            tree.append(*leaf, |node| commit.node(node.level, node.index, node.hash));
+        }
+        let seal = self.first.saturating_add(payload.count);
+        commit.seal(payload.emitter, payload.boot, payload.sequence, seal);
+        if self.published {
+            commit.published(self.first, payload.count);
+        }
+    }
+}
+
+impl Staged {
+    /// Batches taken so far.
+    pub(crate) fn batches(&self) -> usize {
+        self.accepted.len()
+    }
+
+    /// The public key of an emitter that the log has enrolled so far.
+    pub(crate) fn public_key(&self, key: KeyId) -> Option<PublicKey> {
+        self.keyring.record(key).map(|record| record.key)
+    }
+
+    /// Notes where emitters, sessions and approvals stand afterwards.
+    fn project(&self, commit: &mut Commit<'_>) {
+        for (emitter, chain) in &self.emitters {
+            if let Some(previous) = chain.previous {
+                let (boot, sequence) = (chain.boot, chain.sequence);
+                let standing = Standing {
+                    boot,
+                    sequence,
+                    previous,
+                };
+                commit.emitter(*emitter, &standing);
+            }
+        }
+        for (session, record) in &self.sessions {
+            commit.session(session.0, record);
+        }
+        for (leaf, record) in &self.approvals {
+            commit.approval(*leaf, record.as_ref());
+        }
     }
 }
 
@@ -412,13 +460,16 @@ struct Effects {
 }
 
 enum Admitted {
-    /// Taken: the batch, its first index, and whether streams publish it.
-    New(CheckedBatch, u64, bool),
+    /// Taken, at this place of the commit.
+    New(usize),
     /// The same batch was taken earlier in this very commit.
     InThisCommit(usize),
     /// The same batch was taken by an earlier commit.
     Before(Receipt),
 }
+
+/// Another batch has the place.
+struct Another;
 
 const OTHER_BATCH: &str = "another batch of this emitter has this boot and sequence";
 

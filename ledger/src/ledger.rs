@@ -9,20 +9,21 @@ use exhibit_schemas::cbor::Bytes;
 use exhibit_schemas::checkpoint::{Checkpoint, Origin, VerifierKey};
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::{Body, Event, Timestamp};
-use exhibit_schemas::key::{KeyId, PublicKey, SecretKey, Signer as _};
+use exhibit_schemas::key::{SecretKey, Signer as _};
 use exhibit_schemas::keyring::Keyring;
 use exhibit_schemas::merkle::{self, Index, TreeSize};
 use exhibit_schemas::seal::Sealed;
 use exhibit_schemas::tile::{Tile, TileKind, push_entry};
 use exhibit_schemas::wire::{Append, Published, Refusal, RefusalCode};
-use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::sync::{broadcast, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::admission::{self, refusal};
-use crate::committer::{Answer, Committer, QUEUE_BATCHES_MAX, Submission};
+use crate::admission;
+use crate::committer::{Answer, Committer};
 use crate::config::Config;
 use crate::error::LedgerError;
 use crate::projection::ApprovalRecord;
+use crate::queue::{self, Queue, Ready};
 use crate::store::{Durable, Store, SyncedCommit};
 use crate::tree::{Stored, Tree};
 
@@ -80,9 +81,9 @@ impl Shared {
         (self.clock)()
     }
 
-    pub(crate) fn publish_head(&self, head: Checkpoint, keyring: Keyring) {
+    pub(crate) fn publish_head(&self, head: Checkpoint, keyring: Arc<Keyring>) {
         let size = head.size().0;
-        *self.keyring.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keyring);
+        *self.keyring.write().unwrap_or_else(PoisonError::into_inner) = keyring;
         *self.head.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(head);
         self.size.send_replace(size);
     }
@@ -97,8 +98,7 @@ impl Shared {
 #[derive(Clone)]
 pub struct Ledger {
     shared: Arc<Shared>,
-    // Taken out at the shutdown, so that the committer ends although clones of the ledger live on.
-    queue: Arc<Mutex<Option<mpsc::Sender<Submission>>>>,
+    queue: Arc<Queue>,
     thread: Arc<Mutex<Option<JoinHandle<()>>>>,
 }
 
@@ -128,7 +128,8 @@ impl Ledger {
         check_names(config, &keyring, &log_key)?;
         let origin = Origin::new(&config.origin)?;
         let empty = Checkpoint::sign(origin.clone(), TreeSize(0), merkle::empty_root(), &log_key)?;
-        let shared = Arc::new(shared(store, empty, keyring.clone(), system_time));
+        let keyring = Arc::new(keyring);
+        let shared = Arc::new(shared(store, empty, Arc::clone(&keyring), system_time));
         let mut committer = Committer {
             shared: shared.clone(),
             tree: Tree::empty(),
@@ -147,9 +148,9 @@ impl Ledger {
                 text: refusal.text,
             };
             let keyring = shared.keyring();
-            let batch = admission::check(append, |key| public_key(&keyring, key)).map_err(refused)?;
+            let batch = admission::check(append, |key| keyring.record(key).map(|record| record.key));
             let (answer, mut answered) = oneshot::channel();
-            committer.commit(vec![Submission { batch, answer }]);
+            committer.commit(vec![Ready { batch, answer }]);
             answered
                 .try_recv()
                 .map_err(|_| LedgerError::Stopped)?
@@ -179,80 +180,66 @@ impl Ledger {
         let head = store
             .head()?
             .ok_or_else(|| LedgerError::Empty(config.directory.clone()))?;
-        let keyring = recover_keyring(&store)?;
         let log_key = read_seed(&config.directory.join(LOG_KEY_FILE))?;
-        check_names(config, &keyring, &log_key)?;
         let origin = Origin::new(&config.origin)?;
         let key = VerifierKey {
             origin: origin.clone(),
             key: log_key.public_key(),
         };
         let checkpoint = Checkpoint::verify(&head.note, &key)?;
-        let tree = Tree::load(TreeSize(head.size), &store)?;
-        let fits = checkpoint.size() == tree.size() && checkpoint.root() == tree.root();
-        if !fits || store.entry(head.size)?.is_some() {
-            return Err(LedgerError::Damaged {
-                rule: "the signed head is not the root of the entries",
-            });
-        }
-        let shared = Arc::new(shared(store, checkpoint, keyring.clone(), clock));
-        let committer = Committer {
+        let first = first_keyring(&store)?;
+        check_names(config, &first, &log_key)?;
+        let shared = Arc::new(shared(store, checkpoint.clone(), Arc::new(first), clock));
+        let mut committer = Committer {
             shared: shared.clone(),
-            tree,
-            keyring,
+            tree: Tree::empty(),
+            keyring: shared.keyring(),
             origin,
             log_key,
             durable,
         };
-        let (queue, queued) = mpsc::channel(QUEUE_BATCHES_MAX);
+        if head.projected == head.size {
+            committer.tree = Tree::load(TreeSize(head.size), &shared.store)?;
+            committer.keyring = Arc::new(recover_keyring(&shared)?);
+        } else {
+            committer.rebuild(&head)?;
+        }
+        let fits = checkpoint.size() == committer.tree.size() && checkpoint.root() == committer.tree.root();
+        if !fits || shared.store.entry(checkpoint.size().0)?.is_some() {
+            return Err(LedgerError::Damaged {
+                rule: "the signed head is not the root of the entries",
+            });
+        }
+        shared.publish_head(checkpoint, Arc::clone(&committer.keyring));
+        let thread_failed = |error| LedgerError::File {
+            path: config.directory.clone(),
+            error,
+        };
+        let (queue, queued) = queue::queue().map_err(thread_failed)?;
         let thread = std::thread::Builder::new()
             .name("committer".to_owned())
             .spawn(move || committer.run(queued))
-            .map_err(|error| LedgerError::File {
-                path: config.directory.clone(),
-                error,
-            })?;
+            .map_err(thread_failed)?;
         Ok(Self {
             shared,
-            queue: Arc::new(Mutex::new(Some(queue))),
+            queue: Arc::new(queue),
             thread: Arc::new(Mutex::new(Some(thread))),
         })
     }
 
-    /// Checks a batch and queues it; the answer comes through the receiver once it is durable or refused.
+    /// Takes the derived records away; the next opening makes them again from the entries.
+    ///
+    /// # Errors
+    /// [`LedgerError`], as for a directory that another process has.
+    pub fn drop_projections(config: &Config) -> Result<(), LedgerError> {
+        open_store(&config.directory)?.drop_projections()
+    }
+
+    /// Queues a batch and has it checked; the answer comes through the receiver once it is durable or refused.
     ///
     /// Waits while the queue is full: the caller reads nothing more from its peer meanwhile.
     pub async fn submit(&self, append: Append) -> oneshot::Receiver<Answer> {
-        let (answer, answered) = oneshot::channel();
-        let shared = self.shared.clone();
-        let checked = tokio::task::spawn_blocking(move || {
-            let keyring = shared.keyring();
-            admission::check(append, |key| public_key(&keyring, key))
-        });
-        match checked.await {
-            Ok(Ok(batch)) => self.enqueue(Submission { batch, answer }).await,
-            Ok(Err(refused)) => {
-                let _ = answer.send(Err(refused));
-            }
-            // The check panicked or the runtime ends; the sender is gone, which the receiver sees.
-            Err(_) => drop(answer),
-        }
-        answered
-    }
-
-    async fn enqueue(&self, submission: Submission) {
-        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let lost = match queue {
-            Some(queue) => match queue.send(submission).await {
-                Ok(()) => return,
-                Err(mpsc::error::SendError(lost)) => lost,
-            },
-            None => submission,
-        };
-        let place = (lost.batch.payload().boot, lost.batch.payload().sequence);
-        let stopped = refusal(place, RefusalCode::Busy, &"the ledger is stopping");
-        // The sender may have gone away meanwhile.
-        let _ = lost.answer.send(Err(stopped));
+        self.queue.submit(Arc::clone(&self.shared), append).await
     }
 
     /// Resolves when the ledger begins to stop.
@@ -295,29 +282,31 @@ impl Ledger {
         if size.checked_shr(shift).unwrap_or(0) < last {
             return Ok(None);
         }
-        let stored = Stored {
-            store: &self.shared.store,
-        };
-        let missing = LedgerError::Damaged {
-            rule: "an entry or a node below the head is missing",
-        };
         let mut bytes = Vec::new();
-        for index in first..last {
+        if level > 0 {
+            for index in first..last {
+                let hash = self.shared.store.node(level, index)?.ok_or(missing())?;
+                bytes.extend(hash.0);
+            }
+            return Ok(Some(bytes));
+        }
+        for entry in self.entries(first, last) {
+            let entry = entry?;
             if entries {
-                let Some(entry) = self.shared.store.entry(index)? else {
-                    return Err(missing);
-                };
                 push_entry(&mut bytes, &entry).map_err(|_| LedgerError::Damaged {
                     rule: "an entry is too long",
                 })?;
             } else {
-                let Some(hash) = stored.tile_hash(level, index) else {
-                    return Err(missing);
-                };
-                bytes.extend(hash.0);
+                bytes.extend(Digest::leaf(&entry).0);
             }
         }
         Ok(Some(bytes))
+    }
+
+    /// Exactly the entries of a range.
+    fn entries(&self, first: u64, last: u64) -> impl Iterator<Item = Result<Vec<u8>, LedgerError>> {
+        let mut found = self.shared.store.entries(first);
+        (first..last).map(move |_| found.next().unwrap_or_else(|| Err(missing())))
     }
 
     /// The nodes that proofs are made from.
@@ -332,17 +321,14 @@ impl Ledger {
     /// # Errors
     /// [`LedgerError::Store`], [`LedgerError::Damaged`].
     pub fn batch(&self, place: PublishedBatch) -> Result<Published, LedgerError> {
-        let read = |index: u64| -> Result<Bytes, LedgerError> {
-            let entry = self.shared.store.entry(index)?;
-            entry.map(Bytes).ok_or(LedgerError::Damaged {
-                rule: "an entry of a published batch is missing",
-            })
-        };
         let last = place.first.saturating_add(place.count);
+        let entries = self.entries(place.first, last.saturating_add(1));
+        let mut entries = entries.map(|entry| entry.map(Bytes)).collect::<Result<Vec<_>, _>>()?;
+        let seal = entries.pop().ok_or(missing())?;
         Ok(Published {
             first: place.first,
-            events: (place.first..last).map(read).collect::<Result<_, _>>()?,
-            seal: read(last)?,
+            events: entries,
+            seal,
         })
     }
 
@@ -379,7 +365,7 @@ impl Ledger {
     /// Blocks until the committer has ended.
     pub fn shutdown(self) {
         self.shared.stopping.cancel();
-        drop(self.queue.lock().unwrap_or_else(PoisonError::into_inner).take());
+        self.queue.close();
         let handle = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(handle) = handle {
             let _ = handle.join();
@@ -387,12 +373,12 @@ impl Ledger {
     }
 }
 
-fn shared(store: Store, head: Checkpoint, keyring: Keyring, clock: fn() -> Timestamp) -> Shared {
+fn shared(store: Store, head: Checkpoint, keyring: Arc<Keyring>, clock: fn() -> Timestamp) -> Shared {
     Shared {
         store,
         size: watch::channel(head.size().0).0,
         head: RwLock::new(Arc::new(head)),
-        keyring: RwLock::new(Arc::new(keyring)),
+        keyring: RwLock::new(keyring),
         poisoned: AtomicBool::new(false),
         published: broadcast::channel(PUBLISHED_LAG_MAX).0,
         clock,
@@ -407,31 +393,40 @@ fn open_store(directory: &Path) -> Result<Store, LedgerError> {
     Store::open(&directory.join(STORE_DIRECTORY))
 }
 
-/// Steps the keyring through the key events of the log, as the committer did.
-fn recover_keyring(store: &Store) -> Result<Keyring, LedgerError> {
-    let damaged = |rule| LedgerError::Damaged { rule };
-    let read = |index: u64| -> Result<Event, LedgerError> {
-        let entry = store
-            .entry(index)?
-            .ok_or(damaged("an entry of a key batch is missing"))?;
-        Event::decode(&entry).map_err(|_| damaged("an entry of a key batch cannot be read"))
-    };
-    let first = read(0)?;
+fn read_event(store: &Store, index: u64) -> Result<Event, LedgerError> {
+    let entry = store.entry(index)?.ok_or(missing())?;
+    Event::decode(&entry).map_err(|_| LedgerError::Damaged {
+        rule: "an entry of a key batch cannot be read",
+    })
+}
+
+/// The keys that genesis names.
+fn first_keyring(store: &Store) -> Result<Keyring, LedgerError> {
+    let first = read_event(store, 0)?;
     let Body::Genesis(genesis) = &first.body else {
-        return Err(damaged("the first entry is not genesis"));
+        return Err(LedgerError::Damaged {
+            rule: "the first entry is not genesis",
+        });
     };
-    let mut keyring = Keyring::begin(genesis, first.emitter.0)?;
-    for batch in store.batches(0) {
+    Ok(Keyring::begin(genesis, first.emitter.0)?)
+}
+
+/// Steps the keyring through the key events of the log, as the committer did.
+fn recover_keyring(shared: &Shared) -> Result<Keyring, LedgerError> {
+    let mut keyring = Keyring::clone(&shared.keyring());
+    for batch in shared.store.batches(0) {
         let (start, count) = batch?;
         for index in start.max(1)..start.saturating_add(count) {
-            keyring.apply(Index(index), &read(index)?.body)?;
+            keyring.apply(Index(index), &read_event(&shared.store, index)?.body)?;
         }
     }
     Ok(keyring)
 }
 
-fn public_key(keyring: &Keyring, key: KeyId) -> Option<PublicKey> {
-    keyring.record(key).map(|record| record.key)
+fn missing() -> LedgerError {
+    LedgerError::Damaged {
+        rule: "an entry or a node below the head is missing",
+    }
 }
 
 fn check_names(config: &Config, keyring: &Keyring, log_key: &SecretKey) -> Result<(), LedgerError> {

@@ -1,7 +1,7 @@
 //! The ledger: takes sealed batches, makes them durable in an append-only Merkle log, and lets everybody check it.
 //!
 //! ```text
-//! stream, POST ─▶ admission (decode, verify; parallel) ─▶ bounded queue ─▶ committer (one thread)
+//! stream, POST ─▶ queue (bounded, in order) with admission (decode, verify; parallel) ─▶ committer (one thread)
 //!                                                             check, index, integrate, sign, ONE durable commit
 //!                                                                 └─▶ receipts, published batches, the new head
 //! ```
@@ -19,6 +19,8 @@ pub mod error;
 pub mod follow;
 pub mod ledger;
 pub mod projection;
+pub mod queue;
+pub mod rebuild;
 pub mod serve;
 pub mod store;
 pub mod stream;

@@ -24,6 +24,15 @@ enum Command {
         #[arg(long, value_name = "FILE", default_value = "exhibit.toml")]
         config: PathBuf,
     },
+    /// Make the derived records and the search index again from the entries.
+    ///
+    /// Entries, commits and the signed head stay as they are. Every seal is verified again on the way. The ledger must not
+    /// run meanwhile; the search index follows when it is served again.
+    Rebuild {
+        /// The configuration; its `[ledger]` section is read.
+        #[arg(long, value_name = "FILE", default_value = "exhibit.toml")]
+        config: PathBuf,
+    },
 }
 
 /// The file: the sections of the other programs are theirs to read.
@@ -63,12 +72,12 @@ fn main() -> ExitCode {
         )
         .with_writer(std::io::stderr)
         .init();
-    let Arguments {
-        command: Command::Serve { config },
-    } = Arguments::parse();
-    let ran = tokio::runtime::Runtime::new()
-        .map_err(DaemonError::Signal)
-        .and_then(|runtime| runtime.block_on(run(&config)));
+    let ran = match Arguments::parse().command {
+        Command::Serve { config } => tokio::runtime::Runtime::new()
+            .map_err(DaemonError::Signal)
+            .and_then(|runtime| runtime.block_on(run(&config))),
+        Command::Rebuild { config } => rebuild(&config),
+    };
     match ran {
         Ok(()) => ExitCode::SUCCESS,
         Err(error @ DaemonError::Config { .. }) => {
@@ -82,21 +91,41 @@ fn main() -> ExitCode {
     }
 }
 
-async fn run(path: &Path) -> Result<(), DaemonError> {
+fn read(path: &Path) -> Result<Config, DaemonError> {
     let refuse = |reason: String| DaemonError::Config {
         path: path.to_owned(),
         reason,
     };
     let text = std::fs::read_to_string(path).map_err(|error| refuse(error.to_string()))?;
     let file: File = toml::from_str(&text).map_err(|error| refuse(error.to_string()))?;
-    let config = file.ledger.relative_to(path.parent().unwrap_or(Path::new(".")));
+    Ok(file.ledger.relative_to(path.parent().unwrap_or(Path::new("."))))
+}
+
+fn search_directory(config: &Config) -> PathBuf {
+    config.directory.join("search")
+}
+
+fn rebuild(path: &Path) -> Result<(), DaemonError> {
+    let config = read(path)?;
+    Ledger::drop_projections(&config)?;
+    let index = search_directory(&config);
+    match std::fs::remove_dir_all(&index) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(LedgerError::File { path: index, error }.into());
+        }
+        _ => {}
+    }
+    let ledger = Ledger::open(&config)?;
+    tracing::info!(size = %ledger.shared().head().size(), "the ledger is rebuilt");
+    ledger.shutdown();
+    Ok(())
+}
+
+async fn run(path: &Path) -> Result<(), DaemonError> {
+    let config = read(path)?;
     let acceptor = serve::acceptor(&config.tls)?;
     let ledger = Ledger::open(&config)?;
-    let searcher = follow::follow(
-        &ledger,
-        &config.directory.join("search"),
-        &tokio::runtime::Handle::current(),
-    )?;
+    let searcher = follow::follow(&ledger, &search_directory(&config), &tokio::runtime::Handle::current())?;
     let address = config.listen;
     let listener = tokio::net::TcpListener::bind(address)
         .await

@@ -1,23 +1,28 @@
 //! The store: a fjall database, written in one atomic durable batch to a commit and read by everybody.
 //!
 //! ```text
-//! entries     index u64          entry bytes                                     the truth
+//! entries     first index u64    a page: entries as in a tlog-tiles bundle       the truth
+//! commits     size u64           nothing; the sizes that were signed             the truth
+//! head        "head"             size, signed checkpoint                         the truth
 //! nodes       level u8, index    32 bytes; tile levels 1 and up                  derived
-//! head        "head"             size, signed checkpoint
-//! seals       key, boot, seq     first index, events, size of the commit, leaf   derived
+//! seals       key, boot, seq     indexes of the seals from that sequence on      derived
 //! emitters    key                boot, next sequence, leaf of the last seal      derived
 //! sessions    id                 SessionRecord                                   derived
 //! approvals   leaf               ApprovalRecord, only while it waits             derived
 //! batches     first index        events; only batches that streams publish       derived
 //! ```
 //!
-//! Integers in keys are big-endian, so that their order is the order of the keys.
+//! Integers in keys are big-endian, so that their order is the order of the keys. One commit writes few, long values: its
+//! entries share pages and its seals of one emitter share a record, so that the price of a record is not that of an event.
+//! "derived" says what [`Store::drop_projections`] takes away and the next opening makes again from the entries.
 
+use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 
 use exhibit_schemas::cbor;
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::key::KeyId;
+use exhibit_schemas::tile;
 use exhibit_schemas::wire::Standing;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode};
 use serde::de::DeserializeOwned;
@@ -35,20 +40,21 @@ exhibit_schemas::record! {
         1 => size: u64,
         /// The signed checkpoint of exactly that size.
         2 => note: String,
+        /// Entries that the derived records cover: all of them, or none after they were dropped.
+        3 => projected: u64,
     }
 }
 
+/// Bytes of a page at the most, unless one entry alone is longer: what reading one entry costs, against what each costs.
+const PAGE_BYTES_MAX: usize = 16 << 10;
+
 exhibit_schemas::record! {
-    /// Where a batch stands, by its seal's emitter, boot and sequence.
-    pub struct SealRecord {
-        /// Index of its first event.
+    /// Where the seals of one emitter and boot stand that one commit took, from the sequence in the key on.
+    struct SealRun {
+        /// Index of the first.
         1 => first: u64,
-        /// Number of its events; the seal follows them.
-        2 => count: u64,
-        /// Size of the log after the commit that took it.
-        3 => size: u64,
-        /// Leaf hash of the seal.
-        4 => leaf: Digest,
+        /// From each to the next: its events and itself, and what others appended between.
+        2 => steps: Vec<u64>,
     }
 }
 
@@ -56,8 +62,9 @@ exhibit_schemas::record! {
 pub struct Store {
     database: Database,
     entries: Keyspace,
-    nodes: Keyspace,
+    commits: Keyspace,
     head: Keyspace,
+    nodes: Keyspace,
     seals: Keyspace,
     emitters: Keyspace,
     sessions: Keyspace,
@@ -91,6 +98,10 @@ impl Durable for SyncedCommit {
 pub struct Commit<'a> {
     store: &'a Store,
     batch: OwnedWriteBatch,
+    // Index of its first entry, and the entries.
+    page: Option<(u64, Vec<u8>)>,
+    // Sequence of the first and index of the last, beside the record.
+    seals: BTreeMap<(KeyId, u64), (u64, u64, SealRun)>,
 }
 
 impl Store {
@@ -101,6 +112,8 @@ impl Store {
     pub fn open(directory: &Path) -> Result<Self, LedgerError> {
         let opened = Database::builder(directory)
             .max_journaling_size(JOURNAL_BYTES_MAX)
+            // A journal is short-lived; compressing it was a third of the committer's time.
+            .journal_compression(fjall::CompressionType::None)
             .open();
         let database = match opened {
             Err(fjall::Error::Locked) => return Err(LedgerError::Locked(directory.to_owned())),
@@ -109,8 +122,9 @@ impl Store {
         let keyspace = |name| database.keyspace(name, KeyspaceCreateOptions::default);
         Ok(Self {
             entries: keyspace("entries")?,
-            nodes: keyspace("nodes")?,
+            commits: keyspace("commits")?,
             head: keyspace("head")?,
+            nodes: keyspace("nodes")?,
             seals: keyspace("seals")?,
             emitters: keyspace("emitters")?,
             sessions: keyspace("sessions")?,
@@ -131,9 +145,39 @@ impl Store {
     /// An entry.
     ///
     /// # Errors
-    /// [`LedgerError::Store`].
+    /// [`LedgerError::Store`], [`LedgerError::Damaged`].
     pub fn entry(&self, index: u64) -> Result<Option<Vec<u8>>, LedgerError> {
-        Ok(self.entries.get(index.to_be_bytes())?.map(|bytes| bytes.to_vec()))
+        self.entries(index).next().transpose()
+    }
+
+    /// The entries from an index on, in order, as far as they go.
+    pub fn entries(&self, first: u64) -> Entries<'_> {
+        Entries {
+            store: self,
+            next: first,
+            page: VecDeque::new(),
+        }
+    }
+
+    /// The entries of the page that holds an index, from that index on.
+    fn page(&self, index: u64) -> Result<VecDeque<Vec<u8>>, LedgerError> {
+        let Some(guard) = self.entries.range(..=index.to_be_bytes()).next_back() else {
+            return Ok(VecDeque::new());
+        };
+        let (key, value) = guard.into_inner()?;
+        let passed = usize::try_from(index.saturating_sub(number(&key)?)).unwrap_or(usize::MAX);
+        let entries = tile::split(&value, PAGE_BYTES_MAX).map_err(|_| damaged())?;
+        Ok(entries.into_iter().skip(passed).map(<[u8]>::to_vec).collect())
+    }
+
+    /// The size of the log after the commit that appended an entry.
+    ///
+    /// # Errors
+    /// [`LedgerError::Store`], [`LedgerError::Damaged`].
+    pub fn commit_size(&self, index: u64) -> Result<Option<u64>, LedgerError> {
+        let after = index.saturating_add(1).to_be_bytes();
+        let found = self.commits.range(after..).next();
+        found.map(|guard| number(&guard.key()?)).transpose()
     }
 
     /// A node of a tile level from 1.
@@ -145,12 +189,25 @@ impl Store {
         Ok(found.and_then(|bytes| Digest::try_from(&*bytes).ok()))
     }
 
-    /// Where a batch stands.
+    /// Index of the seal of a batch, by its emitter, boot and sequence.
     ///
     /// # Errors
     /// [`LedgerError::Store`], [`LedgerError::Damaged`].
-    pub fn seal(&self, emitter: KeyId, boot: u64, sequence: u64) -> Result<Option<SealRecord>, LedgerError> {
-        read(self.seals.get(seal_key(emitter, boot, sequence))?)
+    pub fn seal(&self, emitter: KeyId, boot: u64, sequence: u64) -> Result<Option<u64>, LedgerError> {
+        let key = seal_key(emitter, boot, sequence);
+        let Some(guard) = self.seals.range(..=key.clone()).next_back() else {
+            return Ok(None);
+        };
+        let (found, value) = guard.into_inner()?;
+        let (run, first) = found.split_last_chunk::<8>().ok_or_else(damaged)?;
+        if !key.starts_with(run) {
+            return Ok(None);
+        }
+        let SealRun { first: start, steps } = cbor::decode(&value).map_err(|_| damaged())?;
+        let place = usize::try_from(sequence.saturating_sub(u64::from_be_bytes(*first))).unwrap_or(usize::MAX);
+        Ok(steps
+            .get(..place)
+            .map(|steps| steps.iter().fold(start, |index, step| index.saturating_add(*step))))
     }
 
     /// Where an emitter stands.
@@ -199,7 +256,6 @@ impl Store {
     pub fn batches(&self, since: u64) -> impl Iterator<Item = Result<(u64, u64), LedgerError>> {
         self.batches.range(since.to_be_bytes()..).map(|guard| {
             let (key, value) = guard.into_inner()?;
-            let number = |bytes: &[u8]| bytes.try_into().map(u64::from_be_bytes).map_err(|_| damaged());
             Ok((number(&key)?, number(&value)?))
         })
     }
@@ -209,7 +265,40 @@ impl Store {
         Commit {
             store: self,
             batch: self.database.batch(),
+            page: None,
+            seals: BTreeMap::new(),
         }
+    }
+
+    /// Notes that the derived records are gone, durably, before they go: the next opening makes them again.
+    ///
+    /// # Errors
+    /// [`LedgerError::Store`], [`LedgerError::Damaged`].
+    pub fn drop_projections(&self) -> Result<(), LedgerError> {
+        if let Some(head) = self.head()? {
+            let mut commit = self.commit();
+            commit.head(&HeadRecord { projected: 0, ..head });
+            SyncedCommit.commit(commit.into_batch())?;
+        }
+        self.clear_projections()
+    }
+
+    /// Takes the derived records away.
+    ///
+    /// # Errors
+    /// [`LedgerError::Store`].
+    pub(crate) fn clear_projections(&self) -> Result<(), LedgerError> {
+        for derived in [
+            &self.nodes,
+            &self.seals,
+            &self.emitters,
+            &self.sessions,
+            &self.approvals,
+            &self.batches,
+        ] {
+            derived.clear()?;
+        }
+        Ok(())
     }
 
     /// Bytes on disk.
@@ -222,9 +311,25 @@ impl Store {
 }
 
 impl Commit<'_> {
-    /// Adds an entry.
+    /// Adds an entry; entries come in the order of their indexes.
     pub fn entry(&mut self, index: u64, bytes: &[u8]) {
-        self.batch.insert(&self.store.entries, index.to_be_bytes(), bytes);
+        if self
+            .page
+            .as_ref()
+            .is_some_and(|(_, page)| page.len() + bytes.len() > PAGE_BYTES_MAX)
+        {
+            self.end_page();
+        }
+        let (_, page) = self
+            .page
+            .get_or_insert_with(|| (index, Vec::with_capacity(PAGE_BYTES_MAX)));
+        tile::push_entry(page, bytes).expect("an admitted entry is at most 65,535 bytes long");
+    }
+
+    fn end_page(&mut self) {
+        if let Some((first, page)) = self.page.take() {
+            self.batch.insert(&self.store.entries, first.to_be_bytes(), page);
+        }
     }
 
     /// Adds a node of a tile level.
@@ -232,15 +337,23 @@ impl Commit<'_> {
         self.batch.insert(&self.store.nodes, node_key(level, index), hash.0);
     }
 
-    /// Sets the head.
+    /// Sets the head, and notes its size as one that was signed.
     pub fn head(&mut self, head: &HeadRecord) {
         self.batch.insert(&self.store.head, "head", cbor::encode(head));
+        self.batch.insert(&self.store.commits, head.size.to_be_bytes(), []);
     }
 
-    /// Adds where a batch stands.
-    pub fn seal(&mut self, emitter: KeyId, boot: u64, sequence: u64, record: &SealRecord) {
-        let key = seal_key(emitter, boot, sequence);
-        self.batch.insert(&self.store.seals, key, cbor::encode(record));
+    /// Adds where a seal stands; those of one emitter and boot come in the order of their sequences.
+    pub fn seal(&mut self, emitter: KeyId, boot: u64, sequence: u64, index: u64) {
+        let run = SealRun {
+            first: index,
+            steps: Vec::new(),
+        };
+        let (_, last, run) = self.seals.entry((emitter, boot)).or_insert((sequence, index, run));
+        if *last < index {
+            run.steps.push(index - *last);
+            *last = index;
+        }
     }
 
     /// Sets where an emitter stands.
@@ -269,9 +382,41 @@ impl Commit<'_> {
     }
 
     /// What is to be committed.
-    pub fn into_batch(self) -> OwnedWriteBatch {
+    pub fn into_batch(mut self) -> OwnedWriteBatch {
+        self.end_page();
+        for ((emitter, boot), (sequence, _, run)) in &self.seals {
+            let key = seal_key(*emitter, *boot, *sequence);
+            self.batch.insert(&self.store.seals, key, cbor::encode(run));
+        }
         self.batch
     }
+}
+
+/// Entries in order; see [`Store::entries`].
+pub struct Entries<'a> {
+    store: &'a Store,
+    next: u64,
+    page: VecDeque<Vec<u8>>,
+}
+
+impl Iterator for Entries<'_> {
+    type Item = Result<Vec<u8>, LedgerError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.page.is_empty() {
+            match self.store.page(self.next) {
+                Ok(page) => self.page = page,
+                Err(error) => return Some(Err(error)),
+            }
+        }
+        let entry = self.page.pop_front()?;
+        self.next = self.next.saturating_add(1);
+        Some(Ok(entry))
+    }
+}
+
+fn number(bytes: &[u8]) -> Result<u64, LedgerError> {
+    bytes.try_into().map(u64::from_be_bytes).map_err(|_| damaged())
 }
 
 fn node_key(level: u8, index: u64) -> [u8; 9] {

@@ -4,176 +4,36 @@
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::print_stderr,
     reason = "tests stop where something is wrong"
 )]
 
-use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
+#[path = "ledger/crash.rs"]
+mod crash;
+#[path = "ledger/fixture.rs"]
+mod fixture;
+#[path = "ledger/queue.rs"]
+mod queue;
+#[path = "ledger/rebuild.rs"]
+mod rebuild;
 
-use exhibit_ledger::store::{Durable, Store, SyncedCommit};
-use exhibit_ledger::{Config, Ledger, LedgerError, config::Tls};
+use exhibit_ledger::store::{Durable as _, Store, SyncedCommit};
+use exhibit_ledger::{Ledger, LedgerError};
 use exhibit_schemas::cbor::Bytes;
-use exhibit_schemas::checkpoint::{Checkpoint, Origin, VerifierKey};
 use exhibit_schemas::digest::Digest;
-use exhibit_schemas::event::access::{SessionClosed, SessionOpened};
-use exhibit_schemas::event::trust::{Administrator, Fault, Genesis, KeyEnrolled, KeyRevoked, Role};
-use exhibit_schemas::event::{Body, Emitter, Event, SessionId, SessionPlace, Timestamp};
-use exhibit_schemas::key::{SecretKey, Signer as _};
+use exhibit_schemas::event::access::SessionClosed;
+use exhibit_schemas::event::trust::KeyRevoked;
+use exhibit_schemas::event::{SessionId, SessionPlace};
+use exhibit_schemas::key::Signer as _;
 use exhibit_schemas::merkle::{Frontier, Index, TreeSize};
 use exhibit_schemas::seal::{Chain, Sealed};
-use exhibit_schemas::tile::{Tile, TileKind, entries, tiles};
-use exhibit_schemas::wire::{Append, Receipt, Refusal, RefusalCode};
+use exhibit_schemas::tile::{Tile, TileKind};
+use exhibit_schemas::wire::{Append, RefusalCode};
 
-const ORIGIN: &str = "ledger.example/test";
-const NOW: Timestamp = Timestamp(1_800_000_000_000_000);
-
-fn key(seed: u8) -> SecretKey {
-    SecretKey::from_seed(&[seed; 32])
-}
-
-fn administrator() -> SecretKey {
-    key(1)
-}
-
-fn proxy() -> SecretKey {
-    key(2)
-}
-
-fn log_key() -> SecretKey {
-    key(3)
-}
-
-fn now() -> Timestamp {
-    NOW
-}
-
-fn config(directory: &Path) -> Config {
-    let path = directory.join("unused");
-    Config {
-        origin: ORIGIN.into(),
-        directory: directory.to_owned(),
-        listen: "127.0.0.1:0".parse().unwrap(),
-        tls: Tls {
-            certificate: path.clone(),
-            key: path.clone(),
-            client_ca: path,
-        },
-    }
-}
-
-fn event(signer: &SecretKey, boot: u64, session: Option<SessionPlace>, body: impl Into<Body>) -> Bytes {
-    let event = Event {
-        time: NOW,
-        emitter: Emitter(signer.public_key().id(), boot),
-        session,
-        body: body.into(),
-    };
-    event.encode().unwrap()
-}
-
-fn fault(signer: &SecretKey, boot: u64, text: &str) -> Bytes {
-    let (place, text) = ("gate".to_owned(), text.to_owned());
-    event(signer, boot, None, Fault { place, text })
-}
-
-fn start(boot: u64) -> Chain {
-    Chain {
-        boot,
-        sequence: 0,
-        previous: None,
-    }
-}
-
-/// Genesis, and the proxy's key.
-fn beginning() -> Vec<Sealed> {
-    let signer = administrator();
-    let genesis = Genesis {
-        origin: ORIGIN.into(),
-        log_key: log_key().public_key().to_bytes(),
-        administrators: vec![Administrator {
-            name: "root".into(),
-            key: signer.public_key().to_bytes(),
-        }],
-    };
-    let enrolled = KeyEnrolled {
-        key: proxy().public_key().to_bytes(),
-        role: Role::Proxy,
-        name: "proxy".into(),
-        groups: vec![],
-    };
-    let events = vec![event(&signer, 1, None, genesis), event(&signer, 1, None, enrolled)];
-    vec![Sealed::seal(events, start(1), &signer).unwrap()]
-}
-
-fn begin(directory: &Path) -> Config {
-    use std::os::unix::fs::PermissionsExt as _;
-    let config = config(directory);
-    let file = directory.join("log.key");
-    #[allow(clippy::disallowed_methods, reason = "a key of a test needs no durable write")]
-    std::fs::write(&file, hex::encode([3; 32])).unwrap();
-    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
-    Ledger::initialise(&config, beginning()).unwrap();
-    config
-}
-
-fn open(config: &Config) -> Ledger {
-    Ledger::open_with(config, Box::new(SyncedCommit), now).unwrap()
-}
-
-fn append(sealed: &Sealed) -> Append {
-    Append {
-        events: sealed.events().to_vec(),
-        seal: sealed.seal_bytes().clone(),
-    }
-}
-
-fn submit(ledger: &Ledger, batch: &Sealed) -> Result<Receipt, Refusal> {
-    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    runtime.block_on(async { ledger.submit(append(batch)).await.await.unwrap() })
-}
-
-fn batch(chain: Chain, texts: &[&str]) -> Sealed {
-    let events = texts.iter().map(|text| fault(&proxy(), chain.boot, text)).collect();
-    Sealed::seal(events, chain, &proxy()).unwrap()
-}
-
-/// Every entry, hash tile and the head agree, by the C2SP tiles that a reader gets.
-fn check_whole(ledger: &Ledger) -> u64 {
-    let head = ledger.shared().head();
-    let key = VerifierKey {
-        origin: Origin::new(ORIGIN).unwrap(),
-        key: log_key().public_key(),
-    };
-    let checkpoint = Checkpoint::verify(head.note(), &key).unwrap();
-    let mut leaves = Vec::new();
-    for tile in tiles(checkpoint.size()) {
-        let bytes = ledger.tile(tile).unwrap().unwrap();
-        match tile.kind() {
-            TileKind::Entries => {
-                let found = entries(&bytes, tile.width()).unwrap();
-                leaves.extend(found.into_iter().map(Digest::leaf));
-            }
-            TileKind::Hashes(0) => {
-                let start = usize::try_from(tile.index()).unwrap() * 256;
-                let wanted: Vec<u8> = leaves[start..start + usize::from(tile.width())]
-                    .iter()
-                    .flat_map(|leaf| leaf.0)
-                    .collect();
-                assert_eq!(bytes, wanted);
-            }
-            TileKind::Hashes(_) => assert_eq!(bytes.len(), usize::from(tile.width()) * 32),
-        }
-    }
-    let mut frontier = Frontier::default();
-    for leaf in leaves {
-        frontier.append(leaf, |_, _, _| {});
-    }
-    assert_eq!(
-        (frontier.size(), frontier.root()),
-        (checkpoint.size(), checkpoint.root())
-    );
-    checkpoint.size().0
-}
+use fixture::{
+    administrator, append, batch, begin, beginning, check_whole, event, fault, key, now, open, opened, proxy, start,
+    submit,
+};
 
 #[test]
 fn batches_get_receipts_and_stand_in_the_log_after_a_restart() {
@@ -238,7 +98,7 @@ fn what_does_not_belong_is_refused_whole() {
     let good = append(&batch(start(10), &["x"]));
     let unknown = Sealed::seal(vec![fault(&key(9), 10, "x")], start(10), &key(9)).unwrap();
     check(append(&unknown), RefusalCode::Key, "a key that nobody enrolled");
-    let role = SessionOpenedBy::administrator();
+    let role = session_opened_by_an_administrator();
     check(role, RefusalCode::Key, "an administrator does not open sessions");
     let gap = Chain {
         sequence: 1,
@@ -286,35 +146,15 @@ fn what_does_not_belong_is_refused_whole() {
     );
 }
 
-struct SessionOpenedBy;
-
-impl SessionOpenedBy {
-    fn administrator() -> Append {
-        let signer = administrator();
-        let chain = Chain {
-            boot: 2,
-            sequence: 0,
-            previous: beginning()[0].next().previous,
-        };
-        let place = SessionPlace(SessionId([4; 16]), 0);
-        let opened = SessionOpened {
-            target: "clinic".into(),
-            protocol: "postgres".into(),
-            principal: exhibit_schemas::event::access::Principal {
-                method: "api-key".into(),
-                issuer: "exhibit".into(),
-                subject: "ci".into(),
-                client_id: None,
-                groups: vec![],
-                evidence: Digest([0; 32]),
-            },
-            peer: "127.0.0.1:1".into(),
-            transport: "TLSv1.3".into(),
-            policy: Digest([0; 32]),
-            client: None,
-        };
-        append(&Sealed::seal(vec![event(&signer, 2, Some(place), opened)], chain, &signer).unwrap())
-    }
+fn session_opened_by_an_administrator() -> Append {
+    let signer = administrator();
+    let chain = Chain {
+        boot: 2,
+        sequence: 0,
+        previous: beginning()[0].next().previous,
+    };
+    let place = SessionPlace(SessionId([4; 16]), 0);
+    append(&Sealed::seal(vec![event(&signer, 2, Some(place), opened())], chain, &signer).unwrap())
 }
 
 fn revoke() -> KeyRevoked {
@@ -346,83 +186,6 @@ fn a_revoked_key_is_refused_from_then_on_also_after_a_restart() {
 }
 
 /// A row of the crash table: how one commit of a running ledger fails.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Failure {
-    /// Nothing was written, and the error is told.
-    Failed,
-    /// It was written and synced, and yet an error is told.
-    FailedButPersisted,
-}
-
-/// Fails the commit of this number, counted from 0.
-struct Failing {
-    at: usize,
-    how: Failure,
-    seen: AtomicUsize,
-}
-
-impl Durable for Failing {
-    fn commit(&mut self, batch: fjall::OwnedWriteBatch) -> Result<(), fjall::Error> {
-        if self.seen.fetch_add(1, Ordering::SeqCst) < self.at {
-            return SyncedCommit.commit(batch);
-        }
-        if self.how == Failure::FailedButPersisted {
-            SyncedCommit.commit(batch)?;
-        }
-        Err(fjall::Error::Io(std::io::Error::other("the disk is gone")))
-    }
-}
-
-#[test]
-fn a_failed_commit_acknowledges_nothing_poisons_and_recovers() {
-    for how in [Failure::Failed, Failure::FailedButPersisted] {
-        for at in [0, 1, 90, 128] {
-            let directory = tempfile::tempdir().unwrap();
-            let config = begin(directory.path());
-            let failing = Failing {
-                at,
-                how,
-                seen: AtomicUsize::new(0),
-            };
-            let ledger = Ledger::open_with(&config, Box::new(failing), now).unwrap();
-            let mut chain = start(10);
-            let mut acknowledged = Vec::new();
-            let lost = loop {
-                let next = batch(chain, &["a", "b"]);
-                match submit(&ledger, &next) {
-                    Ok(receipt) => acknowledged.push((receipt, next.clone())),
-                    Err(refusal) => {
-                        assert_eq!(refusal.code, RefusalCode::Poisoned);
-                        break next;
-                    }
-                }
-                chain = next.next();
-            };
-            assert_eq!(acknowledged.len(), at);
-            // Poisoned until it is opened again: even what was fine before is refused, and the head does not move.
-            let size = check_whole(&ledger);
-            assert_eq!(submit(&ledger, &lost).unwrap_err().code, RefusalCode::Poisoned);
-            assert_eq!(check_whole(&ledger), size);
-            ledger.shutdown();
-            let ledger = open(&config);
-            let size = check_whole(&ledger);
-            let kept = u64::try_from(at).unwrap() * 3 + 3 + if how == Failure::FailedButPersisted { 3 } else { 0 };
-            assert_eq!(size, kept, "{how:?} {at}");
-            for (receipt, batch) in &acknowledged {
-                assert_eq!(
-                    ledger.entry(Index(receipt.first)).unwrap().unwrap(),
-                    batch.events()[0].0
-                );
-                assert_eq!(submit(&ledger, batch).unwrap(), *receipt);
-            }
-            // The emitter sends again what has no receipt: it is in the log once.
-            let receipt = submit(&ledger, &lost).unwrap();
-            assert_eq!(receipt.first, u64::try_from(at).unwrap() * 3 + 3);
-            assert_eq!(check_whole(&ledger), u64::try_from(at).unwrap() * 3 + 6);
-        }
-    }
-}
-
 #[test]
 fn damage_is_found_at_the_start() {
     let check = |damage: &dyn Fn(&Store), name: &str| {

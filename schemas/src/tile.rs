@@ -173,14 +173,30 @@ pub fn push_entry(bundle: &mut Vec<u8>, entry: &[u8]) -> Result<(), TileError> {
 /// # Errors
 /// [`TileError::Bundle`] for one that breaks off, is empty, or holds more or fewer entries.
 pub fn entries(bundle: &[u8], width: u16) -> Result<Vec<&[u8]>, TileError> {
-    let mut found = Vec::with_capacity(usize::from(width));
+    let found = split(bundle, usize::from(width))?;
+    if found.len() == usize::from(width) {
+        Ok(found)
+    } else {
+        Err(TileError::Bundle {
+            rule: "it holds fewer entries than its width",
+            position: found.len(),
+        })
+    }
+}
+
+/// Splits bytes written by [`push_entry`] into their entries, at most that many.
+///
+/// # Errors
+/// [`TileError::Bundle`] for bytes that break off, an empty entry, or more entries.
+pub fn split(bundle: &[u8], most: usize) -> Result<Vec<&[u8]>, TileError> {
+    let mut found = Vec::new();
     let mut rest = bundle;
     while !rest.is_empty() {
         let refuse = |rule| TileError::Bundle {
             rule,
             position: found.len(),
         };
-        if found.len() == usize::from(width) {
+        if found.len() == most {
             return Err(refuse("bytes follow the last entry"));
         }
         let (length, after) = rest
@@ -196,14 +212,7 @@ pub fn entries(bundle: &[u8], width: u16) -> Result<Vec<&[u8]>, TileError> {
         found.push(entry);
         rest = after;
     }
-    if found.len() == usize::from(width) {
-        Ok(found)
-    } else {
-        Err(TileError::Bundle {
-            rule: "it holds fewer entries than its width",
-            position: found.len(),
-        })
-    }
+    Ok(found)
 }
 
 #[cfg(test)]
