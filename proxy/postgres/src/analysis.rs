@@ -49,6 +49,7 @@ use exhibit_schemas::event::access::{Access, Action, Attribute, Facts};
 
 use self::kind::Form;
 pub use self::kind::{CopyDirection, Statement, StatementClass, TransactionControl};
+pub(crate) use self::known::harmless_setting;
 use self::tree::Tree;
 use crate::catalog::Catalog;
 use crate::redact::redact;

@@ -186,6 +186,9 @@ impl Config {
 mod tests {
     use super::*;
 
+    use ChannelBinding::{Disable, Prefer, Require};
+    use ServerTls::{Off, VerifyCa, VerifyFull};
+
     #[test]
     fn what_does_not_fit_together_is_refused() {
         let check = |host: &str, tls: ServerTls, authority: bool, channel_binding: ChannelBinding, taken: bool| {
@@ -209,8 +212,6 @@ mod tests {
             };
             assert_eq!(config.check().is_ok(), taken, "{:?}", config.server);
         };
-        use ChannelBinding::{Disable, Prefer, Require};
-        use ServerTls::{Off, VerifyCa, VerifyFull};
         check("db.example", VerifyFull, true, Require, true);
         check("db.example", VerifyCa, true, Prefer, true);
         check("db.example", VerifyFull, false, Prefer, false);

@@ -17,7 +17,7 @@ use crate::message::backend::{Backend, TransactionStatus};
 use crate::message::encode;
 use crate::message::startup::{self, MINOR_LONG_SECRETS, SECRET_BYTES_MAX};
 use crate::target::Target;
-use crate::upstream::{Upstream, UpstreamError};
+use crate::upstream::{HELD, Upstream, UpstreamError};
 
 /// With what servers refuse a later protocol than 3.0 that do not negotiate: PostgreSQL before 2018 (`0A000`), and poolers
 /// (`08P01`).
@@ -109,7 +109,7 @@ impl Greeting {
     }
 
     /// Takes settings and the key, up to the first readiness.
-    pub(crate) async fn settle(mut self, wanted: &[(&'static str, &str)]) -> Result<Upstream, UpstreamError> {
+    pub(crate) async fn settle(mut self) -> Result<Upstream, UpstreamError> {
         let mut settings = Vec::new();
         let mut key = None;
         loop {
@@ -132,11 +132,17 @@ impl Greeting {
                 _ => return Err(UpstreamError::Protocol),
             }
         }
-        for &(setting, wanted) in wanted {
-            let holds = |(name, value): &(String, String)| name == setting && value == wanted;
-            if !settings.iter().any(holds) {
+        let reported = |setting: &str| {
+            let mut settings = settings.iter();
+            settings.find_map(|(name, value)| (name == setting).then_some(value.as_str()))
+        };
+        for (setting, wanted) in HELD {
+            if reported(setting) != Some(wanted) {
                 return Err(UpstreamError::Setting { setting });
             }
+        }
+        if !reported("DateStyle").is_some_and(|style| style.starts_with("ISO, ")) {
+            return Err(UpstreamError::Setting { setting: "DateStyle" });
         }
         Ok(Upstream {
             incoming: self.incoming,
@@ -181,9 +187,13 @@ fn mechanism(
     }
 }
 
+/// The error of a target that refuses.
 pub(crate) fn refused(fields: &[(u8, String)]) -> UpstreamError {
+    UpstreamError::Refused { code: code(fields) }
+}
+
+/// The SQLSTATE of an error's fields; empty where there is none.
+pub(crate) fn code(fields: &[(u8, String)]) -> String {
     let code = fields.iter().find(|(field, _)| *field == b'C');
-    UpstreamError::Refused {
-        code: code.map(|(_, code)| code.clone()).unwrap_or_default(),
-    }
+    code.map(|(_, code)| code.clone()).unwrap_or_default()
 }

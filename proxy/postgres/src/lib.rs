@@ -19,6 +19,7 @@ pub mod redact;
 
 mod agent;
 mod cancel;
+mod choices;
 mod greeting;
 mod group;
 mod link;

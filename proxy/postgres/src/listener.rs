@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 use crate::agent::{Agent, LastWords};
 use crate::cancel::{Cancels, Registered};
 use crate::catalog::Catalog;
+use crate::choices::Choices;
 use crate::config::{Config, ConfigError};
 use crate::link::{Connection, Incoming};
 use crate::message::FRONTEND_BYTES_MAX;
@@ -170,14 +171,14 @@ impl Shared {
     }
 
     async fn session(&self, arrived: Arrived, peer: SocketAddr, shutdown: CancellationToken) {
-        let client = arrived.choices.iter().find(|(name, _)| name == "application_name");
+        let client = arrived.choices.named("application_name");
         let opening = Opening {
             target: self.target.to_string(),
             protocol: "postgres".to_owned(),
             principal: arrived.principal.clone(),
             peer: peer.to_string(),
             transport: arrived.transport.clone(),
-            client: client.map(|(_, name)| name.clone()),
+            client: client.map(str::to_owned),
         };
         let (reader, mut writer) = tokio::io::split(arrived.connection);
         let session = match self.gate.open(opening).await {
@@ -212,7 +213,7 @@ impl Shared {
         writer: &mut tokio::io::WriteHalf<Connection>,
         minor: u16,
         database: &str,
-        choices: &[(String, String)],
+        choices: &Choices,
     ) -> Result<(Upstream, Catalog, Registered), SessionError> {
         let mut upstream = self.route.connect(database, choices).await?;
         let catalog = upstream.catalog().await?;

@@ -20,6 +20,7 @@ use crate::agent::{Agent, LastWords};
 use crate::analysis::Statement;
 use crate::cancel::Registered;
 use crate::catalog::Catalog;
+use crate::greeting::code;
 use crate::group::{Block, Draft, Group, Names, Reading, changes_names};
 use crate::link::{Connection, Incoming, LinkError};
 use crate::message::backend::{Backend, TransactionStatus};
@@ -104,7 +105,7 @@ impl SessionError {
         let code = match self {
             Self::Gate(_) => "58030",
             Self::Protocol(_) => "08P01",
-            Self::Target(_) => "08006",
+            Self::Target(error) => error.sqlstate(),
             Self::Unexpected | Self::Setting | Self::Origin => "XX000",
             Self::Refused => "42501",
             Self::Idle => "57P05",
@@ -197,7 +198,10 @@ impl Driver {
                 raw = self.upstream.incoming.raw() => {
                     match Backend::parse(&raw.map_err(SessionError::target)?)? {
                         Backend::Notice(_) | Backend::Notification | Backend::ParameterStatus { .. } => continue,
-                        Backend::Error(_) => return Err(SessionError::Target(UpstreamError::Ended)),
+                        Backend::Error(fields) => {
+                            let code = code(&fields);
+                            return Err(SessionError::Target(UpstreamError::Ended { code }));
+                        }
                         _ => return Err(SessionError::Unexpected),
                     }
                 }

@@ -13,6 +13,7 @@ use tokio::net::TcpStream;
 use zeroize::Zeroizing;
 
 use crate::cancel::Key;
+use crate::choices::{Choices, Refusal};
 use crate::link::Connection;
 use crate::listener::Authenticate;
 use crate::message::encode::{self, Report};
@@ -25,9 +26,6 @@ const TLS_HANDSHAKE: u8 = 0x16;
 
 /// What names of options of the protocol begin with; none is known.
 const PROTOCOL_OPTION: &str = "_pq_.";
-
-/// Settings of a session that an agent may choose at start-up; none changes how values or statements are read.
-const CHOICES: [&str; 4] = ["application_name", "TimeZone", "extra_float_digits", "IntervalStyle"];
 
 /// Why a connection does not become a session.
 #[derive(Debug, thiserror::Error)]
@@ -63,7 +61,7 @@ pub(crate) struct Arrived {
     /// Minor version of the protocol that is spoken.
     pub(crate) minor: u16,
     pub(crate) database: String,
-    pub(crate) choices: Vec<(String, String)>,
+    pub(crate) choices: Choices,
 }
 
 /// Takes a connection up to a known agent.
@@ -95,7 +93,7 @@ pub(crate) async fn arrive(
         First::Other { major, minor } => return Err(unsupported(&mut connection, major, minor).await),
     };
     let minor = negotiate(&mut connection, asked, &parameters).await?;
-    let wishes = match Wishes::parse(parameters, database) {
+    let wishes = match Wishes::parse(&parameters, database) {
         Ok(wishes) => wishes,
         Err((code, text)) => return Err(refuse(&mut connection, &Report::fatal(code, text), code).await),
     };
@@ -234,37 +232,36 @@ async fn negotiate(
 }
 
 /// What a start-up message asks for.
+#[derive(Default)]
 struct Wishes {
     user: String,
     database: String,
-    choices: Vec<(String, String)>,
+    choices: Choices,
 }
 
 impl Wishes {
-    fn parse(parameters: Vec<(String, String)>, only: Option<&str>) -> Result<Self, (&'static str, String)> {
-        let mut wishes = Self {
-            user: String::new(),
-            database: String::new(),
-            choices: Vec::new(),
-        };
+    fn parse(parameters: &[(String, String)], only: Option<&str>) -> Result<Self, Refusal> {
+        let mut wishes = Self::default();
+        // What has a parameter of its own holds against `options`, as with the server.
+        for (_, options) in parameters.iter().filter(|(name, _)| name == "options") {
+            wishes.choices.options(options)?;
+        }
         for (name, value) in parameters {
             match name.as_str() {
-                "user" => wishes.user = value,
-                "database" => wishes.database = value,
-                "client_encoding" if ["utf8", "utf-8", "unicode", "auto"].contains(&unquoted(&value).as_str()) => {}
-                "DateStyle" | "datestyle" if unquoted(&value).starts_with("iso") => {}
-                "replication" if ["false", "off", "no", "0"].contains(&value.as_str()) => {}
-                "options" if value.trim().is_empty() => {}
-                choice if CHOICES.contains(&choice) => wishes.choices.push((name, value)),
+                "options" => {}
+                "user" => wishes.user.clone_from(value),
+                "database" => wishes.database.clone_from(value),
+                "replication" if ["false", "off", "no", "0"].contains(&value.to_ascii_lowercase().as_str()) => {}
+                "replication" => return Err(("0A000", "replication is not taken".to_owned())),
                 option if option.starts_with(PROTOCOL_OPTION) => {}
-                refused => {
-                    let text = format!("the start-up parameter {refused:.63} is not taken with that value");
-                    return Err(("0A000", text));
-                }
+                choice => wishes.choices.take(choice, value)?,
             }
         }
         if wishes.user.is_empty() {
-            return Err(("28000", "no user is named".to_owned()));
+            return Err((
+                "28000",
+                "no PostgreSQL user name specified in startup packet".to_owned(),
+            ));
         }
         if wishes.database.is_empty() {
             wishes.database = only.unwrap_or(&wishes.user).to_owned();
@@ -274,10 +271,6 @@ impl Wishes {
         }
         Ok(wishes)
     }
-}
-
-fn unquoted(value: &str) -> String {
-    value.trim_matches(['\'', '"']).to_ascii_lowercase()
 }
 
 /// Asks for the API key: `AuthenticationCleartextPassword`, which TLS protects.

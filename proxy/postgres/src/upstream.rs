@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::cancel::Key;
 use crate::catalog::{Catalog, CatalogError};
+use crate::choices::Choices;
 use crate::config::Server;
 use crate::greeting::{Channel, Greeting, refused};
 use crate::link::{Connection, Incoming, LinkError};
@@ -26,11 +27,10 @@ const CONNECT: Duration = Duration::from_secs(15);
 const ROWS_MAX: usize = 1_000_001;
 
 /// Settings without which statements and values would be read in another way than the proxy reads them.
-const SETTINGS: [(&str, &str); 3] = [
-    ("client_encoding", "UTF8"),
-    ("standard_conforming_strings", "on"),
-    ("DateStyle", "ISO, MDY"),
-];
+pub(crate) const HELD: [(&str, &str); 2] = [("client_encoding", "UTF8"), ("standard_conforming_strings", "on")];
+
+/// Dates have to come out as ISO has them; the order in which they are read is the agent's, or the server's own.
+const DATE_STYLE: &str = "datestyle";
 
 /// Why the server cannot be used. Blames the target, and repeats no value of it.
 #[derive(Debug, thiserror::Error)]
@@ -56,14 +56,31 @@ pub(crate) enum UpstreamError {
     Certificate,
     #[error("the target refused (SQLSTATE {code})")]
     Refused { code: String },
-    #[error("the target ended the session")]
-    Ended,
+    #[error("the target ended the session (SQLSTATE {code})")]
+    Ended { code: String },
     #[error("the target sent a message out of place")]
     Protocol,
     #[error("the target does not hold the setting {setting}")]
     Setting { setting: &'static str },
     #[error(transparent)]
     Catalog(#[from] CatalogError),
+}
+
+/// Codes that agents may be told as the server told them: about the database and the settings that they asked for, and about
+/// the state of the server. Others, such as those of the proxy's own authentication, are none of theirs.
+const TOLD: [&str; 9] = [
+    "22023", "22P02", "3D000", "42704", "53300", "57P01", "57P02", "57P03", "57P05",
+];
+
+impl UpstreamError {
+    /// The SQLSTATE for the agent.
+    pub(crate) fn sqlstate(&self) -> &'static str {
+        let told = match self {
+            Self::Refused { code } | Self::Ended { code } => TOLD.iter().find(|told| **told == code.as_str()),
+            _ => None,
+        };
+        told.copied().unwrap_or("08006")
+    }
 }
 
 impl From<LinkError> for UpstreamError {
@@ -93,8 +110,8 @@ pub(crate) struct Upstream {
 
 impl Route {
     /// Connects, and begins a session of the target's role.
-    pub(crate) async fn connect(&self, database: &str, extra: &[(String, String)]) -> Result<Upstream, UpstreamError> {
-        tokio::time::timeout(CONNECT, self.begin(database, extra))
+    pub(crate) async fn connect(&self, database: &str, choices: &Choices) -> Result<Upstream, UpstreamError> {
+        tokio::time::timeout(CONNECT, self.begin(database, choices))
             .await
             .map_err(|_| UpstreamError::Time)?
     }
@@ -135,25 +152,27 @@ impl Route {
     }
 
     /// Asks for the latest protocol, and once more for 3.0 where the server is too old to negotiate.
-    async fn begin(&self, database: &str, extra: &[(String, String)]) -> Result<Upstream, UpstreamError> {
-        match self.begin_with(MINOR_LATEST, database, extra).await {
-            Err(UpstreamError::Version) => self.begin_with(0, database, extra).await,
+    async fn begin(&self, database: &str, choices: &Choices) -> Result<Upstream, UpstreamError> {
+        match self.begin_with(MINOR_LATEST, database, choices).await {
+            Err(UpstreamError::Version) => self.begin_with(0, database, choices).await,
             begun => begun,
         }
     }
 
-    async fn begin_with(
-        &self,
-        minor: u16,
-        database: &str,
-        extra: &[(String, String)],
-    ) -> Result<Upstream, UpstreamError> {
+    async fn begin_with(&self, minor: u16, database: &str, choices: &Choices) -> Result<Upstream, UpstreamError> {
         let (connection, channel) = self.dial().await?;
         let (reader, mut writer) = tokio::io::split(connection);
         let incoming = Incoming::new(reader, BACKEND_BYTES_MAX);
         let mut parameters = vec![("user", self.server.user.as_str()), ("database", database)];
-        parameters.extend(SETTINGS);
-        parameters.extend(extra.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+        parameters.extend(HELD);
+        let style = choices.named(DATE_STYLE).is_none();
+        parameters.extend(style.then_some((DATE_STYLE, "ISO")));
+        parameters.extend(
+            choices
+                .all()
+                .iter()
+                .map(|(name, value)| (name.as_str(), value.as_str())),
+        );
         writer.write_all(&startup::startup(minor, &parameters)).await?;
         writer.flush().await?;
         let mut greeting = Greeting {
@@ -165,7 +184,7 @@ impl Route {
         greeting
             .authenticate(first, &self.password, self.server.channel_binding, channel)
             .await?;
-        greeting.settle(&SETTINGS).await
+        greeting.settle().await
     }
 }
 

@@ -11,6 +11,8 @@
 
 #[path = "flow/between.rs"]
 mod between;
+#[path = "flow/choices.rs"]
+mod choices;
 #[path = "flow/entry.rs"]
 mod entry;
 #[path = "flow/server.rs"]

@@ -41,8 +41,8 @@ pub(super) fn query_node(kind: &str) -> bool {
     NODES.split_ascii_whitespace().any(|word| word == kind)
 }
 
-/// Whether a setting may be changed on a target with masks.
-pub(super) fn harmless_setting(name: &str) -> bool {
+/// Whether a setting, in small letters, may be changed on a target with masks.
+pub(crate) fn harmless_setting(name: &str) -> bool {
     SETTINGS.split_ascii_whitespace().any(|word| word == name)
 }
 
@@ -189,7 +189,7 @@ const NODES: &str = "SelectStmt InsertStmt UpdateStmt DeleteStmt MergeStmt Merge
      JsonSerializeExpr JsonObjectAgg JsonArrayAgg JsonAggConstructor XmlExpr XmlSerialize RangeTableFunc \
      RangeTableFuncCol";
 
-const SETTINGS: &str = "application_name statement_timeout lock_timeout idle_in_transaction_session_timeout \
+const SETTINGS: &str = "application_name client_min_messages statement_timeout lock_timeout idle_in_transaction_session_timeout \
      idle_session_timeout transaction_timeout timezone intervalstyle extra_float_digits bytea_output search_path \
      work_mem maintenance_work_mem enable_seqscan enable_indexscan enable_bitmapscan enable_hashjoin enable_mergejoin \
      enable_nestloop enable_sort enable_hashagg enable_material enable_memoize enable_parallel_append jit \
