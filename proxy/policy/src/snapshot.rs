@@ -31,6 +31,10 @@
 //! resources = ["public.patients.ssn"]                   # relation.column of the target; `*` matches any run
 //! technique = "partial"                                 # redact, null, partial, token, year
 //! keep = 4                                              # partial only; token takes `domain`
+//!
+//! [limits]                                              # of every session; what is left out is as here
+//! idle_s = 3600                                         # without a word from the agent
+//! session_s = 86400                                     # from its first event to its last
 //! ```
 //!
 //! Not here: deciding ([`crate::decide`]) and masking ([`crate::mask`]).
@@ -46,6 +50,9 @@ use crate::pattern::{Pattern, PatternError};
 
 /// Bytes of a policy file at the most; some thousand rules.
 pub const POLICY_BYTES_MAX: usize = 1 << 20;
+
+/// Seconds that a limit of sessions has at the most: a month, so that every session ends.
+pub const LIMIT_S_MAX: u64 = 31 * 86_400;
 
 /// The resource pattern for requests that name nothing.
 pub const NO_RESOURCE: &str = "none";
@@ -121,6 +128,27 @@ pub struct Snapshot {
     targets: Vec<Target>,
     approvals: Vec<Approval>,
     masks: Vec<Mask>,
+    limits: Limits,
+}
+
+/// How long sessions may last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Seconds that an agent may be silent while nothing of it is under way.
+    pub idle_s: u64,
+    /// Seconds from the opening of a session to its end.
+    pub session_s: u64,
+}
+
+impl Default for Limits {
+    /// An hour, and a day: longer than pipelines run, short enough that a forgotten session ends.
+    fn default() -> Self {
+        Self {
+            idle_s: 3_600,
+            session_s: 86_400,
+        }
+    }
 }
 
 /// A mask: which resources of which targets, and how.
@@ -214,6 +242,7 @@ impl Snapshot {
         for approval in &file.approvals {
             check_approval(approval)?;
         }
+        check_limits(file.limits)?;
         let checked = file
             .rules
             .into_iter()
@@ -229,6 +258,7 @@ impl Snapshot {
                 .collect::<Result<_, _>>()?,
             targets: file.targets,
             approvals: file.approvals,
+            limits: file.limits,
         })
     }
 
@@ -254,6 +284,11 @@ impl Snapshot {
         self.masks.iter().any(|mask| mask.targets.contains(target))
     }
 
+    /// How long sessions may last.
+    pub fn limits(&self) -> Limits {
+        self.limits
+    }
+
     /// The approval of this name.
     pub fn approval(&self, name: &str) -> Option<&Approval> {
         self.approvals.iter().find(|approval| approval.name == name)
@@ -274,6 +309,8 @@ struct File {
     rules: Vec<RuleText>,
     #[serde(default)]
     masks: Vec<MaskText>,
+    #[serde(default)]
+    limits: Limits,
 }
 
 #[derive(Deserialize)]
@@ -454,6 +491,18 @@ fn check_approval(approval: &Approval) -> Result<(), PolicyError> {
     }
 }
 
+fn check_limits(limits: Limits) -> Result<(), PolicyError> {
+    for seconds in [limits.idle_s, limits.session_s] {
+        if !(1..=LIMIT_S_MAX).contains(&seconds) {
+            return Err(PolicyError::Rule {
+                place: "limits".to_owned(),
+                rule: "idle_s and session_s are each 1 to 2678400, a month",
+            });
+        }
+    }
+    Ok(())
+}
+
 fn unique<'a>(kind: &'static str, names: impl Iterator<Item = &'a String>) -> Result<BTreeSet<String>, PolicyError> {
     let mut seen = BTreeSet::new();
     for name in names {
@@ -517,7 +566,7 @@ fn distance(left: &str, right: &str) -> usize {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{PolicyError, Snapshot, distance};
+    use super::{LIMIT_S_MAX, Limits, PolicyError, Snapshot, distance};
 
     pub(crate) const POLICY: &str = r#"
 version = 1
@@ -591,6 +640,27 @@ effect = "allow"
             Snapshot::parse(b"\xff"),
             Err(PolicyError::NotText { offset: 0 })
         ));
+    }
+
+    #[test]
+    fn sessions_have_limits_even_where_the_policy_has_none() {
+        let limits = |text: &str| Snapshot::parse(format!("{POLICY}{text}").as_bytes()).map(|policy| policy.limits());
+        let of = |idle_s, session_s| Ok(Limits { idle_s, session_s });
+        assert_eq!(limits(""), of(3_600, 86_400));
+        assert_eq!(limits("[limits]"), of(3_600, 86_400));
+        assert_eq!(limits("[limits]\nidle_s = 1"), of(1, 86_400));
+        assert_eq!(limits("[limits]\nsession_s = 2678400"), of(3_600, LIMIT_S_MAX));
+        for refused in [
+            "idle_s = 0",
+            "session_s = 0",
+            "session_s = 2678401",
+            "idle_s = 2678401",
+            "idle = 1",
+            "idle_s = -1",
+        ] {
+            let error = limits(&format!("[limits]\n{refused}")).unwrap_err().to_string();
+            assert!(error.contains("limits") || error.contains(refused), "{error}");
+        }
     }
 
     #[test]
