@@ -10,13 +10,15 @@ use tokio::io::{AsyncWriteExt as _, WriteHalf};
 use crate::link::Connection;
 use crate::message::encode::{self, Report};
 
-/// How long an agent may leave what it asked for unread.
-const UNREAD: Duration = Duration::from_mins(5);
+/// How long an agent may leave what it asked for unread, or unacknowledged.
+pub(crate) const UNREAD: Duration = Duration::from_mins(5);
 
 /// The sending half of the connection to an agent.
 pub(crate) struct Agent {
     // Invariant: after start-up nothing is written but recorded frames and words of the proxy's own.
     writer: WriteHalf<Connection>,
+    /// A write was begun and given up: what follows on the wire would be read as the rest of its message.
+    torn: bool,
 }
 
 /// Last words to an agent. They hold no value of the target; the event that closes the session tells the same.
@@ -27,7 +29,7 @@ pub(crate) struct LastWords {
 
 impl Agent {
     pub(crate) fn new(writer: WriteHalf<Connection>) -> Self {
-        Self { writer }
+        Self { writer, torn: false }
     }
 
     /// Sends frames whose events are durable.
@@ -55,8 +57,11 @@ impl Agent {
         self.write(&notice.notice()).await
     }
 
-    /// Ends the session with a word to the agent.
+    /// Ends the session with a word to the agent, unless it would stand in the middle of a message.
     pub(crate) async fn last(mut self, words: &LastWords) -> std::io::Result<()> {
+        if self.torn {
+            return Ok(());
+        }
         self.write(&Report::fatal(words.code, words.text.as_str()).response())
             .await?;
         self.writer.shutdown().await
@@ -67,6 +72,9 @@ impl Agent {
             self.writer.write_all(bytes).await?;
             self.writer.flush().await
         };
-        tokio::time::timeout(UNREAD, write).await?
+        self.torn = true;
+        tokio::time::timeout(UNREAD, write).await??;
+        self.torn = false;
+        Ok(())
     }
 }

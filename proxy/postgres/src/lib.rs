@@ -18,6 +18,7 @@ pub mod message;
 pub mod redact;
 
 mod agent;
+mod arriving;
 mod cancel;
 mod choices;
 mod greeting;

@@ -9,23 +9,25 @@ use exhibit_schemas::event::access::Principal;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use zeroize::Zeroizing;
 
-use crate::agent::{Agent, LastWords};
-use crate::cancel::{Cancels, Registered};
+use crate::agent::{Agent, LastWords, UNREAD};
+use crate::arriving::Arriving;
+use crate::cancel::{Cancels, Key, Registered};
 use crate::catalog::Catalog;
 use crate::choices::Choices;
 use crate::config::{Config, ConfigError};
 use crate::link::{Connection, Incoming};
 use crate::message::FRONTEND_BYTES_MAX;
 use crate::session::{Driver, SessionError, State};
-use crate::startup::{Arrival, Arrived, arrive, welcome};
+use crate::startup::{Arrival, Arrived, StartupError, arrive, welcome};
 use crate::upstream::{Route, Upstream};
 
-/// Connections at a time at the most; each holds one of the server's.
-const CONNECTIONS_MAX: usize = 256;
+/// Sessions at a time at the most; each holds one of the server's, which has its own limit.
+const SESSIONS_MAX: usize = 2_048;
 
 /// How long an agent may take to come in.
 const ARRIVE: Duration = Duration::from_secs(30);
@@ -49,6 +51,7 @@ struct Shared {
     acceptor: tokio_rustls::TlsAcceptor,
     route: Route,
     cancels: Cancels,
+    places: Semaphore,
     authenticate: Authenticate,
 }
 
@@ -78,6 +81,7 @@ impl Listener {
                 connector: crate::tls::connector(config)?,
             },
             cancels: Cancels::default(),
+            places: Semaphore::new(SESSIONS_MAX),
             authenticate,
         };
         let socket = TcpListener::bind(config.listen).await;
@@ -103,12 +107,8 @@ impl Listener {
     /// Lets agents in until `shutdown`; returns when every session has closed.
     pub async fn run(self, shutdown: CancellationToken) {
         let tasks = TaskTracker::new();
-        let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        let arriving = Arriving::default();
         loop {
-            let place = tokio::select! {
-                () = shutdown.cancelled() => break,
-                place = Arc::clone(&places).acquire_owned() => place,
-            };
             let accepted = tokio::select! {
                 () = shutdown.cancelled() => break,
                 accepted = self.socket.accept() => accepted,
@@ -118,9 +118,15 @@ impl Listener {
                 continue;
             };
             let (shared, shutdown) = (Arc::clone(&self.shared), shutdown.clone());
+            let place = arriving.enter();
             tasks.spawn(async move {
-                shared.connection(socket, peer, shutdown).await;
+                let arrival = tokio::select! {
+                    () = shutdown.cancelled() => return,
+                    () = place.given_up() => return tracing::info!(%peer, "a connection gave its place to a newer one"),
+                    arrival = shared.arrival(socket) => arrival,
+                };
                 drop(place);
+                shared.arrived(arrival, peer, shutdown).await;
             });
         }
         tasks.close();
@@ -143,30 +149,35 @@ pub async fn serve(
 }
 
 impl Shared {
-    async fn connection(&self, socket: TcpStream, peer: SocketAddr, shutdown: CancellationToken) {
-        let _ = socket.set_nodelay(true);
+    async fn arrival(&self, socket: TcpStream) -> Result<Arrival, StartupError> {
+        crate::link::tune(&socket)?;
+        // What an agent does not acknowledge for as long as it may leave it unread, it will never read.
+        socket2::SockRef::from(&socket).set_tcp_user_timeout(Some(UNREAD))?;
         let arriving = arrive(socket, &self.acceptor, self.database.as_deref(), &self.authenticate);
-        let arrival = tokio::select! {
-            () = shutdown.cancelled() => return,
-            arrival = tokio::time::timeout(ARRIVE, arriving) => arrival,
-        };
+        timeout(ARRIVE, arriving).await.map_err(|_| StartupError::Time)?
+    }
+
+    async fn arrived(&self, arrival: Result<Arrival, StartupError>, peer: SocketAddr, shutdown: CancellationToken) {
         match arrival {
-            Ok(Ok(Arrival::Cancel {
+            Ok(Arrival::Cancel {
                 process,
                 secret,
                 mut connection,
-            })) => {
-                if let Some(key) = self.cancels.cancel(process, &secret)
-                    && let Err(error) = self.route.cancel(&key).await
-                {
-                    tracing::warn!(target_name = %self.target, %error, "a query was not cancelled");
+            }) => {
+                if let Some(key) = self.cancels.cancel(process, &secret) {
+                    self.cancel(&key).await;
                 }
                 // Nothing is answered, whether the key was right or wrong; the end says that the request was dealt with.
-                let _ = connection.shutdown().await;
+                let _ = timeout(ARRIVE, connection.shutdown()).await;
             }
-            Ok(Ok(Arrival::Agent(arrived))) => self.session(*arrived, peer, shutdown).await,
-            Ok(Err(error)) => tracing::info!(target_name = %self.target, %peer, %error, "a connection was not let in"),
-            Err(_) => tracing::info!(target_name = %self.target, %peer, "a connection did not come in, in time"),
+            Ok(Arrival::Agent(arrived)) => self.session(*arrived, peer, shutdown).await,
+            Err(error) => tracing::info!(target_name = %self.target, %peer, %error, "a connection was not let in"),
+        }
+    }
+
+    async fn cancel(&self, key: &Key) {
+        if let Err(error) = self.route.cancel(key).await {
+            tracing::warn!(target_name = %self.target, %error, "a query was not cancelled");
         }
     }
 
@@ -181,6 +192,16 @@ impl Shared {
             client: client.map(str::to_owned),
         };
         let (reader, mut writer) = tokio::io::split(arrived.connection);
+        let Ok(_place) = self.places.try_acquire() else {
+            let words = LastWords {
+                code: "53300",
+                text: "sorry, too many clients already".to_owned(),
+            };
+            let _ = Agent::new(writer).last(&words).await;
+            return;
+        };
+        let limits = self.gate.policy().limits();
+        let last = Instant::now() + Duration::from_secs(limits.session_s);
         let session = match self.gate.open(opening).await {
             Ok(session) => session,
             Err(error) => return farewell(Agent::new(writer), &error.into()).await,
@@ -201,10 +222,28 @@ impl Shared {
             registered,
             target: Arc::clone(&self.target),
             shutdown,
+            idle: Duration::from_secs(limits.idle_s),
             state: State::default(),
         };
-        let ended = driver.run().await;
-        close(driver.session, driver.agent, ended).await;
+        let ended = tokio::select! {
+            ended = driver.run() => ended,
+            () = sleep_until(last) => Err(SessionError::Limit),
+        };
+        let Driver {
+            session,
+            agent,
+            upstream,
+            state,
+            ..
+        } = driver;
+        let there = !matches!(ended, Err(SessionError::Target(_) | SessionError::Ended));
+        let stop = async {
+            // The server does not notice that nobody waits for what it does.
+            if state.under_way && there {
+                self.cancel(&upstream.key).await;
+            }
+        };
+        tokio::join!(stop, close(session, agent, ended));
     }
 
     /// Connects to the server, loads and records the catalog, and lets the agent go on.

@@ -36,9 +36,6 @@ const GROUP_MESSAGES_MAX: usize = 256;
 /// Bytes of a group at the most: two of the longest messages.
 const GROUP_BYTES_MAX: usize = 2 * FRONTEND_BYTES_MAX;
 
-/// How long an agent may stay silent.
-const IDLE: Duration = Duration::from_hours(1);
-
 /// Why a session ends.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SessionError {
@@ -72,6 +69,9 @@ pub(crate) enum SessionError {
     /// The agent was silent for too long.
     #[error("the session was idle for too long")]
     Idle,
+    /// The policy lets no session last longer.
+    #[error("the session has lasted as long as the policy lets it")]
+    Limit,
     /// The proxy stops.
     #[error("the proxy is shutting down")]
     Shutdown,
@@ -88,6 +88,11 @@ impl SessionError {
         Self::Target(error.into())
     }
 
+    /// The agent hung up while something of it was under way.
+    fn gone() -> Self {
+        Self::Agent(std::io::ErrorKind::UnexpectedEof.into())
+    }
+
     /// The reason in the closing event.
     pub(crate) fn reason(&self) -> &'static str {
         match self {
@@ -96,6 +101,7 @@ impl SessionError {
             Self::Protocol(_) | Self::Refused => "protocol",
             Self::Target(_) | Self::Unexpected | Self::Setting | Self::Origin | Self::Ended => "target",
             Self::Idle => "idle",
+            Self::Limit => "limit",
             Self::Shutdown => "shutdown",
         }
     }
@@ -109,7 +115,7 @@ impl SessionError {
             Self::Unexpected | Self::Setting | Self::Origin => "XX000",
             Self::Refused => "42501",
             Self::Idle => "57P05",
-            Self::Shutdown => "57P01",
+            Self::Limit | Self::Shutdown => "57P01",
             Self::Agent(_) | Self::Ended => return None,
         };
         Some(LastWords {
@@ -129,6 +135,8 @@ pub(crate) struct Driver {
     pub(crate) registered: Registered,
     pub(crate) target: Arc<str>,
     pub(crate) shutdown: CancellationToken,
+    /// How long the agent may stay silent.
+    pub(crate) idle: Duration,
     pub(crate) state: State,
 }
 
@@ -151,6 +159,8 @@ pub(crate) struct State {
     /// A part of the transaction was refused.
     aborted: bool,
     skipping: Option<Skipping>,
+    /// The server may be at work for the agent.
+    pub(crate) under_way: bool,
     /// Something was forwarded that no `Sync` has followed yet.
     unsynced: bool,
     /// The transaction has changed what names mean.
@@ -166,6 +176,7 @@ impl Default for State {
             status: TransactionStatus::Idle,
             aborted: false,
             skipping: None,
+            under_way: false,
             unsynced: false,
             changed: false,
             stale: false,
@@ -205,7 +216,7 @@ impl Driver {
                         _ => return Err(SessionError::Unexpected),
                     }
                 }
-                () = tokio::time::sleep(IDLE) => return Err(SessionError::Idle),
+                () = tokio::time::sleep(self.idle) => return Err(SessionError::Idle),
             };
             let message = Frontend::parse(&raw).map_err(SessionError::Protocol)?;
             if message == Frontend::Terminate {
@@ -286,11 +297,14 @@ impl Driver {
         };
         let receive = replies.run(&mut upstream.incoming, items);
         let work = async { tokio::try_join!(forward, receive) };
+        self.state.under_way = true;
         let ((), outcome) = tokio::select! {
             biased;
             work = work => work?,
+            () = self.incoming.gone(FRONTEND_BYTES_MAX) => return Err(SessionError::gone()),
             () = self.shutdown.cancelled() => return Err(SessionError::Shutdown),
         };
+        self.state.under_way = false;
         self.after(&outcome, &statements, synced)
     }
 

@@ -34,6 +34,8 @@ pub(crate) enum StartupError {
     Io(#[from] std::io::Error),
     #[error(transparent)]
     Message(#[from] MessageError),
+    #[error("it did not come in, in time")]
+    Time,
     /// Whatever began with TLS at once was no client of PostgreSQL.
     #[error("a direct TLS connection did not negotiate ALPN `postgresql`")]
     Alpn,

@@ -68,8 +68,8 @@ pub(crate) enum UpstreamError {
 
 /// Codes that agents may be told as the server told them: about the database and the settings that they asked for, and about
 /// the state of the server. Others, such as those of the proxy's own authentication, are none of theirs.
-const TOLD: [&str; 9] = [
-    "22023", "22P02", "3D000", "42704", "53300", "57P01", "57P02", "57P03", "57P05",
+const TOLD: [&str; 11] = [
+    "22023", "22P02", "3D000", "42704", "53300", "25P03", "25P04", "57P01", "57P02", "57P03", "57P05",
 ];
 
 impl UpstreamError {
@@ -136,7 +136,7 @@ impl Route {
 
     async fn dial(&self) -> Result<(Connection, Channel), UpstreamError> {
         let mut socket = TcpStream::connect((self.server.host.as_str(), self.server.port)).await?;
-        socket.set_nodelay(true)?;
+        crate::link::tune(&socket)?;
         let Some(connector) = &self.connector else {
             return Ok((Box::new(socket), Channel::Plain));
         };

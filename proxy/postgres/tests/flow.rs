@@ -13,6 +13,8 @@
 mod between;
 #[path = "flow/choices.rs"]
 mod choices;
+#[path = "flow/ending.rs"]
+mod ending;
 #[path = "flow/entry.rs"]
 mod entry;
 #[path = "flow/server.rs"]

@@ -147,6 +147,11 @@ impl Server {
         count.trim().parse().unwrap()
     }
 
+    /// Sends the server's first process a signal.
+    pub(crate) fn signal(&self, signal: &str) {
+        run(Command::new("kill").args(["-s", signal, &self.process.id().to_string()]));
+    }
+
     fn psql(&self) -> Command {
         let mut psql = Command::new("psql");
         psql.arg(format!(

@@ -60,7 +60,7 @@ resources = ["public.patients.born"]
 technique = "year"
 "#;
 
-const SCHEMA: &str = "CREATE TABLE patients (id int PRIMARY KEY, name text, ssn text, born date); \
+pub(crate) const SCHEMA: &str = "CREATE TABLE patients (id int PRIMARY KEY, name text, ssn text, born date); \
      INSERT INTO patients VALUES (1, 'Ann', '123-45-6789', '1970-02-03'), (2, 'Bob', NULL, '1981-04-05'); \
      CREATE SCHEMA staging; CREATE TABLE staging.audit (id int); \
      CREATE TABLE audit (id int); INSERT INTO audit VALUES (4711); CREATE TABLE notes (id int PRIMARY KEY, text text);";
