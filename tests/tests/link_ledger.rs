@@ -16,7 +16,7 @@ use exhibit_gate::gate::{Gate, Opening};
 use exhibit_gate::link::connect::PipeConnect;
 use exhibit_gate::link::{Link, LinkConfig};
 use exhibit_gate::recorder::{Draft, Recorder};
-use exhibit_gate::request::{Request, Ruling};
+use exhibit_gate::request::{Reach, Request, Ruling};
 use exhibit_ledger::{Config, Ledger, api, config::Tls, serve};
 use exhibit_policy::mask::MaskKey;
 use exhibit_policy::snapshot::Snapshot;
@@ -188,6 +188,7 @@ fn request(action: Action) -> Request {
         exact: b"exact".to_vec(),
         facts,
         parameters: vec![],
+        reach: Reach::Anything,
     }
 }
 
@@ -245,7 +246,7 @@ async fn a_session_with_an_approval_is_durable_verifies_and_survives_restarts() 
     let receipt = recorded[0].receipt().unwrap();
     let entry = ledger.entry(receipt.index).unwrap().unwrap();
     assert_eq!(Digest::leaf(&entry), receipt.leaf, "the receipt names the entry");
-    let reply = session.reply(&recorded[0]);
+    let reply = recorded[0].reply();
     let end = session.finish(
         reply,
         vec![],
@@ -293,7 +294,7 @@ async fn a_session_with_an_approval_is_durable_verifies_and_survives_restarts() 
         panic!("approved")
     };
     let recorded = session.record(vec![permit]).await.unwrap();
-    let reply = session.reply(&recorded[0]);
+    let reply = recorded[0].reply();
     let end = session.finish(
         reply,
         vec![],

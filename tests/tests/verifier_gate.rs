@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex};
 
 use exhibit_gate::clock::Clock;
 use exhibit_gate::recorder::{Draft, Receipt, Recorder, Ticket, VerifiedDecision};
-use exhibit_gate::session::{EndStatus, Opening, Request, Ruling};
+use exhibit_gate::session::{EndStatus, Opening, Reach, Request, Ruling};
 use exhibit_gate::{Gate, GateError, Session};
 use exhibit_policy::mask::{CellKind, ColumnMask, MaskKey, Masked, RowMasker};
 use exhibit_policy::snapshot::Snapshot;
@@ -152,6 +152,7 @@ fn request(statement: &str, action: Action) -> Request {
             attributes: [("no_where".to_owned(), Attribute::Bool(true))].into(),
         },
         parameters: Vec::new(),
+        reach: Reach::Anything,
     }
 }
 
@@ -190,7 +191,7 @@ async fn read(session: &mut Session, ends: bool) {
         panic!("reads are allowed");
     };
     let recorded = session.record(vec![permit]).await.unwrap();
-    let mut reply = session.reply(&recorded[0]);
+    let mut reply = recorded[0].reply();
     let (columns, mut masker) = masker(&session.gate().policy());
     let cells = |ssn: &[u8]| [&b"1"[..], ssn, b"\"Lovelace\"", b"MRN-1", b"1970-07-15"].map(|cell| Some(cell.to_vec()));
     let mut frames = vec![Masked::framing(b"T".to_vec())];
@@ -220,7 +221,7 @@ async fn denied(session: &mut Session) {
         panic!("mass deletes are denied");
     };
     let recorded = session.refuse(denial).await.unwrap();
-    finish(session, session.reply(&recorded), EndStatus::Failed).await;
+    finish(session, recorded.reply(), EndStatus::Failed).await;
 }
 
 async fn finish(session: &mut Session, reply: exhibit_gate::session::Reply, status: EndStatus) {
@@ -247,12 +248,12 @@ async fn asked(session: &mut Session, keeper: &Keeper, verdict: Option<Verdict>)
         Ok(permit) => {
             assert_eq!(verdict, Some(Verdict::Approve));
             let recorded = session.record(vec![permit]).await.unwrap();
-            finish(session, session.reply(&recorded[0]), EndStatus::Complete).await;
+            finish(session, recorded[0].reply(), EndStatus::Complete).await;
         }
         Err(denial) => {
             assert_ne!(verdict, Some(Verdict::Approve));
             let recorded = session.refuse(denial).await.unwrap();
-            finish(session, session.reply(&recorded), EndStatus::Failed).await;
+            finish(session, recorded.reply(), EndStatus::Failed).await;
         }
     }
 }

@@ -19,7 +19,7 @@ use tokio::sync::broadcast::{self, error::RecvError};
 use crate::error::GateError;
 use crate::recorder::VerifiedDecision;
 use crate::request::{Approved, Denial, Judged, Pending, Permit};
-use crate::session::Session;
+use crate::session::{Handed, Session};
 
 /// Decisions about one request that are kept at the most; more are a fault of the ledger or of people's tools.
 pub const DECISIONS_MAX: usize = 1_000;
@@ -100,9 +100,13 @@ impl Session {
             requirement,
             expires: Timestamp(now.0.saturating_add(expires_s.saturating_mul(1_000_000))),
         };
-        let (sequence, ticket) = self.hand_over(vec![body.clone().into()])?;
-        let receipts = self.durable(1, ticket).await?;
-        let leaf = receipts.first().map(|receipt| receipt.leaf);
+        let Handed {
+            first: sequence,
+            events,
+            ticket,
+        } = self.hand_over(vec![body.clone().into()])?;
+        let receipts = self.durable(events, ticket).await?;
+        let leaf = receipts.last().map(|receipt| receipt.leaf);
         let leaf = leaf.expect("`durable` gives as many receipts as events were handed over");
         Ok(Asked {
             judged,
@@ -153,8 +157,8 @@ impl Session {
                     request: sequence,
                     reason: word.to_owned(),
                 };
-                let (_, ticket) = self.hand_over(vec![expired.into()])?;
-                self.durable(1, ticket).await?;
+                let Handed { events, ticket, .. } = self.hand_over(vec![expired.into()])?;
+                self.durable(events, ticket).await?;
                 Ok(Err(denial(Outcome::Expired, reason, judged)))
             }
         }

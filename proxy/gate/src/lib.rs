@@ -1,14 +1,15 @@
 //! The gate: the one pipeline from an agent's request to released evidence.
 //!
 //! ```text
-//! Request ─decide─▶ Permit ──────────────record─▶ Recorded<Permit>   ─▶ the target takes nothing else
+//! Request ─decide─▶ Permit ───────────────clear─▶ Cleared             ─▶ the target takes nothing else
 //!                   Pending ─ask─▶ Asked ─wait─▶ Permit | Denial
 //!                   Denial  ─────────────refuse─▶ Recorded<Denial>
 //! Vec<Masked<Frame>> ─release─▶ Releasing ─durable─▶ Recorded<Vec<Masked<Frame>>> ─▶ the agent takes nothing else
 //! ```
 //!
 //! Each type has one constructor, and that constructor asks for the step before it. `Recorded` is made here alone, after
-//! the ledger's receipt (promises P1 and P2).
+//! the ledger's receipt (promises P1 and P2); so is `Cleared`, except for a command that its protocol has proven to change
+//! nothing that outlives its transaction: it may run ahead of its event, and its reply waits for both.
 //!
 //! [`link`] is the recorder that speaks to the ledger.
 //!

@@ -16,6 +16,7 @@ use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use crate::recorder::Receipt;
+use crate::release::Reply;
 
 /// Bytes of a recorded statement at the most, the mark of a cut aside; the digest always covers all of it.
 pub const STATEMENT_BYTES_MAX: usize = 32 * 1_024;
@@ -25,6 +26,19 @@ pub const FACTS_BYTES_MAX: usize = 16 * 1_024;
 
 /// Bytes of encoded parameter types at the most; 65,535 parameters with names of types would not fit an event.
 pub const PARAMETERS_BYTES_MAX: usize = 8 * 1_024;
+
+/// What a request can change in the target before its event is durable, as its protocol has proven.
+///
+/// Not recorded: it is about the order of recording and forwarding alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reach {
+    /// Nothing: the target stays as it is.
+    Nothing,
+    /// Only what the rollback of its open transaction takes back.
+    Transaction,
+    /// Anything, or it is not known.
+    Anything,
+}
 
 /// A request of an agent, parsed by its protocol.
 #[derive(Clone)]
@@ -37,12 +51,23 @@ pub struct Request {
     pub facts: Facts,
     /// Types of its bound parameters, as the protocol names them.
     pub parameters: Vec<String>,
+    /// What it can change.
+    pub reach: Reach,
 }
 
 impl std::fmt::Debug for Request {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(formatter, "Request({} bytes)", self.exact.len())
     }
+}
+
+/// Whether the target has a transaction open that only a command of its own can commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Transaction {
+    /// Each command commits by itself.
+    None,
+    /// Nothing lasts before the commit, which waits for its event, and with it for all before it.
+    Open,
 }
 
 /// What the policy says of a request.
@@ -128,19 +153,67 @@ impl<T> Recorded<T> {
     }
 }
 
-impl Recorded<Permit> {
+impl Recorded<Denial> {
+    /// Begins the reply to it.
+    pub fn reply(&self) -> Reply {
+        Reply {
+            session: self.session,
+            command: self.command,
+        }
+    }
+}
+
+/// A permit that may reach the target: its event is durable, or it was handed over and the permit may run ahead of it.
+#[derive(Debug)]
+pub struct Cleared {
+    // Invariant: made by the session alone, with the receipt or for a permit that may run ahead (P1).
+    pub(crate) permit: Permit,
+    pub(crate) session: SessionId,
+    pub(crate) command: u64,
+    pub(crate) receipt: Option<Receipt>,
+}
+
+impl Cleared {
     /// The exact bytes that the target may get.
     pub fn exact(&self) -> &[u8] {
-        &self.value.judged.request.exact
+        &self.permit.judged.request.exact
     }
 
-    /// What the policy said.
-    pub fn decision(&self) -> &DecisionRecord {
-        &self.value.judged.decision
+    /// The permit.
+    pub fn permit(&self) -> &Permit {
+        &self.permit
+    }
+
+    /// Sequence in its session of the command's event.
+    pub fn command(&self) -> u64 {
+        self.command
+    }
+
+    /// The receipt of its event; `None` when it runs ahead.
+    pub fn receipt(&self) -> Option<Receipt> {
+        self.receipt
+    }
+
+    /// Begins the reply to it.
+    pub fn reply(&self) -> Reply {
+        Reply {
+            session: self.session,
+            command: self.command,
+        }
     }
 }
 
 impl Permit {
+    /// Whether it may reach the target before its event is durable: it changes nothing, or nothing that outlives the open
+    /// transaction. What people approved always waits.
+    pub(crate) fn may_run_ahead(&self, open: Transaction) -> bool {
+        let reach = match open {
+            Transaction::None => Reach::Nothing,
+            Transaction::Open => Reach::Transaction,
+        };
+        self.approved.is_none() && self.judged.request.reach <= reach
+    }
+
     /// What the policy said.
     pub fn decision(&self) -> &DecisionRecord {
         &self.judged.decision
@@ -237,6 +310,7 @@ fn fitted(request: Request) -> Request {
         exact,
         facts,
         parameters,
+        reach,
     } = request;
     let statement = cut(statement);
     let facts_fit = cbor::encode(&facts).len() <= FACTS_BYTES_MAX;
@@ -247,6 +321,7 @@ fn fitted(request: Request) -> Request {
             exact,
             facts,
             parameters,
+            reach,
         };
     }
     let cause = format!(
@@ -263,6 +338,7 @@ fn fitted(request: Request) -> Request {
             attributes: [(UNPROVEN.to_owned(), Attribute::Text(cause))].into(),
         },
         parameters: Vec::new(),
+        reach,
     }
 }
 

@@ -20,7 +20,7 @@ use crate::recorder::{Draft, Receipt, Ticket};
 use crate::release::{self, Totals};
 pub use crate::release::{EndStatus, ROW_BYTES_MAX, Releasing, Reply};
 use crate::request::{self, Asker};
-pub use crate::request::{Denial, Pending, Permit, Recorded, Request, Ruling};
+pub use crate::request::{Cleared, Denial, Pending, Permit, Reach, Recorded, Request, Ruling, Transaction};
 
 /// Encoded columns that still share a chunk with frames; longer ones are a chunk of their own.
 const COLUMNS_BYTES_SHARED_MAX: usize = 4_000;
@@ -40,6 +40,11 @@ pub struct Session {
     bytes: u64,
     /// Recorded commands whose reply has not ended, by sequence.
     open: BTreeMap<u64, Totals>,
+    /// Commands that run ahead and are numbered, but not handed over: they go with the next events, in one flush.
+    held: Vec<Body>,
+    /// Tickets that nobody has awaited, of events before the next ones. The lock is never waited for: it is there because
+    /// a ticket alone cannot be shared between threads, and a session can.
+    earlier: Mutex<Vec<Ticket>>,
     failure: Failure,
     closed: bool,
 }
@@ -62,6 +67,8 @@ impl Session {
             commands: 0,
             bytes: 0,
             open: BTreeMap::new(),
+            held: Vec::new(),
+            earlier: Mutex::default(),
             failure: Failure::default(),
             closed: false,
         }
@@ -101,18 +108,64 @@ impl Session {
     ///
     /// # Errors
     /// [`GateError`]; then nothing of the group may pass.
-    pub async fn record(&mut self, permits: Vec<Permit>) -> Result<Vec<Recorded<Permit>>, GateError> {
+    pub async fn record(&mut self, permits: Vec<Permit>) -> Result<Vec<Cleared>, GateError> {
         self.own(permits.iter().map(|permit| permit.judged.session))?;
         let bodies = permits.iter().map(|permit| request::permitted(permit).into()).collect();
         let (first, receipts) = self.commands(bodies).await?;
         // P1: only here, after the receipts, do permits come out that a target takes.
-        let recorded = |((value, command), receipt)| Recorded {
-            value,
+        let recorded = |((permit, command), receipt)| Cleared {
+            permit,
             session: self.id,
             command,
             receipt: Some(receipt),
         };
         Ok(permits.into_iter().zip(first..).zip(receipts).map(recorded).collect())
+    }
+
+    /// The same, but a group that may run ahead of its events is cleared at once. Its events go with the next ones of the
+    /// session, or with [`Session::flush`]; call that when none come soon. Frames of its reply wait for both (P2).
+    ///
+    /// # Errors
+    /// [`GateError`]; then nothing of the group may pass.
+    pub async fn clear(&mut self, permits: Vec<Permit>, open: Transaction) -> Result<Vec<Cleared>, GateError> {
+        // P1: what could change more than a rollback takes back waits.
+        if permits.is_empty() || !permits.iter().all(|permit| permit.may_run_ahead(open)) {
+            return self.record(permits).await;
+        }
+        self.own(permits.iter().map(|permit| permit.judged.session))?;
+        self.failure.check()?;
+        let ahead = |permit: Permit| {
+            let command = self.next;
+            self.held.push(request::permitted(&permit).into());
+            self.next = self.next.saturating_add(1);
+            self.commands = self.commands.saturating_add(1);
+            self.open.insert(command, Totals::default());
+            Cleared {
+                permit,
+                session: self.id,
+                command,
+                receipt: None,
+            }
+        };
+        Ok(permits.into_iter().map(ahead).collect())
+    }
+
+    /// Whether commands run ahead that were not handed over.
+    pub fn holds(&self) -> bool {
+        !self.held.is_empty()
+    }
+
+    /// Hands over the commands that run ahead; nobody has to wait, since the next frames do.
+    ///
+    /// # Errors
+    /// [`GateError`].
+    pub fn flush(&mut self) -> Result<(), GateError> {
+        if self.held.is_empty() {
+            return Ok(());
+        }
+        let Handed { ticket, .. } = self.hand_over(Vec::new())?;
+        self.earlier().push(ticket);
+        Ok(())
     }
 
     /// Records a denied, refused or expired command.
@@ -128,14 +181,6 @@ impl Session {
             command,
             receipt: receipts.last().copied(),
         })
-    }
-
-    /// Begins the reply to a command, permitted or not.
-    pub fn reply<T>(&self, command: &Recorded<T>) -> Reply {
-        Reply {
-            session: command.session,
-            command: command.command,
-        }
     }
 
     /// Hands over frames for recording, in chunks that fit events. Several may be under way; await them in order.
@@ -195,8 +240,8 @@ impl Session {
         }
     }
 
-    /// Hands over events; gives the sequence of the first.
-    pub(crate) fn hand_over(&mut self, bodies: Vec<Body>) -> Result<(u64, Ticket), GateError> {
+    /// Hands over events.
+    pub(crate) fn hand_over(&mut self, bodies: Vec<Body>) -> Result<Handed, GateError> {
         self.failure.check()?;
         self.submit(bodies)
     }
@@ -220,31 +265,43 @@ impl Session {
             return Ok((self.next, Vec::new()));
         }
         let count = bodies.len();
-        let (first, ticket) = self.hand_over(bodies)?;
+        let Handed { first, events, ticket } = self.hand_over(bodies)?;
         // Counted with the hand-over, so that the close of a session whose caller went away states the right totals.
         for sequence in (first..).take(count) {
             self.commands = self.commands.saturating_add(1);
             self.open.insert(sequence, Totals::default());
         }
-        let receipts = self.durable(count, ticket).await?;
-        Ok((first, receipts))
+        let mut receipts = self.durable(events, ticket).await?;
+        // Those before are of commands that ran ahead.
+        Ok((first, receipts.split_off(receipts.len() - count)))
     }
 
-    fn submit(&mut self, bodies: Vec<Body>) -> Result<(u64, Ticket), GateError> {
+    /// Hands over what is held and these events, in one submission.
+    fn submit(&mut self, bodies: Vec<Body>) -> Result<Handed, GateError> {
         let first = self.next;
-        let count = u64::try_from(bodies.len()).unwrap_or(u64::MAX);
+        let added = u64::try_from(bodies.len()).unwrap_or(u64::MAX);
+        let held = u64::try_from(self.held.len()).unwrap_or(u64::MAX);
         let place = |(sequence, body)| Draft {
             session: Some(SessionPlace(self.id, sequence)),
             body,
         };
-        let drafts = (first..).zip(bodies).map(place).collect();
+        let all = self.held.iter().cloned().chain(bodies);
+        let drafts: Vec<Draft> = (first.saturating_sub(held)..).zip(all).map(place).collect();
+        let events = drafts.len();
         match self.gate.recorder().submit(drafts) {
             Ok(ticket) => {
-                self.next = self.next.saturating_add(count);
-                Ok((first, ticket))
+                self.next = first.saturating_add(added);
+                self.held.clear();
+                let ticket = after(std::mem::take(self.earlier()), ticket);
+                Ok(Handed { first, events, ticket })
             }
+            // What is held stays numbered and goes with the closing event.
             Err(error) => Err(self.failure.refused(error)),
         }
+    }
+
+    fn earlier(&mut self) -> &mut Vec<Ticket> {
+        self.earlier.get_mut().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn hand_over_reply(
@@ -276,7 +333,7 @@ impl Session {
         if bodies.is_empty() {
             return Ok(None);
         }
-        let (_, ticket) = self.hand_over(bodies)?;
+        let Handed { ticket, .. } = self.hand_over(bodies)?;
         self.bytes = self.bytes.saturating_add(totals.bytes.saturating_sub(before));
         if ends {
             self.open.remove(&reply.command);
@@ -322,7 +379,7 @@ impl Session {
             }
             .into(),
         );
-        self.submit(bodies).map(|(_, ticket)| ticket)
+        self.submit(bodies).map(|handed| handed.ticket)
     }
 }
 
@@ -336,6 +393,29 @@ impl Drop for Session {
             tracing::warn!(session = %self.id, %error, "the end of a session was not recorded");
         }
     }
+}
+
+/// Events that were handed over.
+pub(crate) struct Handed {
+    /// Sequence of the first that the caller gave.
+    pub(crate) first: u64,
+    /// How many, with those that were held before.
+    pub(crate) events: usize,
+    /// Resolves when they and all before them are durable.
+    pub(crate) ticket: Ticket,
+}
+
+/// The last ticket, once those before it are good too.
+fn after(earlier: Vec<Ticket>, last: Ticket) -> Ticket {
+    if earlier.is_empty() {
+        return last;
+    }
+    Box::pin(async move {
+        for ticket in earlier {
+            ticket.await?;
+        }
+        last.await
+    })
 }
 
 struct End {

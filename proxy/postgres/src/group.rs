@@ -11,7 +11,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use exhibit_gate::session::Request;
+use exhibit_gate::session::{Reach, Request};
 use exhibit_policy::decide::UNPROVEN;
 use exhibit_policy::snapshot::Snapshot;
 use exhibit_schemas::event::access::{Access, Action, Attribute, Facts};
@@ -254,6 +254,7 @@ impl Reading<'_> {
                         attributes: BTreeMap::from([("class".to_owned(), Attribute::Text("protocol".to_owned()))]),
                     },
                     parameters: Vec::new(),
+                    reach: Reach::Anything,
                 },
                 statements: Vec::new(),
                 runs: false,
@@ -278,6 +279,7 @@ impl Reading<'_> {
                 exact: Vec::new(),
                 facts: analysis.facts,
                 parameters: types.iter().map(|oid| types::name(*oid)).collect(),
+                reach: Reach::Anything,
             },
             statements: analysis.statements,
             runs: false,
@@ -348,6 +350,7 @@ fn refusal(code: &'static str, reason: &str) -> Draft {
                 attributes: BTreeMap::new(),
             },
             parameters: Vec::new(),
+            reach: Reach::Anything,
         },
         statements: Vec::new(),
         runs: false,

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use exhibit_gate::session::{EndStatus, Permit, ROW_BYTES_MAX, Recorded, Releasing, Reply, Session};
+use exhibit_gate::session::{Cleared, EndStatus, ROW_BYTES_MAX, Releasing, Reply, Session};
 use exhibit_policy::mask::{ColumnMask, Masked, RowMasker};
 use exhibit_policy::snapshot::Snapshot;
 use exhibit_schemas::event::access::{Column, Frame};
@@ -75,9 +75,9 @@ impl<'a> Replies<'a> {
         names: &'a mut Names,
         masking: Masking<'a>,
         aborted: bool,
-        commands: &[Recorded<Permit>],
+        commands: &[Cleared],
     ) -> Self {
-        let replies = commands.iter().map(|command| session.reply(command)).enumerate();
+        let replies = commands.iter().map(Cleared::reply).enumerate();
         Self {
             open: replies.collect(),
             session,

@@ -340,7 +340,7 @@ impl Driver {
             _ => denial.reason().to_owned(),
         };
         let recorded = self.session.refuse(denial).await?;
-        let reply = self.session.reply(&recorded);
+        let reply = recorded.reply();
         if self.state.status == TransactionStatus::Open {
             self.state.aborted = true;
         }

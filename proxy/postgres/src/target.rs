@@ -1,6 +1,6 @@
-//! The server's socket: what agents send goes out here, and only with the ledger's receipt (P1).
+//! The server's socket: what agents send goes out here, and only once the gate has cleared it (P1).
 
-use exhibit_gate::session::{Permit, Recorded};
+use exhibit_gate::session::Cleared;
 use tokio::io::{AsyncWriteExt as _, WriteHalf};
 
 use crate::link::Connection;
@@ -8,7 +8,7 @@ use crate::message::encode;
 
 /// The sending half of the connection to the server.
 pub(crate) struct Target {
-    // Invariant: after start-up nothing is written but recorded commands and queries that are constants of this crate.
+    // Invariant: after start-up nothing is written but cleared commands and queries that are constants of this crate.
     writer: WriteHalf<Connection>,
 }
 
@@ -17,8 +17,8 @@ impl Target {
         Self { writer }
     }
 
-    /// Sends commands whose events are durable.
-    pub(crate) async fn forward(&mut self, commands: &[Recorded<Permit>]) -> std::io::Result<()> {
+    /// Sends commands that are cleared.
+    pub(crate) async fn forward(&mut self, commands: &[Cleared]) -> std::io::Result<()> {
         for command in commands {
             self.writer.write_all(command.exact()).await?;
         }

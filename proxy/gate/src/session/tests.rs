@@ -16,7 +16,7 @@ use exhibit_schemas::key::{SecretKey, Signer as _};
 use exhibit_schemas::keyring::KeyRecord;
 use exhibit_schemas::merkle::Index;
 
-use super::{EndStatus, Gate, Opening, Request, Ruling, Session};
+use super::{EndStatus, Gate, Opening, Reach, Request, Ruling, Session, Transaction};
 use crate::error::GateError;
 use crate::memory::{Memory, Mode, Standing, lost};
 use crate::recorder::VerifiedDecision;
@@ -95,11 +95,20 @@ fn request(action: Action) -> Request {
             attributes: BTreeMap::new(),
         },
         parameters: vec![],
+        reach: Reach::Anything,
     }
 }
 
 fn permit(session: &Session) -> super::Permit {
-    match session.decide(request(Action::Read)) {
+    reaching(session, Reach::Anything)
+}
+
+fn reaching(session: &Session, reach: Reach) -> super::Permit {
+    let request = Request {
+        reach,
+        ..request(Action::Read)
+    };
+    match session.decide(request) {
         Ruling::Permit(permit) => permit,
         other => panic!("{other:?}"),
     }
@@ -130,7 +139,7 @@ async fn nothing_passes_or_leaves_before_its_receipt() {
     let recorded = recording.await.unwrap().remove(0);
     assert_eq!(recorded.exact(), b"exact");
 
-    let mut reply = session.reply(&recorded);
+    let mut reply = recorded.reply();
     memory.mode.send_replace(Mode::Hold);
     let mut releasing = Box::pin(
         session
@@ -143,12 +152,121 @@ async fn nothing_passes_or_leaves_before_its_receipt() {
 }
 
 #[tokio::test]
+async fn only_what_changes_nothing_that_lasts_runs_ahead_of_its_event() {
+    use Reach::{Anything, Nothing, Transaction as Undone};
+    let none = Transaction::None;
+    let open = Transaction::Open;
+    for (reaches, transaction, ahead) in [
+        (vec![Nothing], none, true),
+        (vec![Undone], none, false),
+        (vec![Anything], none, false),
+        (vec![Nothing, Nothing], none, true),
+        (vec![Nothing, Undone], none, false),
+        (vec![Nothing, Undone], open, true),
+        (vec![Anything], open, false),
+        (vec![Undone, Anything], open, false),
+    ] {
+        let World {
+            memory, mut session, ..
+        } = world().await;
+        let permits = reaches.iter().map(|reach| reaching(&session, *reach)).collect();
+        memory.mode.send_replace(Mode::Hold);
+        let mut clearing = Box::pin(session.clear(permits, transaction));
+        assert_eq!(!waits(&mut clearing), ahead, "{reaches:?} {transaction:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_runs_ahead_is_recorded_with_its_reply_and_nothing_leaves_before_both() {
+    let World {
+        memory, mut session, ..
+    } = world().await;
+    let permits = vec![reaching(&session, Reach::Nothing)];
+    let cleared = session.clear(permits, Transaction::None).await.unwrap().remove(0);
+    assert_eq!((cleared.receipt(), cleared.command()), (None, 1));
+    assert_eq!(memory.kinds().last(), Some(&"session-opened"), "it goes with its reply");
+    memory.mode.send_replace(Mode::Hold);
+    let end = session.finish(
+        cleared.reply(),
+        vec![Masked::framing(b"row".to_vec())],
+        EndStatus::Complete,
+        None,
+        BTreeMap::new(),
+    );
+    assert_eq!(memory.kinds()[2..], ["command", "response-chunk", "response-end"]);
+    let mut releasing = Box::pin(end.durable());
+    assert!(waits(&mut releasing));
+    memory.mode.send_replace(Mode::Durable);
+    releasing.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_flushed_command_that_is_lost_holds_its_reply_back() {
+    let World {
+        memory, mut session, ..
+    } = world().await;
+    let permits = vec![reaching(&session, Reach::Nothing)];
+    let cleared = session.clear(permits, Transaction::None).await.unwrap().remove(0);
+    memory.mode.send_replace(Mode::Hold);
+    assert!(session.holds());
+    session.flush().unwrap();
+    assert!(!session.holds());
+    assert_eq!(memory.kinds().last(), Some(&"command"));
+    let mut reply = cleared.reply();
+    let releasing = session.release(&mut reply, None, vec![Masked::framing(b"row".to_vec())]);
+    let mut releasing = Box::pin(releasing.durable());
+    assert!(waits(&mut releasing));
+    memory.mode.send_replace(Mode::Lose);
+    assert_eq!(releasing.await.unwrap_err(), lost());
+    let later = vec![reaching(&session, Reach::Nothing)];
+    assert_eq!(session.clear(later, Transaction::None).await.unwrap_err(), lost());
+}
+
+#[tokio::test]
+async fn a_commit_waits_for_all_that_ran_ahead_of_it() {
+    let World {
+        memory, mut session, ..
+    } = world().await;
+    memory.mode.send_replace(Mode::Hold);
+    for _ in 0..3 {
+        let permits = vec![reaching(&session, Reach::Transaction)];
+        session.clear(permits, Transaction::Open).await.unwrap();
+        session.flush().unwrap();
+    }
+    let permits = vec![reaching(&session, Reach::Transaction)];
+    session.clear(permits, Transaction::Open).await.unwrap();
+    let commit = vec![permit(&session)];
+    let mut committing = Box::pin(session.clear(commit, Transaction::Open));
+    assert!(waits(&mut committing));
+    memory.mode.send_replace(Mode::Durable);
+    let cleared = committing.await.unwrap().remove(0);
+    assert_eq!(cleared.receipt().unwrap().index, Index(6));
+    assert_eq!(memory.kinds()[2..], ["command"; 5]);
+}
+
+#[tokio::test]
+async fn commands_that_ran_ahead_are_recorded_without_a_gap_however_the_session_ends() {
+    let World {
+        memory, mut session, ..
+    } = world().await;
+    let permits = vec![reaching(&session, Reach::Nothing)];
+    session.clear(permits, Transaction::None).await.unwrap();
+    memory.mode.send_replace(Mode::Refuse);
+    assert_eq!(session.flush(), Err(GateError::QueueFull { limit: 0 }));
+    memory.mode.send_replace(Mode::Durable);
+    drop(session);
+    assert_eq!(memory.kinds()[2..], ["command", "response-end", "session-closed"]);
+    let events = memory.events.lock().unwrap();
+    assert!((1..5).all(|number| events[number].session.unwrap().1 == u64::try_from(number).unwrap() - 1));
+}
+
+#[tokio::test]
 async fn after_a_lost_ledger_every_later_call_fails() {
     let World {
         memory, mut session, ..
     } = world().await;
     let recorded = session.record(vec![permit(&session)]).await.unwrap().remove(0);
-    let mut reply = session.reply(&recorded);
+    let mut reply = recorded.reply();
     memory.mode.send_replace(Mode::Hold);
     let first = session.release(&mut reply, None, vec![Masked::framing(b"1".to_vec())]);
     let second = session.release(&mut reply, None, vec![Masked::framing(b"2".to_vec())]);
@@ -187,7 +305,7 @@ async fn a_dropped_session_records_its_end_and_cuts_open_replies() {
         memory, mut session, ..
     } = world().await;
     let recorded = session.record(vec![permit(&session), permit(&session)]).await.unwrap();
-    let reply = session.reply(&recorded[0]);
+    let reply = recorded[0].reply();
     let end = session.finish(
         reply,
         vec![Masked::framing(vec![7; 70_000])],
@@ -231,7 +349,7 @@ async fn values_of_another_session_and_ended_replies_are_refused() {
     let foreign = GateError::Foreign { session: session.id() };
     assert_eq!(session.record(vec![permit(&other)]).await.unwrap_err(), foreign);
     let recorded = other.record(vec![permit(&other)]).await.unwrap().remove(0);
-    let mut reply = session.reply(&recorded);
+    let mut reply = recorded.reply();
     let frames = || vec![Masked::framing(b"x".to_vec())];
     assert_eq!(
         session.release(&mut reply, None, frames()).durable().await.unwrap_err(),
@@ -239,7 +357,7 @@ async fn values_of_another_session_and_ended_replies_are_refused() {
     );
     let end = other.finish(reply, frames(), EndStatus::Complete, None, BTreeMap::new());
     end.durable().await.unwrap();
-    let mut again = other.reply(&recorded);
+    let mut again = recorded.reply();
     assert!(other.release(&mut again, None, frames()).durable().await.is_err());
 }
 
@@ -317,7 +435,7 @@ async fn check(name: &str, change: impl FnOnce(&mut VerifiedDecision), wanted: O
     let outcome = match found {
         Ok(permit) => {
             let recorded = world.session.record(vec![permit]).await.unwrap();
-            assert_eq!(recorded[0].value().approved.as_ref().unwrap().decisions.len(), 2);
+            assert_eq!(recorded[0].permit().approved.as_ref().unwrap().decisions.len(), 2);
             Outcome::Approved
         }
         Err(denial) => {
