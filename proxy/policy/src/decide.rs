@@ -33,10 +33,7 @@ pub fn decide(snapshot: &Snapshot, principal: &Principal, target: &str, facts: &
     let roles = roles(snapshot, principal);
     let mut strictest: Option<Outcome<'_>> = None;
     for access in &facts.accesses {
-        let rule = snapshot
-            .rules
-            .iter()
-            .find(|rule| rule.matches(&roles, target, access, facts));
+        let rule = rule_for(snapshot, &roles, target, access, facts);
         let outcome = Outcome {
             effect: rule.map_or(Effect::Deny, |rule| rule.effect),
             rule,
@@ -84,8 +81,20 @@ impl<'a> Outcome<'a> {
     }
 }
 
+/// The rule that decides an access: the first that matches it.
+pub(crate) fn rule_for<'a>(
+    snapshot: &'a Snapshot,
+    roles: &BTreeSet<&str>,
+    target: &str,
+    access: &Access,
+    facts: &Facts,
+) -> Option<&'a Rule> {
+    let mut rules = snapshot.rules.iter();
+    rules.find(|rule| rule.matches(roles, target, access, facts))
+}
+
 /// Names of the roles that the principal has.
-fn roles<'a>(snapshot: &'a Snapshot, principal: &Principal) -> BTreeSet<&'a str> {
+pub(crate) fn roles<'a>(snapshot: &'a Snapshot, principal: &Principal) -> BTreeSet<&'a str> {
     let has = |role: &&Role| role.matches(principal);
     snapshot
         .roles
@@ -124,20 +133,34 @@ impl Role {
 
 impl Rule {
     fn matches(&self, roles: &BTreeSet<&str>, target: &str, Access(action, resource): &Access, facts: &Facts) -> bool {
-        let resource = resource.as_deref();
         self.actions.contains(action)
             && self.targets.contains(target)
-            && self.roles.iter().any(|role| roles.contains(role.as_str()))
-            && self.resources.as_ref().is_none_or(|patterns| {
-                patterns.iter().any(|pattern| match resource {
-                    Some(resource) => pattern.as_str() != NO_RESOURCE && pattern.matches(resource),
-                    None => pattern.as_str() == NO_RESOURCE,
-                })
+            && self.is_for(roles)
+            && self.names(resource.as_deref())
+            && self.unmet(facts).next().is_none()
+    }
+
+    /// Whether one of the roles is among its own.
+    pub(crate) fn is_for(&self, roles: &BTreeSet<&str>) -> bool {
+        self.roles.iter().any(|role| roles.contains(role.as_str()))
+    }
+
+    /// Whether its resources name this one; `None` is a request that names nothing.
+    pub(crate) fn names(&self, resource: Option<&str>) -> bool {
+        self.resources.as_ref().is_none_or(|patterns| {
+            patterns.iter().any(|pattern| match resource {
+                Some(resource) => pattern.as_str() != NO_RESOURCE && pattern.matches(resource),
+                None => pattern.as_str() == NO_RESOURCE,
             })
-            && self
-                .when
-                .iter()
-                .all(|(name, wanted)| facts.attributes.get(name) == Some(wanted))
+        })
+    }
+
+    /// Names of its conditions that do not hold.
+    pub(crate) fn unmet<'a>(&'a self, facts: &'a Facts) -> impl Iterator<Item = &'a str> {
+        self.when
+            .iter()
+            .filter(|(name, wanted)| facts.attributes.get(*name) != Some(*wanted))
+            .map(|(name, _)| name.as_str())
     }
 }
 

@@ -1,10 +1,12 @@
-//! Policy as a pure function: parse a snapshot, decide a request, tally its approvals, mask its reply.
+//! Policy as a pure function: parse a snapshot, decide a request, explain the decision, tally its
+//! approvals, mask its reply.
 //!
 //! A policy is one TOML file. Its exact bytes are what the ledger keeps, and a decision names their digest, so that the
 //! verifier can decide again from the recorded facts. Nothing here has a clock, a socket or randomness.
 
 pub mod approval;
 pub mod decide;
+pub mod explain;
 pub mod mask;
 pub mod pattern;
 pub mod snapshot;

@@ -53,6 +53,40 @@ impl Pattern {
         }
         rest.ends_with(last)
     }
+
+    /// Whether a name of at least one character more than `prefix`, which it begins with, can match.
+    pub fn can_match_below(&self, prefix: &str) -> bool {
+        // All places of the pattern at which `prefix` can end; a star stays where it is and also lets go.
+        let pattern: Vec<char> = self.text.chars().collect();
+        let star = |place: usize| pattern.get(place) == Some(&'*');
+        let past_stars = |mut places: Vec<usize>| {
+            let mut next = 0;
+            while let Some(place) = places.get(next).copied() {
+                if star(place) && !places.contains(&(place + 1)) {
+                    places.push(place + 1);
+                }
+                next += 1;
+            }
+            places
+        };
+        let mut places = past_stars(vec![0]);
+        for character in prefix.chars() {
+            let mut after = Vec::new();
+            for place in places {
+                let next = match pattern.get(place) {
+                    Some('*') => place,
+                    Some(own) if *own == character => place + 1,
+                    _ => continue,
+                };
+                if !after.contains(&next) {
+                    after.push(next);
+                }
+            }
+            places = past_stars(after);
+        }
+        // What is left of the pattern can be written out in full; only its very end leaves nothing to add.
+        places.iter().any(|place| *place < pattern.len())
+    }
 }
 
 #[cfg(test)]
@@ -75,6 +109,17 @@ mod tests {
         fn matches_as_defined(pattern in "[ab*]{1,8}", name in "[ab]{0,10}") {
             let wanted = by_definition(pattern.as_bytes(), name.as_bytes());
             prop_assert_eq!(Pattern::new(&pattern).unwrap().matches(&name), wanted);
+        }
+
+        #[test]
+        fn can_match_below_as_defined(pattern in "[ab*]{1,6}", prefix in "[ab]{0,6}") {
+            // Six letters write out what is left of any such pattern.
+            let mut tails: Vec<Vec<u8>> = vec![vec![]];
+            let wanted = (0..6).any(|_| {
+                tails = tails.iter().flat_map(|tail| [b'a', b'b'].map(|end| [&tail[..], &[end]].concat())).collect();
+                tails.iter().any(|tail| by_definition(pattern.as_bytes(), &[prefix.as_bytes(), &tail[..]].concat()))
+            });
+            prop_assert_eq!(Pattern::new(&pattern).unwrap().can_match_below(&prefix), wanted);
         }
     }
 

@@ -127,7 +127,7 @@ pub struct Snapshot {
     pub(crate) rules: Vec<Rule>,
     targets: Vec<Target>,
     approvals: Vec<Approval>,
-    masks: Vec<Mask>,
+    pub(crate) masks: Vec<Mask>,
     limits: Limits,
 }
 
@@ -158,8 +158,8 @@ pub struct Mask {
     pub name: String,
     /// How a value is changed.
     pub technique: Technique,
-    targets: BTreeSet<String>,
-    resources: Vec<Pattern>,
+    pub(crate) targets: BTreeSet<String>,
+    pub(crate) resources: Vec<Pattern>,
 }
 
 /// Who has a role: every pattern that is given must match.

@@ -1,0 +1,243 @@
+//! Why a request is decided as it is: for the author of a policy, and for whoever asks why an agent was refused.
+//!
+//! ```text
+//! decision ◀─ cause ◀─ the rule of each access ◀─ roles of the principal
+//!     └─ obligations: the approval that is asked for, the masks of what is read
+//! ```
+//!
+//! [`explain`] calls [`decide`] itself and looks rules up with its code, so what it says of a request is what a proxy does
+//! with it.
+//!
+//! Not here: facts. A protocol reads them from a command, and what it refuses before any policy is not known here.
+
+use std::collections::BTreeSet;
+
+use exhibit_schemas::event::access::{Access, Action, DecisionRecord, Effect, Facts, Principal};
+
+use crate::decide::{UNPROVEN, decide, roles, rule_for};
+use crate::mask::Technique;
+use crate::snapshot::{Approval, Rule, Snapshot};
+
+/// A decision with what led to it and what it demands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explanation {
+    /// The decision, as a proxy would record it.
+    pub decision: DecisionRecord,
+    /// What brought it about.
+    pub cause: Cause,
+    /// Roles that the principal has, sorted.
+    pub roles: Vec<String>,
+    /// What each access alone comes to, in the order of the facts.
+    pub accesses: Vec<ExplainedAccess>,
+    /// The approval that the decision asks for.
+    pub approval: Option<Approval>,
+    /// Masks of what the request reads; none where it is denied.
+    pub masks: Vec<AppliedMask>,
+}
+
+/// What brought a decision about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// A rule of the policy.
+    Rule,
+    /// The reply cannot be proven masked ([`UNPROVEN`]); no rule was asked.
+    Unproven,
+    /// No rule matches one of the accesses.
+    NoRule,
+    /// The request does nothing that can be named.
+    NoAccess,
+    /// Two accesses ask for different approvals, which one request cannot both meet.
+    TwoApprovals,
+}
+
+impl Cause {
+    /// The word in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Rule => "rule",
+            Self::Unproven => "unproven",
+            Self::NoRule => "no-rule",
+            Self::NoAccess => "no-access",
+            Self::TwoApprovals => "two-approvals",
+        }
+    }
+}
+
+/// What an access alone comes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExplainedAccess {
+    /// The access.
+    pub access: Access,
+    /// What the policy says of it.
+    pub effect: Effect,
+    /// The rule that decides it: the first that matches.
+    pub rule: Option<String>,
+    /// Rules that one thing keeps from matching it, in the order of the file; only where none matches.
+    pub near: Vec<NearMiss>,
+}
+
+/// A rule about the access's action that would match but for one thing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NearMiss {
+    /// The rule.
+    pub rule: String,
+    /// What it would do.
+    pub effect: Effect,
+    /// What keeps it from matching.
+    pub lack: Lack,
+}
+
+/// What keeps a rule from matching.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lack {
+    /// The principal has none of its roles.
+    Role,
+    /// It is for other targets.
+    Target,
+    /// It names other resources.
+    Resource,
+    /// This condition does not hold.
+    Condition(String),
+}
+
+impl Lack {
+    /// The word in JSON.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Role => "role",
+            Self::Target => "target",
+            Self::Resource => "resource",
+            Self::Condition(_) => "condition",
+        }
+    }
+}
+
+/// A mask that reaches something that the request reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AppliedMask {
+    /// What is masked; the mask's own pattern where the parts of what is read are not known.
+    pub resource: String,
+    /// The mask.
+    pub mask: String,
+    /// How it changes a value.
+    pub technique: Technique,
+}
+
+/// Explains the decision about a request.
+///
+/// `parts` gives the resources that a resource is made of, such as the columns of a relation, and nothing where the caller
+/// does not know them.
+pub fn explain(
+    snapshot: &Snapshot,
+    principal: &Principal,
+    target: &str,
+    facts: &Facts,
+    parts: &dyn Fn(&str) -> Vec<String>,
+) -> Explanation {
+    let decision = decide(snapshot, principal, target, facts);
+    let roles = roles(snapshot, principal);
+    let explained = facts.accesses.iter().map(|access| {
+        let rule = rule_for(snapshot, &roles, target, access, facts);
+        ExplainedAccess {
+            access: access.clone(),
+            effect: rule.map_or(Effect::Deny, |rule| rule.effect),
+            rule: rule.map(|rule| rule.name.clone()),
+            near: match rule {
+                Some(_) => Vec::new(),
+                None => near(snapshot, &roles, target, access, facts),
+            },
+        }
+    });
+    let accesses: Vec<_> = explained.collect();
+    let cause = match () {
+        () if facts.attributes.contains_key(UNPROVEN) => Cause::Unproven,
+        () if accesses.is_empty() => Cause::NoAccess,
+        () if decision.rule.is_some() => Cause::Rule,
+        () if accesses.iter().any(|access| access.rule.is_none()) => Cause::NoRule,
+        () => Cause::TwoApprovals,
+    };
+    let masks = match decision.effect {
+        Effect::Deny => Vec::new(),
+        Effect::Allow | Effect::Ask => masks(snapshot, target, facts, parts),
+    };
+    Explanation {
+        approval: decision
+            .approval
+            .as_deref()
+            .and_then(|name| snapshot.approval(name))
+            .cloned(),
+        roles: roles.into_iter().map(str::to_owned).collect(),
+        decision,
+        cause,
+        accesses,
+        masks,
+    }
+}
+
+/// Rules about the action that exactly one thing keeps from matching.
+fn near(snapshot: &Snapshot, roles: &BTreeSet<&str>, target: &str, access: &Access, facts: &Facts) -> Vec<NearMiss> {
+    let Access(action, resource) = access;
+    let lacks = |rule: &Rule| {
+        let fixed = [
+            (rule.is_for(roles), Lack::Role),
+            (rule.targets.contains(target), Lack::Target),
+            (rule.names(resource.as_deref()), Lack::Resource),
+        ];
+        let conditions = rule.unmet(facts).map(|name| Lack::Condition(name.to_owned()));
+        let lacking = fixed.into_iter().filter(|(holds, _)| !holds).map(|(_, lack)| lack);
+        lacking.chain(conditions).collect::<Vec<_>>()
+    };
+    let mut near = Vec::new();
+    for rule in snapshot.rules.iter().filter(|rule| rule.actions.contains(action)) {
+        if let [lack] = lacks(rule).as_slice() {
+            near.push(NearMiss {
+                rule: rule.name.clone(),
+                effect: rule.effect,
+                lack: lack.clone(),
+            });
+        }
+    }
+    near
+}
+
+/// Masks of everything that a request reads, each resource once.
+fn masks(snapshot: &Snapshot, target: &str, facts: &Facts, parts: &dyn Fn(&str) -> Vec<String>) -> Vec<AppliedMask> {
+    let mut applied: Vec<AppliedMask> = Vec::new();
+    let mut add = |resource: String, mask: &crate::snapshot::Mask| {
+        if !applied.iter().any(|one| one.resource == resource) {
+            applied.push(AppliedMask {
+                resource,
+                mask: mask.name.clone(),
+                technique: mask.technique.clone(),
+            });
+        }
+    };
+    let read = facts
+        .accesses
+        .iter()
+        .filter_map(|Access(action, resource)| match action {
+            Action::Read => resource.as_deref(),
+            _ => None,
+        });
+    for resource in read {
+        let parts = parts(resource);
+        for named in parts.iter().map(String::as_str).chain([resource]) {
+            if let Some(mask) = snapshot.mask(target, named) {
+                add(named.to_owned(), mask);
+            }
+        }
+        if !parts.is_empty() {
+            continue;
+        }
+        let below = format!("{resource}.");
+        for mask in snapshot.masks.iter().filter(|mask| mask.targets.contains(target)) {
+            for pattern in mask.resources.iter().filter(|pattern| pattern.can_match_below(&below)) {
+                add(pattern.as_str().to_owned(), mask);
+            }
+        }
+    }
+    applied
+}
+
+#[cfg(test)]
+mod tests;
