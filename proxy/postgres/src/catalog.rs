@@ -7,15 +7,17 @@
 //!
 //! Its snapshot ([`Catalog::snapshot`]) is one JSON document with sorted keys: relations, their kinds, columns and types,
 //! parents and dependencies. It holds names and type numbers, no data, and no temporary relation, so that all sessions of
-//! a target record the same snapshot.
+//! a target record the same snapshot. [`Catalog::from_snapshot`] reads it back, to explain a policy without the server.
 //!
 //! Not here: statements (see [`crate::analysis`]), and masks (policy).
 
+mod document;
 mod load;
 mod queries;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub use self::document::DocumentError;
 pub use self::load::CatalogError;
 
 /// Attribute numbers of system columns (`ctid`, `tableoid`, ...) are below zero; they have no resource of their own.
@@ -239,10 +241,10 @@ impl Catalog {
             .filter(|relation| !relation.schema.starts_with("pg_temp"))
             .map(|relation| (relation.resource(), self.describe(relation)))
             .collect();
-        let functions: BTreeMap<&String, bool> = self
+        let functions: BTreeMap<&String, document::FunctionsDocument> = self
             .functions
             .iter()
-            .map(|(name, functions)| (name, functions.interpreted))
+            .map(|(name, functions)| (name, functions.into()))
             .collect();
         serde_json::json!({ "relations": relations, "functions": functions, "operators": self.operators, "types": self.types })
             .to_string()

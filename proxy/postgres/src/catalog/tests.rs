@@ -1,7 +1,7 @@
 //! Tests of the catalog.
 
 use super::sample;
-use super::{Catalog, CatalogError};
+use super::{Catalog, CatalogError, DocumentError};
 
 /// Tables of rows.
 type Rows = Vec<Vec<Vec<Option<String>>>>;
@@ -91,4 +91,51 @@ fn refuses_rows_of_another_shape() {
         row(1),
         "a number out of range"
     );
+}
+
+#[test]
+fn a_recorded_catalog_is_read_back_whole() {
+    let snapshot = sample::catalog().snapshot();
+    let read = Catalog::from_snapshot(&snapshot).expect("what was recorded is read");
+    assert_eq!(read.snapshot(), snapshot);
+    assert!(read.search_path().is_empty() && read.named("pg_temp", "scratch").is_none());
+    let kin = |schema, name| read.named(schema, name).expect("it is there").clone();
+    let parent = kin("public", "visits");
+    assert!(parent.children.contains(&kin("public", "visits_2024").oid));
+    assert_eq!(kin("public", "Odd Name").columns.len(), 1);
+}
+
+#[test]
+fn names_that_need_quotes_are_read_back() {
+    for (schema, name) in [("a.b", "c"), ("a", "b\"c.d"), ("", "?"), ("*", "\"\""), ("\u{1}", "\"")] {
+        let mut tables = sample::tables();
+        tables[0][0][1] = Some(schema.to_owned());
+        tables[0][0][2] = Some(name.to_owned());
+        let catalog = Catalog::from_rows(&tables).expect("any name is taken");
+        let read = Catalog::from_snapshot(&catalog.snapshot()).expect("what was recorded is read");
+        assert!(read.named(schema, name).is_some(), "{schema} {name}");
+        assert_eq!(read.snapshot(), catalog.snapshot());
+    }
+}
+
+#[test]
+fn refuses_what_is_no_recorded_catalog() {
+    let refused = |from: &str, to: &str| {
+        let text = r#"{"relations": {"public.a": {"kind": "table", "columns": [], "parents": [],
+            "depends_on": [], "calls_functions": false, "generated": []}}, "functions": {}, "operators": [], "types": []}"#;
+        Catalog::from_snapshot(text.as_bytes()).expect("it is one");
+        assert!(text.contains(from), "{from}");
+        Catalog::from_snapshot(text.replacen(from, to, 1).as_bytes()).expect_err("it is none")
+    };
+    let shape = |error| matches!(error, DocumentError::Shape { line: 2, .. });
+    assert!(shape(refused("\"generated\"", "\"more\": 1, \"generated\"")));
+    assert!(shape(refused(", \"types\": []", "")));
+    assert!(shape(refused("[]}", "[]} x")));
+    let kind = refused("\"table\"", "\"tables\"");
+    assert_eq!(kind, DocumentError::Kind("tables".into()));
+    let missing = refused("\"parents\": []", "\"parents\": [\"public.b\"]");
+    assert_eq!(missing, DocumentError::Missing("public.b".into()));
+    for name in ["a", "a.b.c", "a.", "a.\\\"b", "a.\\\"b\\\"c"] {
+        assert!(matches!(refused("public.a", name), DocumentError::Name(_)), "{name}");
+    }
 }
