@@ -18,8 +18,10 @@ need 'python3 -m ensurepip --version || python3 -m venv --help' python3-venv
 if [ "${#missing[@]}" -gt 0 ]; then
   echo "installing: ${missing[*]}" >&2
   run=(); [ "$(id -u)" -eq 0 ] || run=(sudo)
+  # sudo lets no variable through, so it is set behind it.
+  run+=(env DEBIAN_FRONTEND=noninteractive)
   "${run[@]}" apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive "${run[@]}" apt-get install -y -qq "${missing[@]}" >/dev/null
+  "${run[@]}" apt-get install -y -qq "${missing[@]}" >/dev/null
 fi
 
 # The licence check is part of `make test` alone; it takes minutes to build, once to a machine.

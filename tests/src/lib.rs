@@ -80,9 +80,12 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), HarnessError> {
 /// Runs a program to its end and gives its standard output.
 ///
 /// # Errors
-/// [`HarnessError::Failed`] with all that it said when it does not exit with 0.
+/// [`HarnessError::Failed`] with all that it said when it does not exit with 0, or why it was not started.
 pub fn run(command: &mut Command) -> Result<String, HarnessError> {
-    let output = command.output()?;
+    let output = command.output().map_err(|error| HarnessError::Failed {
+        program: command.get_program().to_string_lossy().into_owned(),
+        said: error.to_string(),
+    })?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     if output.status.success() {
         return Ok(text);

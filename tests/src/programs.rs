@@ -54,7 +54,8 @@ pub fn signal(process: u32, signal: Signal) -> Result<(), HarnessError> {
         Signal::Term => "-TERM",
         Signal::Kill => "-KILL",
     };
-    crate::run(Command::new("kill").arg(name).arg(process.to_string()))?;
+    // The shell's own `kill`: the program of that name is not on every machine.
+    crate::run(Command::new("sh").arg("-c").arg(format!("kill {name} {process}")))?;
     Ok(())
 }
 
