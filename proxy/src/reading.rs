@@ -1,0 +1,186 @@
+//! What a command does, read as a proxy reads it, but without a server and without a session: for explaining a policy.
+//!
+//! In the place of the server stands its recorded catalog. What a session adds is not known here: a search path or
+//! temporary relations of its own, definitions that changed since, names that it prepared, the state of a transaction.
+//!
+//! Not here: the decision (policy).
+
+use std::collections::BTreeMap;
+
+use exhibit_policy::decide::UNPROVEN;
+use exhibit_policy::snapshot::Snapshot;
+use exhibit_postgres::analysis::{Analysis, AnalysisError, analyse};
+use exhibit_postgres::catalog::{Catalog, DocumentError};
+use exhibit_schemas::event::access::{Access, Action, Attribute, Facts};
+
+/// Why a command cannot be read.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum ReadingError {
+    /// The policy has no such target.
+    #[error("the policy defines no target `{0}`")]
+    Target(String),
+    /// Commands of the target's protocol cannot be read without its server.
+    #[error("commands of the protocol `{0}` are not read here")]
+    Protocol(String),
+    /// The catalog is none.
+    #[error(transparent)]
+    Catalog(#[from] DocumentError),
+}
+
+/// What a command does.
+#[derive(Clone, Debug)]
+pub struct Reading {
+    /// The command without its values, as it would be recorded.
+    pub statement: String,
+    /// What it does, as policy decides on it.
+    pub facts: Facts,
+    catalog: Catalog,
+}
+
+impl Reading {
+    /// Reads a command for a target of a policy. `catalog` is the target's recorded catalog, and `search_path` holds the
+    /// schemas that names are looked up in.
+    ///
+    /// What a proxy refuses before any rule is not an error: it is read as the denied request that it would become.
+    ///
+    /// # Errors
+    /// [`ReadingError`].
+    pub fn of(
+        snapshot: &Snapshot,
+        target: &str,
+        command: &str,
+        catalog: &[u8],
+        search_path: &[String],
+    ) -> Result<Self, ReadingError> {
+        let known = snapshot.targets().iter().find(|known| known.name == target);
+        let protocol = &known.ok_or_else(|| ReadingError::Target(target.to_owned()))?.protocol;
+        if protocol != "postgres" {
+            return Err(ReadingError::Protocol(protocol.clone()));
+        }
+        let catalog = Catalog::from_snapshot(catalog)?;
+        let masked = |resource: &str| snapshot.mask(target, resource).is_some();
+        let has_masks = snapshot.masks_target(target);
+        let (statement, facts) = match analyse(command, &catalog, search_path, &masked, has_masks) {
+            Ok(analysis) => understood(analysis),
+            Err(error) => refused(&error),
+        };
+        Ok(Self {
+            statement,
+            facts,
+            catalog,
+        })
+    }
+
+    /// The columns of a relation, as resources; nothing for any other resource.
+    pub fn parts(&self, resource: &str) -> Vec<String> {
+        let mut relations = self.catalog.relations();
+        let relation = relations.find(|relation| relation.resource() == resource);
+        let columns = relation.into_iter().flat_map(|relation| {
+            let columns = relation.columns.values();
+            columns.map(|column| relation.column_resource(&column.name))
+        });
+        columns.collect()
+    }
+}
+
+fn understood(analysis: Analysis) -> (String, Facts) {
+    let mut facts = analysis.facts;
+    if analysis.statements.iter().any(|statement| statement.copy.is_some()) {
+        let reason = "COPY over the connection is not taken".to_owned();
+        facts.attributes.insert(UNPROVEN.to_owned(), Attribute::Text(reason));
+    }
+    (analysis.redacted, facts)
+}
+
+/// The request that a session makes of a command that is not understood.
+fn refused(error: &AnalysisError) -> (String, Facts) {
+    let facts = Facts {
+        accesses: vec![Access(Action::Session, None)],
+        attributes: BTreeMap::from([(UNPROVEN.to_owned(), Attribute::Text(error.to_string()))]),
+    };
+    ("(not understood)".to_owned(), facts)
+}
+
+#[cfg(test)]
+mod tests {
+    use exhibit_policy::decide::UNPROVEN;
+    use exhibit_policy::snapshot::Snapshot;
+    use exhibit_schemas::event::access::{Access, Action, Attribute};
+
+    use super::{Reading, ReadingError};
+
+    const POLICY: &str = r#"
+version = 1
+[[targets]]
+name = "clinic"
+protocol = "postgres"
+[[targets]]
+name = "plain"
+protocol = "postgres"
+[[targets]]
+name = "files"
+protocol = "s3"
+[[masks]]
+name = "ssn"
+targets = ["clinic"]
+resources = ["public.patients.ssn"]
+technique = "redact"
+"#;
+
+    const CATALOG: &str = r#"{"relations": {
+        "public.patients": {"kind": "table", "columns": [[1, "id", 23], [2, "ssn", 25]], "parents": [],
+            "depends_on": [], "calls_functions": false, "generated": []}},
+        "functions": {}, "operators": [], "types": []}"#;
+
+    fn read(target: &str, command: &str, catalog: &str) -> Result<Reading, ReadingError> {
+        let snapshot = Snapshot::parse(POLICY.as_bytes()).unwrap();
+        Reading::of(&snapshot, target, command, catalog.as_bytes(), &["public".to_owned()])
+    }
+
+    #[test]
+    fn names_and_masks_are_those_of_the_recorded_catalog() {
+        let reading = read("clinic", "SELECT ssn FROM patients WHERE id = 4711", CATALOG).unwrap();
+        assert_eq!(
+            reading.facts.accesses,
+            [Access(Action::Read, Some("public.patients".into()))]
+        );
+        assert!(!reading.facts.attributes.contains_key(UNPROVEN));
+        assert!(!reading.statement.contains("4711"), "{}", reading.statement);
+        let columns = ["public.patients.id", "public.patients.ssn"];
+        assert_eq!(reading.parts("public.patients"), columns);
+        assert!(reading.parts("public.nowhere").is_empty());
+    }
+
+    #[test]
+    fn what_a_proxy_refuses_is_a_denied_request() {
+        let check = |target: &str, command: &str, wanted: Option<&str>| {
+            let reading = read(target, command, CATALOG).unwrap();
+            let found = match reading.facts.attributes.get(UNPROVEN) {
+                Some(Attribute::Text(text)) => Some(text.as_str()),
+                _ => None,
+            };
+            let same = found.is_some() == wanted.is_some() && found.unwrap_or("").contains(wanted.unwrap_or(""));
+            assert!(same, "{command}: {found:?}");
+        };
+        check("clinic", "SELECT lower(ssn) FROM patients", Some("masked column"));
+        check("plain", "SELECT lower(ssn) FROM patients", None);
+        check("plain", "SELEC 1", Some("not valid SQL"));
+        check("plain", "COPY patients TO STDOUT", Some("COPY over the connection"));
+        check(
+            "plain",
+            "SET standard_conforming_strings = off",
+            Some("cannot be changed"),
+        );
+    }
+
+    #[test]
+    fn says_what_it_cannot_read() {
+        let check = |target: &str, catalog: &str, wanted: &str| {
+            let error = read(target, "SELECT 1", catalog).unwrap_err().to_string();
+            assert!(error.contains(wanted), "{error}");
+        };
+        check("clinics", CATALOG, "no target `clinics`");
+        check("files", CATALOG, "protocol `s3`");
+        check("clinic", "[]", "not a recorded catalog: line 1");
+    }
+}
