@@ -89,8 +89,8 @@ pub(crate) fn rule_for<'a>(
     access: &Access,
     facts: &Facts,
 ) -> Option<&'a Rule> {
-    let mut rules = snapshot.rules.iter();
-    rules.find(|rule| rule.matches(roles, target, access, facts))
+    let mut in_order = snapshot.rules.iter();
+    in_order.find(|rule| rule.matches(roles, target, access, facts))
 }
 
 /// Names of the roles that the principal has.
