@@ -78,7 +78,7 @@ pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> Result<ExitCode
         Command::Replay(command) => wait(replay::run(command, &config()?, output)),
         Command::Export(command) => wait(export::run(command, &config()?, output)),
         Command::Key(command) => wait(key::run(command, &config()?, output)),
-        Command::Policy(command) => policy::run(command, output),
+        Command::Policy(command) => policy::run(command, config, output),
     }
 }
 

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use exhibit_policy::snapshot::PolicyError;
+use exhibit_proxy::reading::ReadingError;
 use exhibit_schemas::wire::RefusalCode;
 
 use crate::append::AppendError;
@@ -27,6 +29,22 @@ pub(crate) enum CliError {
     /// A file is missing or refused.
     #[error(transparent)]
     File(#[from] FileError),
+    /// A policy is refused.
+    #[error("{path}: {error}")]
+    Policy {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        error: PolicyError,
+    },
+    /// A command cannot be read without its server.
+    #[error("{path}: {error}")]
+    Reading {
+        /// The file that it is about.
+        path: PathBuf,
+        /// What is wrong.
+        error: ReadingError,
+    },
     /// A certificate was not made.
     #[error(transparent)]
     Authority(#[from] AuthorityError),
@@ -77,6 +95,8 @@ impl CliError {
             Self::Usage(_)
             | Self::NotEmpty(_)
             | Self::Config(_)
+            | Self::Policy { .. }
+            | Self::Reading { .. }
             | Self::File(FileError::Io { .. } | FileError::Mode { .. } | FileError::Form { .. })
             | Self::Unknown { .. }
             | Self::Unasked => ExitCode::from(2),
@@ -89,6 +109,10 @@ impl CliError {
     pub(crate) fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::NotEmpty(_) => "name a new or empty directory",
+            Self::Reading {
+                error: ReadingError::Catalog(_),
+                ..
+            } => "make the catalog's file with `exhibit policy catalog TARGET`",
             Self::Unasked => "look at the request with `exhibit approvals`, then give `--yes`",
             Self::File(FileError::Mode { path, .. }) => return Some(format!("run `chmod 600 {}`", path.display())),
             Self::Config(ConfigError::File(FileError::Io { error, .. }))

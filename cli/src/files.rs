@@ -47,10 +47,12 @@ pub(crate) enum FileError {
         wanted: &'static str,
     },
     /// Longer than such a file can be.
-    #[error("{path} has more than {FILE_BYTES_MAX} bytes")]
+    #[error("{path} has more than {limit} bytes")]
     TooLong {
         /// The file.
         path: PathBuf,
+        /// The limit.
+        limit: u64,
     },
     /// The operating system gave no randomness.
     #[error("the operating system gave no randomness: {0}")]
@@ -68,9 +70,18 @@ pub(crate) fn at(path: &Path) -> impl FnOnce(std::io::Error) -> FileError {
 /// # Errors
 /// [`FileError::Io`], [`FileError::TooLong`].
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, FileError> {
+    read_at_most(path, FILE_BYTES_MAX)
+}
+
+/// Reads a whole file of at most `limit` bytes.
+///
+/// # Errors
+/// As [`read`].
+pub(crate) fn read_at_most(path: &Path, limit: u64) -> Result<Vec<u8>, FileError> {
     let length = std::fs::metadata(path).map_err(at(path))?.len();
-    if length > FILE_BYTES_MAX {
-        return Err(FileError::TooLong { path: path.to_owned() });
+    if length > limit {
+        let path = path.to_owned();
+        return Err(FileError::TooLong { path, limit });
     }
     std::fs::read(path).map_err(at(path))
 }

@@ -79,6 +79,7 @@ const PROTOCOLS: &[&str] = &["proxy/postgres", "proxy/s3", "proxy/kubernetes"];
 /// Names through which a protocol could decide by itself, or read a value by itself.
 const NOT_IN_PROTOCOLS: &[&str] = &[
     "decide::decide",
+    "explain::explain",
     "snapshot::Rule",
     "snapshot::Role",
     "policy::detect",

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use exhibit_tests::HarnessError;
-use exhibit_tests::stack::{APPROVER, Stack};
+use exhibit_tests::stack::{AGENT, APPROVER, Stack};
 
 use crate::claims::{Claims, Ran};
 use crate::{direct, rows};
@@ -202,6 +203,7 @@ pub(crate) fn extract(stack: &Stack, claims: &mut Claims) -> Result<(), HarnessE
 pub(crate) fn refusals(stack: &Stack, claims: &mut Claims) -> Result<(), HarnessError> {
     claims.part("What the pipeline may not do");
     let before = direct(stack, "SELECT count(*) FROM notes")?;
+    let catalog = catalog(stack, claims)?;
     let attempts = [
         ("DELETE FROM notes WHERE id = 1", "deleting a clinical note"),
         (
@@ -225,10 +227,60 @@ pub(crate) fn refusals(stack: &Stack, claims: &mut Claims) -> Result<(), Harness
             ran.code != Some(0) && ran.out.is_empty() && ran.err.contains("42501"),
             &ran.shown(),
         );
+        let explained = explained(stack, &catalog, sql)?;
+        let text = |pointer: &str| explained.pointer(pointer).and_then(serde_json::Value::as_str);
+        let reason = text("/reason").unwrap_or("(none)");
+        claims.check(
+            &format!("`exhibit policy explain` says so without a database: {reason}"),
+            text("/effect") == Some("deny") && ran.err.contains(reason),
+            &explained.to_string(),
+        );
     }
+    let explained = explained(stack, &catalog, CHANGE)?;
+    let text = |pointer: &str| explained.pointer(pointer).and_then(serde_json::Value::as_str);
+    claims.check(
+        "`exhibit policy explain` says who must approve a schema change",
+        text("/effect") == Some("ask") && text("/approval/groups/0") == Some("dba"),
+        &explained.to_string(),
+    );
     let after = direct(stack, "SELECT count(*) FROM notes")?;
     claims.check("the notes are all there", before == after, &after);
     Ok(())
+}
+
+/// A file with the catalog that the ledger holds of the clinic.
+fn catalog(stack: &Stack, claims: &mut Claims) -> Result<PathBuf, HarnessError> {
+    let printed = Ran::of(stack.exhibit()?.args(["policy", "catalog", "clinic"]))?;
+    let path = stack.directory().join("clinic.json");
+    claims.check(
+        "`exhibit policy catalog` prints the recorded catalog",
+        printed.code == Some(0) && printed.out.contains("\"public.patients\""),
+        &printed.shown(),
+    );
+    exhibit_tests::write(&path, printed.out.as_bytes())?;
+    Ok(path)
+}
+
+/// What `exhibit policy explain` says of a statement of the pipeline.
+fn explained(stack: &Stack, catalog: &Path, sql: &str) -> Result<serde_json::Value, HarnessError> {
+    let mut explain = stack.exhibit()?;
+    explain.args([
+        "policy",
+        "explain",
+        "--json",
+        "--subject",
+        AGENT,
+        "--group",
+        "pipelines",
+    ]);
+    explain.args(["--target", "clinic", "--policy"]);
+    explain.arg(stack.directory().join("policy.toml"));
+    explain.arg("--catalog").arg(catalog).args(["--", sql]);
+    let ran = Ran::of(&mut explain)?;
+    serde_json::from_str(&ran.out).map_err(|_| HarnessError::Failed {
+        program: "exhibit policy explain".to_owned(),
+        said: ran.shown(),
+    })
 }
 
 /// A schema change that a person approves while psql waits.

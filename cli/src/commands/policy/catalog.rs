@@ -1,0 +1,128 @@
+//! `exhibit policy catalog`: the catalog of a target as the ledger holds it.
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+
+use exhibit_schemas::digest::Digest;
+use exhibit_schemas::event::trust::CatalogSnapshot;
+use exhibit_schemas::event::{Body, Event};
+
+use super::super::connect;
+use super::super::search::search;
+use crate::config::Config;
+use crate::error::CliError;
+use crate::output::Output;
+use crate::proven;
+
+/// Events that are looked at for the newest catalog; a catalog of 32 MiB has some six hundred parts.
+const EVENTS_MAX: usize = 10_000;
+
+/// Print the catalog of a target that the ledger recorded last
+///
+/// A proxy records the catalog with which it reads statements: relations, columns, types and functions, no data. It is
+/// printed as one line of JSON, for `exhibit policy explain --catalog`. Every part is proven to be in the log under the
+/// seal of an enrolled proxy.
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// The target's name in the policy
+    target: String,
+}
+
+pub(super) async fn run(arguments: &Arguments, config: &Config, output: &mut Output) -> Result<ExitCode, CliError> {
+    let trust = config.trust()?;
+    let mut client = connect(config)?;
+    let found = search(&mut client, "kind:catalog-snapshot", EVENTS_MAX).await?;
+    let mut parts = Parts::default();
+    for hit in &found.hits {
+        let entry = proven::of_proxy(&mut client, &trust, hit.index).await?;
+        let event = Event::decode(&entry);
+        let event = event.map_err(|error| CliError::Untrusted(format!("entry {}: {error}", hit.index)))?;
+        let Body::CatalogSnapshot(body) = event.body else {
+            return Err(CliError::Untrusted(format!("entry {} is no catalog", hit.index)));
+        };
+        if body.target == arguments.target {
+            parts.add(body);
+        }
+        if let Some(catalog) = parts.whole()? {
+            output.line(&catalog)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+    }
+    Err(CliError::Unknown {
+        what: "recorded catalog of the target",
+        id: arguments.target.clone(),
+    })
+}
+
+/// The parts of one catalog, as they come in.
+#[derive(Default)]
+struct Parts {
+    /// Digest of the whole, and how many parts it has.
+    of: Option<(Digest, u64)>,
+    bytes: BTreeMap<u64, Vec<u8>>,
+}
+
+impl Parts {
+    /// Takes a part of the catalog that the first one was of; passes over every other.
+    fn add(&mut self, body: CatalogSnapshot) {
+        let of = (body.catalog, body.parts);
+        if *self.of.get_or_insert(of) == of {
+            self.bytes.insert(body.part, body.bytes.0);
+        }
+    }
+
+    /// The whole, when every part is there.
+    fn whole(&self) -> Result<Option<String>, CliError> {
+        let Some((digest, parts)) = self.of else {
+            return Ok(None);
+        };
+        if !(0..parts).eq(self.bytes.keys().copied()) {
+            return Ok(None);
+        }
+        let whole: Vec<u8> = self.bytes.values().flatten().copied().collect();
+        let untrusted = |reason: &str| CliError::Untrusted(format!("the recorded catalog {reason}"));
+        if Digest::of(&whole) != digest {
+            return Err(untrusted("has another digest than its events say"));
+        }
+        let text = String::from_utf8(whole).map_err(|_| untrusted("is no text"))?;
+        Ok(Some(text))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use exhibit_schemas::cbor::Bytes;
+    use exhibit_schemas::digest::Digest;
+    use exhibit_schemas::event::trust::CatalogSnapshot;
+
+    use super::Parts;
+
+    fn part(of: &str, part: u64, parts: u64, bytes: &str) -> CatalogSnapshot {
+        CatalogSnapshot {
+            target: "clinic".into(),
+            catalog: Digest::of(of.as_bytes()),
+            part,
+            parts,
+            bytes: Bytes(bytes.into()),
+        }
+    }
+
+    #[test]
+    fn the_newest_catalog_is_put_together_from_its_own_parts() {
+        let mut parts = Parts::default();
+        assert!(parts.whole().unwrap().is_none());
+        parts.add(part("abc", 2, 3, "c"));
+        parts.add(part("other", 1, 3, "x"));
+        parts.add(part("abc", 0, 3, "a"));
+        assert!(parts.whole().unwrap().is_none());
+        parts.add(part("abc", 1, 3, "b"));
+        assert_eq!(parts.whole().unwrap().as_deref(), Some("abc"));
+    }
+
+    #[test]
+    fn a_catalog_of_another_digest_is_not_taken() {
+        let mut parts = Parts::default();
+        parts.add(part("abc", 0, 1, "abd"));
+        assert!(parts.whole().unwrap_err().to_string().contains("another digest"));
+    }
+}

@@ -1,0 +1,207 @@
+//! An explanation as a page for a person, and as JSON.
+
+use exhibit_policy::explain::{AppliedMask, Cause, ExplainedAccess, Lack, NearMiss};
+use exhibit_policy::mask::Technique;
+use exhibit_policy::snapshot::Approval;
+use exhibit_schemas::event::access::{Access, Attribute};
+use serde_json::json;
+
+use super::Explained;
+use crate::output::printable;
+
+impl Explained<'_> {
+    /// The decision first, then why, then what it demands.
+    pub(super) fn text(&self) -> String {
+        let explanation = self.explanation;
+        let decision = &explanation.decision;
+        let effect = decision.effect.as_str().to_uppercase();
+        let mut lines = vec![format!("{effect}: {}", self.reason()), String::new()];
+        lines.push(format!("who      {}", self.who()));
+        lines.push(format!("target   {}", self.target));
+        if let Some(statement) = self.statement {
+            lines.push(format!("command  {}", statement.replace('\n', "\n         ")));
+        }
+        lines.push(format!("policy   {}", decision.policy));
+        let mut section = |title: &str, of: Vec<String>| {
+            if !of.is_empty() {
+                lines.extend([String::new(), title.to_owned()]);
+                lines.extend(of);
+            }
+        };
+        let does = match explanation.cause {
+            Cause::Unproven => "what it does, and what the rules would say",
+            _ => "what it does",
+        };
+        section(does, accesses(&explanation.accesses));
+        section("who must approve", explanation.approval.iter().map(terms).collect());
+        section(
+            "what is masked, wherever the reply has it",
+            explanation.masks.iter().map(masked).collect(),
+        );
+        printable(&lines.join("\n"))
+    }
+
+    fn reason(&self) -> String {
+        let decision = &self.explanation.decision;
+        match (self.explanation.cause, &decision.rule) {
+            // A rule without a reason of its own gives its name as the reason.
+            (Cause::Rule, Some(rule)) if !decision.reason.contains(&format!("`{rule}`")) => {
+                format!("{} (rule `{rule}`)", decision.reason)
+            }
+            (Cause::Unproven, _) => format!("{} (no rule was asked)", decision.reason),
+            (Cause::NoAccess, _) => "the request does nothing that can be named".to_owned(),
+            (Cause::TwoApprovals, _) => "it needs two different approvals at once; send its parts alone".to_owned(),
+            (Cause::NoRule | Cause::Rule, _) => decision.reason.clone(),
+        }
+    }
+
+    fn who(&self) -> String {
+        let list = |names: &[String]| match names {
+            [] => "none".to_owned(),
+            names => names.join(", "),
+        };
+        let principal = self.principal;
+        format!(
+            "{} by {} of {}; groups: {}; roles: {}",
+            principal.subject,
+            principal.method,
+            principal.issuer,
+            list(&principal.groups),
+            list(&self.explanation.roles)
+        )
+    }
+
+    /// The same for programs; every field is always there.
+    pub(super) fn json(&self) -> serde_json::Value {
+        let (explanation, principal) = (self.explanation, self.principal);
+        let decision = &explanation.decision;
+        let facts = self.facts.attributes.iter();
+        let facts: serde_json::Map<_, _> = facts.map(|(name, value)| (name.clone(), fact_json(value))).collect();
+        json!({
+            "effect": decision.effect.as_str(),
+            "cause": explanation.cause.as_str(),
+            "rule": decision.rule,
+            "reason": decision.reason,
+            "policy": decision.policy.to_string(),
+            "principal": {
+                "method": principal.method,
+                "issuer": principal.issuer,
+                "subject": principal.subject,
+                "groups": principal.groups,
+            },
+            "roles": explanation.roles,
+            "target": self.target,
+            "statement": self.statement,
+            "facts": facts,
+            "accesses": explanation.accesses.iter().map(access_json).collect::<Vec<_>>(),
+            "approval": explanation.approval.as_ref().map(approval_json),
+            "masks": explanation.masks.iter().map(mask_json).collect::<Vec<_>>(),
+        })
+    }
+}
+
+/// A line to each access, and below it the rules that nearly match.
+fn accesses(accesses: &[ExplainedAccess]) -> Vec<String> {
+    let resource = |one: &ExplainedAccess| one.access.1.clone().unwrap_or_else(|| "(nothing named)".to_owned());
+    let widths = accesses.iter().map(|one| resource(one).chars().count());
+    let width = widths.max().unwrap_or(0);
+    let mut lines = Vec::new();
+    for one in accesses {
+        let Access(action, _) = &one.access;
+        let rule = match &one.rule {
+            Some(rule) => format!("rule `{rule}`"),
+            None => "no rule matches".to_owned(),
+        };
+        let (action, effect) = (action.as_str(), one.effect.as_str());
+        lines.push(format!(
+            "  {action:<11}  {:<width$}  {effect:<5}  {rule}",
+            resource(one)
+        ));
+        lines.extend(one.near.iter().map(near));
+    }
+    lines
+}
+
+fn near(miss: &NearMiss) -> String {
+    let lack = match &miss.lack {
+        Lack::Role => "is for other roles".to_owned(),
+        Lack::Target => "is for other targets".to_owned(),
+        Lack::Resource => "names other resources".to_owned(),
+        Lack::Condition(name) => format!("wants another `{name}`"),
+    };
+    format!("      near: rule `{}` ({}) {lack}", miss.rule, miss.effect.as_str())
+}
+
+fn terms(approval: &Approval) -> String {
+    let people = match approval.people {
+        1 => "1 person".to_owned(),
+        people => format!("{people} different people"),
+    };
+    let requester = if approval.requester_may_approve {
+        "the requester may be among them"
+    } else {
+        "never the requester"
+    };
+    format!(
+        "  {people} of {} within {} s, {requester} (approval `{}`)",
+        approval.groups.join(" or "),
+        approval.expires_s,
+        approval.name
+    )
+}
+
+fn masked(mask: &AppliedMask) -> String {
+    let technique = match &mask.technique {
+        Technique::Partial { keep } => format!("partial, the last {keep} stay"),
+        Technique::Token { domain } => format!("token of the domain {domain}"),
+        technique @ (Technique::Redact | Technique::Null | Technique::Year) => technique.as_str().to_owned(),
+    };
+    format!("  {}: {technique} (mask `{}`)", mask.resource, mask.mask)
+}
+
+fn access_json(one: &ExplainedAccess) -> serde_json::Value {
+    let Access(action, resource) = &one.access;
+    let near = one.near.iter().map(|miss| {
+        let condition = match &miss.lack {
+            Lack::Condition(name) => Some(name),
+            Lack::Role | Lack::Target | Lack::Resource => None,
+        };
+        let (effect, lacks) = (miss.effect.as_str(), miss.lack.as_str());
+        json!({ "rule": miss.rule, "effect": effect, "lacks": lacks, "condition": condition })
+    });
+    json!({
+        "action": action.as_str(),
+        "resource": resource,
+        "effect": one.effect.as_str(),
+        "rule": one.rule,
+        "near": near.collect::<Vec<_>>(),
+    })
+}
+
+fn approval_json(approval: &Approval) -> serde_json::Value {
+    json!({
+        "name": approval.name,
+        "groups": approval.groups,
+        "people": approval.people,
+        "expires_s": approval.expires_s,
+        "requester_may_approve": approval.requester_may_approve,
+    })
+}
+
+fn mask_json(mask: &AppliedMask) -> serde_json::Value {
+    let (keep, domain) = match &mask.technique {
+        Technique::Partial { keep } => (Some(keep), None),
+        Technique::Token { domain } => (None, Some(domain)),
+        Technique::Redact | Technique::Null | Technique::Year => (None, None),
+    };
+    let technique = mask.technique.as_str();
+    json!({ "resource": mask.resource, "mask": mask.mask, "technique": technique, "keep": keep, "domain": domain })
+}
+
+fn fact_json(value: &Attribute) -> serde_json::Value {
+    match value {
+        Attribute::Bool(value) => json!(value),
+        Attribute::Integer(value) => json!(value),
+        Attribute::Text(value) => json!(value),
+    }
+}

@@ -1,0 +1,176 @@
+//! Whole answers by snapshot, and what is no request.
+
+use clap::{CommandFactory as _, FromArgMatches as _};
+use exhibit_schemas::event::access::Effect;
+
+use super::answer;
+
+const POLICY: &str = include_str!("../../../../../tests/src/policy.toml");
+
+/// A small clinic, as `exhibit policy catalog` prints one.
+const CATALOG: &str = r#"{"relations": {
+    "public.patients": {"kind": "table", "columns": [[1, "id", 23], [2, "last_name", 25], [3, "ssn", 25],
+        [4, "mrn", 25], [5, "birth_date", 1082]], "parents": [], "depends_on": [], "calls_functions": false,
+        "generated": []},
+    "public.claims": {"kind": "table", "columns": [[1, "id", 23], [2, "status", 25]], "parents": [],
+        "depends_on": [], "calls_functions": false, "generated": []}},
+    "functions": {}, "operators": [], "types": []}"#;
+
+/// The command line of the program, as far as it is about this command.
+#[derive(clap::Parser)]
+struct CommandLine {
+    #[command(flatten)]
+    arguments: super::Arguments,
+}
+
+/// Runs the command on the demo's policy; the answer, or what is wrong.
+fn explained(rest: &[&str]) -> Result<(Effect, String), String> {
+    let directory = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = directory.path().join(name);
+        crate::files::create(&path, text.as_bytes(), crate::files::PUBLIC).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let (policy, catalog) = (file("policy.toml", POLICY), file("clinic.json", CATALOG));
+    let rest = rest.iter().map(|word| match *word {
+        "CATALOG" => catalog.clone(),
+        "POLICY" => policy.clone(),
+        word => word.to_owned(),
+    });
+    let words = ["explain", "--policy", &policy]
+        .map(str::to_owned)
+        .into_iter()
+        .chain(rest);
+    let parsed = CommandLine::command().try_get_matches_from(words);
+    let parsed = parsed.and_then(|matches| CommandLine::from_arg_matches(&matches));
+    let arguments = parsed.map_err(|error| error.to_string())?.arguments;
+    answer(&arguments).map_err(|error| error.to_string().replace(directory.path().to_str().unwrap(), ""))
+}
+
+const AGENT: [&str; 6] = ["--subject", "ci-nightly", "--group", "pipelines", "--target", "clinic"];
+
+fn sql(statement: &str, json: bool) -> (Effect, String) {
+    let json: &[&str] = if json { &["--json"] } else { &[] };
+    explained(&[&AGENT[..], json, &["--catalog", "CATALOG", "--", statement]].concat()).unwrap()
+}
+
+#[test]
+fn help_is_as_reviewed() {
+    let mut program = crate::commands::Arguments::command().term_width(100);
+    let policy = program.find_subcommand_mut("policy").unwrap();
+    let help = policy.find_subcommand_mut("explain").unwrap().render_long_help();
+    insta::assert_snapshot!("help", help.to_string());
+}
+
+#[test]
+fn answers_are_as_reviewed() {
+    let check = |name: &str, statement: &str, wanted: Effect| {
+        let (effect, text) = sql(statement, false);
+        insta::assert_snapshot!(name, text);
+        assert_eq!(effect, wanted, "{statement}");
+    };
+    let join = "SELECT p.ssn, p.mrn, c.status FROM patients p JOIN claims c ON c.id = p.id WHERE c.status = 'open'";
+    check("allow", join, Effect::Allow);
+    check("ask", "ALTER TABLE claims ADD COLUMN reviewed boolean", Effect::Ask);
+    check("deny_no_rule", "INSERT INTO patients (id) VALUES (4711)", Effect::Deny);
+    check("deny_rule", "DELETE FROM claims", Effect::Deny);
+    check(
+        "deny_unproven",
+        "SELECT id FROM patients WHERE ssn = '123-45-6789'",
+        Effect::Deny,
+    );
+    check("deny_not_sql", "SELEC 1", Effect::Deny);
+}
+
+#[test]
+fn accesses_are_taken_as_given() {
+    let words = [
+        "--access",
+        "read:public.patients",
+        "--access",
+        "define:public.claims",
+        "--access",
+        "session",
+    ];
+    let (effect, text) = explained(&[&AGENT[..], &words].concat()).unwrap();
+    insta::assert_snapshot!("accesses", text);
+    assert_eq!(effect, Effect::Ask);
+    let facts = [
+        "--access",
+        "write:other.x",
+        "--fact",
+        "no_where=true",
+        "--fact",
+        "rows=3",
+        "--fact",
+        "class=dml",
+    ];
+    let (_, json) = explained(&[&AGENT[..], &facts, &["--json"]].concat()).unwrap();
+    insta::assert_snapshot!("accesses_json", pretty(&json));
+}
+
+#[test]
+fn json_has_one_shape() {
+    let ask = sql("ALTER TABLE claims ADD COLUMN reviewed boolean", true).1;
+    let allow = sql("SELECT ssn, mrn FROM patients", true).1;
+    let deny = sql("SELECT lower(ssn) FROM patients", true).1;
+    insta::assert_snapshot!("json", format!("{}\n{}", pretty(&ask), pretty(&allow)));
+    let keys = |text: &str| {
+        let value: serde_json::Value = serde_json::from_str(text).unwrap();
+        value.as_object().unwrap().keys().cloned().collect::<Vec<_>>()
+    };
+    assert!(keys(&ask) == keys(&allow) && keys(&allow) == keys(&deny));
+}
+
+fn pretty(json: &str) -> String {
+    let value: serde_json::Value = serde_json::from_str(json).unwrap();
+    serde_json::to_string_pretty(&value).unwrap()
+}
+
+#[test]
+fn no_value_of_a_statement_is_repeated() {
+    for json in [false, true] {
+        for statement in [
+            "SELECT 'planted-4711'",
+            "SELECT 'planted-4711",
+            "INSERT INTO patients (ssn) VALUES ('planted-4711')",
+            "SET application_name = 'planted-4711'",
+        ] {
+            let (_, text) = sql(statement, json);
+            assert!(!text.contains("planted"), "{text}");
+        }
+    }
+}
+
+#[test]
+fn what_is_no_request_is_refused() {
+    let check = |rest: &[&str], wanted: &str| {
+        let error = explained(&[&AGENT[..], rest].concat()).unwrap_err();
+        assert!(error.contains(wanted), "{rest:?}: {error}");
+    };
+    check(&[], "required");
+    check(&["--", "SELECT 1"], "--catalog");
+    check(&["--catalog", "CATALOG"], "SQL");
+    check(
+        &["--access", "read:x", "--catalog", "CATALOG", "--", "SELECT 1"],
+        "cannot be used",
+    );
+    check(
+        &["--catalog", "CATALOG", "--fact", "a=b", "--", "SELECT 1"],
+        "cannot be used",
+    );
+    check(&["--access", "reed:public.x"], "actions are read, write");
+    check(&["--access", "read:"], "a resource follows");
+    check(&["--access", "read", "--fact", "no_where"], "NAME=VALUE");
+    check(
+        &["--catalog", "POLICY", "--", "SELECT 1"],
+        "/policy.toml: it is not a recorded catalog: line 1",
+    );
+    check(&["--catalog", "nowhere.json", "--", "SELECT 1"], "nowhere.json");
+    let other = ["--subject", "a", "--target", "clinics", "--access", "read"];
+    let error = explained(&other).unwrap_err();
+    assert!(
+        error.contains("/policy.toml: the policy defines no target `clinics`"),
+        "{error}"
+    );
+}
