@@ -225,6 +225,10 @@ impl Driver {
             if self.state.skipping.is_some() && message != Frontend::Sync {
                 continue;
             }
+            if message == Frontend::Flush && messages.is_empty() && !self.state.unsynced {
+                // Nothing waits for it. libpq sends one after the `Sync` of a pipeline.
+                continue;
+            }
             let query = matches!(message, Frontend::Query { .. });
             if query && (!messages.is_empty() || self.state.unsynced) {
                 // After an error the server passes over it and answers nothing; no driver sends one there.
