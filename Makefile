@@ -2,7 +2,7 @@
 CARGO ?= cargo
 DIRECTORY := target/debug
 
-.PHONY: demo stack test tools lint check docs deny build checkers
+.PHONY: demo stack test tools test-tools lint check docs deny build checkers
 
 # The main job end to end on real parts; fails when a claim does not hold.
 demo: tools build
@@ -12,7 +12,7 @@ demo: tools build
 stack: tools build
 	@$(DIRECTORY)/stack
 
-test: tools lint build check docs deny demo checkers
+test: tools test-tools lint build check docs deny demo checkers
 
 # Programs that share no code with us check the demo's export; their mutants are among the workspace's tests.
 checkers:
@@ -22,6 +22,10 @@ checkers:
 
 tools:
 	@scripts/tools.sh
+
+# The tests need a current PostgreSQL and libpq beside Debian's.
+test-tools:
+	@scripts/tools.sh test
 
 build:
 	@$(CARGO) build --workspace --bins --locked --quiet

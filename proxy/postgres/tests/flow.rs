@@ -17,6 +17,8 @@ mod choices;
 mod ending;
 #[path = "flow/entry.rs"]
 mod entry;
+#[path = "flow/pairs.rs"]
+mod pairs;
 #[path = "flow/server.rs"]
 mod server;
 #[path = "flow/stand.rs"]

@@ -24,12 +24,20 @@ impl Drop for Lock {
 
 impl Server {
     pub(crate) fn start() -> Self {
-        Self::start_signed(&rcgen::PKCS_ECDSA_P256_SHA256)
+        Self::launch(&bin(), &rcgen::PKCS_ECDSA_P256_SHA256)
+    }
+
+    /// The same of PostgreSQL 18.
+    pub(crate) fn start_18() -> Self {
+        Self::launch(&tool("postgresql-18"), &rcgen::PKCS_ECDSA_P256_SHA256)
     }
 
     /// The same with a certificate whose signature is of that algorithm.
     pub(crate) fn start_signed(algorithm: &'static rcgen::SignatureAlgorithm) -> Self {
-        let bin = bin();
+        Self::launch(&bin(), algorithm)
+    }
+
+    fn launch(bin: &Path, algorithm: &'static rcgen::SignatureAlgorithm) -> Self {
         let directory = tempfile::Builder::new().prefix("exhibit-pg-").tempdir().unwrap();
         let path = directory.path();
         run(Command::new("chmod").arg("777").arg(path));
@@ -96,6 +104,14 @@ impl Server {
         }
     }
 
+    /// A libpq connection string of the server itself.
+    pub(crate) fn address(&self) -> String {
+        format!(
+            "host=127.0.0.1 port={} user=postgres password={PASSWORD} dbname=postgres sslmode=require channel_binding=disable",
+            self.port
+        )
+    }
+
     pub(crate) fn port(&self) -> u16 {
         self.port
     }
@@ -154,12 +170,8 @@ impl Server {
 
     fn psql(&self) -> Command {
         let mut psql = Command::new("psql");
-        psql.arg(format!(
-            "host=127.0.0.1 port={} user=postgres dbname=postgres sslmode=require channel_binding=disable",
-            self.port
-        ))
-        .args(["--no-psqlrc", "--no-align", "--tuples-only", "--quiet"])
-        .env("PGPASSWORD", PASSWORD);
+        psql.arg(self.address())
+            .args(["--no-psqlrc", "--no-align", "--tuples-only", "--quiet"]);
         psql
     }
 }
@@ -190,6 +202,16 @@ fn bin() -> PathBuf {
         .map(|version| PathBuf::from(format!("/usr/lib/postgresql/{version}/bin")))
         .find(|bin| bin.join("initdb").exists());
     found.expect("PostgreSQL is needed: apt-get install postgresql")
+}
+
+/// Where a tool lies that `scripts/postgresql18.sh` makes.
+pub(crate) fn tool(name: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../target/tools")
+        .join(name);
+    // The server's account may not be able to follow the link.
+    path.canonicalize()
+        .unwrap_or_else(|error| panic!("{}: {error}; run scripts/tools.sh test", path.display()))
 }
 
 /// A command as the user `postgres` when this is root, who may not run the server; it dies with its parent.

@@ -226,11 +226,16 @@ impl Stand {
             "host=localhost hostaddr=127.0.0.1 port={} user=ci dbname=postgres",
             self.address.port()
         );
-        let authority = self.server.directory().join("proxy.pem");
+        let authority = self.authority();
         let sql = sql.to_owned();
         tokio::task::spawn_blocking(move || run_psql(&url, &authority, &sql))
             .await
             .unwrap()
+    }
+
+    /// The certificate that the proxy is known by.
+    pub(crate) fn authority(&self) -> std::path::PathBuf {
+        self.server.directory().join("proxy.pem")
     }
 
     /// TLS as a client has it that offers these protocols by ALPN.
