@@ -30,20 +30,24 @@ version = 1
 
 [[roles]]
 name = "bench"
-subjects = ["*"]
+match = { method = "api-key", groups = ["pipelines"] }
 
 [[targets]]
 name = "clinic"
 protocol = "postgres"
 
 [[rules]]
-name = "everything"
+name = "bench"
 roles = ["bench"]
 targets = ["clinic"]
-actions = ["*"]
-resources = ["*"]
+actions = ["read", "write", "delete", "session", "transaction"]
 effect = "allow"
-reason = "a bench"
+
+[[masks]]
+name = "a-mask"
+targets = ["clinic"]
+resources = ["public.patients.name"]
+technique = "redact"
 """
 
 TICKS = os.sysconf("SC_CLK_TCK")

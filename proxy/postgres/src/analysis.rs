@@ -40,10 +40,12 @@ mod access;
 mod kind;
 mod known;
 mod lineage;
+mod reach;
 mod tree;
 
 use std::collections::BTreeMap;
 
+use exhibit_gate::session::Reach;
 use exhibit_policy::decide::UNPROVEN;
 use exhibit_schemas::event::access::{Access, Action, Attribute, Facts};
 
@@ -69,6 +71,8 @@ pub struct Analysis {
     pub redacted: String,
     /// What it does, over all statements.
     pub facts: Facts,
+    /// What it can change before its event is durable.
+    pub reach: Reach,
 }
 
 /// Why a message is not understood, and so not forwarded. Blames the agent; never repeats its text.
@@ -139,11 +143,13 @@ pub fn analyse(
     let mut summary = Summary::default();
     let mut statements = Vec::new();
     let mut changed = false;
+    let mut reach = Reach::Nothing;
     for node in nodes {
         let form = Form::of(&node)?;
         let tree = Tree::of(&node, form.class);
         let accesses = access::accesses(&form, &node, &tree, &names);
         let may_write = access::may_write(&form, &tree, &accesses);
+        reach = reach.max(reach::reach(&form, &tree, &names, &accesses));
         summary.add(&form, &tree, accesses);
         if target_has_masks {
             let unproven = if changed {
@@ -165,6 +171,7 @@ pub fn analyse(
         statements,
         redacted,
         facts,
+        reach,
     })
 }
 

@@ -42,6 +42,18 @@ pub enum RelationKind {
     Index,
 }
 
+/// Whether statements run code that hangs on a relation and could act outside their transaction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Code {
+    /// None that the catalog knows of.
+    #[default]
+    None,
+    /// Those that change its rows do.
+    OnWrites,
+    /// Those that read it do, too.
+    OnReads,
+}
+
 /// A column of a relation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CatalogColumn {
@@ -74,6 +86,8 @@ pub struct Relation {
     pub calls_functions: bool,
     /// Generated columns, with the columns that they are computed from.
     pub generated: BTreeMap<i16, BTreeSet<i16>>,
+    /// Code that statements over it run.
+    pub code: Code,
 }
 
 impl Relation {
@@ -118,6 +132,8 @@ pub struct Catalog {
     names: BTreeSet<String>,
     search_path: Vec<String>,
     temporary_schema: Option<String>,
+    /// Code of casts and operators, which every statement could run.
+    code: Code,
 }
 
 /// The functions of one name that are not the server's own.
@@ -131,7 +147,7 @@ pub struct Functions {
 
 impl Catalog {
     /// What a session asks its own connection, in this order; each by the simple protocol, with results as text.
-    pub const QUERIES: [&'static str; 10] = queries::ALL;
+    pub const QUERIES: [&'static str; 11] = queries::ALL;
 
     /// What tells the search path in force: one row per schema, in order, first column the name.
     pub const SEARCH_PATH: &'static str = queries::SEARCH_PATH;
@@ -217,6 +233,11 @@ impl Catalog {
     /// Whether an operator of that name may run code that can read relations.
     pub fn interpreted_operator(&self, name: &str) -> bool {
         self.operators.contains(name)
+    }
+
+    /// Code that every statement could run, over whatever relation.
+    pub fn code(&self) -> Code {
+        self.code
     }
 
     /// Whether anything in the catalog has that name: a schema, a relation, a column, a type or a function.

@@ -279,7 +279,7 @@ impl Reading<'_> {
                 exact: Vec::new(),
                 facts: analysis.facts,
                 parameters: types.iter().map(|oid| types::name(*oid)).collect(),
-                reach: Reach::Anything,
+                reach: analysis.reach,
             },
             statements: analysis.statements,
             runs: false,

@@ -6,6 +6,7 @@
 //! Not here: what the group does (see [`crate::group`]).
 
 use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
 use exhibit_gate::session::{Cleared, EndStatus, ROW_BYTES_MAX, Releasing, Reply, Session};
 use exhibit_policy::mask::{ColumnMask, Masked, RowMasker};
@@ -17,6 +18,7 @@ use crate::agent::Agent;
 use crate::catalog::Catalog;
 use crate::group::{Answer, Item, Names};
 use crate::link::Incoming;
+use crate::message::Raw;
 use crate::message::backend::{Backend, Cells, Field, TransactionStatus};
 use crate::message::encode::{self, Report};
 use crate::session::SessionError;
@@ -27,6 +29,10 @@ const CHUNK_BYTES: usize = 32 * 1_024;
 
 /// Chunks under way to the ledger: enough to keep it busy, few enough to hold in memory.
 const WINDOW: usize = 4;
+
+/// How long a command that ran ahead waits for its reply, to be recorded with it in one flush: longer than most answers
+/// from memory take, and little against a sync of the disk under load.
+const HOLD: Duration = Duration::from_millis(2);
 
 /// Bytes that a cell costs beside its value.
 const CELL_BYTES: usize = 5;
@@ -115,7 +121,7 @@ impl<'a> Replies<'a> {
             }
             let Some(item) = items.front() else { break };
             self.reach(item.owner).await?;
-            let message = Backend::parse(&incoming.raw().await.map_err(SessionError::target)?)?;
+            let message = Backend::parse(&self.raw(incoming).await?)?;
             if let Some(end) = self.take(message, &mut items).await? {
                 match end {
                     End::Ready(status) => outcome.status = Some(status),
@@ -132,6 +138,17 @@ impl<'a> Replies<'a> {
             self.agent.release(&releasing.durable().await?).await?;
         }
         Ok(outcome)
+    }
+
+    /// The next message. Commands that ran ahead are handed over when their reply lets itself be waited for.
+    async fn raw<R: AsyncRead + Unpin>(&mut self, incoming: &mut Incoming<R>) -> Result<Raw, SessionError> {
+        if self.session.holds() {
+            if let Ok(raw) = tokio::time::timeout(HOLD, incoming.raw()).await {
+                return raw.map_err(SessionError::target);
+            }
+            self.session.flush()?;
+        }
+        incoming.raw().await.map_err(SessionError::target)
     }
 
     async fn take(&mut self, message: Backend, items: &mut VecDeque<Item>) -> Result<Option<End>, SessionError> {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use exhibit_gate::GateError;
-use exhibit_gate::session::{Denial, EndStatus, Permit, Reply, Ruling, Session};
+use exhibit_gate::session::{Denial, EndStatus, Permit, Reply, Ruling, Session, Transaction};
 use exhibit_policy::mask::Masked;
 use tokio::io::ReadHalf;
 use tokio_util::sync::CancellationToken;
@@ -279,7 +279,7 @@ impl Driver {
                 Err(denial) => return self.refused(denial, code, synced).await,
             }
         }
-        let commands = self.session.record(permits).await?;
+        let commands = self.session.clear(permits, self.transaction(&statements)).await?;
         let masking = Masking {
             catalog: &self.catalog,
             policy: &policy,
@@ -310,6 +310,16 @@ impl Driver {
         };
         self.state.under_way = false;
         self.after(&outcome, &statements, synced)
+    }
+
+    /// Whether what these statements change lasts only by a commit of its own. After a pipeline without its `Sync`, and
+    /// where one of them begins or ends a transaction, that is not sure.
+    fn transaction(&self, statements: &[Statement]) -> Transaction {
+        let bounds = statements.iter().any(|statement| statement.transaction.is_some());
+        match self.state.status {
+            TransactionStatus::Open if !self.state.unsynced && !bounds => Transaction::Open,
+            _ => Transaction::None,
+        }
     }
 
     /// Decides a request, and asks people where the policy says so.

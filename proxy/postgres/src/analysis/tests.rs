@@ -7,6 +7,7 @@ use crate::catalog::{Catalog, sample};
 
 mod attempts;
 mod facts;
+mod reach;
 
 fn run(sql: &str, target_has_masks: bool) -> Result<Analysis, AnalysisError> {
     let masked = |resource: &str| sample::MASKED.contains(&resource);

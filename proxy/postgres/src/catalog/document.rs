@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Catalog, CatalogColumn, Functions, Relation, RelationKind};
+use super::{Catalog, CatalogColumn, Code, Functions, Relation, RelationKind};
 
 /// In the place of a relation that was not known to the recorded catalog either; no relation has this number.
 const UNKNOWN_OID: u32 = 0;
@@ -151,6 +151,8 @@ impl RelationDocument {
             depends_on: set(&self.depends_on)?,
             calls_functions: self.calls_functions,
             generated: self.generated.into_iter().collect(),
+            // The document does not say; it decides what runs ahead of its event, which no document's reader does.
+            code: Code::OnReads,
             schema,
             name,
         })

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Catalog, CatalogColumn, Relation, RelationKind};
+use super::{Catalog, CatalogColumn, Code, Relation, RelationKind};
 
 /// Rows of one query at the most: a hundred thousand relations of ten columns. More would hold the session's memory and
 /// start for longer than an agent waits.
@@ -80,6 +80,7 @@ fn take(catalog: &mut Catalog, query: usize, cells: &[&str]) -> Option<()> {
                 depends_on: BTreeSet::new(),
                 calls_functions: false,
                 generated: std::collections::BTreeMap::new(),
+                code: Code::None,
             };
             if *temporary == "t" {
                 catalog.temporary_schema = Some(relation.schema.clone());
@@ -137,6 +138,19 @@ fn take(catalog: &mut Catalog, query: usize, cells: &[&str]) -> Option<()> {
             catalog.types.insert((*name).to_owned());
         }
         (9, [schema]) => catalog.search_path.push((*schema).to_owned()),
+        (10, [relation, when]) => {
+            let code = match *when {
+                "r" => Code::OnReads,
+                "w" => Code::OnWrites,
+                _ => return None,
+            };
+            let relation = relation.parse().ok()?;
+            if relation == 0 {
+                catalog.code = catalog.code.max(code);
+            } else if let Some(relation) = catalog.relations.get_mut(&relation) {
+                relation.code = relation.code.max(code);
+            }
+        }
         _ => return None,
     }
     Some(())

@@ -4,7 +4,7 @@
 //! unknown.
 
 /// All, in the order that the loader takes their rows.
-pub(super) const ALL: [&str; 10] = [
+pub(super) const ALL: [&str; 11] = [
     RELATIONS,
     COLUMNS,
     PARENTS,
@@ -15,6 +15,7 @@ pub(super) const ALL: [&str; 10] = [
     OPERATORS,
     TYPES,
     SEARCH_PATH,
+    CODE,
 ];
 
 /// Number, schema, name, kind, and whether it lies in the session's own temporary schema.
@@ -90,3 +91,33 @@ const TYPES: &str = "SELECT t.typname FROM pg_catalog.pg_type t \
 
 /// The schemas of the search path in force, implicit ones too, in order.
 pub(super) const SEARCH_PATH: &str = "SELECT pg_catalog.unnest(pg_catalog.current_schemas(true))";
+
+/// Relation on which code hangs that an ordinary statement runs: `r` when reading runs it, `w` when only changing does.
+/// Relation 0 stands for casts and operators of interpreted, volatile functions, which every statement could run.
+///
+/// Row security and rules; triggers; defaults and checks that call functions; identities and domains; foreign keys that
+/// change other relations.
+const CODE: &str = "SELECT c.oid, 'r' FROM pg_catalog.pg_class c WHERE c.relrowsecurity \
+     OR (c.relhasrules AND c.relkind OPERATOR(pg_catalog.=) ANY (ARRAY['r','p']::pg_catalog.\"char\"[])) \
+     UNION ALL SELECT t.tgrelid, 'w' FROM pg_catalog.pg_trigger t WHERE NOT t.tgisinternal \
+     UNION ALL SELECT f.adrelid, 'w' FROM pg_catalog.pg_attrdef f \
+     WHERE pg_catalog.pg_get_expr(f.adbin, f.adrelid) OPERATOR(pg_catalog.~) '[(]' \
+     UNION ALL SELECT a.attrelid, 'w' FROM pg_catalog.pg_attribute a \
+     JOIN pg_catalog.pg_type t ON t.oid OPERATOR(pg_catalog.=) a.atttypid \
+     WHERE a.attnum OPERATOR(pg_catalog.>) 0 AND (a.attidentity OPERATOR(pg_catalog.<>) ''::pg_catalog.\"char\" \
+     OR t.typtype OPERATOR(pg_catalog.=) 'd'::pg_catalog.\"char\") \
+     UNION ALL SELECT k.conrelid, 'w' FROM pg_catalog.pg_constraint k \
+     WHERE k.contype OPERATOR(pg_catalog.=) 'c'::pg_catalog.\"char\" \
+     AND pg_catalog.pg_get_constraintdef(k.oid) OPERATOR(pg_catalog.~) '[[:alnum:]_\"][(]' \
+     UNION ALL SELECT k.confrelid, 'w' FROM pg_catalog.pg_constraint k \
+     WHERE k.contype OPERATOR(pg_catalog.=) 'f'::pg_catalog.\"char\" \
+     AND (k.confdeltype OPERATOR(pg_catalog.<>) ALL (ARRAY['a','r']::pg_catalog.\"char\"[]) \
+     OR k.confupdtype OPERATOR(pg_catalog.<>) ALL (ARRAY['a','r']::pg_catalog.\"char\"[])) \
+     UNION ALL SELECT 0::pg_catalog.oid, 'r' WHERE EXISTS (SELECT 1 FROM pg_catalog.pg_proc p \
+     JOIN pg_catalog.pg_language l ON l.oid OPERATOR(pg_catalog.=) p.prolang \
+     WHERE p.oid OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid \
+     AND p.provolatile OPERATOR(pg_catalog.=) 'v'::pg_catalog.\"char\" \
+     AND l.lanname OPERATOR(pg_catalog.<>) ALL (ARRAY['internal','c']::pg_catalog.name[]) \
+     AND (EXISTS (SELECT 1 FROM pg_catalog.pg_cast x WHERE x.castfunc OPERATOR(pg_catalog.=) p.oid) \
+     OR EXISTS (SELECT 1 FROM pg_catalog.pg_operator o \
+     WHERE o.oprcode::pg_catalog.oid OPERATOR(pg_catalog.=) p.oid)))";

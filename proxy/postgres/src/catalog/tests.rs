@@ -70,10 +70,10 @@ fn refuses_rows_of_another_shape() {
     };
     assert_eq!(
         broken(&|tables| drop(tables.pop())),
-        CatalogError::Tables { found: 9, wanted: 10 }
+        CatalogError::Tables { found: 10, wanted: 11 }
     );
     let row = |query| CatalogError::Row { query, row: 0 };
-    for query in 0..10 {
+    for query in 0..11 {
         assert_eq!(
             broken(&|tables| tables[query][0].push(None)),
             row(query),

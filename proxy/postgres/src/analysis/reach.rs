@@ -1,0 +1,112 @@
+//! What a statement can change before its event is durable (P1).
+//!
+//! > A statement reaches *nothing* when it only reads plain relations with harmless code, or is about the session or the
+//! > bounds of a transaction and commits nothing. It reaches its *transaction* when, besides, it changes rows of plain
+//! > tables on which no code hangs: a rollback takes all of it back. Everything else reaches *anything*.
+//!
+//! Code that could act outside the transaction (a sequence, `dblink`, a program) hides in functions, views, row security,
+//! rules, triggers, defaults, checks, domains, cascades, casts and operators; a statement that meets one of them, or meets
+//! what the catalog does not know, waits for its event like any other.
+//!
+//! # Known limits
+//! What the server's owner declares as immutable (code of indexes), or compiles into the server, is believed.
+//!
+//! Not here: whether a transaction is open; the session knows that.
+
+use exhibit_gate::session::Reach;
+use exhibit_schemas::event::access::{Access, Action};
+
+use super::Names;
+use super::kind::{Form, StatementClass, TransactionControl};
+use super::known;
+use super::tree::{Place, Range, Tree};
+use crate::catalog::{Code, Relation, RelationKind};
+
+/// What one statement can change.
+pub(super) fn reach(form: &Form, tree: &Tree, names: &Names<'_>, accesses: &[Access]) -> Reach {
+    match form.class {
+        StatementClass::Session => Reach::Nothing,
+        StatementClass::Transaction => control(form.transaction),
+        StatementClass::Select
+        | StatementClass::Insert
+        | StatementClass::Update
+        | StatementClass::Delete
+        | StatementClass::Merge => rows(form, tree, names, accesses),
+        _ => Reach::Anything,
+    }
+}
+
+/// A commit, of one phase or the first of two, is the gate; what begins or takes back changes nothing.
+fn control(control: Option<TransactionControl>) -> Reach {
+    use TransactionControl::{Begin, Release, Rollback, RollbackTo, Savepoint};
+    match control {
+        Some(Begin | Release | Rollback { .. } | RollbackTo | Savepoint) => Reach::Nothing,
+        _ => Reach::Anything,
+    }
+}
+
+fn rows(form: &Form, tree: &Tree, names: &Names<'_>, accesses: &[Access]) -> Reach {
+    let of_rows = |Access(action, _): &Access| matches!(action, Action::Read | Action::Write | Action::Delete);
+    if names.catalog.code() == Code::OnReads
+        || !accesses.iter().all(of_rows)
+        || !harmless(tree, names)
+        || !tree.ranges.iter().all(|range| plain(range, names))
+    {
+        return Reach::Anything;
+    }
+    let reads = |Access(action, _): &Access| *action == Action::Read;
+    if form.class == StatementClass::Select && !tree.locks && accesses.iter().all(reads) {
+        return Reach::Nothing;
+    }
+    let mut changed = tree.ranges.iter().filter(|range| range.place == Place::Target);
+    if changed.all(|range| names.relation(range).is_some_and(changes_rows_alone)) {
+        Reach::Transaction
+    } else {
+        Reach::Anything
+    }
+}
+
+/// Whether all operators, types and methods that are named run no foreign code. Functions are among the accesses.
+fn harmless(tree: &Tree, names: &Names<'_>) -> bool {
+    let last = |parts: &[String]| parts.last().cloned().unwrap_or_default();
+    let operator = |parts: &Vec<String>| !names.catalog.interpreted_operator(&last(parts));
+    let of_server = |parts: &Vec<String>| match parts.as_slice() {
+        [name] => known::builtin_type(name) || names.catalog.compiled_type(name),
+        [schema, name] => schema == "pg_catalog" && known::builtin_type(name),
+        _ => false,
+    };
+    !tree.foreign_sampling && tree.operators.iter().all(operator) && tree.types.iter().all(of_server)
+}
+
+/// Whether a relation is read without running code that the catalog knows of, and all that is read with it too.
+fn plain(range: &Range, names: &Names<'_>) -> bool {
+    let mut left: Vec<&Relation> = match names.relation(range) {
+        Some(relation) => vec![relation],
+        None => return false,
+    };
+    let mut seen = std::collections::BTreeSet::new();
+    while let Some(relation) = left.pop() {
+        let stored = matches!(
+            relation.kind,
+            RelationKind::Table | RelationKind::PartitionedTable | RelationKind::MaterializedView
+        );
+        if !stored || relation.code == Code::OnReads {
+            return false;
+        }
+        if seen.insert(relation.oid) {
+            for child in &relation.children {
+                match names.catalog.relation(*child) {
+                    Some(child) if child.kind != RelationKind::Index => left.push(child),
+                    Some(_) => {}
+                    None => return false,
+                }
+            }
+        }
+    }
+    true
+}
+
+/// Whether changes of its rows run no code, and change no other relation.
+fn changes_rows_alone(relation: &Relation) -> bool {
+    relation.kind == RelationKind::Table && relation.code == Code::None && relation.children.is_empty()
+}
