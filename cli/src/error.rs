@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use exhibit_policy::snapshot::PolicyError;
 use exhibit_proxy::reading::ReadingError;
 use exhibit_schemas::wire::RefusalCode;
+use exhibit_startup::configuration::ConfigurationError;
 
 use crate::append::AppendError;
 use crate::authority::AuthorityError;
@@ -115,7 +116,7 @@ impl CliError {
             } => "make the catalog's file with `exhibit policy catalog TARGET`",
             Self::Unasked => "look at the request with `exhibit approvals`, then give `--yes`",
             Self::File(FileError::Mode { path, .. }) => return Some(format!("run `chmod 600 {}`", path.display())),
-            Self::Config(ConfigError::File(FileError::Io { error, .. }))
+            Self::Config(ConfigError::Configuration(ConfigurationError::File { error, .. }))
                 if error.kind() == std::io::ErrorKind::NotFound =>
             {
                 "name the configuration with `--config`, or make one with `exhibit init DIR`"

@@ -5,8 +5,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use exhibit_ledger::{Config, Ledger, LedgerError, api, follow, serve};
+use exhibit_startup::configuration::{self, ConfigurationError};
+use exhibit_startup::process;
 use serde::Deserialize;
-use tokio_util::sync::CancellationToken;
 
 /// Runs the evidence ledger of Exhibit.
 #[derive(Parser)]
@@ -39,7 +40,7 @@ enum Command {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
-    ledger: Config,
+    ledger: Option<Config>,
     #[serde(rename = "proxy")]
     _proxy: Option<toml::Table>,
     #[serde(rename = "client")]
@@ -49,8 +50,8 @@ struct File {
 /// Why the daemon ends.
 #[derive(Debug, thiserror::Error)]
 enum DaemonError {
-    #[error("{path}: {reason}")]
-    Config { path: PathBuf, reason: String },
+    #[error(transparent)]
+    Config(#[from] ConfigurationError),
     #[error(transparent)]
     Ledger(#[from] LedgerError),
     #[error("the search index cannot be opened: {0}")]
@@ -65,13 +66,7 @@ enum DaemonError {
 }
 
 fn main() -> ExitCode {
-    tracing_subscriber::fmt()
-        .with_env_filter(
-            tracing_subscriber::EnvFilter::try_from_default_env()
-                .unwrap_or_else(|_| "info,fjall=warn,lsm_tree=warn,tantivy=warn".into()),
-        )
-        .with_writer(std::io::stderr)
-        .init();
+    process::log();
     let ran = match Arguments::parse().command {
         Command::Serve { config } => tokio::runtime::Runtime::new()
             .map_err(DaemonError::Signal)
@@ -80,7 +75,7 @@ fn main() -> ExitCode {
     };
     match ran {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error @ DaemonError::Config { .. }) => {
+        Err(error @ DaemonError::Config(_)) => {
             tracing::error!("{error}");
             ExitCode::from(2)
         }
@@ -92,13 +87,10 @@ fn main() -> ExitCode {
 }
 
 fn read(path: &Path) -> Result<Config, DaemonError> {
-    let refuse = |reason: String| DaemonError::Config {
-        path: path.to_owned(),
-        reason,
-    };
-    let text = std::fs::read_to_string(path).map_err(|error| refuse(error.to_string()))?;
-    let file: File = toml::from_str(&text).map_err(|error| refuse(error.to_string()))?;
-    Ok(file.ledger.relative_to(path.parent().unwrap_or(Path::new("."))))
+    let file = configuration::File::read(path)?;
+    let File { ledger, .. } = file.parse()?;
+    let section = ledger.ok_or_else(|| file.missing("ledger"))?;
+    Ok(section.relative_to(file.directory()))
 }
 
 fn search_directory(config: &Config) -> PathBuf {
@@ -131,24 +123,10 @@ async fn run(path: &Path) -> Result<(), DaemonError> {
         .await
         .map_err(|error| DaemonError::Listen { address, error })?;
     tracing::info!(%address, size = %ledger.shared().head().size(), "the ledger listens");
-    let stop = CancellationToken::new();
-    let (mut interrupt, mut terminate) = signals().map_err(DaemonError::Signal)?;
-    let stopper = stop.clone();
-    tokio::spawn(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-        stopper.cancel();
-    });
+    let stop = process::stop_on_signal().map_err(DaemonError::Signal)?;
     serve::serve(api::router(ledger.clone(), Some(searcher)), listener, acceptor, stop).await;
     let ended = tokio::task::spawn_blocking(move || ledger.shutdown()).await;
     ended.map_err(|error| DaemonError::Signal(error.into()))?;
     tracing::info!("the ledger ended");
     Ok(())
-}
-
-fn signals() -> std::io::Result<(tokio::signal::unix::Signal, tokio::signal::unix::Signal)> {
-    use tokio::signal::unix::{SignalKind, signal};
-    Ok((signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?))
 }

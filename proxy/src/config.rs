@@ -20,6 +20,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use exhibit_startup::configuration::Step;
 use serde::Deserialize;
 
 /// The `[proxy]` section.
@@ -59,11 +60,29 @@ pub struct LedgerConfig {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// Two listeners share an address.
-    #[error("proxy.postgres: {0} is listened on twice")]
-    ListenTwice(SocketAddr),
+    #[error("proxy.postgres: {address} is listened on twice")]
+    ListenTwice {
+        /// The second of them, from 0.
+        listener: usize,
+        /// The address.
+        address: SocketAddr,
+    },
     /// A listener for PostgreSQL is refused.
-    #[error("proxy.postgres: {0}")]
-    Postgres(#[from] exhibit_postgres::ConfigError),
+    #[error("proxy.postgres: {error}")]
+    Postgres {
+        /// Which, from 0.
+        listener: usize,
+        /// Why.
+        error: exhibit_postgres::ConfigError,
+    },
+}
+
+impl ConfigError {
+    /// Where the fault is in the file that holds the section.
+    pub fn place(&self) -> [Step; 3] {
+        let (Self::ListenTwice { listener, .. } | Self::Postgres { listener, .. }) = self;
+        [Step::Key("proxy"), Step::Key("postgres"), Step::Element(*listener)]
+    }
 }
 
 impl Config {
@@ -90,11 +109,16 @@ impl Config {
             .map(|listener| listener.resolved(base))
             .collect();
         let mut seen = std::collections::BTreeSet::new();
-        for listener in &self.postgres {
-            listener.check()?;
+        for (place, listener) in self.postgres.iter().enumerate() {
+            listener
+                .check()
+                .map_err(|error| ConfigError::Postgres { listener: place, error })?;
             // Port 0 asks the system for a free one, which is another one each time.
             if listener.listen.port() != 0 && !seen.insert(listener.listen) {
-                return Err(ConfigError::ListenTwice(listener.listen));
+                return Err(ConfigError::ListenTwice {
+                    listener: place,
+                    address: listener.listen,
+                });
             }
         }
         Ok(self)

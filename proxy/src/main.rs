@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use exhibit_proxy::config::ConfigError;
+use exhibit_proxy::config::LedgerConfig;
 use exhibit_proxy::start::tls_connect;
 use exhibit_proxy::{Config, Proxy, ProxyError};
+use exhibit_startup::configuration::{self, ConfigurationError, Step};
+use exhibit_startup::process;
 use serde::Deserialize;
-use tokio_util::sync::CancellationToken;
 
 /// Runs the proxies of Exhibit.
 #[derive(Parser)]
@@ -32,7 +33,7 @@ enum Command {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
-    proxy: Config,
+    proxy: Option<Config>,
     #[serde(rename = "ledger")]
     _ledger: Option<toml::Table>,
     #[serde(rename = "client")]
@@ -42,12 +43,8 @@ struct File {
 /// Why the daemon ends.
 #[derive(Debug, thiserror::Error)]
 enum DaemonError {
-    #[error("{path}: {reason}")]
-    File { path: PathBuf, reason: String },
     #[error(transparent)]
-    Config(#[from] ConfigError),
-    #[error("the [proxy] section has no `ledger`: a proxy of its own needs one to reach")]
-    NoLedger,
+    Config(#[from] ConfigurationError),
     #[error(transparent)]
     Proxy(#[from] ProxyError),
     #[error("signals cannot be watched: {0}")]
@@ -55,13 +52,7 @@ enum DaemonError {
 }
 
 fn main() -> ExitCode {
-    tracing_subscriber::fmt()
-        .with_env_filter(
-            tracing_subscriber::EnvFilter::try_from_default_env()
-                .unwrap_or_else(|_| "info,fjall=warn,lsm_tree=warn,tantivy=warn".into()),
-        )
-        .with_writer(std::io::stderr)
-        .init();
+    process::log();
     let Arguments {
         command: Command::Serve { config },
     } = Arguments::parse();
@@ -73,42 +64,34 @@ fn main() -> ExitCode {
     };
     tracing::error!("{error}");
     match error {
-        DaemonError::File { .. } | DaemonError::Config(_) | DaemonError::NoLedger => ExitCode::from(2),
+        DaemonError::Config(_) => ExitCode::from(2),
         DaemonError::Proxy(_) | DaemonError::Signal(_) => ExitCode::from(3),
     }
 }
 
+fn read(path: &Path) -> Result<(Config, LedgerConfig), ConfigurationError> {
+    let file = configuration::File::read(path)?;
+    let File { proxy, .. } = file.parse()?;
+    let section = proxy.ok_or_else(|| file.missing("proxy"))?;
+    let config = section.resolve(file.directory());
+    let config = config.map_err(|error| file.refuse(&error.place(), &error))?;
+    let wanted = "`ledger` is missing: a proxy of its own needs one to reach";
+    let ledger = config.ledger.clone();
+    let ledger = ledger.ok_or_else(|| file.refuse(&[Step::Key("proxy")], wanted))?;
+    Ok((config, ledger))
+}
+
 async fn run(path: &Path) -> Result<(), DaemonError> {
-    let refuse = |reason: String| DaemonError::File {
-        path: path.to_owned(),
-        reason,
-    };
-    let text = std::fs::read_to_string(path).map_err(|error| refuse(error.to_string()))?;
-    let file: File = toml::from_str(&text).map_err(|error| refuse(error.to_string()))?;
-    let config = file.proxy.resolve(path.parent().unwrap_or(Path::new(".")))?;
-    let connect = tls_connect(config.ledger.as_ref().ok_or(DaemonError::NoLedger)?)?;
+    let (config, ledger) = read(path)?;
+    let connect = tls_connect(&ledger)?;
     let proxy = Proxy::start(&config, connect).await?;
     let listeners = proxy.listen(&config).await?;
     for (target, address) in listeners.addresses() {
         tracing::info!(target_name = target, %address, "the proxy listens");
     }
-    let stop = CancellationToken::new();
-    let (mut interrupt, mut terminate) = signals().map_err(DaemonError::Signal)?;
-    let stopper = stop.clone();
-    tokio::spawn(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-        stopper.cancel();
-    });
+    let stop = process::stop_on_signal().map_err(DaemonError::Signal)?;
     listeners.run(stop).await;
     proxy.shutdown().await;
     tracing::info!("the proxy ended");
     Ok(())
-}
-
-fn signals() -> std::io::Result<(tokio::signal::unix::Signal, tokio::signal::unix::Signal)> {
-    use tokio::signal::unix::{SignalKind, signal};
-    Ok((signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?))
 }

@@ -37,14 +37,29 @@ pub enum ProxyError {
     #[error(transparent)]
     Secret(#[from] SecretError),
     /// The policy is refused.
-    #[error(transparent)]
-    Policy(#[from] PolicyError),
+    #[error("{}: {error}", path.display())]
+    Policy {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        error: PolicyError,
+    },
     /// The API keys are refused.
-    #[error(transparent)]
-    ApiKeys(#[from] exhibit_identity::IdentityError),
+    #[error("{}: {error}", path.display())]
+    ApiKeys {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        error: exhibit_identity::IdentityError,
+    },
     /// The trust anchors are refused.
-    #[error(transparent)]
-    Trust(#[from] TrustError),
+    #[error("{}: {error}", path.display())]
+    Trust {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        error: TrustError,
+    },
     /// A listener's target is not in the policy, or of another protocol.
     #[error("proxy.postgres names target `{0}`, which the policy does not define for the protocol postgres")]
     Target(String),
@@ -73,7 +88,10 @@ impl Proxy {
     /// [`ProxyError`].
     pub async fn start(config: &Config, connect: Arc<dyn Connect>) -> Result<Self, ProxyError> {
         let policy = read(&config.policy)?;
-        let snapshot = Snapshot::parse(&policy)?;
+        let snapshot = Snapshot::parse(&policy).map_err(|error| ProxyError::Policy {
+            path: config.policy.clone(),
+            error,
+        })?;
         for listener in &config.postgres {
             let known = |target: &exhibit_policy::snapshot::Target| {
                 target.name == listener.target && target.protocol == "postgres"
@@ -82,8 +100,14 @@ impl Proxy {
                 return Err(ProxyError::Target(listener.target.clone()));
             }
         }
-        let api_keys = ApiKeys::parse(&text(&config.api_keys)?)?;
-        let trust = TrustAnchors::parse(&text(&config.trust)?)?;
+        let api_keys = ApiKeys::parse(&text(&config.api_keys)?).map_err(|error| ProxyError::ApiKeys {
+            path: config.api_keys.clone(),
+            error,
+        })?;
+        let trust = TrustAnchors::parse(&text(&config.trust)?).map_err(|error| ProxyError::Trust {
+            path: config.trust.clone(),
+            error,
+        })?;
         let key = |name: &str| secret::read(&config.directory.join(name));
         let (event_key, digest_key, mask_key) = (key("proxy.key")?, key("digest.key")?, key("mask.key")?);
         let clock = Arc::new(SystemClock);

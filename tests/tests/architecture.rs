@@ -8,12 +8,20 @@ use cargo_metadata::{DependencyKind, Metadata, MetadataCommand, PackageId};
 /// Every arrow between our crates that may be; dependencies of tests count too.
 const ARROWS: &[(&str, &[&str])] = &[
     ("exhibit-schemas", &[]),
+    // How every program starts; the ledger and the proxies share it, and through it nothing of each other.
+    ("exhibit-startup", &[]),
     ("exhibit-policy", &["exhibit-schemas"]),
     ("exhibit-gate", &["exhibit-policy", "exhibit-schemas"]),
     ("exhibit-identity", &["exhibit-schemas"]),
     (
         "exhibit-postgres",
-        &["exhibit-gate", "exhibit-identity", "exhibit-policy", "exhibit-schemas"],
+        &[
+            "exhibit-gate",
+            "exhibit-identity",
+            "exhibit-policy",
+            "exhibit-schemas",
+            "exhibit-startup",
+        ],
     ),
     (
         "exhibit-proxy",
@@ -23,11 +31,12 @@ const ARROWS: &[(&str, &[&str])] = &[
             "exhibit-policy",
             "exhibit-postgres",
             "exhibit-schemas",
+            "exhibit-startup",
         ],
     ),
     // The index is inside the ledger: a crate of its own so that tantivy stays in one place.
     ("exhibit-search", &["exhibit-schemas"]),
-    ("exhibit-ledger", &["exhibit-schemas", "exhibit-search"]),
+    ("exhibit-ledger", &["exhibit-schemas", "exhibit-search", "exhibit-startup"]),
     ("exhibit-verify", &["exhibit-policy", "exhibit-schemas"]),
     // `exhibit up` runs proxy and ledger in one process; they still speak the wire protocol.
     (
@@ -39,6 +48,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "exhibit-policy",
             "exhibit-proxy",
             "exhibit-schemas",
+            "exhibit-startup",
         ],
     ),
     (

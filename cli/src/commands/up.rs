@@ -8,6 +8,7 @@ use std::sync::Arc;
 use exhibit_gate::link::connect::PipeConnect;
 use exhibit_ledger::{Ledger, api, follow, serve};
 use exhibit_proxy::Proxy;
+use exhibit_startup::process;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -23,13 +24,7 @@ const PIPE_BYTES: usize = 256 << 10;
 pub(crate) struct Arguments {}
 
 pub(crate) fn run(_arguments: &Arguments, config: &Config, output: &mut Output) -> Result<ExitCode, CliError> {
-    tracing_subscriber::fmt()
-        .with_env_filter(
-            tracing_subscriber::EnvFilter::try_from_default_env()
-                .unwrap_or_else(|_| "info,fjall=warn,lsm_tree=warn,tantivy=warn".into()),
-        )
-        .with_writer(std::io::stderr)
-        .init();
+    process::log();
     let runtime = tokio::runtime::Runtime::new().map_err(CliError::Runtime)?;
     runtime.block_on(serve_all(config, output))?;
     Ok(ExitCode::SUCCESS)
@@ -48,7 +43,7 @@ async fn serve_all(config: &Config, output: &mut Output) -> Result<(), CliError>
     output.line(&format!("ledger https://{}", of_ledger.listen))?;
 
     // The proxies stop first, so that what their sessions record last still finds the ledger.
-    let (stop_proxies, stop_ledger) = (CancellationToken::new(), CancellationToken::new());
+    let stop_ledger = CancellationToken::new();
     let serving = tokio::spawn(serve::serve(router.clone(), listener, acceptor, stop_ledger.clone()));
     let pipes = stop_ledger.clone();
     let connect = PipeConnect::new(move || {
@@ -64,15 +59,7 @@ async fn serve_all(config: &Config, output: &mut Output) -> Result<(), CliError>
     for (target, address) in listeners.addresses() {
         output.line(&format!("postgres {target} {address}"))?;
     }
-    let (mut interrupt, mut terminate) = signals().map_err(CliError::Runtime)?;
-    let stopper = stop_proxies.clone();
-    tokio::spawn(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-        stopper.cancel();
-    });
+    let stop_proxies = process::stop_on_signal().map_err(CliError::Runtime)?;
     output.line("ready")?;
     listeners.run(stop_proxies).await;
     proxy.shutdown().await;
@@ -83,9 +70,4 @@ async fn serve_all(config: &Config, output: &mut Output) -> Result<(), CliError>
     serving.await.map_err(|error| broken(&error))?;
     output.note("ended");
     Ok(())
-}
-
-fn signals() -> std::io::Result<(tokio::signal::unix::Signal, tokio::signal::unix::Signal)> {
-    use tokio::signal::unix::{SignalKind, signal};
-    Ok((signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?))
 }
