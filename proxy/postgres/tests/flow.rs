@@ -9,6 +9,8 @@
     reason = "a test may stop, and writes its own files, which need not last"
 )]
 
+#[path = "flow/ahead.rs"]
+mod ahead;
 #[path = "flow/between.rs"]
 mod between;
 #[path = "flow/choices.rs"]

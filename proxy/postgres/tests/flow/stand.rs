@@ -20,7 +20,7 @@ use exhibit_schemas::event::{Body, Timestamp};
 use exhibit_schemas::merkle::Index;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::server::Server;
@@ -69,6 +69,10 @@ pub(crate) const SCHEMA: &str = "CREATE TABLE patients (id int PRIMARY KEY, name
 pub(crate) struct Memory {
     bodies: Mutex<Vec<Body>>,
     pub(crate) broken: AtomicBool,
+    /// Whether receipts are held back.
+    held: watch::Sender<bool>,
+    /// How many events were handed over.
+    handed: watch::Sender<usize>,
     decisions: broadcast::Sender<Arc<VerifiedDecision>>,
 }
 
@@ -89,7 +93,12 @@ impl Recorder for Memory {
             })
             .collect();
         bodies.extend(drafts.into_iter().map(|draft| draft.body));
-        Ok(Box::pin(async move { Ok(receipts) }))
+        self.handed.send_replace(bodies.len());
+        let mut held = self.held.subscribe();
+        Ok(Box::pin(async move {
+            held.wait_for(|held| !held).await.unwrap();
+            Ok(receipts)
+        }))
     }
 
     fn decisions(&self) -> broadcast::Receiver<Arc<VerifiedDecision>> {
@@ -98,6 +107,23 @@ impl Recorder for Memory {
 }
 
 impl Memory {
+    /// Holds receipts back from now on; gives how many events were handed over so far.
+    pub(crate) fn hold(&self) -> usize {
+        self.held.send_replace(true);
+        self.bodies.lock().unwrap().len()
+    }
+
+    /// Gives receipts again.
+    pub(crate) fn go_on(&self) {
+        self.held.send_replace(false);
+    }
+
+    /// Waits until that many events were handed over.
+    pub(crate) async fn handed_over(&self, events: usize) {
+        let mut handed = self.handed.subscribe();
+        handed.wait_for(|handed| *handed >= events).await.unwrap();
+    }
+
     pub(crate) fn statements(&self) -> Vec<(String, String)> {
         let bodies = self.bodies.lock().unwrap();
         let command = |body: &Body| match body {
@@ -165,6 +191,8 @@ impl Stand {
         let memory = Arc::new(Memory {
             bodies: Mutex::default(),
             broken: AtomicBool::new(false),
+            held: watch::channel(false).0,
+            handed: watch::channel(0).0,
             decisions: broadcast::channel(16).0,
         });
         let snapshot = Snapshot::parse(policy.as_bytes()).unwrap();
