@@ -2,18 +2,16 @@
 //!
 //! Not here: what the answers mean; each command reads its own.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use exhibit_startup::pem::{self, PemError};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Bytes;
 use hyper::client::conn::http1::SendRequest;
 use hyper::{Method, Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
-use rustls::RootCertStore;
-use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls_pki_types::ServerName;
 use tokio::net::TcpStream;
 
 use crate::config;
@@ -31,13 +29,11 @@ pub(crate) enum ClientError {
     #[error("`{0}` is not an address of a ledger: `https://HOST:PORT` is wanted")]
     Address(String),
     /// A certificate or key is refused.
-    #[error("{path}: {reason}")]
-    Credential {
-        /// The file.
-        path: String,
-        /// What is wrong.
-        reason: String,
-    },
+    #[error(transparent)]
+    Credential(#[from] PemError),
+    /// TLS cannot be set up.
+    #[error("TLS: {0}")]
+    Rustls(rustls::Error),
     /// Nobody answers there.
     #[error("the ledger at {address} cannot be reached: {error}")]
     Connect {
@@ -241,31 +237,14 @@ fn accept(path: &str, answer: Answer) -> Result<Bytes, ClientError> {
 
 /// TLS 1.3 towards a ledger of this authority, with the client's certificate.
 fn tls(config: &config::Client) -> Result<tokio_rustls::TlsConnector, ClientError> {
-    let refuse = |path: &Path, reason: &dyn std::fmt::Display| ClientError::Credential {
-        path: path.display().to_string(),
-        reason: reason.to_string(),
-    };
-    let read = |path: &Path| -> Result<Vec<CertificateDer<'static>>, ClientError> {
-        let certificates = CertificateDer::pem_file_iter(path).map_err(|error| refuse(path, &error))?;
-        let certificates: Vec<_> = certificates
-            .collect::<Result<_, _>>()
-            .map_err(|error| refuse(path, &error))?;
-        if certificates.is_empty() {
-            return Err(refuse(path, &"it holds no certificate"));
-        }
-        Ok(certificates)
-    };
-    let mut roots = RootCertStore::empty();
-    for certificate in read(&config.ca)? {
-        roots.add(certificate).map_err(|error| refuse(&config.ca, &error))?;
-    }
-    let key = PrivateKeyDer::from_pem_file(&config.key).map_err(|error| refuse(&config.key, &error))?;
+    let roots = pem::authorities(&config.ca)?;
+    let pem::Identity { chain, key } = pem::identity(&config.certificate, &config.key)?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let tls = rustls::ClientConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])
-        .map_err(|error| refuse(&config.ca, &error))?
+        .map_err(ClientError::Rustls)?
         .with_root_certificates(roots)
-        .with_client_auth_cert(read(&config.certificate)?, key)
-        .map_err(|error| refuse(&config.certificate, &error))?;
+        .with_client_auth_cert(chain, key)
+        .map_err(ClientError::Rustls)?;
     Ok(Arc::new(tls).into())
 }

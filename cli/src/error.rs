@@ -100,6 +100,7 @@ impl CliError {
             | Self::Reading { .. }
             | Self::File(FileError::Io { .. } | FileError::Mode { .. } | FileError::Form { .. })
             | Self::Unknown { .. }
+            | Self::Client(ClientError::Credential(_))
             | Self::Unasked => ExitCode::from(2),
             Self::Declined => ExitCode::from(1),
             _ => ExitCode::from(3),

@@ -6,12 +6,10 @@
 use std::sync::Arc;
 
 use axum::Router;
+use exhibit_startup::pem;
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
-use rustls::RootCertStore;
 use rustls::server::WebPkiClientVerifier;
-use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -85,28 +83,17 @@ where
 }
 
 fn server_config(tls: &Tls) -> Result<rustls::ServerConfig, LedgerError> {
-    let refuse = |path: &std::path::Path, error: &dyn std::fmt::Display| {
-        LedgerError::Tls(format!("{}: {error}", path.display()))
-    };
-    let certificates = |path: &std::path::Path| -> Result<Vec<CertificateDer<'static>>, LedgerError> {
-        let read = CertificateDer::pem_file_iter(path).map_err(|error| refuse(path, &error))?;
-        read.collect::<Result<_, _>>().map_err(|error| refuse(path, &error))
-    };
-    let mut authorities = RootCertStore::empty();
-    for certificate in certificates(&tls.client_ca)? {
-        authorities
-            .add(certificate)
-            .map_err(|error| refuse(&tls.client_ca, &error))?;
-    }
+    let refuse = |error: &dyn std::fmt::Display| LedgerError::Tls(error.to_string());
+    let authorities = pem::authorities(&tls.client_ca).map_err(|error| refuse(&error))?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(authorities), provider.clone())
         .build()
-        .map_err(|error| refuse(&tls.client_ca, &error))?;
-    let key = PrivateKeyDer::from_pem_file(&tls.key).map_err(|error| refuse(&tls.key, &error))?;
+        .map_err(|error| refuse(&error))?;
+    let pem::Identity { chain, key } = pem::identity(&tls.certificate, &tls.key).map_err(|error| refuse(&error))?;
     rustls::ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(&[&rustls::version::TLS13])
-        .map_err(|error| LedgerError::Tls(error.to_string()))?
+        .map_err(|error| refuse(&error))?
         .with_client_cert_verifier(verifier)
-        .with_single_cert(certificates(&tls.certificate)?, key)
-        .map_err(|error| refuse(&tls.certificate, &error))
+        .with_single_cert(chain, key)
+        .map_err(|error| refuse(&error))
 }

@@ -47,3 +47,44 @@ fn a_configuration_that_is_refused_is_named_with_its_line() {
     check("[ledger]", "[client]", "exhibit.toml has no [ledger] section");
     assert!(!directory.path().join("ledger").exists());
 }
+
+#[test]
+fn a_tls_file_that_holds_nothing_is_named_before_anything_is_opened() {
+    let made = || rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let (own, other) = (made(), made());
+    let (certificate, key) = (own.cert.pem(), own.signing_key.serialize_pem());
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        #[expect(clippy::disallowed_methods, reason = "a test's own file")]
+        std::fs::write(directory.path().join(name), text).unwrap();
+    };
+    let check = |name: &str, text: &str, wanted: &str| {
+        for (good, content) in [
+            ("ledger.pem", &certificate),
+            ("ledger.key", &key),
+            ("ca.pem", &certificate),
+        ] {
+            write(good, content);
+        }
+        write(name, text);
+        let (code, said) = serve(directory.path(), CONFIG);
+        assert_eq!(code, Some(3), "{said}");
+        assert!(said.contains(&format!("{name} {wanted}")), "{said}");
+    };
+    check("ca.pem", "", "is empty; it should hold a certificate");
+    check("ca.pem", "no PEM at all", "holds no certificate");
+    check("ca.pem", &key, "holds no certificate in PEM form, but a private key");
+    check("ledger.pem", "\n", "is empty; it should hold a certificate");
+    check(
+        "ledger.key",
+        &certificate,
+        "holds no private key in PEM form, but a certificate",
+    );
+    let other = other.signing_key.serialize_pem();
+    check(
+        "ledger.key",
+        &other,
+        "is not the key of the first certificate in ledger.pem",
+    );
+    assert!(!directory.path().join("ledger").exists());
+}

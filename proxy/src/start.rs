@@ -14,8 +14,8 @@ use exhibit_policy::mask::MaskKey;
 use exhibit_policy::snapshot::{PolicyError, Snapshot};
 use exhibit_schemas::bundle::{TrustAnchors, TrustError};
 use exhibit_schemas::key::SecretKey;
-use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use exhibit_startup::pem;
+use rustls_pki_types::ServerName;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -193,8 +193,7 @@ impl Listeners {
 /// # Errors
 /// [`ProxyError::Ledger`].
 pub fn tls_connect(config: &LedgerConfig) -> Result<Arc<dyn Connect>, ProxyError> {
-    let refuse =
-        |path: &Path, error: &dyn std::fmt::Display| ProxyError::Ledger(format!("{}: {error}", path.display()));
+    let refuse = |error: &dyn std::fmt::Display| ProxyError::Ledger(error.to_string());
     let authority = config
         .url
         .strip_prefix("https://")
@@ -203,22 +202,16 @@ pub fn tls_connect(config: &LedgerConfig) -> Result<Arc<dyn Connect>, ProxyError
     let authority = authority.ok_or_else(address)?;
     let (host, _port) = authority.rsplit_once(':').ok_or_else(address)?;
     let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned()).map_err(|_| address())?;
-    let certificates = |path: &Path| -> Result<Vec<_>, ProxyError> {
-        let read = CertificateDer::pem_file_iter(path).map_err(|error| refuse(path, &error))?;
-        read.collect::<Result<_, _>>().map_err(|error| refuse(path, &error))
-    };
-    let mut roots = rustls::RootCertStore::empty();
-    for certificate in certificates(&config.ca)? {
-        roots.add(certificate).map_err(|error| refuse(&config.ca, &error))?;
-    }
-    let key = PrivateKeyDer::from_pem_file(&config.key).map_err(|error| refuse(&config.key, &error))?;
+    let roots = pem::authorities(&config.ca).map_err(|error| refuse(&error))?;
+    let identity = pem::identity(&config.certificate, &config.key);
+    let pem::Identity { chain, key } = identity.map_err(|error| refuse(&error))?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let tls = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|error| ProxyError::Ledger(error.to_string()))?
+        .map_err(|error| refuse(&error))?
         .with_root_certificates(roots)
-        .with_client_auth_cert(certificates(&config.certificate)?, key)
-        .map_err(|error| refuse(&config.certificate, &error))?;
+        .with_client_auth_cert(chain, key)
+        .map_err(|error| refuse(&error))?;
     Ok(Arc::new(TlsConnect::new(authority.to_owned(), name, Arc::new(tls))))
 }
 

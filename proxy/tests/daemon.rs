@@ -65,3 +65,12 @@ fn a_configuration_that_is_refused_is_named_with_its_line() {
     assert_eq!(code, Some(2));
     assert!(said.contains("exhibit.toml has no [proxy] section"), "{said}");
 }
+
+#[test]
+fn a_tls_file_towards_the_ledger_that_holds_nothing_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    write(&directory.path().join("ca.pem"), "");
+    let (code, said) = serve(directory.path(), CONFIG);
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains("proxy.ledger: ca.pem is empty"), "{said}");
+}

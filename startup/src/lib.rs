@@ -1,4 +1,4 @@
-//! What every program of Exhibit does when it starts: it reads `exhibit.toml` ([`configuration`]),
+//! What every program of Exhibit does when it starts: it reads `exhibit.toml` ([`configuration`]) and PEM files ([`pem`]),
 //! opens its log, and learns when to stop ([`process`]).
 //!
 //! Whatever it refuses, it names the file and what is wrong in it. It knows no section: each crate owns the types of its
@@ -7,4 +7,5 @@
 //! Not here: secrets, certificates' meaning, and anything that goes on after the start.
 
 pub mod configuration;
+pub mod pem;
 pub mod process;

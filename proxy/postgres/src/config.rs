@@ -14,6 +14,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
+use exhibit_startup::pem::PemError;
 use serde::Deserialize;
 
 /// A listener and its server. Paths are relative to the file of the configuration.
@@ -121,6 +122,14 @@ pub enum ConfigError {
         path: PathBuf,
         /// Why.
         error: std::io::Error,
+    },
+    /// A file of certificates or keys that is refused.
+    #[error("target `{target}`: {error}")]
+    Pem {
+        /// The target.
+        target: String,
+        /// Why.
+        error: PemError,
     },
     /// Certificates or keys that cannot be used.
     #[error("target `{target}`: {} does not hold what TLS needs: {reason}", path.display())]

@@ -3,11 +3,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use exhibit_startup::pem::{self, PemError};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::{CertificateError, DigitallySignedStruct, RootCertStore, SignatureScheme};
-use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::{CertificateError, DigitallySignedStruct, SignatureScheme};
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
 use crate::config::{Config, ConfigError, ServerTls};
 
@@ -17,8 +17,8 @@ pub(crate) const ALPN: &[u8] = b"postgresql";
 
 /// What agents see.
 pub(crate) fn acceptor(config: &Config) -> Result<tokio_rustls::TlsAcceptor, ConfigError> {
-    let chain = certificates(config, &config.tls.certificate)?;
-    let key = PrivateKeyDer::from_pem_file(&config.tls.key).map_err(|error| broken(config, &config.tls.key, &error))?;
+    let identity = pem::identity(&config.tls.certificate, &config.tls.key);
+    let pem::Identity { chain, key } = identity.map_err(|error| refused(config, error))?;
     let mut server = rustls::ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
@@ -32,10 +32,7 @@ pub(crate) fn connector(config: &Config) -> Result<Option<tokio_rustls::TlsConne
     let (Some(path), true) = (&config.server.ca, config.server.tls != ServerTls::Off) else {
         return Ok(None);
     };
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates(config, path)? {
-        roots.add(certificate).map_err(|error| broken(config, path, &error))?;
-    }
+    let roots = pem::authorities(path).map_err(|error| refused(config, error))?;
     let inner = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider())
         .build()
         .map_err(|error| broken(config, path, &error))?;
@@ -57,9 +54,11 @@ fn provider() -> Arc<rustls::crypto::CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 
-fn certificates(config: &Config, path: &Path) -> Result<Vec<CertificateDer<'static>>, ConfigError> {
-    let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect);
-    read.map_err(|error| broken(config, path, &error))
+fn refused(config: &Config, error: PemError) -> ConfigError {
+    ConfigError::Pem {
+        target: config.target.clone(),
+        error,
+    }
 }
 
 fn broken(config: &Config, path: &Path, error: &dyn std::fmt::Display) -> ConfigError {
@@ -158,4 +157,64 @@ fn der(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     };
     let (contents, after) = rest.split_at_checked(length)?;
     Some((*tag, contents, after))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::{acceptor, connector};
+    use crate::config::{ChannelBinding, Config, Server, ServerTls, Tls};
+
+    #[test]
+    fn a_file_that_holds_nothing_is_named_with_its_target() {
+        let directory = tempfile::tempdir().unwrap();
+        let place = |name: &str| directory.path().join(name);
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let write = |name: &str, text: &str| {
+            #[expect(clippy::disallowed_methods, reason = "a test's own file")]
+            std::fs::write(place(name), text).unwrap();
+        };
+        let (certificate, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+        let config = Config {
+            target: "clinic".into(),
+            listen: ([127, 0, 0, 1], 0).into(),
+            tls: Tls {
+                certificate: place("proxy.pem"),
+                key: place("proxy.key"),
+            },
+            server: Server {
+                host: "localhost".into(),
+                port: 5432,
+                database: None,
+                user: "exhibit".into(),
+                password_file: "p".into(),
+                tls: ServerTls::VerifyFull,
+                ca: Some(place("pg-ca.pem")),
+                channel_binding: ChannelBinding::Prefer,
+            },
+        };
+        let check = |name: &str, text: &str, wanted: &str| {
+            for (good, content) in [
+                ("proxy.pem", &certificate),
+                ("proxy.key", &key),
+                ("pg-ca.pem", &certificate),
+            ] {
+                write(good, content);
+            }
+            assert!(acceptor(&config).is_ok() && connector(&config).is_ok());
+            write(name, text);
+            let error = acceptor(&config)
+                .err()
+                .or(connector(&config).err())
+                .unwrap()
+                .to_string();
+            let file = |path: &Path| format!("target `clinic`: {} {wanted}", path.display());
+            assert_eq!(error, file(&place(name)));
+        };
+        check("proxy.pem", "", "is empty; it should hold a certificate");
+        check("proxy.key", "no PEM", "holds no private key in PEM form");
+        check("pg-ca.pem", "", "is empty; it should hold a certificate");
+        check("pg-ca.pem", &key, "holds no certificate in PEM form, but a private key");
+    }
 }
