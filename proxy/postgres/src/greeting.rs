@@ -23,6 +23,9 @@ use crate::upstream::{HELD, Upstream, UpstreamError};
 /// (`08P01`).
 const TOO_OLD: [&str; 2] = ["0A000", "08P01"];
 
+/// Settings that a server reports at first at the most; PostgreSQL 18 reports fifteen.
+const SETTINGS_MAX: usize = 256;
+
 /// What there is to bind the proof to.
 pub(crate) enum Channel {
     /// No TLS.
@@ -114,7 +117,9 @@ impl Greeting {
         let mut key = None;
         loop {
             match self.greeting().await? {
-                Backend::ParameterStatus { name, value } => settings.push((name, value)),
+                Backend::ParameterStatus { name, value } if settings.len() < SETTINGS_MAX => {
+                    settings.push((name, value));
+                }
                 Backend::KeyData(process, secret) => {
                     let lengths = if self.minor >= MINOR_LONG_SECRETS {
                         SHORT_SECRET_BYTES..=SECRET_BYTES_MAX

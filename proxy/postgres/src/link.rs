@@ -20,7 +20,7 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 pub(crate) type Connection = Box<dyn Stream>;
 
 /// Silence after which the other side's machine is asked whether it is there, how often it is asked again, and how many
-/// times: one that vanished is missed after two minutes.
+/// times: a server that vanished is missed after two minutes. For agents the listener sets a limit in place of the count.
 const KEEPALIVE: (Duration, Duration, u32) = (Duration::from_mins(1), Duration::from_secs(10), 6);
 
 /// Makes a socket ready for messages: they go out at once, and a machine that vanished without a word is noticed.

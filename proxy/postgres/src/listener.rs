@@ -9,7 +9,7 @@ use exhibit_schemas::event::access::Principal;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use zeroize::Zeroizing;
@@ -207,7 +207,7 @@ impl Shared {
             Err(error) => return farewell(Agent::new(writer), &error.into()).await,
         };
         let begun = self.begin(&mut writer, arrived.minor, &arrived.database, &arrived.choices);
-        let begun = begun.await;
+        let begun = timeout_at(last, begun).await.unwrap_or(Err(SessionError::Limit));
         let agent = Agent::new(writer);
         let (upstream, catalog, registered) = match begun {
             Ok(begun) => begun,

@@ -69,6 +69,29 @@ async fn what_stands_before_tls_is_not_inside_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn gssapi_is_refused_once_and_tls_may_follow() {
+    let stand = Stand::start().await;
+    let gss = encode::untagged(&80_877_104_i32.to_be_bytes());
+    let mut socket = stand.plain().await;
+    socket.write_all(&gss).await.unwrap();
+    assert_eq!(socket.read_u8().await.unwrap(), b'N');
+    socket.write_all(&ssl_request()).await.unwrap();
+    assert_eq!(socket.read_u8().await.unwrap(), b'S');
+    let mut stream = stand.encrypt(socket, &[PROTOCOL]).await.unwrap();
+    enter(&mut stream, 0, &[]).await;
+    for after in [gss.clone(), startup(0, &[("user", "ci")])] {
+        let mut socket = stand.plain().await;
+        socket.write_all(&[gss.clone(), after].concat()).await.unwrap();
+        assert_eq!(socket.read_u8().await.unwrap(), b'N');
+        assert_eq!(sqlstate(&read_rest(&mut socket).await).as_deref(), Some("28000"));
+    }
+    let mut stream = stand.raw().await;
+    stream.write_all(&gss).await.unwrap();
+    stream.flush().await.unwrap();
+    assert_eq!(sqlstate(&read_rest(&mut stream).await).as_deref(), Some("0A000"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn versions_are_negotiated_as_the_server_does() {
     let stand = Stand::start().await;
     let check = async |minor: u16, parameters: &[(&str, &str)], wanted: Option<&[u8]>, secret: usize| {
