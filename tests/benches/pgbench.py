@@ -12,6 +12,7 @@ transaction. Rates of one shared machine mean little; the ratios are of rounds t
 """
 
 import argparse
+import contextlib
 import json
 import os
 import pathlib
@@ -124,7 +125,7 @@ def bouncer(direct, place):
         f"auth_file = {users}\npool_mode = session\nmax_client_conn = 500\ndefault_pool_size = 100\n"
         f"client_tls_sslmode = require\nclient_tls_cert_file = {certificate}\nclient_tls_key_file = {key}\n"
         f"server_tls_sslmode = {'require' if query.get('sslmode', 'prefer') != 'disable' else 'disable'}\n"
-        "ignore_startup_parameters = extra_float_digits\nmax_prepared_statements = 200\n"
+        "ignore_startup_parameters = extra_float_digits\n"
         "log_connections = 0\nlog_disconnections = 0\n"
     )
     for path in (certificate, key, users, configuration):
@@ -137,6 +138,7 @@ def bouncer(direct, place):
         if subprocess.run(["psql", through, "-c", "select 1"], capture_output=True).returncode == 0:
             return process, through
         time.sleep(0.1)
+    process.terminate()
     raise SystemExit("pgbouncer did not start")
 
 
@@ -184,34 +186,36 @@ def main():
         policy, sql = place / "policy.toml", place / "bench.sql"
         policy.write_text(POLICY)
         sql.write_text("")
-        full = Stack(options.stack, "full", policy, sql)
-        null = Stack(options.stack, "null", policy, sql) if "null" in peers else None
-        # pgbouncer and direct speak to the server of `full`, so that only `null` has a server of its own.
-        direct = full.described["postgres"]["direct"]
-        urls, pids, others = {"direct": direct, "full": full.described["postgres"]["proxy"]}, {"direct": []}, []
-        pids["full"] = full.pids()
-        if null:
-            urls["null"] = null.described["postgres"]["proxy"]
-            pids["null"] = null.pids()
-        if "pgbouncer" in peers:
-            process, urls["pgbouncer"] = bouncer(direct, place)
-            others.append(process)
-            pids["pgbouncer"] = [process.pid]
-        try:
-            for stack in filter(None, (full, null)):
+        with contextlib.ExitStack() as running:
+            full = Stack(options.stack, "full", policy, sql)
+            running.callback(full.stop)
+            stacks = [full]
+            # pgbouncer and direct speak to the server of `full`, so that only `null` has a server of its own.
+            direct = full.described["postgres"]["direct"]
+            urls, pids = {"direct": direct, "full": full.described["postgres"]["proxy"]}, {"direct": []}
+            pids["full"] = full.pids()
+            if "null" in peers:
+                null = Stack(options.stack, "null", policy, sql)
+                running.callback(null.stop)
+                stacks.append(null)
+                urls["null"] = null.described["postgres"]["proxy"]
+                pids["null"] = null.pids()
+            if "pgbouncer" in peers:
+                process, urls["pgbouncer"] = bouncer(direct, place)
+                running.callback(process.terminate)
+                pids["pgbouncer"] = [process.pid]
+            for stack in stacks:
                 subprocess.run(
                     ["pgbench", "-i", "-q", "-s", str(options.scale), stack.described["postgres"]["direct"]],
                     check=True, capture_output=True,
                 )
+                # The proxy comes to the server as a role of its own.
+                grant = ["psql", stack.described["postgres"]["direct"], "-c", "GRANT ALL ON ALL TABLES IN SCHEMA public TO PUBLIC"]
+                subprocess.run(grant, check=True, capture_output=True)
             for script in options.scripts.split(","):
                 for mode in options.modes.split(","):
                     for clients in map(int, options.clients.split(",")):
                         results += compare(urls, pids, peers, script, mode, clients, options)
-        finally:
-            for process in others:
-                process.terminate()
-            for stack in filter(None, (full, null)):
-                stack.stop()
     if options.json:
         pathlib.Path(options.json).write_text(json.dumps(results, indent=1) + "\n")
 
