@@ -83,6 +83,8 @@ pub(super) struct Driver {
     base: Option<Chain>,
     /// Root at `size`, where it was seen in this run.
     head: Option<(u64, Digest)>,
+    /// The checkpoint that was verified last.
+    verified: Option<Checkpoint>,
     flights: VecDeque<Flight>,
     lost_since: Option<Instant>,
     receipts: u32,
@@ -113,6 +115,7 @@ impl Driver {
             base: acknowledged.map(|acknowledged| acknowledged.chain),
             acknowledged,
             head: None,
+            verified: None,
             flights: VecDeque::new(),
             lost_since: Some(Instant::now()),
             receipts: 0,
@@ -345,11 +348,10 @@ impl Driver {
         // The entries are `first`.., `count` events and their seal; the checkpoint must cover the seal.
         let end = receipt.first.saturating_add(payload.count).saturating_add(1);
         let next = flight.sealed.next();
-        let size = self.checkpoint(&receipt.checkpoint)?.0;
+        let size = self.take_head(&receipt.checkpoint)?;
         if size < end {
             return distrust("it acknowledged a batch that its checkpoint does not cover");
         }
-        self.take_head(&receipt.checkpoint)?;
         let size = self.head.map_or(size, |(size, _)| size);
         self.acknowledged = Some(Acknowledged { chain: next, size });
         self.base = Some(next);
@@ -366,15 +368,23 @@ impl Driver {
         Ok(())
     }
 
-    fn checkpoint(&self, note: &str) -> Result<(u64, Digest), Break> {
-        let checkpoint = Checkpoint::verify(note, &self.trust.log)
-            .map_err(|error| Break::Distrusted(format!("its checkpoint is refused: {error}")))?;
-        Ok((checkpoint.size().0, checkpoint.root()))
+    /// Size and root of a checkpoint, verified; the batches of one commit come with the same one.
+    fn checkpoint(&mut self, note: &str) -> Result<(u64, Digest), Break> {
+        match &self.verified {
+            Some(known) if known.note() == note => {}
+            _ => {
+                let checkpoint = Checkpoint::verify(note, &self.trust.log)
+                    .map_err(|error| Break::Distrusted(format!("its checkpoint is refused: {error}")))?;
+                self.verified = Some(checkpoint);
+            }
+        }
+        let known = self.verified.as_ref().expect("it was just put there");
+        Ok((known.size().0, known.root()))
     }
 
     /// Checks a checkpoint against the greatest one seen: sizes never shrink, and one size has one root. A receipt that
-    /// is sent again carries its own, older checkpoint; the greatest one seen stays.
-    fn take_head(&mut self, note: &str) -> Result<(), Break> {
+    /// is sent again carries its own, older checkpoint; the greatest one seen stays. Gives its size.
+    fn take_head(&mut self, note: &str) -> Result<u64, Break> {
         let (size, root) = self.checkpoint(note)?;
         let least = self.acknowledged.map_or(0, |acknowledged| acknowledged.size);
         match self.head {
@@ -382,10 +392,10 @@ impl Driver {
                 Err(Break::Distrusted("it signed two roots for one size".to_owned()))
             }
             _ if size < least => Err(Break::Distrusted("its log has shrunk".to_owned())),
-            Some((known, _)) if size < known => Ok(()),
+            Some((known, _)) if size < known => Ok(size),
             _ => {
                 self.head = Some((size, root));
-                Ok(())
+                Ok(size)
             }
         }
     }
