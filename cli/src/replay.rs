@@ -134,7 +134,7 @@ fn describe(entry: &Entry, rows: usize) -> Vec<String> {
                 "asks {} of {} until {}",
                 requirement.people,
                 requirement.groups.join(", "),
-                moment(expires.0)
+                expires
             ));
         }
         Body::ApprovalDecided(ApprovalDecided { verdict, reason, .. }) => {
@@ -292,7 +292,7 @@ fn opening(lines: &mut Lines, entry: &Entry, opened: &SessionOpened) {
         "from {} over {}; client {client}",
         opened.peer, opened.transport
     ));
-    lines.add(&format!("at {}", moment(entry.event.time.0)));
+    lines.add(&format!("at {}", entry.event.time));
 }
 
 fn describe_command(lines: &mut Lines, entry: &Entry, command: &Command) {
@@ -412,35 +412,6 @@ fn short(text: &str) -> String {
         return line.chars().take(CELL_CHARACTERS - 1).chain(['…']).collect();
     }
     line
-}
-
-/// `2026-11-24T09:30:01.000001Z` (RFC 3339, UTC) of unix microseconds.
-pub(crate) fn moment(time: u64) -> String {
-    let (seconds, microseconds) = (time / 1_000_000, time % 1_000_000);
-    let (mut days, second) = (seconds / 86_400, seconds % 86_400);
-    // Eras of 400 years have 146,097 days; what is left is walked year by year and month by month.
-    let mut year = 1970 + days / 146_097 * 400;
-    days %= 146_097;
-    let leap = |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
-    while days >= 365 + u64::from(leap(year)) {
-        days -= 365 + u64::from(leap(year));
-        year += 1;
-    }
-    let february = 28 + u64::from(leap(year));
-    let mut month = 1;
-    for length in [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] {
-        if days < length {
-            break;
-        }
-        days -= length;
-        month += 1;
-    }
-    let (hour, minute) = (second / 3_600, second / 60 % 60);
-    format!(
-        "{year:04}-{month:02}-{:02}T{hour:02}:{minute:02}:{:02}.{microseconds:06}Z",
-        days + 1,
-        second % 60
-    )
 }
 
 #[cfg(test)]

@@ -14,6 +14,8 @@ pub mod access;
 pub mod approval;
 pub mod trust;
 
+mod time;
+
 use serde::de::Error as _;
 use serde::ser::SerializeMap as _;
 

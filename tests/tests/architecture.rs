@@ -36,7 +36,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     // The index is inside the ledger: a crate of its own so that tantivy stays in one place.
     ("exhibit-search", &["exhibit-schemas"]),
-    ("exhibit-ledger", &["exhibit-schemas", "exhibit-search", "exhibit-startup"]),
+    (
+        "exhibit-ledger",
+        &["exhibit-schemas", "exhibit-search", "exhibit-startup"],
+    ),
     ("exhibit-verify", &["exhibit-policy", "exhibit-schemas"]),
     // `exhibit up` runs proxy and ledger in one process; they still speak the wire protocol.
     (

@@ -14,7 +14,6 @@ use crate::approval::Approvals;
 use crate::batch::{Batches, Placed};
 use crate::policy::Policies;
 use crate::response::Response;
-use crate::time::rfc3339;
 
 /// Lines of one table at the most; the rest is counted and the report says so.
 pub const LINES_MAX: usize = 200_000;
@@ -212,7 +211,7 @@ impl Evidence {
             session: id.to_string(),
             opened: placed.index,
             closed: None,
-            time: rfc3339(placed.event.time),
+            time: placed.event.time.to_string(),
             target: body.target.clone(),
             protocol: body.protocol.clone(),
             method: body.principal.method.clone(),
@@ -255,7 +254,7 @@ impl Evidence {
         self.commands.push(CommandLine {
             session: id.to_string(),
             command: placed.index,
-            time: rfc3339(placed.event.time),
+            time: placed.event.time.to_string(),
             statement: body.statement.clone(),
             accesses: body.facts.accesses.iter().map(access).collect(),
             effect: body.decision.effect.to_string(),
@@ -324,7 +323,7 @@ impl Evidence {
         for (_, decision) in approvals.decisions() {
             let line = DecisionLine {
                 decision: decision.index,
-                time: rfc3339(decision.time),
+                time: decision.time.to_string(),
                 person: decision.signer.name.clone(),
                 groups: decision.signer.groups.clone(),
                 verdict: decision.body.verdict.to_string(),
@@ -343,7 +342,7 @@ impl Evidence {
                 statement: asked.body.statement.clone(),
                 approval: asked.body.requirement.name.clone(),
                 people: asked.body.requirement.people,
-                expires: rfc3339(asked.body.expires),
+                expires: asked.body.expires.to_string(),
                 decisions: decisions.remove(leaf).unwrap_or_default(),
             });
         }

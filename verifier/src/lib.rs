@@ -26,7 +26,6 @@ mod files;
 mod policy;
 mod response;
 mod session;
-mod time;
 mod tree;
 
 pub use archive::Archive;

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
+use exhibit_schemas::event::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::connect;
@@ -10,7 +11,6 @@ use crate::client::Client;
 use crate::config::Config;
 use crate::error::CliError;
 use crate::output::{Output, printable};
-use crate::replay::moment;
 
 /// Hits that the ledger gives in one answer at the most.
 const PAGE_HITS: usize = 1_000;
@@ -124,7 +124,7 @@ fn line(hit: &Hit) -> String {
     let outcome = hit.outcome.as_deref().or(hit.decision.as_deref()).unwrap_or("");
     let words = [
         hit.index.to_string(),
-        moment(hit.time),
+        Timestamp(hit.time).to_string(),
         hit.kind.clone(),
         hit.agent.clone().unwrap_or_default(),
         hit.target.clone().unwrap_or_default(),

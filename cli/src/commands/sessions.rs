@@ -2,12 +2,13 @@
 
 use std::process::ExitCode;
 
+use exhibit_schemas::event::Timestamp;
+
 use super::connect;
 use super::search::{json, search};
 use crate::config::Config;
 use crate::error::CliError;
 use crate::output::{Output, printable};
-use crate::replay::moment;
 
 /// List sessions, newest first
 ///
@@ -38,7 +39,7 @@ pub(crate) async fn run(arguments: &Arguments, config: &Config, output: &mut Out
         let text = format!(
             "{}  {}  {}  {}",
             hit.session.as_deref().unwrap_or("-"),
-            moment(hit.time),
+            Timestamp(hit.time),
             hit.agent.as_deref().unwrap_or("-"),
             hit.target.as_deref().unwrap_or("-"),
         );

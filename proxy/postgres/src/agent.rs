@@ -45,10 +45,10 @@ impl Agent {
     /// Tells that people are asked. All of it stands in the event of the question, which is durable.
     pub(crate) async fn waiting(&mut self, asked: &Asked) -> std::io::Result<()> {
         let text = format!(
-            "approval {} is needed by {}; it expires at {} (unix seconds)",
+            "approval {} is needed by {}; it expires at {}",
             asked.id(),
             asked.groups().join(" or "),
-            asked.expires().0 / 1_000_000,
+            asked.expires(),
         );
         let notice = Report {
             severity: "NOTICE",

@@ -5,6 +5,7 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
+use exhibit_schemas::event::Timestamp;
 use exhibit_tests::HarnessError;
 use exhibit_tests::stack::{AGENT, APPROVER, Stack};
 
@@ -317,6 +318,9 @@ pub(crate) fn schema_change(stack: &Stack, claims: &mut Claims) -> Result<Change
     let id = text("id").unwrap_or_default();
     let one = requests.len() == 1 && text("statement").as_deref() == Some(CHANGE) && notice.contains(&id);
     claims.check("`exhibit approvals` shows that one command", one, &listed.shown());
+    let expires = field("expires_us").and_then(|value| value.as_u64()).map(Timestamp);
+    let told = expires.is_some_and(|expires| notice.contains(&format!("expires at {expires}")));
+    claims.check("psql is told until when, in UTC", told, &notice);
     let mut approve = stack.exhibit()?;
     approve.args([
         "approve",

@@ -1,17 +1,23 @@
-//! Times as people read them: RFC 3339 in UTC, from unix microseconds.
+//! Times as people read them: RFC 3339 in UTC, to the microsecond (`2026-11-24T09:30:01.000001Z`).
+//!
+//! RFC 3339 ends with the year 9999; later years have more digits.
 
-use exhibit_schemas::event::Timestamp;
+use super::Timestamp;
 
 const SECOND_US: u64 = 1_000_000;
 const DAY_S: u64 = 86_400;
 
-/// `YYYY-MM-DDThh:mm:ss.ffffffZ`.
-pub(crate) fn rfc3339(time: Timestamp) -> String {
-    let (seconds, microseconds) = (time.0 / SECOND_US, time.0 % SECOND_US);
-    let (days, second) = (seconds / DAY_S, seconds % DAY_S);
-    let (year, month, day) = civil(days);
-    let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{microseconds:06}Z")
+impl std::fmt::Display for Timestamp {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (seconds, microseconds) = (self.0 / SECOND_US, self.0 % SECOND_US);
+        let (days, second) = (seconds / DAY_S, seconds % DAY_S);
+        let (year, month, day) = civil(days);
+        let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
+        write!(
+            formatter,
+            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{microseconds:06}Z"
+        )
+    }
 }
 
 /// Year, month and day of a number of days since 1970-01-01 (Hinnant, "chrono-compatible low-level date algorithms").
@@ -33,8 +39,7 @@ fn civil(days: u64) -> (u64, u64, u64) {
 
 #[cfg(test)]
 mod tests {
-    use super::rfc3339;
-    use exhibit_schemas::event::Timestamp;
+    use super::Timestamp;
 
     #[test]
     fn known_times() {
@@ -42,10 +47,14 @@ mod tests {
             (0, "1970-01-01T00:00:00.000000Z"),
             (951_782_400_000_001, "2000-02-29T00:00:00.000001Z"),
             (1_700_000_000_000_000, "2023-11-14T22:13:20.000000Z"),
+            (1_795_512_601_000_001, "2026-11-24T09:30:01.000001Z"),
             (4_107_542_399_999_999, "2100-02-28T23:59:59.999999Z"),
             (4_107_542_400_000_000, "2100-03-01T00:00:00.000000Z"),
+            (253_402_300_799_000_000, "9999-12-31T23:59:59.000000Z"),
+            (253_402_300_800_000_000, "10000-01-01T00:00:00.000000Z"),
+            (u64::MAX, "586524-01-19T08:01:49.551615Z"),
         ] {
-            assert_eq!(rfc3339(Timestamp(time)), wanted);
+            assert_eq!(Timestamp(time).to_string(), wanted);
         }
     }
 }
