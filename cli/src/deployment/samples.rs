@@ -54,6 +54,11 @@ effect = "ask"
 approval = "dba"
 reason = "a schema change needs a person of dba"
 
+# How long a session may last: in silence, and in all.
+[limits]
+idle_s = 3600
+session_s = 86400
+
 # What nobody sees: the first mask that names a column masks it. Techniques: redact, null, partial, token, year.
 # [[masks]]
 # name = "ssn"
@@ -80,7 +85,8 @@ policy = "policy.toml"
 api_keys = "api-keys.toml"
 trust = "trust.toml"
 
-# One section to each database. Put the password of `user` into secrets/clinic.password (mode 0600).
+# One section to each database. Put the password of `user` into secrets/clinic.password (mode 0600). Where the server has
+# TLS, its proof of the password is bound to it; channel_binding = "require" in `server` insists on that.
 # [[proxy.postgres]]
 # target = "clinic"             # its name in the policy
 # listen = "127.0.0.1:6432"
