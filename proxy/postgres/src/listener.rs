@@ -255,7 +255,7 @@ impl Shared {
         choices: &Choices,
     ) -> Result<(Upstream, Catalog, Registered), SessionError> {
         let mut upstream = self.route.connect(database, choices).await?;
-        let catalog = upstream.catalog().await?;
+        let catalog = upstream.catalog(true).await?;
         self.gate.record_catalog(&self.target, &catalog.snapshot()).await?;
         let registered = self.cancels.register(upstream.key.clone(), minor);
         let registered = registered.ok_or(SessionError::Gate(exhibit_gate::GateError::Random))?;

@@ -426,7 +426,8 @@ impl Driver {
     async fn refresh(&mut self) -> Result<(), SessionError> {
         let can = self.state.status != TransactionStatus::Failed && !self.state.unsynced;
         if self.state.stale && can {
-            self.catalog = self.upstream.catalog().await?;
+            let idle = self.state.status == TransactionStatus::Idle;
+            self.catalog = self.upstream.catalog(idle).await?;
             let snapshot = self.catalog.snapshot();
             self.session.gate().record_catalog(&self.target, &snapshot).await?;
             self.state.stale = false;

@@ -25,9 +25,9 @@ impl Target {
         self.writer.flush().await
     }
 
-    /// Sends a query of the proxy's own.
-    pub(crate) async fn own(&mut self, query: &'static str) -> std::io::Result<()> {
-        let message = encode::message(b'Q', &[query.as_bytes(), &[0]].concat());
+    /// Sends a query of the proxy's own, after a statement that makes ready for it.
+    pub(crate) async fn own(&mut self, before: &'static str, query: &'static str) -> std::io::Result<()> {
+        let message = encode::message(b'Q', &[before.as_bytes(), query.as_bytes(), &[0]].concat());
         self.writer.write_all(&message).await?;
         self.writer.flush().await
     }

@@ -26,6 +26,15 @@ const CONNECT: Duration = Duration::from_secs(15);
 /// Rows of one of the proxy's own queries at the most; the catalog refuses more.
 const ROWS_MAX: usize = 1_000_001;
 
+/// Puts the agent's limit for statements out of force for a query of the proxy's own that is a transaction of its own.
+const UNTIMED: &str = "SET LOCAL statement_timeout = 0; ";
+
+/// The SQLSTATE of a statement that was cancelled.
+const CANCELLED: &str = "57014";
+
+/// Cancellations while the catalog is loaded after which the proxy gives up: each was asked for by the agent.
+const CANCELLED_MAX: usize = 16;
+
 /// Settings without which statements and values would be read in another way than the proxy reads them.
 pub(crate) const HELD: [(&str, &str); 2] = [("client_encoding", "UTF8"), ("standard_conforming_strings", "on")];
 
@@ -193,20 +202,40 @@ impl Upstream {
         Ok(Backend::parse(&self.incoming.raw().await?)?)
     }
 
-    /// Loads the catalog as this connection sees it.
-    pub(crate) async fn catalog(&mut self) -> Result<Catalog, UpstreamError> {
+    /// Loads the catalog as this connection sees it; `idle` when no transaction is open.
+    ///
+    /// Then the agent's own limit for statements does not hold, and its cancellation, which may be late, is not for these.
+    /// Inside a transaction either fails the transaction, as it would fail a statement.
+    pub(crate) async fn catalog(&mut self, idle: bool) -> Result<Catalog, UpstreamError> {
+        let mut cancelled = 0;
         let mut tables = Vec::new();
-        for query in Catalog::QUERIES {
-            tables.push(self.rows(query).await?);
+        while let Some(query) = Catalog::QUERIES.get(tables.len()) {
+            match self.rows(if idle { UNTIMED } else { "" }, query).await {
+                Ok(rows) => tables.push(rows),
+                Err(UpstreamError::Refused { code }) if idle && code == CANCELLED && cancelled < CANCELLED_MAX => {
+                    cancelled += 1;
+                }
+                Err(error) => return Err(error),
+            }
         }
         Ok(Catalog::from_rows(&tables)?)
     }
 
-    async fn rows(&mut self, query: &'static str) -> Result<Vec<Vec<Option<String>>>, UpstreamError> {
-        self.target.own(query).await?;
+    async fn rows(
+        &mut self,
+        before: &'static str,
+        query: &'static str,
+    ) -> Result<Vec<Vec<Option<String>>>, UpstreamError> {
+        self.target.own(before, query).await?;
+        let mut failed = None;
         let mut rows = Vec::new();
         loop {
-            match self.message().await? {
+            let message = match self.message().await {
+                Ok(message) => message,
+                // A fatal error is the last word of the server, and tells more.
+                Err(error) => return Err(failed.unwrap_or(error)),
+            };
+            match message {
                 Backend::DataRow(cells) if rows.len() < ROWS_MAX => {
                     let text = |cell: Option<Vec<u8>>| {
                         cell.map(|cell| String::from_utf8(cell).map_err(|_| UpstreamError::Protocol))
@@ -214,13 +243,13 @@ impl Upstream {
                     };
                     rows.push(cells.into_iter().map(text).collect::<Result<_, _>>()?);
                 }
-                Backend::Error(fields) => return Err(refused(&fields)),
+                Backend::Error(fields) => failed = Some(refused(&fields)),
                 Backend::RowDescription(_)
                 | Backend::CommandComplete { .. }
                 | Backend::Notice(_)
                 | Backend::Notification
                 | Backend::ParameterStatus { .. } => {}
-                Backend::Ready(_) => return Ok(rows),
+                Backend::Ready(_) => return failed.map_or(Ok(rows), Err),
                 _ => return Err(UpstreamError::Protocol),
             }
         }

@@ -136,6 +136,22 @@ async fn what_could_change_how_statements_are_read_is_refused_by_name() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_agent_s_time_limit_for_statements_is_not_the_proxy_s() {
+    let stand = Stand::start().await;
+    // The proxy reads the catalog before the first statement, which takes longer than this.
+    let mut stream = stand.raw().await;
+    enter(&mut stream, 0, &[("options", "-c statement_timeout=1ms")]).await;
+    let mut stream = stand.raw().await;
+    enter(&mut stream, 0, &[]).await;
+    // The path has changed, so the proxy reads it again.
+    let set = b"SET search_path = staging; SET statement_timeout = '1ms'\0";
+    talk(&mut stream, &[(b'Q', set)]).await;
+    talk(&mut stream, &[(b'Q', b"RESET statement_timeout\0")]).await;
+    let told = talk(&mut stream, &[(b'Q', b"SELECT id FROM audit\0")]).await;
+    assert!(told.contains("SELECT 0"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn psql_s_own_settings_are_taken() {
     let stand = Stand::start().await;
     // PGDATESTYLE, PGTZ, PGGEQO, PGOPTIONS and PGAPPNAME as libpq sends them.
