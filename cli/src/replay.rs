@@ -146,6 +146,7 @@ fn describe(entry: &Entry, rows: usize) -> Vec<String> {
             lines.add(&format!("{word} by {} (key {key}): {reason}", names(&entry.people)));
         }
         Body::ApprovalExpired(ApprovalExpired { reason, .. }) => lines.add(&format!("by {reason}")),
+        Body::CommandData(data) => lines.add(&format!("{} bytes, digest {}", data.bytes, data.digest)),
         Body::ResponseChunk(chunk) => table(&mut lines, chunk, rows),
         Body::ResponseEnd(end) => ending(&mut lines, end),
         Body::Fault(fault) => lines.add(&format!("{}: {}", fault.place, fault.text)),
@@ -210,6 +211,12 @@ fn body_json(entry: &Entry) -> serde_json::Value {
             "key": entry.event.emitter.0.to_string(),
         }),
         Body::ApprovalExpired(expired) => json!({ "reason": expired.reason }),
+        Body::CommandData(data) => json!({
+            "command": data.command,
+            "part": data.part,
+            "bytes": data.bytes,
+            "digest": data.digest.to_string(),
+        }),
         Body::ResponseChunk(chunk) => chunk_json(chunk),
         Body::ResponseEnd(end) => json!({
             "command": end.command,

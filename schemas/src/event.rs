@@ -206,6 +206,8 @@ kinds! {
     Erasure(trust::Erasure) = 18 "erasure",
     /// Something went wrong in a proxy or the ledger.
     Fault(trust::Fault) = 19 "fault",
+    /// A part of the data that follows a command to the target.
+    CommandData(access::CommandData) = 20 "command-data",
 }
 
 impl Kind {
@@ -218,7 +220,8 @@ impl Kind {
             | Self::ApprovalRequested
             | Self::ApprovalExpired
             | Self::ResponseChunk
-            | Self::ResponseEnd => Some(true),
+            | Self::ResponseEnd
+            | Self::CommandData => Some(true),
             Self::Fault => None,
             _ => Some(false),
         }

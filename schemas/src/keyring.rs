@@ -246,7 +246,8 @@ const fn emits(role: Role, kind: Kind) -> bool {
         | Kind::ApprovalRequested
         | Kind::ApprovalExpired
         | Kind::ResponseChunk
-        | Kind::ResponseEnd => matches!(role, Role::Proxy),
+        | Kind::ResponseEnd
+        | Kind::CommandData => matches!(role, Role::Proxy),
         Kind::ApprovalDecided | Kind::ReviewSigned => matches!(role, Role::Person),
         Kind::EvidenceRead | Kind::Anchor => matches!(role, Role::Ledger),
         Kind::Fault => matches!(role, Role::Proxy | Role::Ledger),

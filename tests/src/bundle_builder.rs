@@ -184,6 +184,7 @@ impl Plan {
             let named = match &mut planned.event.body {
                 Body::ResponseChunk(body) => Some(&mut body.command),
                 Body::ResponseEnd(body) => Some(&mut body.command),
+                Body::CommandData(body) => Some(&mut body.command),
                 Body::ApprovalExpired(body) => Some(&mut body.request),
                 Body::Command(body) => body.request.as_mut(),
                 _ => None,

@@ -104,6 +104,7 @@ codes! {
     ApprovalPeople "approval-people" Error "fewer distinct people approved than the policy asks for",
     ApprovalRefused "approval-refused" Error "a command passed although a person had refused it",
     ApprovalUncounted "approval-uncounted" Note "a person's decision does not count for any request",
+    CommandData "command-data" Error "data of no open command that passed, or parts of it are missing, repeated or out of order",
     ResponseCommand "response-command" Error "a response to no command of its session that is still open",
     ResponseChunk "response-chunk" Error "parts of a response are missing, repeated or out of order",
     ResponseTotals "response-totals" Error "a response's end states other totals than were recorded",

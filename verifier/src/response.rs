@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use exhibit_policy::mask::{REDACTED, Technique};
 use exhibit_policy::snapshot::Snapshot;
 use exhibit_schemas::cbor::Bytes;
-use exhibit_schemas::event::access::{Column, Frame, Outcome, ResponseChunk, ResponseEnd};
+use exhibit_schemas::event::access::{Column, CommandData, Frame, Outcome, ResponseChunk, ResponseEnd};
 use exhibit_schemas::merkle::Index;
 
 use crate::finding::{Code, Findings, Place};
@@ -36,6 +36,8 @@ pub(crate) struct Response {
     /// What was masked, in order: (origin, mask, technique).
     pub(crate) masks: BTreeSet<(String, String, String)>,
     chunks: u64,
+    /// Parts of data that followed the command.
+    parts: u64,
     verbatim_bytes: u64,
     columns: Option<Vec<Shown>>,
     cells: BTreeMap<String, Cells>,
@@ -70,6 +72,7 @@ impl Response {
             bytes: 0,
             masks: BTreeSet::new(),
             chunks: 0,
+            parts: 0,
             verbatim_bytes: 0,
             columns: None,
             cells: BTreeMap::new(),
@@ -80,6 +83,18 @@ impl Response {
 
     fn passed(&self) -> bool {
         matches!(self.outcome, Outcome::Allowed | Outcome::Approved)
+    }
+
+    /// Takes a part of the data that followed the command.
+    pub(crate) fn data(&mut self, index: Index, data: &CommandData, findings: &mut Findings) {
+        if !self.passed() {
+            let detail = format!("its command is {}", self.outcome);
+            findings.add(Code::CommandData, Place::Entry(index), detail);
+        } else if data.part != self.parts && !self.doubtful {
+            let detail = format!("part {} where {} must follow", data.part, self.parts);
+            findings.add(Code::CommandData, Place::Entry(index), detail);
+        }
+        self.parts = data.part.saturating_add(1);
     }
 
     /// Takes a chunk. `policy` is the snapshot that the command was decided by.
@@ -144,7 +159,9 @@ impl Response {
         for mask in self.cells.keys().chain(end.masked.keys()).collect::<BTreeSet<_>>() {
             let stated = end.masked.get(mask).copied().unwrap_or(0);
             let (all, shown) = self.cells.get(mask).map_or((0, 0), |cells| (cells.all, cells.shown));
-            let may_be_more = self.verbatim_bytes > FRAMED_ROW_BYTES;
+            // Rows that a protocol frames itself throughout (copied out) are never seen as rows.
+            let framed = self.rows == 0 && self.columns.is_some();
+            let may_be_more = framed || self.verbatim_bytes > FRAMED_ROW_BYTES;
             if stated < shown || (stated > all && !may_be_more) {
                 let detail = format!("mask `{mask}`: it states {stated} cells; {shown} of {all} were released");
                 findings.add(Code::MaskCount, place.clone(), detail);

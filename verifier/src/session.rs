@@ -9,7 +9,8 @@ use exhibit_policy::decide::decide;
 use exhibit_schemas::chain::{SessionChain, next_event};
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::access::{
-    Command, DecisionRecord, Effect, Facts, Outcome, ResponseChunk, ResponseEnd, SessionClosed, SessionOpened,
+    Command, CommandData, DecisionRecord, Effect, Facts, Outcome, ResponseChunk, ResponseEnd, SessionClosed,
+    SessionOpened,
 };
 use exhibit_schemas::event::{Body, SessionId, SessionPlace};
 use exhibit_schemas::merkle::Index;
@@ -179,6 +180,7 @@ impl Session {
                 let request = self.requests.get(&body.request).copied();
                 context.approvals.expired(placed.index, request, &mut context.findings);
             }
+            Body::CommandData(body) => self.data(placed, body, context),
             Body::ResponseChunk(body) => self.chunk(placed, body, context),
             Body::ResponseEnd(body) => self.end(placed, body, context),
             _ => {}
@@ -242,6 +244,18 @@ impl Session {
             line,
         };
         self.responses.insert(sequence, pending);
+    }
+
+    fn data(&mut self, placed: &Placed, body: &CommandData, context: &mut Context) {
+        let place = Place::Entry(placed.index);
+        match self.responses.get_mut(&body.command) {
+            Some(pending) => pending.response.data(placed.index, body, &mut context.findings),
+            None if self.incomplete => {}
+            None => {
+                let detail = format!("it names event {} of its session", body.command);
+                context.findings.add(Code::CommandData, place, detail);
+            }
+        }
     }
 
     fn chunk(&mut self, placed: &Placed, body: &ResponseChunk, context: &mut Context) {

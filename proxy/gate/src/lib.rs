@@ -17,6 +17,7 @@
 
 pub mod approval;
 pub mod clock;
+pub mod data;
 pub mod error;
 pub mod gate;
 pub mod link;

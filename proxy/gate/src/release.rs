@@ -111,6 +111,8 @@ impl Recorded<Vec<Masked<Frame>>> {
 /// What a reply came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Totals {
+    /// Parts of data that followed the command.
+    pub(crate) parts: u64,
     pub(crate) chunks: u64,
     pub(crate) rows: u64,
     /// Bytes of verbatim frames and of cells.

@@ -10,10 +10,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use exhibit_policy::mask::Masked;
 use exhibit_schemas::cbor;
-use exhibit_schemas::event::access::{Column, Frame, Principal, ResponseChunk, ResponseEnd, SessionClosed};
+use exhibit_schemas::event::access::{
+    Column, CommandData, Frame, Principal, ResponseChunk, ResponseEnd, SessionClosed,
+};
 use exhibit_schemas::event::{Body, SessionId, SessionPlace};
 
 pub use crate::approval::Asked;
+pub use crate::data::{Data, Sending};
 use crate::error::GateError;
 pub use crate::gate::{Gate, Opening};
 use crate::recorder::{Draft, Receipt, Ticket};
@@ -183,6 +186,18 @@ impl Session {
         })
     }
 
+    /// Hands over data that follows a command to the target; await it before any of the bytes is forwarded.
+    pub fn send(&mut self, command: &Cleared, exact: Vec<u8>) -> Sending {
+        let handed = self.hand_over_data(command, &exact);
+        Sending {
+            session: self.id,
+            command: command.command,
+            data: Data(exact),
+            handed,
+            failure: self.failure.clone(),
+        }
+    }
+
     /// Hands over frames for recording, in chunks that fit events. Several may be under way; await them in order.
     ///
     /// `columns` describe the rows that follow; give them once, where a table begins.
@@ -302,6 +317,24 @@ impl Session {
 
     fn earlier(&mut self) -> &mut Vec<Ticket> {
         self.earlier.get_mut().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn hand_over_data(&mut self, command: &Cleared, exact: &[u8]) -> Result<Handed, GateError> {
+        self.failure.check()?;
+        self.own([command.session])?;
+        let foreign = GateError::Foreign { session: self.id };
+        let totals = *self.open.get(&command.command).ok_or(foreign)?;
+        let body = CommandData {
+            command: command.command,
+            part: totals.parts,
+            bytes: u64::try_from(exact.len()).unwrap_or(u64::MAX),
+            digest: self.gate.digest_key().digest(exact),
+        };
+        let handed = self.hand_over(vec![body.into()])?;
+        if let Some(totals) = self.open.get_mut(&command.command) {
+            totals.parts = totals.parts.saturating_add(1);
+        }
+        Ok(handed)
     }
 
     fn hand_over_reply(

@@ -193,6 +193,21 @@ crate::record! {
     }
 }
 
+crate::record! {
+    /// A part of the data that follows a command to the target (rows that are copied in), durable before any of its bytes is
+    /// forwarded. The parts of a command, in order, cover exactly the bytes that the target could get after the command.
+    pub struct CommandData {
+        /// Sequence in this session of the command that it follows.
+        1 => command: u64,
+        /// Number of the part, from 0 without gaps.
+        2 => part: u64,
+        /// How many bytes.
+        3 => bytes: u64,
+        /// HMAC-SHA-256 of the exact bytes under the proxy's digest key, as of a command.
+        4 => digest: Digest,
+    }
+}
+
 /// A part of released bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Frame {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use exhibit_schemas::cbor::Bytes;
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::access::{
-    Access, Action, Attribute, Column, Command, DecisionRecord, Effect, Facts, Frame, Outcome, Principal,
+    Access, Action, Attribute, Column, Command, CommandData, DecisionRecord, Effect, Facts, Frame, Outcome, Principal,
     ResponseChunk, ResponseEnd, SessionClosed, SessionOpened,
 };
 use exhibit_schemas::event::approval::{ApprovalDecided, ApprovalExpired, ApprovalRequested, Requirement, Verdict};
@@ -183,6 +183,13 @@ fn access_bodies() -> Vec<Body> {
             parameters: vec![text("int4")],
             request: Some(1),
             approvals: Some(vec![digest()]),
+        }
+        .into(),
+        CommandData {
+            command: 1,
+            part: 0,
+            bytes: 9,
+            digest: digest(),
         }
         .into(),
         ResponseChunk {
