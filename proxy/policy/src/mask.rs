@@ -143,6 +143,12 @@ pub enum MaskError {
         /// Columns described.
         wanted: usize,
     },
+    /// The data comes as a whole, but a column of it has a mask.
+    #[error("data comes as a whole where the mask {mask} holds for a column")]
+    Mask {
+        /// Name of the mask in the policy.
+        mask: String,
+    },
 }
 
 /// Masks the rows of one table of a reply.
@@ -186,6 +192,24 @@ impl RowMasker {
             row.push(cell.map(Bytes));
         }
         Ok(Masked(Frame::Row(row)))
+    }
+
+    /// Data of a table none of whose columns has a mask, as the protocol framed it.
+    ///
+    /// # Errors
+    /// [`MaskError::Mask`] when a column has one.
+    pub fn whole(&self, bytes: Vec<u8>) -> Result<Masked<Frame>, MaskError> {
+        match self.columns.iter().flatten().next() {
+            None => Ok(Masked(Frame::Verbatim(Bytes(bytes)))),
+            Some(column) => Err(MaskError::Mask {
+                mask: column.mask.clone(),
+            }),
+        }
+    }
+
+    /// The columns, in order; `None` for one that is released as it is.
+    pub fn columns(&self) -> &[Option<ColumnMask>] {
+        &self.columns
     }
 
     /// Cells masked so far, by name of the mask.
@@ -306,6 +330,19 @@ mod tests {
         let mut masker = RowMasker::new(vec![None], MaskKey::new([7; 32]));
         let wanted = Err(MaskError::Width { found: 2, wanted: 1 });
         assert_eq!(masker.row(vec![None, None]), wanted);
+    }
+
+    #[test]
+    fn data_comes_as_a_whole_only_where_no_column_has_a_mask() {
+        let column = ColumnMask {
+            mask: "m".into(),
+            technique: Technique::Null,
+            kind: CellKind::Text,
+        };
+        let masker = |columns| RowMasker::new(columns, MaskKey::new([7; 32]));
+        assert!(masker(vec![None, None]).whole(b"x".to_vec()).is_ok());
+        let refused = masker(vec![None, Some(column)]).whole(b"x".to_vec());
+        assert_eq!(refused, Err(MaskError::Mask { mask: "m".into() }));
     }
 
     /// Any technique and kind of cell.
