@@ -12,8 +12,9 @@
 //!
 //! What is not proven carries the attribute `unproven`, which the policy denies before all of its rules:
 //!
-//! 1. Statements are let through by kind; code and indirection (`DO`, functions, views, triggers, rules, policies, `COPY`,
-//!    cursors, SQL-level `PREPARE`, `LISTEN`, ...) are not among them, nor are settings that change how text is read.
+//! 1. Statements are let through by kind; code and indirection (`DO`, functions, views, triggers, rules, policies, `COPY`
+//!    over files, ...) are not among them, nor are settings that change how text is read. Of `COPY … TO STDOUT`, `PREPARE`
+//!    and `DECLARE` the statement inside is proven; `EXECUTE` and `FETCH` are as proven as what their names stand for.
 //! 2. Every function, operator, type and system relation that is named must be on a list of harmless ones: they compute
 //!    from their arguments, or tell about definitions. Everything else may read any relation.
 //! 3. Every relation must be known. Views over a relation with masked columns, children of one, and parents of one
@@ -37,6 +38,8 @@
 //! Not here: the decision (policy), masking (by the session, from origins), and bind parameters.
 
 mod access;
+mod copy;
+mod inner;
 mod kind;
 mod known;
 mod lineage;
@@ -44,13 +47,16 @@ mod reach;
 mod tree;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use exhibit_gate::session::Reach;
 use exhibit_policy::decide::UNPROVEN;
 use exhibit_schemas::event::access::{Access, Action, Attribute, Facts};
 
+pub use self::access::{EXECUTED, FETCHED, channel};
+pub use self::copy::{Copy, CopyForm, CsvOptions};
 use self::kind::Form;
-pub use self::kind::{CopyDirection, Statement, StatementClass, TransactionControl};
+pub use self::kind::{CopyDirection, Named, Statement, StatementClass, TransactionControl};
 pub(crate) use self::known::harmless_setting;
 use self::tree::Tree;
 use crate::catalog::Catalog;
@@ -63,7 +69,7 @@ pub const STATEMENTS_MAX: usize = 256;
 pub const ACCESSES_MAX: usize = 512;
 
 /// What one message of SQL does.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Analysis {
     /// Its statements, in order; none for an empty message.
     pub statements: Vec<Statement>,
@@ -129,42 +135,59 @@ pub fn analyse(
     masked: &dyn Fn(&str) -> bool,
     target_has_masks: bool,
 ) -> Result<Analysis, AnalysisError> {
-    let redacted = redact(sql, catalog)?;
-    let nodes = parse(sql)?;
-    if nodes.len() > STATEMENTS_MAX {
-        return Err(AnalysisError::TooMany {
-            statements: nodes.len(),
-        });
-    }
     let mut names = Names {
         catalog,
         search_path: Some(search_path),
     };
+    let masks = Masks {
+        masked,
+        present: target_has_masks,
+    };
+    message(sql, &mut names, &masks)
+}
+
+/// Reads a message, or the statement inside of another one, where names mean that.
+fn message(sql: &str, names: &mut Names<'_>, masks: &Masks<'_>) -> Result<Analysis, AnalysisError> {
+    let redacted = redact(sql, names.catalog)?;
+    let parsed = parse(sql)?;
+    if parsed.len() > STATEMENTS_MAX {
+        return Err(AnalysisError::TooMany {
+            statements: parsed.len(),
+        });
+    }
+    let alone = parsed.len() == 1;
     let mut summary = Summary::default();
     let mut statements = Vec::new();
     let mut changed = false;
     let mut reach = Reach::Nothing;
-    for node in nodes {
-        let form = Form::of(&node)?;
+    for Parsed { node, text } in parsed {
+        let mut form = Form::of(&node, &text)?;
+        let inner = form.inner(&node, &text)?;
+        let inner = inner.map(|inner| message(&inner, names, masks)).transpose()?;
         let tree = Tree::of(&node, form.class);
-        let accesses = access::accesses(&form, &node, &tree, &names);
+        let accesses = access::accesses(&form, &node, &tree, names);
         let may_write = access::may_write(&form, &tree, &accesses);
-        reach = reach.max(reach::reach(&form, &tree, &names, &accesses));
+        reach = reach.max(reach::reach(&form, &tree, names, &accesses));
         summary.add(&form, &tree, accesses);
-        if target_has_masks {
+        if masks.present {
             let unproven = if changed {
                 Some("it follows a change of definitions in the same message".to_owned())
             } else {
-                lineage::unproven(&form, &node, &tree, &names, masked)
+                let own = lineage::unproven(&form, &node, &tree, names, masks.masked);
+                own.or_else(|| inner_unproven(&form, inner.as_ref(), &tree, names, masks, alone))
             };
             summary.unproven = summary.unproven.or(unproven);
         }
         changed |= form.changes_catalog;
+        let certain = names.search_path.is_some();
+        if let Some(Named::Declare { query, .. }) = &mut form.named {
+            *query = inner.filter(|_| certain).map(Arc::new);
+        }
         if form.changes_search_path || form.changes_catalog {
             // What follows in this message is read under another path, or meets other definitions, than are known here.
             names.search_path = None;
         }
-        statements.push(form.statement(may_write));
+        statements.push(form.statement(may_write, certain));
     }
     let facts = summary.facts(&statements)?;
     Ok(Analysis {
@@ -175,6 +198,40 @@ pub fn analyse(
     })
 }
 
+/// Why the statement inside of another one is not proven, and with it the other one.
+fn inner_unproven(
+    form: &Form,
+    inner: Option<&Analysis>,
+    tree: &Tree,
+    names: &Names<'_>,
+    masks: &Masks<'_>,
+    alone: bool,
+) -> Option<String> {
+    let unproven = inner.and_then(|inner| match inner.facts.attributes.get(UNPROVEN) {
+        Some(Attribute::Text(cause)) => Some(cause.clone()),
+        Some(_) => Some("the statement inside of it is not proven".to_owned()),
+        None => None,
+    });
+    let copies_out = form.copy.as_ref().filter(|copy| copy.direction == CopyDirection::Out);
+    unproven.or_else(|| {
+        let copy = copies_out?;
+        if inner.is_none() {
+            return Some("the columns that COPY gives out are not known".to_owned());
+        }
+        if !alone {
+            return Some("COPY stands among other statements in the same message".to_owned());
+        }
+        let written = copy.form.is_some() || !lineage::touches(tree, names, masks.masked);
+        (!written).then(|| "an option of COPY is not understood".to_owned())
+    })
+}
+
+/// The masks of the target.
+struct Masks<'a> {
+    masked: &'a dyn Fn(&str) -> bool,
+    present: bool,
+}
+
 /// What names mean at one place of a message.
 struct Names<'a> {
     catalog: &'a Catalog,
@@ -182,16 +239,33 @@ struct Names<'a> {
     search_path: Option<&'a [String]>,
 }
 
-fn parse(sql: &str) -> Result<Vec<pg_query::protobuf::Node>, AnalysisError> {
+/// One statement of a message, and its own text.
+struct Parsed {
+    node: pg_query::protobuf::Node,
+    text: String,
+}
+
+fn parse(sql: &str) -> Result<Vec<Parsed>, AnalysisError> {
     // The crate's own summary of a parse asserts shapes of trees; a panic there must refuse the statement, not end the
     // session without a word.
     let parsed = std::panic::catch_unwind(|| pg_query::parse(sql, 0));
     let Ok(Ok(parsed)) = parsed else {
         return Err(AnalysisError::Syntax);
     };
+    let text = |start: i32, length: i32| {
+        let start = usize::try_from(start).ok()?;
+        // No length is the rest of the message.
+        let length = usize::try_from(length).ok().filter(|length| *length > 0);
+        let end = length.map_or(sql.len(), |length| start.saturating_add(length));
+        sql.get(start..end).map(str::to_owned)
+    };
     let statements = parsed.protobuf.stmts.into_iter();
     statements
-        .map(|raw| raw.stmt.map(|node| *node).ok_or(AnalysisError::Syntax))
+        .map(|raw| {
+            let text = text(raw.stmt_location, raw.stmt_len).ok_or(AnalysisError::Syntax)?;
+            let node = raw.stmt.map(|node| *node).ok_or(AnalysisError::Syntax)?;
+            Ok(Parsed { node, text })
+        })
         .collect()
 }
 

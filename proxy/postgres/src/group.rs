@@ -4,11 +4,13 @@
 //! request. Every other message belongs to the request after it, or to the last; a group without any is one request of its
 //! own. The exact bytes of a request are all of its messages, so nothing is forwarded that no event covers.
 //!
-//! Before each `Execute` the proxy asks for the portal's description, so that masks know the columns that follow.
+//! Before each `Execute` the proxy asks for the portal's description, so that masks know the columns that follow; before
+//! `COPY … TO STDOUT` on a target with masks, for that of a statement with the same columns. A group ends where it copies
+//! in: what follows is read in the next one, because the server passes over it if it does copy.
 //!
 //! Not here: deciding, and answers (see [`crate::reply`]).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use exhibit_gate::session::{Reach, Request};
@@ -16,69 +18,18 @@ use exhibit_policy::decide::UNPROVEN;
 use exhibit_policy::snapshot::Snapshot;
 use exhibit_schemas::event::access::{Access, Action, Attribute, Facts};
 
-use crate::analysis::{AnalysisError, Statement, StatementClass, TransactionControl, analyse};
+use crate::analysis::{
+    Analysis, AnalysisError, Copy, CopyDirection, EXECUTED, FETCHED, Named, Statement, TransactionControl,
+};
 use crate::catalog::Catalog;
 use crate::message::encode;
 use crate::message::frontend::{Frontend, Kind};
+use crate::names::{Ahead, Change, Names, Portal, Prepared, changes};
+use crate::read::Read;
 use crate::types;
 
-/// Statements and portals of a session at the most, each; drivers keep some hundred.
-pub(crate) const NAMES_MAX: usize = 2_000;
-
-/// A prepared statement.
-#[derive(Debug)]
-pub(crate) struct Prepared {
-    sql: String,
-    types: Vec<u32>,
-}
-
-/// Statements and portals that the server has confirmed.
-#[derive(Clone, Default)]
-pub(crate) struct Names {
-    statements: HashMap<String, Arc<Prepared>>,
-    portals: HashMap<String, Arc<Prepared>>,
-}
-
-/// What becomes of a name when the server confirms a message.
-pub(crate) struct Change {
-    kind: Kind,
-    name: String,
-    prepared: Option<Arc<Prepared>>,
-}
-
-impl Names {
-    pub(crate) fn apply(&mut self, change: Change) {
-        let names = match change.kind {
-            Kind::Statement => &mut self.statements,
-            Kind::Portal => &mut self.portals,
-        };
-        match change.prepared {
-            Some(prepared) => names.insert(change.name, prepared),
-            None => names.remove(&change.name),
-        };
-    }
-
-    /// Forgets names that statements may have given another meaning, by SQL and not by messages.
-    pub(crate) fn after(&mut self, statements: &[Statement], idle: bool) {
-        let by_sql = |class| {
-            use StatementClass::{Call, Cursor, Do, Prepare};
-            matches!(class, Prepare | Cursor | Do | Call)
-        };
-        if statements.iter().any(|statement| by_sql(statement.class)) {
-            self.statements.clear();
-            self.portals.clear();
-        }
-        // A portal keeps the plan that it got when it was bound, whatever its names mean later.
-        let ends = |statement: &Statement| statement.transaction.is_some() || changes_names(statement);
-        if idle || statements.iter().any(ends) {
-            self.portals.clear();
-        }
-    }
-
-    fn is_full(&self) -> bool {
-        self.statements.len() >= NAMES_MAX || self.portals.len() >= NAMES_MAX
-    }
-}
+/// The statement that the proxy prepares to ask whose columns are copied out.
+const PROBE: &str = "exhibit.copy";
 
 /// What the server answers to a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,8 +38,14 @@ pub(crate) enum Answer {
     Parse,
     Bind,
     Describe,
-    /// A description that the proxy asked for; the agent does not get it.
+    /// A statement that the proxy prepares, asks about and closes; the agent gets none of its answers.
+    OwnParse,
+    OwnProbe,
+    OwnClose,
+    /// A description of a portal that the proxy asked for; the agent does not get it.
     OwnDescribe,
+    /// A `Sync` of the proxy's own; the agent gets its answer only in place of that of a `Query` which was passed over.
+    OwnSync,
     Execute,
     Close,
     Sync,
@@ -98,7 +55,10 @@ pub(crate) enum Answer {
 /// A message that was forwarded.
 pub(crate) struct Item {
     pub(crate) answer: Answer,
-    pub(crate) change: Option<Change>,
+    /// What becomes of names with its first, second, ... confirmation.
+    pub(crate) changes: VecDeque<Vec<Change>>,
+    /// How it copies, where that is all that it does.
+    pub(crate) copy: Option<Copy>,
     /// Place of the request that it belongs to.
     pub(crate) owner: usize,
 }
@@ -111,14 +71,18 @@ pub(crate) struct Draft {
     pub(crate) runs: bool,
     /// SQLSTATE of its refusal.
     pub(crate) code: &'static str,
+    /// Whether the agent is told that it may go on right after a refusal; otherwise after its next `Sync`.
+    pub(crate) ends: bool,
 }
 
 /// A group, ready to be decided.
 pub(crate) struct Group {
     pub(crate) drafts: Vec<Draft>,
-    pub(crate) items: Vec<Item>,
-    /// Whether it ends with `Sync` or is a `Query`.
+    pub(crate) items: VecDeque<Item>,
+    /// Whether it ends with `Sync`.
     pub(crate) synced: bool,
+    /// Messages that belong to the next group: while it copies in, the server reads other messages otherwise.
+    pub(crate) rest: VecDeque<(Frontend, Vec<u8>)>,
 }
 
 /// Why nothing but the end of a transaction passes.
@@ -134,157 +98,255 @@ pub(crate) struct Reading<'a> {
     pub(crate) policy: &'a Snapshot,
     pub(crate) target: &'a str,
     pub(crate) names: &'a Names,
+    pub(crate) read: &'a mut Read,
     pub(crate) block: Option<Block>,
 }
 
 struct Part {
     bytes: Vec<u8>,
     answer: Answer,
-    change: Option<Change>,
+    changes: VecDeque<Vec<Change>>,
+    copy: Option<Copy>,
     prepared: Option<Arc<Prepared>>,
     draft: Option<Draft>,
 }
 
+impl Part {
+    fn new(bytes: Vec<u8>, answer: Answer) -> Self {
+        Self {
+            bytes,
+            answer,
+            changes: VecDeque::new(),
+            copy: None,
+            prepared: None,
+            draft: None,
+        }
+    }
+}
+
+/// A group as far as it was read.
+struct Progress<'a> {
+    names: Ahead<'a>,
+    /// An earlier message of the group changes what names of relations mean.
+    changed: bool,
+    /// It copies in, so nothing of the group may follow.
+    copies_in: bool,
+    parts: Vec<Part>,
+}
+
 impl Reading<'_> {
     /// Reads a group: messages, and the exact bytes of each.
-    pub(crate) fn group(&self, messages: Vec<(Frontend, Vec<u8>)>) -> Group {
-        let mut names = self.names.clone();
-        let mut changed = false;
-        let mut parts: Vec<Part> = Vec::new();
+    pub(crate) fn group(&mut self, messages: impl IntoIterator<Item = (Frontend, Vec<u8>)>) -> Group {
+        let mut progress = Progress {
+            names: Ahead::of(self.names),
+            changed: false,
+            copies_in: false,
+            parts: Vec::new(),
+        };
         let mut synced = false;
-        for (message, bytes) in messages {
-            synced = matches!(message, Frontend::Sync | Frontend::Query { .. });
-            self.part(message, bytes, &mut names, &mut changed, &mut parts);
+        let mut messages = messages.into_iter();
+        for (message, bytes) in messages.by_ref() {
+            synced = message == Frontend::Sync;
+            self.part(message, bytes, &mut progress);
+            if progress.copies_in {
+                progress
+                    .parts
+                    .push(Part::new(encode::message(b'H', &[]), Answer::Nothing));
+                break;
+            }
         }
+        let mut parts = progress.parts;
         merge_preparations(&mut parts);
         if parts.iter().all(|part| part.draft.is_none()) {
             self.housekeeping(&mut parts);
         }
-        assemble(parts, synced)
+        assemble(parts, synced, messages.collect())
     }
 
-    fn part(&self, message: Frontend, bytes: Vec<u8>, names: &mut Names, changed: &mut bool, parts: &mut Vec<Part>) {
-        let mut part = Part {
-            bytes,
-            answer: Answer::Nothing,
-            change: None,
-            prepared: None,
-            draft: None,
-        };
-        let mut change = None;
+    fn part(&mut self, message: Frontend, bytes: Vec<u8>, progress: &mut Progress<'_>) {
+        let mut part = Part::new(bytes, Answer::Nothing);
         match message {
-            Frontend::Query { sql } => {
-                part.answer = Answer::Query;
-                part.draft = Some(self.draft(&sql, &[], changed).running());
-            }
+            Frontend::Query { sql } => return self.query(&sql, part, progress),
+            Frontend::Execute { portal } => return self.execute(&portal, part, progress),
             Frontend::Parse { name, sql, types } => {
                 part.answer = Answer::Parse;
-                part.draft = Some(if names.is_full() {
+                part.draft = Some(if progress.names.is_full() {
                     refusal("54000", "the session has too many prepared statements or portals")
                 } else {
-                    self.draft(&sql, &types, &mut changed.clone())
+                    self.draft(&sql, &types, progress, Runs::Not)
                 });
                 let prepared = Arc::new(Prepared { sql, types });
                 part.prepared = Some(Arc::clone(&prepared));
-                change = Some((Kind::Statement, name, Some(prepared)));
+                part.changes.push_back(vec![Change::Statement(name, Some(prepared))]);
             }
             Frontend::Bind { portal, statement, .. } => {
                 part.answer = Answer::Bind;
-                if let Some(prepared) = names.statements.get(&statement).cloned() {
-                    part.prepared = Some(Arc::clone(&prepared));
-                    change = Some((Kind::Portal, portal, Some(prepared)));
-                } else {
-                    part.draft = Some(missing(Kind::Statement));
+                match self.bound(&statement, progress) {
+                    Ok(bound) => {
+                        part.prepared.clone_from(&bound.prepared);
+                        part.changes
+                            .push_back(vec![Change::Portal(portal, Some(Arc::new(bound)))]);
+                    }
+                    Err(refusal) => part.draft = Some(*refusal),
                 }
             }
             Frontend::Describe { kind, name } => {
                 part.answer = Answer::Describe;
-                part.prepared = names.find(kind, &name);
-                if part.prepared.is_none() {
+                let known = match kind {
+                    Kind::Statement => {
+                        part.prepared = progress.names.statement(&name);
+                        part.prepared.is_some()
+                    }
+                    Kind::Portal => {
+                        let portal = progress.names.portal(&name);
+                        part.prepared = portal.as_ref().and_then(|portal| portal.prepared.clone());
+                        portal.is_some()
+                    }
+                };
+                if !known {
                     part.draft = Some(missing(kind));
-                }
-            }
-            Frontend::Execute { portal } => {
-                part.answer = Answer::Execute;
-                if let Some(prepared) = names.find(Kind::Portal, &portal) {
-                    let body = [&[Kind::Portal.byte()], portal.as_bytes(), &[0]].concat();
-                    parts.push(Part {
-                        bytes: encode::message(b'D', &body),
-                        answer: Answer::OwnDescribe,
-                        change: None,
-                        prepared: None,
-                        draft: None,
-                    });
-                    part.draft = Some(self.draft(&prepared.sql, &prepared.types, changed).running());
-                    part.prepared = Some(prepared);
-                } else {
-                    part.draft = Some(missing(Kind::Portal));
                 }
             }
             Frontend::Close { kind, name } => {
                 part.answer = Answer::Close;
-                change = Some((kind, name, None));
+                part.changes.push_back(vec![match kind {
+                    Kind::Statement => Change::Statement(name, None),
+                    Kind::Portal => Change::Portal(name, None),
+                }]);
+            }
+            Frontend::FunctionCall => {
+                part.draft = Some(Draft {
+                    ends: true,
+                    ..refusal("0A000", "calls of functions by message are not taken; use SELECT")
+                });
             }
             Frontend::Sync => part.answer = Answer::Sync,
-            Frontend::Flush | Frontend::Terminate => {}
+            // Copied data outside of a copy is passed over before it comes here.
+            Frontend::Flush | Frontend::Terminate | Frontend::CopyData | Frontend::CopyDone | Frontend::CopyFail => {}
         }
-        if let Some((kind, name, prepared)) = change {
-            let made = |name: String| Change {
-                kind,
-                name,
-                prepared: prepared.clone(),
-            };
-            names.apply(made(name.clone()));
-            part.change = Some(made(name));
+        for change in part.changes.iter().flatten() {
+            progress.names.apply(change.clone());
         }
-        parts.push(part);
+        progress.parts.push(part);
+    }
+
+    fn query(&mut self, sql: &str, mut part: Part, progress: &mut Progress<'_>) {
+        part.answer = Answer::Query;
+        let mut draft = self.draft(sql, &[], progress, Runs::Now);
+        draft.ends = true;
+        part.changes = draft.statements.iter().map(changes).collect();
+        part.copy = draft.copy();
+        let probe = self.probe(&part);
+        let asks = probe.is_some();
+        if let Some(query) = probe {
+            // A simple query forgets the unnamed statement anyway. Without a `Sync` between, the transaction of the
+            // question lasts until the copy is done, and no other session can change the relations in between.
+            progress.parts.extend(asked("", &query));
+        }
+        part.draft = Some(draft);
+        progress.parts.push(part);
+        if asks {
+            let sync = Part::new(encode::message(b'S', &[]), Answer::OwnSync);
+            progress.parts.push(sync);
+        }
+    }
+
+    fn execute(&mut self, name: &str, mut part: Part, progress: &mut Progress<'_>) {
+        part.answer = Answer::Execute;
+        let Some(portal) = progress.names.portal(name) else {
+            part.draft = Some(missing(Kind::Portal));
+            progress.parts.push(part);
+            return;
+        };
+        let types = portal.prepared.as_ref().map_or(&[][..], |prepared| &prepared.types);
+        let draft = self.resolved(&portal.analysis, types, progress, Runs::Now);
+        part.changes = draft.statements.iter().map(changes).collect();
+        part.copy = draft.copy();
+        progress.copies_in = matches!(&part.copy, Some(copy) if copy.direction == CopyDirection::In);
+        if let Some(query) = self.probe(&part) {
+            progress.parts.extend(asked(PROBE, &query));
+            let body = [&[Kind::Statement.byte()], PROBE.as_bytes(), &[0]].concat();
+            let close = Part::new(encode::message(b'C', &body), Answer::OwnClose);
+            progress.parts.push(close);
+        }
+        let body = [&[Kind::Portal.byte()], name.as_bytes(), &[0]].concat();
+        let describe = Part::new(encode::message(b'D', &body), Answer::OwnDescribe);
+        progress.parts.push(describe);
+        part.prepared.clone_from(&portal.prepared);
+        part.draft = Some(draft);
+        progress.parts.push(part);
+    }
+
+    /// The question whose columns these are, where a message copies out of a target with masks.
+    fn probe(&self, part: &Part) -> Option<String> {
+        let copy = part.copy.as_ref()?;
+        let masked = self.policy.masks_target(self.target);
+        copy.probe.clone().filter(|_| masked)
+    }
+
+    /// The portal that a message makes of a prepared statement; it keeps what names mean here.
+    fn bound(&mut self, statement: &str, progress: &Progress<'_>) -> Result<Portal, Box<Draft>> {
+        let Some(prepared) = progress.names.statement(statement) else {
+            return Err(Box::new(missing(Kind::Statement)));
+        };
+        if progress.changed {
+            return Err(Box::new(refusal("0A000", AFTER_CHANGE)));
+        }
+        let analysis = self
+            .analysis(&prepared.sql)
+            .map_err(|error| Box::new(refusal(code_of(&error), &error.to_string())))?;
+        Ok(Portal {
+            analysis,
+            prepared: Some(prepared),
+            hold: false,
+        })
+    }
+
+    fn analysis(&mut self, sql: &str) -> Result<Arc<Analysis>, AnalysisError> {
+        self.read.analysis(sql, self.catalog, self.policy, self.target)
     }
 
     /// A group that runs nothing: what it describes or binds is read as if it ran; otherwise it is about the session.
-    fn housekeeping(&self, parts: &mut [Part]) {
+    fn housekeeping(&mut self, parts: &mut [Part]) {
         let prepared = parts.iter().find_map(|part| part.prepared.clone());
+        let mut progress = Progress {
+            names: Ahead::of(self.names),
+            changed: false,
+            copies_in: false,
+            parts: Vec::new(),
+        };
         let draft = match prepared {
-            Some(prepared) => self.draft(&prepared.sql, &prepared.types, &mut false),
-            None => Draft {
-                request: Request {
-                    statement: "SYNC".to_owned(),
-                    exact: Vec::new(),
-                    facts: Facts {
-                        accesses: vec![Access(Action::Session, None)],
-                        attributes: BTreeMap::from([("class".to_owned(), Attribute::Text("protocol".to_owned()))]),
-                    },
-                    parameters: Vec::new(),
-                    reach: Reach::Anything,
-                },
-                statements: Vec::new(),
-                runs: false,
-                code: "42501",
-            },
+            Some(prepared) => self.draft(&prepared.sql, &prepared.types, &mut progress, Runs::Not),
+            None => about_session("SYNC", "protocol"),
         };
         if let Some(last) = parts.last_mut() {
             last.draft = Some(draft);
         }
     }
 
-    fn draft(&self, sql: &str, types: &[u32], changed: &mut bool) -> Draft {
-        let masked = |resource: &str| self.policy.mask(self.target, resource).is_some();
-        let has_masks = self.policy.masks_target(self.target);
-        let analysis = match analyse(sql, self.catalog, self.catalog.search_path(), &masked, has_masks) {
-            Ok(analysis) => analysis,
-            Err(error) => return refusal(code_of(&error), &error.to_string()),
-        };
+    fn draft(&mut self, sql: &str, types: &[u32], progress: &mut Progress<'_>, runs: Runs) -> Draft {
+        match self.analysis(sql) {
+            Ok(analysis) => self.resolved(&analysis, types, progress, runs),
+            Err(error) => refusal(code_of(&error), &error.to_string()),
+        }
+    }
+
+    /// A request of an analysis, with what the names in it stand for.
+    fn resolved(&mut self, analysis: &Analysis, types: &[u32], progress: &mut Progress<'_>, runs: Runs) -> Draft {
         let mut draft = Draft {
             request: Request {
-                statement: analysis.redacted,
+                statement: analysis.redacted.clone(),
                 exact: Vec::new(),
-                facts: analysis.facts,
+                facts: analysis.facts.clone(),
                 parameters: types.iter().map(|oid| types::name(*oid)).collect(),
                 reach: analysis.reach,
             },
-            statements: analysis.statements,
-            runs: false,
+            statements: analysis.statements.clone(),
+            runs: runs == Runs::Now,
             code: "42501",
+            ends: false,
         };
+        self.resolve(&mut draft, progress, runs);
         let ends = |statement: &Statement| {
             use TransactionControl::{Rollback, RollbackTo};
             matches!(statement.transaction, Some(Rollback { chain: false } | RollbackTo))
@@ -292,38 +354,168 @@ impl Reading<'_> {
         let ends_only = !draft.statements.is_empty() && draft.statements.iter().all(ends);
         if let Some(block) = self.block.filter(|_| !ends_only) {
             draft.refuse(block.code, block.reason);
-        } else if draft.statements.iter().any(|statement| statement.copy.is_some()) {
-            draft.refuse("0A000", "COPY over the connection is not taken");
-        } else if *changed {
-            draft.refuse(
-                "0A000",
-                "it follows a change of definitions in the same group; send Sync between",
-            );
+        } else if progress.changed {
+            draft.refuse("0A000", AFTER_CHANGE);
         }
-        *changed |= draft.statements.iter().any(changes_names);
+        if runs == Runs::Now {
+            progress.changed |= draft.statements.iter().any(changes_names);
+        }
         draft
+    }
+
+    /// Puts what prepared statements and cursors stand for in the place of their names.
+    fn resolve(&mut self, draft: &mut Draft, progress: &mut Progress<'_>, runs: Runs) {
+        if draft.statements.iter().all(|statement| statement.named.is_none()) {
+            return;
+        }
+        let mut known = true;
+        let mut statements = std::mem::take(&mut draft.statements);
+        for statement in &mut statements {
+            let found = match &statement.named {
+                Some(Named::Execute { name }) => {
+                    let prepared = progress.names.statement(name);
+                    known &= prepared.is_some();
+                    if prepared.is_some() && !statement.certain {
+                        draft.refuse("0A000", AFTER_CHANGE);
+                    }
+                    prepared.map(|prepared| self.analysis(&prepared.sql)).transpose()
+                }
+                Some(Named::Fetch { name }) => {
+                    let portal = progress.names.portal(name);
+                    known &= portal.is_some();
+                    Ok(portal.map(|portal| Arc::clone(&portal.analysis)))
+                }
+                Some(Named::Prepare { .. } | Named::Declare { .. }) if progress.names.is_full() => {
+                    draft.refuse("54000", "the session has too many prepared statements or portals");
+                    Ok(None)
+                }
+                _ => Ok(None),
+            };
+            match found {
+                Err(error) => draft.refuse(code_of(&error), &error.to_string()),
+                // A message may have prepared what SQL cannot, which then changes names in its turn.
+                Ok(Some(found)) if found.statements.iter().any(|inner| inner.named.is_some()) => {
+                    draft.refuse("0A000", "a name stands for a statement that is about names");
+                }
+                Ok(Some(found)) => draft.stand_for(statement, &found),
+                Ok(None) => {}
+            }
+            if runs == Runs::Now {
+                for change in changes(statement) {
+                    progress.names.apply(change);
+                }
+            }
+        }
+        draft.statements = statements;
+        if known || runs == Runs::Not {
+            draft.forget_names();
+        } else if self.policy.masks_target(self.target) {
+            draft.refuse("26000", "the prepared statement or cursor does not exist");
+        }
+        draft.classify();
+    }
+}
+
+/// Why nothing follows a change of definitions in the same group.
+const AFTER_CHANGE: &str = "it follows a change of definitions in the same group; send Sync between";
+
+/// Whether the server runs a statement, or only prepares it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Runs {
+    Now,
+    Not,
+}
+
+/// Prepares a query of the proxy's own, and asks for its columns.
+fn asked(name: &str, query: &str) -> [Part; 2] {
+    let parse = [name.as_bytes(), &[0], query.as_bytes(), &[0, 0, 0]].concat();
+    let describe = [&[Kind::Statement.byte()], name.as_bytes(), &[0]].concat();
+    [
+        Part::new(encode::message(b'P', &parse), Answer::OwnParse),
+        Part::new(encode::message(b'D', &describe), Answer::OwnProbe),
+    ]
+}
+
+/// A request that is about the session itself.
+pub(crate) fn about_session(statement: &str, class: &str) -> Draft {
+    Draft {
+        request: Request {
+            statement: statement.to_owned(),
+            exact: Vec::new(),
+            facts: Facts {
+                accesses: vec![Access(Action::Session, None)],
+                attributes: BTreeMap::from([("class".to_owned(), Attribute::Text(class.to_owned()))]),
+            },
+            parameters: Vec::new(),
+            reach: Reach::Anything,
+        },
+        statements: Vec::new(),
+        runs: false,
+        code: "42501",
+        ends: false,
     }
 }
 
 impl Draft {
-    fn running(self) -> Self {
-        Self { runs: true, ..self }
-    }
-
     fn refuse(&mut self, code: &'static str, reason: &str) {
         self.code = code;
         let reason = Attribute::Text(reason.to_owned());
         self.request.facts.attributes.insert(UNPROVEN.to_owned(), reason);
     }
-}
 
-impl Names {
-    fn find(&self, kind: Kind, name: &str) -> Option<Arc<Prepared>> {
-        let names = match kind {
-            Kind::Statement => &self.statements,
-            Kind::Portal => &self.portals,
+    /// How it copies, where that is all that it does.
+    fn copy(&self) -> Option<Copy> {
+        match self.statements.as_slice() {
+            [statement] => statement.copy.clone(),
+            _ => None,
+        }
+    }
+
+    /// Adds what a name stands for.
+    fn stand_for(&mut self, statement: &mut Statement, found: &Analysis) {
+        let facts = &mut self.request.facts;
+        facts.accesses.extend(found.facts.accesses.iter().cloned());
+        for (name, value) in &found.facts.attributes {
+            let matters = *value == Attribute::Bool(true) || name == UNPROVEN;
+            if matters && !facts.attributes.contains_key(UNPROVEN) {
+                facts.attributes.insert(name.clone(), value.clone());
+            }
+        }
+        for inner in &found.statements {
+            statement.may_write |= inner.may_write;
+            statement.changes_catalog |= inner.changes_catalog;
+            statement.changes_search_path |= inner.changes_search_path;
+            statement.changes_role |= inner.changes_role;
+            statement.transaction = statement.transaction.or(inner.transaction);
+            statement.copy = statement.copy.take().or_else(|| inner.copy.clone());
+            if matches!(statement.kind.as_str(), "ExecuteStmt" | "FetchStmt") {
+                statement.class = inner.class;
+            }
+        }
+    }
+
+    /// Takes out the accesses that stand for names of which nothing is known.
+    fn forget_names(&mut self) {
+        let accesses = &mut self.request.facts.accesses;
+        accesses.retain(|Access(_, resource)| !matches!(resource.as_deref(), Some(EXECUTED | FETCHED)));
+        if accesses.is_empty() {
+            accesses.push(Access(Action::Session, None));
+        }
+        accesses.sort();
+        accesses.dedup();
+    }
+
+    /// The class of the message, after names were replaced by what they stand for.
+    fn classify(&mut self) {
+        let mut classes = self.statements.iter().map(|statement| statement.class);
+        let Some(first) = classes.next() else { return };
+        let class = if classes.all(|class| class == first) {
+            first.as_str()
+        } else {
+            "mixed"
         };
-        names.get(name).cloned()
+        let class = Attribute::Text(class.to_owned());
+        self.request.facts.attributes.insert("class".to_owned(), class);
     }
 }
 
@@ -355,6 +547,7 @@ fn refusal(code: &'static str, reason: &str) -> Draft {
         statements: Vec::new(),
         runs: false,
         code,
+        ends: false,
     };
     draft.refuse(code, reason);
     draft
@@ -392,7 +585,7 @@ fn merge_preparations(parts: &mut [Part]) {
     }
 }
 
-fn assemble(parts: Vec<Part>, synced: bool) -> Group {
+fn assemble(parts: Vec<Part>, synced: bool, rest: VecDeque<(Frontend, Vec<u8>)>) -> Group {
     let last = parts
         .iter()
         .filter(|part| part.draft.is_some())
@@ -400,8 +593,9 @@ fn assemble(parts: Vec<Part>, synced: bool) -> Group {
         .saturating_sub(1);
     let mut group = Group {
         drafts: Vec::new(),
-        items: Vec::new(),
+        items: VecDeque::new(),
         synced,
+        rest,
     };
     let mut exact: Vec<Vec<u8>> = vec![Vec::new(); last + 1];
     let mut owner = 0;
@@ -409,9 +603,10 @@ fn assemble(parts: Vec<Part>, synced: bool) -> Group {
         if let Some(bytes) = exact.get_mut(owner.min(last)) {
             bytes.extend(part.bytes);
         }
-        group.items.push(Item {
+        group.items.push_back(Item {
             answer: part.answer,
-            change: part.change,
+            changes: part.changes,
+            copy: part.copy,
             owner: owner.min(last),
         });
         if let Some(draft) = part.draft {
@@ -424,3 +619,6 @@ fn assemble(parts: Vec<Part>, synced: bool) -> Group {
     }
     group
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -8,7 +8,7 @@
 //! Read `session` first, then `group`, `reply`, and [`analysis`]. An agent needs TLS and an API key as
 //! its password; the server is reached with the target's own role, by SCRAM-SHA-256 (-PLUS).
 //!
-//! Not here: policy and evidence (the gate), COPY over the connection, function calls, replication.
+//! Not here: policy and evidence (the gate), function calls, replication.
 
 pub mod analysis;
 pub mod catalog;
@@ -21,9 +21,14 @@ mod agent;
 mod arriving;
 mod cancel;
 mod choices;
+mod copy;
+mod copy_in;
 mod greeting;
 mod group;
 mod link;
+mod names;
+mod notified;
+mod read;
 mod reply;
 mod session;
 mod startup;

@@ -69,6 +69,16 @@ impl<R: AsyncRead + Unpin> Incoming<R> {
         }
     }
 
+    /// The tag of the next message, once all of it is here; the message stays. Nothing is lost when the future is dropped.
+    pub(crate) async fn tag(&mut self) -> Result<u8, LinkError> {
+        loop {
+            if let Some(tag) = self.decoder.tag()? {
+                return Ok(tag);
+            }
+            self.more().await?;
+        }
+    }
+
     /// Resolves when the other side is gone. What it sends meanwhile is kept, up to `limit` bytes; with more it waits.
     pub(crate) async fn gone(&mut self, limit: usize) {
         while self.decoder.buffer().len() < limit {

@@ -120,18 +120,31 @@ impl Decoder {
         self.buffer.is_empty()
     }
 
+    /// The tag of the next message, once all of it is here; the message stays.
+    ///
+    /// # Errors
+    /// [`MessageError::Length`]; then the stream has no further message.
+    pub fn tag(&self) -> Result<Option<u8>, MessageError> {
+        let Some(length) = self.buffer.get(1..HEAD_BYTES) else {
+            return Ok(None);
+        };
+        let length = read::length(length, self.limit)?;
+        let whole = self.buffer.len() > length;
+        Ok(self.buffer.first().copied().filter(|_| whole))
+    }
+
     /// The next whole message; `None` when more bytes are needed.
     ///
     /// # Errors
     /// [`MessageError::Length`]; then the stream has no further message.
     pub fn message(&mut self) -> Result<Option<Raw>, MessageError> {
+        if self.tag()?.is_none() {
+            return Ok(None);
+        }
         let Some(length) = self.buffer.get(1..HEAD_BYTES) else {
             return Ok(None);
         };
         let length = read::length(length, self.limit)?;
-        if self.buffer.len() < length + 1 {
-            return Ok(None);
-        }
         let bytes = self.buffer.split_to(length + 1).to_vec();
         Ok(Some(Raw { bytes }))
     }

@@ -3,7 +3,9 @@
 //! Rows are taken one at a time, and chunks of some 32 KiB are under way to the ledger while the next ones are read, so
 //! memory does not grow with the reply; when the window is full, the server waits.
 //!
-//! Not here: what the group does (see [`crate::group`]).
+//! Not here: what the group does (see [`crate::group`]), and what is copied out (`copied`).
+
+mod copied;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -14,13 +16,16 @@ use exhibit_policy::snapshot::Snapshot;
 use exhibit_schemas::event::access::{Column, Frame};
 use tokio::io::AsyncRead;
 
+use self::copied::Copying;
 use crate::agent::Agent;
 use crate::catalog::Catalog;
-use crate::group::{Answer, Item, Names};
+use crate::group::{Answer, Item};
 use crate::link::Incoming;
 use crate::message::Raw;
 use crate::message::backend::{Backend, Cells, Field, TransactionStatus};
 use crate::message::encode::{self, Report};
+use crate::names::Names;
+use crate::notified;
 use crate::session::SessionError;
 use crate::types;
 
@@ -33,6 +38,10 @@ const WINDOW: usize = 4;
 /// How long a command that ran ahead waits for its reply, to be recorded with it in one flush: longer than most answers
 /// from memory take, and little against a sync of the disk under load.
 const HOLD: Duration = Duration::from_millis(2);
+
+/// How long the server may send nothing before what it sent so far is released: long enough that chunks of a flowing reply
+/// fill, short enough that nobody notices.
+const QUIET: Duration = Duration::from_millis(20);
 
 /// Bytes that a cell costs beside its value.
 const CELL_BYTES: usize = 5;
@@ -67,11 +76,27 @@ pub(crate) struct Replies<'a> {
     bytes: usize,
     columns: Option<Vec<Column>>,
     masker: Option<RowMasker>,
+    /// Columns of what is copied out next, as the server described them.
+    probed: Option<Vec<Field>>,
+    copying: Option<Copying>,
+    /// Messages without a mask that were copied out and are no frame yet.
+    whole: Vec<u8>,
     counts: BTreeMap<String, u64>,
     window: VecDeque<Releasing>,
     status: EndStatus,
     code: Option<String>,
     failed: bool,
+    ready: Option<TransactionStatus>,
+    fatal: bool,
+}
+
+/// Where the answers to a group stand.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// All are there.
+    Done,
+    /// The server takes copied data.
+    CopyIn,
 }
 
 impl<'a> Replies<'a> {
@@ -95,49 +120,47 @@ impl<'a> Replies<'a> {
             bytes: 0,
             columns: None,
             masker: None,
+            probed: None,
+            copying: None,
+            whole: Vec::new(),
             counts: BTreeMap::new(),
             window: VecDeque::new(),
             status: EndStatus::Complete,
             code: None,
             failed: false,
+            ready: None,
+            fatal: false,
         }
     }
 
-    /// Takes the answers to all items.
+    /// Takes the answers to all items, or up to where the server begins to copy in.
     pub(crate) async fn run<R: AsyncRead + Unpin>(
-        mut self,
+        &mut self,
         incoming: &mut Incoming<R>,
-        items: Vec<Item>,
-    ) -> Result<Outcome, SessionError> {
-        let mut items: VecDeque<Item> = items.into();
-        let mut outcome = Outcome {
-            status: None,
-            failed: false,
-            fatal: false,
-        };
+        items: &mut VecDeque<Item>,
+    ) -> Result<Step, SessionError> {
         loop {
             while items.front().is_some_and(|item| item.answer == Answer::Nothing) {
                 items.pop_front();
             }
-            let Some(item) = items.front() else { break };
+            let Some(item) = items.front() else {
+                return Ok(Step::Done);
+            };
             self.reach(item.owner).await?;
-            let message = Backend::parse(&self.raw(incoming).await?)?;
-            if let Some(end) = self.take(message, &mut items).await? {
-                match end {
-                    End::Ready(status) => outcome.status = Some(status),
-                    End::Fatal => {
-                        outcome.fatal = true;
-                        break;
-                    }
+            let raw = self.raw(incoming).await?;
+            match self.take(&raw, items).await? {
+                None => {}
+                Some(End::Ready(status)) => self.ready = Some(status),
+                Some(End::Fatal) => {
+                    self.fatal = true;
+                    return Ok(Step::Done);
+                }
+                Some(End::CopyIn) => {
+                    self.flush().await?;
+                    return Ok(Step::CopyIn);
                 }
             }
         }
-        outcome.failed = self.failed;
-        self.reach(usize::MAX).await?;
-        while let Some(releasing) = self.window.pop_front() {
-            self.agent.release(&releasing.durable().await?).await?;
-        }
-        Ok(outcome)
     }
 
     /// The next message. Commands that ran ahead are handed over when their reply lets itself be waited for.
@@ -148,37 +171,51 @@ impl<'a> Replies<'a> {
             }
             self.session.flush()?;
         }
+        if let Ok(raw) = tokio::time::timeout(QUIET, incoming.raw()).await {
+            return raw.map_err(SessionError::target);
+        }
+        self.flush().await?;
         incoming.raw().await.map_err(SessionError::target)
     }
 
-    async fn take(&mut self, message: Backend, items: &mut VecDeque<Item>) -> Result<Option<End>, SessionError> {
+    /// Ends the replies to the group.
+    pub(crate) async fn end(mut self) -> Result<Outcome, SessionError> {
+        self.reach(usize::MAX).await?;
+        self.drain().await?;
+        Ok(Outcome {
+            status: self.ready,
+            failed: self.failed,
+            fatal: self.fatal,
+        })
+    }
+
+    /// One message.
+    pub(crate) async fn take(&mut self, raw: &Raw, items: &mut VecDeque<Item>) -> Result<Option<End>, SessionError> {
         let answer = items.front().map(|item| item.answer);
+        let Some(message) = self.aside(raw).await? else {
+            return Ok(None);
+        };
         let done = match (message, answer) {
-            (Backend::ParameterStatus { name, value }, _) => {
-                if name == "client_encoding" && value != "UTF8"
-                    || name == "standard_conforming_strings" && value != "on"
-                {
-                    return Err(SessionError::Setting);
-                }
-                let body = [name.as_bytes(), &[0], value.as_bytes(), &[0]].concat();
-                self.frame(encode::message(b'S', &body)).await?;
-                return Ok(None);
-            }
-            (Backend::Notice(fields), _) => {
-                if !self.masked() {
-                    self.frame(encode::message(b'N', &raw_fields(&fields))).await?;
-                }
-                return Ok(None);
-            }
-            (Backend::Notification, _) => return Ok(None),
             (Backend::Error(fields), _) => return self.error(&fields, items).await,
             (Backend::Ready(status), Some(Answer::Query | Answer::Sync)) => {
                 items.pop_front();
                 return self.ready(status).await.map(Some);
             }
+            (Backend::Ready(_), Some(Answer::OwnSync))
+            | (Backend::ParseComplete, Some(Answer::OwnParse))
+            | (Backend::CloseComplete, Some(Answer::OwnClose)) => true,
             (Backend::ParseComplete, Some(Answer::Parse)) => self.plain(b'1').await?,
             (Backend::BindComplete, Some(Answer::Bind)) => self.plain(b'2').await?,
             (Backend::CloseComplete, Some(Answer::Close)) => self.plain(b'3').await?,
+            (Backend::ParameterDescription(_), Some(Answer::OwnProbe)) => false,
+            (Backend::RowDescription(fields), Some(Answer::OwnProbe)) => {
+                self.probed = Some(fields);
+                true
+            }
+            (Backend::NoData, Some(Answer::OwnProbe)) => {
+                self.probed = None;
+                true
+            }
             (Backend::ParameterDescription(oids), Some(Answer::Describe)) => {
                 let count = u16::try_from(oids.len()).unwrap_or(u16::MAX).to_be_bytes();
                 let body = count.into_iter().chain(oids.into_iter().flat_map(u32::to_be_bytes));
@@ -207,10 +244,28 @@ impl<'a> Replies<'a> {
                 self.row(cells).await?;
                 false
             }
+            (Backend::CopyOut { binary, columns }, Some(Answer::Query | Answer::Execute)) => {
+                let copy = items.front_mut().and_then(|item| item.copy.take());
+                self.copy_out(raw, binary, columns, copy).await?;
+                false
+            }
+            (Backend::CopyData, Some(Answer::Query | Answer::Execute)) => {
+                self.copied(raw).await?;
+                false
+            }
+            (Backend::CopyDone, Some(Answer::Query | Answer::Execute)) => {
+                self.copied_out().await?;
+                false
+            }
+            (Backend::CopyIn, Some(Answer::Query | Answer::Execute)) => {
+                self.frame(raw.bytes().to_vec()).await?;
+                return Ok(Some(End::CopyIn));
+            }
             (Backend::CommandComplete { tag }, Some(answer @ (Answer::Query | Answer::Execute))) => {
                 self.count();
                 self.frame(encode::message(b'C', &[tag.as_bytes(), &[0]].concat()))
                     .await?;
+                self.confirmed(items.front_mut());
                 answer == Answer::Execute
             }
             (Backend::EmptyQuery, Some(answer @ (Answer::Query | Answer::Execute))) => {
@@ -223,10 +278,49 @@ impl<'a> Replies<'a> {
             }
             _ => return Err(SessionError::Unexpected),
         };
-        if done && let Some(change) = items.pop_front().and_then(|item| item.change) {
-            self.names.apply(change);
+        if done && let Some(mut item) = items.pop_front() {
+            let statement = matches!(item.answer, Answer::Query | Answer::Execute);
+            if !statement {
+                self.confirmed(Some(&mut item));
+            }
         }
         Ok(None)
+    }
+
+    /// Takes what may come at any time; gives back what answers something.
+    async fn aside(&mut self, raw: &Raw) -> Result<Option<Backend>, SessionError> {
+        match Backend::parse(raw)? {
+            Backend::ParameterStatus { name, value } => {
+                check_setting(&name, &value)?;
+                self.frame(raw.bytes().to_vec()).await?;
+            }
+            Backend::Notice(fields) => {
+                if !self.masked() {
+                    self.frame(encode::message(b'N', &raw_fields(&fields))).await?;
+                }
+            }
+            Backend::Notification { .. } => {
+                // What another session says is no part of this reply.
+                self.flush().await?;
+                let masked = self.masked();
+                notified::deliver(self.session, self.agent, masked, raw).await?;
+            }
+            message => return Ok(Some(message)),
+        }
+        Ok(None)
+    }
+
+    /// The first change of names that waits for a confirmation has got it.
+    fn confirmed(&mut self, item: Option<&mut Item>) {
+        let changes = item.and_then(|item| item.changes.pop_front());
+        for change in changes.into_iter().flatten() {
+            self.names.apply(change);
+        }
+    }
+
+    /// The session that the replies are recorded in.
+    pub(crate) fn session(&mut self) -> &mut Session {
+        self.session
     }
 
     fn masked(&self) -> bool {
@@ -270,12 +364,12 @@ impl<'a> Replies<'a> {
             encode::message(b'E', &raw_fields(fields))
         };
         self.frame(bytes).await?;
-        while items
-            .front()
-            .is_some_and(|item| !matches!(item.answer, Answer::Query | Answer::Sync))
-        {
-            items.pop_front();
+        if let Some(Copying::Rows(rows)) = self.copying.take() {
+            self.masker = Some(rows.abandon());
+            self.count();
         }
+        self.probed = None;
+        pass_over(items);
         Ok(fatal.then_some(End::Fatal))
     }
 
@@ -314,6 +408,7 @@ impl<'a> Replies<'a> {
     }
 
     async fn frame(&mut self, bytes: Vec<u8>) -> Result<(), SessionError> {
+        self.settle().await?;
         let size = bytes.len();
         self.push(Masked::framing(bytes), size).await
     }
@@ -334,6 +429,22 @@ impl<'a> Replies<'a> {
                 *self.counts.entry(mask.clone()).or_default() += cells;
             }
         }
+    }
+
+    /// Releases everything that is there, and waits until it is out.
+    pub(crate) async fn flush(&mut self) -> Result<(), SessionError> {
+        self.settle().await?;
+        if !self.frames.is_empty() || self.columns.is_some() {
+            self.release().await?;
+        }
+        self.drain().await
+    }
+
+    async fn drain(&mut self) -> Result<(), SessionError> {
+        while let Some(releasing) = self.window.pop_front() {
+            self.agent.release(&releasing.durable().await?).await?;
+        }
+        Ok(())
     }
 
     async fn release(&mut self) -> Result<(), SessionError> {
@@ -380,12 +491,56 @@ impl<'a> Replies<'a> {
     }
 }
 
-enum End {
+/// Why the next message is not simply the next.
+pub(crate) enum End {
     Ready(TransactionStatus),
     Fatal,
+    CopyIn,
+}
+
+/// After an error the server passes over messages up to the `Sync`; after one of a `Query` it is ready at once.
+fn pass_over(items: &mut VecDeque<Item>) {
+    if items.front().is_some_and(|item| item.answer == Answer::Query) {
+        return;
+    }
+    let mut query = false;
+    while let Some(item) = items.front_mut() {
+        match item.answer {
+            Answer::Sync => return,
+            Answer::OwnSync => {
+                // The `Query` that it follows was passed over, so the agent waits for this answer.
+                if query {
+                    item.answer = Answer::Sync;
+                }
+                return;
+            }
+            answer => query |= answer == Answer::Query,
+        }
+        items.pop_front();
+    }
+}
+
+/// The proxy reads statements and values by these settings.
+pub(crate) fn check_setting(name: &str, value: &str) -> Result<(), SessionError> {
+    let wanted = match name {
+        "client_encoding" => "UTF8",
+        "standard_conforming_strings" => "on",
+        _ => return Ok(()),
+    };
+    if value == wanted {
+        Ok(())
+    } else {
+        Err(SessionError::Setting)
+    }
 }
 
 impl Masking<'_> {
+    /// Whether a column is generated, as far as the catalog knows.
+    fn generated(&self, field: &Field) -> bool {
+        let relation = self.catalog.relation(field.relation);
+        relation.is_some_and(|relation| relation.generated.contains_key(&field.attribute))
+    }
+
     /// A column as evidence has it, and its mask.
     fn column(&self, field: &Field) -> Result<(Column, Option<ColumnMask>), SessionError> {
         let origin = match field.relation {

@@ -7,11 +7,12 @@
 //! When a request inside a transaction is refused, the agent is told that the transaction failed, and nothing but its
 //! rollback passes, as after an error of the server: no transaction commits without a part that was refused.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use exhibit_gate::GateError;
-use exhibit_gate::session::{Denial, EndStatus, Permit, Reply, Ruling, Session, Transaction};
+use exhibit_gate::session::{Denial, EndStatus, Pending, Permit, Reply, Request, Ruling, Session, Transaction};
 use exhibit_policy::mask::Masked;
 use tokio::io::ReadHalf;
 use tokio_util::sync::CancellationToken;
@@ -20,14 +21,19 @@ use crate::agent::{Agent, LastWords};
 use crate::analysis::Statement;
 use crate::cancel::Registered;
 use crate::catalog::Catalog;
+use crate::copy::CopyError;
+use crate::copy_in::CopyIn;
 use crate::greeting::code;
-use crate::group::{Block, Draft, Group, Names, Reading, changes_names};
+use crate::group::{Block, Draft, Group, Reading, about_session, changes_names};
 use crate::link::{Connection, Incoming, LinkError};
 use crate::message::backend::{Backend, TransactionStatus};
 use crate::message::encode::{self, Report};
 use crate::message::frontend::Frontend;
-use crate::message::{FRONTEND_BYTES_MAX, MessageError};
-use crate::reply::{Masking, Outcome, Replies};
+use crate::message::{FRONTEND_BYTES_MAX, MessageError, Raw};
+use crate::names::Names;
+use crate::notified;
+use crate::read::Read;
+use crate::reply::{Masking, Outcome, Replies, Step};
 use crate::upstream::{Upstream, UpstreamError};
 
 /// Messages of a group at the most: their events fit one batch of the ledger. Longer pipelines go in several groups.
@@ -60,12 +66,12 @@ pub(crate) enum SessionError {
     /// A column comes from a relation that the catalog does not know.
     #[error("the reply has a column of unknown origin, so its mask is unknown")]
     Origin,
+    /// Rows that are copied out cannot be masked.
+    #[error(transparent)]
+    Copy(#[from] CopyError),
     /// The server ended its session; the agent was told.
     #[error("the target ended the session")]
     Ended,
-    /// The group could not be taken back.
-    #[error("a part of an unfinished pipeline was refused")]
-    Refused,
     /// The agent was silent for too long.
     #[error("the session was idle for too long")]
     Idle,
@@ -98,8 +104,8 @@ impl SessionError {
         match self {
             Self::Gate(_) => "ledger",
             Self::Agent(_) => "agent",
-            Self::Protocol(_) | Self::Refused => "protocol",
-            Self::Target(_) | Self::Unexpected | Self::Setting | Self::Origin | Self::Ended => "target",
+            Self::Protocol(_) => "protocol",
+            Self::Target(_) | Self::Unexpected | Self::Setting | Self::Origin | Self::Copy(_) | Self::Ended => "target",
             Self::Idle => "idle",
             Self::Limit => "limit",
             Self::Shutdown => "shutdown",
@@ -110,10 +116,10 @@ impl SessionError {
     pub(crate) fn last_words(&self) -> Option<LastWords> {
         let code = match self {
             Self::Gate(_) => "58030",
+            Self::Protocol(MessageError::Length { .. }) => "54000",
             Self::Protocol(_) => "08P01",
             Self::Target(error) => error.sqlstate(),
-            Self::Unexpected | Self::Setting | Self::Origin => "XX000",
-            Self::Refused => "42501",
+            Self::Unexpected | Self::Setting | Self::Origin | Self::Copy(_) => "XX000",
             Self::Idle => "57P05",
             Self::Limit | Self::Shutdown => "57P01",
             Self::Agent(_) | Self::Ended => return None,
@@ -155,6 +161,9 @@ enum Skipping {
 )]
 pub(crate) struct State {
     names: Names,
+    read: Read,
+    /// Messages that were taken with an earlier group and belong to the next.
+    held: VecDeque<(Frontend, Vec<u8>)>,
     status: TransactionStatus,
     /// A part of the transaction was refused.
     aborted: bool,
@@ -173,6 +182,8 @@ impl Default for State {
     fn default() -> Self {
         Self {
             names: Names::default(),
+            read: Read::default(),
+            held: VecDeque::new(),
             status: TransactionStatus::Idle,
             aborted: false,
             skipping: None,
@@ -198,45 +209,28 @@ impl Driver {
         let mut messages = Vec::new();
         let mut bytes = 0;
         loop {
-            let raw = tokio::select! {
-                biased;
-                () = self.shutdown.cancelled() => return Err(SessionError::Shutdown),
-                raw = self.incoming.raw() => match raw {
-                    Ok(raw) => raw,
-                    Err(LinkError::Io(error)) => return Err(error.into()),
-                    Err(LinkError::Message(error)) => return Err(SessionError::Protocol(error)),
-                },
-                raw = self.upstream.incoming.raw() => {
-                    match Backend::parse(&raw.map_err(SessionError::target)?)? {
-                        Backend::Notice(_) | Backend::Notification | Backend::ParameterStatus { .. } => continue,
-                        Backend::Error(fields) => {
-                            let code = code(&fields);
-                            return Err(SessionError::Target(UpstreamError::Ended { code }));
-                        }
-                        _ => return Err(SessionError::Unexpected),
-                    }
-                }
-                () = tokio::time::sleep(self.idle) => return Err(SessionError::Idle),
+            let (message, exact) = match self.state.held.pop_front() {
+                Some(held) => held,
+                None => self.message().await?,
             };
-            let message = Frontend::parse(&raw).map_err(SessionError::Protocol)?;
-            if message == Frontend::Terminate {
-                return Ok(None);
-            }
-            if self.state.skipping.is_some() && message != Frontend::Sync {
-                continue;
+            match message {
+                Frontend::Terminate => return Ok(None),
+                // Of a copy that has failed or was refused; the server passes over them, too.
+                Frontend::CopyData | Frontend::CopyDone | Frontend::CopyFail => continue,
+                Frontend::Sync => {}
+                _ if self.state.skipping.is_some() => continue,
+                _ => {}
             }
             if message == Frontend::Flush && messages.is_empty() && !self.state.unsynced {
                 // Nothing waits for it. libpq sends one after the `Sync` of a pipeline.
                 continue;
             }
-            let query = matches!(message, Frontend::Query { .. });
-            if query && (!messages.is_empty() || self.state.unsynced) {
-                // After an error the server passes over it and answers nothing; no driver sends one there.
-                return Err(SessionError::Protocol(MessageError::Unknown { tag: raw.tag() }));
-            }
-            let ends = query || matches!(message, Frontend::Sync | Frontend::Flush);
-            bytes += raw.bytes().len();
-            messages.push((message, raw.into_bytes()));
+            let ends = matches!(
+                message,
+                Frontend::Query { .. } | Frontend::FunctionCall | Frontend::Sync | Frontend::Flush
+            );
+            bytes += exact.len();
+            messages.push((message, exact));
             if ends {
                 return Ok(Some(messages));
             }
@@ -247,6 +241,40 @@ impl Driver {
         }
     }
 
+    /// The agent's next message. What the server sends meanwhile on its own is delivered.
+    async fn message(&mut self) -> Result<(Frontend, Vec<u8>), SessionError> {
+        loop {
+            let raw = tokio::select! {
+                biased;
+                () = self.shutdown.cancelled() => return Err(SessionError::Shutdown),
+                raw = self.incoming.raw() => match raw {
+                    Ok(raw) => raw,
+                    Err(LinkError::Io(error)) => return Err(error.into()),
+                    Err(LinkError::Message(error)) => return Err(SessionError::Protocol(error)),
+                },
+                raw = self.upstream.incoming.raw() => {
+                    let raw = raw.map_err(SessionError::target)?;
+                    match Backend::parse(&raw)? {
+                        Backend::Error(fields) => {
+                            let code = code(&fields);
+                            return Err(SessionError::Target(UpstreamError::Ended { code }));
+                        }
+                        _ => self.deliver(&raw).await?,
+                    }
+                    continue;
+                }
+                () = tokio::time::sleep(self.idle) => return Err(SessionError::Idle),
+            };
+            let message = Frontend::parse(&raw).map_err(SessionError::Protocol)?;
+            return Ok((message, raw.into_bytes()));
+        }
+    }
+
+    async fn deliver(&mut self, raw: &Raw) -> Result<(), SessionError> {
+        let masked = self.session.gate().policy().masks_target(&self.target);
+        notified::deliver(&mut self.session, &mut self.agent, masked, raw).await
+    }
+
     async fn group(&mut self, messages: Vec<(Frontend, Vec<u8>)>) -> Result<(), SessionError> {
         if let Some(Skipping::Refused(reply)) = self.state.skipping.take() {
             // The server knows nothing of what was refused; the proxy answers the `Sync` after it.
@@ -255,37 +283,33 @@ impl Driver {
         }
         self.refresh().await?;
         let policy = self.session.gate().policy();
+        let block = self.block();
         let group = Reading {
             catalog: &self.catalog,
             policy: &policy,
             target: &self.target,
             names: &self.state.names,
-            block: self.block(),
+            read: &mut self.state.read,
+            block,
         }
         .group(messages);
-        let Group { drafts, items, synced } = group;
-        let mut permits = Vec::new();
-        let mut statements = Vec::new();
-        for draft in drafts {
-            let Draft {
-                request,
-                statements: own,
-                runs,
-                code,
-            } = draft;
-            statements.extend(own.into_iter().filter(|_| runs));
-            match self.permit(request).await? {
-                Ok(permit) => permits.push(permit),
-                Err(denial) => return self.refused(denial, code, synced).await,
-            }
-        }
+        let Group {
+            drafts,
+            mut items,
+            synced,
+            rest,
+        } = group;
+        self.state.held = rest;
+        let Some((permits, statements)) = self.permits(drafts, synced).await? else {
+            return Ok(());
+        };
         let commands = self.session.clear(permits, self.transaction(&statements)).await?;
         let masking = Masking {
             catalog: &self.catalog,
             policy: &policy,
             target: &self.target,
         };
-        let replies = Replies::new(
+        let mut replies = Replies::new(
             &mut self.session,
             &mut self.agent,
             &mut self.state.names,
@@ -299,17 +323,76 @@ impl Driver {
             let sent = upstream.target.forward(&commands).await;
             sent.map_err(|error| SessionError::Target(UpstreamError::Io(error)))
         };
-        let receive = replies.run(&mut upstream.incoming, items);
+        let receive = replies.run(&mut upstream.incoming, &mut items);
         let work = async { tokio::try_join!(forward, receive) };
         self.state.under_way = true;
-        let ((), outcome) = tokio::select! {
+        let ((), mut step) = tokio::select! {
             biased;
             work = work => work?,
             () = self.incoming.gone(FRONTEND_BYTES_MAX) => return Err(SessionError::gone()),
             () = self.shutdown.cancelled() => return Err(SessionError::Shutdown),
         };
+        while step == Step::CopyIn {
+            // While it copies in, the server passes over these; another message would break the copy.
+            self.state
+                .held
+                .retain(|(message, _)| !matches!(message, Frontend::Sync | Frontend::Flush));
+            let owner = items.front().map_or(usize::MAX, |item| item.owner);
+            let command = commands.get(owner).ok_or(SessionError::Unexpected)?;
+            let work = async {
+                let copy_in = CopyIn {
+                    agent: &mut self.incoming,
+                    held: &mut self.state.held,
+                    upstream: &mut self.upstream,
+                    replies: &mut replies,
+                    command,
+                    idle: self.idle,
+                };
+                copy_in.run(&mut items).await
+            };
+            tokio::select! {
+                biased;
+                work = work => work?,
+                () = self.shutdown.cancelled() => return Err(SessionError::Shutdown),
+            }
+            step = tokio::select! {
+                biased;
+                step = replies.run(&mut self.upstream.incoming, &mut items) => step?,
+                () = self.incoming.gone(FRONTEND_BYTES_MAX) => return Err(SessionError::gone()),
+                () = self.shutdown.cancelled() => return Err(SessionError::Shutdown),
+            };
+        }
+        let outcome = replies.end().await?;
         self.state.under_way = false;
-        self.after(&outcome, &statements, synced)
+        self.after(&outcome, &statements)
+    }
+
+    /// Permits for all requests of a group, and what the server runs of it; `None` where one of them was refused.
+    async fn permits(
+        &mut self,
+        drafts: Vec<Draft>,
+        synced: bool,
+    ) -> Result<Option<(Vec<Permit>, Vec<Statement>)>, SessionError> {
+        let mut permits = Vec::new();
+        let mut statements = Vec::new();
+        for draft in drafts {
+            let Draft {
+                request,
+                statements: own,
+                runs,
+                code,
+                ends,
+            } = draft;
+            statements.extend(own.into_iter().filter(|_| runs));
+            match self.permit(request, runs).await? {
+                Ok(permit) => permits.push(permit),
+                Err(denial) => {
+                    self.refused(denial, code, synced || ends).await?;
+                    return Ok(None);
+                }
+            }
+        }
+        Ok(Some((permits, statements)))
     }
 
     /// Whether what these statements change lasts only by a commit of its own. After a pipeline without its `Sync`, and
@@ -323,15 +406,26 @@ impl Driver {
     }
 
     /// Decides a request, and asks people where the policy says so.
-    async fn permit(
-        &mut self,
-        request: exhibit_gate::session::Request,
-    ) -> Result<Result<Permit, Denial>, SessionError> {
-        let pending = match self.session.decide(request) {
-            Ruling::Permit(permit) => return Ok(Ok(permit)),
-            Ruling::Denial(denial) => return Ok(Err(denial)),
-            Ruling::Pending(pending) => pending,
+    async fn permit(&mut self, request: Request, runs: bool) -> Result<Result<Permit, Denial>, SessionError> {
+        let prepared = (!runs).then(|| request.clone());
+        let pending = match (self.session.decide(request), prepared) {
+            (Ruling::Permit(permit), _) => return Ok(Ok(permit)),
+            (Ruling::Denial(denial), _) => return Ok(Err(denial)),
+            (Ruling::Pending(pending), None) => pending,
+            (Ruling::Pending(_), Some(request)) => {
+                // People are asked when it runs. Preparing alone is about the session: it changes and reads no rows.
+                let facts = about_session("", "prepare").request.facts;
+                return Ok(match self.session.decide(Request { facts, ..request }) {
+                    Ruling::Permit(permit) => Ok(permit),
+                    Ruling::Denial(denial) => Err(denial),
+                    Ruling::Pending(pending) => return self.asked(pending).await,
+                });
+            }
         };
+        self.asked(pending).await
+    }
+
+    async fn asked(&mut self, pending: Pending) -> Result<Result<Permit, Denial>, SessionError> {
         let asked = self.session.ask(pending).await?;
         self.agent.waiting(&asked).await?;
         let cancelled = Arc::clone(&self.registered.cancelled);
@@ -360,10 +454,19 @@ impl Driver {
         }
         let mut frames = vec![Masked::framing(Report::error(code, text).response())];
         if self.state.unsynced {
-            // Parts of the pipeline are at the server without a commit; only the end of the session takes them back.
-            self.finish(reply, frames, EndStatus::Failed, Some(code.to_owned()))
-                .await?;
-            return Err(SessionError::Refused);
+            // Parts of the pipeline are at the server without a commit: it has to fail there, too, so that none of it
+            // lasts.
+            match self.upstream.fail(synced).await? {
+                Some(status) => {
+                    self.state.status = status;
+                    self.state.unsynced = false;
+                    frames.push(self.ready());
+                }
+                None => self.state.skipping = Some(Skipping::Failed),
+            }
+            return self
+                .finish(reply, frames, EndStatus::Failed, Some(code.to_owned()))
+                .await;
         }
         if synced {
             frames.push(self.ready());
@@ -400,7 +503,8 @@ impl Driver {
         Masked::framing(encode::message(b'Z', &[status.byte()]))
     }
 
-    fn after(&mut self, outcome: &Outcome, statements: &[Statement], synced: bool) -> Result<(), SessionError> {
+    fn after(&mut self, outcome: &Outcome, statements: &[Statement]) -> Result<(), SessionError> {
+        let synced = outcome.status.is_some();
         if outcome.fatal {
             return Err(SessionError::Ended);
         }
@@ -430,6 +534,7 @@ impl Driver {
             self.catalog = self.upstream.catalog(idle).await?;
             let snapshot = self.catalog.snapshot();
             self.session.gate().record_catalog(&self.target, &snapshot).await?;
+            self.state.read.forget();
             self.state.stale = false;
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! The server's socket: what agents send goes out here, and only once the gate has cleared it (P1).
 
-use exhibit_gate::session::Cleared;
+use exhibit_gate::session::{Cleared, Data, Recorded};
 use tokio::io::{AsyncWriteExt as _, WriteHalf};
 
 use crate::link::Connection;
@@ -22,6 +22,21 @@ impl Target {
         for command in commands {
             self.writer.write_all(command.exact()).await?;
         }
+        self.writer.flush().await
+    }
+
+    /// Sends data of a command, whose event is durable.
+    pub(crate) async fn send(&mut self, data: &Recorded<Data>) -> std::io::Result<()> {
+        self.writer.write_all(data.exact()).await?;
+        self.writer.flush().await
+    }
+
+    /// Makes the transaction that is under way fail: a statement that is none, and a `Sync` where one is due.
+    pub(crate) async fn fail(&mut self, synced: bool) -> std::io::Result<()> {
+        let parse = encode::message(b'P', b"\0refused by the proxy\0\0\0");
+        self.writer.write_all(&parse).await?;
+        let end = if synced { b'S' } else { b'H' };
+        self.writer.write_all(&encode::message(end, &[])).await?;
         self.writer.flush().await
     }
 

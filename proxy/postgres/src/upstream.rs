@@ -15,7 +15,7 @@ use crate::choices::Choices;
 use crate::config::Server;
 use crate::greeting::{Channel, Greeting, refused};
 use crate::link::{Connection, Incoming, LinkError};
-use crate::message::backend::Backend;
+use crate::message::backend::{Backend, TransactionStatus};
 use crate::message::startup::MINOR_LATEST;
 use crate::message::{BACKEND_BYTES_MAX, MessageError, startup};
 use crate::target::Target;
@@ -202,6 +202,22 @@ impl Upstream {
         Ok(Backend::parse(&self.incoming.raw().await?)?)
     }
 
+    /// Makes the transaction that is under way fail; gives its state where a `Sync` was due.
+    pub(crate) async fn fail(&mut self, synced: bool) -> Result<Option<TransactionStatus>, UpstreamError> {
+        self.target.fail(synced).await?;
+        loop {
+            match self.message().await? {
+                Backend::Error(_) if !synced => return Ok(None),
+                Backend::Ready(status) if synced => return Ok(Some(status)),
+                Backend::Error(_)
+                | Backend::Notice(_)
+                | Backend::Notification { .. }
+                | Backend::ParameterStatus { .. } => {}
+                _ => return Err(UpstreamError::Protocol),
+            }
+        }
+    }
+
     /// Loads the catalog as this connection sees it; `idle` when no transaction is open.
     ///
     /// Then the agent's own limit for statements does not hold, and its cancellation, which may be late, is not for these.
@@ -247,7 +263,7 @@ impl Upstream {
                 Backend::RowDescription(_)
                 | Backend::CommandComplete { .. }
                 | Backend::Notice(_)
-                | Backend::Notification
+                | Backend::Notification { .. }
                 | Backend::ParameterStatus { .. } => {}
                 Backend::Ready(_) => return failed.map_or(Ok(rows), Err),
                 _ => return Err(UpstreamError::Protocol),

@@ -5,7 +5,8 @@
 //! | a relation | `schema.relation`; temporary ones `pg_temp.relation`; an unknown one without schema `?.relation` |
 //! | a function that is not on the list of harmless ones | `schema.function`; an unknown one without schema `?.function` |
 //! | everything in a schema | `schema.*`, and each relation that the catalog knows there |
-//! | another object (role, type, extension, ...) | `kind:name` |
+//! | another object (role, type, extension, channel, ...) | `kind:name` |
+//! | a file of the server, a program on it, by `COPY` | `?.copy_file`, `?.copy_program` |
 //! | nothing nameable | none |
 
 use std::collections::BTreeSet;
@@ -19,6 +20,17 @@ use super::kind::{Form, StatementClass};
 use super::known;
 use super::tree::{Place, Range, Tree};
 use crate::catalog::{Relation, part};
+
+/// The resource of an `EXECUTE` of which is not known what it runs.
+pub const EXECUTED: &str = "?.execute";
+
+/// The resource of a `FETCH` or `MOVE` of which is not known what it reads.
+pub const FETCHED: &str = "?.cursor";
+
+/// The resource of a channel of notifications.
+pub fn channel(name: &str) -> String {
+    other("channel", name)
+}
 
 /// Everything that one statement does.
 pub(super) fn accesses(form: &Form, node: &Node, tree: &Tree, names: &Names<'_>) -> Vec<Access> {
@@ -253,8 +265,25 @@ fn objects(statement: &NodeEnum, names: &Names<'_>, accesses: &mut BTreeSet<Acce
             accesses.insert(Access(Action::Session, None));
         }
         NodeEnum::DoStmt(_) => add(Action::Execute, "?.do".to_owned()),
-        NodeEnum::ExecuteStmt(_) => add(Action::Execute, "?.execute".to_owned()),
+        // Where the session knows what a name stands for, that takes the place of these two.
+        NodeEnum::ExecuteStmt(_) => add(Action::Execute, EXECUTED.to_owned()),
+        NodeEnum::FetchStmt(_) => add(Action::Execute, FETCHED.to_owned()),
+        NodeEnum::ExplainStmt(explain) => inner_objects(explain.query.as_deref(), names, accesses),
+        NodeEnum::CreateTableAsStmt(create) => inner_objects(create.query.as_deref(), names, accesses),
+        NodeEnum::CopyStmt(copy) if copy.is_program => add(Action::Execute, "?.copy_program".to_owned()),
+        NodeEnum::CopyStmt(copy) if !copy.filename.is_empty() => add(Action::Execute, "?.copy_file".to_owned()),
+        NodeEnum::ListenStmt(listen) => add(Action::Read, channel(&listen.conditionname)),
+        NodeEnum::NotifyStmt(notify) => add(Action::Write, channel(&notify.conditionname)),
+        NodeEnum::UnlistenStmt(_) | NodeEnum::ClosePortalStmt(_) | NodeEnum::DeallocateStmt(_) => {
+            accesses.insert(Access(Action::Session, None));
+        }
         _ => {}
+    }
+}
+
+fn inner_objects(query: Option<&Node>, names: &Names<'_>, accesses: &mut BTreeSet<Access>) {
+    if let Some(statement) = query.and_then(|query| query.node.as_ref()) {
+        objects(statement, names, accesses);
     }
 }
 

@@ -1,10 +1,12 @@
 //! Kinds of statements: which are taken at all, and what a session has to know about each.
 
+use std::sync::Arc;
+
 use exhibit_schemas::event::access::Action;
 use pg_query::NodeEnum;
 use pg_query::protobuf::{DiscardMode, Node, TransactionStmtKind, VariableSetKind};
 
-use super::AnalysisError;
+use super::{Analysis, AnalysisError, Copy, inner};
 
 /// The class of a statement; its word is the attribute `class` of the facts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -21,8 +23,12 @@ pub enum StatementClass {
     Merge,
     /// `TRUNCATE`.
     Truncate,
-    /// `COPY`.
+    /// `COPY` over the connection.
     Copy,
+    /// `COPY` from or to a file of the server.
+    CopyFile,
+    /// `COPY` from or to a program on the server.
+    CopyProgram,
     /// Creates, alters or drops a definition; `SELECT INTO` too.
     Ddl,
     /// Changes roles and privileges.
@@ -60,6 +66,8 @@ impl StatementClass {
             Self::Merge => "merge",
             Self::Truncate => "truncate",
             Self::Copy => "copy",
+            Self::CopyFile => "copy-file",
+            Self::CopyProgram => "copy-program",
             Self::Ddl => "ddl",
             Self::Grant => "grant",
             Self::Call => "call",
@@ -83,8 +91,8 @@ impl StatementClass {
             Self::Delete | Self::Truncate => Action::Delete,
             Self::Ddl | Self::Utility => Action::Define,
             Self::Grant => Action::Grant,
-            Self::Call | Self::Do | Self::Prepare => Action::Execute,
-            Self::Session => Action::Session,
+            Self::Call | Self::Do | Self::CopyFile | Self::CopyProgram => Action::Execute,
+            Self::Session | Self::Prepare => Action::Session,
             Self::Transaction => Action::Transaction,
         }
     }
@@ -128,6 +136,53 @@ pub enum CopyDirection {
     Out,
 }
 
+/// What a statement does to names of prepared statements and cursors. The server keeps those of messages and those of SQL
+/// in the same places.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Named {
+    /// `PREPARE`.
+    Prepare {
+        /// The prepared statement.
+        name: String,
+        /// Its text.
+        query: String,
+    },
+    /// `EXECUTE`.
+    Execute {
+        /// The prepared statement.
+        name: String,
+    },
+    /// `DEALLOCATE`.
+    Deallocate {
+        /// The prepared statement; `None` for all.
+        name: Option<String>,
+    },
+    /// `DECLARE`.
+    Declare {
+        /// The cursor.
+        name: String,
+        /// What its query does; `None` when an earlier statement of the message may have changed what names mean.
+        query: Option<Arc<Analysis>>,
+        /// `WITH HOLD`: it outlives its transaction.
+        hold: bool,
+    },
+    /// `FETCH` and `MOVE`.
+    Fetch {
+        /// The cursor.
+        name: String,
+    },
+    /// `CLOSE`.
+    Close {
+        /// The cursor; `None` for all.
+        name: Option<String>,
+    },
+    /// `DISCARD ALL`.
+    Discard,
+}
+
+/// `CURSOR_OPT_HOLD` of the server's `parsenodes.h`.
+const CURSOR_HOLD: i32 = 0x0020;
+
 /// What a session has to know about one statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(
@@ -145,8 +200,12 @@ pub struct Statement {
     pub may_write: bool,
     /// What it does to the transaction.
     pub transaction: Option<TransactionControl>,
-    /// Which way it copies over the connection.
-    pub copy: Option<CopyDirection>,
+    /// How it copies over the connection.
+    pub copy: Option<Copy>,
+    /// What it does to names of prepared statements and cursors.
+    pub named: Option<Named>,
+    /// Whether names mean at its place what they mean at the beginning of the message.
+    pub certain: bool,
     /// Whether names may be looked up elsewhere afterwards: read [`crate::catalog::Catalog::SEARCH_PATH`] again. The end of a
     /// transaction can do that too, when such a statement stood in it.
     pub changes_search_path: bool,
@@ -166,18 +225,19 @@ pub(super) struct Form {
     pub(super) kind: String,
     pub(super) returns_rows: bool,
     pub(super) transaction: Option<TransactionControl>,
-    pub(super) copy: Option<CopyDirection>,
+    pub(super) copy: Option<Copy>,
+    pub(super) named: Option<Named>,
     pub(super) changes_search_path: bool,
     pub(super) changes_role: bool,
     pub(super) changes_catalog: bool,
 }
 
 impl Form {
-    /// The form of a statement.
+    /// The form of a statement; `sql` is its own text.
     ///
     /// # Errors
     /// [`AnalysisError::Unsupported`] for a kind that is not listed here.
-    pub(super) fn of(node: &Node) -> Result<Self, AnalysisError> {
+    pub(super) fn of(node: &Node, sql: &str) -> Result<Self, AnalysisError> {
         let unknown = || AnalysisError::Unsupported {
             kind: "unknown".to_owned(),
         };
@@ -190,6 +250,7 @@ impl Form {
             returns_rows: returns_rows(statement),
             transaction: None,
             copy: None,
+            named: named(statement, sql)?,
             changes_search_path: false,
             changes_role: false,
             changes_catalog: matches!(
@@ -201,18 +262,7 @@ impl Form {
             NodeEnum::TransactionStmt(transaction) => {
                 form.transaction = Some(control(transaction.kind(), transaction.chain).ok_or_else(unknown)?);
             }
-            NodeEnum::CopyStmt(copy) => {
-                if copy.is_program || !copy.filename.is_empty() {
-                    return Err(AnalysisError::Unsupported {
-                        kind: "CopyStmt over files of the server".to_owned(),
-                    });
-                }
-                form.copy = Some(if copy.is_from {
-                    CopyDirection::In
-                } else {
-                    CopyDirection::Out
-                });
-            }
+            NodeEnum::CopyStmt(copy) if class == StatementClass::Copy => form.copy = Some(Copy::of(copy, sql)),
             NodeEnum::VariableSetStmt(set) => {
                 let name = set.name.to_ascii_lowercase();
                 let all = set.kind() == VariableSetKind::VarResetAll;
@@ -235,12 +285,29 @@ impl Form {
     /// `EXPLAIN ANALYZE` runs the statement; the plan of one that is not taken is not shown either.
     fn explain(&mut self, explain: &pg_query::protobuf::ExplainStmt) -> Result<(), AnalysisError> {
         let inner = explain.query.as_deref().ok_or(AnalysisError::Syntax)?;
-        let inner = Self::of(inner)?;
+        // Names in it are looked up, and changed by none of what `EXPLAIN` takes.
+        let inner = Self::of(inner, "")?;
+        if let Some(Named::Execute { .. }) = &inner.named {
+            self.named.clone_from(&inner.named);
+        }
         self.changes_catalog = inner.changes_catalog;
         Ok(())
     }
 
-    pub(super) fn statement(self, may_write: bool) -> Statement {
+    /// The text of the statement inside, where it is read as one of its own.
+    ///
+    /// # Errors
+    /// [`AnalysisError::Unsupported`] when it cannot be cut out.
+    pub(super) fn inner(&self, node: &Node, sql: &str) -> Result<Option<String>, AnalysisError> {
+        match (&self.copy, &self.named, &node.node) {
+            (Some(copy), _, _) => Ok(copy.probe.clone()),
+            (_, Some(Named::Prepare { query, .. }), _) => Ok(Some(query.clone())),
+            (_, Some(Named::Declare { .. }), Some(declare)) => cut(declare, sql).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    pub(super) fn statement(self, may_write: bool, certain: bool) -> Statement {
         Statement {
             class: self.class,
             kind: self.kind,
@@ -248,6 +315,8 @@ impl Form {
             may_write,
             transaction: self.transaction,
             copy: self.copy,
+            named: self.named,
+            certain,
             changes_search_path: self.changes_search_path,
             changes_role: self.changes_role,
             changes_catalog: self.changes_catalog,
@@ -259,6 +328,49 @@ impl Form {
 pub(super) fn kind_name(node: &Node) -> Option<String> {
     let value = serde_json::to_value(node).ok()?;
     value.get("node")?.as_object()?.keys().next().cloned()
+}
+
+/// The text of the statement inside of another one.
+fn cut(statement: &NodeEnum, sql: &str) -> Result<String, AnalysisError> {
+    inner::text(sql, statement).ok_or_else(|| AnalysisError::Unsupported {
+        kind: "a statement inside of another one that cannot be cut out".to_owned(),
+    })
+}
+
+/// What a statement does to names; the statement inside is cut out of its text.
+fn named(statement: &NodeEnum, sql: &str) -> Result<Option<Named>, AnalysisError> {
+    let some = |name: &str| Some(name.to_owned());
+    Ok(Some(match statement {
+        NodeEnum::PrepareStmt(prepare) => Named::Prepare {
+            name: prepare.name.clone(),
+            query: cut(statement, sql)?,
+        },
+        NodeEnum::ExecuteStmt(execute) => Named::Execute {
+            name: execute.name.clone(),
+        },
+        NodeEnum::CreateTableAsStmt(create) => match create.query.as_ref().and_then(|query| query.node.as_ref()) {
+            Some(NodeEnum::ExecuteStmt(execute)) => Named::Execute {
+                name: execute.name.clone(),
+            },
+            _ => return Ok(None),
+        },
+        NodeEnum::DeallocateStmt(deallocate) => Named::Deallocate {
+            name: some(&deallocate.name).filter(|_| !deallocate.isall),
+        },
+        NodeEnum::DeclareCursorStmt(declare) => Named::Declare {
+            name: declare.portalname.clone(),
+            query: None,
+            hold: declare.options & CURSOR_HOLD != 0,
+        },
+        NodeEnum::FetchStmt(fetch) => Named::Fetch {
+            name: fetch.portalname.clone(),
+        },
+        NodeEnum::ClosePortalStmt(close) => Named::Close {
+            name: some(&close.portalname).filter(|name| !name.is_empty()),
+        },
+        NodeEnum::DiscardStmt(discard) if discard.target() == DiscardMode::DiscardAll => Named::Discard,
+        _ => return Ok(None),
+    }))
 }
 
 fn control(kind: TransactionStmtKind, chain: bool) -> Option<TransactionControl> {
@@ -289,6 +401,8 @@ fn class(statement: &NodeEnum) -> Option<StatementClass> {
         Kind::DeleteStmt(_) => Class::Delete,
         Kind::MergeStmt(_) => Class::Merge,
         Kind::TruncateStmt(_) => Class::Truncate,
+        Kind::CopyStmt(copy) if copy.is_program => Class::CopyProgram,
+        Kind::CopyStmt(copy) if !copy.filename.is_empty() => Class::CopyFile,
         Kind::CopyStmt(_) => Class::Copy,
         Kind::CallStmt(_) => Class::Call,
         Kind::DoStmt(_) => Class::Do,

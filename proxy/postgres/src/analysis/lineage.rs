@@ -36,6 +36,11 @@ pub(super) fn unproven(
         })
 }
 
+/// Whether a statement names a relation with masked columns.
+pub(super) fn touches(tree: &Tree, names: &Names<'_>, masked: &dyn Fn(&str) -> bool) -> bool {
+    !Masks::of(tree, names, masked).ranges.is_empty()
+}
+
 /// Rule 1: the kind of statement.
 fn form_unproven(form: &Form, statement: &NodeEnum) -> Option<String> {
     let refused = |what: &str| Some(format!("{what} can hand masked columns on"));
@@ -58,6 +63,14 @@ fn form_unproven(form: &Form, statement: &NodeEnum) -> Option<String> {
         | NodeEnum::CheckPointStmt(_)
         | NodeEnum::ClosePortalStmt(_)
         | NodeEnum::DeallocateStmt(_)
+        // What is inside of these is proven as a statement of its own; names stand for what was proven when they were given.
+        | NodeEnum::PrepareStmt(_)
+        | NodeEnum::ExecuteStmt(_)
+        | NodeEnum::DeclareCursorStmt(_)
+        | NodeEnum::FetchStmt(_)
+        // Payloads are the agent's own, and those of others are withheld.
+        | NodeEnum::NotifyStmt(_)
+        | NodeEnum::ListenStmt(_)
         | NodeEnum::UnlistenStmt(_)
         | NodeEnum::CreateStmt(_)
         | NodeEnum::CreateSeqStmt(_)
@@ -75,9 +88,13 @@ fn form_unproven(form: &Form, statement: &NodeEnum) -> Option<String> {
         | NodeEnum::RefreshMatViewStmt(_)
         | NodeEnum::GrantStmt(_)
         | NodeEnum::AlterDefaultPrivilegesStmt(_) => None,
+        NodeEnum::CopyStmt(_) if form.class == StatementClass::Copy => None,
         NodeEnum::ExplainStmt(explain) => {
             let inner = explain.query.as_ref().and_then(|query| query.node.as_ref());
-            inner.map_or_else(|| refused("EXPLAIN"), |inner| form_unproven(form, inner))
+            match inner {
+                None | Some(NodeEnum::ExecuteStmt(_) | NodeEnum::DeclareCursorStmt(_)) => refused("EXPLAIN"),
+                Some(inner) => form_unproven(form, inner),
+            }
         }
         NodeEnum::CreateSchemaStmt(schema) if schema.schema_elts.is_empty() => None,
         NodeEnum::AlterObjectSchemaStmt(alter) if relation_kind(alter.object_type()) => None,
@@ -384,7 +401,15 @@ fn touching_unproven(form: &Form, node: &Node, tree: &Tree, names: &Names<'_>, m
         | NodeEnum::ClusterStmt(_)
         | NodeEnum::CommentStmt(_)
         | NodeEnum::GrantStmt(_)
-        | NodeEnum::DropStmt(_) => return None,
+        | NodeEnum::DropStmt(_)
+        // Proven by the statement inside of them.
+        | NodeEnum::PrepareStmt(_)
+        | NodeEnum::DeclareCursorStmt(_) => return None,
+        NodeEnum::CopyStmt(copy) => {
+            // Rows that go in are values, as those of an `INSERT`; a condition on them could compare.
+            let compares = copy.is_from && copy.where_clause.is_some();
+            return compares.then(|| "COPY compares masked columns".to_owned());
+        }
         NodeEnum::CreateStmt(_) => {
             let keys = |masked: &Masked<'_>| masked.range.place == Place::ForeignKey;
             if !masks.ranges.iter().all(keys) {

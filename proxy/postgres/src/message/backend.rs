@@ -79,8 +79,13 @@ pub enum Backend {
     Error(Vec<(u8, String)>),
     /// A notice: its fields.
     Notice(Vec<(u8, String)>),
-    /// A notification of another session.
-    Notification,
+    /// A notification, mostly of another session; its payload stays in the message.
+    Notification {
+        /// The process of the server that sent it.
+        process: i32,
+        /// Its channel.
+        channel: String,
+    },
     /// The server speaks no later version of the protocol than this, or does not know some options.
     NegotiateVersion {
         /// Major version in the upper half, minor in the lower.
@@ -88,8 +93,19 @@ pub enum Backend {
         /// How many options it does not know.
         options: u32,
     },
-    /// Copying begins; not taken.
-    Copy,
+    /// The server copies rows out: the format, and the number of columns.
+    CopyOut {
+        /// Whether the rows come in binary form.
+        binary: bool,
+        /// Columns of a row.
+        columns: usize,
+    },
+    /// The server takes rows in; the message as it came holds format and columns.
+    CopyIn,
+    /// A part of what is copied out; its bytes stay in the message.
+    CopyData,
+    /// Copying out is done.
+    CopyDone,
 }
 
 impl std::fmt::Debug for Backend {
@@ -115,9 +131,23 @@ impl Backend {
                 let process = reader.int32()?;
                 return Ok(Self::KeyData(process, rest(raw, 4)));
             }
-            b'G' | b'H' | b'W' => return Ok(Self::Copy),
+            b'd' => return Ok(Self::CopyData),
+            b'H' => {
+                let (binary, columns) = copied(&mut reader)?;
+                Self::CopyOut { binary, columns }
+            }
+            b'G' => {
+                copied(&mut reader)?;
+                Self::CopyIn
+            }
+            b'c' => Self::CopyDone,
             b'v' => negotiation(&mut reader)?,
-            b'A' => return Ok(Self::Notification),
+            b'A' => {
+                let process = reader.int32()?;
+                let channel = reader.text()?.to_owned();
+                reader.text()?;
+                Self::Notification { process, channel }
+            }
             b'S' => Self::ParameterStatus {
                 name: reader.text()?.to_owned(),
                 value: reader.text()?.to_owned(),
@@ -161,6 +191,22 @@ fn negotiation(reader: &mut Reader<'_>) -> Result<Backend, MessageError> {
         reader.text()?;
     }
     Ok(Backend::NegotiateVersion { version, options })
+}
+
+/// What is copied: whether in binary form, and how many columns, each with a format of its own.
+fn copied(reader: &mut Reader<'_>) -> Result<(bool, usize), MessageError> {
+    let binary = match reader.byte()? {
+        0 => false,
+        1 => true,
+        _ => return Err(reader.shape("a format is neither text nor binary")),
+    };
+    let columns = reader.count()?;
+    for _ in 0..columns {
+        if !matches!(reader.int16()?, 0 | 1) {
+            return Err(reader.shape("a format is neither text nor binary"));
+        }
+    }
+    Ok((binary, columns))
 }
 
 fn rest(raw: &Raw, from: usize) -> Vec<u8> {

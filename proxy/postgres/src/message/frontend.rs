@@ -71,6 +71,14 @@ pub enum Frontend {
     Flush,
     /// Ends a group.
     Sync,
+    /// A part of what is copied in; its bytes stay in the message.
+    CopyData,
+    /// Copying in is done.
+    CopyDone,
+    /// Copying in failed at the agent.
+    CopyFail,
+    /// Calls a function by its number; its arguments stay in the message.
+    FunctionCall,
     /// Ends the session.
     Terminate,
 }
@@ -86,6 +94,10 @@ impl std::fmt::Debug for Frontend {
             Self::Close { .. } => "Close",
             Self::Flush => "Flush",
             Self::Sync => "Sync",
+            Self::CopyData => "CopyData",
+            Self::CopyDone => "CopyDone",
+            Self::CopyFail => "CopyFail",
+            Self::FunctionCall => "FunctionCall",
             Self::Terminate => "Terminate",
         })
     }
@@ -95,7 +107,7 @@ impl Frontend {
     /// Reads a message.
     ///
     /// # Errors
-    /// [`MessageError::Unknown`] for one that is not taken (copy data, function calls, and what no protocol knows),
+    /// [`MessageError::Unknown`] for one that is not taken (what no protocol knows),
     /// [`MessageError::Shape`] for one that is not as it must be.
     pub fn parse(raw: &Raw) -> Result<Self, MessageError> {
         let mut reader = Reader::new(raw.tag(), raw.body());
@@ -120,6 +132,13 @@ impl Frontend {
             },
             b'H' => Self::Flush,
             b'S' => Self::Sync,
+            b'd' => return Ok(Self::CopyData),
+            b'c' => Self::CopyDone,
+            b'f' => {
+                reader.text()?;
+                Self::CopyFail
+            }
+            b'F' => return Ok(Self::FunctionCall),
             b'X' => Self::Terminate,
             tag => return Err(MessageError::Unknown { tag }),
         };

@@ -88,8 +88,14 @@ fn messages_of_agents_are_read_strictly() {
     check(b'B', b"\0s\0\0\0\0\x01\0\0\0\x01x\0\0", Some(bind));
     check(b'B', b"\0s\0\0\0\0\x01\0\0\0\x02x\0\0", None);
     check(b'B', b"\0s\0\0\x01\0\x02\0\0\0\0", None);
-    // Copy data, function calls and passwords have no place after start-up.
-    for tag in *b"dcfFpz\0" {
+    check(b'd', b"anything", Some(Frontend::CopyData));
+    check(b'c', b"", Some(Frontend::CopyDone));
+    check(b'c', b"x", None);
+    check(b'f', b"why\0", Some(Frontend::CopyFail));
+    check(b'f', b"why", None);
+    check(b'F', b"anything", Some(Frontend::FunctionCall));
+    // Passwords have no place after start-up.
+    for tag in *b"pz\0" {
         let wanted = Err(MessageError::Unknown { tag });
         assert_eq!(Frontend::parse(&one(tag, b"")), wanted);
     }

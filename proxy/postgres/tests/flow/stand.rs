@@ -1,8 +1,9 @@
 //! The proxy before a private server, with a recorder in memory, and the clients that tests reach it with.
 
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -143,6 +144,16 @@ impl Memory {
         bodies.iter().filter_map(chunk).flatten().collect()
     }
 
+    /// Parts of data that followed commands: command, part, bytes.
+    pub(crate) fn data(&self) -> Vec<(u64, u64, u64)> {
+        let bodies = self.bodies.lock().unwrap();
+        let data = |body: &Body| match body {
+            Body::CommandData(data) => Some((data.command, data.part, data.bytes)),
+            _ => None,
+        };
+        bodies.iter().filter_map(data).collect()
+    }
+
     /// How many sessions were opened, and why those ended that have.
     pub(crate) fn sessions(&self) -> (usize, Vec<String>) {
         let bodies = self.bodies.lock().unwrap();
@@ -250,13 +261,19 @@ impl Stand {
 
     /// What psql says to statements, standard output and error together.
     pub(crate) async fn psql(&self, sql: &str) -> String {
+        self.psql_with(sql, "").await
+    }
+
+    /// The same with something on its standard input.
+    pub(crate) async fn psql_with(&self, sql: &str, input: &str) -> String {
         let url = format!(
             "host=localhost hostaddr=127.0.0.1 port={} user=ci dbname=postgres",
             self.address.port()
         );
         let authority = self.authority();
         let sql = sql.to_owned();
-        tokio::task::spawn_blocking(move || run_psql(&url, &authority, &sql))
+        let input = input.to_owned();
+        tokio::task::spawn_blocking(move || run_psql(&url, &authority, &sql, &input))
             .await
             .unwrap()
     }
@@ -323,13 +340,19 @@ impl Drop for Stand {
     }
 }
 
-fn run_psql(url: &str, authority: &Path, sql: &str) -> String {
-    let output = Command::new("psql")
+fn run_psql(url: &str, authority: &Path, sql: &str, input: &str) -> String {
+    let mut psql = Command::new("psql")
         .arg(format!("{url} sslmode=verify-full sslrootcert={}", authority.display()))
         .args(["--no-psqlrc", "--no-align", "--tuples-only", "--command", sql])
         .env("PGPASSWORD", "exk_test")
-        .output()
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
         .expect("psql is needed: apt-get install postgresql-client");
+    // A psql that has failed does not read it.
+    let _ = psql.stdin.take().unwrap().write_all(input.as_bytes());
+    let output = psql.wait_with_output().unwrap();
     [output.stdout, output.stderr]
         .map(|text| String::from_utf8(text).unwrap())
         .concat()

@@ -137,6 +137,21 @@ fn names_everything_that_a_statement_touches() {
     check("EXECUTE x", &["execute ?.execute"]);
     check("COPY patients TO STDOUT", &["read public.patients"]);
     check("COPY patients FROM STDIN", &["write public.patients"]);
+    check(
+        "COPY patients TO PROGRAM 'x'",
+        &["execute ?.copy_program", "read public.patients"],
+    );
+    check(
+        "COPY patients FROM '/x'",
+        &["execute ?.copy_file", "write public.patients"],
+    );
+    check(
+        "COPY (TABLE patients) TO '/x'",
+        &["execute ?.copy_file", "read public.patients"],
+    );
+    check("LISTEN news", &["read channel:news"]);
+    check("NOTIFY news, 'x'", &["write channel:news"]);
+    check("UNLISTEN *", &["session -"]);
     check("EXPLAIN DELETE FROM patients", &["delete public.patients"]);
     check(
         "SET search_path = other; SELECT * FROM patients",
@@ -184,8 +199,6 @@ fn refuses_what_it_does_not_know() {
     check("ALTER SYSTEM SET a = 1");
     check("CREATE DATABASE x");
     check("CREATE SUBSCRIPTION s CONNECTION 'x' PUBLICATION p");
-    check("COPY patients TO PROGRAM 'x'");
-    check("COPY patients FROM '/x'");
     check("SET standard_conforming_strings = off");
     check("RESET client_encoding");
     check("SET NAMES 'SJIS'");

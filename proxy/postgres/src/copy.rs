@@ -1,0 +1,171 @@
+//! Rows that are copied out (`COPY … TO STDOUT`), found in the bytes of `CopyData` and put together again with masks.
+//!
+//! PostgreSQL documentation, `COPY`, "File Formats". Cells without a mask stay the bytes that they were; a masked cell is
+//! read, masked and written by the rules of its format:
+//!
+//! | format | a cell ends at | read as | written as |
+//! | --- | --- | --- | --- |
+//! | text | the delimiter, a line feed | `\b \f \n \r \t \v` and `\` before any other byte | the same, as the server escapes |
+//! | CSV | the same, outside of quotes | quotes taken off, escapes resolved | quoted where the server would |
+//! | binary | its length | as it is | its length, its bytes |
+//!
+//! Rows may be cut anywhere by messages. What is not as the server writes it ends the session.
+//!
+//! Not here: which columns have masks (the session asks the server), and copying in (nothing of it is read).
+
+mod binary;
+mod csv;
+mod text;
+
+use exhibit_policy::mask::{Masked, RowMasker};
+use exhibit_schemas::cbor::Bytes;
+use exhibit_schemas::event::access::Frame;
+
+use self::binary::Binary;
+use self::csv::Csv;
+use self::text::Text;
+use crate::analysis::CopyForm;
+use crate::message::BACKEND_BYTES_MAX;
+use crate::message::encode;
+
+/// Bytes of one row at the most, as of one message: a row is held in memory while it is masked.
+const ROW_BYTES_MAX: usize = BACKEND_BYTES_MAX;
+
+/// Why rows that are copied out cannot be masked. Repeats nothing of them.
+#[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
+pub(crate) enum CopyError {
+    /// A row is longer than the limit.
+    #[error("a row that is copied out has more than {ROW_BYTES_MAX} bytes")]
+    RowTooLong,
+    /// A row is not as the format has it.
+    #[error("a row that is copied out is malformed: {0}")]
+    Shape(&'static str),
+    /// A row has another number of cells than there are columns.
+    #[error("a row that is copied out has another number of cells than columns were described")]
+    Width,
+}
+
+/// A format that can be read cell by cell.
+trait Format {
+    /// The next whole row, or what stands around rows; `None` when more bytes are needed.
+    fn next(&mut self, bytes: &[u8]) -> Result<Option<Piece>, CopyError>;
+
+    /// A cell as the value that a mask takes; `None` is NULL.
+    fn read(&self, cell: &[u8]) -> Option<Vec<u8>>;
+
+    /// A masked value as a cell of that column.
+    fn write(&self, column: usize, columns: usize, value: Option<&[u8]>) -> Vec<u8>;
+
+    /// A row of cells in their written form.
+    fn row(&self, cells: &[Vec<u8>]) -> Vec<u8>;
+
+    /// Whether the rows may end here.
+    fn ends(&self) -> bool;
+}
+
+/// The first piece of the bytes that are there.
+enum Piece {
+    /// So many bytes that hold no value: a header or a trailer.
+    Framing(usize),
+    /// A row of so many bytes: its cells in their written form.
+    Row(usize, Vec<Vec<u8>>),
+}
+
+/// Masks the rows of one `COPY … TO STDOUT`.
+pub(crate) struct CopyMasker {
+    format: Box<dyn Format + Send>,
+    masker: RowMasker,
+    waiting: Vec<u8>,
+}
+
+impl CopyMasker {
+    /// `names` are those of the columns, in order; `FORCE_QUOTE` goes by them.
+    pub(crate) fn new(form: &CopyForm, names: &[String], masker: RowMasker) -> Self {
+        let format: Box<dyn Format + Send> = match form {
+            CopyForm::Text {
+                delimiter,
+                null,
+                header,
+            } => Box::new(Text::new(*delimiter, null.clone(), *header)),
+            CopyForm::Csv(options) => Box::new(Csv::new(options, names)),
+            CopyForm::Binary => Box::new(Binary::default()),
+        };
+        Self {
+            format,
+            masker,
+            waiting: Vec::new(),
+        }
+    }
+
+    /// Takes the bytes of one message, and gives the rows that are whole, as messages.
+    pub(crate) fn take(&mut self, bytes: &[u8]) -> Result<Vec<Masked<Frame>>, CopyError> {
+        self.waiting.extend_from_slice(bytes);
+        let mut frames = Vec::new();
+        let mut used = 0;
+        while let Some(rest) = self.waiting.get(used..).filter(|rest| !rest.is_empty()) {
+            match self.format.next(rest)? {
+                None => break,
+                Some(Piece::Framing(length)) => {
+                    let framing = rest.get(..length).unwrap_or_default();
+                    frames.push(Masked::framing(encode::message(b'd', framing)));
+                    used += length;
+                }
+                Some(Piece::Row(length, cells)) => {
+                    frames.push(masked(self.format.as_ref(), &mut self.masker, cells)?);
+                    used += length;
+                }
+            }
+        }
+        self.waiting.drain(..used);
+        if self.waiting.len() > ROW_BYTES_MAX {
+            return Err(CopyError::RowTooLong);
+        }
+        Ok(frames)
+    }
+
+    /// Gives the counts of masked cells back after an error, whatever is left over.
+    pub(crate) fn abandon(self) -> RowMasker {
+        self.masker
+    }
+
+    /// Proves that nothing is left over, and gives the counts of masked cells back.
+    pub(crate) fn end(self) -> Result<RowMasker, CopyError> {
+        if self.waiting.is_empty() && self.format.ends() {
+            Ok(self.masker)
+        } else {
+            Err(CopyError::Shape("it ends within a row"))
+        }
+    }
+}
+
+/// One row through the masks, as a message.
+fn masked(
+    format: &(dyn Format + Send),
+    masker: &mut RowMasker,
+    cells: Vec<Vec<u8>>,
+) -> Result<Masked<Frame>, CopyError> {
+    let hidden: Vec<bool> = masker.columns().iter().map(Option::is_some).collect();
+    if cells.len() != hidden.len() {
+        return Err(CopyError::Width);
+    }
+    let values = cells.into_iter().zip(&hidden);
+    let values = values.map(|(cell, hidden)| if *hidden { format.read(&cell) } else { Some(cell) });
+    let row = masker.row(values.collect()).map_err(|_| CopyError::Width)?;
+    Ok(row.framed(|frame| {
+        let Frame::Row(cells) = frame else {
+            return Vec::new();
+        };
+        let written = cells.iter().zip(&hidden).enumerate().map(|(column, (cell, hidden))| {
+            let value = cell.as_ref().map(|Bytes(value)| value.as_slice());
+            if *hidden {
+                format.write(column, cells.len(), value)
+            } else {
+                value.unwrap_or_default().to_vec()
+            }
+        });
+        encode::message(b'd', &format.row(&written.collect::<Vec<_>>()))
+    }))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,136 @@
+//! What a group becomes: its requests, and what names in it stand for.
+
+use exhibit_policy::snapshot::Snapshot;
+use exhibit_schemas::event::access::{Access, Attribute};
+
+use super::{Answer, Draft, Group, Reading};
+use crate::catalog::sample;
+use crate::message::frontend::Frontend;
+use crate::names::Names;
+use crate::read::Read;
+
+/// A policy of the sample's masks, or without any.
+fn policy(masks: bool) -> Snapshot {
+    let mut text = "version = 1\n[[targets]]\nname = \"clinic\"\nprotocol = \"postgres\"\n".to_owned();
+    let masks = if masks { sample::MASKED.as_slice() } else { &[] };
+    let mask = |(place, resource): (usize, &&str)| {
+        let resource = format!(
+            "targets = [\"clinic\"]
+resources = ['{resource}']
+technique = \"redact\"
+"
+        );
+        format!(
+            "[[masks]]
+name = \"m{place}\"
+{resource}"
+        )
+    };
+    text.extend(masks.iter().enumerate().map(mask));
+    Snapshot::parse(text.as_bytes()).expect("a policy")
+}
+
+fn read(messages: Vec<Frontend>, names: &Names, masks: bool) -> Group {
+    Reading {
+        catalog: &sample::catalog(),
+        policy: &policy(masks),
+        target: "clinic",
+        names,
+        read: &mut Read::default(),
+        block: None,
+    }
+    .group(messages.into_iter().map(|message| (message, Vec::new())))
+}
+
+/// One simple query in a session without names.
+pub(crate) fn read_alone(sql: &str, masks: bool) -> Draft {
+    let query = Frontend::Query { sql: sql.to_owned() };
+    read(vec![query], &Names::default(), masks).drafts.remove(0)
+}
+
+fn accesses(draft: &Draft) -> Vec<String> {
+    let facts = &draft.request.facts;
+    let word =
+        |Access(action, resource): &Access| format!("{} {}", action.as_str(), resource.as_deref().unwrap_or("-"));
+    facts.accesses.iter().map(word).collect()
+}
+
+fn class(draft: &Draft) -> &str {
+    match draft.request.facts.attributes.get("class") {
+        Some(Attribute::Text(class)) => class,
+        _ => "",
+    }
+}
+
+#[test]
+fn names_are_decided_as_what_they_stand_for() {
+    let check = |sql: &str, wanted: &[&str], wanted_class: &str| {
+        let draft = read_alone(sql, false);
+        assert_eq!(accesses(&draft), wanted, "{sql}");
+        assert_eq!(class(&draft), wanted_class, "{sql}");
+    };
+    check(
+        "PREPARE q AS DELETE FROM facilities",
+        &["delete public.facilities"],
+        "prepare",
+    );
+    check(
+        "PREPARE q AS DELETE FROM facilities; EXECUTE q",
+        &["delete public.facilities"],
+        "mixed",
+    );
+    check("EXECUTE q", &["execute ?.execute"], "prepare");
+    check("FETCH c", &["execute ?.cursor"], "cursor");
+    check(
+        "DECLARE c CURSOR FOR TABLE facilities; FETCH c",
+        &["read public.facilities"],
+        "mixed",
+    );
+    check("DEALLOCATE q", &["session -"], "prepare");
+    check("CLOSE c", &["session -"], "cursor");
+    check(
+        "PREPARE q AS TABLE facilities; EXPLAIN EXECUTE q",
+        &["read public.facilities"],
+        "mixed",
+    );
+    check(
+        "PREPARE q AS TABLE facilities; CREATE TABLE x AS EXECUTE q",
+        &["read public.facilities", "define public.x"],
+        "mixed",
+    );
+}
+
+#[test]
+fn a_group_ends_where_it_copies_in() {
+    let parse = |sql: &str| Frontend::Parse {
+        name: String::new(),
+        sql: sql.to_owned(),
+        types: Vec::new(),
+    };
+    let bind = Frontend::Bind {
+        portal: String::new(),
+        statement: String::new(),
+        parameters: 0,
+    };
+    let execute = Frontend::Execute { portal: String::new() };
+    let copy = parse("COPY facilities FROM STDIN");
+    let messages = vec![copy, bind, execute, Frontend::Sync];
+    let group = read(messages, &Names::default(), true);
+    assert_eq!(group.items.back().map(|item| item.answer), Some(Answer::Nothing));
+    assert_eq!(group.rest.len(), 1);
+    assert!(!group.synced);
+}
+
+#[test]
+fn columns_that_are_copied_out_are_asked_for_where_masks_are() {
+    let answers = |sql: &str, masks| {
+        let query = Frontend::Query { sql: sql.to_owned() };
+        let group = read(vec![query], &Names::default(), masks);
+        group.items.iter().map(|item| item.answer).collect::<Vec<_>>()
+    };
+    assert_eq!(answers("COPY patients TO STDOUT", false), [Answer::Query]);
+    assert_eq!(
+        answers("COPY patients TO STDOUT", true),
+        [Answer::OwnParse, Answer::OwnProbe, Answer::Query, Answer::OwnSync]
+    );
+}

@@ -1,0 +1,163 @@
+//! Names of a session: prepared statements and portals, by messages and by SQL (`PREPARE`, `DECLARE`), which the server
+//! keeps in the same two places.
+//!
+//! A name changes when the server confirms the message or statement that changes it. A prepared statement is a text, which
+//! the server may plan again, so it is read again whenever it runs. A portal keeps the plan that it got, so it keeps what
+//! was read of it then.
+//!
+//! Not here: what statements do (see [`crate::analysis`]).
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::analysis::{Analysis, Named, Statement, StatementClass};
+
+/// Statements and portals of a session at the most, each; drivers keep some hundred.
+pub(crate) const NAMES_MAX: usize = 2_000;
+
+/// A prepared statement.
+#[derive(Debug)]
+pub(crate) struct Prepared {
+    pub(crate) sql: String,
+    /// Types of parameters, as far as the agent says them.
+    pub(crate) types: Vec<u32>,
+}
+
+/// A portal, or a cursor.
+pub(crate) struct Portal {
+    pub(crate) analysis: Arc<Analysis>,
+    /// The statement that it was bound from; a cursor has none.
+    pub(crate) prepared: Option<Arc<Prepared>>,
+    /// Whether it outlives its transaction.
+    pub(crate) hold: bool,
+}
+
+/// Statements and portals that the server has confirmed.
+#[derive(Default)]
+pub(crate) struct Names {
+    statements: HashMap<String, Arc<Prepared>>,
+    portals: HashMap<String, Arc<Portal>>,
+}
+
+/// What becomes of names when the server confirms a message or a statement.
+#[derive(Clone)]
+pub(crate) enum Change {
+    Statement(String, Option<Arc<Prepared>>),
+    Portal(String, Option<Arc<Portal>>),
+    NoStatements,
+    NoPortals,
+}
+
+/// What a statement does to names, once it has run.
+pub(crate) fn changes(statement: &Statement) -> Vec<Change> {
+    let Some(named) = &statement.named else {
+        return Vec::new();
+    };
+    match named {
+        Named::Prepare { name, query } => {
+            let prepared = Prepared {
+                sql: query.clone(),
+                types: Vec::new(),
+            };
+            vec![Change::Statement(name.clone(), Some(Arc::new(prepared)))]
+        }
+        Named::Deallocate { name: Some(name) } => vec![Change::Statement(name.clone(), None)],
+        Named::Deallocate { name: None } => vec![Change::NoStatements],
+        Named::Declare { name, query, hold } => {
+            let portal = |analysis: &Arc<Analysis>| {
+                Arc::new(Portal {
+                    analysis: Arc::clone(analysis),
+                    prepared: None,
+                    hold: *hold,
+                })
+            };
+            vec![Change::Portal(name.clone(), query.as_ref().map(portal))]
+        }
+        Named::Close { name: Some(name) } => vec![Change::Portal(name.clone(), None)],
+        Named::Close { name: None } => vec![Change::NoPortals],
+        Named::Discard => vec![Change::NoStatements, Change::NoPortals],
+        Named::Execute { .. } | Named::Fetch { .. } => Vec::new(),
+    }
+}
+
+impl Names {
+    pub(crate) fn apply(&mut self, change: Change) {
+        match change {
+            Change::Statement(name, Some(prepared)) => drop(self.statements.insert(name, prepared)),
+            Change::Statement(name, None) => drop(self.statements.remove(&name)),
+            Change::Portal(name, Some(portal)) => drop(self.portals.insert(name, portal)),
+            Change::Portal(name, None) => drop(self.portals.remove(&name)),
+            Change::NoStatements => self.statements.clear(),
+            Change::NoPortals => self.portals.clear(),
+        }
+    }
+
+    /// Forgets names that a code block may have given another meaning, and portals that ended with their transaction.
+    pub(crate) fn after(&mut self, statements: &[Statement], idle: bool) {
+        if statements.iter().any(|statement| statement.class == StatementClass::Do) {
+            self.statements.clear();
+            self.portals.clear();
+        }
+        if idle {
+            // A cursor that a rollback took along stays known here; the server then says that it does not exist.
+            self.portals.retain(|_, portal| portal.hold);
+        }
+    }
+}
+
+/// Names as they will be when the messages of a group before this one have succeeded.
+pub(crate) struct Ahead<'a> {
+    names: &'a Names,
+    statements: HashMap<String, Option<Arc<Prepared>>>,
+    portals: HashMap<String, Option<Arc<Portal>>>,
+    no_statements: bool,
+    no_portals: bool,
+}
+
+impl<'a> Ahead<'a> {
+    pub(crate) fn of(names: &'a Names) -> Self {
+        Self {
+            names,
+            statements: HashMap::new(),
+            portals: HashMap::new(),
+            no_statements: false,
+            no_portals: false,
+        }
+    }
+
+    pub(crate) fn statement(&self, name: &str) -> Option<Arc<Prepared>> {
+        match self.statements.get(name) {
+            Some(prepared) => prepared.clone(),
+            None if self.no_statements => None,
+            None => self.names.statements.get(name).cloned(),
+        }
+    }
+
+    pub(crate) fn portal(&self, name: &str) -> Option<Arc<Portal>> {
+        match self.portals.get(name) {
+            Some(portal) => portal.clone(),
+            None if self.no_portals => None,
+            None => self.names.portals.get(name).cloned(),
+        }
+    }
+
+    pub(crate) fn apply(&mut self, change: Change) {
+        match change {
+            Change::Statement(name, prepared) => drop(self.statements.insert(name, prepared)),
+            Change::Portal(name, portal) => drop(self.portals.insert(name, portal)),
+            Change::NoStatements => {
+                self.statements.clear();
+                self.no_statements = true;
+            }
+            Change::NoPortals => {
+                self.portals.clear();
+                self.no_portals = true;
+            }
+        }
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        let statements = self.names.statements.len() + self.statements.len();
+        statements >= NAMES_MAX || self.names.portals.len() + self.portals.len() >= NAMES_MAX
+    }
+}

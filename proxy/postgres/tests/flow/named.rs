@@ -1,0 +1,177 @@
+//! Names that SQL gives: prepared statements, cursors, channels of notifications.
+
+use std::sync::Arc;
+
+use crate::server::Server;
+use crate::stand::{POLICY, Stand, talk};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn prepared_statements_of_sql_are_masked_by_name() {
+    let stand = Stand::start().await;
+    let mut stream = stand.raw_session().await;
+    let stream = &mut stream;
+    let prepared = talk(
+        stream,
+        &[(
+            b'Q',
+            b"PREPARE q (int) AS SELECT ssn, born FROM patients WHERE id = $1\0",
+        )],
+    )
+    .await;
+    assert!(prepared.contains("PREPARE"), "{prepared}");
+    for _ in 0..2 {
+        let rows = talk(stream, &[(b'Q', b"EXECUTE q (1)\0")]).await;
+        assert!(rows.contains("***-**-6789") && rows.contains("1970-01-01"), "{rows}");
+    }
+    // The name is the same by message, and the other way round.
+    let bind = b"\0q\0\0\0\0\x01\0\0\0\x011\0\0";
+    let rows = talk(stream, &[(b'B', bind), (b'E', b"\0\0\0\0\0"), (b'S', b"")]).await;
+    assert!(rows.contains("***-**-6789"), "{rows}");
+    talk(stream, &[(b'P', b"m\0SELECT ssn FROM patients\0\0\0"), (b'S', b"")]).await;
+    let rows = talk(stream, &[(b'Q', b"EXECUTE m\0")]).await;
+    assert!(rows.contains("***-**-6789"), "{rows}");
+    // Forgetting one name forgets one name.
+    talk(stream, &[(b'Q', b"DEALLOCATE q\0")]).await;
+    let gone = talk(stream, &[(b'Q', b"EXECUTE q (1)\0")]).await;
+    assert!(gone.contains("C26000"), "{gone}");
+    let rows = talk(stream, &[(b'Q', b"EXECUTE m\0")]).await;
+    assert!(rows.contains("***-**-6789"), "{rows}");
+    let denied = talk(stream, &[(b'Q', b"PREPARE a AS SELECT id FROM audit\0")]).await;
+    assert!(denied.contains("no-audit"), "{denied}");
+    let unproven = talk(stream, &[(b'Q', b"PREPARE u AS SELECT upper(ssn) FROM patients\0")]).await;
+    assert!(unproven.contains("C42501"), "{unproven}");
+    assert!(!String::from_utf8_lossy(&stand.memory.evidence()).contains("123-45"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cursors_are_masked_by_what_they_were_declared_for() {
+    let stand = Stand::start().await;
+    let mut stream = stand.raw_session().await;
+    let stream = &mut stream;
+    talk(stream, &[(b'Q', b"BEGIN\0")]).await;
+    talk(
+        stream,
+        &[(
+            b'Q',
+            b"DECLARE c SCROLL CURSOR FOR SELECT id, ssn, born FROM patients ORDER BY id\0",
+        )],
+    )
+    .await;
+    talk(stream, &[(b'Q', b"SAVEPOINT s\0")]).await;
+    let rows = talk(stream, &[(b'Q', b"FETCH 1 FROM c\0")]).await;
+    assert!(rows.contains("***-**-6789") && rows.contains("1970-01-01"), "{rows}");
+    let moved = talk(stream, &[(b'Q', b"MOVE BACKWARD ALL FROM c\0")]).await;
+    assert!(moved.contains("MOVE"), "{moved}");
+    // By the extended protocol: the statement `FETCH`, and the cursor as a portal.
+    let fetch: [(u8, &[u8]); 4] = [
+        (b'P', b"\0FETCH 1 FROM c\0\0\0"),
+        (b'B', b"\0\0\0\0\0\0\0\0"),
+        (b'E', b"\0\0\0\0\0"),
+        (b'S', b""),
+    ];
+    let rows = talk(stream, &fetch).await;
+    assert!(rows.contains("***-**-6789"), "{rows}");
+    talk(stream, &[(b'Q', b"MOVE BACKWARD ALL FROM c\0")]).await;
+    let rows = talk(stream, &[(b'D', b"Pc\0"), (b'E', b"c\0\0\0\0\x01"), (b'S', b"")]).await;
+    assert!(rows.contains("***-**-6789"), "{rows}");
+    // A portal as a cursor.
+    let bind: [(u8, &[u8]); 3] = [
+        (b'P', b"s\0SELECT ssn FROM patients ORDER BY id\0\0\0"),
+        (b'B', b"p\0s\0\0\0\0\0\0\0"),
+        (b'S', b""),
+    ];
+    talk(stream, &bind).await;
+    let rows = talk(stream, &[(b'Q', b"FETCH ALL FROM p\0")]).await;
+    assert!(rows.contains("***-**-6789"), "{rows}");
+    // One that outlives its transaction keeps the origins of its columns.
+    talk(
+        stream,
+        &[(
+            b'Q',
+            b"DECLARE h CURSOR WITH HOLD FOR SELECT ssn, name FROM patients ORDER BY id\0",
+        )],
+    )
+    .await;
+    talk(stream, &[(b'Q', b"COMMIT\0")]).await;
+    let rows = talk(stream, &[(b'Q', b"FETCH ALL FROM h\0")]).await;
+    assert!(rows.contains("***-**-6789") && rows.contains("Ann"), "{rows}");
+    let gone = talk(stream, &[(b'Q', b"FETCH ALL FROM c\0")]).await;
+    assert!(gone.contains("C26000"), "{gone}");
+    talk(stream, &[(b'Q', b"CLOSE h\0")]).await;
+    let gone = talk(stream, &[(b'Q', b"FETCH ALL FROM h\0")]).await;
+    assert!(gone.contains("C26000"), "{gone}");
+    assert!(!String::from_utf8_lossy(&stand.memory.evidence()).contains("123-45"));
+}
+
+/// The policy without any mask.
+fn unmasked() -> String {
+    POLICY.split("[[masks]]").next().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_simply_work_where_no_masks_are() {
+    let server = Server::start();
+    server.execute("CREATE TABLE notes (id int PRIMARY KEY, text text); CREATE TABLE audit (id int);");
+    let stand = Stand::start_with(Arc::new(server), &unmasked(), |_| {}).await;
+    let told = stand
+        .psql(
+            "PREPARE p AS INSERT INTO notes VALUES ($1, upper($2)); EXECUTE p (1, 'a'); EXECUTE p (2, 'b'); \
+             BEGIN; DECLARE c CURSOR FOR SELECT text FROM notes ORDER BY id; FETCH ALL FROM c; COMMIT",
+        )
+        .await;
+    assert!(told.contains("A\nB\n"), "{told}");
+    let copied = stand.psql("COPY (SELECT text FROM notes ORDER BY id) TO STDOUT").await;
+    assert_eq!(copied, "A\nB\n");
+    let denied = stand.psql("PREPARE a AS DELETE FROM audit; EXECUTE a").await;
+    assert!(denied.contains("no-audit"), "{denied}");
+    let unknown = stand.psql("EXECUTE nobody").await;
+    assert!(unknown.contains("refused by policy"), "{unknown}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn notifications_come_while_the_session_is_idle() {
+    let stand = Stand::start().await;
+    let mut stream = stand.raw_session().await;
+    let stream = &mut stream;
+    talk(stream, &[(b'Q', b"LISTEN news\0")]).await;
+    // One of its own comes before the server is ready.
+    let own = talk(stream, &[(b'Q', b"NOTIFY news, 'own-words'\0")]).await;
+    assert!(own.contains("news\0\0"), "{own:?}");
+    assert!(
+        !own.contains("own-words"),
+        "payloads are withheld where masks are: {own:?}"
+    );
+    stand.server.execute("NOTIFY news, 'secret-word'");
+    let idle = read_message(stream).await;
+    assert_eq!(idle.first(), Some(&b'A'));
+    assert!(String::from_utf8_lossy(&idle).contains("news\0\0"), "{idle:?}");
+    assert!(stand.memory.released().windows(idle.len()).any(|window| window == idle));
+    assert!(!String::from_utf8_lossy(&stand.memory.evidence()).contains("secret-word"));
+
+    let server = Server::start();
+    server.execute("CREATE TABLE audit (id int)");
+    let stand = Stand::start_with(Arc::new(server), &unmasked(), |_| {}).await;
+    let mut stream = stand.raw_session().await;
+    talk(&mut stream, &[(b'Q', b"LISTEN news\0")]).await;
+    stand.server.execute("NOTIFY news, 'plain-word'");
+    let idle = read_message(&mut stream).await;
+    assert!(
+        String::from_utf8_lossy(&idle).contains("news\0plain-word\0"),
+        "{idle:?}"
+    );
+    assert!(stand.memory.released().windows(idle.len()).any(|window| window == idle));
+    // A setting that the server changes on its own comes, too.
+    let changed = talk(&mut stream, &[(b'Q', b"SET timezone = 'Europe/Zurich'\0")]).await;
+    assert!(changed.contains("Europe/Zurich"), "{changed}");
+}
+
+/// One message.
+async fn read_message(stream: &mut (impl tokio::io::AsyncRead + Unpin)) -> Vec<u8> {
+    use tokio::io::AsyncReadExt as _;
+    let mut head = vec![0; 5];
+    stream.read_exact(&mut head).await.unwrap();
+    let length = u32::from_be_bytes(head[1..].try_into().unwrap());
+    let mut body = vec![0; usize::try_from(length).unwrap() - 4];
+    stream.read_exact(&mut body).await.unwrap();
+    [head, body].concat()
+}

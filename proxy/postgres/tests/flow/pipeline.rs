@@ -1,0 +1,171 @@
+//! The extended protocol, as a server has it: pipelines, errors in them, and what comes in unusual places.
+
+use exhibit_postgres::message::encode;
+use proptest::prelude::*;
+use tokio::io::AsyncWriteExt as _;
+
+use crate::stand::{Stand, read_until_ready, talk};
+
+const BIND: (u8, &[u8]) = (b'B', b"\0\0\0\0\0\0\0\0");
+const EXECUTE: (u8, &[u8]) = (b'E', b"\0\0\0\0\0");
+const SYNC: (u8, &[u8]) = (b'S', b"");
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_in_an_unfinished_pipeline_runs_as_it_does_at_the_server() {
+    let stand = Stand::start().await;
+    let mut stream = stand.raw_session().await;
+    let stream = &mut stream;
+    let insert: (u8, &[u8]) = (b'P', b"\0INSERT INTO notes VALUES (1, 'a')\0\0\0");
+    let told = talk(stream, &[insert, BIND, EXECUTE, (b'Q', b"SELECT text FROM notes\0")]).await;
+    assert!(told.contains("INSERT 0 1") && told.contains("SELECT 1"), "{told}");
+    // After an error the query is passed over, and only the `Sync` is answered.
+    let bad: (u8, &[u8]) = (b'P', b"\0SELECT nothing_of_that_name\0\0\0");
+    let told = talk(stream, &[bad, (b'Q', b"SELECT 'passed over'\0"), SYNC]).await;
+    assert!(told.contains("C42703") && !told.contains("passed over"), "{told}");
+    let denied: (u8, &[u8]) = (b'P', b"\0SELECT id FROM audit\0\0\0");
+    let told = talk(stream, &[denied, (b'Q', b"SELECT 'passed over'\0"), SYNC]).await;
+    assert!(told.contains("C42501") && !told.contains("passed over"), "{told}");
+    let told = talk(stream, &[(b'Q', b"SELECT 'still here'\0")]).await;
+    assert!(told.contains("still here"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_takes_back_what_was_flushed_before_it() {
+    let stand = Stand::start().await;
+    let mut stream = stand.raw_session().await;
+    let stream = &mut stream;
+    let insert: (u8, &[u8]) = (b'P', b"\0INSERT INTO notes VALUES (1, 'half')\0\0\0");
+    let denied: (u8, &[u8]) = (b'P', b"\0SELECT id FROM audit\0\0\0");
+    let told = talk(
+        stream,
+        &[insert, BIND, EXECUTE, (b'H', b""), denied, BIND, EXECUTE, SYNC],
+    )
+    .await;
+    assert!(told.contains("INSERT 0 1") && told.contains("C42501"), "{told}");
+    assert_eq!(stand.server.execute("SELECT count(*) FROM notes").trim(), "0");
+    // The same with the `Sync` apart, and inside of a transaction, which then has failed.
+    talk(stream, &[(b'Q', b"BEGIN\0")]).await;
+    let group = [insert, BIND, EXECUTE, (b'H', b""), denied, (b'H', b""), SYNC];
+    let told = talk(stream, &group).await;
+    assert!(told.contains("C42501"), "{told}");
+    let told = talk(stream, &[(b'Q', b"COMMIT\0")]).await;
+    assert!(told.contains("C25P02"), "{told}");
+    talk(stream, &[(b'Q', b"ROLLBACK\0")]).await;
+    assert_eq!(stand.server.execute("SELECT count(*) FROM notes").trim(), "0");
+    let told = talk(stream, &[insert, BIND, EXECUTE, SYNC]).await;
+    assert!(told.contains("INSERT 0 1"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_of_a_function_by_message_is_refused_and_the_session_goes_on() {
+    let stand = Stand::start().await;
+    let mut stream = stand.raw_session().await;
+    let stream = &mut stream;
+    let told = talk(stream, &[(b'F', b"\0\0\x05\x28\0\0\0\0\0\0")]).await;
+    assert!(told.contains("C0A000") && told.contains("SELECT"), "{told}");
+    let told = talk(stream, &[(b'Q', b"SELECT 'still here'\0")]).await;
+    assert!(told.contains("still here"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn portals_give_their_rows_in_parts() {
+    let stand = Stand::start().await;
+    let mut stream = stand.raw_session().await;
+    let stream = &mut stream;
+    let begin: [(u8, &[u8]); 5] = [
+        (b'P', b"s\0SELECT id, ssn FROM patients ORDER BY id\0\0\0"),
+        (b'D', b"Ss\0"),
+        (b'B', b"p\0s\0\0\0\0\0\0\0"),
+        (b'D', b"Pp\0"),
+        (b'E', b"p\0\0\0\0\x01"),
+    ];
+    talk(stream, &[(b'Q', b"BEGIN\0")]).await;
+    let first = talk(stream, &[&begin[..], &[SYNC]].concat()).await;
+    assert!(
+        first.contains("***-**-6789") && first.contains("s\0\0\0\x04"),
+        "{first}"
+    );
+    let rest = talk(stream, &[(b'E', b"p\0\0\0\0\0"), SYNC]).await;
+    assert!(rest.contains("SELECT 1"), "{rest}");
+    // Each format on its own: the number comes in binary form, the masked text as text.
+    let bind = b"\0s\0\0\0\0\0\0\x02\0\x01\0\0";
+    let mixed = talk(stream, &[(b'B', bind), EXECUTE, SYNC]).await;
+    assert!(mixed.contains("\0\0\0\x04\0\0\0\x01\0\0\0\x0b***-**-6789"), "{mixed:?}");
+    talk(stream, &[(b'Q', b"COMMIT\0")]).await;
+    let gone = talk(stream, &[(b'E', b"p\0\0\0\0\0"), SYNC]).await;
+    assert!(gone.contains("C34000"), "{gone}");
+    let empty = talk(stream, &[(b'P', b"\0\0\0\0"), BIND, EXECUTE, SYNC]).await;
+    assert!(empty.contains("I\0\0\0\x04"), "{empty:?}");
+    let empty = talk(stream, &[(b'Q', b" ;  \0")]).await;
+    assert!(empty.starts_with("I\0\0\0\x04"), "{empty:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_is_prepared_once_and_executed_a_thousand_times() {
+    let stand = Stand::start().await;
+    let client = stand.driver().await;
+    let insert = client.prepare("INSERT INTO notes VALUES ($1, $2)").await.unwrap();
+    for id in 0..1_000_i32 {
+        client.execute(&insert, &[&id, &"x"]).await.unwrap();
+    }
+    assert_eq!(stand.server.execute("SELECT count(*) FROM notes").trim(), "1000");
+    let inserts = stand.memory.statements();
+    let inserts = inserts.iter().filter(|(statement, _)| statement.starts_with("INSERT"));
+    // One for preparing, and one for each execution.
+    assert_eq!(inserts.count(), 1_001);
+}
+
+/// Messages of one session whose answers do not depend on anything else.
+fn script() -> Vec<u8> {
+    let messages: [(u8, &[u8]); 12] = [
+        (b'Q', b"SELECT id, name, ssn FROM patients ORDER BY id; SELECT 1\0"),
+        (b'P', b"s\0SELECT ssn FROM patients WHERE id = $1\0\0\x01\0\0\0\x17"),
+        (b'D', b"Ss\0"),
+        (b'B', b"\0s\0\0\0\0\x01\0\0\0\x011\0\0"),
+        EXECUTE,
+        SYNC,
+        (b'P', b"\0SELECT nothing\0\0\0"),
+        BIND,
+        SYNC,
+        (b'Q', b"COPY patients TO STDOUT\0"),
+        (b'Q', b"PREPARE q AS SELECT born FROM patients\0"),
+        (b'Q', b"EXECUTE q; DEALLOCATE ALL\0"),
+    ];
+    messages
+        .iter()
+        .flat_map(|(tag, body)| encode::message(*tag, body))
+        .collect()
+}
+
+/// `ReadyForQuery` in the answers to the script.
+const READY: usize = 6;
+
+async fn answers(stand: &Stand, pieces: Vec<Vec<u8>>) -> Vec<u8> {
+    let mut stream = stand.raw_session().await;
+    for piece in pieces {
+        stream.write_all(&piece).await.unwrap();
+        stream.flush().await.unwrap();
+    }
+    let mut all = Vec::new();
+    for _ in 0..READY {
+        all.extend(read_until_ready(&mut stream).await);
+    }
+    all
+}
+
+#[test]
+fn messages_may_be_cut_and_joined_anywhere() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let stand = runtime.block_on(Stand::start());
+    let wanted = runtime.block_on(answers(&stand, vec![script()]));
+    let text = String::from_utf8_lossy(&wanted).into_owned();
+    assert!(text.contains("***-**-6789") && !text.contains("123-45"), "{text}");
+    let cuts = proptest::collection::vec(1_usize..script().len(), 0..12);
+    proptest!(ProptestConfig::with_cases(24), |(cuts in cuts)| {
+        let mut cuts = cuts;
+        cuts.extend([0, script().len()]);
+        cuts.sort_unstable();
+        let pieces = cuts.windows(2).map(|pair| script()[pair[0]..pair[1]].to_vec()).collect();
+        prop_assert_eq!(runtime.block_on(answers(&stand, pieces)), wanted.clone());
+    });
+}
