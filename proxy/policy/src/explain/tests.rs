@@ -174,6 +174,8 @@ fn rules_that_one_thing_keeps_from_matching_are_named() {
         ],
     );
     check("clinic", (Action::Grant, "public.x"), &[]);
+    // Both the role and the target are others.
+    check("billing", (Action::Delete, "public.x"), &[]);
     check(
         "billing",
         (Action::Read, "public.notes"),
