@@ -13,6 +13,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::mpsc as blocking;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use exhibit_schemas::wire::{Append, Refusal, RefusalCode};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
@@ -29,6 +30,10 @@ pub const QUEUE_BYTES_MAX: usize = 64 << 20;
 
 /// Bytes of entries in one commit at the most: some hundred milliseconds of disk, so that receipts do not wait longer.
 const COMMIT_BYTES_MAX: usize = 32 << 20;
+
+/// How long a commit waits for checks that are under way once it has a batch. A commit costs about as much as a check, so
+/// many small ones would take the cores from the checks; a sender that waits alone waits for nobody.
+const GATHER: Duration = Duration::from_millis(1);
 
 /// A batch to check, and where the result goes.
 struct Check {
@@ -167,16 +172,16 @@ impl Queue {
 }
 
 impl Queued {
-    /// Waits for the next batch and its check, and takes with it what follows and is checked by then; `None` at the end.
+    /// Waits for the next batch and its check, and takes with it what follows and is checked soon; `None` at the end.
     pub fn group(&mut self) -> Option<Group> {
         let (mut ready, mut rooms) = (Vec::new(), Vec::new());
         let mut bytes = 0;
-        let mut waited = false;
+        let mut since: Option<Instant> = None;
         while bytes < COMMIT_BYTES_MAX {
-            let next = match self.next.take() {
-                Some(next) => next,
-                None if !waited => self.receiver.blocking_recv()?,
-                None => match self.receiver.try_recv() {
+            let next = match (self.next.take(), since) {
+                (Some(next), _) => next,
+                (None, None) => self.receiver.blocking_recv()?,
+                (None, Some(_)) => match self.receiver.try_recv() {
                     Ok(next) => next,
                     Err(_) => break,
                 },
@@ -188,14 +193,15 @@ impl Queued {
             } = next;
             let batch = match checked.try_recv() {
                 Ok(batch) => Some(batch),
-                Err(oneshot::error::TryRecvError::Empty) if waited => {
+                Err(oneshot::error::TryRecvError::Empty) if since.is_some_and(|since| since.elapsed() >= GATHER) => {
                     self.next = Some(Submission { checked, answer, room });
                     break;
                 }
+                // It is under way on another core, and so are those after it.
                 Err(oneshot::error::TryRecvError::Empty) => checked.blocking_recv().ok(),
                 Err(oneshot::error::TryRecvError::Closed) => None,
             };
-            waited = true;
+            since.get_or_insert_with(Instant::now);
             if let Some(batch) = batch {
                 bytes += batch.as_ref().map_or(0, CheckedBatch::bytes);
                 ready.push(Ready { batch, answer });
