@@ -138,7 +138,8 @@ impl Greeting {
             }
         }
         let reported = |setting: &str| {
-            let mut settings = settings.iter();
+            // The last report of a setting holds, as where a trigger of the log-in has changed it.
+            let mut settings = settings.iter().rev();
             settings.find_map(|(name, value)| (name == setting).then_some(value.as_str()))
         };
         for (setting, wanted) in HELD {
