@@ -213,7 +213,7 @@ struct Measured {
 }
 
 fn run(load: Load, time: Duration) -> Measured {
-    let directory = tempfile::tempdir_in(".").unwrap();
+    let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let config = begin(directory.path());
     let ledger = Ledger::open(&config).unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -394,7 +394,7 @@ fn verify_rate(cores: usize) -> (f64, f64) {
 /// Median of appending 600 bytes to a file and fdatasync, where the ledger's store is.
 fn sync_time() -> Duration {
     use std::io::Write as _;
-    let mut file = tempfile::tempfile_in(".").unwrap();
+    let mut file = tempfile::tempfile_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let mut times: Vec<Duration> = (0..300)
         .map(|_| {
             let start = Instant::now();

@@ -229,9 +229,8 @@ impl Draft<'_> {
                 self.text(&fault.text);
             }
             // Their holders' names were added with the keys; policies and catalogs are read whole, not searched.
-            Body::KeyRotated(_) | Body::PolicySnapshot(_) | Body::CatalogSnapshot(_) => {}
-            // A count and a digest: nothing that anybody would search for.
-            Body::CommandData(_) => {}
+            // Counts and digests: nothing that anybody would search for.
+            Body::KeyRotated(_) | Body::PolicySnapshot(_) | Body::CatalogSnapshot(_) | Body::CommandData(_) => {}
         }
     }
 
