@@ -31,6 +31,7 @@ use exhibit_schemas::seal::{Chain, Sealed, UnverifiedSeal};
 use exhibit_schemas::wire::{Append, Message, Published, Receipt, Refusal, RefusalCode, Standing, Welcome};
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::io::DuplexStream;
+use tokio::sync::watch;
 use tokio_tungstenite::tungstenite::Message as Packet;
 
 /// What the ledger does with the next append; then it is good again.
@@ -59,6 +60,8 @@ struct Ledger {
     taken: Vec<(u64, u64, u64)>,
     faults: VecDeque<Misdeed>,
     streams: usize,
+    /// Whether receipts are held back.
+    held: watch::Sender<bool>,
 }
 
 type Shared = Arc<Mutex<Ledger>>;
@@ -186,6 +189,8 @@ async fn serve(ledger: Shared, stream: DuplexStream) {
             }
             other => panic!("{other:?}"),
         };
+        let mut held = ledger.lock().unwrap().held.subscribe();
+        let _ = held.wait_for(|held| !held).await;
         for message in answer {
             if socket.send(send(message)).await.is_err() {
                 return;
@@ -201,6 +206,7 @@ fn ledger() -> Shared {
         taken: vec![],
         faults: VecDeque::new(),
         streams: 0,
+        held: watch::channel(false).0,
     }))
 }
 
@@ -317,6 +323,27 @@ async fn receipts_name_the_entries_in_order_across_batches() {
             assert_eq!(Digest::leaf(entry), receipt.leaf);
         }
     }
+}
+
+#[tokio::test]
+async fn what_comes_while_two_batches_are_in_flight_gathers_to_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let ledger = ledger();
+    let link = start(&ledger, directory.path().join("state")).await.unwrap();
+    ledger.lock().unwrap().held.send_replace(true);
+    let mut tickets = Vec::new();
+    for _ in 0..50 {
+        tickets.push(link.submit(drafts(1)).unwrap());
+        // All that the link can do with it, it does.
+        for _ in 0..20 {
+            tokio::task::yield_now().await;
+        }
+    }
+    ledger.lock().unwrap().held.send_replace(false);
+    for ticket in tickets {
+        ticket.await.unwrap();
+    }
+    assert_eq!(ledger.lock().unwrap().taken.len(), 3, "one, one, and all the others");
 }
 
 #[tokio::test]

@@ -42,6 +42,13 @@ const RECEIPT_WAIT: Duration = Duration::from_secs(10);
 /// Pause before the next attempt.
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
 
+/// Batches of whatever size in flight: one that the ledger commits, and the next. What comes after them would wait for the
+/// same commit anyway, so it gathers to one batch, and to one signature.
+const SMALL_IN_FLIGHT_MAX: usize = 2;
+
+/// Events that are sent although [`SMALL_IN_FLIGHT_MAX`] batches are in flight: a signature to each is then no cost.
+const EVENTS_WORTH_A_BATCH: usize = 256;
+
 /// Receipts between two writings of the state file: it bounds how far the file is behind.
 const RECEIPTS_PER_STATE: u32 = 256;
 
@@ -267,7 +274,8 @@ impl Driver {
     async fn pump(&mut self, socket: &mut Socket) -> Result<Break, Break> {
         loop {
             while self.flights.len() < BATCHES_IN_FLIGHT_MAX {
-                let events = self.queue.take_batch();
+                let small = self.flights.len() < SMALL_IN_FLIGHT_MAX;
+                let events = self.queue.take_batch(if small { 1 } else { EVENTS_WORTH_A_BATCH });
                 if events.is_empty() {
                     break;
                 }

@@ -180,9 +180,12 @@ impl Queue {
         Ok(now_us.max(last_us.saturating_add(1)))
     }
 
-    /// Events for one batch, in order; none when nothing waits.
-    pub(super) fn take_batch(&self) -> Vec<Queued> {
+    /// Events for one batch, in order; none when fewer than `least` wait and they are not half a batch in bytes.
+    pub(super) fn take_batch(&self, least: usize) -> Vec<Queued> {
         let mut state = self.state();
+        if state.events.len() < least && state.bytes < BATCH_BYTES_MAX / 2 {
+            return Vec::new();
+        }
         let mut batch = Vec::new();
         let mut bytes = 0_usize;
         while batch.len() < BATCH_EVENTS_MAX {
