@@ -18,7 +18,6 @@ use exhibit_schemas::wire::{Append, BATCH_BYTES_MAX, Refusal, RefusalCode};
 pub struct CheckedBatch {
     sealed: Sealed,
     events: Vec<Event>,
-    leaves: Vec<Digest>,
     seal_leaf: Digest,
 }
 
@@ -30,7 +29,7 @@ impl CheckedBatch {
 
     /// The leaf hashes of the events, in order.
     pub fn leaves(&self) -> &[Digest] {
-        &self.leaves
+        self.sealed.leaves()
     }
 
     /// The leaf hash of the seal.
@@ -76,19 +75,16 @@ pub fn check(
     let key = key(emitter).ok_or_else(|| refuse(RefusalCode::Key, &format!("key {emitter} is not enrolled")))?;
     let sealed = Sealed::verify(append.events, append.seal, &key).map_err(|error| refuse(RefusalCode::Seal, &error))?;
     let mut events = Vec::with_capacity(sealed.events().len());
-    let mut leaves = Vec::with_capacity(sealed.events().len());
     for (position, bytes) in sealed.events().iter().enumerate() {
         let at = |cause: &dyn std::fmt::Display| format!("event {position} of the batch: {cause}");
         let event = Event::decode(&bytes.0).map_err(|error| refuse(RefusalCode::Malformed, &at(&error)))?;
         chain::same_emitter(&event, sealed.payload()).map_err(|error| refuse(RefusalCode::Chain, &at(&error)))?;
         events.push(event);
-        leaves.push(Digest::leaf(&bytes.0));
     }
     Ok(CheckedBatch {
         seal_leaf: Digest::leaf(&sealed.seal_bytes().0),
         sealed,
         events,
-        leaves,
     })
 }
 

@@ -109,8 +109,10 @@ pub struct Chain {
 /// Entries under a seal that was made or verified here: the events in order, and the seal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sealed {
-    // Invariant: `seal` decodes to `payload`, is signed by `payload.emitter`, and its count and root are of `events`.
+    // Invariant: `seal` decodes to `payload`, is signed by `payload.emitter`, and its count and root are of `events`;
+    // `leaves` are their leaf hashes.
     events: Vec<Bytes>,
+    leaves: Vec<Digest>,
     seal: Bytes,
     payload: SealPayload,
 }
@@ -121,7 +123,7 @@ impl Sealed {
     /// # Errors
     /// [`SealError::Count`], [`SealError::EntrySize`], and [`SealError::Key`] when the signer fails or signs wrongly.
     pub fn seal(events: Vec<Bytes>, chain: Chain, signer: &impl Signer) -> Result<Self, SealError> {
-        let root = batch_root(&events)?;
+        let (leaves, root) = batch_root(&events)?;
         let key = signer.public_key();
         let count = u64::try_from(events.len()).map_err(|_| SealError::Count { count: events.len() })?;
         let Chain {
@@ -156,6 +158,7 @@ impl Sealed {
         )));
         Ok(Self {
             events,
+            leaves,
             seal: Bytes(seal),
             payload,
         })
@@ -173,17 +176,28 @@ impl Sealed {
                 rule: "its count is not the number of events before it",
             });
         }
-        if payload.root != batch_root(&events)? {
+        let (leaves, root) = batch_root(&events)?;
+        if payload.root != root {
             return Err(SealError::Rule {
                 rule: "its root is not that of the events before it",
             });
         }
-        Ok(Self { events, seal, payload })
+        Ok(Self {
+            events,
+            leaves,
+            seal,
+            payload,
+        })
     }
 
     /// The encoded events, in order.
     pub fn events(&self) -> &[Bytes] {
         &self.events
+    }
+
+    /// The leaf hashes of the events, in order.
+    pub fn leaves(&self) -> &[Digest] {
+        &self.leaves
     }
 
     /// The encoded seal.
@@ -288,7 +302,7 @@ fn signed_bytes(protected: &Bytes, body: &Bytes) -> Vec<u8> {
 }
 
 /// RFC 9162 section 2.1.1 over the leaf hashes of a batch, after its limits are checked.
-fn batch_root(events: &[Bytes]) -> Result<Digest, SealError> {
+fn batch_root(events: &[Bytes]) -> Result<(Vec<Digest>, Digest), SealError> {
     if events.is_empty() || events.len() > BATCH_EVENTS_MAX {
         return Err(SealError::Count { count: events.len() });
     }
@@ -301,7 +315,8 @@ fn batch_root(events: &[Bytes]) -> Result<Digest, SealError> {
         }
     }
     // Pairs are joined level by level and an odd last one moves up: the same tree as the RFC's split at a power of two.
-    let mut level: Vec<Digest> = events.iter().map(|event| Digest::leaf(&event.0)).collect();
+    let leaves: Vec<Digest> = events.iter().map(|event| Digest::leaf(&event.0)).collect();
+    let mut level = leaves.clone();
     while level.len() > 1 {
         level = level
             .chunks(2)
@@ -312,7 +327,8 @@ fn batch_root(events: &[Bytes]) -> Result<Digest, SealError> {
             })
             .collect();
     }
-    level.first().copied().ok_or(SealError::Count { count: 0 })
+    let root = level.first().copied().ok_or(SealError::Count { count: 0 })?;
+    Ok((leaves, root))
 }
 
 #[cfg(test)]
