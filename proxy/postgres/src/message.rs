@@ -15,11 +15,12 @@ pub mod frontend;
 pub mod read;
 pub mod startup;
 
-/// Bytes of a message from an agent at the most: a statement with bind parameters of some megabytes.
-pub const FRONTEND_BYTES_MAX: usize = 8 << 20;
+/// Bytes of a message from an agent at the most: its exact bytes are held until they are digested and recorded. The server
+/// itself takes 1 GiB; larger values go in by `COPY`, in messages of any number.
+pub const FRONTEND_BYTES_MAX: usize = 64 << 20;
 
 /// Bytes of a message from the server at the most: one row is held in memory while it is masked.
-pub const BACKEND_BYTES_MAX: usize = 32 << 20;
+pub const BACKEND_BYTES_MAX: usize = 64 << 20;
 
 /// Bytes of a start-up message at the most, as the server has it (`MAX_STARTUP_PACKET_LENGTH`).
 pub const STARTUP_BYTES_MAX: usize = 10_000;

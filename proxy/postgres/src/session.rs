@@ -39,6 +39,9 @@ use crate::upstream::{Upstream, UpstreamError};
 /// Messages of a group at the most: their events fit one batch of the ledger. Longer pipelines go in several groups.
 const GROUP_MESSAGES_MAX: usize = 256;
 
+/// Bytes that an agent may send ahead while its group is under way; with more it waits.
+const AHEAD_BYTES_MAX: usize = 8 << 20;
+
 /// Bytes of a group at the most: two of the longest messages.
 const GROUP_BYTES_MAX: usize = 2 * FRONTEND_BYTES_MAX;
 
@@ -329,7 +332,7 @@ impl Driver {
         let ((), mut step) = tokio::select! {
             biased;
             work = work => work?,
-            () = self.incoming.gone(FRONTEND_BYTES_MAX) => return Err(SessionError::gone()),
+            () = self.incoming.gone(AHEAD_BYTES_MAX) => return Err(SessionError::gone()),
             () = self.shutdown.cancelled() => return Err(SessionError::Shutdown),
         };
         while step == Step::CopyIn {
@@ -358,7 +361,7 @@ impl Driver {
             step = tokio::select! {
                 biased;
                 step = replies.run(&mut self.upstream.incoming, &mut items) => step?,
-                () = self.incoming.gone(FRONTEND_BYTES_MAX) => return Err(SessionError::gone()),
+                () = self.incoming.gone(AHEAD_BYTES_MAX) => return Err(SessionError::gone()),
                 () = self.shutdown.cancelled() => return Err(SessionError::Shutdown),
             };
         }
@@ -432,7 +435,7 @@ impl Driver {
         let (incoming, shutdown) = (&mut self.incoming, &self.shutdown);
         let gone = async move {
             tokio::select! {
-                () = incoming.gone(FRONTEND_BYTES_MAX) => {}
+                () = incoming.gone(AHEAD_BYTES_MAX) => {}
                 () = cancelled.notified() => {}
                 () = shutdown.cancelled() => {}
             }
@@ -520,8 +523,11 @@ impl Driver {
             state.aborted = false;
         }
         state.names.after(statements, idle);
-        state.changed |= statements.iter().any(changes_names);
-        state.stale |= state.changed;
+        let changes = statements.iter().any(changes_names);
+        let bounds = statements.iter().any(|statement| statement.transaction.is_some());
+        state.changed |= changes;
+        // What the transaction has changed is loaded once; only its end, or a way back in it, makes it another again.
+        state.stale |= changes || (state.changed && (bounds || idle));
         state.changed &= !idle;
         Ok(())
     }

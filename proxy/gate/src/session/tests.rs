@@ -343,6 +343,36 @@ async fn a_dropped_session_records_its_end_and_cuts_open_replies() {
 }
 
 #[tokio::test]
+async fn data_that_follows_a_command_passes_after_its_receipt_and_never_twice_under_one_number() {
+    let World {
+        memory, mut session, ..
+    } = world().await;
+    let permit = permit(&session);
+    let command = session.record(vec![permit]).await.unwrap().remove(0);
+    memory.mode.send_replace(Mode::Hold);
+    let mut sending = Box::pin(session.send(&command, b"rows".to_vec()).durable());
+    assert!(waits(&mut sending));
+    assert_eq!(memory.kinds().last(), Some(&"command-data"), "it was handed over first");
+    memory.mode.send_replace(Mode::Durable);
+    assert_eq!(sending.await.unwrap().exact(), b"rows");
+    session.send(&command, b"more".to_vec()).durable().await.unwrap();
+    let events = memory.events.lock().unwrap().clone();
+    let parts = events.iter().filter_map(|event| match &event.body {
+        Body::CommandData(data) => Some((data.command, data.part, data.bytes)),
+        _ => None,
+    });
+    let number = command.command();
+    assert_eq!(parts.collect::<Vec<_>>(), [(number, 0, 4), (number, 1, 4)]);
+    // Neither another session nor a command that has ended takes data.
+    let mut other = world().await.session;
+    let foreign = other.send(&command, b"x".to_vec()).durable().await.unwrap_err();
+    assert_eq!(foreign, GateError::Foreign { session: other.id() });
+    let end = session.finish(command.reply(), Vec::new(), EndStatus::Complete, None, BTreeMap::new());
+    end.durable().await.unwrap();
+    assert!(session.send(&command, b"late".to_vec()).durable().await.is_err());
+}
+
+#[tokio::test]
 async fn values_of_another_session_and_ended_replies_are_refused() {
     let World { mut session, .. } = world().await;
     let mut other = world().await.session;

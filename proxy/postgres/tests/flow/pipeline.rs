@@ -169,3 +169,79 @@ fn messages_may_be_cut_and_joined_anywhere() {
         prop_assert_eq!(runtime.block_on(answers(&stand, pieces)), wanted.clone());
     });
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn definitions_may_change_inside_of_a_transaction() {
+    let stand = Stand::start().await;
+    let mut stream = stand.raw_session().await;
+    let stream = &mut stream;
+    let sql = POLICY_OF_DEFINITIONS;
+    talk(stream, &[(b'Q', b"BEGIN\0")]).await;
+    talk(stream, &[(b'Q', b"SET LOCAL search_path = staging, public\0")]).await;
+    // Prepared with a `Flush`, executed with the `Sync`, as asyncpg does it.
+    for _ in 0..2 {
+        let told = talk(
+            stream,
+            &[
+                (b'P', sql),
+                (b'D', b"Sq\0"),
+                (b'H', b""),
+                (b'B', b"\0q\0\0\0\0\0\0\0"),
+                EXECUTE,
+                SYNC,
+                (b'C', b"Sq\0"),
+                SYNC,
+            ],
+        )
+        .await;
+        assert!(told.contains("SELECT 0"), "{told}");
+        read_until_ready(stream).await;
+    }
+    // A way back makes names mean something else again.
+    talk(stream, &[(b'Q', b"SAVEPOINT a\0")]).await;
+    talk(stream, &[(b'Q', b"SET LOCAL search_path = public\0")]).await;
+    let told = talk(stream, &[(b'Q', b"SELECT id FROM audit\0")]).await;
+    assert!(told.contains("no-audit"), "{told}");
+    talk(stream, &[(b'Q', b"ROLLBACK TO a\0")]).await;
+    let told = talk(stream, &[(b'Q', b"SELECT id FROM audit\0")]).await;
+    assert!(told.contains("SELECT 0"), "{told}");
+    talk(stream, &[(b'Q', b"ROLLBACK\0")]).await;
+    let told = talk(stream, &[(b'Q', b"SELECT id FROM audit\0")]).await;
+    assert!(told.contains("no-audit"), "{told}");
+}
+
+/// Its relation is another one by the path of the transaction.
+const POLICY_OF_DEFINITIONS: &[u8] = b"q\0SELECT id FROM audit\0\0\0";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_past_the_limit_is_refused_by_its_size() {
+    use tokio::io::AsyncReadExt as _;
+    let stand = Stand::start().await;
+    let mut stream = stand.raw_session().await;
+    let text = vec![b'x'; 9 << 20];
+    let value = [
+        b"\0q\0\0\0\0\x01".as_slice(),
+        &u32::try_from(text.len()).unwrap().to_be_bytes(),
+        &text,
+        b"\0\0",
+    ]
+    .concat();
+    let told = talk(
+        &mut stream,
+        &[
+            (b'P', b"q\0SELECT length($1::text)\0\0\0"),
+            (b'B', &value),
+            EXECUTE,
+            SYNC,
+        ],
+    )
+    .await;
+    assert!(told.contains("9437184"), "{told}");
+    let mut head = vec![b'B'];
+    head.extend(u32::try_from((64 << 20) + 1).unwrap().to_be_bytes());
+    stream.write_all(&head).await.unwrap();
+    stream.flush().await.unwrap();
+    let mut told = Vec::new();
+    let _ = stream.read_to_end(&mut told).await;
+    assert!(told.windows(6).any(|window| window == b"C54000"));
+}
