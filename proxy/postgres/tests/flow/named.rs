@@ -175,3 +175,49 @@ async fn read_message(stream: &mut (impl tokio::io::AsyncRead + Unpin)) -> Vec<u
     stream.read_exact(&mut body).await.unwrap();
     [head, body].concat()
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ways_around_masks_work_at_the_server_and_not_through_the_proxy() {
+    let stand = Stand::start().await;
+    for sql in [
+        "COPY (SELECT ssn || '' FROM patients) TO STDOUT",
+        "COPY (SELECT p FROM patients p) TO STDOUT",
+        "COPY (SELECT s.ssn || '' FROM (TABLE patients) s) TO STDOUT",
+        "COPY (TABLE patients UNION ALL TABLE patients) TO STDOUT",
+        "COPY patients TO STDOUT (ENCODING 'LATIN1')",
+        "BEGIN; COPY patients TO STDOUT; COMMIT",
+        "COPY patients TO PROGRAM 'cat >&2'; COPY patients TO STDOUT",
+        "PREPARE q AS SELECT ssn || '' FROM patients; EXECUTE q",
+        "PREPARE q AS SELECT ssn FROM patients; CREATE TEMP TABLE x AS EXECUTE q; TABLE x",
+        "PREPARE q (text) AS SELECT $1; EXECUTE q (query_to_xml('TABLE patients', true, true, '')::text)",
+        "BEGIN; DECLARE c CURSOR FOR SELECT ssn || '' FROM patients; FETCH ALL FROM c; COMMIT",
+        "BEGIN; DECLARE c CURSOR WITH HOLD FOR SELECT p FROM patients p; COMMIT; FETCH ALL FROM c",
+        "BEGIN; DECLARE c CURSOR FOR SELECT 1; CLOSE c; DECLARE c CURSOR FOR SELECT s FROM (TABLE patients) s; FETCH c",
+        "PREPARE q AS SELECT id FROM patients; DEALLOCATE q; PREPARE q AS SELECT lower(ssn) FROM patients; EXECUTE q",
+    ] {
+        let direct = stand.server.execute(sql);
+        assert!(
+            direct.contains("123-45-6789"),
+            "the control gives nothing: {sql}: {direct}"
+        );
+        let through = stand.psql(sql).await;
+        assert!(
+            through.contains("ERROR") && !through.contains("6789"),
+            "{sql}: {through}"
+        );
+    }
+    // A message may prepare what SQL cannot; SQL then runs it by its name.
+    let mut stream = stand.raw_session().await;
+    let stream = &mut stream;
+    for copy in [
+        b"s\0COPY patients TO STDOUT\0\0\0".as_slice(),
+        b"s\0COPY patients TO STDOUT (FORMAT csv)\0\0\0",
+    ] {
+        talk(stream, &[(b'P', copy), (b'S', b"")]).await;
+        let through = talk(stream, &[(b'Q', b"EXECUTE s\0")]).await;
+        assert!(!through.contains("123-45"), "{through}");
+        talk(stream, &[(b'Q', b"DEALLOCATE s\0")]).await;
+    }
+    let evidence = String::from_utf8_lossy(&stand.memory.evidence()).into_owned();
+    assert!(!evidence.contains("123-45"));
+}
