@@ -40,7 +40,7 @@ stack=$!
 trap 'kill "$stack"' EXIT
 until [ -s "$place/stack.json" ]; do
   kill -0 "$stack"
-  read -rt 0.2 _ < <(:) || true
+  sleep 0.2
 done
 
 "$place/venv/bin/python" tests/conformance/asyncpg.py "$place" "$version"
