@@ -81,6 +81,16 @@ pub struct Analysis {
     pub reach: Reach,
 }
 
+impl Analysis {
+    /// Whether the server plans all of it when a portal is made, so that its names keep what they mean then. Other
+    /// statements are looked up when they run.
+    pub(crate) fn is_planned(&self) -> bool {
+        use StatementClass::{Delete, Insert, Merge, Select, Update};
+        let planned = |statement: &Statement| matches!(statement.class, Select | Insert | Update | Delete | Merge);
+        self.statements.iter().all(planned)
+    }
+}
+
 /// Why a message is not understood, and so not forwarded. Blames the agent; never repeats its text.
 #[derive(Debug, Clone, thiserror::Error, PartialEq, Eq)]
 pub enum AnalysisError {

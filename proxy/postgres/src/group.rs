@@ -259,7 +259,10 @@ impl Reading<'_> {
             return;
         };
         let types = portal.prepared.as_ref().map_or(&[][..], |prepared| &prepared.types);
-        let draft = self.resolved(&portal.analysis, types, progress, Runs::Now);
+        let draft = match self.portal_analysis(&portal) {
+            Ok(analysis) => self.resolved(&analysis, types, progress, Runs::Now),
+            Err(error) => refusal(code_of(&error), &error.to_string()),
+        };
         part.changes = draft.statements.iter().map(changes).collect();
         part.copy = draft.copy();
         progress.copies_in = matches!(&part.copy, Some(copy) if copy.direction == CopyDirection::In);
@@ -300,6 +303,14 @@ impl Reading<'_> {
             prepared: Some(prepared),
             hold: false,
         })
+    }
+
+    /// What a portal does when it runs: what was read when it was made, unless the server looks names up only then.
+    fn portal_analysis(&mut self, portal: &Portal) -> Result<Arc<Analysis>, AnalysisError> {
+        match &portal.prepared {
+            Some(prepared) if !portal.analysis.is_planned() => self.analysis(&prepared.sql),
+            _ => Ok(Arc::clone(&portal.analysis)),
+        }
     }
 
     fn analysis(&mut self, sql: &str) -> Result<Arc<Analysis>, AnalysisError> {
@@ -383,7 +394,7 @@ impl Reading<'_> {
                 Some(Named::Fetch { name }) => {
                     let portal = progress.names.portal(name);
                     known &= portal.is_some();
-                    Ok(portal.map(|portal| Arc::clone(&portal.analysis)))
+                    portal.map(|portal| self.portal_analysis(&portal)).transpose()
                 }
                 Some(Named::Prepare { .. } | Named::Declare { .. }) if progress.names.is_full() => {
                     draft.refuse("54000", "the session has too many prepared statements or portals");

@@ -245,3 +245,47 @@ async fn a_message_past_the_limit_is_refused_by_its_size() {
     let _ = stream.read_to_end(&mut told).await;
     assert!(told.windows(6).any(|window| window == b"C54000"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_portal_of_what_is_not_planned_is_read_when_it_runs() {
+    let stand = Stand::start().await;
+    let mut stream = stand.raw_session().await;
+    let stream = &mut stream;
+    for (statement, control) in [
+        (b"s\0COPY audit TO STDOUT\0\0\0".as_slice(), "COPY 0"),
+        (b"s\0TRUNCATE audit\0\0\0", "TRUNCATE"),
+    ] {
+        let bind: [(u8, &[u8]); 3] = [(b'P', statement), (b'B', b"p\0s\0\0\0\0\0\0\0"), SYNC];
+        let run: [(u8, &[u8]); 2] = [(b'E', b"p\0\0\0\0\0"), SYNC];
+        talk(stream, &[(b'Q', b"BEGIN\0")]).await;
+        talk(stream, &[(b'Q', b"SET LOCAL search_path = staging\0")]).await;
+        let bound = talk(stream, &bind).await;
+        assert!(bound.starts_with('1'), "{bound}");
+        // The same portal means the relation that is denied once the path is another one.
+        talk(stream, &[(b'Q', b"SET LOCAL search_path = public\0")]).await;
+        let told = talk(stream, &run).await;
+        assert!(told.contains("no-audit") && !told.contains("4711"), "{told}");
+        talk(stream, &[(b'Q', b"ROLLBACK\0")]).await;
+        talk(stream, &[(b'Q', b"DEALLOCATE s\0")]).await;
+        talk(stream, &[(b'Q', b"BEGIN\0")]).await;
+        talk(stream, &[(b'Q', b"SET LOCAL search_path = staging\0")]).await;
+        talk(stream, &bind).await;
+        let told = talk(stream, &run).await;
+        assert!(told.contains(control), "{told}");
+        talk(stream, &[(b'Q', b"ROLLBACK\0")]).await;
+        talk(stream, &[(b'Q', b"DEALLOCATE s\0")]).await;
+    }
+    // As a cursor, too.
+    talk(stream, &[(b'Q', b"BEGIN\0")]).await;
+    talk(stream, &[(b'Q', b"SET LOCAL search_path = staging\0")]).await;
+    let explain: [(u8, &[u8]); 3] = [
+        (b'P', b"s\0EXPLAIN SELECT * FROM audit\0\0\0"),
+        (b'B', b"p\0s\0\0\0\0\0\0\0"),
+        SYNC,
+    ];
+    talk(stream, &explain).await;
+    talk(stream, &[(b'Q', b"SET LOCAL search_path = public\0")]).await;
+    let told = talk(stream, &[(b'Q', b"FETCH ALL FROM p\0")]).await;
+    assert!(told.contains("no-audit"), "{told}");
+    assert_eq!(stand.server.execute("SELECT count(*) FROM audit").trim(), "1");
+}
