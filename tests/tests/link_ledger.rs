@@ -249,6 +249,7 @@ async fn a_session_with_an_approval_is_durable_verifies_and_survives_restarts() 
     let reply = recorded[0].reply();
     let end = session.finish(
         reply,
+        None,
         vec![],
         exhibit_gate::release::EndStatus::Complete,
         None,
@@ -297,6 +298,7 @@ async fn a_session_with_an_approval_is_durable_verifies_and_survives_restarts() 
     let reply = recorded[0].reply();
     let end = session.finish(
         reply,
+        None,
         vec![],
         exhibit_gate::release::EndStatus::Complete,
         None,

@@ -211,7 +211,7 @@ async fn read(session: &mut Session, ends: bool) {
     if ends {
         let frames = vec![Masked::framing(b"C".to_vec())];
         let counts = masker.masked().clone();
-        let releasing = session.finish(reply, frames, EndStatus::Complete, None, counts);
+        let releasing = session.finish(reply, None, frames, EndStatus::Complete, None, counts);
         releasing.durable().await.unwrap();
     }
 }
@@ -226,7 +226,7 @@ async fn denied(session: &mut Session) {
 
 async fn finish(session: &mut Session, reply: exhibit_gate::session::Reply, status: EndStatus) {
     let frames = vec![Masked::framing(b"Z".to_vec())];
-    let releasing = session.finish(reply, frames, status, None, BTreeMap::new());
+    let releasing = session.finish(reply, None, frames, status, None, BTreeMap::new());
     releasing.durable().await.unwrap();
 }
 

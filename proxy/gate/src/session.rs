@@ -211,7 +211,8 @@ impl Session {
         self.releasing(reply, frames, ticket)
     }
 
-    /// Hands over the last frames together with the end of the command.
+    /// Hands over the last frames together with the end of the command, in one flush; `columns` as for
+    /// [`Session::release`].
     ///
     /// `code` is the protocol's own (SQLSTATE, HTTP status); `masked` counts cells by mask.
     #[allow(
@@ -221,13 +222,14 @@ impl Session {
     pub fn finish(
         &mut self,
         reply: Reply,
+        columns: Option<Vec<Column>>,
         frames: Vec<Masked<Frame>>,
         status: EndStatus,
         code: Option<String>,
         masked: BTreeMap<String, u64>,
     ) -> Releasing {
         let end = End { status, code, masked };
-        let ticket = self.hand_over_reply(&reply, None, &frames, Some(end));
+        let ticket = self.hand_over_reply(&reply, columns, &frames, Some(end));
         self.releasing(&reply, frames, ticket)
     }
 

@@ -68,7 +68,7 @@ pub(crate) async fn deliver(
     for command in &recorded {
         let reply = command.reply();
         let frames = vec![Masked::framing(bytes.clone())];
-        let releasing = session.finish(reply, frames, EndStatus::Complete, None, BTreeMap::new());
+        let releasing = session.finish(reply, None, frames, EndStatus::Complete, None, BTreeMap::new());
         agent.release(&releasing.durable().await?).await?;
     }
     Ok(())

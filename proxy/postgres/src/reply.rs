@@ -472,16 +472,14 @@ impl<'a> Replies<'a> {
     async fn reach(&mut self, owner: usize) -> Result<(), SessionError> {
         while self.open.front().is_some_and(|(place, _)| *place < owner) {
             self.count();
-            if self.columns.is_some() {
-                self.release().await?;
-            }
             let Some((_, reply)) = self.open.pop_front() else {
                 break;
             };
+            let columns = self.columns.take();
             let (frames, counts) = (std::mem::take(&mut self.frames), std::mem::take(&mut self.counts));
             self.bytes = 0;
             let code = self.code.take();
-            let releasing = self.session.finish(reply, frames, self.status, code, counts);
+            let releasing = self.session.finish(reply, columns, frames, self.status, code, counts);
             self.under_way(releasing).await?;
             if self.failed {
                 self.status = EndStatus::Skipped;

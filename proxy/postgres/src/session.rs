@@ -492,7 +492,7 @@ impl Driver {
         code: Option<String>,
     ) -> Result<(), SessionError> {
         let masked = std::collections::BTreeMap::new();
-        let releasing = self.session.finish(reply, frames, status, code, masked);
+        let releasing = self.session.finish(reply, None, frames, status, code, masked);
         self.agent.release(&releasing.durable().await?).await?;
         Ok(())
     }

@@ -188,6 +188,7 @@ async fn what_runs_ahead_is_recorded_with_its_reply_and_nothing_leaves_before_bo
     memory.mode.send_replace(Mode::Hold);
     let end = session.finish(
         cleared.reply(),
+        None,
         vec![Masked::framing(b"row".to_vec())],
         EndStatus::Complete,
         None,
@@ -308,6 +309,7 @@ async fn a_dropped_session_records_its_end_and_cuts_open_replies() {
     let reply = recorded[0].reply();
     let end = session.finish(
         reply,
+        None,
         vec![Masked::framing(vec![7; 70_000])],
         EndStatus::Complete,
         None,
@@ -367,7 +369,14 @@ async fn data_that_follows_a_command_passes_after_its_receipt_and_never_twice_un
     let mut other = world().await.session;
     let foreign = other.send(&command, b"x".to_vec()).durable().await.unwrap_err();
     assert_eq!(foreign, GateError::Foreign { session: other.id() });
-    let end = session.finish(command.reply(), Vec::new(), EndStatus::Complete, None, BTreeMap::new());
+    let end = session.finish(
+        command.reply(),
+        None,
+        Vec::new(),
+        EndStatus::Complete,
+        None,
+        BTreeMap::new(),
+    );
     end.durable().await.unwrap();
     assert!(session.send(&command, b"late".to_vec()).durable().await.is_err());
 }
@@ -385,7 +394,7 @@ async fn values_of_another_session_and_ended_replies_are_refused() {
         session.release(&mut reply, None, frames()).durable().await.unwrap_err(),
         foreign
     );
-    let end = other.finish(reply, frames(), EndStatus::Complete, None, BTreeMap::new());
+    let end = other.finish(reply, None, frames(), EndStatus::Complete, None, BTreeMap::new());
     end.durable().await.unwrap();
     let mut again = recorded.reply();
     assert!(other.release(&mut again, None, frames()).durable().await.is_err());
