@@ -39,6 +39,7 @@
 
 mod access;
 mod copy;
+mod foreign;
 mod inner;
 mod kind;
 mod known;
@@ -55,6 +56,7 @@ use exhibit_schemas::event::access::{Access, Action, Attribute, Facts};
 
 pub use self::access::{EXECUTED, FETCHED, channel};
 pub use self::copy::{Copy, CopyForm, CsvOptions};
+pub use self::foreign::Foreign;
 use self::kind::Form;
 pub use self::kind::{CopyDirection, Named, Statement, StatementClass, TransactionControl};
 pub(crate) use self::known::harmless_setting;
@@ -178,6 +180,7 @@ fn message(sql: &str, names: &mut Names<'_>, masks: &Masks<'_>) -> Result<Analys
         let accesses = access::accesses(&form, &node, &tree, names);
         let may_write = access::may_write(&form, &tree, &accesses);
         reach = reach.max(reach::reach(&form, &tree, names, &accesses));
+        let foreign = foreign::foreign(&form, &tree, names, &accesses);
         summary.add(&form, &tree, accesses);
         if masks.present {
             let unproven = if changed {
@@ -193,11 +196,11 @@ fn message(sql: &str, names: &mut Names<'_>, masks: &Masks<'_>) -> Result<Analys
         if let Some(Named::Declare { query, .. }) = &mut form.named {
             *query = inner.filter(|_| certain).map(Arc::new);
         }
-        if form.changes_search_path || form.changes_catalog {
+        if form.changes_search_path || form.changes_catalog || foreign == Foreign::Called {
             // What follows in this message is read under another path, or meets other definitions, than are known here.
             names.search_path = None;
         }
-        statements.push(form.statement(may_write, certain));
+        statements.push(form.statement(may_write, certain, foreign));
     }
     let facts = summary.facts(&statements)?;
     Ok(Analysis {

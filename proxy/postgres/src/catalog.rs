@@ -48,6 +48,8 @@ pub enum Code {
     /// None that the catalog knows of.
     #[default]
     None,
+    /// Those that change its rows move sequences or ask the clock; no definition of the target changes by that.
+    Sequences,
     /// Those that change its rows do.
     OnWrites,
     /// Those that read it do, too.

@@ -6,7 +6,8 @@
 //!
 //! Before each `Execute` the proxy asks for the portal's description, so that masks know the columns that follow; before
 //! `COPY … TO STDOUT` on a target with masks, for that of a statement with the same columns. A group ends where it copies
-//! in: what follows is read in the next one, because the server passes over it if it does copy.
+//! in: what follows is read in the next one, because the server passes over it if it does copy. It ends, too, where names
+//! may mean something else for what follows.
 //!
 //! Not here: deciding, and answers (see [`crate::reply`]).
 
@@ -19,7 +20,7 @@ use exhibit_policy::snapshot::Snapshot;
 use exhibit_schemas::event::access::{Access, Action, Attribute, Facts};
 
 use crate::analysis::{
-    Analysis, AnalysisError, Copy, CopyDirection, EXECUTED, FETCHED, Named, Statement, TransactionControl,
+    Analysis, AnalysisError, Copy, CopyDirection, EXECUTED, FETCHED, Foreign, Named, Statement, TransactionControl,
 };
 use crate::catalog::Catalog;
 use crate::message::encode;
@@ -90,6 +91,8 @@ pub(crate) struct Group {
 pub(crate) struct Block {
     pub(crate) code: &'static str,
     pub(crate) reason: &'static str,
+    /// Whether a commit passes, too: the transaction has failed at the server, which then takes it all back.
+    pub(crate) commits: bool,
 }
 
 /// What statements are read by.
@@ -127,11 +130,19 @@ impl Part {
 /// A group as far as it was read.
 struct Progress<'a> {
     names: Ahead<'a>,
-    /// An earlier message of the group changes what names of relations mean.
+    /// What an earlier message of the group runs may change what names mean.
     changed: bool,
     /// It copies in, so nothing of the group may follow.
     copies_in: bool,
     parts: Vec<Part>,
+}
+
+impl Progress<'_> {
+    /// Has the server answer what it has so far: the group ends here.
+    fn flush(&mut self) {
+        let flush = Part::new(encode::message(b'H', &[]), Answer::Nothing);
+        self.parts.push(flush);
+    }
 }
 
 impl Reading<'_> {
@@ -145,22 +156,31 @@ impl Reading<'_> {
         };
         let mut synced = false;
         let mut messages = messages.into_iter();
+        let mut rest = VecDeque::new();
         for (message, bytes) in messages.by_ref() {
+            let looks_up = matches!(
+                message,
+                Frontend::Parse { .. } | Frontend::Bind { .. } | Frontend::Execute { .. }
+            );
+            if progress.changed && looks_up {
+                rest.push_back((message, bytes));
+                progress.flush();
+                break;
+            }
             synced = message == Frontend::Sync;
             self.part(message, bytes, &mut progress);
             if progress.copies_in {
-                progress
-                    .parts
-                    .push(Part::new(encode::message(b'H', &[]), Answer::Nothing));
+                progress.flush();
                 break;
             }
         }
+        rest.extend(messages);
         let mut parts = progress.parts;
         merge_preparations(&mut parts);
         if parts.iter().all(|part| part.draft.is_none()) {
             self.housekeeping(&mut parts);
         }
-        assemble(parts, synced, messages.collect())
+        assemble(parts, synced, rest)
     }
 
     fn part(&mut self, message: Frontend, bytes: Vec<u8>, progress: &mut Progress<'_>) {
@@ -292,9 +312,6 @@ impl Reading<'_> {
         let Some(prepared) = progress.names.statement(statement) else {
             return Err(Box::new(missing(Kind::Statement)));
         };
-        if progress.changed {
-            return Err(Box::new(refusal("0A000", AFTER_CHANGE)));
-        }
         let analysis = self
             .analysis(&prepared.sql)
             .map_err(|error| Box::new(refusal(code_of(&error), &error.to_string())))?;
@@ -358,18 +375,21 @@ impl Reading<'_> {
             ends: false,
         };
         self.resolve(&mut draft, progress, runs);
-        let ends = |statement: &Statement| {
-            use TransactionControl::{Rollback, RollbackTo};
-            matches!(statement.transaction, Some(Rollback { chain: false } | RollbackTo))
+        let ends_only = |block: &Block| {
+            use TransactionControl::{Commit, Rollback, RollbackTo};
+            let ends = |statement: &Statement| match statement.transaction {
+                Some(Rollback { chain: false } | RollbackTo) => true,
+                Some(Commit { chain: false }) => block.commits && draft.statements.len() == 1,
+                _ => false,
+            };
+            !draft.statements.is_empty() && draft.statements.iter().all(ends)
         };
-        let ends_only = !draft.statements.is_empty() && draft.statements.iter().all(ends);
-        if let Some(block) = self.block.filter(|_| !ends_only) {
+        if let Some(block) = self.block.filter(|block| !ends_only(block)) {
             draft.refuse(block.code, block.reason);
-        } else if progress.changed {
-            draft.refuse("0A000", AFTER_CHANGE);
         }
         if runs == Runs::Now {
-            progress.changed |= draft.statements.iter().any(changes_names);
+            let unsure = |statement: &Statement| changes_names(statement) || statement.foreign == Foreign::Called;
+            progress.changed |= draft.statements.iter().any(unsure);
         }
         draft
     }
@@ -409,6 +429,9 @@ impl Reading<'_> {
                     draft.refuse("0A000", "a name stands for a statement that is about names");
                 }
                 Ok(Some(found)) => draft.stand_for(statement, &found),
+                Ok(None) if matches!(&statement.named, Some(Named::Execute { .. } | Named::Fetch { .. })) => {
+                    statement.foreign = Foreign::Called;
+                }
                 Ok(None) => {}
             }
             if runs == Runs::Now {
@@ -427,8 +450,8 @@ impl Reading<'_> {
     }
 }
 
-/// Why nothing follows a change of definitions in the same group.
-const AFTER_CHANGE: &str = "it follows a change of definitions in the same group; send Sync between";
+/// Why nothing that a name stands for follows a change of definitions in the same message.
+const AFTER_CHANGE: &str = "it follows a change of definitions in the same message; send it in one of its own";
 
 /// Whether the server runs a statement, or only prepares it.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -497,6 +520,7 @@ impl Draft {
             statement.changes_catalog |= inner.changes_catalog;
             statement.changes_search_path |= inner.changes_search_path;
             statement.changes_role |= inner.changes_role;
+            statement.foreign = statement.foreign.max(inner.foreign);
             statement.transaction = statement.transaction.or(inner.transaction);
             statement.copy = statement.copy.take().or_else(|| inner.copy.clone());
             if matches!(statement.kind.as_str(), "ExecuteStmt" | "FetchStmt") {

@@ -24,7 +24,7 @@ use crate::link::{Connection, Incoming};
 use crate::message::FRONTEND_BYTES_MAX;
 use crate::session::{Driver, SessionError, State};
 use crate::startup::{Arrival, Arrived, StartupError, arrive, welcome};
-use crate::upstream::{Route, Upstream};
+use crate::upstream::{Place, Route, Upstream};
 
 /// Sessions at a time at the most; each holds one of the server's, which has its own limit.
 const SESSIONS_MAX: usize = 2_048;
@@ -256,7 +256,7 @@ impl Shared {
         choices: &Choices,
     ) -> Result<(Upstream, Catalog, Registered), SessionError> {
         let mut upstream = self.route.connect(database, choices).await?;
-        let catalog = upstream.catalog(true).await?;
+        let catalog = upstream.catalog(Place::Idle).await?;
         self.gate.record_catalog(&self.target, &catalog.snapshot()).await?;
         let registered = self.cancels.register(upstream.key.clone(), minor);
         let registered = registered.ok_or(SessionError::Gate(exhibit_gate::GateError::Random))?;

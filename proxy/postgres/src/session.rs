@@ -18,7 +18,7 @@ use tokio::io::ReadHalf;
 use tokio_util::sync::CancellationToken;
 
 use crate::agent::{Agent, LastWords};
-use crate::analysis::Statement;
+use crate::analysis::{Foreign, Statement};
 use crate::cancel::Registered;
 use crate::catalog::Catalog;
 use crate::copy::CopyError;
@@ -34,7 +34,7 @@ use crate::names::Names;
 use crate::notified;
 use crate::read::Read;
 use crate::reply::{Masking, Outcome, Replies, Step};
-use crate::upstream::{Upstream, UpstreamError};
+use crate::upstream::{Place, Upstream, UpstreamError};
 
 /// Messages of a group at the most: their events fit one batch of the ledger. Longer pipelines go in several groups.
 const GROUP_MESSAGES_MAX: usize = 256;
@@ -179,6 +179,12 @@ pub(crate) struct State {
     changed: bool,
     /// The catalog has to be loaded again.
     stale: bool,
+    /// Code ran that is not known, since the catalog was loaded: nothing runs ahead of its event.
+    foreign: Foreign,
+    /// The same, in the transaction that is open.
+    foreign_inside: Foreign,
+    /// Such code may have set another search path.
+    path_unsure: bool,
 }
 
 impl Default for State {
@@ -194,6 +200,9 @@ impl Default for State {
             unsynced: false,
             changed: false,
             stale: false,
+            foreign: Foreign::None,
+            foreign_inside: Foreign::None,
+            path_unsure: false,
         }
     }
 }
@@ -306,7 +315,11 @@ impl Driver {
         let Some((permits, statements)) = self.permits(drafts, synced).await? else {
             return Ok(());
         };
-        let commands = self.session.clear(permits, self.transaction(&statements)).await?;
+        let commands = match self.state.foreign {
+            Foreign::None => self.session.clear(permits, self.transaction(&statements)).await?,
+            // P1: what this would reach is not known any more.
+            Foreign::Attached | Foreign::Called => self.session.record(permits).await?,
+        };
         let masking = Masking {
             catalog: &self.catalog,
             policy: &policy,
@@ -525,23 +538,48 @@ impl Driver {
         state.names.after(statements, idle);
         let changes = statements.iter().any(changes_names);
         let bounds = statements.iter().any(|statement| statement.transaction.is_some());
+        let foreign = statements.iter().map(|statement| statement.foreign).max();
         state.changed |= changes;
         // What the transaction has changed is loaded once; only its end, or a way back in it, makes it another again.
         state.stale |= changes || (state.changed && (bounds || idle));
         state.changed &= !idle;
+        // Code that is deferred runs again at the end.
+        state.foreign_inside = state.foreign_inside.max(foreign.unwrap_or_default());
+        if foreign > Some(Foreign::None) || bounds || idle {
+            state.foreign = state.foreign.max(state.foreign_inside);
+            state.path_unsure |= state.foreign_inside == Foreign::Called;
+        }
+        if idle {
+            state.foreign_inside = Foreign::None;
+        }
         Ok(())
     }
 
     /// Loads the catalog again where it may have changed and the server can tell.
     async fn refresh(&mut self) -> Result<(), SessionError> {
-        let can = self.state.status != TransactionStatus::Failed && !self.state.unsynced;
-        if self.state.stale && can {
-            let idle = self.state.status == TransactionStatus::Idle;
-            self.catalog = self.upstream.catalog(idle).await?;
+        if self.state.status == TransactionStatus::Failed {
+            return Ok(());
+        }
+        let place = match self.state.status {
+            _ if self.state.unsynced => Place::Pipeline,
+            TransactionStatus::Idle => Place::Idle,
+            TransactionStatus::Open | TransactionStatus::Failed => Place::Transaction,
+        };
+        if self.state.path_unsure && !self.state.stale {
+            let path = self.upstream.search_path(place).await?;
+            if path != self.catalog.search_path() {
+                self.state.stale = true;
+                self.state.changed |= place != Place::Idle;
+            }
+        }
+        self.state.path_unsure = false;
+        if self.state.stale {
+            self.catalog = self.upstream.catalog(place).await?;
             let snapshot = self.catalog.snapshot();
             self.session.gate().record_catalog(&self.target, &snapshot).await?;
             self.state.read.forget();
             self.state.stale = false;
+            self.state.foreign = Foreign::None;
         }
         Ok(())
     }
@@ -551,11 +589,13 @@ impl Driver {
             return Some(Block {
                 code: "25P02",
                 reason: "a part of the transaction was refused; nothing but its rollback passes",
+                commits: false,
             });
         }
-        self.state.stale.then_some(Block {
+        (self.state.stale || self.state.path_unsure).then_some(Block {
             code: "25P02",
-            reason: "definitions have changed and the transaction failed, or was not synced; end it first",
+            reason: "current transaction is aborted, commands ignored until end of transaction block",
+            commits: true,
         })
     }
 }

@@ -108,6 +108,18 @@ pub(crate) struct Route {
     pub(crate) connector: Option<tokio_rustls::TlsConnector>,
 }
 
+/// Where a query of the proxy's own stands among the agent's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// Outside of a transaction. Then the agent's own limit for statements does not hold, and its cancellation, which may be
+    /// late, is not for this query.
+    Idle,
+    /// Inside a transaction: what would fail a statement fails the transaction.
+    Transaction,
+    /// The same, in a pipeline whose `Sync` is still to come.
+    Pipeline,
+}
+
 /// A connection that is ready for queries.
 pub(crate) struct Upstream {
     pub(crate) incoming: Incoming<ReadHalf<Connection>>,
@@ -218,32 +230,45 @@ impl Upstream {
         }
     }
 
-    /// Loads the catalog as this connection sees it; `idle` when no transaction is open.
-    ///
-    /// Then the agent's own limit for statements does not hold, and its cancellation, which may be late, is not for these.
-    /// Inside a transaction either fails the transaction, as it would fail a statement.
-    pub(crate) async fn catalog(&mut self, idle: bool) -> Result<Catalog, UpstreamError> {
-        let mut cancelled = 0;
+    /// Loads the catalog as this connection sees it.
+    pub(crate) async fn catalog(&mut self, place: Place) -> Result<Catalog, UpstreamError> {
         let mut tables = Vec::new();
-        while let Some(query) = Catalog::QUERIES.get(tables.len()) {
-            match self.rows(if idle { UNTIMED } else { "" }, query).await {
-                Ok(rows) => tables.push(rows),
-                Err(UpstreamError::Refused { code }) if idle && code == CANCELLED && cancelled < CANCELLED_MAX => {
-                    cancelled += 1;
-                }
-                Err(error) => return Err(error),
-            }
+        for query in Catalog::QUERIES {
+            tables.push(self.asked(place, query).await?);
         }
         Ok(Catalog::from_rows(&tables)?)
     }
 
-    async fn rows(
-        &mut self,
-        before: &'static str,
-        query: &'static str,
-    ) -> Result<Vec<Vec<Option<String>>>, UpstreamError> {
-        self.target.own(before, query).await?;
+    /// The schemas that names are looked up in.
+    pub(crate) async fn search_path(&mut self, place: Place) -> Result<Vec<String>, UpstreamError> {
+        let rows = self.asked(place, Catalog::SEARCH_PATH).await?;
+        let name = |row: Vec<Option<String>>| row.into_iter().next().flatten().ok_or(UpstreamError::Protocol);
+        rows.into_iter().map(name).collect()
+    }
+
+    /// Asks a query of the proxy's own.
+    async fn asked(&mut self, place: Place, query: &'static str) -> Result<Vec<Vec<Option<String>>>, UpstreamError> {
+        let mut cancelled = 0;
+        loop {
+            match place {
+                Place::Idle => self.target.own(UNTIMED, query).await?,
+                Place::Transaction => self.target.own("", query).await?,
+                Place::Pipeline => self.target.own_within(query).await?,
+            }
+            match self.rows(place).await {
+                Err(UpstreamError::Refused { code })
+                    if place == Place::Idle && code == CANCELLED && cancelled < CANCELLED_MAX =>
+                {
+                    cancelled += 1;
+                }
+                rows => return rows,
+            }
+        }
+    }
+
+    async fn rows(&mut self, place: Place) -> Result<Vec<Vec<Option<String>>>, UpstreamError> {
         let mut failed = None;
+        let mut closed = false;
         let mut rows = Vec::new();
         loop {
             let message = match self.message().await {
@@ -259,13 +284,18 @@ impl Upstream {
                     };
                     rows.push(cells.into_iter().map(text).collect::<Result<_, _>>()?);
                 }
+                Backend::Error(fields) if place == Place::Pipeline => return Err(refused(&fields)),
                 Backend::Error(fields) => failed = Some(refused(&fields)),
+                Backend::ParseComplete | Backend::BindComplete if place == Place::Pipeline => {}
+                // The portal, then the statement.
+                Backend::CloseComplete if place == Place::Pipeline && closed => return Ok(rows),
+                Backend::CloseComplete if place == Place::Pipeline => closed = true,
                 Backend::RowDescription(_)
                 | Backend::CommandComplete { .. }
                 | Backend::Notice(_)
                 | Backend::Notification { .. }
                 | Backend::ParameterStatus { .. } => {}
-                Backend::Ready(_) => return failed.map_or(Ok(rows), Err),
+                Backend::Ready(_) if place != Place::Pipeline => return failed.map_or(Ok(rows), Err),
                 _ => return Err(UpstreamError::Protocol),
             }
         }

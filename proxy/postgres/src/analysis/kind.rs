@@ -6,7 +6,7 @@ use exhibit_schemas::event::access::Action;
 use pg_query::NodeEnum;
 use pg_query::protobuf::{DiscardMode, Node, TransactionStmtKind, VariableSetKind};
 
-use super::{Analysis, AnalysisError, Copy, inner};
+use super::{Analysis, AnalysisError, Copy, Foreign, inner};
 
 /// The class of a statement; its word is the attribute `class` of the facts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -213,6 +213,8 @@ pub struct Statement {
     pub changes_role: bool,
     /// Whether the catalog may be another one afterwards: load it again.
     pub changes_catalog: bool,
+    /// Code that it runs and that is not known.
+    pub foreign: Foreign,
 }
 
 /// The same, and what the rest of the analysis asks about a kind.
@@ -307,7 +309,7 @@ impl Form {
         }
     }
 
-    pub(super) fn statement(self, may_write: bool, certain: bool) -> Statement {
+    pub(super) fn statement(self, may_write: bool, certain: bool, foreign: Foreign) -> Statement {
         Statement {
             class: self.class,
             kind: self.kind,
@@ -320,6 +322,7 @@ impl Form {
             changes_search_path: self.changes_search_path,
             changes_role: self.changes_role,
             changes_catalog: self.changes_catalog,
+            foreign,
         }
     }
 }

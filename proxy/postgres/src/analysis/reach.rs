@@ -67,7 +67,7 @@ fn rows(form: &Form, tree: &Tree, names: &Names<'_>, accesses: &[Access]) -> Rea
 }
 
 /// Whether all operators, types and methods that are named run no foreign code. Functions are among the accesses.
-fn harmless(tree: &Tree, names: &Names<'_>) -> bool {
+pub(super) fn harmless(tree: &Tree, names: &Names<'_>) -> bool {
     let last = |parts: &[String]| parts.last().cloned().unwrap_or_default();
     let operator = |parts: &Vec<String>| !names.catalog.interpreted_operator(&last(parts));
     let of_server = |parts: &Vec<String>| match parts.as_slice() {
@@ -80,30 +80,32 @@ fn harmless(tree: &Tree, names: &Names<'_>) -> bool {
 
 /// Whether a relation is read without running code that the catalog knows of, and all that is read with it too.
 fn plain(range: &Range, names: &Names<'_>) -> bool {
-    let mut left: Vec<&Relation> = match names.relation(range) {
-        Some(relation) => vec![relation],
-        None => return false,
-    };
+    code(range, names).is_some_and(|code| code < Code::OnReads)
+}
+
+/// The code that hangs on a relation and on all that is read and changed with it; `None` where one of them is not known, or
+/// its rows are not stored in it.
+pub(super) fn code(range: &Range, names: &Names<'_>) -> Option<Code> {
+    let mut left: Vec<&Relation> = vec![names.relation(range)?];
     let mut seen = std::collections::BTreeSet::new();
+    let mut code = Code::None;
     while let Some(relation) = left.pop() {
         let stored = matches!(
             relation.kind,
             RelationKind::Table | RelationKind::PartitionedTable | RelationKind::MaterializedView
         );
-        if !stored || relation.code == Code::OnReads {
-            return false;
+        if !stored {
+            return None;
         }
+        code = code.max(relation.code);
         if seen.insert(relation.oid) {
             for child in &relation.children {
-                match names.catalog.relation(*child) {
-                    Some(child) if child.kind != RelationKind::Index => left.push(child),
-                    Some(_) => {}
-                    None => return false,
-                }
+                let child = names.catalog.relation(*child)?;
+                left.extend((child.kind != RelationKind::Index).then_some(child));
             }
         }
     }
-    true
+    Some(code)
 }
 
 /// Whether changes of its rows run no code, and change no other relation.

@@ -141,6 +141,7 @@ fn take(catalog: &mut Catalog, query: usize, cells: &[&str]) -> Option<()> {
         (10, [relation, when]) => {
             let code = match *when {
                 "r" => Code::OnReads,
+                "s" => Code::Sequences,
                 "w" => Code::OnWrites,
                 _ => return None,
             };

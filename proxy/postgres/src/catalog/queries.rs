@@ -92,20 +92,29 @@ const TYPES: &str = "SELECT t.typname FROM pg_catalog.pg_type t \
 /// The schemas of the search path in force, implicit ones too, in order.
 pub(super) const SEARCH_PATH: &str = "SELECT pg_catalog.unnest(pg_catalog.current_schemas(true))";
 
-/// Relation on which code hangs that an ordinary statement runs: `r` when reading runs it, `w` when only changing does.
+/// Relation on which code hangs that an ordinary statement runs: `r` when reading runs it, `w` when only changing does, `s`
+/// when changing moves sequences or asks the clock and nothing else.
 /// Relation 0 stands for casts and operators of interpreted, volatile functions, which every statement could run.
 ///
 /// Row security and rules; triggers; defaults and checks that call functions; identities and domains; foreign keys that
-/// change other relations.
+/// change other relations. A default is `s` when it names none but functions that initdb made, and of those only listed ones.
 const CODE: &str = "SELECT c.oid, 'r' FROM pg_catalog.pg_class c WHERE c.relrowsecurity \
      OR (c.relhasrules AND c.relkind OPERATOR(pg_catalog.=) ANY (ARRAY['r','p']::pg_catalog.\"char\"[])) \
      UNION ALL SELECT t.tgrelid, 'w' FROM pg_catalog.pg_trigger t WHERE NOT t.tgisinternal \
-     UNION ALL SELECT f.adrelid, 'w' FROM pg_catalog.pg_attrdef f \
+     UNION ALL SELECT f.adrelid, CASE WHEN NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend d \
+     WHERE d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_attrdef'::pg_catalog.regclass \
+     AND d.objid OPERATOR(pg_catalog.=) f.oid \
+     AND d.refclassid OPERATOR(pg_catalog.=) ANY (ARRAY['pg_catalog.pg_proc'::pg_catalog.regclass, \
+     'pg_catalog.pg_operator'::pg_catalog.regclass]::pg_catalog.oid[])) \
+     AND pg_catalog.regexp_replace(pg_catalog.pg_get_expr(f.adbin, f.adrelid), \
+     '^(nextval|now|clock_timestamp|statement_timestamp|transaction_timestamp|gen_random_uuid|uuidv4|uuidv7)[(]', '') \
+     OPERATOR(pg_catalog.!~) '[(]' THEN 's' ELSE 'w' END FROM pg_catalog.pg_attrdef f \
      WHERE pg_catalog.pg_get_expr(f.adbin, f.adrelid) OPERATOR(pg_catalog.~) '[(]' \
+     UNION ALL SELECT a.attrelid, 's' FROM pg_catalog.pg_attribute a \
+     WHERE a.attnum OPERATOR(pg_catalog.>) 0 AND a.attidentity OPERATOR(pg_catalog.<>) ''::pg_catalog.\"char\" \
      UNION ALL SELECT a.attrelid, 'w' FROM pg_catalog.pg_attribute a \
      JOIN pg_catalog.pg_type t ON t.oid OPERATOR(pg_catalog.=) a.atttypid \
-     WHERE a.attnum OPERATOR(pg_catalog.>) 0 AND (a.attidentity OPERATOR(pg_catalog.<>) ''::pg_catalog.\"char\" \
-     OR t.typtype OPERATOR(pg_catalog.=) 'd'::pg_catalog.\"char\") \
+     WHERE a.attnum OPERATOR(pg_catalog.>) 0 AND t.typtype OPERATOR(pg_catalog.=) 'd'::pg_catalog.\"char\" \
      UNION ALL SELECT k.conrelid, 'w' FROM pg_catalog.pg_constraint k \
      WHERE k.contype OPERATOR(pg_catalog.=) 'c'::pg_catalog.\"char\" \
      AND pg_catalog.pg_get_constraintdef(k.oid) OPERATOR(pg_catalog.~) '[[:alnum:]_\"][(]' \

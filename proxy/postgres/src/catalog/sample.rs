@@ -102,7 +102,7 @@ pub(crate) fn tables() -> Vec<Vec<Vec<Option<String>>>> {
         rows(&["@@@"]),
         rows(&["mood"]),
         rows(&["pg_temp_3", "pg_catalog", "public"]),
-        rows(&["16402 w", "16409 r", "16408 w", "16423 r"]),
+        rows(&["16402 w", "16409 r", "16408 w", "16423 r", "16419 s"]),
     ]
 }
 

@@ -18,10 +18,17 @@ match = { subject = "ci" }
 name = "clinic"
 protocol = "postgres"
 [[rules]]
+name = "hidden"
+roles = ["ci"]
+targets = ["clinic"]
+actions = ["read"]
+resources = ["hidden.*"]
+effect = "deny"
+[[rules]]
 name = "work"
 roles = ["ci"]
 targets = ["clinic"]
-actions = ["read", "write", "delete", "execute", "session", "transaction"]
+actions = ["read", "write", "delete", "execute", "define", "session", "transaction"]
 effect = "allow"
 "#;
 
@@ -57,6 +64,19 @@ const OUTSIDE: [&str; 13] = [
     "INSERT INTO counted (n) VALUES (1)",
     "INSERT INTO plain SELECT nextval('s')",
 ];
+
+/// Code that defines more code, or another search path, while it runs.
+const DEFINERS: &str = "CREATE TABLE late (id int); CREATE TABLE arming (id int); \
+     CREATE FUNCTION arm() RETURNS int LANGUAGE plpgsql AS $$ BEGIN \
+     CREATE TRIGGER t AFTER INSERT ON late FOR EACH ROW EXECUTE FUNCTION touched(); RETURN 1; END $$; \
+     CREATE FUNCTION armed() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM arm(); RETURN NULL; END $$; \
+     CREATE TRIGGER t AFTER INSERT ON arming FOR EACH ROW EXECUTE FUNCTION armed(); \
+     CREATE TABLE deferring (id int); \
+     CREATE CONSTRAINT TRIGGER t AFTER INSERT ON deferring DEFERRABLE INITIALLY DEFERRED \
+     FOR EACH ROW EXECUTE FUNCTION armed(); \
+     CREATE VIEW arms AS SELECT arm(); \
+     CREATE SCHEMA hidden; CREATE TABLE hidden.plain (id int); INSERT INTO hidden.plain VALUES (4711); \
+     CREATE FUNCTION hide() RETURNS void LANGUAGE sql AS $$ SELECT set_config('search_path', 'hidden, public', false) $$;";
 
 async fn stand() -> Stand {
     let server = Server::start();
@@ -140,4 +160,133 @@ async fn a_commit_and_what_follows_it_wait_although_the_transaction_seems_open()
         read_until_ready(&mut stream).await;
         assert!(seen(&stand).trim_end().ends_with(wanted), "{sql}: {}", seen(&stand));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_runs_ahead_after_code_that_may_have_defined_more() {
+    let stand = stand().await;
+    stand.server.execute(DEFINERS);
+    let transactions: [&[&str]; 6] = [
+        &["BEGIN", "SELECT arm()"],
+        &["BEGIN", "INSERT INTO arming VALUES (1)"],
+        &["BEGIN", "SELECT * FROM arms"],
+        &["BEGIN", "PREPARE q AS SELECT arm()", "EXECUTE q"],
+        &["BEGIN", "DECLARE c CURSOR FOR SELECT arm()", "FETCH c"],
+        &["BEGIN", "INSERT INTO deferring VALUES (1)", "COMMIT", "BEGIN"],
+    ];
+    for transaction in transactions {
+        let mut stream = stand.raw_session().await;
+        for sql in transaction {
+            talk(&mut stream, &[(b'Q', &[sql.as_bytes(), b"\0"].concat())]).await;
+        }
+        let before = seen(&stand);
+        let events = stand.memory.hold();
+        send(&mut stream, "INSERT INTO late VALUES (1)").await;
+        stand.memory.handed_over(events + 1).await;
+        assert_eq!(seen(&stand), before, "{transaction:?}");
+        stand.memory.go_on();
+        read_until_ready(&mut stream).await;
+        assert_ne!(seen(&stand), before, "{transaction:?}");
+        talk(&mut stream, &[(b'Q', b"ROLLBACK\0")]).await;
+        stand.server.execute("DROP TRIGGER IF EXISTS t ON late");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn inserts_into_tables_with_serial_and_clock_defaults_leave_reads_running_ahead() {
+    let stand = stand().await;
+    stand
+        .server
+        .execute("CREATE TABLE kept (id serial, at timestamptz DEFAULT now(), n int)");
+    let mut stream = stand.raw_session().await;
+    talk(&mut stream, &[(b'Q', b"INSERT INTO kept (n) VALUES (1)\0")]).await;
+    let events = stand.memory.hold();
+    send(&mut stream, "SELECT id FROM plain").await;
+    // Command, chunk and end: the server has answered before anything was durable.
+    stand.memory.handed_over(events + 3).await;
+    stand.memory.go_on();
+    read_until_ready(&mut stream).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_are_decided_on_by_the_path_that_a_called_function_has_set() {
+    let stand = stand().await;
+    stand.server.execute(DEFINERS);
+    for call in ["SELECT hide()", "SELECT set_config('search_path', 'hidden', false)"] {
+        let parse = |sql: &str| [b"\0", sql.as_bytes(), b"\0\0\0"].concat();
+        let bind: (u8, &[u8]) = (b'B', b"\0\0\0\0\0\0\0\0");
+        let execute: (u8, &[u8]) = (b'E', b"\0\0\0\0\0");
+        let (first, second) = (parse(call), parse("SELECT id FROM plain"));
+        let mut stream = stand.raw_session().await;
+        // In one pipeline, after it, and in one message.
+        let pipeline = [
+            (b'P', &first[..]),
+            bind,
+            execute,
+            (b'P', &second),
+            bind,
+            execute,
+            (b'S', b""),
+        ];
+        let told = talk(&mut stream, &pipeline).await;
+        assert!(told.contains("C42501") && !told.contains("4711"), "{call}: {told}");
+        talk(&mut stream, &[(b'Q', &[call.as_bytes(), b"\0"].concat())]).await;
+        let told = talk(&mut stream, &[(b'Q', b"SELECT id FROM plain\0")]).await;
+        assert!(told.contains("C42501") && !told.contains("4711"), "{call}: {told}");
+        let told = talk(&mut stream, &[(b'Q', b"SELECT id FROM public.plain\0")]).await;
+        assert!(told.contains("SELECT 1"), "{call}: {told}");
+        let mut stream = stand.raw_session().await;
+        let both = [call.as_bytes(), b"; SELECT id FROM plain\0"].concat();
+        talk(&mut stream, &[(b'Q', &both)]).await;
+        let statements = stand.memory.accesses();
+        assert!(
+            statements.last().is_some_and(|all| all.contains("read ?.plain")),
+            "{statements:?}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn definitions_in_a_pipeline_hold_for_what_follows_in_it() {
+    let stand = stand().await;
+    let mut stream = stand.raw_session().await;
+    let bind: (u8, &[u8]) = (b'B', b"\0\0\0\0\0\0\0\0");
+    let execute: (u8, &[u8]) = (b'E', b"\0\0\0\0\0");
+    let pipeline = [
+        (b'P', &b"\0CREATE TABLE made (id int)\0\0\0"[..]),
+        bind,
+        execute,
+        (b'P', b"\0INSERT INTO made VALUES (7)\0\0\0"),
+        bind,
+        execute,
+        (b'P', b"\0SELECT id FROM made\0\0\0"),
+        bind,
+        execute,
+        (b'S', b""),
+    ];
+    let told = talk(&mut stream, &pipeline).await;
+    assert!(
+        told.contains("CREATE TABLE") && told.contains("INSERT 0 1") && told.contains("SELECT 1"),
+        "{told}"
+    );
+    let statements = stand.memory.accesses();
+    assert!(
+        statements.iter().any(|all| all.contains("read public.made")),
+        "{statements:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_whose_definition_failed_ends_by_commit_as_at_the_server() {
+    let stand = stand().await;
+    let mut stream = stand.raw_session().await;
+    talk(&mut stream, &[(b'Q', b"BEGIN\0")]).await;
+    let told = talk(&mut stream, &[(b'Q', b"CREATE TABLE plain (id int)\0")]).await;
+    assert!(told.contains("C42P07"), "{told}");
+    let told = talk(&mut stream, &[(b'Q', b"SELECT 1\0")]).await;
+    assert!(told.contains("C25P02") && told.contains("aborted"), "{told}");
+    let told = talk(&mut stream, &[(b'Q', b"COMMIT\0")]).await;
+    assert!(told.contains("ROLLBACK"), "{told}");
+    let told = talk(&mut stream, &[(b'Q', b"SELECT id FROM plain\0")]).await;
+    assert!(told.contains("SELECT 1"), "{told}");
 }

@@ -16,7 +16,7 @@ use exhibit_postgres::message::backend::Backend;
 use exhibit_postgres::message::{Decoder, Raw, encode, startup};
 use exhibit_postgres::{Config, Listener};
 use exhibit_schemas::digest::Digest;
-use exhibit_schemas::event::access::Principal;
+use exhibit_schemas::event::access::{Access, Principal};
 use exhibit_schemas::event::{Body, Timestamp};
 use exhibit_schemas::merkle::Index;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -132,6 +132,22 @@ impl Memory {
             _ => None,
         };
         bodies.iter().filter_map(command).collect()
+    }
+
+    /// What each command does to what, one line each.
+    pub(crate) fn accesses(&self) -> Vec<String> {
+        let bodies = self.bodies.lock().unwrap();
+        let line = |body: &Body| match body {
+            Body::Command(command) => {
+                let facts = command.facts.accesses.iter();
+                let word = |Access(action, resource): &Access| {
+                    format!("{} {}", action.as_str(), resource.as_deref().unwrap_or("-"))
+                };
+                Some(facts.map(word).collect::<Vec<_>>().join(", "))
+            }
+            _ => None,
+        };
+        bodies.iter().filter_map(line).collect()
     }
 
     /// The wire form of everything released.

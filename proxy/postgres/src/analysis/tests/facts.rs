@@ -3,7 +3,7 @@
 use exhibit_schemas::event::access::{Access, Attribute};
 
 use super::run;
-use crate::analysis::{AnalysisError, TransactionControl};
+use crate::analysis::{AnalysisError, Foreign, TransactionControl};
 
 /// Accesses as `action resource`, sorted.
 fn accesses(sql: &str) -> Vec<String> {
@@ -190,6 +190,59 @@ fn tells_policy_and_session_what_they_ask() {
         first("COMMIT AND CHAIN").transaction,
         Some(TransactionControl::Commit { chain: true })
     );
+}
+
+#[test]
+fn tells_which_code_is_not_known() {
+    let check = |sql: &str, wanted: Foreign| {
+        let found = run(sql, false)
+            .expect(sql)
+            .statements
+            .into_iter()
+            .map(|one| one.foreign);
+        assert_eq!(found.max(), Some(wanted), "{sql}");
+    };
+    for sql in [
+        "SELECT id, upper(name) FROM patients",
+        "SELECT * FROM pg_class, information_schema.columns",
+        "SELECT nextval('patients_id_seq')",
+        "INSERT INTO other.plain VALUES (1)",
+        "COPY other.plain FROM STDIN",
+        "SET work_mem = '1MB'; SHOW search_path",
+        "COMMIT",
+        "NOTIFY a",
+        "EXECUTE q",
+        "CREATE TABLE t AS SELECT leak()",
+    ] {
+        check(sql, Foreign::None);
+    }
+    for sql in [
+        "INSERT INTO encounters VALUES (1)",
+        "COPY encounters FROM STDIN",
+        "UPDATE visits SET note = 'x'",
+        "TRUNCATE encounters",
+        "SELECT * FROM facility_view",
+        "SELECT * FROM family",
+        "SELECT * FROM nowhere",
+        "COPY (SELECT * FROM facility_view) TO STDOUT",
+    ] {
+        check(sql, Foreign::Attached);
+    }
+    for sql in [
+        "SELECT leak()",
+        "SELECT set_config('search_path', 'x', false)",
+        "SELECT pg_catalog.set_config('search_path', 'x', false)",
+        "SELECT query_to_xml('x', true, true, '')",
+        "SELECT other.nextval(1)",
+        "SELECT 1 @@@ 2",
+        "SELECT 'x'::judged",
+        "INSERT INTO facilities SELECT leak()",
+        "EXPLAIN ANALYZE SELECT leak()",
+        "COPY (SELECT leak()) TO STDOUT",
+        "DECLARE c CURSOR FOR SELECT leak()",
+    ] {
+        check(sql, Foreign::Called);
+    }
 }
 
 #[test]
