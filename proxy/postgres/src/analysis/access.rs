@@ -234,6 +234,28 @@ fn objects(statement: &NodeEnum, names: &Names<'_>, accesses: &mut BTreeSet<Acce
         }
         NodeEnum::CreateExtensionStmt(extension) => add(Action::Define, other("extension", &extension.extname)),
         NodeEnum::AlterExtensionStmt(extension) => add(Action::Define, other("extension", &extension.extname)),
+        NodeEnum::AlterExtensionContentsStmt(alter) => {
+            add(Action::Define, other("extension", &alter.extname));
+            if let Some(object) = &alter.object {
+                for resource in object_resources(alter.objtype(), object, names) {
+                    add(Action::Define, resource);
+                }
+            }
+        }
+        NodeEnum::SecLabelStmt(label) => {
+            if let Some(object) = &label.object {
+                for resource in object_resources(label.objtype(), object, names) {
+                    add(Action::Define, resource);
+                }
+            }
+        }
+        NodeEnum::ImportForeignSchemaStmt(import) => {
+            add(Action::Define, other("server", &import.server_name));
+            names
+                .whole_schema(&import.local_schema)
+                .into_iter()
+                .for_each(|resource| add(Action::Define, resource));
+        }
         NodeEnum::ReindexStmt(reindex) if reindex.relation.is_none() => {
             if reindex.name.is_empty() {
                 add(Action::Define, "*.*".to_owned());
@@ -265,6 +287,7 @@ fn objects(statement: &NodeEnum, names: &Names<'_>, accesses: &mut BTreeSet<Acce
             accesses.insert(Access(Action::Session, None));
         }
         NodeEnum::DoStmt(_) => add(Action::Execute, "?.do".to_owned()),
+        NodeEnum::LoadStmt(_) => add(Action::Execute, "?.load".to_owned()),
         // Where the session knows what a name stands for, that takes the place of these two.
         NodeEnum::ExecuteStmt(_) => add(Action::Execute, EXECUTED.to_owned()),
         NodeEnum::FetchStmt(_) => add(Action::Execute, FETCHED.to_owned()),
@@ -277,8 +300,52 @@ fn objects(statement: &NodeEnum, names: &Names<'_>, accesses: &mut BTreeSet<Acce
         NodeEnum::UnlistenStmt(_) | NodeEnum::ClosePortalStmt(_) | NodeEnum::DeallocateStmt(_) => {
             accesses.insert(Access(Action::Session, None));
         }
-        _ => {}
+        _ => {
+            for resource in of_server(statement) {
+                add(Action::Define, resource);
+            }
+        }
     }
+}
+
+/// Objects of the whole server, or of a database, that have one plain name.
+fn of_server(statement: &NodeEnum) -> Vec<String> {
+    use NodeEnum as Kind;
+    let (kind, name) = match statement {
+        Kind::CreatedbStmt(database) => ("database", &database.dbname),
+        Kind::AlterDatabaseStmt(database) => ("database", &database.dbname),
+        Kind::AlterDatabaseSetStmt(database) => ("database", &database.dbname),
+        Kind::AlterDatabaseRefreshCollStmt(database) => ("database", &database.dbname),
+        Kind::DropdbStmt(database) => ("database", &database.dbname),
+        Kind::CreateTableSpaceStmt(space) => ("tablespace", &space.tablespacename),
+        Kind::AlterTableSpaceOptionsStmt(space) => ("tablespace", &space.tablespacename),
+        Kind::DropTableSpaceStmt(space) => ("tablespace", &space.tablespacename),
+        Kind::AlterTableMoveAllStmt(space) => {
+            let places = [&space.orig_tablespacename, &space.new_tablespacename];
+            let moved = places.map(|name| other("tablespace", name));
+            return moved.into_iter().chain(["*.*".to_owned()]).collect();
+        }
+        Kind::AlterSystemStmt(system) => {
+            let setting = system.setstmt.as_ref().map_or("", |set| set.name.as_str());
+            return vec![other("system", if setting.is_empty() { "?" } else { setting })];
+        }
+        Kind::CreateSubscriptionStmt(subscription) => ("subscription", &subscription.subname),
+        Kind::AlterSubscriptionStmt(subscription) => ("subscription", &subscription.subname),
+        Kind::DropSubscriptionStmt(subscription) => ("subscription", &subscription.subname),
+        Kind::CreateFdwStmt(wrapper) => ("fdw", &wrapper.fdwname),
+        Kind::AlterFdwStmt(wrapper) => ("fdw", &wrapper.fdwname),
+        Kind::CreateForeignServerStmt(server) => ("server", &server.servername),
+        Kind::AlterForeignServerStmt(server) => ("server", &server.servername),
+        Kind::CreateUserMappingStmt(mapping) => ("server", &mapping.servername),
+        Kind::AlterUserMappingStmt(mapping) => ("server", &mapping.servername),
+        Kind::DropUserMappingStmt(mapping) => ("server", &mapping.servername),
+        Kind::CreateEventTrigStmt(trigger) => ("event_trigger", &trigger.trigname),
+        Kind::AlterEventTrigStmt(trigger) => ("event_trigger", &trigger.trigname),
+        Kind::CreatePlangStmt(language) => ("language", &language.plname),
+        Kind::CreateAmStmt(method) => ("access_method", &method.amname),
+        _ => return Vec::new(),
+    };
+    vec![other(kind, name)]
 }
 
 fn inner_objects(query: Option<&Node>, names: &Names<'_>, accesses: &mut BTreeSet<Access>) {

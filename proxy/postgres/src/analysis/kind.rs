@@ -272,6 +272,10 @@ impl Form {
                 form.changes_role = all || matches!(name.as_str(), "role" | "session_authorization");
                 super::known::refuse_setting(set)?;
             }
+            // They hold for sessions that begin later, and by a reload for those that are there.
+            NodeEnum::AlterSystemStmt(alter) => later(alter.setstmt.as_ref())?,
+            NodeEnum::AlterDatabaseSetStmt(alter) => later(alter.setstmt.as_ref())?,
+            NodeEnum::AlterRoleSetStmt(alter) => later(alter.setstmt.as_ref())?,
             NodeEnum::DiscardStmt(discard) => {
                 let all = discard.target() == DiscardMode::DiscardAll;
                 form.changes_search_path = all;
@@ -325,6 +329,10 @@ impl Form {
             foreign,
         }
     }
+}
+
+fn later(set: Option<&pg_query::protobuf::VariableSetStmt>) -> Result<(), AnalysisError> {
+    set.map_or(Ok(()), super::known::refuse_setting)
 }
 
 /// The grammar's name of a node's kind.
@@ -463,7 +471,47 @@ fn class(statement: &NodeEnum) -> Option<StatementClass> {
         | Kind::RefreshMatViewStmt(_)
         | Kind::CreateCastStmt(_)
         | Kind::CreatePublicationStmt(_)
-        | Kind::AlterPublicationStmt(_) => Class::Ddl,
+        | Kind::AlterPublicationStmt(_)
+        | Kind::CreateSubscriptionStmt(_)
+        | Kind::AlterSubscriptionStmt(_)
+        | Kind::DropSubscriptionStmt(_)
+        | Kind::CreateFdwStmt(_)
+        | Kind::AlterFdwStmt(_)
+        | Kind::CreateForeignServerStmt(_)
+        | Kind::AlterForeignServerStmt(_)
+        | Kind::CreateForeignTableStmt(_)
+        | Kind::ImportForeignSchemaStmt(_)
+        | Kind::CreateUserMappingStmt(_)
+        | Kind::AlterUserMappingStmt(_)
+        | Kind::DropUserMappingStmt(_)
+        | Kind::CreateEventTrigStmt(_)
+        | Kind::AlterEventTrigStmt(_)
+        | Kind::CreatePlangStmt(_)
+        | Kind::CreateTransformStmt(_)
+        | Kind::CreateAmStmt(_)
+        | Kind::CreateOpClassStmt(_)
+        | Kind::CreateOpFamilyStmt(_)
+        | Kind::AlterOpFamilyStmt(_)
+        | Kind::AlterOperatorStmt(_)
+        | Kind::CreateConversionStmt(_)
+        | Kind::AlterCollationStmt(_)
+        | Kind::AlterTsdictionaryStmt(_)
+        | Kind::AlterTsconfigurationStmt(_)
+        | Kind::AlterExtensionContentsStmt(_)
+        | Kind::SecLabelStmt(_)
+        // These act outside of any transaction.
+        | Kind::CreatedbStmt(_)
+        | Kind::AlterDatabaseStmt(_)
+        | Kind::AlterDatabaseSetStmt(_)
+        | Kind::AlterDatabaseRefreshCollStmt(_)
+        | Kind::DropdbStmt(_)
+        | Kind::CreateTableSpaceStmt(_)
+        | Kind::AlterTableSpaceOptionsStmt(_)
+        | Kind::AlterTableMoveAllStmt(_)
+        | Kind::DropTableSpaceStmt(_)
+        | Kind::AlterSystemStmt(_) => Class::Ddl,
+        // A library runs code as it is loaded.
+        Kind::LoadStmt(_) => Class::Do,
         _ => return None,
     })
 }

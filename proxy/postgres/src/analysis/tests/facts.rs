@@ -1,6 +1,8 @@
 //! What statements do, as policy sees it.
 
-use exhibit_schemas::event::access::{Access, Attribute};
+use exhibit_gate::session::Reach;
+use exhibit_policy::decide::UNPROVEN;
+use exhibit_schemas::event::access::{Access, Action, Attribute};
 
 use super::run;
 use crate::analysis::{AnalysisError, Foreign, TransactionControl};
@@ -246,12 +248,42 @@ fn tells_which_code_is_not_known() {
 }
 
 #[test]
+fn names_what_belongs_to_the_server_and_proves_none_of_it() {
+    let check = |sql: &str, expected: Action, resource: &str| {
+        let analysis = run(sql, false).unwrap_or_else(|error| panic!("{sql}: {error}"));
+        let access = Access(expected, Some(resource.to_owned()));
+        assert!(analysis.facts.accesses.contains(&access), "{sql}: {:?}", analysis.facts);
+        assert_eq!(analysis.reach, Reach::Anything, "{sql}");
+        let masked = run(sql, true).unwrap_or_else(|error| panic!("{sql}: {error}"));
+        assert!(masked.facts.attributes.contains_key(UNPROVEN), "{sql}");
+    };
+    check("CREATE DATABASE x", Action::Define, "database:x");
+    check("DROP DATABASE x", Action::Define, "database:x");
+    check("ALTER DATABASE x SET work_mem = '1MB'", Action::Define, "database:x");
+    check("ALTER SYSTEM SET work_mem = '1MB'", Action::Define, "system:work_mem");
+    check("CREATE TABLESPACE t LOCATION '/x'", Action::Define, "tablespace:t");
+    check("CREATE SERVER s FOREIGN DATA WRAPPER w", Action::Define, "server:s");
+    check("CREATE USER MAPPING FOR x SERVER s", Action::Define, "server:s");
+    check("IMPORT FOREIGN SCHEMA a FROM SERVER s INTO b", Action::Define, "b.*");
+    check(
+        "CREATE SUBSCRIPTION s CONNECTION 'x' PUBLICATION p",
+        Action::Define,
+        "subscription:s",
+    );
+    check(
+        "CREATE EVENT TRIGGER e ON sql_drop EXECUTE FUNCTION f()",
+        Action::Define,
+        "event_trigger:e",
+    );
+    check("LOAD 'x'", Action::Execute, "?.load");
+}
+
+#[test]
 fn refuses_what_it_does_not_know() {
     let check = |sql: &str| assert!(run(sql, false).is_err(), "{sql}");
-    check("LOAD 'x'");
-    check("ALTER SYSTEM SET a = 1");
-    check("CREATE DATABASE x");
-    check("CREATE SUBSCRIPTION s CONNECTION 'x' PUBLICATION p");
+    check("ALTER SYSTEM SET standard_conforming_strings = off");
+    check("ALTER ROLE x SET standard_conforming_strings = off");
+    check("ALTER DATABASE x SET client_encoding = 'SJIS'");
     check("SET standard_conforming_strings = off");
     check("RESET client_encoding");
     check("SET NAMES 'SJIS'");
