@@ -45,6 +45,7 @@ mod kind;
 mod known;
 mod lineage;
 mod reach;
+mod syntax;
 mod tree;
 
 use std::collections::BTreeMap;
@@ -60,6 +61,7 @@ pub use self::foreign::Foreign;
 use self::kind::Form;
 pub use self::kind::{CopyDirection, Named, Statement, StatementClass, TransactionControl};
 pub(crate) use self::known::harmless_setting;
+pub(crate) use self::syntax::Complaint;
 use self::tree::Tree;
 use crate::catalog::Catalog;
 use crate::redact::redact;
@@ -256,6 +258,14 @@ struct Names<'a> {
 struct Parsed {
     node: pg_query::protobuf::Node,
     text: String,
+}
+
+/// The parser's message about a statement, which repeats a word of it.
+fn parse_error(sql: &str) -> Option<String> {
+    match std::panic::catch_unwind(|| pg_query::parse(sql, 0)) {
+        Ok(Err(pg_query::Error::Parse(text))) => Some(text),
+        _ => None,
+    }
 }
 
 fn parse(sql: &str) -> Result<Vec<Parsed>, AnalysisError> {

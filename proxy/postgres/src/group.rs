@@ -20,7 +20,8 @@ use exhibit_policy::snapshot::Snapshot;
 use exhibit_schemas::event::access::{Access, Action, Attribute, Facts};
 
 use crate::analysis::{
-    Analysis, AnalysisError, Copy, CopyDirection, EXECUTED, FETCHED, Foreign, Named, Statement, TransactionControl,
+    Analysis, AnalysisError, Complaint, Copy, CopyDirection, EXECUTED, FETCHED, Foreign, Named, Statement,
+    TransactionControl,
 };
 use crate::catalog::Catalog;
 use crate::message::encode;
@@ -72,6 +73,8 @@ pub(crate) struct Draft {
     pub(crate) runs: bool,
     /// SQLSTATE of its refusal.
     pub(crate) code: &'static str,
+    /// What the agent is told of its refusal in the place of the reason that is recorded.
+    pub(crate) told: Option<Complaint>,
     /// Whether the agent is told that it may go on right after a refusal; otherwise after its next `Sync`.
     pub(crate) ends: bool,
 }
@@ -355,7 +358,14 @@ impl Reading<'_> {
     fn draft(&mut self, sql: &str, types: &[u32], progress: &mut Progress<'_>, runs: Runs) -> Draft {
         match self.analysis(sql) {
             Ok(analysis) => self.resolved(&analysis, types, progress, runs),
-            Err(error) => refusal(code_of(&error), &error.to_string()),
+            Err(error) => {
+                let mut refusal = refusal(code_of(&error), &error.to_string());
+                // The message repeats a word, which may be a value; where masks are, the server's own are cut down, too.
+                if error == AnalysisError::Syntax && !self.policy.masks_target(self.target) {
+                    refusal.told = Complaint::of(sql);
+                }
+                refusal
+            }
         }
     }
 
@@ -372,6 +382,7 @@ impl Reading<'_> {
             statements: analysis.statements.clone(),
             runs: runs == Runs::Now,
             code: "42501",
+            told: None,
             ends: false,
         };
         self.resolve(&mut draft, progress, runs);
@@ -486,6 +497,7 @@ pub(crate) fn about_session(statement: &str, class: &str) -> Draft {
         statements: Vec::new(),
         runs: false,
         code: "42501",
+        told: None,
         ends: false,
     }
 }
@@ -582,6 +594,7 @@ fn refusal(code: &'static str, reason: &str) -> Draft {
         statements: Vec::new(),
         runs: false,
         code,
+        told: None,
         ends: false,
     };
     draft.refuse(code, reason);

@@ -18,7 +18,7 @@ use tokio::io::ReadHalf;
 use tokio_util::sync::CancellationToken;
 
 use crate::agent::{Agent, LastWords};
-use crate::analysis::{Foreign, Statement};
+use crate::analysis::{Complaint, Foreign, Statement};
 use crate::cancel::Registered;
 use crate::catalog::Catalog;
 use crate::copy::CopyError;
@@ -397,13 +397,14 @@ impl Driver {
                 statements: own,
                 runs,
                 code,
+                told,
                 ends,
             } = draft;
             statements.extend(own.into_iter().filter(|_| runs));
             match self.permit(request, runs).await? {
                 Ok(permit) => permits.push(permit),
                 Err(denial) => {
-                    self.refused(denial, code, synced || ends).await?;
+                    self.refused(denial, code, told, synced || ends).await?;
                     return Ok(None);
                 }
             }
@@ -457,18 +458,32 @@ impl Driver {
     }
 
     /// Records a refusal and tells the agent; nothing of its group was or will be forwarded.
-    async fn refused(&mut self, denial: Denial, code: &'static str, synced: bool) -> Result<(), SessionError> {
+    async fn refused(
+        &mut self,
+        denial: Denial,
+        code: &'static str,
+        told: Option<Complaint>,
+        synced: bool,
+    ) -> Result<(), SessionError> {
         let rule = denial.decision().rule.as_deref().unwrap_or("none");
-        let text = match code {
-            "42501" => format!("refused by policy: {} (rule: {rule})", denial.reason()),
-            _ => denial.reason().to_owned(),
+        let report = match (told, code) {
+            (Some(told), _) => Report {
+                position: told.position,
+                ..Report::error(told.code, told.text)
+            },
+            (None, "42501") => {
+                let text = format!("refused by policy: {} (rule: {rule})", denial.reason());
+                Report::error(code, text)
+            }
+            (None, _) => Report::error(code, denial.reason()),
         };
+        let code = report.code.clone();
         let recorded = self.session.refuse(denial).await?;
         let reply = recorded.reply();
         if self.state.status == TransactionStatus::Open {
             self.state.aborted = true;
         }
-        let mut frames = vec![Masked::framing(Report::error(code, text).response())];
+        let mut frames = vec![Masked::framing(report.response())];
         if self.state.unsynced {
             // Parts of the pipeline are at the server without a commit: it has to fail there, too, so that none of it
             // lasts.
@@ -480,15 +495,11 @@ impl Driver {
                 }
                 None => self.state.skipping = Some(Skipping::Failed),
             }
-            return self
-                .finish(reply, frames, EndStatus::Failed, Some(code.to_owned()))
-                .await;
+            return self.finish(reply, frames, EndStatus::Failed, Some(code)).await;
         }
         if synced {
             frames.push(self.ready());
-            return self
-                .finish(reply, frames, EndStatus::Failed, Some(code.to_owned()))
-                .await;
+            return self.finish(reply, frames, EndStatus::Failed, Some(code)).await;
         }
         let mut reply = reply;
         let releasing = self.session.release(&mut reply, None, frames);
