@@ -2,7 +2,8 @@
 //! them (`-c name=value`, `--name=value`; PostgreSQL documentation, `libpq-connect`, `options`).
 //!
 //! The settings are those that `SET` may change on a target with masks: none changes how the proxy reads statements and
-//! values. Three of them the proxy holds itself, and takes only as they are. Everything else is refused by its name.
+//! values. Three of them the proxy holds itself, and takes only as they are. Everything else is refused by its name. Where the
+//! target has no masks, every setting is taken as `SET` takes it, but for those that are a request of another kind.
 //! The server gets what was chosen as parameters of the start-up message, so `RESET` goes back to it.
 //!
 //! Not here: whether a value is one; that the server says.
@@ -19,22 +20,55 @@ const NOT_AT_STARTUP: [&str; 6] = [
     "transaction_deferrable",
 ];
 
+/// What no agent chooses at start-up: who it is and where, what it replicates, as whom it acts (a grant, as a request), and
+/// libraries (`LOAD` is a request).
+const NEVER: [&str; 11] = [
+    "user",
+    "database",
+    "options",
+    "replication",
+    "role",
+    "session_authorization",
+    "is_superuser",
+    "session_preload_libraries",
+    "local_preload_libraries",
+    "shared_preload_libraries",
+    "dynamic_library_path",
+];
+
 /// Why a start-up message is refused: a SQLSTATE, and a text that repeats no value.
 pub(crate) type Refusal = (&'static str, String);
 
 /// Settings that an agent chose; names in small letters, all from a fixed list, each once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Choices(Vec<(String, String)>);
+pub(crate) struct Choices {
+    settings: Vec<(String, String)>,
+    /// The target has no masks, so the list for targets with masks does not bind.
+    free: bool,
+}
 
 impl Choices {
+    /// None yet; `masked` says whether the target has masks.
+    pub(crate) fn of(masked: bool) -> Self {
+        Self {
+            settings: Vec::new(),
+            free: !masked,
+        }
+    }
+
+    /// Whether the target has masks, so that values have to be read in their usual form.
+    pub(crate) fn masked(&self) -> bool {
+        !self.free
+    }
+
     /// All of them, in order.
     pub(crate) fn all(&self) -> &[(String, String)] {
-        &self.0
+        &self.settings
     }
 
     /// What a setting was set to.
     pub(crate) fn named(&self, name: &str) -> Option<&str> {
-        let chosen = self.0.iter().find(|(other, _)| other == name);
+        let chosen = self.settings.iter().find(|(other, _)| other == name);
         chosen.map(|(_, value)| value.as_str())
     }
 
@@ -54,13 +88,19 @@ impl Choices {
                 return Ok(());
             }
             "client_encoding" | "standard_conforming_strings" => return Err(refused()),
+            name if self.free => {
+                let plain = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '.');
+                if NEVER.contains(&name) || !name.chars().all(plain) || name.starts_with("_pq_") {
+                    return Err(("0A000", format!("the start-up parameter {name:.63} is not taken")));
+                }
+            }
             "datestyle" if !is_iso(value) => return Err(refused()),
             "datestyle" => {}
             name if harmless_setting(name) && !NOT_AT_STARTUP.contains(&name) => {}
             _ => return Err(("0A000", format!("the start-up parameter {name:.63} is not taken"))),
         }
-        self.0.retain(|(other, _)| *other != lower);
-        self.0.push((lower, value.to_owned()));
+        self.settings.retain(|(other, _)| *other != lower);
+        self.settings.push((lower, value.to_owned()));
         Ok(())
     }
 
@@ -136,7 +176,7 @@ mod tests {
 
     fn options(text: &str) -> Result<Vec<(String, String)>, Refusal> {
         let mut choices = Choices::default();
-        choices.options(text).map(|()| choices.0)
+        choices.options(text).map(|()| choices.settings)
     }
 
     #[test]
@@ -200,6 +240,25 @@ mod tests {
         ] {
             let refused = options(text).unwrap_err();
             assert_eq!(refused.0, "0A000", "{text}");
+        }
+    }
+
+    #[test]
+    fn without_masks_every_setting_is_taken_that_is_no_other_request() {
+        let check = |name: &str, value: &str, taken: bool| {
+            assert_eq!(Choices::of(false).take(name, value).is_ok(), taken, "{name} {value}");
+            assert!(Choices::of(true).take(name, value).is_err(), "{name} {value}");
+        };
+        check("DateStyle", "Postgres, MDY", true);
+        check("row_security", "off", true);
+        check("session_replication_role", "replica", true);
+        check("my.setting", "1", true);
+        check("standard_conforming_strings", "off", false);
+        check("client_encoding", "SJIS", false);
+        check("_pq_.x", "1", false);
+        check("a b", "1", false);
+        for name in NEVER {
+            check(name, "x", false);
         }
     }
 

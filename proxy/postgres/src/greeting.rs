@@ -111,8 +111,8 @@ impl Greeting {
         }
     }
 
-    /// Takes settings and the key, up to the first readiness.
-    pub(crate) async fn settle(mut self) -> Result<Upstream, UpstreamError> {
+    /// Takes settings and the key, up to the first readiness; dates have to come as ISO has them where masks read them.
+    pub(crate) async fn settle(mut self, masked: bool) -> Result<Upstream, UpstreamError> {
         let mut settings = Vec::new();
         let mut key = None;
         loop {
@@ -147,7 +147,7 @@ impl Greeting {
                 return Err(UpstreamError::Setting { setting });
             }
         }
-        if !reported("DateStyle").is_some_and(|style| style.starts_with("ISO, ")) {
+        if masked && !reported("DateStyle").is_some_and(|style| style.starts_with("ISO, ")) {
             return Err(UpstreamError::Setting { setting: "DateStyle" });
         }
         Ok(Upstream {

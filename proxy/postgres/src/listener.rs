@@ -154,7 +154,9 @@ impl Shared {
         // What an agent does not acknowledge for as long as it may leave it unread, it will never read. Linux takes the same
         // limit for the answers to keepalive, so an agent that vanished is missed after five minutes.
         socket2::SockRef::from(&socket).set_tcp_user_timeout(Some(UNREAD))?;
-        let arriving = arrive(socket, &self.acceptor, self.database.as_deref(), &self.authenticate);
+        let masked = self.gate.policy().masks_target(&self.target);
+        let database = self.database.as_deref();
+        let arriving = arrive(socket, &self.acceptor, database, masked, &self.authenticate);
         timeout(ARRIVE, arriving).await.map_err(|_| StartupError::Time)?
     }
 

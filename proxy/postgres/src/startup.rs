@@ -66,11 +66,12 @@ pub(crate) struct Arrived {
     pub(crate) choices: Choices,
 }
 
-/// Takes a connection up to a known agent.
+/// Takes a connection up to a known agent; `masked` says whether the target has masks.
 pub(crate) async fn arrive(
     socket: TcpStream,
     acceptor: &tokio_rustls::TlsAcceptor,
     database: Option<&str>,
+    masked: bool,
     authenticate: &Authenticate,
 ) -> Result<Arrival, StartupError> {
     let stream = match encrypt(socket, acceptor).await? {
@@ -95,7 +96,7 @@ pub(crate) async fn arrive(
         First::Other { major, minor } => return Err(unsupported(&mut connection, major, minor).await),
     };
     let minor = negotiate(&mut connection, asked, &parameters).await?;
-    let wishes = match Wishes::parse(&parameters, database) {
+    let wishes = match Wishes::parse(&parameters, database, masked) {
         Ok(wishes) => wishes,
         Err((code, text)) => return Err(refuse(&mut connection, &Report::fatal(code, text), code).await),
     };
@@ -242,8 +243,11 @@ struct Wishes {
 }
 
 impl Wishes {
-    fn parse(parameters: &[(String, String)], only: Option<&str>) -> Result<Self, Refusal> {
-        let mut wishes = Self::default();
+    fn parse(parameters: &[(String, String)], only: Option<&str>, masked: bool) -> Result<Self, Refusal> {
+        let mut wishes = Self {
+            choices: Choices::of(masked),
+            ..Self::default()
+        };
         // What has a parameter of its own holds against `options`, as with the server.
         for (_, options) in parameters.iter().filter(|(name, _)| name == "options") {
             wishes.choices.options(options)?;

@@ -186,7 +186,7 @@ impl Route {
         let incoming = Incoming::new(reader, BACKEND_BYTES_MAX);
         let mut parameters = vec![("user", self.server.user.as_str()), ("database", database)];
         parameters.extend(HELD);
-        let style = choices.named(DATE_STYLE).is_none();
+        let style = choices.masked() && choices.named(DATE_STYLE).is_none();
         parameters.extend(style.then_some((DATE_STYLE, "ISO")));
         parameters.extend(
             choices
@@ -205,7 +205,7 @@ impl Route {
         greeting
             .authenticate(first, &self.password, self.server.channel_binding, channel)
             .await?;
-        greeting.settle().await
+        greeting.settle(choices.masked()).await
     }
 }
 
