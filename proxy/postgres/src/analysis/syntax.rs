@@ -63,8 +63,13 @@ fn place(sql: &str, text: &str) -> Option<usize> {
         return Some(first);
     }
     let letter = |found: Option<char>| found.is_some_and(|found| found.is_alphanumeric() || found == '_');
-    let begins = letter(word.chars().next());
-    let whole = |place: &usize| !begins || !letter(sql.get(..*place).and_then(|before| before.chars().next_back()));
+    let (begins, ends) = (letter(word.chars().next()), letter(word.chars().next_back()));
+    // Not a part of a longer word.
+    let whole = |place: &usize| {
+        let before = sql.get(..*place).and_then(|before| before.chars().next_back());
+        let after = sql.get(place + word.len()..).and_then(|after| after.chars().next());
+        !(begins && letter(before)) && !(ends && letter(after))
+    };
     std::iter::once(first)
         .chain(places)
         .take(PLACES_MAX)
@@ -96,6 +101,7 @@ mod tests {
         check("SELECT 1 FROM", "syntax error at end of input", 14);
         check("SELECT 'jane", "unterminated quoted string at or near \"'jane\"", 8);
         check("SELECT a, ba, a b c FROM a", "syntax error at or near \"c\"", 19);
+        check("CREATE TABLE t (a int NOT NULL, b int NOT NUL)", "syntax error at or near \"NUL\"", 43);
         check("SELECT 'é' AS é 1", "syntax error at or near \"1\"", 17);
         check("SELECT \"\"", "zero-length delimited identifier at or near \"\"\"\"", 8);
     }
