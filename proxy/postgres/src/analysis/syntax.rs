@@ -101,7 +101,11 @@ mod tests {
         check("SELECT 1 FROM", "syntax error at end of input", 14);
         check("SELECT 'jane", "unterminated quoted string at or near \"'jane\"", 8);
         check("SELECT a, ba, a b c FROM a", "syntax error at or near \"c\"", 19);
-        check("CREATE TABLE t (a int NOT NULL, b int NOT NUL)", "syntax error at or near \"NUL\"", 43);
+        check(
+            "CREATE TABLE t (a int NOT NULL, b int NOT NUL)",
+            "syntax error at or near \"NUL\"",
+            43,
+        );
         check("SELECT 'é' AS é 1", "syntax error at or near \"1\"", 17);
         check("SELECT \"\"", "zero-length delimited identifier at or near \"\"\"\"", 8);
     }

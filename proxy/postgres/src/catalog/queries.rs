@@ -98,6 +98,9 @@ pub(super) const SEARCH_PATH: &str = "SELECT pg_catalog.unnest(pg_catalog.curren
 ///
 /// Row security and rules; triggers; defaults and checks that call functions; identities and domains; foreign keys that
 /// change other relations. A default is `s` when it names none but functions that initdb made, and of those only listed ones.
+///
+/// Expressions are looked at as the server keeps them, node by node: its functions that write them out fail on what another
+/// session drops meanwhile, and a failure inside of the agent's transaction would end that.
 const CODE: &str = "SELECT c.oid, 'r' FROM pg_catalog.pg_class c WHERE c.relrowsecurity \
      OR (c.relhasrules AND c.relkind OPERATOR(pg_catalog.=) ANY (ARRAY['r','p']::pg_catalog.\"char\"[])) \
      UNION ALL SELECT t.tgrelid, 'w' FROM pg_catalog.pg_trigger t WHERE NOT t.tgisinternal \
@@ -106,10 +109,17 @@ const CODE: &str = "SELECT c.oid, 'r' FROM pg_catalog.pg_class c WHERE c.relrows
      AND d.objid OPERATOR(pg_catalog.=) f.oid \
      AND d.refclassid OPERATOR(pg_catalog.=) ANY (ARRAY['pg_catalog.pg_proc'::pg_catalog.regclass, \
      'pg_catalog.pg_operator'::pg_catalog.regclass]::pg_catalog.oid[])) \
-     AND pg_catalog.regexp_replace(pg_catalog.pg_get_expr(f.adbin, f.adrelid), \
-     '^(nextval|now|clock_timestamp|statement_timestamp|transaction_timestamp|gen_random_uuid|uuidv4|uuidv7)[(]', '') \
-     OPERATOR(pg_catalog.!~) '[(]' THEN 's' ELSE 'w' END FROM pg_catalog.pg_attrdef f \
-     WHERE pg_catalog.pg_get_expr(f.adbin, f.adrelid) OPERATOR(pg_catalog.~) '[(]' \
+     AND f.adbin::pg_catalog.text OPERATOR(pg_catalog.!~) (SELECT \
+     '[{](?!CONST |RELABELTYPE |SQLVALUEFUNCTION |OPEXPR |FUNCEXPR :funcid [0-9]{1,4} :funcresulttype [0-9]+ \
+:funcretset false :funcvariadic false :funcformat 2 |FUNCEXPR :funcid (' \
+     OPERATOR(pg_catalog.||) pg_catalog.string_agg(p.oid::pg_catalog.text, '|') OPERATOR(pg_catalog.||) ') )' \
+     FROM pg_catalog.pg_proc p WHERE p.oid OPERATOR(pg_catalog.<) 10000::pg_catalog.oid \
+     AND p.proname OPERATOR(pg_catalog.=) ANY (ARRAY['nextval','now','clock_timestamp','statement_timestamp', \
+     'transaction_timestamp','gen_random_uuid','uuidv4','uuidv7']::pg_catalog.name[])) \
+     THEN 's' ELSE 'w' END FROM pg_catalog.pg_attrdef f \
+     WHERE f.adbin::pg_catalog.text OPERATOR(pg_catalog.~) \
+     '[{](?!CONST |RELABELTYPE |SQLVALUEFUNCTION |FUNCEXPR :funcid [0-9]{1,4} :funcresulttype [0-9]+ \
+:funcretset false :funcvariadic false :funcformat 2 )' \
      UNION ALL SELECT a.attrelid, 's' FROM pg_catalog.pg_attribute a \
      WHERE a.attnum OPERATOR(pg_catalog.>) 0 AND a.attidentity OPERATOR(pg_catalog.<>) ''::pg_catalog.\"char\" \
      UNION ALL SELECT a.attrelid, 'w' FROM pg_catalog.pg_attribute a \
@@ -117,7 +127,10 @@ const CODE: &str = "SELECT c.oid, 'r' FROM pg_catalog.pg_class c WHERE c.relrows
      WHERE a.attnum OPERATOR(pg_catalog.>) 0 AND t.typtype OPERATOR(pg_catalog.=) 'd'::pg_catalog.\"char\" \
      UNION ALL SELECT k.conrelid, 'w' FROM pg_catalog.pg_constraint k \
      WHERE k.contype OPERATOR(pg_catalog.=) 'c'::pg_catalog.\"char\" \
-     AND pg_catalog.pg_get_constraintdef(k.oid) OPERATOR(pg_catalog.~) '[[:alnum:]_\"][(]' \
+     AND k.conbin::pg_catalog.text OPERATOR(pg_catalog.~) \
+     '[{](?!VAR |CONST |RELABELTYPE |COERCEVIAIO |SQLVALUEFUNCTION |OPEXPR |SCALARARRAYOPEXPR |ARRAY |ARRAYEXPR |BOOLEXPR \
+|NULLTEST |BOOLEANTEST |DISTINCTEXPR |NULLIFEXPR |CASE |CASEEXPR |WHEN |CASEWHEN |FUNCEXPR :funcid [0-9]{1,4} \
+:funcresulttype [0-9]+ :funcretset false :funcvariadic false :funcformat [12] )' \
      UNION ALL SELECT k.confrelid, 'w' FROM pg_catalog.pg_constraint k \
      WHERE k.contype OPERATOR(pg_catalog.=) 'f'::pg_catalog.\"char\" \
      AND (k.confdeltype OPERATOR(pg_catalog.<>) ALL (ARRAY['a','r']::pg_catalog.\"char\"[]) \
