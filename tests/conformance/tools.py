@@ -44,7 +44,7 @@ CREATE MATERIALIZED VIEW shop.paid AS SELECT * FROM shop.bill WHERE state = 'pai
 CREATE FUNCTION shop.touch() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN NEW.name := trim(NEW.name); RETURN NEW; END$$;
 CREATE TRIGGER touch BEFORE INSERT OR UPDATE ON shop.customer FOR EACH ROW EXECUTE FUNCTION shop.touch();
 CREATE PROCEDURE shop.settle(which bigint) LANGUAGE sql AS $$UPDATE shop.bill SET state = 'paid' WHERE customer = which$$;
-CREATE AGGREGATE shop.longest(text) (SFUNC = larger_text, STYPE = text);
+CREATE AGGREGATE shop.longest(text) (SFUNC = text_larger, STYPE = text);
 ALTER TABLE shop.customer ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own ON shop.customer USING (name = current_user);
 CREATE STATISTICS shop.together ON customer, state FROM shop.bill;
@@ -52,19 +52,21 @@ CREATE TEXT SEARCH CONFIGURATION shop.plain (COPY = simple);
 CREATE COLLATION shop.bytes FROM "C";
 CREATE RULE quiet AS ON DELETE TO shop.bill_old DO INSTEAD NOTHING;
 CREATE PUBLICATION everything FOR TABLE shop.customer;
+CREATE FOREIGN DATA WRAPPER nowhere;
 CREATE SERVER elsewhere FOREIGN DATA WRAPPER nowhere OPTIONS (host 'x');
 CREATE FOREIGN TABLE shop.far (id int) SERVER elsewhere;
 INSERT INTO shop.customer (name, lives, tags, born, photo)
-    SELECT 'name ' || n, row('street ' || n, E'town\\twith\\\\tab'), 'a=>1', '2000-01-01'::date + n, sha256(n::text::bytea)
+    SELECT 'name ' || n, row('street ' || n, E'town\\twith\\\\tab')::shop.place, 'a=>1', '2000-01-01'::date + n, sha256(n::text::bytea)
     FROM generate_series(1, 500) n;
 INSERT INTO shop.bill (customer, state, sum, at)
     SELECT 1 + n % 500, (ARRAY['open', 'paid', 'it''s sent']::shop.state[])[1 + n % 3], n, '2024-06-01'::timestamptz + n * interval '1 h'
     FROM generate_series(1, 9000) n;
-SELECT lo_from_bytea(0, sha256('large'::bytea)) \\gset
 REFRESH MATERIALIZED VIEW shop.paid;
+ANALYZE;
 """
-SHAPES = SHAPES.replace("CREATE AGGREGATE shop.longest(text) (SFUNC = larger_text, STYPE = text);", "CREATE AGGREGATE shop.longest(text) (SFUNC = text_larger, STYPE = text);")
-SHAPES = SHAPES.replace("CREATE SERVER elsewhere", "CREATE FOREIGN DATA WRAPPER nowhere;\nCREATE SERVER elsewhere")
+LARGE = "SELECT lo_from_bytea(90001, sha256('large'::bytea))"
+# Names of databases end with these, which are equally long because psql pads columns.
+ENDS = {"direct": "a", "proxy": "b"}
 
 PSQL = r"""
 \d | \d+ | \d shop.* | \d+ shop.* | \dt shop.* | \dt+ shop.* | \di+ shop.* | \dv shop.* | \dm shop.* | \ds shop.* | \dn+ | \df shop.*
@@ -94,7 +96,7 @@ def neutral(text: str, urls: dict[str, str]) -> str:
     for name in ("direct", "proxy"):
         parts = urllib.parse.urlsplit(urls[name])
         text = text.replace(f'port "{parts.port}"', "PORT").replace(f'port {parts.port}', "PORT").replace(f"as user \"{parts.username}\"", "USER")
-    text = re.sub(r"\b(shop|copy|fill)_(direct|proxy)\b", r"\1", text)
+    text = re.sub(r"\b(shop|copy|fill)_[ab]\b", r"\1", text)
     text = re.sub(r"\\(un)?restrict \S+", r"\\\1restrict", text)
     text = re.sub(r"\(protocol: .*", "", text)
     return re.sub(r"from server process with PID \d+|\d+\.\d+ (ms|s)\b|process \d+", "N", text)
@@ -150,19 +152,22 @@ def dumps(way: str, environment: dict[str, str]):
         file = place / name
         yield f"pg_dump {name}", output(["pg_dump", *options, "-f", file], environment)
         yield f"what pg_dump {name} holds", output(["pg_restore", "-f", "-", file], environment)
-        copy = f"copy_{way}"
+        copy = f"copy_{ENDS[way]}"
         jobs = [] if name == "tar" else ["-j", "3"]
         yield f"createdb {name}", output(["createdb", "-T", "template0", copy], environment)
         yield f"pg_restore {name}", output(["pg_restore", *jobs, "-d", copy, file], environment)
         yield f"what {name} restored", output(["pg_dump", "-d", copy], environment)
         yield f"dropdb {name}", output(["dropdb", copy], environment)
-    copy = f"copy_{way}"
+    copy = f"copy_{ENDS[way]}"
     plain = place / "plain.sql"
     output(["pg_dump", "-f", plain], environment)
     yield "createdb plain", output(["createdb", "-T", "template0", copy], environment)
     yield "psql restores plain", output(["psql", "-qX", "-d", copy, "-v", "ON_ERROR_STOP=1", "-f", plain], environment)
     yield "what psql restored", output(["pg_dump", "-d", copy], environment)
     yield "dropdb plain", output(["dropdb", copy], environment)
+    output(["psql", "-X", "-c", LARGE], environment)
+    yield "pg_dump large objects", output(["pg_dump", "-b"], environment)
+    output(["psql", "-X", "-c", "SELECT lo_unlink(90001)"], environment)
 
 
 def psql(way: str, environment: dict[str, str]):
@@ -178,11 +183,11 @@ def psql(way: str, environment: dict[str, str]):
         back = ["-c", table, "-c", f"\\copy t from {file} {options}".strip(), "-c", "SELECT count(*), md5(string_agg(t::text, '')) FROM t"]
         yield f"psql copies in {name}", output(["psql", "-X", *back], environment)
     yield "psql -1 -f", output(["psql", "-X", "-1", "-f", "-"], environment, input=b"CREATE TABLE t (a int);\nSELECT 1/0;\n")
-    yield "psql -l", output(["psql", "-X", "-l"], environment).replace("copy_", "shop_")
+    yield "psql -l", output(["psql", "-X", "-l"], environment)
 
 
 def pgbench(way: str, environment: dict[str, str]):
-    fill = f"fill_{way}"
+    fill = f"fill_{ENDS[way]}"
     environment = environment | {"PGDATABASE": fill}
     output(["createdb", fill], environment)
     steps = output(["pgbench", "-i", "-s", "2", "-I", "dtgvpf"], environment)
@@ -216,17 +221,17 @@ def run(way: str, urls: dict[str, str]) -> dict[str, str]:
     shutil.rmtree(PLACE / way, ignore_errors=True)
     (PLACE / way).mkdir(parents=True)
     direct = stack.variables(urls["direct"])
-    output(["createdb", f"shop_{way}"], direct)
-    made = output(["psql", "-qX", "-v", "ON_ERROR_STOP=1", "-d", f"shop_{way}"], direct, input=SHAPES.encode())
+    output(["createdb", f"shop_{ENDS[way]}"], direct)
+    made = output(["psql", "-qX", "-v", "ON_ERROR_STOP=1", "-d", f"shop_{ENDS[way]}"], direct, input=SHAPES.encode())
     if not made.endswith("-- 0\n"):
         sys.exit(made)
-    environment = stack.variables(urls[way]) | {"PGDATABASE": f"shop_{way}", "PAGER": "cat"}
+    environment = stack.variables(urls[way]) | {"PGDATABASE": f"shop_{ENDS[way]}", "PAGER": "cat"}
     results = {}
     for part in (dumps(way, environment), psql(way, environment), pgbench(way, environment), small(environment)):
         results |= {name: neutral(text, urls) for name, text in part}
         print(f"{way}: {len(results)}", flush=True)
     # The databases of the other way come after.
-    output(["dropdb", f"shop_{way}"], direct)
+    output(["dropdb", f"shop_{ENDS[way]}"], direct)
     for name, text in results.items():
         (PLACE / way / (re.sub(r"\W+", "_", name)[:80] + ".txt")).write_text(text)
     return results
