@@ -2,17 +2,22 @@
 //!
 //! A record is a map with small unsigned integer keys in ascending order, all of definite length, every integer in its
 //! shortest form, no floats. The encoder writes only that. The decoder takes what `serde_cbor` understands, then encodes
-//! the value again and compares bytes: whatever is not the one encoding of its value is refused, so no two byte strings
-//! mean the same event.
+//! the value again, against the bytes that it came from: whatever is not the one encoding of its value is refused, so no
+//! two byte strings mean the same event.
 //!
 //! [`record!`](crate::record!) declares a struct together with its integer keys. Not here: floats, tags (the COSE tag is written by
 //! [`crate::seal`]) and indefinite lengths.
 
 use std::collections::BTreeMap;
+use std::io;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde::ser::SerializeMap as _;
+use serde_cbor::ser::{IoWrite, Serializer};
+
+/// Bytes that an encoding is begun with: most events and all other records fit, so that few grow.
+const ENCODING_BYTES: usize = 512;
 
 /// Why bytes were not taken as a value.
 #[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
@@ -49,7 +54,11 @@ pub enum DecodeError {
 ///
 /// The types of this crate cannot fail to encode: they hold only integers, strings, byte strings, arrays and maps.
 pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
-    serde_cbor::to_vec(value).expect("types of this crate hold nothing that CBOR cannot carry, and a Vec cannot fail")
+    let mut bytes = Vec::with_capacity(ENCODING_BYTES);
+    value
+        .serialize(&mut Serializer::new(&mut bytes))
+        .expect("types of this crate hold nothing that CBOR cannot carry, and a Vec cannot fail");
+    bytes
 }
 
 /// Decodes a value and refuses every encoding but the deterministic one.
@@ -72,16 +81,35 @@ pub fn decode<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> Result<T, Decode
             offset: error.offset(),
         }
     })?;
-    let again = encode(&value);
-    if again != bytes {
-        let offset = again
-            .iter()
-            .zip(bytes)
-            .take_while(|(left, right)| left == right)
-            .count();
-        return Err(DecodeError::NotDeterministic { what, offset });
+    let mut same = Same { rest: bytes };
+    let encoded = value.serialize(&mut Serializer::new(IoWrite::new(&mut same)));
+    if encoded.is_ok() && same.rest.is_empty() {
+        return Ok(value);
     }
-    Ok(value)
+    let offset = bytes.len() - same.rest.len();
+    Err(DecodeError::NotDeterministic { what, offset })
+}
+
+/// Takes an encoding while it is that of these bytes, and holds what is left of them: nothing is copied to compare.
+struct Same<'bytes> {
+    rest: &'bytes [u8],
+}
+
+impl io::Write for Same<'_> {
+    fn write(&mut self, encoded: &[u8]) -> io::Result<usize> {
+        let Some(rest) = self.rest.strip_prefix(encoded) else {
+            let pairs = self.rest.iter().zip(encoded);
+            let alike = pairs.take_while(|(left, right)| left == right).count();
+            self.rest = self.rest.split_at_checked(alike).map_or(&[], |(_, rest)| rest);
+            return Err(io::ErrorKind::InvalidData.into());
+        };
+        self.rest = rest;
+        Ok(encoded.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 fn short_name<T>() -> &'static str {
@@ -368,6 +396,22 @@ mod tests {
         check_refused(&[0xa2, 0x18, 1, 0x19, 1, 44, 5, 0x61, b'a'], "deterministic"); // long key
         check_refused(&[0xa2, 1, 0x19, 1, 44, 5, 0x7f, 0x61, b'a', 0xff], "deterministic"); // indefinite text
         check_refused(&[0xc1, 0xa2, 1, 0x19, 1, 44, 5, 0x61, b'a'], "deterministic"); // tag
+    }
+
+    #[test]
+    fn names_the_first_byte_that_is_not_of_the_one_encoding() {
+        let check = |bytes: &[u8], wanted: usize| {
+            let refused = DecodeError::NotDeterministic {
+                what: "Sample",
+                offset: wanted,
+            };
+            assert_eq!(decode::<Sample>(bytes), Err(refused));
+        };
+        check(&[0xc1, 0xa2, 1, 0x19, 1, 44, 5, 0x61, b'a'], 0);
+        check(&[0xa2, 0x18, 1, 0x19, 1, 44, 5, 0x61, b'a'], 1);
+        check(&[0xa2, 1, 0x1a, 0, 0, 1, 44, 5, 0x61, b'a'], 2);
+        check(&[0xa2, 1, 0x19, 0, 7, 5, 0x61, b'a'], 2);
+        check(&[0xa2, 1, 0x19, 1, 44, 5, 0x78, 1, b'a'], 6);
     }
 
     #[test]
