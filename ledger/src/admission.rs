@@ -61,7 +61,7 @@ pub fn check(
     append: Append,
     key: impl FnOnce(exhibit_schemas::key::KeyId) -> Option<PublicKey>,
 ) -> Result<CheckedBatch, Refusal> {
-    let seal = UnverifiedSeal::read(&append.seal.0).map_err(|error| refusal((0, 0), RefusalCode::Seal, &error))?;
+    let seal = UnverifiedSeal::take(append.seal).map_err(|error| refusal((0, 0), RefusalCode::Seal, &error))?;
     let place = (seal.claimed().boot, seal.claimed().sequence);
     let refuse = |code, cause: &dyn std::fmt::Display| refusal(place, code, cause);
     let bytes: usize = append.events.iter().map(|event| event.0.len()).sum();
@@ -73,7 +73,9 @@ pub fn check(
     }
     let emitter = seal.claimed_emitter();
     let key = key(emitter).ok_or_else(|| refuse(RefusalCode::Key, &format!("key {emitter} is not enrolled")))?;
-    let sealed = Sealed::verify(append.events, append.seal, &key).map_err(|error| refuse(RefusalCode::Seal, &error))?;
+    let sealed = seal
+        .verify_over(append.events, &key)
+        .map_err(|error| refuse(RefusalCode::Seal, &error))?;
     let mut events = Vec::with_capacity(sealed.events().len());
     for (position, bytes) in sealed.events().iter().enumerate() {
         let at = |cause: &dyn std::fmt::Display| format!("event {position} of the batch: {cause}");

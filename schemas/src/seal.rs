@@ -169,25 +169,7 @@ impl Sealed {
     /// # Errors
     /// [`SealError`] for the first rule that is broken.
     pub fn verify(events: Vec<Bytes>, seal: Bytes, key: &PublicKey) -> Result<Self, SealError> {
-        let unverified = UnverifiedSeal::read(&seal.0)?;
-        let payload = unverified.verify(key)?;
-        if payload.count != u64::try_from(events.len()).unwrap_or(u64::MAX) {
-            return Err(SealError::Rule {
-                rule: "its count is not the number of events before it",
-            });
-        }
-        let (leaves, root) = batch_root(&events)?;
-        if payload.root != root {
-            return Err(SealError::Rule {
-                rule: "its root is not that of the events before it",
-            });
-        }
-        Ok(Self {
-            events,
-            leaves,
-            seal,
-            payload,
-        })
+        UnverifiedSeal::take(seal)?.verify_over(events, key)
     }
 
     /// The encoded events, in order.
@@ -224,6 +206,8 @@ impl Sealed {
 /// A seal that could be read, whose signature nobody has checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnverifiedSeal {
+    // Invariant: what `bytes` decode to.
+    bytes: Bytes,
     protected: Bytes,
     body: Bytes,
     signature: Signature,
@@ -236,15 +220,23 @@ impl UnverifiedSeal {
     /// # Errors
     /// [`SealError::Decode`] and [`SealError::Rule`].
     pub fn read(bytes: &[u8]) -> Result<Self, SealError> {
-        let Some((&SEAL_FIRST_BYTE, rest)) = bytes.split_first() else {
+        Self::take(Bytes(bytes.to_vec()))
+    }
+
+    /// The same with bytes that it may keep.
+    ///
+    /// # Errors
+    /// As [`UnverifiedSeal::read`].
+    pub fn take(bytes: Bytes) -> Result<Self, SealError> {
+        let Some((&SEAL_FIRST_BYTE, rest)) = bytes.0.split_first() else {
             return Err(SealError::Rule {
                 rule: "it does not begin with the COSE_Sign1 tag (0xd2)",
             });
         };
-        if bytes.len() > ENTRY_BYTES_MAX {
+        if bytes.0.len() > ENTRY_BYTES_MAX {
             return Err(SealError::EntrySize {
                 position: 0,
-                bytes: bytes.len(),
+                bytes: bytes.0.len(),
             });
         }
         let (protected, _empty, body, signature) = cbor::decode::<CoseSign1>(rest)?;
@@ -263,6 +255,7 @@ impl UnverifiedSeal {
                 refuse("it seals more than 1,024 events")
             }
             () => Ok(Self {
+                bytes,
                 protected,
                 body,
                 signature,
@@ -293,6 +286,31 @@ impl UnverifiedSeal {
         }
         key.verify(&signed_bytes(&self.protected, &self.body), &self.signature)?;
         Ok(self.payload.clone())
+    }
+
+    /// Checks the seal against its events and the key that it must be of, as [`Sealed::verify`] does.
+    ///
+    /// # Errors
+    /// [`SealError`] for the first rule that is broken.
+    pub fn verify_over(self, events: Vec<Bytes>, key: &PublicKey) -> Result<Sealed, SealError> {
+        let payload = self.verify(key)?;
+        if payload.count != u64::try_from(events.len()).unwrap_or(u64::MAX) {
+            return Err(SealError::Rule {
+                rule: "its count is not the number of events before it",
+            });
+        }
+        let (leaves, root) = batch_root(&events)?;
+        if payload.root != root {
+            return Err(SealError::Rule {
+                rule: "its root is not that of the events before it",
+            });
+        }
+        Ok(Sealed {
+            events,
+            leaves,
+            seal: self.bytes,
+            payload,
+        })
     }
 }
 
