@@ -215,7 +215,7 @@ impl Ledger {
             path: config.directory.clone(),
             error,
         };
-        let (queue, queued) = queue::queue().map_err(thread_failed)?;
+        let (queue, queued) = queue::queue(Arc::clone(&shared)).map_err(thread_failed)?;
         let thread = std::thread::Builder::new()
             .name("committer".to_owned())
             .spawn(move || committer.run(queued))
@@ -239,7 +239,7 @@ impl Ledger {
     ///
     /// Waits while the queue is full: the caller reads nothing more from its peer meanwhile.
     pub async fn submit(&self, append: Append) -> oneshot::Receiver<Answer> {
-        self.queue.submit(Arc::clone(&self.shared), append).await
+        self.queue.submit(append).await
     }
 
     /// Resolves when the ledger begins to stop.
