@@ -132,7 +132,7 @@ impl Ledger {
         let shared = Arc::new(shared(store, empty, Arc::clone(&keyring), system_time));
         let mut committer = Committer {
             shared: shared.clone(),
-            tree: Tree::empty(),
+            tree: Tree::default(),
             keyring,
             origin,
             log_key,
@@ -192,7 +192,7 @@ impl Ledger {
         let shared = Arc::new(shared(store, checkpoint.clone(), Arc::new(first), clock));
         let mut committer = Committer {
             shared: shared.clone(),
-            tree: Tree::empty(),
+            tree: Tree::default(),
             keyring: shared.keyring(),
             origin,
             log_key,

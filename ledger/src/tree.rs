@@ -5,16 +5,13 @@
 //!      node (1,0)   node (1,1)  ...     tile level 1 and up: 32 bytes each, written when their 256 children are there
 //! ```
 //!
-//! In memory: the hashes of the last, unfinished tile and the peaks over the finished ones, some kilobytes at any size.
-//! `rs_merkle`, with the prefixes of RFC 9162, builds each tile.
+//! In memory: the peaks alone, two kilobytes at any size; a leaf costs one interior hash, and the root at most 63 more.
+//! `rs_merkle`, with the prefixes of RFC 9162, builds for readers what lies inside of a tile.
 
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::merkle::{Frontier, NodeSource, ProofError, TreeSize};
 
 use crate::store::Store;
-
-/// Leaves under one hash of tile level 1 (C2SP tlog-tiles).
-pub const TILE_LEAVES: usize = 256;
 
 /// Levels of the tree to one tile level.
 const TILE_LEVELS: u8 = 8;
@@ -47,79 +44,38 @@ pub struct TileNode {
     pub hash: Digest,
 }
 
-/// Enough of the tree to append and to give the root.
-#[derive(Clone, Debug)]
-pub struct Tree {
-    // Invariant: fewer than TILE_LEAVES hashes, those after the last whole tile.
-    last_tile: Vec<[u8; 32]>,
-    // Over hashes of whole tiles.
-    tiles: Frontier,
-}
+/// Enough of the tree to append and to give the root: the peaks, at most 64 hashes at any size.
+#[derive(Clone, Debug, Default)]
+pub struct Tree(Frontier);
 
 impl Tree {
-    /// The tree of an empty log.
-    pub fn empty() -> Self {
-        Self {
-            last_tile: Vec::with_capacity(TILE_LEAVES),
-            tiles: Frontier::default(),
-        }
-    }
-
     /// Reads the tree of a log of `size` entries.
     ///
     /// # Errors
     /// [`ProofError::MissingNode`] when the store lacks an entry or a node.
     pub fn load(size: TreeSize, store: &Store) -> Result<Self, ProofError> {
-        let leaves = u64::try_from(TILE_LEAVES).unwrap_or(u64::MAX);
-        let whole = size.0 / leaves;
-        let source = Stored { store };
-        let tiles = Frontier::load(TreeSize(whole), &Shifted(&source))?;
-        let mut last_tile = Vec::with_capacity(TILE_LEAVES);
-        for index in whole * leaves..size.0 {
-            let leaf = source.node(0, index);
-            last_tile.push(leaf.ok_or(ProofError::MissingNode { level: 0, index })?.0);
-        }
-        Ok(Self { last_tile, tiles })
+        Frontier::load(size, &Stored { store }).map(Self)
     }
 
     /// Number of leaves.
     pub fn size(&self) -> TreeSize {
-        let leaves = u64::try_from(TILE_LEAVES).unwrap_or(u64::MAX);
-        let last = u64::try_from(self.last_tile.len()).unwrap_or(u64::MAX);
-        TreeSize(self.tiles.size().0 * leaves + last)
+        self.0.size()
     }
 
     /// Appends one leaf; reports the nodes that it completes.
     pub fn append(&mut self, leaf: Digest, mut made: impl FnMut(TileNode)) {
-        self.last_tile.push(leaf.0);
-        if self.last_tile.len() < TILE_LEAVES {
-            return;
-        }
-        let hash = root_of(&self.last_tile).expect("a whole tile has leaves");
-        self.last_tile.clear();
-        self.tiles.append(hash, |level, index, hash| {
-            // Level 0 of this frontier is tile level 1 of the log; of the others only every eighth is a tile level.
-            if level % TILE_LEVELS == 0 {
-                made(TileNode {
-                    level: level / TILE_LEVELS + 1,
-                    index,
-                    hash,
-                });
+        self.0.append(leaf, |level, index, hash| {
+            // Leaves are not stored, and of the levels above only every eighth is a tile level.
+            if level > 0 && level % TILE_LEVELS == 0 {
+                let level = level / TILE_LEVELS;
+                made(TileNode { level, index, hash });
             }
         });
     }
 
     /// RFC 9162 root of the log.
     pub fn root(&self) -> Digest {
-        match root_of(&self.last_tile) {
-            None => self.tiles.root(),
-            Some(last) => self
-                .tiles
-                .peaks()
-                .iter()
-                .rev()
-                .fold(last, |right, left| Digest::node(*left, right)),
-        }
+        self.0.root()
     }
 }
 
@@ -155,14 +111,5 @@ impl Stored<'_> {
         } else {
             self.store.node(tile_level, index).ok()?
         }
-    }
-}
-
-/// The same nodes with whole tiles as leaves.
-struct Shifted<'a, 'b>(&'a Stored<'b>);
-
-impl NodeSource for Shifted<'_, '_> {
-    fn node(&self, level: u8, index: u64) -> Option<Digest> {
-        self.0.node(level.checked_add(TILE_LEVELS)?, index)
     }
 }
