@@ -512,6 +512,8 @@ async fn search(State(api): State<Api>, Query(asked): Query<Parameters>) -> Resu
     let searcher = api
         .searcher
         .ok_or(ApiError::Nothing("this ledger has no search index"))?;
+    // An answer says how far the index stands; who needs more of it asks again and finds it.
+    api.ledger.shared().asked.notify_one();
     let answer = tokio::task::spawn_blocking(move || match searcher.answer(&asked) {
         Ok(results) => Json(results).into_response(),
         Err(error) => {

@@ -1,18 +1,29 @@
 //! Feeds the search index from the log, in a thread of its own, whenever the log grows.
 //!
-//! The index is a cache: whatever happens to it, the log goes on, and it is rebuilt from the log.
+//! The index is a cache: whatever happens to it, the log goes on, and it is rebuilt from the log. A step of it has a price of
+//! its own (a segment of some files, synced, and its merges), so the index rests in proportion to what its steps take, and
+//! comes at once when somebody searches.
+
+use std::time::{Duration, Instant};
 
 use exhibit_schemas::merkle::{Index, TreeSize};
 use exhibit_search::{Follower, SearchError, Searcher};
 use tokio::runtime::Handle;
 
 use crate::ledger::Ledger;
+use crate::store::{Entries, Store};
 
 /// How long the index rests after a failure before it tries again.
-const RETRY: std::time::Duration = std::time::Duration::from_secs(5);
+const RETRY: Duration = Duration::from_secs(5);
 
-/// How long the index rests between two commits of its own, so that its syncs do not compete with the log's.
-const REST: std::time::Duration = std::time::Duration::from_millis(250);
+/// The least that the index rests between two steps, so that its syncs do not compete with the log's.
+const REST_MIN: Duration = Duration::from_millis(250);
+
+/// The most that the index rests: what is searched without asking twice is never older than this and a step.
+const REST_MAX: Duration = Duration::from_secs(2);
+
+/// Times its last step that the index rests: under load it takes a twentieth of a core, not all of it.
+const REST_STEPS: u32 = 20;
 
 /// Opens the index in a directory and follows the log until the ledger stops.
 ///
@@ -28,12 +39,14 @@ pub fn follow(ledger: &Ledger, directory: &std::path::Path, runtime: &Handle) ->
         loop {
             let Some(shared) = shared.upgrade() else { return };
             let size = TreeSize(*sizes.borrow_and_update());
+            let asked = std::sync::Arc::clone(&shared.asked);
             let step = tokio::task::spawn_blocking(move || {
-                let read = |index: Index| shared.store.entry(index.0).ok().flatten();
-                let step = follower.step(read, size);
-                (follower, step)
+                let start = Instant::now();
+                let mut reading = Reading::new(&shared.store);
+                let step = follower.step(|index| reading.entry(index), size);
+                (follower, step, start.elapsed())
             });
-            let Ok((back, step)) = step.await else { return };
+            let Ok((back, step, took)) = step.await else { return };
             follower = back;
             match step {
                 Ok(step) if step.behind > 0 => {}
@@ -41,7 +54,9 @@ pub fn follow(ledger: &Ledger, directory: &std::path::Path, runtime: &Handle) ->
                     if sizes.changed().await.is_err() {
                         return;
                     }
-                    tokio::time::sleep(REST).await;
+                    let rest = took.saturating_mul(REST_STEPS).clamp(REST_MIN, REST_MAX);
+                    // Somebody asked, or the time is over: the next step is the same.
+                    let _ = tokio::time::timeout(rest, asked.notified()).await;
                 }
                 Err(error) => {
                     tracing::warn!(%error, "the search index fell behind; it tries again");
@@ -51,4 +66,29 @@ pub fn follow(ledger: &Ledger, directory: &std::path::Path, runtime: &Handle) ->
         }
     });
     Ok(searcher)
+}
+
+/// Reads the log in order, so that a page of the store is read once and not once for each of its entries.
+struct Reading<'store> {
+    store: &'store Store,
+    next: u64,
+    entries: Entries<'store>,
+}
+
+impl<'store> Reading<'store> {
+    fn new(store: &'store Store) -> Self {
+        Self {
+            store,
+            next: 0,
+            entries: store.entries(0),
+        }
+    }
+
+    fn entry(&mut self, index: Index) -> Option<Vec<u8>> {
+        if index.0 != self.next {
+            self.entries = self.store.entries(index.0);
+        }
+        self.next = index.0.saturating_add(1);
+        self.entries.next()?.ok()
+    }
 }

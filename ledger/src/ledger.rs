@@ -15,7 +15,7 @@ use exhibit_schemas::merkle::{self, Index, TreeSize};
 use exhibit_schemas::seal::Sealed;
 use exhibit_schemas::tile::{Tile, TileKind, push_entry};
 use exhibit_schemas::wire::{Append, Published, Refusal, RefusalCode};
-use tokio::sync::{broadcast, oneshot, watch};
+use tokio::sync::{Notify, broadcast, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::admission;
@@ -55,6 +55,8 @@ pub struct Shared {
     published: broadcast::Sender<PublishedBatch>,
     clock: fn() -> Timestamp,
     stopping: CancellationToken,
+    /// Somebody searches: what follows the log into an index does not rest.
+    pub(crate) asked: Arc<Notify>,
 }
 
 impl Shared {
@@ -385,6 +387,7 @@ fn shared(store: Store, head: Checkpoint, keyring: Arc<Keyring>, clock: fn() -> 
         stopping: CancellationToken::new(),
     }
 }
+        asked: Arc::new(Notify::new()),
 
 fn open_store(directory: &Path) -> Result<Store, LedgerError> {
     if !directory.is_dir() {
