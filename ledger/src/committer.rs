@@ -34,6 +34,9 @@ use crate::tree::{Stored, Tree};
 /// Decisions about one request at the most; policies ask for a handful of people.
 const DECISIONS_MAX: usize = 64;
 
+/// Open sessions whose records are held in memory, some hundred bytes each; past it they are read from the store again.
+const SESSIONS_HELD_MAX: usize = 4_096;
+
 /// What a sender gets back.
 pub type Answer = Result<Receipt, Refusal>;
 
@@ -45,6 +48,15 @@ pub struct Committer {
     pub(crate) origin: Origin,
     pub(crate) log_key: SecretKey,
     pub(crate) durable: Box<dyn Durable>,
+    pub(crate) held: Held,
+}
+
+/// Records as the store has them, of those who appended lately: what is not here is read from the store.
+#[derive(Default)]
+pub(crate) struct Held {
+    // Bounded by the keys that a log may enrol.
+    emitters: HashMap<KeyId, Chain>,
+    sessions: HashMap<SessionId, SessionRecord>,
 }
 
 /// What a commit will change, beside the tree: looked up before the store.
@@ -196,6 +208,9 @@ impl Committer {
     }
 
     fn standing(&self, emitter: KeyId) -> Result<Option<Chain>, LedgerError> {
+        if let Some(held) = self.held.emitters.get(&emitter) {
+            return Ok(Some(*held));
+        }
         let standing = self.shared.store.emitter(emitter)?;
         Ok(standing.map(|standing| Chain {
             boot: standing.boot,
@@ -262,9 +277,9 @@ impl Committer {
                 .sessions
                 .get(&place.0)
                 .or_else(|| staged.sessions.get(&place.0))
-                .cloned();
+                .or_else(|| self.held.sessions.get(&place.0));
             before = match known {
-                Some(record) => Some(record),
+                Some(record) => Some(record.clone()),
                 None => self.shared.store.session(place.0.0).map_err(store)?,
             };
         }
@@ -364,6 +379,7 @@ impl Committer {
         }
         self.tree = tree;
         self.keyring = staged.keyring;
+        self.held.take(staged.emitters, staged.sessions);
         self.shared.publish_head(checkpoint, Arc::clone(&self.keyring));
         acknowledge(&self.shared, staged.accepted);
     }
@@ -392,6 +408,23 @@ impl Committer {
             first: seal.saturating_sub(payload.count),
             checkpoint: checkpoint.note().to_owned(),
         })
+    }
+}
+
+impl Held {
+    /// Takes over what became durable.
+    fn take(&mut self, emitters: BTreeMap<KeyId, Chain>, sessions: HashMap<SessionId, SessionRecord>) {
+        self.emitters.extend(emitters);
+        for (session, record) in sessions {
+            if record.closed {
+                self.sessions.remove(&session);
+                continue;
+            }
+            if self.sessions.len() >= SESSIONS_HELD_MAX && !self.sessions.contains_key(&session) {
+                self.sessions.clear();
+            }
+            self.sessions.insert(session, record);
+        }
     }
 }
 
@@ -475,7 +508,14 @@ const OTHER_BATCH: &str = "another batch of this emitter has this boot and seque
 
 fn acknowledge(shared: &Shared, accepted: Vec<Accepted>) {
     let head = shared.head();
-    for accepted in accepted {
+    for accepted in accepted.iter().filter(|accepted| accepted.published) {
+        shared.publish_batch(PublishedBatch {
+            first: accepted.first,
+            count: accepted.batch.payload().count,
+        });
+    }
+    // From the last to the first: a sender waits for its oldest, and finds all of them when it wakes.
+    for accepted in accepted.into_iter().rev() {
         let payload = accepted.batch.payload();
         for answer in accepted.answers {
             let _ = answer.send(Ok(Receipt {
@@ -484,12 +524,6 @@ fn acknowledge(shared: &Shared, accepted: Vec<Accepted>) {
                 first: accepted.first,
                 checkpoint: head.note().to_owned(),
             }));
-        }
-        if accepted.published {
-            shared.publish_batch(PublishedBatch {
-                first: accepted.first,
-                count: payload.count,
-            });
         }
     }
 }

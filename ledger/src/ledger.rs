@@ -19,7 +19,7 @@ use tokio::sync::{Notify, broadcast, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::admission;
-use crate::committer::{Answer, Committer};
+use crate::committer::{Answer, Committer, Held};
 use crate::config::Config;
 use crate::error::LedgerError;
 use crate::projection::ApprovalRecord;
@@ -139,6 +139,7 @@ impl Ledger {
             origin,
             log_key,
             durable: Box::new(SyncedCommit),
+            held: Held::default(),
         };
         for sealed in batches {
             let append = Append {
@@ -199,6 +200,7 @@ impl Ledger {
             origin,
             log_key,
             durable,
+            held: Held::default(),
         };
         if head.projected == head.size {
             committer.tree = Tree::load(TreeSize(head.size), &shared.store)?;
@@ -385,9 +387,9 @@ fn shared(store: Store, head: Checkpoint, keyring: Arc<Keyring>, clock: fn() -> 
         published: broadcast::channel(PUBLISHED_LAG_MAX).0,
         clock,
         stopping: CancellationToken::new(),
+        asked: Arc::new(Notify::new()),
     }
 }
-        asked: Arc::new(Notify::new()),
 
 fn open_store(directory: &Path) -> Result<Store, LedgerError> {
     if !directory.is_dir() {

@@ -98,8 +98,9 @@ impl Durable for SyncedCommit {
 pub struct Commit<'a> {
     store: &'a Store,
     batch: OwnedWriteBatch,
-    // Index of its first entry, and the entries.
-    page: Option<(u64, Vec<u8>)>,
+    // Index of its first entry, and the entries; none between two pages.
+    first: u64,
+    page: Vec<u8>,
     // Sequence of the first and index of the last, beside the record.
     seals: BTreeMap<(KeyId, u64), (u64, u64, SealRun)>,
 }
@@ -265,7 +266,8 @@ impl Store {
         Commit {
             store: self,
             batch: self.database.batch(),
-            page: None,
+            first: 0,
+            page: Vec::new(),
             seals: BTreeMap::new(),
         }
     }
@@ -313,22 +315,20 @@ impl Store {
 impl Commit<'_> {
     /// Adds an entry; entries come in the order of their indexes.
     pub fn entry(&mut self, index: u64, bytes: &[u8]) {
-        if self
-            .page
-            .as_ref()
-            .is_some_and(|(_, page)| page.len() + bytes.len() > PAGE_BYTES_MAX)
-        {
+        if self.page.len() + bytes.len() > PAGE_BYTES_MAX {
             self.end_page();
         }
-        let (_, page) = self
-            .page
-            .get_or_insert_with(|| (index, Vec::with_capacity(PAGE_BYTES_MAX)));
-        tile::push_entry(page, bytes).expect("an admitted entry is at most 65,535 bytes long");
+        if self.page.is_empty() {
+            self.first = index;
+        }
+        tile::push_entry(&mut self.page, bytes).expect("an admitted entry is at most 65,535 bytes long");
     }
 
     fn end_page(&mut self) {
-        if let Some((first, page)) = self.page.take() {
-            self.batch.insert(&self.store.entries, first.to_be_bytes(), page);
+        if !self.page.is_empty() {
+            let (first, page) = (self.first.to_be_bytes(), self.page.as_slice());
+            self.batch.insert(&self.store.entries, first, page);
+            self.page.clear();
         }
     }
 
