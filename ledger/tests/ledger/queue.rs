@@ -4,9 +4,10 @@ use std::sync::mpsc;
 use std::task::Poll;
 
 use exhibit_ledger::Ledger;
-use exhibit_ledger::queue::QUEUE_BYTES_MAX;
+use exhibit_ledger::queue::{QUEUE_BATCHES_MAX, QUEUE_BYTES_MAX};
 use exhibit_ledger::store::{Durable, SyncedCommit};
 use exhibit_schemas::seal::{Chain, Sealed};
+use exhibit_schemas::wire::RefusalCode;
 
 use crate::fixture::{append, batch, begin, check_whole, now, start};
 
@@ -73,6 +74,50 @@ async fn a_stalled_disk_stops_the_senders_at_the_limit() {
         answered.await.unwrap().unwrap();
     }
     check_whole(&ledger);
+}
+
+#[tokio::test]
+async fn small_batches_stop_the_senders_by_their_number() {
+    let (_directory, ledger, tell) = stalled();
+    let mut answers = Vec::new();
+    for sealed in chain_of(&["a"]) {
+        let mut submitting = Box::pin(tokio::task::unconstrained(ledger.submit(append(&sealed))));
+        match futures_util::poll!(&mut submitting) {
+            Poll::Ready(answered) => answers.push(answered),
+            Poll::Pending => {
+                assert_eq!(answers.len(), QUEUE_BATCHES_MAX);
+                drop(tell);
+                answers.push(submitting.await);
+                break;
+            }
+        }
+    }
+    for answered in answers {
+        answered.await.unwrap().unwrap();
+    }
+    check_whole(&ledger);
+}
+
+#[tokio::test]
+async fn what_is_queued_at_the_end_is_answered_and_nothing_after_it_is_taken() {
+    let (_directory, ledger, tell) = stalled();
+    let batches: Vec<Sealed> = chain_of(&["a"]).take(40).collect();
+    let (last, queued) = batches.split_last().unwrap();
+    let mut answers = Vec::new();
+    for batch in queued {
+        answers.push(ledger.submit(append(batch)).await);
+    }
+    let ending = ledger.clone();
+    let ended = tokio::task::spawn_blocking(move || ending.shutdown());
+    ledger.stopping().await;
+    drop(tell);
+    for answered in answers {
+        answered.await.unwrap().unwrap();
+    }
+    ended.await.unwrap();
+    let refused = ledger.submit(append(last)).await.await.unwrap();
+    assert_eq!(refused.unwrap_err().code, RefusalCode::Busy);
+    assert_eq!(check_whole(&ledger), 3 + 39 * 2);
 }
 
 #[tokio::test]
