@@ -92,3 +92,35 @@ impl<'store> Reading<'store> {
         self.entries.next()?.ok()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use exhibit_schemas::merkle::Index;
+
+    use super::Reading;
+    use crate::store::{Durable as _, Store, SyncedCommit};
+
+    #[test]
+    fn reads_every_entry_in_order_after_a_jump_and_none_past_the_end() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(directory.path()).unwrap();
+        let entry = |index: u64| vec![u8::try_from(index % 251).unwrap(); 700];
+        for commit in 0..4 {
+            let mut batch = store.commit();
+            for index in commit * 30..(commit + 1) * 30 {
+                batch.entry(index, &entry(index));
+            }
+            SyncedCommit.commit(batch.into_batch()).unwrap();
+        }
+        let mut reading = Reading::new(&store);
+        let mut check = |from: u64| {
+            for index in from..120 {
+                assert_eq!(reading.entry(Index(index)), Some(entry(index)), "{index}");
+            }
+            assert_eq!(reading.entry(Index(120)), None);
+        };
+        for from in [0, 37, 0, 119, 30] {
+            check(from);
+        }
+    }
+}
