@@ -286,15 +286,13 @@ async fn status(State(api): State<Api>) -> Result<Json<Status>, ApiError> {
     blocking(move || {
         let shared = api.ledger.shared();
         let head = shared.head();
-        let open = |found: Result<([u8; 16], SessionRecord), LedgerError>| found.map(|(_, record)| !record.closed);
-        let open: Vec<bool> = shared.store.sessions().map(open).collect::<Result<_, _>>()?;
         Ok(Json(Status {
             origin: head.origin().as_str().to_owned(),
             size: head.size().0,
             root: head.root().to_string(),
             poisoned: shared.is_poisoned(),
             waiting: shared.store.approvals().count(),
-            open_sessions: open.iter().filter(|open| **open).count(),
+            open_sessions: shared.store.open_sessions(),
             disk_bytes: shared.store.disk_bytes()?,
         }))
     })
@@ -448,18 +446,9 @@ async fn sessions(
         return Err(ApiError::Question("a limit is 1 to 1,000"));
     }
     blocking(move || {
-        let mut newest = std::collections::BTreeMap::new();
-        for found in api.ledger.shared().store.sessions() {
-            let (id, record) = found?;
-            if asked.before.is_none_or(|before| record.opened < before) {
-                newest.insert((record.opened, id), record);
-            }
-            if newest.len() > limit {
-                newest.pop_first();
-            }
-        }
-        let newest = newest.into_iter().rev();
-        Ok(Json(newest.map(|((_, id), record)| session_json(id, record)).collect()))
+        let newest = api.ledger.shared().store.sessions(asked.before).take(limit);
+        let newest = newest.map(|found| found.map(|(id, record)| session_json(id, record)));
+        Ok(Json(newest.collect::<Result<_, _>>()?))
     })
     .await
 }

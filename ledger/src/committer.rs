@@ -66,6 +66,9 @@ pub(crate) struct Staged {
     sessions: HashMap<SessionId, SessionRecord>,
     approvals: HashMap<Digest, Option<ApprovalRecord>>,
     accepted: Vec<Accepted>,
+    /// Size of the log before.
+    begin: u64,
+    /// Size of the log with what is accepted.
     size: u64,
     /// The log took these batches before: the clock does not judge them again.
     again: bool,
@@ -119,6 +122,7 @@ impl Committer {
             sessions: HashMap::new(),
             approvals: HashMap::new(),
             accepted: Vec::new(),
+            begin: self.tree.size().0,
             size: self.tree.size().0,
             again: false,
         }
@@ -468,7 +472,7 @@ impl Staged {
             }
         }
         for (session, record) in &self.sessions {
-            commit.session(session.0, record);
+            commit.session(session.0, record, record.opened >= self.begin);
         }
         for (leaf, record) in &self.approvals {
             commit.approval(*leaf, record.as_ref());

@@ -180,6 +180,9 @@ impl Ledger {
         clock: fn() -> Timestamp,
     ) -> Result<Self, LedgerError> {
         let store = open_store(&config.directory)?;
+        if !store.is_current() {
+            store.drop_projections()?;
+        }
         let head = store
             .head()?
             .ok_or_else(|| LedgerError::Empty(config.directory.clone()))?;

@@ -8,6 +8,8 @@
 //! seals       key, boot, seq     indexes of the seals from that sequence on      derived
 //! emitters    key                boot, next sequence, leaf of the last seal      derived
 //! sessions    id                 SessionRecord                                   derived
+//! opened      index u64, id      nothing; sessions by their opening              derived
+//! open        id                 nothing; sessions that are not closed           derived
 //! approvals   leaf               ApprovalRecord, only while it waits             derived
 //! batches     first index        events; only batches that streams publish       derived
 //! ```
@@ -68,6 +70,8 @@ pub struct Store {
     seals: Keyspace,
     emitters: Keyspace,
     sessions: Keyspace,
+    opened: Keyspace,
+    open: Keyspace,
     approvals: Keyspace,
     batches: Keyspace,
 }
@@ -129,6 +133,8 @@ impl Store {
             seals: keyspace("seals")?,
             emitters: keyspace("emitters")?,
             sessions: keyspace("sessions")?,
+            opened: keyspace("opened")?,
+            open: keyspace("open")?,
             approvals: keyspace("approvals")?,
             batches: keyspace("batches")?,
             database,
@@ -227,13 +233,27 @@ impl Store {
         read(self.sessions.get(session)?)
     }
 
-    /// All sessions, in no useful order, with their ids.
-    pub fn sessions(&self) -> impl Iterator<Item = Result<([u8; 16], SessionRecord), LedgerError>> {
-        self.sessions.iter().map(|guard| {
-            let (key, value) = guard.into_inner()?;
-            let id = <[u8; 16]>::try_from(&*key).map_err(|_| damaged())?;
-            Ok((id, cbor::decode(&value).map_err(|_| damaged())?))
+    /// Sessions with their ids, from the newest opening on; with `before`, only those opened before that index.
+    pub fn sessions(
+        &self,
+        before: Option<u64>,
+    ) -> impl Iterator<Item = Result<([u8; 16], SessionRecord), LedgerError>> {
+        let end = before.unwrap_or(u64::MAX).to_be_bytes();
+        self.opened.range(..end).rev().map(|guard| {
+            let key = guard.key()?;
+            let id = key.last_chunk::<16>().ok_or_else(damaged)?;
+            Ok((*id, self.session(*id)?.ok_or_else(damaged)?))
         })
+    }
+
+    /// Number of sessions that are not closed.
+    pub fn open_sessions(&self) -> usize {
+        self.open.iter().count()
+    }
+
+    /// Whether all derived records are of this version: a store of before has sessions, but not by their opening.
+    pub(crate) fn is_current(&self) -> bool {
+        self.opened.first_key_value().is_some() || self.sessions.first_key_value().is_none()
     }
 
     /// An approval that waits.
@@ -295,6 +315,8 @@ impl Store {
             &self.seals,
             &self.emitters,
             &self.sessions,
+            &self.opened,
+            &self.open,
             &self.approvals,
             &self.batches,
         ] {
@@ -362,9 +384,18 @@ impl Commit<'_> {
             .insert(&self.store.emitters, emitter.0, cbor::encode(standing));
     }
 
-    /// Sets a session.
-    pub fn session(&mut self, session: [u8; 16], record: &SessionRecord) {
+    /// Sets a session, which is new when this commit holds its opening.
+    pub fn session(&mut self, session: [u8; 16], record: &SessionRecord, new: bool) {
         self.batch.insert(&self.store.sessions, session, cbor::encode(record));
+        if new {
+            let key = [&record.opened.to_be_bytes()[..], &session].concat();
+            self.batch.insert(&self.store.opened, key, []);
+        }
+        match (new, record.closed) {
+            (true, false) => self.batch.insert(&self.store.open, session, []),
+            (false, true) => self.batch.remove(&self.store.open, session),
+            _ => {}
+        }
     }
 
     /// Sets an approval that waits, or takes out one that does not any more.

@@ -138,6 +138,53 @@ fn much_later() -> Timestamp {
     Timestamp(NOW.0 * 2)
 }
 
+/// Opening indexes of the sessions that a store lists, and how many are open.
+fn listed(directory: &std::path::Path, before: Option<u64>) -> (Vec<u64>, usize) {
+    let store = Store::open(&directory.join("store")).unwrap();
+    let opened = store.sessions(before).map(|found| found.unwrap().1.opened);
+    (opened.collect(), store.open_sessions())
+}
+
+#[test]
+fn sessions_are_listed_from_the_newest_on_and_the_open_ones_counted() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = begin(directory.path());
+    let ledger = open(&config);
+    let batches = fill(&ledger);
+    ledger.shutdown();
+    let check = || {
+        let (all, open) = listed(directory.path(), None);
+        assert_eq!((all.len(), open), (3, 2), "one of three is closed");
+        assert!(all.is_sorted_by(|newer, older| newer > older), "{all:?}");
+        for place in 0..3 {
+            assert_eq!(listed(directory.path(), Some(all[place])).0, all[place + 1..]);
+            assert_eq!(listed(directory.path(), Some(all[place] + 1)).0, all[place..]);
+        }
+    };
+    check();
+    Ledger::drop_projections(&config).unwrap();
+    assert_eq!(listed(directory.path(), None), (vec![], 0));
+    open(&config).shutdown();
+    check();
+    // The last one ends in a later commit.
+    let ledger = open(&config);
+    let closed = SessionClosed {
+        reason: "agent".into(),
+        commands: 0,
+        bytes: 0,
+    };
+    let place = SessionPlace(SessionId([0; 16]), 1);
+    let events = vec![event(&proxy(), 10, Some(place), closed)];
+    submit(
+        &ledger,
+        &Sealed::seal(events, batches.last().unwrap().next(), &proxy()).unwrap(),
+    )
+    .unwrap();
+    ledger.shutdown();
+    let (all, open) = listed(directory.path(), None);
+    assert_eq!((all.len(), open), (3, 1));
+}
+
 #[test]
 fn derived_records_are_made_again_from_the_entries() {
     let directory = tempfile::tempdir().unwrap();
@@ -151,7 +198,10 @@ fn derived_records_are_made_again_from_the_entries() {
     let store = Store::open(&directory.path().join("store")).unwrap();
     assert_eq!(store.head().unwrap().unwrap().projected, 0);
     assert!(
-        store.sessions().next().is_none() && store.approvals().next().is_none() && store.batches(0).next().is_none()
+        store.sessions(None).next().is_none()
+            && store.open_sessions() == 0
+            && store.approvals().next().is_none()
+            && store.batches(0).next().is_none()
     );
     assert!(store.node(1, 0).unwrap().is_none() && store.seal(proxy().public_key().id(), 10, 5).unwrap().is_none());
     drop(store);
