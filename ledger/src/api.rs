@@ -43,6 +43,9 @@ const SESSIONS_MAX: usize = 1_000;
 /// Entries looked at for the events of one session in one answer; a longer session is read on from `next`.
 const SESSION_ENTRIES_MAX: u64 = 100_000;
 
+/// How long a question waits for the index to take what the log has: some steps of a busy one.
+const SEARCH_WAIT: std::time::Duration = std::time::Duration::from_secs(2);
+
 /// Hexadecimal digits of an approval's id that must be given at least.
 const PREFIX_DIGITS_MIN: usize = 8;
 
@@ -501,8 +504,13 @@ async fn search(State(api): State<Api>, Query(asked): Query<Parameters>) -> Resu
     let searcher = api
         .searcher
         .ok_or(ApiError::Nothing("this ledger has no search index"))?;
-    // An answer says how far the index stands; who needs more of it asks again and finds it.
-    api.ledger.shared().asked.notify_one();
+    let shared = api.ledger.shared();
+    let (size, mut indexed) = (shared.head().size().0, shared.indexed.subscribe());
+    if *indexed.borrow() < size {
+        shared.asked.notify_one();
+        // An index that fails or is rebuilt answers from what it has, and says how far that goes.
+        let _ = tokio::time::timeout(SEARCH_WAIT, indexed.wait_for(|indexed| *indexed >= size)).await;
+    }
     let answer = tokio::task::spawn_blocking(move || match searcher.answer(&asked) {
         Ok(results) => Json(results).into_response(),
         Err(error) => {

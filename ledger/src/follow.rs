@@ -4,6 +4,7 @@
 //! its own (a segment of some files, synced, and its merges), so the index rests in proportion to what its steps take, and
 //! comes at once when somebody searches.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use exhibit_schemas::merkle::{Index, TreeSize};
@@ -19,7 +20,7 @@ const RETRY: Duration = Duration::from_secs(5);
 /// The least that the index rests between two steps, so that its syncs do not compete with the log's.
 const REST_MIN: Duration = Duration::from_millis(250);
 
-/// The most that the index rests: what is searched without asking twice is never older than this and a step.
+/// The most that the index rests: it is never older than this and a step, so that a question has not much to wait for.
 const REST_MAX: Duration = Duration::from_secs(2);
 
 /// Times its last step that the index rests: under load it takes a twentieth of a core, not all of it.
@@ -33,13 +34,13 @@ pub fn follow(ledger: &Ledger, directory: &std::path::Path, runtime: &Handle) ->
     let index = exhibit_search::Index::open(directory)?;
     let mut follower = Follower::new(index);
     let searcher = follower.searcher();
-    let shared = std::sync::Arc::downgrade(ledger.shared());
+    let following = Arc::downgrade(ledger.shared());
     let mut sizes = ledger.sizes();
     runtime.spawn(async move {
         loop {
-            let Some(shared) = shared.upgrade() else { return };
+            let Some(shared) = following.upgrade() else { return };
             let size = TreeSize(*sizes.borrow_and_update());
-            let asked = std::sync::Arc::clone(&shared.asked);
+            let asked = Arc::clone(&shared.asked);
             let step = tokio::task::spawn_blocking(move || {
                 let start = Instant::now();
                 let mut reading = Reading::new(&shared.store);
@@ -48,6 +49,9 @@ pub fn follow(ledger: &Ledger, directory: &std::path::Path, runtime: &Handle) ->
             });
             let Ok((back, step, took)) = step.await else { return };
             follower = back;
+            if let (Ok(step), Some(shared)) = (&step, following.upgrade()) {
+                shared.indexed.send_replace(step.high_water.0);
+            }
             match step {
                 Ok(step) if step.behind > 0 => {}
                 Ok(_) => {

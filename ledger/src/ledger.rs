@@ -57,6 +57,8 @@ pub struct Shared {
     stopping: CancellationToken,
     /// Somebody searches: what follows the log into an index does not rest.
     pub(crate) asked: Arc<Notify>,
+    /// Entries that the index stands for.
+    pub(crate) indexed: watch::Sender<u64>,
 }
 
 impl Shared {
@@ -391,6 +393,7 @@ fn shared(store: Store, head: Checkpoint, keyring: Arc<Keyring>, clock: fn() -> 
         clock,
         stopping: CancellationToken::new(),
         asked: Arc::new(Notify::new()),
+        indexed: watch::channel(0).0,
     }
 }
 

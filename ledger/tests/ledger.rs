@@ -8,6 +8,8 @@
     reason = "tests stop where something is wrong"
 )]
 
+#[path = "ledger/api.rs"]
+mod api;
 #[path = "ledger/crash.rs"]
 mod crash;
 #[path = "ledger/fixture.rs"]
