@@ -58,8 +58,8 @@ use exhibit_schemas::event::access::{Access, Action, Attribute, Facts};
 pub use self::access::{EXECUTED, FETCHED, channel};
 pub use self::copy::{Copy, CopyForm, CsvOptions};
 pub use self::foreign::Foreign;
-use self::kind::Form;
 pub use self::kind::{CopyDirection, Named, Statement, StatementClass, TransactionControl};
+use self::kind::{Form, kind_name};
 pub(crate) use self::known::harmless_setting;
 pub(crate) use self::syntax::Complaint;
 use self::tree::Tree;
@@ -175,10 +175,12 @@ fn message(sql: &str, names: &mut Names<'_>, masks: &Masks<'_>) -> Result<Analys
     let mut changed = false;
     let mut reach = Reach::Nothing;
     for Parsed { node, text } in parsed {
-        let mut form = Form::of(&node, &text)?;
+        // Serializing plain trees cannot fail; if it ever did, the null would name nothing, and its kind is not taken.
+        let serialized = serde_json::to_value(&node).unwrap_or_default();
+        let mut form = Form::of(&node, kind_name(&serialized), &text)?;
         let inner = form.inner(&node, &text)?;
         let inner = inner.map(|inner| message(&inner, names, masks)).transpose()?;
-        let tree = Tree::of(&node, form.class);
+        let tree = Tree::of_value(&serialized, form.class);
         let accesses = access::accesses(&form, &node, &tree, names);
         let may_write = access::may_write(&form, &tree, &accesses);
         reach = reach.max(reach::reach(&form, &tree, names, &accesses));

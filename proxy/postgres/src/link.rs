@@ -8,8 +8,8 @@ use tokio::net::TcpStream;
 
 use crate::message::{Decoder, MessageError, Raw};
 
-/// Bytes that are read at once at the most.
-const READ_BYTES: usize = 64 * 1_024;
+/// Bytes that are read at once at the most: a record of TLS.
+const READ_BYTES: usize = 16 * 1_024;
 
 /// Either way of a connection, encrypted or not.
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -49,6 +49,8 @@ pub(crate) enum LinkError {
 pub(crate) struct Incoming<R> {
     half: R,
     decoder: Decoder,
+    /// Where the socket reads to; a reader that was given fresh room would clear all of it each time.
+    room: Box<[u8]>,
 }
 
 impl<R: AsyncRead + Unpin> Incoming<R> {
@@ -56,6 +58,7 @@ impl<R: AsyncRead + Unpin> Incoming<R> {
         Self {
             half,
             decoder: Decoder::new(limit),
+            room: vec![0; READ_BYTES].into_boxed_slice(),
         }
     }
 
@@ -90,11 +93,13 @@ impl<R: AsyncRead + Unpin> Incoming<R> {
     }
 
     async fn more(&mut self) -> std::io::Result<()> {
-        let buffer = self.decoder.buffer();
-        buffer.reserve(READ_BYTES);
-        match self.half.read_buf(buffer).await? {
-            0 => Err(std::io::ErrorKind::UnexpectedEof.into()),
-            _ => Ok(()),
+        let read = self.half.read(&mut self.room).await?;
+        match self.room.get(..read) {
+            None | Some([]) => Err(std::io::ErrorKind::UnexpectedEof.into()),
+            Some(read) => {
+                self.decoder.buffer().extend_from_slice(read);
+                Ok(())
+            }
         }
     }
 }

@@ -19,8 +19,12 @@ impl Target {
 
     /// Sends commands that are cleared.
     pub(crate) async fn forward(&mut self, commands: &[Cleared]) -> std::io::Result<()> {
-        for command in commands {
-            self.writer.write_all(command.exact()).await?;
+        match commands {
+            [command] => self.writer.write_all(command.exact()).await?,
+            commands => {
+                let exact: Vec<&[u8]> = commands.iter().map(Cleared::exact).collect();
+                self.writer.write_all(&exact.concat()).await?;
+            }
         }
         self.writer.flush().await
     }

@@ -235,16 +235,16 @@ pub(super) struct Form {
 }
 
 impl Form {
-    /// The form of a statement; `sql` is its own text.
+    /// The form of a statement of that kind ([`kind_name`]); `sql` is its own text.
     ///
     /// # Errors
     /// [`AnalysisError::Unsupported`] for a kind that is not listed here.
-    pub(super) fn of(node: &Node, sql: &str) -> Result<Self, AnalysisError> {
+    pub(super) fn of(node: &Node, kind: Option<String>, sql: &str) -> Result<Self, AnalysisError> {
         let unknown = || AnalysisError::Unsupported {
             kind: "unknown".to_owned(),
         };
         let statement = node.node.as_ref().ok_or_else(unknown)?;
-        let kind = kind_name(node).ok_or_else(unknown)?;
+        let kind = kind.ok_or_else(unknown)?;
         let class = class(statement).ok_or_else(|| AnalysisError::Unsupported { kind: kind.clone() })?;
         let mut form = Self {
             class,
@@ -292,7 +292,8 @@ impl Form {
     fn explain(&mut self, explain: &pg_query::protobuf::ExplainStmt) -> Result<(), AnalysisError> {
         let inner = explain.query.as_deref().ok_or(AnalysisError::Syntax)?;
         // Names in it are looked up, and changed by none of what `EXPLAIN` takes.
-        let inner = Self::of(inner, "")?;
+        let kind = serde_json::to_value(inner).ok().as_ref().and_then(kind_name);
+        let inner = Self::of(inner, kind, "")?;
         if let Some(Named::Execute { .. }) = &inner.named {
             self.named.clone_from(&inner.named);
         }
@@ -335,10 +336,9 @@ fn later(set: Option<&pg_query::protobuf::VariableSetStmt>) -> Result<(), Analys
     set.map_or(Ok(()), super::known::refuse_setting)
 }
 
-/// The grammar's name of a node's kind.
-pub(super) fn kind_name(node: &Node) -> Option<String> {
-    let value = serde_json::to_value(node).ok()?;
-    value.get("node")?.as_object()?.keys().next().cloned()
+/// The grammar's name of a node's kind, from its serialized form.
+pub(super) fn kind_name(serialized: &serde_json::Value) -> Option<String> {
+    serialized.get("node")?.as_object()?.keys().next().cloned()
 }
 
 /// The text of the statement inside of another one.

@@ -3,15 +3,18 @@
 //! A function is on the list when it computes from its arguments, or tells about definitions, the clock or the session
 //! alone. It reads no rows, no statistics of rows, no files, and no other sessions' statements.
 
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
 use pg_query::protobuf::{VariableSetKind, VariableSetStmt};
 
 use super::AnalysisError;
 
 /// Whether a function of the server's own schema computes only from its arguments or tells about definitions.
 pub(super) fn harmless_function(name: &str) -> bool {
-    HARMLESS
-        .iter()
-        .any(|line| line.split_ascii_whitespace().any(|word| word == name))
+    static WORDS: LazyLock<HashSet<&str>> =
+        LazyLock::new(|| HARMLESS.iter().flat_map(|line| line.split_ascii_whitespace()).collect());
+    WORDS.contains(name)
 }
 
 /// Whether a function of the server's own schema has an effect, but can hand out no content of relations.
@@ -21,9 +24,8 @@ pub(super) fn effect_function(name: &str) -> bool {
 
 /// Whether a name is that of a type of the server whose conversions run no foreign code.
 pub(super) fn builtin_type(name: &str) -> bool {
-    TYPES
-        .split_ascii_whitespace()
-        .any(|word| word == name.trim_start_matches('_'))
+    static WORDS: LazyLock<HashSet<&str>> = LazyLock::new(|| TYPES.split_ascii_whitespace().collect());
+    WORDS.contains(name.trim_start_matches('_'))
 }
 
 /// Whether a relation of `pg_catalog` or `information_schema` holds definitions alone.
@@ -38,7 +40,8 @@ pub(super) fn definition_relation(schema: &str, name: &str) -> bool {
 
 /// Whether a node kind may stand in a query that is proven.
 pub(super) fn query_node(kind: &str) -> bool {
-    NODES.split_ascii_whitespace().any(|word| word == kind)
+    static WORDS: LazyLock<HashSet<&str>> = LazyLock::new(|| NODES.split_ascii_whitespace().collect());
+    WORDS.contains(kind)
 }
 
 /// Whether a setting, in small letters, may be changed on a target with masks.
