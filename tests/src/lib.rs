@@ -2,6 +2,7 @@
 
 pub mod bundle_builder;
 pub mod clinic;
+pub mod daemon;
 pub mod null;
 pub mod postgres;
 pub mod programs;

@@ -26,6 +26,7 @@ const READY: &str = "database system is ready to accept connections";
 /// A running server.
 pub struct PrivatePostgres {
     server: Child,
+    account: Option<(u32, u32)>,
     bin: PathBuf,
     port: u16,
     password: String,
@@ -64,32 +65,34 @@ impl PrivatePostgres {
         crate::run(&mut initdb)?;
         certify(&data, account)?;
         let port = crate::free_port()?;
-        let settings = [
-            format!("port={port}"),
-            "listen_addresses=127.0.0.1".to_owned(),
-            "unix_socket_directories=".to_owned(),
-            "ssl=on".to_owned(),
-            "max_connections=200".to_owned(),
-            "log_destination=stderr".to_owned(),
-            "logging_collector=off".to_owned(),
-        ];
-        let mut command = as_account(account, &bin.join("postgres"));
-        command.arg("-D").arg(&data);
-        for setting in &settings {
-            command.arg("-c").arg(setting);
-        }
-        let mut server = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
-        let log = server.stderr.take().ok_or(HarnessError::Pipe)?;
-        let log = wait_until_ready(BufReader::new(log))?;
-        // The server stops when nobody reads its log and the pipe is full.
-        std::thread::spawn(move || log.lines().for_each(drop));
+        let server = serve(&bin, directory.path(), port, account)?;
         Ok(Self {
             server,
+            account,
             bin,
             port,
             password,
             directory,
         })
+    }
+
+    /// Crashes the server, as its machine could: every process of it ends at once, and nothing is written any more.
+    ///
+    /// # Errors
+    /// [`HarnessError`].
+    pub fn crash(&mut self) -> Result<(), HarnessError> {
+        crate::programs::signal(self.server.id(), crate::programs::Signal::Quit)?;
+        self.server.wait()?;
+        Ok(())
+    }
+
+    /// Starts it again after a crash, on the same port; returns when it has recovered and accepts connections.
+    ///
+    /// # Errors
+    /// [`HarnessError`].
+    pub fn restart(&mut self) -> Result<(), HarnessError> {
+        self.server = serve(&self.bin, self.directory.path(), self.port, self.account)?;
+        Ok(())
     }
 
     /// The port, on 127.0.0.1.
@@ -162,6 +165,30 @@ impl Drop for PrivatePostgres {
         let _ = self.server.kill();
         let _ = self.server.wait();
     }
+}
+
+/// Starts the server of a cluster, and waits until it accepts connections.
+fn serve(bin: &Path, directory: &Path, port: u16, account: Option<(u32, u32)>) -> Result<Child, HarnessError> {
+    let settings = [
+        format!("port={port}"),
+        "listen_addresses=127.0.0.1".to_owned(),
+        "unix_socket_directories=".to_owned(),
+        "ssl=on".to_owned(),
+        "max_connections=200".to_owned(),
+        "log_destination=stderr".to_owned(),
+        "logging_collector=off".to_owned(),
+    ];
+    let mut command = as_account(account, &bin.join("postgres"));
+    command.arg("-D").arg(directory.join("data"));
+    for setting in &settings {
+        command.arg("-c").arg(setting);
+    }
+    let mut server = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
+    let log = server.stderr.take().ok_or(HarnessError::Pipe)?;
+    let log = wait_until_ready(BufReader::new(log))?;
+    // The server stops when nobody reads its log and the pipe is full.
+    std::thread::spawn(move || log.lines().for_each(drop));
+    Ok(server)
 }
 
 fn bin_directory() -> Result<PathBuf, HarnessError> {

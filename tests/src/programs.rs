@@ -43,6 +43,8 @@ pub enum Signal {
     Term,
     /// Ends it at once.
     Kill,
+    /// Ends a PostgreSQL server and all of its processes without a checkpoint.
+    Quit,
 }
 
 /// Sends a signal to a process that was started here.
@@ -53,6 +55,7 @@ pub fn signal(process: u32, signal: Signal) -> Result<(), HarnessError> {
     let name = match signal {
         Signal::Term => "-TERM",
         Signal::Kill => "-KILL",
+        Signal::Quit => "-QUIT",
     };
     // The shell's own `kill`: the program of that name is not on every machine.
     crate::run(Command::new("sh").arg("-c").arg(format!("kill {name} {process}")))?;

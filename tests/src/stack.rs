@@ -251,6 +251,16 @@ administrator = "administrator.key"
         &self.postgres
     }
 
+    /// The same, to crash and restart it.
+    pub fn postgres_mut(&mut self) -> &mut PrivatePostgres {
+        &mut self.postgres
+    }
+
+    /// Where the ledger's API is.
+    pub fn ledger_url(&self) -> String {
+        format!("https://127.0.0.1:{}", self.ledger_port)
+    }
+
     /// What is in the database.
     pub fn clinic(&self) -> &Clinic {
         &self.clinic
@@ -328,7 +338,7 @@ administrator = "administrator.key"
         let export = format!("{} --config {} export ", exhibit.display(), self.config().display());
         Ok(json!({
             "postgres": { "direct": self.direct_url(), "proxy": self.proxy_url() },
-            "ledger": { "url": format!("https://127.0.0.1:{}", self.ledger_port), "key": key },
+            "ledger": { "url": self.ledger_url(), "key": key },
             "config": self.config(),
             "policy": self.directory.join("policy.toml"),
             "approver_key": self.approver_key(),

@@ -13,12 +13,13 @@
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 
 use exhibit_schemas::event::access::Frame;
 use exhibit_schemas::event::{Body, Event};
 use exhibit_schemas::merkle::TreeSize;
 use exhibit_schemas::tile::{TileKind, entries, tiles};
+use exhibit_tests::daemon::{Daemon, apart};
 use exhibit_tests::programs;
 use exhibit_tests::stack::{Options, Stack};
 
@@ -148,54 +149,13 @@ fn what_the_client_saw_before_everything_was_killed_is_in_the_export() {
     stack.down().unwrap();
 }
 
-/// One of the daemons, killed with its value.
-struct Daemon(Child);
-
-impl Daemon {
-    /// Starts it; returns when it says that it listens.
-    fn start(program: &str, stack: &Stack) -> Self {
-        // It dies with this thread, so a killed test leaves nothing behind.
-        let mut command = Command::new("setpriv");
-        command
-            .args(["--pdeathsig=KILL", "--"])
-            .arg(programs::path(program).unwrap());
-        command.args(["serve", "--config"]).arg(stack.config());
-        let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
-        let mut log = BufReader::new(child.stderr.take().unwrap());
-        let mut said = String::new();
-        while !said.contains("listens") {
-            assert!(log.read_line(&mut said).unwrap() > 0, "{program} did not start: {said}");
-        }
-        std::thread::spawn(move || log.lines().for_each(drop));
-        Self(child)
-    }
-}
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// The deployment of a stack as two daemons over mutual TLS.
-fn apart(stack: &Stack) {
-    let text = std::fs::read_to_string(stack.config()).unwrap();
-    let table: toml::Table = toml::from_str(&text).unwrap();
-    let url = table["client"]["ledger"].as_str().unwrap();
-    let ledger = format!(
-        "[proxy]\nledger = {{ url = \"{url}\", certificate = \"tls/proxy.pem\", key = \"tls/proxy.key\", ca = \"tls/ca.pem\" }}\n"
-    );
-    exhibit_tests::write(&stack.config(), text.replacen("[proxy]\n", &ledger, 1).as_bytes()).unwrap();
-}
-
 #[test]
 fn when_the_ledger_is_killed_nothing_more_passes_and_nothing_passed_unrecorded() {
     let place = tempfile::tempdir().unwrap();
     let stack = prepared(place.path());
-    apart(&stack);
-    let ledger = Daemon::start("exhibit-ledger", &stack);
-    let proxy = Daemon::start("exhibit-proxy", &stack);
+    apart(&stack).unwrap();
+    let ledger = Daemon::start("exhibit-ledger", &stack).unwrap();
+    let proxy = Daemon::start("exhibit-proxy", &stack).unwrap();
     let mut pipeline = Pipeline::start(&stack);
     pipeline.answers(SEEN_FIRST);
     drop(ledger);
@@ -209,7 +169,7 @@ fn when_the_ledger_is_killed_nothing_more_passes_and_nothing_passed_unrecorded()
         .output()
         .unwrap();
     assert!(!refused.status.success() && refused.stdout.is_empty());
-    let ledger = Daemon::start("exhibit-ledger", &stack);
+    let ledger = Daemon::start("exhibit-ledger", &stack).unwrap();
     check(&stack, &seen);
     drop((proxy, ledger));
 }
@@ -218,9 +178,9 @@ fn when_the_ledger_is_killed_nothing_more_passes_and_nothing_passed_unrecorded()
 fn when_the_proxy_is_killed_what_the_client_saw_is_in_the_ledger() {
     let place = tempfile::tempdir().unwrap();
     let stack = prepared(place.path());
-    apart(&stack);
-    let ledger = Daemon::start("exhibit-ledger", &stack);
-    let proxy = Daemon::start("exhibit-proxy", &stack);
+    apart(&stack).unwrap();
+    let ledger = Daemon::start("exhibit-ledger", &stack).unwrap();
+    let proxy = Daemon::start("exhibit-proxy", &stack).unwrap();
     let mut pipeline = Pipeline::start(&stack);
     pipeline.answers(SEEN_FIRST);
     drop(proxy);
