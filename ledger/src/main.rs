@@ -67,6 +67,7 @@ enum DaemonError {
 
 fn main() -> ExitCode {
     process::log();
+    process::raise_open_files();
     let ran = match Arguments::parse().command {
         Command::Serve { config } => tokio::runtime::Runtime::new()
             .map_err(DaemonError::Signal)

@@ -53,6 +53,7 @@ enum DaemonError {
 
 fn main() -> ExitCode {
     process::log();
+    process::raise_open_files();
     let Arguments {
         command: Command::Serve { config },
     } = Arguments::parse();

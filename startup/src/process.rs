@@ -1,7 +1,8 @@
-//! The process: its log, and the signals that end it.
+//! The process: its log, its limit of open files, and the signals that end it.
 
 use std::io::IsTerminal as _;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
@@ -17,6 +18,33 @@ pub fn log() {
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr)
         .init();
+}
+
+/// Files that a process should be able to open: two sockets to each session of a full listener, and the stores' own.
+const OPEN_FILES: u64 = 8_192;
+
+/// Lets the process open as many files as the system allows it: the usual 1,024 are 500 sessions, each of which has a socket
+/// to its agent and one to its target. Says so in the log where that stays too few.
+pub fn raise_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
+    let now = match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => limit.maximum,
+        Err(error) => {
+            tracing::warn!(%error, "the limit of open files was not raised");
+            limit.current
+        }
+    };
+    if let Some(files) = now.filter(|files| *files < OPEN_FILES) {
+        tracing::warn!(
+            files,
+            wanted = OPEN_FILES,
+            "few files may be open; raise the hard limit of open files (ulimit -Hn)"
+        );
+    }
 }
 
 /// A token that SIGINT or SIGTERM cancels; from here on neither ends the process by itself.
@@ -35,4 +63,21 @@ pub fn stop_on_signal() -> std::io::Result<CancellationToken> {
         stopper.cancel();
     });
     Ok(stop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_many_files_as_the_system_allows_may_be_open() {
+        let limit = getrlimit(Resource::Nofile);
+        let few = Rlimit {
+            current: Some(64),
+            ..limit
+        };
+        setrlimit(Resource::Nofile, few).unwrap();
+        raise_open_files();
+        assert_eq!(getrlimit(Resource::Nofile).current, limit.maximum);
+    }
 }

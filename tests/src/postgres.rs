@@ -174,7 +174,7 @@ fn serve(bin: &Path, directory: &Path, port: u16, account: Option<(u32, u32)>) -
         "listen_addresses=127.0.0.1".to_owned(),
         "unix_socket_directories=".to_owned(),
         "ssl=on".to_owned(),
-        "max_connections=200".to_owned(),
+        "max_connections=1300".to_owned(),
         "log_destination=stderr".to_owned(),
         "logging_collector=off".to_owned(),
     ];

@@ -25,6 +25,7 @@ pub(crate) struct Arguments {}
 
 pub(crate) fn run(_arguments: &Arguments, config: &Config, output: &mut Output) -> Result<ExitCode, CliError> {
     process::log();
+    process::raise_open_files();
     let runtime = tokio::runtime::Runtime::new().map_err(CliError::Runtime)?;
     runtime.block_on(serve_all(config, output))?;
     Ok(ExitCode::SUCCESS)
