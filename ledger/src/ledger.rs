@@ -26,6 +26,7 @@ use crate::projection::ApprovalRecord;
 use crate::queue::{self, Queue, Ready};
 use crate::store::{Durable, Store, SyncedCommit};
 use crate::tree::{Stored, Tree};
+use crate::turns::Turns;
 
 /// Published batches that a slow stream may lag behind before it must read them from the store again.
 const PUBLISHED_LAG_MAX: usize = 1_024;
@@ -48,6 +49,7 @@ pub struct PublishedBatch {
 /// What the committer and the readers share.
 pub struct Shared {
     pub(crate) store: Store,
+    pub(crate) turns: Turns,
     head: RwLock<Arc<Checkpoint>>,
     keyring: RwLock<Arc<Keyring>>,
     poisoned: AtomicBool,
@@ -385,6 +387,7 @@ impl Ledger {
 fn shared(store: Store, head: Checkpoint, keyring: Arc<Keyring>, clock: fn() -> Timestamp) -> Shared {
     Shared {
         store,
+        turns: Turns::default(),
         size: watch::channel(head.size().0).0,
         head: RwLock::new(Arc::new(head)),
         keyring: RwLock::new(keyring),

@@ -25,6 +25,7 @@ pub mod serve;
 pub mod store;
 pub mod stream;
 pub mod tree;
+mod turns;
 
 pub use config::Config;
 pub use error::LedgerError;

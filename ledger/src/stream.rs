@@ -31,6 +31,9 @@ enum StreamEnd {
     Stopped,
 }
 
+/// Batches of a stream that are not answered, oldest first.
+type UnderWay = VecDeque<oneshot::Receiver<Answer>>;
+
 /// Serves one stream until it ends.
 pub async fn serve(ledger: Ledger, mut socket: WebSocket) {
     if let Err(end) = run(&ledger, &mut socket).await {
@@ -43,6 +46,22 @@ async fn run(ledger: &Ledger, socket: &mut WebSocket) -> Result<(), StreamEnd> {
     let Some(hello) = hello(socket).await? else {
         return Ok(());
     };
+    let _turn = ledger.shared().turns.take(hello.emitter).await;
+    let mut under_way = UnderWay::new();
+    let end = serve_emitter(ledger, socket, &hello, &mut under_way).await;
+    for answer in under_way {
+        // Nobody is told, but the emitter's next stream begins where these leave its chain.
+        let _ = answer.await;
+    }
+    end
+}
+
+async fn serve_emitter(
+    ledger: &Ledger,
+    socket: &mut WebSocket,
+    hello: &Hello,
+    under_way: &mut UnderWay,
+) -> Result<(), StreamEnd> {
     // Subscribed before the store is read, so that no batch falls between.
     let mut news = ledger.subscribe();
     let mut next = hello.since;
@@ -51,7 +70,6 @@ async fn run(ledger: &Ledger, socket: &mut WebSocket) -> Result<(), StreamEnd> {
     let checkpoint = shared.head().note().to_owned();
     send(socket, &Message::Welcome(Welcome { checkpoint, standing })).await?;
     next = catch_up(ledger, socket, next).await?;
-    let mut under_way: VecDeque<oneshot::Receiver<Answer>> = VecDeque::new();
     loop {
         let room = under_way.len() < UNDER_WAY_MAX;
         let oldest = async {
