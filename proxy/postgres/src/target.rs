@@ -44,25 +44,27 @@ impl Target {
         self.writer.flush().await
     }
 
-    /// Sends a query of the proxy's own in a pipeline. The agent's unnamed statement and portal stay as they are.
-    pub(crate) async fn own_within(&mut self, query: &'static str) -> std::io::Result<()> {
+    /// Sends queries of the proxy's own in a pipeline. The agent's unnamed statement and portal stay as they are.
+    pub(crate) async fn own_within(&mut self, queries: &[&'static str]) -> std::io::Result<()> {
         const NAME: &[u8] = b"exhibit.own\0";
-        let parse = encode::message(b'P', &[NAME, query.as_bytes(), &[0, 0, 0]].concat());
-        let bind = encode::message(b'B', &[NAME, NAME, &[0; 6]].concat());
-        let execute = encode::message(b'E', &[NAME, &[0; 4]].concat());
-        let close_portal = encode::message(b'C', &[b"P", NAME].concat());
-        let close_statement = encode::message(b'C', &[b"S", NAME].concat());
-        let flush = encode::message(b'H', &[]);
-        self.writer
-            .write_all(&[parse, bind, execute, close_portal, close_statement, flush].concat())
-            .await?;
+        let mut messages = Vec::new();
+        for query in queries {
+            messages.push(encode::message(b'P', &[NAME, query.as_bytes(), &[0, 0, 0]].concat()));
+            messages.push(encode::message(b'B', &[NAME, NAME, &[0; 6]].concat()));
+            messages.push(encode::message(b'E', &[NAME, &[0; 4]].concat()));
+            messages.push(encode::message(b'C', &[b"P", NAME].concat()));
+            messages.push(encode::message(b'C', &[b"S", NAME].concat()));
+        }
+        messages.push(encode::message(b'H', &[]));
+        self.writer.write_all(&messages.concat()).await?;
         self.writer.flush().await
     }
 
-    /// Sends a query of the proxy's own, after a statement that makes ready for it.
-    pub(crate) async fn own(&mut self, before: &'static str, query: &'static str) -> std::io::Result<()> {
-        let message = encode::message(b'Q', &[before.as_bytes(), query.as_bytes(), &[0]].concat());
-        self.writer.write_all(&message).await?;
+    /// Sends queries of the proxy's own, each after a statement that makes ready for it.
+    pub(crate) async fn own(&mut self, before: &'static str, queries: &[&'static str]) -> std::io::Result<()> {
+        let query = |query: &&str| encode::message(b'Q', &[before.as_bytes(), query.as_bytes(), &[0]].concat());
+        let messages: Vec<Vec<u8>> = queries.iter().map(query).collect();
+        self.writer.write_all(&messages.concat()).await?;
         self.writer.flush().await
     }
 }

@@ -232,9 +232,22 @@ impl Upstream {
 
     /// Loads the catalog as this connection sees it.
     pub(crate) async fn catalog(&mut self, place: Place) -> Result<Catalog, UpstreamError> {
+        self.ask(place, &Catalog::QUERIES).await?;
         let mut tables = Vec::new();
-        for query in Catalog::QUERIES {
-            tables.push(self.asked(place, query).await?);
+        let mut cancelled = Vec::new();
+        for query in 0..Catalog::QUERIES.len() {
+            match self.rows(place).await {
+                Err(UpstreamError::Refused { code }) if place == Place::Idle && code == CANCELLED => {
+                    cancelled.push(query);
+                    tables.push(Vec::new());
+                }
+                rows => tables.push(rows?),
+            }
+        }
+        for query in cancelled {
+            if let (Some(table), Some(query)) = (tables.get_mut(query), Catalog::QUERIES.get(query)) {
+                *table = self.asked(place, query).await?;
+            }
         }
         Ok(Catalog::from_rows(&tables)?)
     }
@@ -250,11 +263,7 @@ impl Upstream {
     async fn asked(&mut self, place: Place, query: &'static str) -> Result<Vec<Vec<Option<String>>>, UpstreamError> {
         let mut cancelled = 0;
         loop {
-            match place {
-                Place::Idle => self.target.own(UNTIMED, query).await?,
-                Place::Transaction => self.target.own("", query).await?,
-                Place::Pipeline => self.target.own_within(query).await?,
-            }
+            self.ask(place, &[query]).await?;
             match self.rows(place).await {
                 Err(UpstreamError::Refused { code })
                     if place == Place::Idle && code == CANCELLED && cancelled < CANCELLED_MAX =>
@@ -264,6 +273,16 @@ impl Upstream {
                 rows => return rows,
             }
         }
+    }
+
+    /// Sends queries of the proxy's own, all at once: a catalog is asked for in one round trip.
+    async fn ask(&mut self, place: Place, queries: &[&'static str]) -> Result<(), UpstreamError> {
+        match place {
+            Place::Idle => self.target.own(UNTIMED, queries).await?,
+            Place::Transaction => self.target.own("", queries).await?,
+            Place::Pipeline => self.target.own_within(queries).await?,
+        }
+        Ok(())
     }
 
     async fn rows(&mut self, place: Place) -> Result<Vec<Vec<Option<String>>>, UpstreamError> {
