@@ -64,7 +64,15 @@ impl Agent {
         }
         self.write(&Report::fatal(words.code, words.text.as_str()).response())
             .await?;
-        self.writer.shutdown().await
+        self.end().await
+    }
+
+    /// Ends the connection as TLS does, so that its end is not taken for a network that broke.
+    pub(crate) async fn end(mut self) -> std::io::Result<()> {
+        if self.torn {
+            return Ok(());
+        }
+        tokio::time::timeout(UNREAD, self.writer.shutdown()).await?
     }
 
     async fn write(&mut self, bytes: &[u8]) -> std::io::Result<()> {

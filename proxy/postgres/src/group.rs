@@ -393,7 +393,8 @@ impl Reading<'_> {
                 Some(Commit { chain: false }) => block.commits && draft.statements.len() == 1,
                 _ => false,
             };
-            !draft.statements.is_empty() && draft.statements.iter().all(ends)
+            // Nothing at all passes in a failed transaction, as at the server.
+            draft.statements.iter().all(ends)
         };
         if let Some(block) = self.block.filter(|block| !ends_only(block)) {
             draft.refuse(block.code, block.reason);

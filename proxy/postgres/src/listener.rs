@@ -286,7 +286,11 @@ async fn close(session: Session, agent: Agent, ended: Result<(), SessionError>) 
 }
 
 async fn farewell(agent: Agent, error: &SessionError) {
-    let Some(words) = error.last_words() else { return };
+    let Some(words) = error.last_words() else {
+        // What the server said last was passed on; the agent hears that nothing follows.
+        let _ = agent.end().await;
+        return;
+    };
     let LastWords { code, .. } = &words;
     tracing::debug!(code, "an agent is told why its session ends");
     // An agent that is gone cannot be told.

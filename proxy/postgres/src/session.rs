@@ -596,17 +596,12 @@ impl Driver {
     }
 
     fn block(&self) -> Option<Block> {
-        if self.state.aborted {
-            return Some(Block {
-                code: "25P02",
-                reason: "a part of the transaction was refused; nothing but its rollback passes",
-                commits: false,
-            });
-        }
-        (self.state.stale || self.state.path_unsure).then_some(Block {
+        let aborted = self.state.aborted;
+        (aborted || self.state.stale || self.state.path_unsure).then_some(Block {
             code: "25P02",
             reason: "current transaction is aborted, commands ignored until end of transaction block",
-            commits: true,
+            // After a refused part the server's transaction is whole, and a commit would make it last.
+            commits: !aborted,
         })
     }
 }

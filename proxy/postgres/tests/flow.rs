@@ -109,6 +109,8 @@ async fn a_refusal_fails_its_transaction() {
         .await
         .unwrap();
     client.batch_execute("SELECT * FROM audit").await.unwrap_err();
+    // Nothing at all passes, as at the server, and ends nothing.
+    client.batch_execute("").await.unwrap();
     let commit = client.batch_execute("COMMIT").await.unwrap_err();
     assert_eq!(commit.code().unwrap().code(), "25P02");
     client.batch_execute("ROLLBACK").await.unwrap();
