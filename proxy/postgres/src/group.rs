@@ -198,7 +198,8 @@ impl Reading<'_> {
                 } else {
                     self.draft(&sql, &types, progress, Runs::Not)
                 });
-                let prepared = Arc::new(Prepared { sql, types });
+                let source = sql.clone();
+                let prepared = Arc::new(Prepared { sql, source, types });
                 part.prepared = Some(Arc::clone(&prepared));
                 part.changes.push_back(vec![Change::Statement(name, Some(prepared))]);
             }
@@ -257,7 +258,7 @@ impl Reading<'_> {
         part.answer = Answer::Query;
         let mut draft = self.draft(sql, &[], progress, Runs::Now);
         draft.ends = true;
-        part.changes = draft.statements.iter().map(changes).collect();
+        part.changes = draft.statements.iter().map(|one| changes(one, sql)).collect();
         part.copy = draft.copy();
         let probe = self.probe(&part);
         let asks = probe.is_some();
@@ -286,7 +287,8 @@ impl Reading<'_> {
             Ok(analysis) => self.resolved(&analysis, types, progress, Runs::Now),
             Err(error) => refusal(code_of(&error), &error.to_string()),
         };
-        part.changes = draft.statements.iter().map(changes).collect();
+        let source = portal.prepared.as_ref().map_or("", |prepared| &prepared.sql);
+        part.changes = draft.statements.iter().map(|one| changes(one, source)).collect();
         part.copy = draft.copy();
         progress.copies_in = matches!(&part.copy, Some(copy) if copy.direction == CopyDirection::In);
         if let Some(query) = self.probe(&part) {
@@ -447,7 +449,7 @@ impl Reading<'_> {
                 Ok(None) => {}
             }
             if runs == Runs::Now {
-                for change in changes(statement) {
+                for change in changes(statement, "") {
                     progress.names.apply(change);
                 }
             }

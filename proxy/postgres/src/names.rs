@@ -19,6 +19,8 @@ pub(crate) const NAMES_MAX: usize = 2_000;
 #[derive(Debug)]
 pub(crate) struct Prepared {
     pub(crate) sql: String,
+    /// The text that the server keeps with it: that of the message that it was prepared in.
+    pub(crate) source: String,
     /// Types of parameters, as far as the agent says them.
     pub(crate) types: Vec<u32>,
 }
@@ -48,8 +50,8 @@ pub(crate) enum Change {
     NoPortals,
 }
 
-/// What a statement does to names, once it has run.
-pub(crate) fn changes(statement: &Statement) -> Vec<Change> {
+/// What a statement does to names, once it has run; `source` is the text of its message.
+pub(crate) fn changes(statement: &Statement, source: &str) -> Vec<Change> {
     let Some(named) = &statement.named else {
         return Vec::new();
     };
@@ -57,6 +59,7 @@ pub(crate) fn changes(statement: &Statement) -> Vec<Change> {
         Named::Prepare { name, query } => {
             let prepared = Prepared {
                 sql: query.clone(),
+                source: source.to_owned(),
                 types: Vec::new(),
             };
             vec![Change::Statement(name.clone(), Some(Arc::new(prepared)))]
@@ -92,10 +95,23 @@ impl Names {
         }
     }
 
-    /// Forgets names that a code block may have given another meaning, and portals that ended with their transaction.
+    /// Whether any statement has a name, so that code may have given it to another one.
+    pub(crate) fn any_statement(&self) -> bool {
+        self.statements.keys().any(|name| !name.is_empty())
+    }
+
+    /// Forgets statements that the server does not have as they were prepared; `there` are the names and texts that it has.
+    pub(crate) fn confirm(&mut self, there: &HashMap<String, String>) {
+        let same = |name: &String, prepared: &mut Arc<Prepared>| {
+            // The unnamed one cannot be prepared by code.
+            name.is_empty() || there.get(name) == Some(&prepared.source)
+        };
+        self.statements.retain(same);
+    }
+
+    /// Forgets portals that a code block may have opened anew, and those that ended with their transaction.
     pub(crate) fn after(&mut self, statements: &[Statement], idle: bool) {
         if statements.iter().any(|statement| statement.class == StatementClass::Do) {
-            self.statements.clear();
             self.portals.clear();
         }
         if idle {

@@ -18,7 +18,7 @@ use tokio::io::ReadHalf;
 use tokio_util::sync::CancellationToken;
 
 use crate::agent::{Agent, LastWords};
-use crate::analysis::{Complaint, Foreign, Statement};
+use crate::analysis::{Complaint, Foreign, Statement, StatementClass};
 use crate::cancel::Registered;
 use crate::catalog::Catalog;
 use crate::copy::CopyError;
@@ -185,6 +185,8 @@ pub(crate) struct State {
     foreign_inside: Foreign,
     /// Such code may have set another search path.
     path_unsure: bool,
+    /// Code may have given the names of prepared statements to others.
+    names_unsure: bool,
 }
 
 impl Default for State {
@@ -203,6 +205,7 @@ impl Default for State {
             foreign: Foreign::None,
             foreign_inside: Foreign::None,
             path_unsure: false,
+            names_unsure: false,
         }
     }
 }
@@ -563,6 +566,10 @@ impl Driver {
         if idle {
             state.foreign_inside = Foreign::None;
         }
+        let code = |statement: &Statement| {
+            matches!(statement.class, StatementClass::Do | StatementClass::Call) || statement.foreign == Foreign::Called
+        };
+        state.names_unsure |= statements.iter().any(code) && state.names.any_statement();
         Ok(())
     }
 
@@ -584,6 +591,11 @@ impl Driver {
             }
         }
         self.state.path_unsure = false;
+        if self.state.names_unsure {
+            let there = self.upstream.prepared(place).await?;
+            self.state.names.confirm(&there);
+            self.state.names_unsure = false;
+        }
         if self.state.stale {
             self.catalog = self.upstream.catalog(place).await?;
             let snapshot = self.catalog.snapshot();
@@ -597,7 +609,8 @@ impl Driver {
 
     fn block(&self) -> Option<Block> {
         let aborted = self.state.aborted;
-        (aborted || self.state.stale || self.state.path_unsure).then_some(Block {
+        let unsure = self.state.stale || self.state.path_unsure || self.state.names_unsure;
+        (aborted || unsure).then_some(Block {
             code: "25P02",
             reason: "current transaction is aborted, commands ignored until end of transaction block",
             // After a refused part the server's transaction is whole, and a commit would make it last.

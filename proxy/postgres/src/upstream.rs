@@ -2,6 +2,7 @@
 //!
 //! How the server lets the proxy in is in [`crate::greeting`]. Only queries that are constants of this crate go out here; what agents send goes through [`crate::target`].
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use rustls_pki_types::ServerName;
@@ -257,6 +258,16 @@ impl Upstream {
         let rows = self.asked(place, Catalog::SEARCH_PATH).await?;
         let name = |row: Vec<Option<String>>| row.into_iter().next().flatten().ok_or(UpstreamError::Protocol);
         rows.into_iter().map(name).collect()
+    }
+
+    /// The prepared statements that the server has: names and texts.
+    pub(crate) async fn prepared(&mut self, place: Place) -> Result<HashMap<String, String>, UpstreamError> {
+        let rows = self.asked(place, Catalog::PREPARED).await?;
+        let pair = |row: Vec<Option<String>>| match <[Option<String>; 2]>::try_from(row) {
+            Ok([Some(name), Some(text)]) => Ok((name, text)),
+            _ => Err(UpstreamError::Protocol),
+        };
+        rows.into_iter().map(pair).collect()
     }
 
     /// Asks a query of the proxy's own.

@@ -7,7 +7,7 @@
 //!
 //! # Known limits
 //! On a target without masks, relations that triggers, views or called functions define, rename or move are decided on by
-//! the names that the catalog had. What may be called, and what hangs on relations, is the owner's choice, and the policy's.
+//! the names that the catalog had, and a cursor that a called function closed and opened anew by what it was before. What may be called, and what hangs on relations, is the owner's choice, and the policy's.
 
 use exhibit_schemas::event::access::{Access, Action};
 

@@ -89,6 +89,9 @@ const TYPES: &str = "SELECT t.typname FROM pg_catalog.pg_type t \
      WHERE (x.castsource OPERATOR(pg_catalog.=) t.oid OR x.casttarget OPERATOR(pg_catalog.=) t.oid) \
      AND l.lanname OPERATOR(pg_catalog.<>) ALL (ARRAY['internal','c']::pg_catalog.name[]))";
 
+/// Names of prepared statements, and the texts that they were prepared with.
+pub(super) const PREPARED: &str = "SELECT name, statement FROM pg_catalog.pg_prepared_statements";
+
 /// The schemas of the search path in force, implicit ones too, in order.
 pub(super) const SEARCH_PATH: &str = "SELECT pg_catalog.unnest(pg_catalog.current_schemas(true))";
 

@@ -290,3 +290,46 @@ async fn a_transaction_whose_definition_failed_ends_by_commit_as_at_the_server()
     let told = talk(&mut stream, &[(b'Q', b"SELECT id FROM plain\0")]).await;
     assert!(told.contains("SELECT 1"), "{told}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn prepared_statements_outlive_code_unless_the_code_has_made_them_others() {
+    let stand = stand().await;
+    stand.server.execute(
+        "CREATE FUNCTION remake() RETURNS void LANGUAGE plpgsql AS $$ BEGIN EXECUTE 'DEALLOCATE n'; \
+         EXECUTE 'DEALLOCATE q'; EXECUTE 'PREPARE n AS SELECT id FROM hidden.plain'; \
+         EXECUTE 'PREPARE q AS SELECT id FROM hidden.plain'; END $$; \
+         CREATE SCHEMA hidden; CREATE TABLE hidden.plain (id int); INSERT INTO hidden.plain VALUES (4711);",
+    );
+    let mut stream = stand.raw_session().await;
+    let bind: (u8, &[u8]) = (b'B', b"\0n\0\0\0\0\0\0\0");
+    let execute: (u8, &[u8]) = (b'E', b"\0\0\0\0\0");
+    let prepare = [(b'P', &b"n\0SELECT id FROM plain\0\0\0"[..]), (b'S', b"")];
+    talk(&mut stream, &prepare).await;
+    talk(&mut stream, &[(b'Q', b"SELECT 1; PREPARE q AS SELECT id FROM plain\0")]).await;
+    for code in ["SELECT move()", "DO 'BEGIN PERFORM 1; END'"] {
+        talk(&mut stream, &[(b'Q', &[code.as_bytes(), b"\0"].concat())]).await;
+        let told = talk(&mut stream, &[bind, execute, (b'S', b"")]).await;
+        assert!(told.contains("SELECT 1"), "{code}: {told}");
+        let told = talk(&mut stream, &[(b'Q', b"EXECUTE q\0")]).await;
+        assert!(told.contains("SELECT 1"), "{code}: {told}");
+    }
+    // In one pipeline with what follows, and by the other way.
+    let remake = [
+        (b'P', &b"\0SELECT remake()\0\0\0"[..]),
+        (b'B', b"\0\0\0\0\0\0\0\0"),
+        execute,
+        bind,
+        execute,
+        (b'S', b""),
+    ];
+    let told = talk(&mut stream, &remake).await;
+    assert!(!told.contains("4711"), "{told}");
+    talk(&mut stream, &[(b'Q', b"SELECT remake()\0")]).await;
+    let before = stand.memory.accesses().len();
+    talk(&mut stream, &[(b'Q', b"EXECUTE q\0")]).await;
+    let after = stand.memory.accesses();
+    assert!(
+        after.get(before).is_some_and(|all| all.contains("?.execute")),
+        "decided on as unknown: {after:?}"
+    );
+}
