@@ -3,6 +3,8 @@
 //! ```text
 //! cargo bench -p exhibit-ledger --bench append -- [SECONDS]              batches sealed beforehand
 //! cargo bench -p exhibit-ledger --bench append -- sustained [SECONDS]    sealed on the same cores meanwhile
+//! cargo bench -p exhibit-ledger --bench append -- sustained SECONDS RATE batches of 64 alone, RATE events a second: what
+//!                                                                        the disk holds for that long
 //! ```
 //!
 //! Prints ratios of one run; absolute numbers of a shared machine mean little. Events are 300 bytes long, of text that does
@@ -203,6 +205,8 @@ struct Load {
     window: usize,
     /// Batches to seal beforehand, all writers together; `None` seals meanwhile.
     prepared: Option<usize>,
+    /// Events a second at the most, all writers together.
+    pace: Option<f64>,
 }
 
 struct Measured {
@@ -210,6 +214,22 @@ struct Measured {
     median: Duration,
     /// Of the ledger's own threads, microseconds of CPU to a batch.
     ledger_cpu_us: f64,
+}
+
+/// The batches of each writer that are sealed beforehand.
+fn prepare(load: Load) -> Vec<Option<Vec<Append>>> {
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..load.writers)
+            .map(|writer| {
+                let share = load.prepared.map(|all| all / usize::from(load.writers));
+                scope.spawn(move || {
+                    let mut from = Writer::new(writer);
+                    share.map(|share| (0..share).map(|_| from.next(load.size)).collect())
+                })
+            })
+            .collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    })
 }
 
 fn run(load: Load, time: Duration) -> Measured {
@@ -221,18 +241,7 @@ fn run(load: Load, time: Duration) -> Measured {
         .enable_all()
         .build()
         .unwrap();
-    let sealed: Vec<Option<Vec<Append>>> = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..load.writers)
-            .map(|writer| {
-                let share = load.prepared.map(|all| all / usize::from(load.writers));
-                scope.spawn(move || {
-                    let mut from = Writer::new(writer);
-                    share.map(|share| (0..share).map(|_| from.next(load.size)).collect())
-                })
-            })
-            .collect();
-        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
-    });
+    let sealed = prepare(load);
     let before = cpu();
     let start = Instant::now();
     let until = start + time;
@@ -243,7 +252,16 @@ fn run(load: Load, time: Duration) -> Measured {
             let name = format!("writer-{writer}");
             let body = move || {
                 let mut from = Writer::new(writer);
-                let meanwhile = std::iter::from_fn(|| Some(from.next(load.size)));
+                let mut batches = 0;
+                let meanwhile = std::iter::from_fn(|| {
+                    if let Some(pace) = load.pace {
+                        let events = f64::from(batches) * load.size as f64 * f64::from(load.writers);
+                        let due = start + Duration::from_secs_f64(events / pace);
+                        std::thread::sleep(due.saturating_duration_since(Instant::now()));
+                    }
+                    batches += 1;
+                    Some(from.next(load.size))
+                });
                 match sealed {
                     Some(sealed) => handle.block_on(write(ledger, sealed.into_iter(), load.window, until)),
                     None => handle.block_on(write(ledger, meanwhile, load.window, until)),
@@ -411,7 +429,8 @@ fn sync_time() -> Duration {
 
 fn main() {
     let sustained = std::env::args().any(|text| text == "sustained");
-    let seconds = std::env::args().find_map(|text| text.parse().ok()).unwrap_or(10);
+    let numbers: Vec<u64> = std::env::args().filter_map(|text| text.parse().ok()).collect();
+    let seconds = numbers.first().copied().unwrap_or(10);
     let time = Duration::from_secs(seconds);
     let cores = std::thread::available_parallelism().unwrap().get();
     let ((one, _), (all, verify_us), sync) = (verify_rate(1), verify_rate(cores), sync_time());
@@ -426,19 +445,25 @@ fn main() {
         size: 1,
         window: WINDOW,
         prepared: enough(one * cores as f64),
+        pace: None,
     };
+    let many = Load {
+        name: "batches of 64, 4 writers",
+        size: 64,
+        prepared: enough(5_000.0),
+        pace: numbers.get(1).map(|rate| *rate as f64),
+        ..ones
+    };
+    if many.pace.is_some() {
+        run(many, time);
+        return;
+    }
     let ran = run(ones, time);
     println!(
         "  = {:.2} x verify_strict on all cores; the ledger's CPU is {:.2} x verify_strict",
         ran.batches_per_second / all,
         ran.ledger_cpu_us / verify_us
     );
-    let many = Load {
-        name: "batches of 64, 4 writers",
-        size: 64,
-        prepared: enough(5_000.0),
-        ..ones
-    };
     run(many, time);
     let alone = Load {
         name: "one writer that waits for each receipt",

@@ -70,7 +70,10 @@ def load(data: pathlib.Path, url: str) -> dict[str, list[str]]:
     tables = {}
     with psycopg.connect(url) as server:
         server.execute("CREATE SCHEMA synthea")
-        for path in sorted(data.glob("*.csv")):
+        paths = sorted(data.glob("*.csv"))
+        if not paths:
+            raise SystemExit(f"{data} holds no CSV file")
+        for path in paths:
             with path.open(newline="") as file:
                 rows = list(csv.reader(file))
             columns = [name.lower() for name in rows[0]]
