@@ -163,7 +163,7 @@ impl Reading<'_> {
         for (message, bytes) in messages.by_ref() {
             let looks_up = matches!(
                 message,
-                Frontend::Parse { .. } | Frontend::Bind { .. } | Frontend::Execute { .. }
+                Frontend::Parse { .. } | Frontend::Bind { .. } | Frontend::Execute { .. } | Frontend::Query { .. }
             );
             if progress.changed && looks_up {
                 rest.push_back((message, bytes));

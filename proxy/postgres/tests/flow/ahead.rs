@@ -230,6 +230,15 @@ async fn names_are_decided_on_by_the_path_that_a_called_function_has_set() {
         ];
         let told = talk(&mut stream, &pipeline).await;
         assert!(told.contains("C42501") && !told.contains("4711"), "{call}: {told}");
+        // A query in an unfinished pipeline.
+        let mut unfinished = stand.raw_session().await;
+        let query: (u8, &[u8]) = (b'Q', b"SELECT id FROM plain\0");
+        let told = talk(
+            &mut unfinished,
+            &[(b'P', &first[..]), bind, execute, query, (b'S', b"")],
+        )
+        .await;
+        assert!(told.contains("C42501") && !told.contains("4711"), "{call}: {told}");
         talk(&mut stream, &[(b'Q', &[call.as_bytes(), b"\0"].concat())]).await;
         let told = talk(&mut stream, &[(b'Q', b"SELECT id FROM plain\0")]).await;
         assert!(told.contains("C42501") && !told.contains("4711"), "{call}: {told}");
