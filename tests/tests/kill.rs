@@ -220,7 +220,7 @@ fn numbers(frames: &[Frame]) -> Vec<u64> {
             std::str::from_utf8(cell)
                 .ok()
                 .and_then(|text| text.trim().parse::<u64>().ok()),
-        )
+        );
     };
     for frame in frames {
         match frame {

@@ -21,7 +21,7 @@ use exhibit_schemas::event::access::{Access, Action, Attribute, Facts};
 
 use crate::analysis::{
     Analysis, AnalysisError, Complaint, Copy, CopyDirection, EXECUTED, FETCHED, Foreign, Named, Statement,
-    TransactionControl,
+    StatementClass, TransactionControl,
 };
 use crate::catalog::Catalog;
 use crate::message::encode;
@@ -414,8 +414,13 @@ impl Reading<'_> {
             return;
         }
         let mut known = true;
+        // What a name stands for has called code that is not known, so what follows was read by a path that may be another.
+        let mut unsure = false;
         let mut statements = std::mem::take(&mut draft.statements);
         for statement in &mut statements {
+            if unsure && !matches!(statement.class, StatementClass::Transaction) {
+                draft.refuse("0A000", AFTER_CHANGE);
+            }
             let found = match &statement.named {
                 Some(Named::Execute { name }) => {
                     let prepared = progress.names.statement(name);
@@ -448,6 +453,8 @@ impl Reading<'_> {
                 }
                 Ok(None) => {}
             }
+            unsure |= statement.foreign == Foreign::Called
+                && matches!(&statement.named, Some(Named::Execute { .. } | Named::Fetch { .. }));
             if runs == Runs::Now {
                 for change in changes(statement, "") {
                     progress.names.apply(change);
@@ -464,8 +471,10 @@ impl Reading<'_> {
     }
 }
 
-/// Why nothing that a name stands for follows a change of definitions in the same message.
-const AFTER_CHANGE: &str = "it follows a change of definitions in the same message; send it in one of its own";
+/// Why nothing that a name stands for follows a change of definitions in the same message, and nothing follows code that is
+/// not known and that a name stands for.
+const AFTER_CHANGE: &str =
+    "it follows a change of definitions, or unknown code, in the same message; send it in one of its own";
 
 /// Whether the server runs a statement, or only prepares it.
 #[derive(Clone, Copy, PartialEq, Eq)]

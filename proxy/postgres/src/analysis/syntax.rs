@@ -68,7 +68,8 @@ fn place(sql: &str, text: &str) -> Option<usize> {
     let whole = |place: &usize| {
         let before = sql.get(..*place).and_then(|before| before.chars().next_back());
         let after = sql.get(place + word.len()..).and_then(|after| after.chars().next());
-        !(begins && letter(before)) && !(ends && letter(after))
+        let inside = (begins && letter(before)) || (ends && letter(after));
+        !inside
     };
     std::iter::once(first)
         .chain(places)

@@ -252,6 +252,14 @@ async fn names_are_decided_on_by_the_path_that_a_called_function_has_set() {
             statements.last().is_some_and(|all| all.contains("read ?.plain")),
             "{statements:?}"
         );
+        let mut stream = stand.raw_session().await;
+        talk(
+            &mut stream,
+            &[(b'Q', &[b"PREPARE q AS ", call.as_bytes(), b"\0"].concat())],
+        )
+        .await;
+        let told = talk(&mut stream, &[(b'Q', b"EXECUTE q; SELECT id FROM plain\0")]).await;
+        assert!(told.contains("C0A000") && !told.contains("4711"), "{call}: {told}");
     }
 }
 
