@@ -154,6 +154,9 @@ impl Catalog {
     /// What tells the search path in force: one row per schema, in order, first column the name.
     pub const SEARCH_PATH: &'static str = queries::SEARCH_PATH;
 
+    /// What tells the settings that statements are read by: client encoding, and whether strings are standard.
+    pub(crate) const HELD: &'static str = queries::HELD;
+
     /// What tells the prepared statements that the server has: name and text.
     pub(crate) const PREPARED: &'static str = queries::PREPARED;
 

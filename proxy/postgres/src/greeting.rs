@@ -155,6 +155,7 @@ impl Greeting {
             target: Target::new(self.writer),
             key: key.ok_or(UpstreamError::Protocol)?,
             settings,
+            aside: Vec::new(),
         })
     }
 }

@@ -290,6 +290,14 @@ impl Driver {
         notified::deliver(&mut self.session, &mut self.agent, masked, raw).await
     }
 
+    /// Delivers what the server sent on its own while it answered the proxy.
+    async fn deliver_aside(&mut self) -> Result<(), SessionError> {
+        for raw in std::mem::take(&mut self.upstream.aside) {
+            self.deliver(&raw).await?;
+        }
+        Ok(())
+    }
+
     async fn group(&mut self, messages: Vec<(Frontend, Vec<u8>)>) -> Result<(), SessionError> {
         if let Some(Skipping::Refused(reply)) = self.state.skipping.take() {
             // The server knows nothing of what was refused; the proxy answers the `Sync` after it.
@@ -297,6 +305,7 @@ impl Driver {
             return self.finish(reply, frames, EndStatus::Complete, None).await;
         }
         self.refresh().await?;
+        self.deliver_aside().await?;
         let policy = self.session.gate().policy();
         let block = self.block();
         let group = Reading {
@@ -583,6 +592,9 @@ impl Driver {
             TransactionStatus::Idle => Place::Idle,
             TransactionStatus::Open | TransactionStatus::Failed => Place::Transaction,
         };
+        if self.state.path_unsure || self.state.stale {
+            self.upstream.check_held(place).await?;
+        }
         if self.state.path_unsure && !self.state.stale {
             let path = self.upstream.search_path(place).await?;
             if path != self.catalog.search_path() {

@@ -18,7 +18,7 @@ use crate::greeting::{Channel, Greeting, refused};
 use crate::link::{Connection, Incoming, LinkError};
 use crate::message::backend::{Backend, TransactionStatus};
 use crate::message::startup::MINOR_LATEST;
-use crate::message::{BACKEND_BYTES_MAX, MessageError, startup};
+use crate::message::{BACKEND_BYTES_MAX, MessageError, Raw, startup};
 use crate::target::Target;
 
 /// How long a server may take to be reached and to let the proxy in.
@@ -26,6 +26,9 @@ const CONNECT: Duration = Duration::from_secs(15);
 
 /// Rows of one of the proxy's own queries at the most; the catalog refuses more.
 const ROWS_MAX: usize = 1_000_001;
+
+/// Messages that the server may send on its own during queries of the proxy's own; more ends the session.
+const ASIDE_MAX: usize = 1_024;
 
 /// Puts the agent's limit for statements out of force for a query of the proxy's own that is a transaction of its own.
 const UNTIMED: &str = "SET LOCAL statement_timeout = 0; ";
@@ -128,6 +131,8 @@ pub(crate) struct Upstream {
     pub(crate) key: Key,
     /// Settings as the server reported them, in order.
     pub(crate) settings: Vec<(String, String)>,
+    /// What the server sent on its own during queries of the proxy's own; it is the agent's.
+    pub(crate) aside: Vec<Raw>,
 }
 
 impl Route {
@@ -211,8 +216,20 @@ impl Route {
 }
 
 impl Upstream {
+    /// The next answer. What the server sends on its own is kept for the agent.
     async fn message(&mut self) -> Result<Backend, UpstreamError> {
-        Ok(Backend::parse(&self.incoming.raw().await?)?)
+        loop {
+            let raw = self.incoming.raw().await?;
+            match Backend::parse(&raw)? {
+                Backend::Notification { .. } | Backend::ParameterStatus { .. } => {
+                    if self.aside.len() >= ASIDE_MAX {
+                        return Err(UpstreamError::Protocol);
+                    }
+                    self.aside.push(raw);
+                }
+                message => return Ok(message),
+            }
+        }
     }
 
     /// Makes the transaction that is under way fail; gives its state where a `Sync` was due.
@@ -222,10 +239,7 @@ impl Upstream {
             match self.message().await? {
                 Backend::Error(_) if !synced => return Ok(None),
                 Backend::Ready(status) if synced => return Ok(Some(status)),
-                Backend::Error(_)
-                | Backend::Notice(_)
-                | Backend::Notification { .. }
-                | Backend::ParameterStatus { .. } => {}
+                Backend::Error(_) | Backend::Notice(_) => {}
                 _ => return Err(UpstreamError::Protocol),
             }
         }
@@ -258,6 +272,20 @@ impl Upstream {
         let rows = self.asked(place, Catalog::SEARCH_PATH).await?;
         let name = |row: Vec<Option<String>>| row.into_iter().next().flatten().ok_or(UpstreamError::Protocol);
         rows.into_iter().map(name).collect()
+    }
+
+    /// Proves that the settings still hold that statements are read by: in a pipeline the server tells of a change only at
+    /// its end.
+    pub(crate) async fn check_held(&mut self, place: Place) -> Result<(), UpstreamError> {
+        let rows = self.asked(place, Catalog::HELD).await?;
+        let found = rows.first().map_or(&[][..], Vec::as_slice);
+        let mut held = HELD
+            .iter()
+            .zip(found.iter().map(Option::as_deref).chain(std::iter::repeat(None)));
+        match held.find(|((_, wanted), found)| *found != Some(wanted)) {
+            Some(((setting, _), _)) => Err(UpstreamError::Setting { setting }),
+            None => Ok(()),
+        }
     }
 
     /// The prepared statements that the server has: names and texts.
@@ -320,11 +348,7 @@ impl Upstream {
                 // The portal, then the statement.
                 Backend::CloseComplete if place == Place::Pipeline && closed => return Ok(rows),
                 Backend::CloseComplete if place == Place::Pipeline => closed = true,
-                Backend::RowDescription(_)
-                | Backend::CommandComplete { .. }
-                | Backend::Notice(_)
-                | Backend::Notification { .. }
-                | Backend::ParameterStatus { .. } => {}
+                Backend::RowDescription(_) | Backend::CommandComplete { .. } | Backend::Notice(_) => {}
                 Backend::Ready(_) if place != Place::Pipeline => return failed.map_or(Ok(rows), Err),
                 _ => return Err(UpstreamError::Protocol),
             }

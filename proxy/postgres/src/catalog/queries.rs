@@ -89,6 +89,10 @@ const TYPES: &str = "SELECT t.typname FROM pg_catalog.pg_type t \
      WHERE (x.castsource OPERATOR(pg_catalog.=) t.oid OR x.casttarget OPERATOR(pg_catalog.=) t.oid) \
      AND l.lanname OPERATOR(pg_catalog.<>) ALL (ARRAY['internal','c']::pg_catalog.name[]))";
 
+/// The settings that statements are read by, in one row.
+pub(super) const HELD: &str = "SELECT pg_catalog.current_setting('client_encoding'), \
+     pg_catalog.current_setting('standard_conforming_strings')";
+
 /// Names of prepared statements, and the texts that they were prepared with.
 pub(super) const PREPARED: &str = "SELECT name, statement FROM pg_catalog.pg_prepared_statements";
 

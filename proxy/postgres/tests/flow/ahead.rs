@@ -7,7 +7,7 @@ use exhibit_postgres::message::encode;
 use tokio::io::AsyncWriteExt as _;
 
 use crate::server::Server;
-use crate::stand::{Encrypted, Stand, read_until_ready, talk};
+use crate::stand::{Encrypted, Stand, read_rest, read_until_ready, talk};
 
 const POLICY: &str = r#"
 version = 1
@@ -306,6 +306,57 @@ async fn a_transaction_whose_definition_failed_ends_by_commit_as_at_the_server()
     assert!(told.contains("ROLLBACK"), "{told}");
     let told = talk(&mut stream, &[(b'Q', b"SELECT id FROM plain\0")]).await;
     assert!(told.contains("SELECT 1"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_setting_that_statements_are_read_by_ends_the_session_within_a_pipeline() {
+    let stand = stand().await;
+    let bind: (u8, &[u8]) = (b'B', b"\0\0\0\0\0\0\0\0");
+    let execute: (u8, &[u8]) = (b'E', b"\0\0\0\0\0");
+    let mut stream = stand.raw_session().await;
+    let messages: [(u8, &[u8]); 7] = [
+        (
+            b'P',
+            b"\0SELECT set_config('standard_conforming_strings', 'off', false)\0\0\0",
+        ),
+        bind,
+        execute,
+        (b'P', b"\0SELECT 4711\0\0\0"),
+        bind,
+        execute,
+        (b'S', b""),
+    ];
+    for (tag, body) in messages {
+        stream.write_all(&encode::message(tag, body)).await.unwrap();
+    }
+    stream.flush().await.unwrap();
+    let told = String::from_utf8_lossy(&read_rest(&mut stream).await).into_owned();
+    assert!(told.contains("FATAL") && !told.contains("4711"), "{told}");
+    // Nothing was read by the other setting, let alone passed on.
+    let statements = stand.memory.statements();
+    assert!(
+        statements.last().is_some_and(|(last, _)| last.contains("set_config")),
+        "{statements:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn notifications_outlive_the_questions_of_the_proxy() {
+    let stand = stand().await;
+    let mut stream = stand.raw_session().await;
+    talk(&mut stream, &[(b'Q', b"LISTEN news\0")]).await;
+    let events = stand.memory.hold();
+    // The second is there when the first is released, so the proxy asks for the catalog and reads nothing before.
+    send(&mut stream, "SET search_path = public").await;
+    send(&mut stream, "SELECT 1").await;
+    stand.memory.handed_over(events + 3).await;
+    stand.server.execute("NOTIFY news, 'from outside'");
+    stand.memory.go_on();
+    let mut told = read_until_ready(&mut stream).await;
+    told.extend(read_until_ready(&mut stream).await);
+    told.extend(talk(&mut stream, &[(b'Q', b"SELECT 2\0")]).await.bytes());
+    let told = String::from_utf8_lossy(&told);
+    assert!(told.contains("from outside"), "{told}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
