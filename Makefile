@@ -9,8 +9,9 @@ demo: tools build
 	$(DIRECTORY)/demo target/demo
 
 # The demo's parts on free ports, until interrupted; prints one line of JSON.
-stack: tools build
-	@$(DIRECTORY)/stack
+stack: tools
+	@$(CARGO) build --profile stack --workspace --bins --locked
+	@target/stack/stack
 
 test: tools test-tools lint build check docs deny demo checkers
 

@@ -11,6 +11,7 @@ use exhibit_policy::decide::UNPROVEN;
 use exhibit_policy::snapshot::Snapshot;
 use exhibit_postgres::analysis::{AnalysisError, analyse};
 use exhibit_postgres::catalog::{Catalog, DocumentError};
+pub use exhibit_postgres::catalog::{is_catalog, stands_on, whole};
 use exhibit_schemas::event::access::{Access, Action, Attribute, Facts};
 
 /// Why a command cannot be read.

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use exhibit_gate::clock::Clock;
+use exhibit_gate::gate::CatalogDocument;
 use exhibit_gate::recorder::{Draft, Receipt, Recorder, Ticket, VerifiedDecision};
 use exhibit_gate::session::{EndStatus, Opening, Reach, Request, Ruling};
 use exhibit_gate::{Gate, GateError, Session};
@@ -273,7 +274,8 @@ async fn what_the_gate_records_verifies() {
     let gate = Gate::start(policy, recorder, clock, MaskKey::new([7; 32]), [8; 32])
         .await
         .unwrap();
-    gate.record_catalog("clinic", &vec![b'c'; 130_000]).await.unwrap();
+    let catalog = CatalogDocument::new(vec![b'c'; 130_000]);
+    gate.record_catalog("clinic", &[&catalog]).await.unwrap();
     let mut session = open(&gate).await;
     read(&mut session, true).await;
     denied(&mut session).await;

@@ -21,7 +21,7 @@ use crate::query::Filter;
 use crate::text;
 
 /// Version of the documents: a change of what is indexed, or how, must raise it, so that old indexes are rebuilt.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 
 /// The fields of the index.
 #[derive(Clone)]
@@ -228,9 +228,11 @@ impl Draft<'_> {
                 self.text(&fault.place);
                 self.text(&fault.text);
             }
-            // Their holders' names were added with the keys; policies and catalogs are read whole, not searched.
-            // Counts and digests: nothing that anybody would search for.
-            Body::KeyRotated(_) | Body::PolicySnapshot(_) | Body::CatalogSnapshot(_) | Body::CommandData(_) => {}
+            // They are read whole, by their digests.
+            Body::PolicySnapshot(snapshot) => self.text(&snapshot.policy.to_string()),
+            Body::CatalogSnapshot(snapshot) => self.text(&snapshot.catalog.to_string()),
+            // Their holders' names were added with the keys. Counts and digests of data nobody would search for.
+            Body::KeyRotated(_) | Body::CommandData(_) => {}
         }
     }
 

@@ -26,6 +26,31 @@ pub const CATALOG_BYTES_MAX: usize = 32 << 20;
 /// Bytes of what a client says of itself that are recorded.
 const CLAIM_BYTES_MAX: usize = 256;
 
+/// A part of a catalog as it is recorded: one document, and its digest.
+#[derive(Debug)]
+pub struct CatalogDocument {
+    bytes: Vec<u8>,
+    digest: Digest,
+}
+
+impl CatalogDocument {
+    /// Takes the document's bytes.
+    pub fn new(bytes: Vec<u8>) -> Self {
+        let digest = Digest::of(&bytes);
+        Self { bytes, digest }
+    }
+
+    /// SHA-256 of its bytes, by which its events and other documents name it.
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// The document.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
 /// Who comes, and to what.
 #[derive(Clone, Debug)]
 pub struct Opening {
@@ -55,8 +80,8 @@ struct Inner {
     clock: Arc<dyn Clock>,
     mask_key: MaskKey,
     digest_key: DigestKey,
-    /// Digest of the catalog last recorded for each target.
-    catalogs: Mutex<BTreeMap<String, Digest>>,
+    /// Digests of the documents last recorded for each target.
+    catalogs: Mutex<BTreeMap<String, Vec<Digest>>>,
 }
 
 impl std::fmt::Debug for Gate {
@@ -122,37 +147,48 @@ impl Gate {
         self.inner.clock.as_ref()
     }
 
-    /// Records a target's catalog; gives its digest. The catalog recorded last is not recorded again.
+    /// Records a target's catalog: documents of which each stands on the one before it. Those that were recorded last are
+    /// not recorded again.
     ///
     /// # Errors
     /// [`GateError`].
-    pub async fn record_catalog(&self, target: &str, catalog: &[u8]) -> Result<Digest, GateError> {
-        if catalog.len() > CATALOG_BYTES_MAX {
-            return Err(GateError::Event(exhibit_schemas::event::EventError::TooLong {
-                bytes: catalog.len(),
-            }));
+    pub async fn record_catalog(&self, target: &str, documents: &[&CatalogDocument]) -> Result<(), GateError> {
+        if let Some(long) = documents
+            .iter()
+            .find(|document| document.bytes.len() > CATALOG_BYTES_MAX)
+        {
+            let bytes = long.bytes.len();
+            return Err(GateError::Event(exhibit_schemas::event::EventError::TooLong { bytes }));
         }
-        let digest = Digest::of(catalog);
-        let known = |catalogs: &Mutex<BTreeMap<String, Digest>>| {
-            let catalogs = catalogs.lock().unwrap_or_else(PoisonError::into_inner);
-            catalogs.get(target) == Some(&digest)
+        let digests: Vec<Digest> = documents.iter().map(|document| document.digest).collect();
+        let same = {
+            let catalogs = self.inner.catalogs.lock().unwrap_or_else(PoisonError::into_inner);
+            let known = catalogs.get(target).map_or(&[][..], Vec::as_slice);
+            known
+                .iter()
+                .zip(&digests)
+                .take_while(|(known, new)| known == new)
+                .count()
         };
-        if known(&self.inner.catalogs) {
-            return Ok(digest);
+        let new = documents.get(same..).unwrap_or_default();
+        if new.is_empty() {
+            return Ok(());
         }
-        let parts = parts(catalog, |part, parts, bytes| {
-            Body::CatalogSnapshot(CatalogSnapshot {
-                target: target.to_owned(),
-                catalog: digest,
-                part,
-                parts,
-                bytes,
-            })
-        });
-        self.recorder().submit(parts)?.await?;
+        for document in new {
+            let parts = parts(&document.bytes, |part, parts, bytes| {
+                Body::CatalogSnapshot(CatalogSnapshot {
+                    target: target.to_owned(),
+                    catalog: document.digest,
+                    part,
+                    parts,
+                    bytes,
+                })
+            });
+            self.recorder().submit(parts)?.await?;
+        }
         let mut catalogs = self.inner.catalogs.lock().unwrap_or_else(PoisonError::into_inner);
-        catalogs.insert(target.to_owned(), digest);
-        Ok(digest)
+        catalogs.insert(target.to_owned(), digests);
+        Ok(())
     }
 
     /// Opens a session: its first event is durable when this returns.

@@ -1,24 +1,33 @@
 //! The catalog of a target: which relations there are, what they are made of, and whose data they show.
 //!
-//! A session loads it over its own connection with [`Catalog::QUERIES`], before the agent's first statement and again
-//! after every statement that may change it. Names in statements are resolved by it, and origins in descriptions of rows
-//! (`relation oid`, `attribute number`) are turned into resources (`schema.relation.column`) by it. What it does not know
-//! is unknown, never harmless.
+//! A session loads it over its own connection, before the agent's first statement and again after every statement that may
+//! change it; what other sessions have loaded already is shared (see `shared`). Names in statements are resolved by it, and
+//! origins in descriptions of rows (`relation oid`, `attribute number`) are turned into resources
+//! (`schema.relation.column`) by it. What it does not know is unknown, never harmless.
 //!
-//! Its snapshot ([`Catalog::snapshot`]) is one JSON document with sorted keys: relations, their kinds, columns and types,
-//! parents and dependencies. It holds names and type numbers, no data, and no temporary relation, so that all sessions of
-//! a target record the same snapshot. [`Catalog::from_snapshot`] reads it back, to explain a policy without the server.
+//! What is recorded of it ([`Catalog::snapshot`]) is read back to explain a policy without the server
+//! ([`Catalog::from_snapshot`]).
 //!
 //! Not here: statements (see [`crate::analysis`]), and masks (policy).
 
 mod document;
+mod layer;
 mod load;
 mod queries;
+mod shared;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-pub use self::document::DocumentError;
+use exhibit_gate::gate::CatalogDocument;
+
+pub use self::document::{DocumentError, is_catalog, stands_on, whole};
+use self::layer::Layer;
 pub use self::load::CatalogError;
+pub(crate) use self::load::cells;
+pub use self::queries::Table;
+pub(crate) use self::shared::{Definitions, Seen, SharedDefinitions, System};
+use crate::message::Raw;
 
 /// Attribute numbers of system columns (`ctid`, `tableoid`, ...) are below zero; they have no resource of their own.
 const SYSTEM_COLUMNS: [&str; 6] = ["tableoid", "cmax", "xmax", "cmin", "xmin", "ctid"];
@@ -80,8 +89,6 @@ pub struct Relation {
     pub columns: BTreeMap<i16, CatalogColumn>,
     /// Relations that it inherits from, or whose partition it is.
     pub parents: BTreeSet<u32>,
-    /// Relations that inherit from it, or are its partitions.
-    pub children: BTreeSet<u32>,
     /// Relations that its rules name: for a view, what it reads.
     pub depends_on: BTreeSet<u32>,
     /// Whether its rules call functions or operators that are not the server's own.
@@ -120,22 +127,23 @@ impl Relation {
 }
 
 /// The catalog of a target, as one session sees it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone)]
 pub struct Catalog {
-    relations: BTreeMap<u32, Relation>,
-    by_name: BTreeMap<(String, String), u32>,
-    /// Functions that are not the server's own, by name.
-    functions: BTreeMap<String, Functions>,
-    /// Names of operators that run code which is neither the server's own nor compiled.
-    operators: BTreeSet<String>,
-    /// Names of types that are not the server's own and whose casts run no interpreted code.
-    types: BTreeSet<String>,
-    /// Every name that the catalog knows.
-    names: BTreeSet<String>,
+    definitions: Arc<Definitions>,
     search_path: Vec<String>,
-    temporary_schema: Option<String>,
-    /// Code of casts and operators, which every statement could run.
-    code: Code,
+}
+
+impl Default for Catalog {
+    /// A catalog that knows nothing.
+    fn default() -> Self {
+        Self::of(Layer::default(), Layer::default())
+    }
+}
+
+impl std::fmt::Debug for Catalog {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "Catalog({} relations)", self.relations().count())
+    }
 }
 
 /// The functions of one name that are not the server's own.
@@ -148,11 +156,23 @@ pub struct Functions {
 }
 
 impl Catalog {
-    /// What a session asks its own connection, in this order; each by the simple protocol, with results as text.
-    pub const QUERIES: [&'static str; 11] = queries::ALL;
+    /// What a session asks its own connection first: the state of all definitions, and the search path.
+    pub fn state_queries() -> &'static [String] {
+        &queries::SESSION
+    }
+
+    /// What is asked about everything but what initdb made, where it is not shared yet.
+    pub fn own_queries() -> &'static [String] {
+        &queries::OWN
+    }
+
+    /// The same about what initdb made.
+    pub fn system_queries() -> &'static [String] {
+        &queries::SYSTEM
+    }
 
     /// What tells the search path in force: one row per schema, in order, first column the name.
-    pub const SEARCH_PATH: &'static str = queries::SEARCH_PATH;
+    pub(crate) const SEARCH_PATH: &'static str = queries::SEARCH_PATH;
 
     /// What tells the settings that statements are read by: client encoding, and whether strings are standard.
     pub(crate) const HELD: &'static str = queries::HELD;
@@ -160,12 +180,21 @@ impl Catalog {
     /// What tells the prepared statements that the server has: name and text.
     pub(crate) const PREPARED: &'static str = queries::PREPARED;
 
-    /// Takes the rows of [`Self::QUERIES`], one table for each query, in the same order.
-    ///
-    /// # Errors
-    /// [`CatalogError`] when a table is missing, a row has another shape, or a limit is broken.
-    pub fn from_rows(tables: &[Vec<Vec<Option<String>>>]) -> Result<Self, CatalogError> {
-        load::load(tables)
+    /// A catalog that no connection gave.
+    fn of(system: Layer, own: Layer) -> Self {
+        let system = Arc::new(System::new(None, system));
+        Self {
+            definitions: Arc::new(Definitions::new(None, system, own)),
+            search_path: Vec::new(),
+        }
+    }
+
+    /// The catalog of definitions under a search path, one row per schema.
+    pub(crate) fn new(definitions: Arc<Definitions>, search_path: &[Raw]) -> Result<Self, CatalogError> {
+        Ok(Self {
+            search_path: schemas(search_path)?,
+            definitions,
+        })
     }
 
     /// The schemas that names are looked up in when the session begins.
@@ -175,17 +204,24 @@ impl Catalog {
 
     /// The relation with that number.
     pub fn relation(&self, oid: u32) -> Option<&Relation> {
-        self.relations.get(&oid)
+        let Definitions { system, own, .. } = self.definitions.as_ref();
+        own.relations.get(&oid).or_else(|| system.layer.relations.get(&oid))
     }
 
     /// The relation with that schema and name; `pg_temp` is the session's own temporary schema.
     pub fn named(&self, schema: &str, name: &str) -> Option<&Relation> {
-        let schema = match (schema, &self.temporary_schema) {
+        let Definitions { system, own, .. } = self.definitions.as_ref();
+        let schema = match (schema, &own.temporary_schema) {
             ("pg_temp", Some(temporary)) => temporary,
             _ => schema,
         };
-        let oid = self.by_name.get(&(schema.to_owned(), name.to_owned()))?;
-        self.relations.get(oid)
+        own.named(schema, name).or_else(|| system.layer.named(schema, name))
+    }
+
+    /// Numbers of the relations that inherit from it, or are its partitions.
+    pub fn children(&self, relation: &Relation) -> impl Iterator<Item = u32> {
+        let Definitions { system, own, .. } = self.definitions.as_ref();
+        system.layer.children(relation.oid).chain(own.children(relation.oid))
     }
 
     /// The relation that a name without a schema means under a search path.
@@ -194,8 +230,8 @@ impl Catalog {
     /// (PostgreSQL documentation, `search_path`).
     pub fn resolve(&self, name: &str, search_path: &[String]) -> Option<&Relation> {
         let implicit = |schema: &'static str| (!search_path.iter().any(|entry| entry == schema)).then_some(schema);
-        let temporary = self
-            .temporary_schema
+        let temporary = &self.definitions.own.temporary_schema;
+        let temporary = temporary
             .as_deref()
             .filter(|own| !search_path.iter().any(|entry| entry == own || entry == "pg_temp"));
         temporary
@@ -207,19 +243,20 @@ impl Catalog {
 
     /// Every relation of that name, in any schema.
     pub fn all_named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a Relation> {
-        self.relations.values().filter(move |relation| relation.name == name)
+        self.relations().filter(move |relation| relation.name == name)
     }
 
     /// Every relation.
     pub fn relations(&self) -> impl Iterator<Item = &Relation> {
-        self.relations.values()
+        let Definitions { system, own, .. } = self.definitions.as_ref();
+        system.layer.relations.values().chain(own.relations.values())
     }
 
     /// `schema.relation.column` of a description of rows; `None` when the catalog knows no such column.
     ///
     /// System columns have the resource of their name.
     pub fn resource(&self, relation_oid: u32, attribute: i16) -> Option<String> {
-        let relation = self.relations.get(&relation_oid)?;
+        let relation = self.relation(relation_oid)?;
         if attribute < 0 {
             let place = usize::try_from(attribute.checked_add(6)?).ok()?;
             return Some(relation.column_resource(SYSTEM_COLUMNS.get(place)?));
@@ -230,80 +267,44 @@ impl Catalog {
 
     /// The functions of that name that are not the server's own, if there are any.
     pub fn functions(&self, name: &str) -> Option<&Functions> {
-        self.functions.get(name)
+        self.definitions.own.functions.get(name)
     }
 
     /// Whether a type of that name is an enumeration or a compiled type whose casts run no interpreted code.
     pub fn compiled_type(&self, name: &str) -> bool {
-        self.types.contains(name)
+        self.definitions.own.types.contains(name)
     }
 
     /// Whether an operator of that name may run code that can read relations.
     pub fn interpreted_operator(&self, name: &str) -> bool {
-        self.operators.contains(name)
+        self.definitions.own.operators.contains(name)
     }
 
     /// Code that every statement could run, over whatever relation.
     pub fn code(&self) -> Code {
-        self.code
+        self.definitions.own.code
     }
 
     /// Whether anything in the catalog has that name: a schema, a relation, a column, a type or a function.
     pub fn knows_name(&self, name: &str) -> bool {
-        self.names.contains(name)
+        let Definitions { system, own, .. } = self.definitions.as_ref();
+        own.knows_name(name) || system.layer.knows_name(name)
     }
 
-    fn index_names(&mut self) {
-        let relations = self.relations.values().flat_map(|relation| {
-            let columns = relation.columns.values().map(|column| column.name.clone());
-            columns.chain([relation.name.clone(), relation.schema.clone()])
-        });
-        let others = self.functions.keys().chain(&self.types).cloned();
-        self.names = relations.chain(others).collect();
+    /// What the catalog-snapshot events hold, the same for the same definitions: the document of what initdb made, and the
+    /// one of everything else, which stands on it.
+    pub fn snapshot(&self) -> [&CatalogDocument; 2] {
+        [&self.definitions.system.document, &self.definitions.document]
     }
+}
 
-    /// What the catalog-snapshot event holds; the same bytes for the same definitions.
-    pub fn snapshot(&self) -> Vec<u8> {
-        let relations: BTreeMap<String, serde_json::Value> = self
-            .relations
-            .values()
-            .filter(|relation| !relation.schema.starts_with("pg_temp"))
-            .map(|relation| (relation.resource(), self.describe(relation)))
-            .collect();
-        let functions: BTreeMap<&String, document::FunctionsDocument> = self
-            .functions
-            .iter()
-            .map(|(name, functions)| (name, functions.into()))
-            .collect();
-        serde_json::json!({ "relations": relations, "functions": functions, "operators": self.operators, "types": self.types })
-            .to_string()
-            .into_bytes()
-    }
-
-    fn describe(&self, relation: &Relation) -> serde_json::Value {
-        let names = |oids: &BTreeSet<u32>| -> BTreeSet<String> {
-            oids.iter()
-                .map(|oid| {
-                    self.relations
-                        .get(oid)
-                        .map_or_else(|| "?".to_owned(), Relation::resource)
-                })
-                .collect()
-        };
-        let columns: Vec<(i16, &str, u32)> = relation
-            .columns
-            .iter()
-            .map(|(number, column)| (*number, column.name.as_str(), column.type_oid))
-            .collect();
-        serde_json::json!({
-            "kind": relation.kind.as_str(),
-            "columns": columns,
-            "parents": names(&relation.parents),
-            "depends_on": names(&relation.depends_on),
-            "calls_functions": relation.calls_functions,
-            "generated": relation.generated.iter().collect::<Vec<_>>(),
-        })
-    }
+/// The schemas of a search path.
+pub(crate) fn schemas(rows: &[Raw]) -> Result<Vec<String>, CatalogError> {
+    let schema = |row| match <[String; 1]>::try_from(cells(row)?) {
+        Ok([schema]) => Ok(schema),
+        Err(_) => Err(CatalogError::SearchPath),
+    };
+    rows.iter().map(schema).collect()
 }
 
 impl RelationKind {

@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 use crate::agent::{Agent, LastWords, UNREAD};
 use crate::arriving::Arriving;
 use crate::cancel::{Cancels, Key, Registered};
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, SharedDefinitions};
 use crate::choices::Choices;
 use crate::config::{Config, ConfigError};
 use crate::link::{Connection, Incoming};
@@ -51,6 +51,7 @@ struct Shared {
     acceptor: tokio_rustls::TlsAcceptor,
     route: Route,
     cancels: Cancels,
+    definitions: Arc<SharedDefinitions>,
     places: Semaphore,
     authenticate: Authenticate,
 }
@@ -81,6 +82,7 @@ impl Listener {
                 connector: crate::tls::connector(config)?,
             },
             cancels: Cancels::default(),
+            definitions: Arc::default(),
             places: Semaphore::new(SESSIONS_MAX),
             authenticate,
         };
@@ -222,6 +224,7 @@ impl Shared {
             incoming: Incoming::new(reader, FRONTEND_BYTES_MAX),
             upstream,
             catalog,
+            definitions: Arc::clone(&self.definitions),
             registered,
             target: Arc::clone(&self.target),
             shutdown,
@@ -258,7 +261,7 @@ impl Shared {
         choices: &Choices,
     ) -> Result<(Upstream, Catalog, Registered), SessionError> {
         let mut upstream = self.route.connect(database, choices).await?;
-        let catalog = upstream.catalog(Place::Idle).await?;
+        let catalog = upstream.catalog(Place::Idle, &self.definitions).await?;
         self.gate.record_catalog(&self.target, &catalog.snapshot()).await?;
         let registered = self.cancels.register(upstream.key.clone(), minor);
         let registered = registered.ok_or(SessionError::Gate(exhibit_gate::GateError::Random))?;

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::agent::{Agent, LastWords};
 use crate::analysis::{Complaint, Foreign, Statement, StatementClass};
 use crate::cancel::Registered;
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, SharedDefinitions};
 use crate::copy::CopyError;
 use crate::copy_in::CopyIn;
 use crate::greeting::code;
@@ -141,6 +141,8 @@ pub(crate) struct Driver {
     pub(crate) incoming: Incoming<ReadHalf<Connection>>,
     pub(crate) upstream: Upstream,
     pub(crate) catalog: Catalog,
+    /// What sessions of the target share of their catalogs.
+    pub(crate) definitions: Arc<SharedDefinitions>,
     pub(crate) registered: Registered,
     pub(crate) target: Arc<str>,
     pub(crate) shutdown: CancellationToken,
@@ -609,7 +611,7 @@ impl Driver {
             self.state.names_unsure = false;
         }
         if self.state.stale {
-            self.catalog = self.upstream.catalog(place).await?;
+            self.catalog = self.upstream.catalog(place, &self.definitions).await?;
             let snapshot = self.catalog.snapshot();
             self.session.gate().record_catalog(&self.target, &snapshot).await?;
             self.state.read.forget();

@@ -3,6 +3,7 @@
 //! How the server lets the proxy in is in [`crate::greeting`]. Only queries that are constants of this crate go out here; what agents send goes through [`crate::target`].
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustls_pki_types::ServerName;
@@ -11,7 +12,7 @@ use tokio::net::TcpStream;
 use zeroize::Zeroizing;
 
 use crate::cancel::Key;
-use crate::catalog::{Catalog, CatalogError};
+use crate::catalog::{self, Catalog, CatalogError, Definitions, Seen, SharedDefinitions};
 use crate::choices::Choices;
 use crate::config::Server;
 use crate::greeting::{Channel, Greeting, refused};
@@ -29,6 +30,10 @@ const ROWS_MAX: usize = 1_000_001;
 
 /// Messages that the server may send on its own during queries of the proxy's own; more ends the session.
 const ASIDE_MAX: usize = 1_024;
+
+/// Tags of what the server sends on its own.
+const NOTIFICATION: u8 = b'A';
+const PARAMETER_STATUS: u8 = b'S';
 
 /// Puts the agent's limit for statements out of force for a query of the proxy's own that is a transaction of its own.
 const UNTIMED: &str = "SET LOCAL statement_timeout = 0; ";
@@ -217,18 +222,17 @@ impl Route {
 
 impl Upstream {
     /// The next answer. What the server sends on its own is kept for the agent.
-    async fn message(&mut self) -> Result<Backend, UpstreamError> {
+    async fn raw(&mut self) -> Result<Raw, UpstreamError> {
         loop {
             let raw = self.incoming.raw().await?;
-            match Backend::parse(&raw)? {
-                Backend::Notification { .. } | Backend::ParameterStatus { .. } => {
-                    if self.aside.len() >= ASIDE_MAX {
-                        return Err(UpstreamError::Protocol);
-                    }
-                    self.aside.push(raw);
-                }
-                message => return Ok(message),
+            if !matches!(raw.tag(), NOTIFICATION | PARAMETER_STATUS) {
+                return Ok(raw);
             }
+            Backend::parse(&raw)?;
+            if self.aside.len() >= ASIDE_MAX {
+                return Err(UpstreamError::Protocol);
+            }
+            self.aside.push(raw);
         }
     }
 
@@ -236,7 +240,7 @@ impl Upstream {
     pub(crate) async fn fail(&mut self, synced: bool) -> Result<Option<TransactionStatus>, UpstreamError> {
         self.target.fail(synced).await?;
         loop {
-            match self.message().await? {
+            match Backend::parse(&self.raw().await?)? {
                 Backend::Error(_) if !synced => return Ok(None),
                 Backend::Ready(status) if synced => return Ok(Some(status)),
                 Backend::Error(_) | Backend::Notice(_) => {}
@@ -245,43 +249,69 @@ impl Upstream {
         }
     }
 
-    /// Loads the catalog as this connection sees it.
-    pub(crate) async fn catalog(&mut self, place: Place) -> Result<Catalog, UpstreamError> {
-        self.ask(place, &Catalog::QUERIES).await?;
+    /// Loads the catalog as this connection sees it; what other sessions have loaded is shared.
+    pub(crate) async fn catalog(&mut self, place: Place, shared: &SharedDefinitions) -> Result<Catalog, UpstreamError> {
+        let tables = self.tables(place, Catalog::state_queries()).await?;
+        let [state, search_path] = tables.as_slice() else {
+            return Err(UpstreamError::Protocol);
+        };
+        let seen = Seen::of(state)?;
+        let definitions = match shared.definitions(&seen) {
+            Some(definitions) => definitions,
+            None => self.definitions(place, &seen, shared).await?,
+        };
+        Ok(Catalog::new(definitions, search_path)?)
+    }
+
+    async fn definitions(
+        &mut self,
+        place: Place,
+        seen: &Seen,
+        shared: &SharedDefinitions,
+    ) -> Result<Arc<Definitions>, UpstreamError> {
+        let system = match shared.system(seen) {
+            Some(system) => system,
+            None => shared.take_system(&self.tables(place, Catalog::system_queries()).await?)?,
+        };
+        Ok(shared.take(system, &self.tables(place, Catalog::own_queries()).await?)?)
+    }
+
+    /// Asks queries of the proxy's own all at once; gives the rows of each.
+    async fn tables(&mut self, place: Place, queries: &'static [String]) -> Result<Vec<Vec<Raw>>, UpstreamError> {
+        let queries: Vec<&'static str> = queries.iter().map(String::as_str).collect();
+        self.ask(place, &queries).await?;
         let mut tables = Vec::new();
         let mut cancelled = Vec::new();
-        for query in 0..Catalog::QUERIES.len() {
-            match self.rows(place).await {
+        for query in queries {
+            match self.raw_rows(place).await {
                 Err(UpstreamError::Refused { code }) if place == Place::Idle && code == CANCELLED => {
-                    cancelled.push(query);
+                    cancelled.push((tables.len(), query));
                     tables.push(Vec::new());
                 }
                 rows => tables.push(rows?),
             }
         }
-        for query in cancelled {
-            if let (Some(table), Some(query)) = (tables.get_mut(query), Catalog::QUERIES.get(query)) {
+        for (table, query) in cancelled {
+            if let Some(table) = tables.get_mut(table) {
                 *table = self.asked(place, query).await?;
             }
         }
-        Ok(Catalog::from_rows(&tables)?)
+        Ok(tables)
     }
 
     /// The schemas that names are looked up in.
     pub(crate) async fn search_path(&mut self, place: Place) -> Result<Vec<String>, UpstreamError> {
         let rows = self.asked(place, Catalog::SEARCH_PATH).await?;
-        let name = |row: Vec<Option<String>>| row.into_iter().next().flatten().ok_or(UpstreamError::Protocol);
-        rows.into_iter().map(name).collect()
+        Ok(catalog::schemas(&rows)?)
     }
 
     /// Proves that the settings still hold that statements are read by: in a pipeline the server tells of a change only at
     /// its end.
     pub(crate) async fn check_held(&mut self, place: Place) -> Result<(), UpstreamError> {
         let rows = self.asked(place, Catalog::HELD).await?;
-        let found = rows.first().map_or(&[][..], Vec::as_slice);
-        let mut held = HELD
-            .iter()
-            .zip(found.iter().map(Option::as_deref).chain(std::iter::repeat(None)));
+        let found = rows.first().map_or(Ok(Vec::new()), catalog::cells)?;
+        let found = found.iter().map(|found| Some(found.as_str()));
+        let mut held = HELD.iter().zip(found.chain(std::iter::repeat(None)));
         match held.find(|((_, wanted), found)| *found != Some(wanted)) {
             Some(((setting, _), _)) => Err(UpstreamError::Setting { setting }),
             None => Ok(()),
@@ -291,19 +321,19 @@ impl Upstream {
     /// The prepared statements that the server has: names and texts.
     pub(crate) async fn prepared(&mut self, place: Place) -> Result<HashMap<String, String>, UpstreamError> {
         let rows = self.asked(place, Catalog::PREPARED).await?;
-        let pair = |row: Vec<Option<String>>| match <[Option<String>; 2]>::try_from(row) {
-            Ok([Some(name), Some(text)]) => Ok((name, text)),
-            _ => Err(UpstreamError::Protocol),
+        let pair = |row| match <[String; 2]>::try_from(catalog::cells(row)?) {
+            Ok([name, text]) => Ok((name, text)),
+            Err(_) => Err(UpstreamError::Protocol),
         };
-        rows.into_iter().map(pair).collect()
+        rows.iter().map(pair).collect()
     }
 
     /// Asks a query of the proxy's own.
-    async fn asked(&mut self, place: Place, query: &'static str) -> Result<Vec<Vec<Option<String>>>, UpstreamError> {
+    async fn asked(&mut self, place: Place, query: &'static str) -> Result<Vec<Raw>, UpstreamError> {
         let mut cancelled = 0;
         loop {
             self.ask(place, &[query]).await?;
-            match self.rows(place).await {
+            match self.raw_rows(place).await {
                 Err(UpstreamError::Refused { code })
                     if place == Place::Idle && code == CANCELLED && cancelled < CANCELLED_MAX =>
                 {
@@ -324,24 +354,22 @@ impl Upstream {
         Ok(())
     }
 
-    async fn rows(&mut self, place: Place) -> Result<Vec<Vec<Option<String>>>, UpstreamError> {
+    /// The rows that one query gives, as they came.
+    async fn raw_rows(&mut self, place: Place) -> Result<Vec<Raw>, UpstreamError> {
         let mut failed = None;
         let mut closed = false;
         let mut rows = Vec::new();
         loop {
-            let message = match self.message().await {
-                Ok(message) => message,
+            let raw = match self.raw().await {
+                Ok(raw) => raw,
                 // A fatal error is the last word of the server, and tells more.
                 Err(error) => return Err(failed.unwrap_or(error)),
             };
-            match message {
-                Backend::DataRow(cells) if rows.len() < ROWS_MAX => {
-                    let text = |cell: Option<Vec<u8>>| {
-                        cell.map(|cell| String::from_utf8(cell).map_err(|_| UpstreamError::Protocol))
-                            .transpose()
-                    };
-                    rows.push(cells.into_iter().map(text).collect::<Result<_, _>>()?);
-                }
+            if raw.tag() == b'D' && rows.len() < ROWS_MAX {
+                rows.push(raw);
+                continue;
+            }
+            match Backend::parse(&raw)? {
                 Backend::Error(fields) if place == Place::Pipeline => return Err(refused(&fields)),
                 Backend::Error(fields) => failed = Some(refused(&fields)),
                 Backend::ParseComplete | Backend::BindComplete if place == Place::Pipeline => {}

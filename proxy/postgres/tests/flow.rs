@@ -29,6 +29,8 @@ mod pairs;
 mod pipeline;
 #[path = "flow/server.rs"]
 mod server;
+#[path = "flow/shared.rs"]
+mod shared;
 #[path = "flow/stand.rs"]
 mod stand;
 

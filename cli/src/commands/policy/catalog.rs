@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
+use exhibit_proxy::reading;
+use exhibit_schemas::bundle::TrustAnchors;
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::trust::CatalogSnapshot;
 use exhibit_schemas::event::{Body, Event};
 
 use super::super::connect;
 use super::super::search::search;
+use crate::client::Client;
 use crate::config::Config;
 use crate::error::CliError;
 use crate::output::Output;
@@ -31,26 +34,60 @@ pub(crate) struct Arguments {
 pub(super) async fn run(arguments: &Arguments, config: &Config, output: &mut Output) -> Result<ExitCode, CliError> {
     let trust = config.trust()?;
     let mut client = connect(config)?;
-    let found = search(&mut client, "kind:catalog-snapshot", EVENTS_MAX).await?;
+    let target = &arguments.target;
+    let own = recorded(
+        &mut client,
+        &trust,
+        target,
+        "kind:catalog-snapshot",
+        &reading::is_catalog,
+    )
+    .await?;
+    let untrusted = |error| CliError::Untrusted(format!("the recorded catalog: {error}"));
+    let catalog = match reading::stands_on(&own) {
+        None => own,
+        Some(digest) => {
+            let query = format!("kind:catalog-snapshot {digest}");
+            let of_digest = |document: &[u8]| Digest::of(document).to_string() == digest;
+            let system = recorded(&mut client, &trust, target, &query, &of_digest).await?;
+            reading::whole(&own, &system).map_err(untrusted)?
+        }
+    };
+    let catalog =
+        String::from_utf8(catalog).map_err(|_| CliError::Untrusted("the recorded catalog is no text".into()))?;
+    output.line(&catalog)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The newest document of a target's catalog that a search finds and that is wanted.
+async fn recorded(
+    client: &mut Client,
+    trust: &TrustAnchors,
+    target: &str,
+    query: &str,
+    wanted: &dyn Fn(&[u8]) -> bool,
+) -> Result<Vec<u8>, CliError> {
+    let found = search(client, query, EVENTS_MAX).await?;
     let mut parts = Parts::default();
     for hit in &found.hits {
-        let entry = proven::of_proxy(&mut client, &trust, hit.index).await?;
+        let entry = proven::of_proxy(client, trust, hit.index).await?;
         let event = Event::decode(&entry);
         let event = event.map_err(|error| CliError::Untrusted(format!("entry {}: {error}", hit.index)))?;
         let Body::CatalogSnapshot(body) = event.body else {
             return Err(CliError::Untrusted(format!("entry {} is no catalog", hit.index)));
         };
-        if body.target == arguments.target {
+        if body.target == target {
             parts.add(body);
         }
-        if let Some(catalog) = parts.whole()? {
-            output.line(&catalog)?;
-            return Ok(ExitCode::SUCCESS);
+        match parts.whole()? {
+            Some(document) if wanted(&document) => return Ok(document),
+            Some(_) => parts = Parts::default(),
+            None => {}
         }
     }
     Err(CliError::Unknown {
         what: "recorded catalog of the target",
-        id: arguments.target.clone(),
+        id: target.to_owned(),
     })
 }
 
@@ -72,7 +109,7 @@ impl Parts {
     }
 
     /// The whole, when every part is there.
-    fn whole(&self) -> Result<Option<String>, CliError> {
+    fn whole(&self) -> Result<Option<Vec<u8>>, CliError> {
         let Some((digest, parts)) = self.of else {
             return Ok(None);
         };
@@ -80,12 +117,11 @@ impl Parts {
             return Ok(None);
         }
         let whole: Vec<u8> = self.bytes.values().flatten().copied().collect();
-        let untrusted = |reason: &str| CliError::Untrusted(format!("the recorded catalog {reason}"));
         if Digest::of(&whole) != digest {
-            return Err(untrusted("has another digest than its events say"));
+            let reason = "the recorded catalog has another digest than its events say";
+            return Err(CliError::Untrusted(reason.to_owned()));
         }
-        let text = String::from_utf8(whole).map_err(|_| untrusted("is no text"))?;
-        Ok(Some(text))
+        Ok(Some(whole))
     }
 }
 
@@ -116,7 +152,7 @@ mod tests {
         parts.add(part("abc", 0, 3, "a"));
         assert!(parts.whole().unwrap().is_none());
         parts.add(part("abc", 1, 3, "b"));
-        assert_eq!(parts.whole().unwrap().as_deref(), Some("abc"));
+        assert_eq!(parts.whole().unwrap().as_deref(), Some(&b"abc"[..]));
     }
 
     #[test]

@@ -269,12 +269,13 @@ fn wrong_origin(relation: &Relation, catalog: &Catalog, masked: &dyn Fn(&str) ->
         }
         // The system's own views are listed by name as a whole; what they are made of is not looked into.
         if !system {
-            waiting.extend(used.depends_on.iter().chain(&used.children).chain(&used.parents));
+            waiting.extend(used.depends_on.iter().chain(&used.parents));
+            waiting.extend(catalog.children(used));
         }
     }
     // Inheritance and partitions: rows of children come under the parent's origin, and the child can be read alone.
     let mut waiting: Vec<(u32, bool)> = relation.parents.iter().map(|parent| (*parent, true)).collect();
-    waiting.extend(relation.children.iter().map(|child| (*child, false)));
+    waiting.extend(catalog.children(relation).map(|child| (child, false)));
     let mut seen = BTreeSet::new();
     while let Some((oid, up)) = waiting.pop() {
         if !seen.insert(oid) {
@@ -289,8 +290,11 @@ fn wrong_origin(relation: &Relation, catalog: &Catalog, masked: &dyn Fn(&str) ->
                 return Some(format!("{} shows data of {}", relation.resource(), kin.resource()));
             }
         }
-        let next = if up { &kin.parents } else { &kin.children };
-        waiting.extend(next.iter().map(|oid| (*oid, up)));
+        if up {
+            waiting.extend(kin.parents.iter().map(|parent| (*parent, up)));
+        } else {
+            waiting.extend(catalog.children(kin).map(|child| (child, up)));
+        }
     }
     None
 }

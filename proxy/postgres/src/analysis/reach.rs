@@ -59,7 +59,11 @@ fn rows(form: &Form, tree: &Tree, names: &Names<'_>, accesses: &[Access]) -> Rea
         return Reach::Nothing;
     }
     let mut changed = tree.ranges.iter().filter(|range| range.place == Place::Target);
-    if changed.all(|range| names.relation(range).is_some_and(changes_rows_alone)) {
+    if changed.all(|range| {
+        names
+            .relation(range)
+            .is_some_and(|relation| changes_rows_alone(relation, names))
+    }) {
         Reach::Transaction
     } else {
         Reach::Anything
@@ -99,8 +103,8 @@ pub(super) fn code(range: &Range, names: &Names<'_>) -> Option<Code> {
         }
         code = code.max(relation.code);
         if seen.insert(relation.oid) {
-            for child in &relation.children {
-                let child = names.catalog.relation(*child)?;
+            for child in names.catalog.children(relation) {
+                let child = names.catalog.relation(child)?;
                 left.extend((child.kind != RelationKind::Index).then_some(child));
             }
         }
@@ -109,6 +113,7 @@ pub(super) fn code(range: &Range, names: &Names<'_>) -> Option<Code> {
 }
 
 /// Whether changes of its rows run no code, and change no other relation.
-fn changes_rows_alone(relation: &Relation) -> bool {
-    relation.kind == RelationKind::Table && relation.code == Code::None && relation.children.is_empty()
+fn changes_rows_alone(relation: &Relation, names: &Names<'_>) -> bool {
+    let children = names.catalog.children(relation).next().is_some();
+    relation.kind == RelationKind::Table && relation.code == Code::None && !children
 }

@@ -16,7 +16,7 @@ fn run(sql: &str, target_has_masks: bool) -> Result<Analysis, AnalysisError> {
     let analysis = analyse(sql, &catalog, &path, &masked, target_has_masks);
     // Every statement of these tests means the same under the recorded catalog, which knows no temporary relation.
     if !sql.contains("scratch") {
-        let recorded = Catalog::from_snapshot(&catalog.snapshot()).expect("what was recorded is read");
+        let recorded = Catalog::from_snapshot(&sample::recorded(&catalog)).expect("what was recorded is read");
         let again = analyse(sql, &recorded, &path[1..], &masked, target_has_masks);
         assert_eq!(facts(&again), facts(&analysis), "{sql}");
     }

@@ -1,21 +1,31 @@
-//! A recorded catalog, read back: what [`Catalog::snapshot`] wrote.
+//! Recorded catalogs: what [`Catalog::snapshot`] gives, and how it is read back.
+//!
+//! Two documents with sorted keys: one of what initdb made, which hardly ever changes, and one of everything else, which
+//! names the first by its digest. They hold names and type numbers, no data, and no temporary relation, so that all sessions
+//! of a target record the same.
 //!
 //! ```json
 //! {
 //!   "relations": { "public.patients": { "kind": "table", "columns": [[1, "id", 23]], "parents": [], "depends_on": [],
 //!                                       "calls_functions": false, "generated": [] } },
 //!   "functions": { "leak": { "interpreted": true, "schemas": ["public"] } },
-//!   "operators": [], "types": []
+//!   "operators": [], "types": [],
+//!   "system": "5f0c..."
 //! }
 //! ```
+//!
+//! The first document has nothing but `relations`. What is read has it in the place of its digest ([`whole`]).
 //!
 //! Statements mean the same under it as under the catalog that was recorded, as far as it goes: numbers of relations are
 //! not in it and are made up, temporary relations and the search path belong to a session and are missing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use exhibit_gate::gate::CatalogDocument;
 use serde::{Deserialize, Serialize};
 
+use super::layer::Layer;
+use super::shared::System;
 use super::{Catalog, CatalogColumn, Code, Functions, Relation, RelationKind};
 
 /// In the place of a relation that was not known to the recorded catalog either; no relation has this number.
@@ -44,6 +54,9 @@ pub enum DocumentError {
     /// A relation names another that is not there.
     #[error("`{0}` is named, but not described")]
     Missing(String),
+    /// It names the document of what initdb made, which has to stand in it.
+    #[error("the document of the server's own relations is not in it")]
+    Part,
     /// More relations than have numbers.
     #[error("it has too many relations")]
     TooMany,
@@ -56,6 +69,21 @@ struct Document {
     functions: BTreeMap<String, FunctionsDocument>,
     operators: BTreeSet<String>,
     types: BTreeSet<String>,
+    system: Option<Part>,
+}
+
+/// What initdb made: the document's digest, or the document.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Part {
+    Digest(String),
+    Whole(SystemDocument),
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SystemDocument {
+    relations: BTreeMap<String, RelationDocument>,
 }
 
 #[derive(Deserialize)]
@@ -84,54 +112,133 @@ impl From<&Functions> for FunctionsDocument {
     }
 }
 
+/// Whether a recorded document is a catalog, and not only the part that others stand on.
+pub fn is_catalog(document: &[u8]) -> bool {
+    serde_json::from_slice::<Document>(document).is_ok()
+}
+
+/// The digest of the document that a recorded catalog stands on, if it names one.
+pub fn stands_on(document: &[u8]) -> Option<String> {
+    let document: Document = serde_json::from_slice(document).ok()?;
+    match document.system? {
+        Part::Digest(digest) => Some(digest),
+        Part::Whole(_) => None,
+    }
+}
+
+/// A recorded catalog with the document that it stands on in the place of its digest.
+///
+/// # Errors
+/// [`DocumentError`] when one of them is no document.
+pub fn whole(document: &[u8], system: &[u8]) -> Result<Vec<u8>, DocumentError> {
+    let mut whole: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(document).map_err(shape)?;
+    whole.insert("system".to_owned(), serde_json::from_slice(system).map_err(shape)?);
+    let whole = serde_json::Value::Object(whole).to_string().into_bytes();
+    Catalog::from_snapshot(&whole)?;
+    Ok(whole)
+}
+
+#[allow(clippy::needless_pass_by_value, reason = "it is what map_err gives")]
+fn shape(error: serde_json::Error) -> DocumentError {
+    DocumentError::Shape {
+        line: error.line(),
+        column: error.column(),
+    }
+}
+
+/// The document of what initdb made.
+pub(super) fn system_document(layer: &Layer) -> CatalogDocument {
+    let relations = relations(layer, &|oid| layer.relations.get(&oid));
+    CatalogDocument::new(serde_json::json!({ "relations": relations }).to_string().into_bytes())
+}
+
+/// The document of everything else.
+pub(super) fn own_document(system: &System, own: &Layer) -> CatalogDocument {
+    let find = |oid: u32| own.relations.get(&oid).or_else(|| system.layer.relations.get(&oid));
+    let functions: BTreeMap<&String, FunctionsDocument> = own
+        .functions
+        .iter()
+        .map(|(name, functions)| (name, functions.into()))
+        .collect();
+    let document = serde_json::json!({
+        "relations": relations(own, &find),
+        "functions": functions,
+        "operators": own.operators,
+        "types": own.types,
+        "system": system.document.digest().to_string(),
+    });
+    CatalogDocument::new(document.to_string().into_bytes())
+}
+
+fn relations<'a>(layer: &'a Layer, find: &dyn Fn(u32) -> Option<&'a Relation>) -> BTreeMap<String, serde_json::Value> {
+    let lasting = |relation: &&Relation| !relation.schema.starts_with("pg_temp");
+    let relations = layer.relations.values().filter(lasting);
+    relations
+        .map(|relation| (relation.resource(), describe(relation, find)))
+        .collect()
+}
+
+fn describe<'a>(relation: &Relation, find: &dyn Fn(u32) -> Option<&'a Relation>) -> serde_json::Value {
+    let name = |oid: &u32| find(*oid).map_or_else(|| UNKNOWN.to_owned(), Relation::resource);
+    let names = |oids: &BTreeSet<u32>| -> BTreeSet<String> { oids.iter().map(name).collect() };
+    let columns: Vec<(i16, &str, u32)> = relation
+        .columns
+        .iter()
+        .map(|(number, column)| (*number, column.name.as_str(), column.type_oid))
+        .collect();
+    serde_json::json!({
+        "kind": relation.kind.as_str(),
+        "columns": columns,
+        "parents": names(&relation.parents),
+        "depends_on": names(&relation.depends_on),
+        "calls_functions": relation.calls_functions,
+        "generated": relation.generated.iter().collect::<Vec<_>>(),
+    })
+}
+
 impl Catalog {
-    /// Reads what [`Catalog::snapshot`] wrote; its search path is empty.
+    /// Reads what [`whole`] gives; its search path is empty.
     ///
     /// # Errors
     /// [`DocumentError`].
     pub fn from_snapshot(bytes: &[u8]) -> Result<Self, DocumentError> {
-        let document: Document = serde_json::from_slice(bytes).map_err(|error| DocumentError::Shape {
-            line: error.line(),
-            column: error.column(),
-        })?;
+        let document: Document = serde_json::from_slice(bytes).map_err(shape)?;
+        let base = match document.system {
+            Some(Part::Digest(_)) => return Err(DocumentError::Part),
+            Some(Part::Whole(base)) => base,
+            None => SystemDocument::default(),
+        };
         let mut numbers = BTreeMap::from([(UNKNOWN.to_owned(), UNKNOWN_OID)]);
-        for (name, number) in document.relations.keys().zip(UNKNOWN_OID + 1..) {
+        let names = base.relations.keys().chain(document.relations.keys());
+        for (name, number) in names.zip(UNKNOWN_OID + 1..) {
             numbers.insert(name.clone(), number);
         }
-        if numbers.len() <= document.relations.len() {
+        if numbers.len() <= base.relations.len() + document.relations.len() {
             return Err(DocumentError::TooMany);
         }
-        let mut catalog = Self {
-            operators: document.operators,
-            types: document.types,
-            ..Self::default()
-        };
+        let system = layer(base.relations, &numbers)?;
+        let mut own = layer(document.relations, &numbers)?;
+        own.operators = document.operators;
+        own.types = document.types;
         for (name, functions) in document.functions {
             let FunctionsDocument { interpreted, schemas } = functions;
-            catalog.functions.insert(name, Functions { schemas, interpreted });
+            own.functions.insert(name, Functions { schemas, interpreted });
         }
-        for (name, relation) in document.relations {
-            let relation = relation.read(&name, &numbers)?;
-            let key = (relation.schema.clone(), relation.name.clone());
-            catalog.by_name.insert(key, relation.oid);
-            catalog.relations.insert(relation.oid, relation);
-        }
-        catalog.add_children();
-        catalog.index_names();
-        Ok(catalog)
+        own.index();
+        Ok(Self::of(system, own))
     }
+}
 
-    fn add_children(&mut self) {
-        let relations = self.relations.values();
-        let pairs: Vec<(u32, u32)> = relations
-            .flat_map(|relation| relation.parents.iter().map(|parent| (*parent, relation.oid)))
-            .collect();
-        for (parent, child) in pairs {
-            if let Some(relation) = self.relations.get_mut(&parent) {
-                relation.children.insert(child);
-            }
-        }
+fn layer(
+    relations: BTreeMap<String, RelationDocument>,
+    numbers: &BTreeMap<String, u32>,
+) -> Result<Layer, DocumentError> {
+    let mut layer = Layer::default();
+    for (name, relation) in relations {
+        layer.add(relation.read(&name, numbers)?);
     }
+    layer.index();
+    Ok(layer)
 }
 
 impl RelationDocument {
@@ -147,7 +254,6 @@ impl RelationDocument {
                 .map(|(number, name, type_oid)| (number, CatalogColumn { name, type_oid }))
                 .collect(),
             parents: set(&self.parents)?,
-            children: BTreeSet::new(),
             depends_on: set(&self.depends_on)?,
             calls_functions: self.calls_functions,
             generated: self.generated.into_iter().collect(),

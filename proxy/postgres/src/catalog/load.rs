@@ -1,8 +1,12 @@
-//! Rows of the queries become a catalog, or are refused.
+//! Rows of the queries become a layer of a catalog, or are refused.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Catalog, CatalogColumn, Code, Relation, RelationKind};
+use super::layer::Layer;
+use super::queries::Table;
+use super::{CatalogColumn, Code, Relation, RelationKind};
+use crate::message::backend::Backend;
+use crate::message::{MessageError, Raw};
 
 /// Rows of one query at the most: a hundred thousand relations of ten columns. More would hold the session's memory and
 /// start for longer than an agent waits.
@@ -20,141 +24,151 @@ pub enum CatalogError {
         wanted: usize,
     },
     /// A query gave more than `ROWS_MAX` rows.
-    #[error("query {query} of the catalog gave {rows} rows, at most {ROWS_MAX} are taken")]
+    #[error("the catalog's query for {table:?} gave {rows} rows, at most {ROWS_MAX} are taken")]
     Rows {
-        /// The query's place.
-        query: usize,
+        /// What was asked for.
+        table: Table,
         /// Rows given.
         rows: usize,
     },
     /// A row is not of the query's shape.
-    #[error("query {query} of the catalog gave a row {row} that is not of its shape")]
+    #[error("the catalog's query for {table:?} gave a row {row} that is not of its shape")]
     Row {
-        /// The query's place.
-        query: usize,
+        /// What was asked for.
+        table: Table,
         /// The row's place.
         row: usize,
     },
+    /// The state of the definitions is not of its shape.
+    #[error("the catalog's query for its state gave something else")]
+    State,
+    /// The search path is not of its shape.
+    #[error("the catalog's query for the search path gave something else")]
+    SearchPath,
+    /// A message is not one of rows.
+    #[error(transparent)]
+    Message(#[from] MessageError),
 }
 
-/// One cell of text, or NULL.
-type Cell = Option<String>;
-
-pub(super) fn load(tables: &[Vec<Vec<Cell>>]) -> Result<Catalog, CatalogError> {
-    let wanted = Catalog::QUERIES.len();
-    if tables.len() != wanted {
+/// Takes what the server answered to the queries of `asked`, one table of rows for each, in the same order.
+pub(super) fn load(asked: &[Table], tables: &[Vec<Raw>]) -> Result<Layer, CatalogError> {
+    if tables.len() != asked.len() {
         return Err(CatalogError::Tables {
             found: tables.len(),
-            wanted,
+            wanted: asked.len(),
         });
     }
-    let mut catalog = Catalog::default();
-    for (query, rows) in tables.iter().enumerate() {
+    let mut layer = Layer::default();
+    for (table, rows) in asked.iter().copied().zip(tables) {
         if rows.len() > ROWS_MAX {
-            return Err(CatalogError::Rows {
-                query,
-                rows: rows.len(),
-            });
+            let rows = rows.len();
+            return Err(CatalogError::Rows { table, rows });
         }
-        for (row, cells) in rows.iter().enumerate() {
-            let cells: Vec<&str> = cells.iter().map(|cell| cell.as_deref().unwrap_or_default()).collect();
-            take(&mut catalog, query, &cells).ok_or(CatalogError::Row { query, row })?;
+        for (row, raw) in rows.iter().enumerate() {
+            let cells = cells(raw)?;
+            let cells: Vec<&str> = cells.iter().map(String::as_str).collect();
+            take(&mut layer, table, &cells).ok_or(CatalogError::Row { table, row })?;
         }
     }
-    catalog.index_names();
-    Ok(catalog)
+    layer.index();
+    Ok(layer)
+}
+
+/// The cells of a row as text; NULL is empty.
+pub(crate) fn cells(raw: &Raw) -> Result<Vec<String>, MessageError> {
+    let shape = |what| MessageError::Shape { tag: b'D', what };
+    let Backend::DataRow(cells) = Backend::parse(raw)? else {
+        return Err(shape("it is no row"));
+    };
+    let text = |cell: Option<Vec<u8>>| String::from_utf8(cell.unwrap_or_default()).map_err(|_| shape("no UTF-8"));
+    cells.into_iter().map(text).collect()
 }
 
 /// Takes one row; `None` when it is not of its query's shape.
-fn take(catalog: &mut Catalog, query: usize, cells: &[&str]) -> Option<()> {
-    match (query, cells) {
-        (0, [oid, schema, name, kind, temporary]) => {
+fn take(layer: &mut Layer, table: Table, cells: &[&str]) -> Option<()> {
+    match (table, cells) {
+        (Table::Relations, [oid, schema, name, kind, temporary]) => {
             let relation = Relation {
                 oid: oid.parse().ok()?,
                 schema: (*schema).to_owned(),
                 name: (*name).to_owned(),
                 kind: kind_of(kind)?,
-                columns: std::collections::BTreeMap::new(),
+                columns: BTreeMap::new(),
                 parents: BTreeSet::new(),
-                children: BTreeSet::new(),
                 depends_on: BTreeSet::new(),
                 calls_functions: false,
-                generated: std::collections::BTreeMap::new(),
+                generated: BTreeMap::new(),
                 code: Code::None,
             };
             if *temporary == "t" {
-                catalog.temporary_schema = Some(relation.schema.clone());
+                layer.temporary_schema = Some(relation.schema.clone());
             }
-            let key = (relation.schema.clone(), relation.name.clone());
-            catalog.by_name.insert(key, relation.oid);
-            catalog.relations.insert(relation.oid, relation);
+            layer.add(relation);
         }
-        (1, [relation, number, name, type_oid]) => {
+        (Table::Columns, [relation, number, name, type_oid]) => {
             // A column of a relation that was not loaded (another session's temporary one) is not needed.
             let column = CatalogColumn {
                 name: (*name).to_owned(),
                 type_oid: type_oid.parse().ok()?,
             };
             let number = number.parse().ok()?;
-            if let Some(relation) = catalog.relations.get_mut(&relation.parse().ok()?) {
+            if let Some(relation) = layer.relations.get_mut(&relation.parse().ok()?) {
                 relation.columns.insert(number, column);
             }
         }
-        (2, [child, parent]) => {
-            let (child, parent) = (child.parse().ok()?, parent.parse().ok()?);
-            if let Some(relation) = catalog.relations.get_mut(&child) {
+        (Table::Parents, [child, parent]) => {
+            let parent = parent.parse().ok()?;
+            if let Some(relation) = layer.relations.get_mut(&child.parse().ok()?) {
                 relation.parents.insert(parent);
             }
-            if let Some(relation) = catalog.relations.get_mut(&parent) {
-                relation.children.insert(child);
-            }
         }
-        (3, [relation, used]) => {
+        (Table::Dependencies, [relation, used]) => {
             let used = used.parse().ok()?;
-            if let Some(relation) = catalog.relations.get_mut(&relation.parse().ok()?) {
+            if let Some(relation) = layer.relations.get_mut(&relation.parse().ok()?) {
                 relation.depends_on.insert(used);
             }
         }
-        (4, [relation]) => {
-            if let Some(relation) = catalog.relations.get_mut(&relation.parse().ok()?) {
+        (Table::Callers, [relation]) => {
+            if let Some(relation) = layer.relations.get_mut(&relation.parse().ok()?) {
                 relation.calls_functions = true;
             }
         }
-        (5, [relation, generated, source]) => {
+        (Table::Generated, [relation, generated, source]) => {
             let (generated, source) = (generated.parse().ok()?, source.parse().ok()?);
-            if let Some(relation) = catalog.relations.get_mut(&relation.parse().ok()?) {
+            if let Some(relation) = layer.relations.get_mut(&relation.parse().ok()?) {
                 relation.generated.entry(generated).or_default().insert(source);
             }
         }
-        (6, [schema, name, language]) => {
-            let known = catalog.functions.entry((*name).to_owned()).or_default();
+        (Table::Code, [relation, when]) => {
+            let code = code_of(when)?;
+            if let Some(relation) = layer.relations.get_mut(&relation.parse().ok()?) {
+                relation.code = relation.code.max(code);
+            }
+        }
+        (Table::AnyCode, [when]) => layer.code = layer.code.max(code_of(when)?),
+        (Table::Functions, [schema, name, language]) => {
+            let known = layer.functions.entry((*name).to_owned()).or_default();
             known.schemas.insert((*schema).to_owned());
             known.interpreted |= !matches!(*language, "internal" | "c");
         }
-        (7, [name]) => {
-            catalog.operators.insert((*name).to_owned());
+        (Table::Operators, [name]) => {
+            layer.operators.insert((*name).to_owned());
         }
-        (8, [name]) => {
-            catalog.types.insert((*name).to_owned());
-        }
-        (9, [schema]) => catalog.search_path.push((*schema).to_owned()),
-        (10, [relation, when]) => {
-            let code = match *when {
-                "r" => Code::OnReads,
-                "s" => Code::Sequences,
-                "w" => Code::OnWrites,
-                _ => return None,
-            };
-            let relation = relation.parse().ok()?;
-            if relation == 0 {
-                catalog.code = catalog.code.max(code);
-            } else if let Some(relation) = catalog.relations.get_mut(&relation) {
-                relation.code = relation.code.max(code);
-            }
+        (Table::Types, [name]) => {
+            layer.types.insert((*name).to_owned());
         }
         _ => return None,
     }
     Some(())
+}
+
+fn code_of(when: &str) -> Option<Code> {
+    Some(match when {
+        "r" => Code::OnReads,
+        "s" => Code::Sequences,
+        "w" => Code::OnWrites,
+        _ => return None,
+    })
 }
 
 fn kind_of(kind: &str) -> Option<RelationKind> {

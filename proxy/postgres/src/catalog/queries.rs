@@ -1,22 +1,172 @@
 //! The queries that load a catalog. Each names every object with its schema, so that no search path changes its meaning.
 //!
+//! Objects that initdb made have numbers below 16384 (`FirstNormalObjectId` of the server's `transam.h`). There are thousands
+//! of them, they hardly ever change, and sessions share what is known of them. So a query about relations has two halves, on
+//! either side of that number.
+//!
+//! [`STATE`] tells whether anything is another than when it was loaded. A row of the server's catalogs never changes but by a
+//! new version with another place (`ctid`) or transaction (`xmin`), so those two of every row that the queries read stand for
+//! all that they could answer. Only statistics, and hints that rules or triggers are gone, are written in place: what is known
+//! then names too much code, never too little.
+//!
 //! They hold for PostgreSQL 12 to 18. Not here: TOAST relations and other sessions' temporary ones: what is not loaded is
 //! unknown.
 
-/// All, in the order that the loader takes their rows.
-pub(super) const ALL: [&str; 11] = [
-    RELATIONS,
-    COLUMNS,
-    PARENTS,
-    DEPENDENCIES,
-    CALLERS,
-    GENERATED,
-    FUNCTIONS,
-    OPERATORS,
-    TYPES,
-    SEARCH_PATH,
-    CODE,
+use std::sync::LazyLock;
+
+/// What the rows of a query tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Table {
+    /// Relations.
+    Relations,
+    /// Their columns.
+    Columns,
+    /// Inheritance and partitions.
+    Parents,
+    /// What rules name.
+    Dependencies,
+    /// Relations whose rules call code that is not the server's own.
+    Callers,
+    /// Generated columns.
+    Generated,
+    /// Code that hangs on relations.
+    Code,
+    /// Code that every statement could run.
+    AnyCode,
+    /// Functions that are not the server's own.
+    Functions,
+    /// Operators of such functions.
+    Operators,
+    /// Types that are not the server's own.
+    Types,
+}
+
+impl Table {
+    /// What is asked about the objects that initdb made.
+    pub(crate) const SYSTEM: [Self; 7] = [
+        Self::Relations,
+        Self::Columns,
+        Self::Parents,
+        Self::Dependencies,
+        Self::Callers,
+        Self::Generated,
+        Self::Code,
+    ];
+
+    /// What is asked about all others.
+    pub(crate) const OWN: [Self; 11] = [
+        Self::Relations,
+        Self::Columns,
+        Self::Parents,
+        Self::Dependencies,
+        Self::Callers,
+        Self::Generated,
+        Self::Code,
+        Self::AnyCode,
+        Self::Functions,
+        Self::Operators,
+        Self::Types,
+    ];
+
+    const fn query(self) -> &'static str {
+        match self {
+            Self::Relations => RELATIONS,
+            Self::Columns => COLUMNS,
+            Self::Parents => PARENTS,
+            Self::Dependencies => DEPENDENCIES,
+            Self::Callers => CALLERS,
+            Self::Generated => GENERATED,
+            Self::Code => CODE,
+            Self::AnyCode => ANY_CODE,
+            Self::Functions => FUNCTIONS,
+            Self::Operators => OPERATORS,
+            Self::Types => TYPES,
+        }
+    }
+
+    /// The query about the objects that initdb made.
+    fn system(self) -> String {
+        self.query()
+            .replace(SIDE, "OPERATOR(pg_catalog.<) 16384::pg_catalog.oid")
+    }
+
+    /// The query about all others.
+    fn own(self) -> String {
+        self.query()
+            .replace(SIDE, "OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid")
+    }
+}
+
+/// Stands in a query for the comparison that picks its half.
+const SIDE: &str = "{side}";
+
+/// What a session asks first: [`STATE`], [`SEARCH_PATH`].
+pub(crate) static SESSION: LazyLock<Vec<String>> = LazyLock::new(|| vec![STATE.clone(), SEARCH_PATH.to_owned()]);
+
+/// What is asked where definitions are not shared yet, in this order: [`STATE`], each of [`Table::OWN`], and the state again:
+/// both are the same, or something changed in between.
+pub(crate) static OWN: LazyLock<Vec<String>> = LazyLock::new(|| between_states(Table::OWN.into_iter().map(Table::own)));
+
+/// The same about the objects that initdb made: each of [`Table::SYSTEM`].
+pub(crate) static SYSTEM: LazyLock<Vec<String>> =
+    LazyLock::new(|| between_states(Table::SYSTEM.into_iter().map(Table::system)));
+
+fn between_states(queries: impl Iterator<Item = String>) -> Vec<String> {
+    let state = || std::iter::once(STATE.clone());
+    state().chain(queries).chain(state()).collect()
+}
+
+/// One row: SHA-256 in hex over the versions of the rows that are about what initdb made, and over those of all rows and the
+/// number of the session's temporary schema.
+static STATE: LazyLock<String> = LazyLock::new(|| {
+    let rows = |(catalog, system, read): &(&str, &str, &str)| {
+        format!(
+            "SELECT {system}, pg_catalog.xidsend(t.xmin) OPERATOR(pg_catalog.||) pg_catalog.tidsend(t.ctid) \
+             FROM pg_catalog.{catalog} t WHERE {read}"
+        )
+        .replace(NUMBERS, "16384::pg_catalog.oid")
+    };
+    let rows: Vec<String> = ROWS.iter().map(rows).collect();
+    let digest = |rows: &str| format!("pg_catalog.encode(pg_catalog.sha256({rows}), 'hex')");
+    let system = digest("COALESCE(pg_catalog.string_agg(s.v, '') FILTER (WHERE s.system), '')");
+    let all = digest(
+        "COALESCE(pg_catalog.string_agg(s.v, ''), '') OPERATOR(pg_catalog.||) \
+         pg_catalog.oidsend(pg_catalog.pg_my_temp_schema())",
+    );
+    format!(
+        "SELECT {system}, {all} FROM ({}) s(system, v)",
+        rows.join(" UNION ALL ")
+    )
+});
+
+/// Stands for the number from which on objects are not of initdb.
+const NUMBERS: &str = "{first}";
+
+/// The catalogs that the queries read, which of their rows are about what initdb made, and which rows are read.
+const ROWS: [(&str, &str, &str); 14] = [
+    ("pg_namespace", "t.oid OPERATOR(pg_catalog.<) {first}", "true"),
+    ("pg_class", "t.oid OPERATOR(pg_catalog.<) {first}", "true"),
+    ("pg_attribute", "t.attrelid OPERATOR(pg_catalog.<) {first}", "true"),
+    ("pg_inherits", "t.inhrelid OPERATOR(pg_catalog.<) {first}", "true"),
+    ("pg_rewrite", "t.ev_class OPERATOR(pg_catalog.<) {first}", "true"),
+    ("pg_trigger", "t.tgrelid OPERATOR(pg_catalog.<) {first}", "true"),
+    ("pg_attrdef", "t.adrelid OPERATOR(pg_catalog.<) {first}", "true"),
+    ("pg_constraint", OF_INITDB, "true"),
+    ("pg_depend", "t.objid OPERATOR(pg_catalog.<) {first}", "true"),
+    ("pg_type", "t.oid OPERATOR(pg_catalog.<) {first}", "true"),
+    ("pg_language", "t.oid OPERATOR(pg_catalog.<) {first}", "true"),
+    ("pg_cast", "false", "true"),
+    ("pg_operator", "false", "t.oid OPERATOR(pg_catalog.>=) {first}"),
+    ("pg_proc", "false", OWN_FUNCTIONS),
 ];
+
+/// Constraints of relations that initdb made, and those that point at them; zero is no relation.
+const OF_INITDB: &str = "(t.conrelid OPERATOR(pg_catalog.<>) 0::pg_catalog.oid AND t.conrelid OPERATOR(pg_catalog.<) {first}) \
+     OR (t.confrelid OPERATOR(pg_catalog.<>) 0::pg_catalog.oid AND t.confrelid OPERATOR(pg_catalog.<) {first})";
+
+/// Functions outside of `pg_catalog`, whose number is 11 (`PG_CATALOG_NAMESPACE`), or made later.
+const OWN_FUNCTIONS: &str = "t.oid OPERATOR(pg_catalog.>=) {first} \
+     OR t.pronamespace OPERATOR(pg_catalog.<>) 11::pg_catalog.oid";
 
 /// Number, schema, name, kind, and whether it lies in the session's own temporary schema.
 const RELATIONS: &str = "SELECT c.oid, n.nspname, c.relname, c.relkind, \
@@ -25,23 +175,23 @@ const RELATIONS: &str = "SELECT c.oid, n.nspname, c.relname, c.relkind, \
      WHERE c.relkind OPERATOR(pg_catalog.=) ANY (ARRAY['r','p','v','m','f','S','i','I']::pg_catalog.\"char\"[]) \
      AND n.nspname OPERATOR(pg_catalog.!~) '^pg_toast' \
      AND (n.nspname OPERATOR(pg_catalog.!~) '^pg_temp_' \
-     OR c.relnamespace OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema())";
+     OR c.relnamespace OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema()) AND c.oid {side}";
 
 /// Relation, number, name, number of the type.
 const COLUMNS: &str = "SELECT a.attrelid, a.attnum, a.attname, a.atttypid FROM pg_catalog.pg_attribute a \
      JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) a.attrelid \
      WHERE a.attnum OPERATOR(pg_catalog.>) 0 AND NOT a.attisdropped \
-     AND c.relkind OPERATOR(pg_catalog.=) ANY (ARRAY['r','p','v','m','f','S']::pg_catalog.\"char\"[])";
+     AND c.relkind OPERATOR(pg_catalog.=) ANY (ARRAY['r','p','v','m','f','S']::pg_catalog.\"char\"[]) AND a.attrelid {side}";
 
 /// Child, parent: inheritance and partitions.
-const PARENTS: &str = "SELECT inhrelid, inhparent FROM pg_catalog.pg_inherits";
+const PARENTS: &str = "SELECT inhrelid, inhparent FROM pg_catalog.pg_inherits WHERE inhrelid {side}";
 
 /// Relation, and a relation that one of its rules names (a view is a rule).
 const DEPENDENCIES: &str = "SELECT DISTINCT r.ev_class, d.refobjid FROM pg_catalog.pg_rewrite r \
      JOIN pg_catalog.pg_depend d ON d.objid OPERATOR(pg_catalog.=) r.oid \
      WHERE d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_rewrite'::pg_catalog.regclass \
      AND d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass \
-     AND d.refobjid OPERATOR(pg_catalog.<>) r.ev_class";
+     AND d.refobjid OPERATOR(pg_catalog.<>) r.ev_class AND r.ev_class {side}";
 
 /// Relation whose rules call functions or operators that initdb did not make (numbers from 16384 up).
 const CALLERS: &str = "SELECT DISTINCT r.ev_class FROM pg_catalog.pg_rewrite r \
@@ -49,7 +199,7 @@ const CALLERS: &str = "SELECT DISTINCT r.ev_class FROM pg_catalog.pg_rewrite r \
      WHERE d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_rewrite'::pg_catalog.regclass \
      AND d.refclassid OPERATOR(pg_catalog.=) ANY (ARRAY['pg_catalog.pg_proc'::pg_catalog.regclass, \
      'pg_catalog.pg_operator'::pg_catalog.regclass]::pg_catalog.oid[]) \
-     AND d.refobjid OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid";
+     AND d.refobjid OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid AND r.ev_class {side}";
 
 /// Relation, generated column, a column that it is computed from. Since version 15 the dependency hangs at the default,
 /// before at the column.
@@ -63,7 +213,7 @@ const GENERATED: &str = "SELECT a.attrelid, a.attnum, d.refobjsubid FROM pg_cata
      AND d.objid OPERATOR(pg_catalog.=) f.oid) \
      OR (d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass \
      AND d.objid OPERATOR(pg_catalog.=) a.attrelid AND d.objsubid OPERATOR(pg_catalog.=) a.attnum)) \
-     WHERE a.attgenerated OPERATOR(pg_catalog.<>) ''::pg_catalog.\"char\"";
+     WHERE a.attgenerated OPERATOR(pg_catalog.<>) ''::pg_catalog.\"char\" AND a.attrelid {side}";
 
 /// Schema and name of a function that is not the server's own, and its language.
 const FUNCTIONS: &str = "SELECT DISTINCT n.nspname, p.proname, l.lanname FROM pg_catalog.pg_proc p \
@@ -101,14 +251,13 @@ pub(super) const SEARCH_PATH: &str = "SELECT pg_catalog.unnest(pg_catalog.curren
 
 /// Relation on which code hangs that an ordinary statement runs: `r` when reading runs it, `w` when only changing does, `s`
 /// when changing moves sequences or asks the clock and nothing else.
-/// Relation 0 stands for casts and operators of interpreted, volatile functions, which every statement could run.
 ///
 /// Row security and rules; triggers; defaults and checks that call functions; identities and domains; foreign keys that
 /// change other relations. A default is `s` when it names none but functions that initdb made, and of those only listed ones.
 ///
 /// Expressions are looked at as the server keeps them, node by node: its functions that write them out fail on what another
 /// session drops meanwhile, and a failure inside of the agent's transaction would end that.
-const CODE: &str = "SELECT c.oid, 'r' FROM pg_catalog.pg_class c WHERE c.relrowsecurity \
+const CODE: &str = "SELECT x.relation, x.at FROM (SELECT c.oid, 'r' FROM pg_catalog.pg_class c WHERE c.relrowsecurity \
      OR (c.relhasrules AND c.relkind OPERATOR(pg_catalog.=) ANY (ARRAY['r','p']::pg_catalog.\"char\"[])) \
      UNION ALL SELECT t.tgrelid, 'w' FROM pg_catalog.pg_trigger t WHERE NOT t.tgisinternal \
      UNION ALL SELECT f.adrelid, CASE WHEN NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend d \
@@ -141,8 +290,10 @@ const CODE: &str = "SELECT c.oid, 'r' FROM pg_catalog.pg_class c WHERE c.relrows
      UNION ALL SELECT k.confrelid, 'w' FROM pg_catalog.pg_constraint k \
      WHERE k.contype OPERATOR(pg_catalog.=) 'f'::pg_catalog.\"char\" \
      AND (k.confdeltype OPERATOR(pg_catalog.<>) ALL (ARRAY['a','r']::pg_catalog.\"char\"[]) \
-     OR k.confupdtype OPERATOR(pg_catalog.<>) ALL (ARRAY['a','r']::pg_catalog.\"char\"[])) \
-     UNION ALL SELECT 0::pg_catalog.oid, 'r' WHERE EXISTS (SELECT 1 FROM pg_catalog.pg_proc p \
+     OR k.confupdtype OPERATOR(pg_catalog.<>) ALL (ARRAY['a','r']::pg_catalog.\"char\"[]))) x(relation, at) WHERE x.relation {side}";
+
+/// One row where a cast or an operator runs an interpreted, volatile function, so that every statement could run it.
+const ANY_CODE: &str = "SELECT 'r' WHERE EXISTS (SELECT 1 FROM pg_catalog.pg_proc p \
      JOIN pg_catalog.pg_language l ON l.oid OPERATOR(pg_catalog.=) p.prolang \
      WHERE p.oid OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid \
      AND p.provolatile OPERATOR(pg_catalog.=) 'v'::pg_catalog.\"char\" \

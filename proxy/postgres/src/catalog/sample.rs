@@ -1,6 +1,9 @@
 //! A small clinic for tests: tables with masked columns, and everything around them that could show their data.
 
-use super::Catalog;
+use std::sync::Arc;
+
+use super::{Catalog, CatalogError, Definitions, SharedDefinitions, whole};
+use crate::message::{Decoder, Raw, encode};
 
 /// Masked columns of the sample.
 pub(crate) const MASKED: [&str; 6] = [
@@ -50,13 +53,76 @@ const SYSTEM: &str = "pg_class pg_namespace pg_attribute pg_attrdef pg_type pg_i
      pg_depend pg_settings pg_tablespace pg_rewrite pg_sequence pg_tables pg_matviews pg_views pg_replication_slots \
      pg_stat_replication pg_locks pg_prepared_xacts pg_user_mappings";
 
+/// Rows, a table for each query.
+pub(crate) type Rows = Vec<Vec<Vec<Option<String>>>>;
+
 /// The sample's catalog.
 pub(crate) fn catalog() -> Catalog {
-    Catalog::from_rows(&tables()).expect("the sample is of the queries' shapes")
+    of_rows(&SharedDefinitions::default(), &own()).expect("the sample is of the queries' shapes")
 }
 
-/// The rows that would load it.
-pub(crate) fn tables() -> Vec<Vec<Vec<Option<String>>>> {
+/// The catalog of these rows, over what initdb made in the sample, in a state that nobody has seen before.
+pub(crate) fn of_rows(shared: &SharedDefinitions, own: &Rows) -> Result<Catalog, CatalogError> {
+    let system = shared.take_system(&raw(&within("system all", system(), "system all")))?;
+    catalog_of(shared.take(system, &raw(&within("system all", own.clone(), "system all")))?)
+}
+
+/// The catalog of a session.
+pub(crate) fn catalog_of(definitions: Arc<Definitions>) -> Result<Catalog, CatalogError> {
+    Catalog::new(
+        definitions,
+        &raw(&vec![rows(&["pg_temp_3", "pg_catalog", "public"])]).remove(0),
+    )
+}
+
+/// Tables between states.
+pub(crate) fn within(before: &str, tables: Rows, after: &str) -> Rows {
+    let state = |state| std::iter::once(rows(&[state]));
+    state(before).chain(tables).chain(state(after)).collect()
+}
+
+/// What is recorded of it, in one document.
+pub(crate) fn recorded(catalog: &Catalog) -> Vec<u8> {
+    let [system, own] = catalog.snapshot();
+    whole(own.bytes(), system.bytes()).expect("they are documents")
+}
+
+/// As the server sends them.
+pub(crate) fn raw(tables: &Rows) -> Vec<Vec<Raw>> {
+    let raw = |cells: &Vec<Option<String>>| {
+        let mut body = i16::try_from(cells.len()).unwrap().to_be_bytes().to_vec();
+        for cell in cells {
+            match cell {
+                Some(text) => {
+                    body.extend(i32::try_from(text.len()).unwrap().to_be_bytes());
+                    body.extend(text.as_bytes());
+                }
+                None => body.extend((-1_i32).to_be_bytes()),
+            }
+        }
+        let mut decoder = Decoder::new(1 << 20);
+        decoder.buffer().extend_from_slice(&encode::message(b'D', &body));
+        decoder.message().unwrap().expect("a row is a message")
+    };
+    let table = |rows: &Vec<Vec<Option<String>>>| rows.iter().map(raw).collect();
+    tables.iter().map(table).collect()
+}
+
+/// The rows that would load what initdb made.
+pub(crate) fn system() -> Rows {
+    let mut relations = Vec::new();
+    for (place, name) in SYSTEM.split_ascii_whitespace().enumerate() {
+        relations.push(row(&[&(1_000 + place).to_string(), "pg_catalog", name, "r", "f"]));
+    }
+    for (place, name) in "tables columns routines".split_ascii_whitespace().enumerate() {
+        let oid = (13_000 + place).to_string();
+        relations.push(row(&[&oid, "information_schema", name, "v", "f"]));
+    }
+    vec![relations, vec![], vec![], vec![], vec![], vec![], vec![]]
+}
+
+/// The rows that would load everything else.
+pub(crate) fn own() -> Rows {
     let mut relations = Vec::new();
     let mut columns = Vec::new();
     for (oid, schema, name, kind, names) in RELATIONS {
@@ -65,18 +131,6 @@ pub(crate) fn tables() -> Vec<Vec<Vec<Option<String>>>> {
         for (number, column) in names.split_ascii_whitespace().enumerate() {
             columns.push(row(&[&oid.to_string(), &(number + 1).to_string(), column, "25"]));
         }
-    }
-    for (place, name) in SYSTEM.split_ascii_whitespace().enumerate() {
-        relations.push(row(&[&(1_000 + place).to_string(), "pg_catalog", name, "r", "f"]));
-    }
-    for (place, name) in "tables columns routines".split_ascii_whitespace().enumerate() {
-        relations.push(row(&[
-            &(13_000 + place).to_string(),
-            "information_schema",
-            name,
-            "v",
-            "f",
-        ]));
     }
     vec![
         relations,
@@ -92,6 +146,8 @@ pub(crate) fn tables() -> Vec<Vec<Vec<Option<String>>>> {
         ]),
         rows(&["16415"]),
         rows(&["16413 3 2", "16413 4 1"]),
+        rows(&["16402 w", "16409 r", "16408 w", "16423 r", "16419 s"]),
+        rows(&[]),
         rows(&[
             "public leak plpgsql",
             "public replace sql",
@@ -101,8 +157,6 @@ pub(crate) fn tables() -> Vec<Vec<Vec<Option<String>>>> {
         ]),
         rows(&["@@@"]),
         rows(&["mood"]),
-        rows(&["pg_temp_3", "pg_catalog", "public"]),
-        rows(&["16402 w", "16409 r", "16408 w", "16423 r", "16419 s"]),
     ]
 }
 

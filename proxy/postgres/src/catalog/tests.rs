@@ -1,10 +1,10 @@
 //! Tests of the catalog.
 
 use super::sample;
-use super::{Catalog, CatalogError, DocumentError};
+use std::sync::Arc;
 
-/// Tables of rows.
-type Rows = Vec<Vec<Vec<Option<String>>>>;
+use super::sample::{Rows, recorded};
+use super::{Catalog, CatalogError, DocumentError, Seen, SharedDefinitions, System, Table, stands_on};
 
 #[test]
 fn names_the_resource_of_an_origin() {
@@ -47,74 +47,150 @@ fn looks_names_up_where_the_server_does() {
 
 #[test]
 fn snapshots_are_the_same_for_the_same_definitions() {
-    let mut tables = sample::tables();
-    let snapshot = sample::catalog().snapshot();
+    let mut tables = sample::own();
+    let catalog = sample::catalog();
     for table in &mut tables {
         table.reverse();
     }
-    let other = Catalog::from_rows(&tables).expect("rows in any order");
-    assert_eq!(other.snapshot(), snapshot);
-    let text = String::from_utf8(snapshot).expect("JSON");
+    let other = sample::of_rows(&SharedDefinitions::default(), &tables).expect("rows in any order");
+    for (other, own) in other.snapshot().into_iter().zip(catalog.snapshot()) {
+        assert_eq!(other.bytes(), own.bytes());
+        assert_eq!(other.digest(), own.digest());
+    }
+    let [system, own] = catalog.snapshot();
+    assert_eq!(stands_on(own.bytes()), Some(system.digest().to_string()));
+    assert_eq!(stands_on(system.bytes()), None);
+    let text = String::from_utf8(own.bytes().to_vec()).expect("JSON");
     assert!(
         text.contains("public.patients") && !text.contains("scratch"),
         "no temporary relation"
     );
+    let both = |name: &str| {
+        let within = |bytes: &[u8]| String::from_utf8_lossy(bytes).contains(&format!("\"{name}\":"));
+        (within(system.bytes()), within(own.bytes()))
+    };
+    assert_eq!(both("public.patients"), (false, true));
+    assert_eq!(both("pg_catalog.pg_class"), (true, false));
+}
+
+#[test]
+fn sessions_that_see_the_same_state_share_it() {
+    let shared = SharedDefinitions::default();
+    let seen = |state: &str| Seen::of(&sample::raw(&sample::within(state, vec![], state))[0]).expect("a state");
+    let system = |before: &str, after: &str| {
+        let tables = sample::raw(&sample::within(before, sample::system(), after));
+        shared.take_system(&tables).expect("it is of its shape")
+    };
+    let own = |before: &str, system: &Arc<System>, after: &str| {
+        let tables = sample::raw(&sample::within(before, sample::own(), after));
+        shared.take(Arc::clone(system), &tables).expect("it is of its shape")
+    };
+    assert!(shared.system(&seen("s1 a1")).is_none() && shared.definitions(&seen("s1 a1")).is_none());
+    let first = system("s1 a1", "s1 a1");
+    let known = shared
+        .system(&seen("s1 a2"))
+        .expect("it is about what initdb made alone");
+    assert!(Arc::ptr_eq(&first, &known) && shared.system(&seen("s2 a1")).is_none());
+    let definitions = own("s1 a1", &first, "s1 a1");
+    let known = shared.definitions(&seen("s1 a1")).expect("it was taken");
+    assert!(Arc::ptr_eq(&definitions, &known) && shared.definitions(&seen("s1 a2")).is_none());
+    // What changed while it was loaded, or beside what it stands on, serves its own session alone.
+    own("s1 a3", &first, "s1 a4");
+    own("s2 a5", &first, "s2 a5");
+    own("s1 a6", &system("s1 a6", "s2 a7"), "s1 a6");
+    for state in ["s1 a3", "s1 a4", "s2 a5", "s1 a6", "s2 a7"] {
+        assert!(shared.definitions(&seen(state)).is_none(), "{state}");
+    }
+    assert!(shared.system(&seen("s2 a7")).is_none());
+    // What nobody used for long is not kept.
+    for number in 0..3 {
+        let state = format!("s1 b{number}");
+        own(&state, &first, &state);
+    }
+    assert!(shared.definitions(&seen("s1 a1")).is_some());
+    for number in 0..4 {
+        let state = format!("s1 c{number}");
+        own(&state, &first, &state);
+    }
+    assert!(shared.definitions(&seen("s1 a1")).is_none());
+}
+
+#[test]
+fn refuses_states_of_another_shape() {
+    let shared = SharedDefinitions::default();
+    for (before, after) in [("s", "s a"), ("s a", "s a more"), ("", "s a")] {
+        let tables = sample::raw(&sample::within(before, sample::system(), after));
+        assert_eq!(
+            shared.take_system(&tables).err(),
+            Some(CatalogError::State),
+            "{before} {after}"
+        );
+    }
+    for tables in [vec![], vec![vec![]], sample::raw(&sample::system())] {
+        assert!(shared.take_system(&tables).is_err());
+    }
 }
 
 #[test]
 fn refuses_rows_of_another_shape() {
     let broken = |change: &dyn Fn(&mut Rows)| {
-        let mut tables = sample::tables();
+        let mut tables = sample::own();
         change(&mut tables);
-        Catalog::from_rows(&tables).expect_err("it is broken")
+        sample::of_rows(&SharedDefinitions::default(), &tables).expect_err("it is broken")
     };
     assert_eq!(
         broken(&|tables| drop(tables.pop())),
         CatalogError::Tables { found: 10, wanted: 11 }
     );
-    let row = |query| CatalogError::Row { query, row: 0 };
-    for query in 0..11 {
+    let row = |table| CatalogError::Row { table, row: 0 };
+    for (query, table) in Table::OWN.into_iter().enumerate() {
+        let wide = |tables: &mut Rows| {
+            tables[query].insert(0, vec![Some("1".to_owned()); 9]);
+        };
+        assert_eq!(broken(&wide), row(table), "more cells");
         assert_eq!(
-            broken(&|tables| tables[query][0].push(None)),
-            row(query),
-            "one cell more"
+            broken(&|tables| tables[query].insert(0, vec![])),
+            row(table),
+            "no cells"
         );
-        assert_eq!(broken(&|tables| tables[query][0].clear()), row(query), "no cells");
     }
     assert_eq!(
         broken(&|tables| tables[0][0][3] = Some("x".to_owned())),
-        row(0),
+        row(Table::Relations),
         "a kind that is not known"
     );
     assert_eq!(
         broken(&|tables| tables[1][0][1] = Some("40000".to_owned())),
-        row(1),
+        row(Table::Columns),
         "a number out of range"
     );
 }
 
 #[test]
 fn a_recorded_catalog_is_read_back_whole() {
-    let snapshot = sample::catalog().snapshot();
-    let read = Catalog::from_snapshot(&snapshot).expect("what was recorded is read");
-    assert_eq!(read.snapshot(), snapshot);
+    let written = recorded(&sample::catalog());
+    let read = Catalog::from_snapshot(&written).expect("what was recorded is read");
+    assert_eq!(recorded(&read), written);
     assert!(read.search_path().is_empty() && read.named("pg_temp", "scratch").is_none());
-    let kin = |schema, name| read.named(schema, name).expect("it is there").clone();
-    let parent = kin("public", "visits");
-    assert!(parent.children.contains(&kin("public", "visits_2024").oid));
+    let kin = |schema, name| read.named(schema, name).expect("it is there");
+    let (parent, child) = (kin("public", "visits"), kin("public", "visits_2024"));
+    assert!(read.children(parent).any(|oid| oid == child.oid));
     assert_eq!(kin("public", "Odd Name").columns.len(), 1);
+    assert!(read.resolve("pg_class", &[]).is_some());
+    let [_, own] = read.snapshot();
+    assert_eq!(Catalog::from_snapshot(own.bytes()).err(), Some(DocumentError::Part));
 }
 
 #[test]
 fn names_that_need_quotes_are_read_back() {
     for (schema, name) in [("a.b", "c"), ("a", "b\"c.d"), ("", "?"), ("*", "\"\""), ("\u{1}", "\"")] {
-        let mut tables = sample::tables();
+        let mut tables = sample::own();
         tables[0][0][1] = Some(schema.to_owned());
         tables[0][0][2] = Some(name.to_owned());
-        let catalog = Catalog::from_rows(&tables).expect("any name is taken");
-        let read = Catalog::from_snapshot(&catalog.snapshot()).expect("what was recorded is read");
+        let catalog = sample::of_rows(&SharedDefinitions::default(), &tables).expect("any name is taken");
+        let read = Catalog::from_snapshot(&recorded(&catalog)).expect("what was recorded is read");
         assert!(read.named(schema, name).is_some(), "{schema} {name}");
-        assert_eq!(read.snapshot(), catalog.snapshot());
+        assert_eq!(recorded(&read), recorded(&catalog));
     }
 }
 
