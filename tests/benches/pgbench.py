@@ -2,7 +2,7 @@
 """pgbench through the proxy against the same server directly, and through pgbouncer, in one run, A/B/A/B.
 
     cargo build --release -p exhibit-tests -p exhibit -p exhibit-ledger -p exhibit-proxy
-    python3 tests/benches/pgbench.py target/release/stack [--seconds 10] [--clients 1,8,64] [--rounds 2] [--scale 10]
+    python3 tests/benches/pgbench.py target/stack/stack [--seconds 10] [--clients 1,8,64] [--rounds 2] [--scale 10]
             [--scripts select,tpcb] [--modes simple,prepared] [--json FILE]
 
 Peers: `direct`, `pgbouncer` (Debian's package, session pooling, TLS towards the client), `null` (the proxy over a recorder
