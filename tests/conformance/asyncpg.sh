@@ -2,13 +2,13 @@
 # asyncpg's own tests (from its source distribution on PyPI), directly and through the proxy, under a policy that allows
 # everything and masks nothing. Prints every test whose outcome differs; `docs/conformance.md` says why each one does.
 #
-# Needs `cargo build -p exhibit -p exhibit-tests` and Python 3.9 or later. Leaves its work in target/conformance/asyncpg.
+# Needs `cargo build --profile stack --workspace --bins` and Python 3.9 or later. Leaves its work in target/conformance/asyncpg.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 version=0.30.0
 place=$PWD/target/conformance/asyncpg
-programs=${EXHIBIT_BIN:-$PWD/target/debug}
+programs=${EXHIBIT_BIN:-$PWD/target/stack}
 mkdir -p "$place"
 
 python3 -m venv "$place/venv"

@@ -5,7 +5,7 @@
 #
 #     tests/conformance/regress.sh [regress|isolation [TEST...]]
 #
-# Needs `cargo build -p exhibit -p exhibit-tests`, Debian's PostgreSQL 15 with its client programs, build-essential, and
+# Needs `cargo build --profile stack --workspace --bins`, Debian's PostgreSQL 15 with its client programs, build-essential, and
 # `deb-src` lines for apt. Leaves its work in target/conformance/regress.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -15,7 +15,8 @@ version=$(dpkg-query -W -f '${Version}' postgresql-15)
 mkdir -p "$place"
 source=$place/postgresql-${version%%-*}
 if [ ! -x "$source/src/test/isolation/isolationtester" ]; then
-  (cd "$place" && apt-get source --download-only -qq "postgresql-15=$version")
+  [ -f "$place/postgresql-15_${version%%-*}.orig.tar.bz2" ] ||
+    (cd "$place" && apt-get source --download-only -qq "postgresql-15=$version")
   tar -xjf "$place/postgresql-15_${version%%-*}.orig.tar.bz2" -C "$place"
   cd "$source"
   # Only the drivers of the tests and the libraries that they load; the server is Debian's.

@@ -3,7 +3,7 @@
 # through the proxy, under a policy that allows everything and masks nothing. Prints every test whose outcome differs;
 # `docs/conformance.md` says why each one does.
 #
-# Needs `cargo build -p exhibit -p exhibit-tests` and Python 3.11 or later. Leaves its work in target/conformance/sqlalchemy.
+# Needs `cargo build --profile stack --workspace --bins` and Python 3.11 or later. Leaves its work in target/conformance/sqlalchemy.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 

@@ -10,7 +10,7 @@ import urllib.parse
 
 REPOSITORY = pathlib.Path(__file__).resolve().parent.parent.parent
 PLACE = REPOSITORY / "target/conformance"
-PROGRAMS = pathlib.Path(os.environ.get("EXHIBIT_BIN", REPOSITORY / "target/debug"))
+PROGRAMS = pathlib.Path(os.environ.get("EXHIBIT_BIN", REPOSITORY / "target/stack"))
 
 POLICY = """
 version = 1

@@ -137,4 +137,4 @@ def run(command: list[str]) -> str:
 if __name__ == "__main__":
     if len(sys.argv) not in (2, 3):
         sys.exit(__doc__)
-    main(pathlib.Path(sys.argv[1]), sys.argv[2] if len(sys.argv) == 3 else "target/debug/stack")
+    main(pathlib.Path(sys.argv[1]), sys.argv[2] if len(sys.argv) == 3 else "target/stack/stack")

@@ -125,6 +125,22 @@ impl Masked<Frame> {
         Self(Frame::Verbatim(Bytes(bytes)))
     }
 
+    /// The same bytes in pieces of at most `bytes`; a row is one piece.
+    pub fn pieces(self, bytes: usize) -> impl Iterator<Item = Self> {
+        let (row, verbatim) = match self.0 {
+            Frame::Row(cells) => (Some(Self(Frame::Row(cells))), Vec::new()),
+            Frame::Verbatim(Bytes(verbatim)) => (None, verbatim),
+        };
+        let mut start = 0;
+        let pieces = std::iter::from_fn(move || {
+            let end = verbatim.len().min(start + bytes.max(1));
+            let piece = verbatim.get(start..end).filter(|piece| !piece.is_empty())?.to_vec();
+            start = end;
+            Some(Self(Frame::Verbatim(Bytes(piece))))
+        });
+        row.into_iter().chain(pieces)
+    }
+
     /// The same frame as the bytes that `wire` makes of it, for a row that is too long for one event.
     #[must_use]
     pub fn framed(self, wire: impl FnOnce(&Frame) -> Vec<u8>) -> Self {
@@ -276,7 +292,7 @@ mod tests {
     use exhibit_schemas::event::access::Frame;
     use proptest::prelude::*;
 
-    use super::{CellKind, ColumnMask, MaskError, MaskKey, RowMasker, Technique};
+    use super::{CellKind, ColumnMask, MaskError, MaskKey, Masked, RowMasker, Technique};
 
     fn masked(technique: Technique, kind: CellKind, value: &str) -> Option<String> {
         let column = ColumnMask {
@@ -291,6 +307,24 @@ mod tests {
             Frame::Row(cells) => cells[0].as_ref().map(|cell| String::from_utf8(cell.0.clone()).unwrap()),
             Frame::Verbatim(_) => panic!("a row stays a row"),
         }
+    }
+
+    #[test]
+    fn pieces_are_the_same_bytes_and_rows_stay_whole() {
+        let bytes: Vec<u8> = (0..=255).collect();
+        for size in [1, 7, 255, 256, 257] {
+            let whole = Masked::framing(bytes.clone());
+            let pieces: Vec<Frame> = whole.pieces(size).map(Masked::into_inner).collect();
+            let verbatim = |frame: &Frame| match frame {
+                Frame::Verbatim(piece) => piece.0.clone(),
+                Frame::Row(_) => panic!("it was none"),
+            };
+            assert!(pieces.iter().all(|piece| (1..=size).contains(&verbatim(piece).len())));
+            assert_eq!(pieces.iter().flat_map(verbatim).collect::<Vec<u8>>(), bytes);
+        }
+        let mut masker = RowMasker::new(vec![None, None], MaskKey::new([7; 32]));
+        let row = masker.row(vec![Some(bytes), None]).unwrap();
+        assert_eq!(row.clone().pieces(1).collect::<Vec<_>>(), [row]);
     }
 
     #[test]

@@ -32,6 +32,13 @@ impl Agent {
         Self { writer, torn: false }
     }
 
+    /// Sends frames whose events are durable, and which end in the middle of a message.
+    pub(crate) async fn release_part(&mut self, frames: &Recorded<Vec<Masked<Frame>>>) -> std::io::Result<()> {
+        let released = self.release(frames).await;
+        self.torn = true;
+        released
+    }
+
     /// Sends frames whose events are durable.
     pub(crate) async fn release(&mut self, frames: &Recorded<Vec<Masked<Frame>>>) -> std::io::Result<()> {
         let bytes: Vec<u8> = frames

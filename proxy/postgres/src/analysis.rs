@@ -64,7 +64,7 @@ pub(crate) use self::known::harmless_setting;
 pub(crate) use self::syntax::Complaint;
 use self::tree::Tree;
 use crate::catalog::Catalog;
-use crate::redact::redact;
+use crate::redact::{REDACTED_BYTES_MAX, TOKENS_MAX, redact};
 
 /// Statements in one message at the most; drivers send one, scripts a few dozen.
 pub const STATEMENTS_MAX: usize = 256;
@@ -108,6 +108,20 @@ pub enum AnalysisError {
         bytes: usize,
         /// The limit.
         limit: usize,
+    },
+    /// It has more tokens than the limit.
+    #[error("the statement has {tokens} words and signs, at most {TOKENS_MAX} are taken; send it in parts")]
+    TooManyTokens {
+        /// How many it has.
+        tokens: usize,
+    },
+    /// Its text without values is longer than an event can hold.
+    #[error(
+        "the statement has {bytes} bytes without its values, at most {REDACTED_BYTES_MAX} can be recorded; send it in parts"
+    )]
+    TooLongRedacted {
+        /// Its length then.
+        bytes: usize,
     },
     /// The message holds more statements than the limit.
     #[error("the message has {statements} statements, at most {STATEMENTS_MAX} are taken")]

@@ -25,11 +25,11 @@ use self::binary::Binary;
 use self::csv::Csv;
 use self::text::Text;
 use crate::analysis::CopyForm;
-use crate::message::BACKEND_BYTES_MAX;
+use crate::message::MESSAGE_BYTES_MAX;
 use crate::message::encode;
 
 /// Bytes of one row at the most, as of one message: a row is held in memory while it is masked.
-const ROW_BYTES_MAX: usize = BACKEND_BYTES_MAX;
+const ROW_BYTES_MAX: usize = MESSAGE_BYTES_MAX;
 
 /// Why rows that are copied out cannot be masked. Repeats nothing of them.
 #[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]

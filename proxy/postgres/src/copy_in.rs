@@ -19,11 +19,11 @@ use tokio::io::ReadHalf;
 
 use crate::group::Item;
 use crate::link::{Connection, Incoming, LinkError};
+use crate::message::MessageError;
 use crate::message::encode;
 use crate::message::frontend::Frontend;
-use crate::message::{BACKEND_BYTES_MAX, MessageError};
 use crate::reply::Replies;
-use crate::session::SessionError;
+use crate::session::{AHEAD_BYTES_MAX, SessionError};
 use crate::upstream::{Upstream, UpstreamError};
 
 /// Bytes of a part from which no further message is taken into it.
@@ -131,7 +131,7 @@ impl CopyIn<'_, '_> {
         tokio::select! {
             sent = target.send(data) => sent.map_err(|error| SessionError::Target(UpstreamError::Io(error))),
             // What it said before it went is read next.
-            () = incoming.gone(BACKEND_BYTES_MAX) => Ok(()),
+            () = incoming.gone(AHEAD_BYTES_MAX) => Ok(()),
         }
     }
 }

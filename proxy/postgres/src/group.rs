@@ -616,7 +616,11 @@ fn refusal(code: &'static str, reason: &str) -> Draft {
 fn code_of(error: &AnalysisError) -> &'static str {
     match error {
         AnalysisError::Syntax => "42601",
-        AnalysisError::TooLong { .. } | AnalysisError::TooMany { .. } | AnalysisError::TooWide { .. } => "54000",
+        AnalysisError::TooLong { .. }
+        | AnalysisError::TooManyTokens { .. }
+        | AnalysisError::TooLongRedacted { .. }
+        | AnalysisError::TooMany { .. }
+        | AnalysisError::TooWide { .. } => "54000",
         AnalysisError::Unsupported { .. } => "0A000",
         AnalysisError::Setting { .. } => "42501",
     }
@@ -661,7 +665,11 @@ fn assemble(parts: Vec<Part>, synced: bool, rest: VecDeque<(Frontend, Vec<u8>)>)
     let mut owner = 0;
     for part in parts {
         if let Some(bytes) = exact.get_mut(owner.min(last)) {
-            bytes.extend(part.bytes);
+            if bytes.is_empty() {
+                *bytes = part.bytes;
+            } else {
+                bytes.extend(part.bytes);
+            }
         }
         group.items.push_back(Item {
             answer: part.answer,

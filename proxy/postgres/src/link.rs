@@ -1,12 +1,15 @@
 //! A socket as messages.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout_at};
 
-use crate::message::{Decoder, MessageError, Raw};
+use crate::message::{Decoder, LONG_BYTES, MESSAGE_BYTES_MAX, MessageError, Raw};
 
 /// Bytes that are read at once at the most: a record of TLS.
 const READ_BYTES: usize = 16 * 1_024;
@@ -45,40 +48,104 @@ pub(crate) enum LinkError {
     Message(#[from] MessageError),
 }
 
+/// Room for the long messages of all sessions of a listener, in one direction: one of the longest, or many of some megabytes.
+///
+/// A session has at most one long message at a time in each direction, and what comes from the server never waits for what
+/// comes from an agent; so nobody waits for what waits for it.
+#[derive(Clone)]
+pub(crate) struct Room(Arc<Semaphore>);
+
+/// Room of one message, and until when the message has to be here: nobody keeps it from others by silence.
+struct Taken {
+    _room: OwnedSemaphorePermit,
+    until: Instant,
+}
+
+/// How long a long message may take to come, and how much more for each mebibyte.
+const LONG_TAKES: (Duration, Duration) = (Duration::from_mins(1), Duration::from_secs(1));
+
+/// The unit that room is shared in.
+const ROOM_BYTES: usize = 1 << 10;
+
+impl Default for Room {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(MESSAGE_BYTES_MAX / ROOM_BYTES + 1)))
+    }
+}
+
+impl Room {
+    async fn take(&self, bytes: usize) -> Option<Taken> {
+        let units = u32::try_from(bytes.div_ceil(ROOM_BYTES)).ok()?;
+        let room = Arc::clone(&self.0).acquire_many_owned(units).await.ok()?;
+        let (least, more) = LONG_TAKES;
+        Some(Taken {
+            _room: room,
+            until: Instant::now() + least + more * (units / 1_024),
+        })
+    }
+}
+
 /// The receiving half of a link.
 pub(crate) struct Incoming<R> {
     half: R,
     decoder: Decoder,
+    shared: Room,
+    /// Room of the message that is read, or was given last.
+    taken: Option<Taken>,
+    /// The message that has the room was given: its room is free when the next one is asked for.
+    given: bool,
     /// Where the socket reads to; a reader that was given fresh room would clear all of it each time.
     room: Box<[u8]>,
 }
 
 impl<R: AsyncRead + Unpin> Incoming<R> {
-    pub(crate) fn new(half: R, limit: usize) -> Self {
+    pub(crate) fn new(half: R, shared: Room) -> Self {
         Self {
             half,
-            decoder: Decoder::new(limit),
+            decoder: Decoder::new(MESSAGE_BYTES_MAX),
+            shared,
+            taken: None,
+            given: false,
             room: vec![0; READ_BYTES].into_boxed_slice(),
         }
     }
 
-    /// The next message. Nothing is lost when the future is dropped.
+    /// The next message; the one before it was dealt with. Nothing is lost when the future is dropped.
     pub(crate) async fn raw(&mut self) -> Result<Raw, LinkError> {
         loop {
+            self.room().await?;
             if let Some(raw) = self.decoder.message()? {
+                self.given = true;
                 return Ok(raw);
             }
-            self.more().await?;
+            self.more_in_time().await?;
         }
+    }
+
+    /// Waits for room, where the next message is long.
+    async fn room(&mut self) -> Result<(), LinkError> {
+        if self.given {
+            self.taken = None;
+            self.given = false;
+        }
+        if self.taken.is_none()
+            && let Some((bytes, here)) = self.decoder.announced()?
+            && bytes >= LONG_BYTES
+        {
+            self.taken = self.shared.take(bytes).await;
+            self.decoder.buffer().reserve(bytes - here);
+        }
+        Ok(())
     }
 
     /// The tag of the next message, once all of it is here; the message stays. Nothing is lost when the future is dropped.
     pub(crate) async fn tag(&mut self) -> Result<u8, LinkError> {
         loop {
+            self.room().await?;
             if let Some(tag) = self.decoder.tag()? {
                 return Ok(tag);
             }
-            self.more().await?;
+            self.more_in_time().await?;
         }
     }
 
@@ -92,6 +159,13 @@ impl<R: AsyncRead + Unpin> Incoming<R> {
         std::future::pending::<()>().await;
     }
 
+    async fn more_in_time(&mut self) -> std::io::Result<()> {
+        match self.taken.as_ref().map(|taken| taken.until) {
+            Some(until) => timeout_at(until, self.more()).await?,
+            None => self.more().await,
+        }
+    }
+
     async fn more(&mut self) -> std::io::Result<()> {
         let read = self.half.read(&mut self.room).await?;
         match self.room.get(..read) {
@@ -101,5 +175,61 @@ impl<R: AsyncRead + Unpin> Incoming<R> {
                 Ok(())
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncWriteExt as _;
+
+    use super::{Incoming, Room};
+    use crate::message::{LONG_BYTES, MESSAGE_BYTES_MAX, encode};
+
+    const UNDER_WAY: std::time::Duration = std::time::Duration::from_secs(3);
+
+    /// Whether the next message comes; paused time passes when everybody waits.
+    async fn comes(incoming: &mut Incoming<tokio::io::DuplexStream>) -> bool {
+        tokio::time::timeout(UNDER_WAY, incoming.raw())
+            .await
+            .is_ok_and(|raw| raw.is_ok())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn long_messages_wait_for_each_other_and_short_ones_do_not() {
+        let room = Room::default();
+        let ((mut one, first), (mut other, second)) = (tokio::io::duplex(1 << 16), tokio::io::duplex(1 << 16));
+        let (mut first, mut second) = (Incoming::new(first, room.clone()), Incoming::new(second, room));
+        let longest = u32::try_from(MESSAGE_BYTES_MAX).unwrap();
+        one.write_all(&[&b"d"[..], &longest.to_be_bytes()].concat())
+            .await
+            .unwrap();
+        assert!(!comes(&mut first).await, "it has the room, and is not whole");
+        let long = encode::message(b'd', &vec![0; LONG_BYTES]);
+        let sent = long.clone();
+        let writer = tokio::spawn(async move {
+            other
+                .write_all(&encode::message(b'd', &vec![0; LONG_BYTES - 6]))
+                .await
+                .unwrap();
+            other.write_all(&sent).await.unwrap();
+            other.write_all(&encode::message(b'S', b"")).await.unwrap();
+            other
+        });
+        assert!(comes(&mut second).await, "a byte less is not long");
+        assert!(!comes(&mut second).await);
+        assert!(first.raw().await.is_err(), "it has to come in time");
+        drop(first);
+        assert_eq!(second.raw().await.unwrap().bytes(), long);
+        assert_eq!(
+            second.raw().await.unwrap().tag(),
+            b'S',
+            "what follows a long message is still there"
+        );
+        drop(writer.await.unwrap());
+        // The room was given back whole.
+        assert_eq!(
+            second.shared.0.available_permits(),
+            MESSAGE_BYTES_MAX / super::ROOM_BYTES + 1
+        );
     }
 }

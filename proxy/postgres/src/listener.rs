@@ -20,8 +20,7 @@ use crate::cancel::{Cancels, Key, Registered};
 use crate::catalog::{Catalog, SharedDefinitions};
 use crate::choices::Choices;
 use crate::config::{Config, ConfigError};
-use crate::link::{Connection, Incoming};
-use crate::message::FRONTEND_BYTES_MAX;
+use crate::link::{Connection, Incoming, Room};
 use crate::session::{Driver, SessionError, State};
 use crate::startup::{Arrival, Arrived, StartupError, arrive, welcome};
 use crate::upstream::{Place, Route, Upstream};
@@ -51,6 +50,8 @@ struct Shared {
     acceptor: tokio_rustls::TlsAcceptor,
     route: Route,
     cancels: Cancels,
+    /// Room for long messages of agents.
+    room: Room,
     definitions: Arc<SharedDefinitions>,
     places: Semaphore,
     authenticate: Authenticate,
@@ -80,7 +81,9 @@ impl Listener {
                 server: config.server.clone(),
                 password: Zeroizing::new(password.trim_end_matches(['\r', '\n']).to_owned()),
                 connector: crate::tls::connector(config)?,
+                room: Room::default(),
             },
+            room: Room::default(),
             cancels: Cancels::default(),
             definitions: Arc::default(),
             places: Semaphore::new(SESSIONS_MAX),
@@ -221,7 +224,7 @@ impl Shared {
         let mut driver = Driver {
             session,
             agent,
-            incoming: Incoming::new(reader, FRONTEND_BYTES_MAX),
+            incoming: Incoming::new(reader, self.room.clone()),
             upstream,
             catalog,
             definitions: Arc::clone(&self.definitions),

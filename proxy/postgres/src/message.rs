@@ -15,12 +15,12 @@ pub mod frontend;
 pub mod read;
 pub mod startup;
 
-/// Bytes of a message from an agent at the most: its exact bytes are held until they are digested and recorded. The server
-/// itself takes 1 GiB; larger values go in by `COPY`, in messages of any number.
-pub const FRONTEND_BYTES_MAX: usize = 64 << 20;
+/// Bytes of a message after start-up at the most, its tag aside, either way: what the server takes and allocates
+/// (`PQ_LARGE_MESSAGE_LIMIT`, `MaxAllocSize`). A message is held in memory until it is recorded.
+pub const MESSAGE_BYTES_MAX: usize = 0x3fff_ffff;
 
-/// Bytes of a message from the server at the most: one row is held in memory while it is masked.
-pub const BACKEND_BYTES_MAX: usize = 64 << 20;
+/// Bytes from which on a message is long: it waits for room that all sessions of a listener share.
+pub const LONG_BYTES: usize = 1 << 20;
 
 /// Bytes of a start-up message at the most, as the server has it (`MAX_STARTUP_PACKET_LENGTH`).
 pub const STARTUP_BYTES_MAX: usize = 10_000;
@@ -126,12 +126,21 @@ impl Decoder {
     /// # Errors
     /// [`MessageError::Length`]; then the stream has no further message.
     pub fn tag(&self) -> Result<Option<u8>, MessageError> {
+        let announced = self.announced()?;
+        let whole = announced.is_some_and(|(bytes, here)| here == bytes);
+        Ok(self.buffer.first().copied().filter(|_| whole))
+    }
+
+    /// Bytes of the next message, once its head is here, and how many of them are.
+    ///
+    /// # Errors
+    /// [`MessageError::Length`]; then the stream has no further message.
+    pub fn announced(&self) -> Result<Option<(usize, usize)>, MessageError> {
         let Some(length) = self.buffer.get(1..HEAD_BYTES) else {
             return Ok(None);
         };
-        let length = read::length(length, self.limit)?;
-        let whole = self.buffer.len() > length;
-        Ok(self.buffer.first().copied().filter(|_| whole))
+        let bytes = read::length(length, self.limit)? + 1;
+        Ok(Some((bytes, self.buffer.len().min(bytes))))
     }
 
     /// The next whole message; `None` when more bytes are needed.
@@ -139,15 +148,21 @@ impl Decoder {
     /// # Errors
     /// [`MessageError::Length`]; then the stream has no further message.
     pub fn message(&mut self) -> Result<Option<Raw>, MessageError> {
-        if self.tag()?.is_none() {
-            return Ok(None);
-        }
-        let Some(length) = self.buffer.get(1..HEAD_BYTES) else {
+        let Some((bytes, here)) = self.announced()? else {
             return Ok(None);
         };
-        let length = read::length(length, self.limit)?;
-        let bytes = self.buffer.split_to(length + 1).to_vec();
-        Ok(Some(Raw { bytes }))
+        if here < bytes {
+            return Ok(None);
+        }
+        if bytes < LONG_BYTES {
+            let bytes = self.buffer.split_to(bytes).to_vec();
+            return Ok(Some(Raw { bytes }));
+        }
+        // A long message takes the buffer along, and leaves what follows it; a copy would be as long again.
+        let rest = self.buffer.get(bytes..).unwrap_or_default().into();
+        let mut whole = std::mem::replace(&mut self.buffer, rest);
+        whole.truncate(bytes);
+        Ok(Some(Raw { bytes: whole.into() }))
     }
 }
 

@@ -12,18 +12,30 @@
 //! | `"…"`, `U&"…"`, and words with many digits, that nobody knows | `"?"` |
 //! | `--…`, `/*…*/` | nothing |
 //!
+//! Where that is still too long to record, lists whose items repeat are folded ([`fold`]), which loses nothing.
+//!
 //! Words without quotes stay as they are, and so does the space between tokens, cut down to one blank. `<` and `>` around
 //! a placeholder cannot be read as a value.
 //!
 //! Not here: digests of the exact bytes (the gate makes them), and bind parameters (they are not in the text).
 
+mod fold;
+
+use std::borrow::Cow;
+
 use pg_query::protobuf::Token;
+
+use self::fold::{Piece, fold};
 
 use crate::analysis::AnalysisError;
 use crate::catalog::Catalog;
 
-/// Bytes of a statement at the most; its placeholders and one event must fit into the ledger's limit of 65,535 bytes.
-pub const STATEMENT_BYTES_MAX: usize = 1_024 * 1_024;
+/// Bytes of a statement at the most. Its parts are what costs memory, and they have a limit of their own.
+pub const STATEMENT_BYTES_MAX: usize = 32 << 20;
+
+/// Tokens of a statement at the most: a row of `VALUES` for each of the 65,535 parameters that there may be, some times over.
+/// The tree of so many takes some hundred megabytes.
+pub const TOKENS_MAX: usize = 500_000;
 
 /// Bytes of a redacted statement at the most, so that its event stays below the ledger's limit of 65,535 bytes with
 /// room for facts and decision.
@@ -48,59 +60,74 @@ pub fn redact(sql: &str, catalog: &Catalog) -> Result<String, AnalysisError> {
     }
     // Not `scan_tokens`: without any token it makes a slice of a null pointer, which ends the process in debug builds.
     let tokens = pg_query::scan(sql).map_err(|_| AnalysisError::Syntax)?.tokens;
-    let mut redacted = String::new();
+    if tokens.len() > TOKENS_MAX {
+        return Err(AnalysisError::TooManyTokens { tokens: tokens.len() });
+    }
+    let mut pieces: Vec<Piece<'_>> = Vec::with_capacity(tokens.len());
     let mut end_before = 0;
     for token in tokens {
         let start = usize::try_from(token.start).map_err(|_| AnalysisError::Syntax)?;
         let end = usize::try_from(token.end).map_err(|_| AnalysisError::Syntax)?;
         let text = sql.get(start..end).ok_or(AnalysisError::Syntax)?;
-        let shown = show(token.token, text, catalog)?;
-        let Some(shown) = shown else { continue };
-        if start > end_before && !redacted.is_empty() {
-            redacted.push(' ');
-        }
-        redacted.push_str(&shown);
+        let Some(text) = show(token.token, text, catalog)? else {
+            continue;
+        };
+        let apart = start > end_before && !pieces.is_empty();
+        pieces.push(Piece { text, apart });
         end_before = end;
-        if redacted.len() > REDACTED_BYTES_MAX {
-            return Err(AnalysisError::TooLong {
-                bytes: redacted.len(),
-                limit: REDACTED_BYTES_MAX,
-            });
-        }
+    }
+    if bytes(&pieces) > REDACTED_BYTES_MAX {
+        pieces = fold(&pieces);
+    }
+    let bytes = bytes(&pieces);
+    if bytes > REDACTED_BYTES_MAX {
+        return Err(AnalysisError::TooLongRedacted { bytes });
+    }
+    let mut redacted = String::with_capacity(bytes);
+    for piece in pieces {
+        redacted.extend(piece.apart.then_some(' '));
+        redacted.push_str(&piece.text);
     }
     Ok(redacted)
 }
 
+fn bytes(pieces: &[Piece<'_>]) -> usize {
+    pieces
+        .iter()
+        .map(|piece| piece.text.len() + usize::from(piece.apart))
+        .sum()
+}
+
 /// What of a token may be seen; `None` for a comment. A token of an unknown kind is refused.
-fn show(kind: i32, text: &str, catalog: &Catalog) -> Result<Option<String>, AnalysisError> {
+fn show<'a>(kind: i32, text: &'a str, catalog: &Catalog) -> Result<Option<Cow<'a, str>>, AnalysisError> {
     let kind = Token::try_from(kind).map_err(|_| AnalysisError::Syntax)?;
     Ok(Some(match kind {
         Token::SqlComment | Token::CComment => return Ok(None),
-        Token::Sconst | Token::Usconst => "<string>".to_owned(),
-        Token::Bconst | Token::Xconst => "<bits>".to_owned(),
-        Token::Iconst | Token::Fconst => "<number>".to_owned(),
+        Token::Sconst | Token::Usconst => "<string>".into(),
+        Token::Bconst | Token::Xconst => "<bits>".into(),
+        Token::Iconst | Token::Fconst => "<number>".into(),
         Token::Ident | Token::Uident => identifier(text, catalog),
-        _ => text.to_owned(),
+        _ => text.into(),
     }))
 }
 
 /// An identifier as it may be seen.
-fn identifier(text: &str, catalog: &Catalog) -> String {
-    let hidden = || "\"?\"".to_owned();
+fn identifier<'a>(text: &'a str, catalog: &Catalog) -> Cow<'a, str> {
+    let hidden = || "\"?\"".into();
     let Some(quoted) = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else {
         // `U&"…"` can write any character by its number; it is never needed for a name that is a plain word. A word
         // with many digits may be a number that somebody wrote as a name.
         let digits = text.chars().filter(char::is_ascii_digit).count();
         let name = text.to_ascii_lowercase();
         let plain = !text.contains(['"', '&']) && (digits <= WORD_DIGITS_MAX || catalog.knows_name(&name));
-        return if plain { text.to_owned() } else { hidden() };
+        return if plain { text.into() } else { hidden() };
     };
     let name = quoted.replace("\"\"", "\"");
     let word = name.len() <= NAME_BYTES_MAX
         && name.starts_with(|first: char| first.is_ascii_lowercase() || first == '_')
         && name.chars().all(|letter| letter.is_ascii_lowercase() || letter == '_');
     if word || catalog.knows_name(&name) {
-        text.to_owned()
+        text.into()
     } else {
         hidden()
     }

@@ -21,6 +21,7 @@ use crate::agent::Agent;
 use crate::catalog::Catalog;
 use crate::group::{Answer, Item};
 use crate::link::Incoming;
+use crate::message::LONG_BYTES;
 use crate::message::Raw;
 use crate::message::backend::{Backend, Cells, Field, TransactionStatus};
 use crate::message::encode::{self, Report};
@@ -45,6 +46,15 @@ const QUIET: Duration = Duration::from_millis(20);
 
 /// Bytes that a cell costs beside its value.
 const CELL_BYTES: usize = 5;
+
+/// Where released frames end.
+#[derive(Clone, Copy)]
+enum Ends {
+    /// Between messages.
+    Between,
+    /// In the middle of one.
+    Within,
+}
 
 /// How a group ended.
 pub(crate) struct Outcome {
@@ -82,7 +92,7 @@ pub(crate) struct Replies<'a> {
     /// Messages without a mask that were copied out and are no frame yet.
     whole: Vec<u8>,
     counts: BTreeMap<String, u64>,
-    window: VecDeque<Releasing>,
+    window: VecDeque<(Releasing, Ends)>,
     status: EndStatus,
     code: Option<String>,
     failed: bool,
@@ -414,10 +424,30 @@ impl<'a> Replies<'a> {
     }
 
     async fn push(&mut self, frame: Masked<Frame>, size: usize) -> Result<(), SessionError> {
+        if size >= LONG_BYTES {
+            return self.long(frame).await;
+        }
         self.frames.push(frame);
         self.bytes += size;
         if self.bytes >= CHUNK_BYTES {
             self.release().await?;
+        }
+        Ok(())
+    }
+
+    /// Releases a long frame piece by piece: all at once it would be thousands of events.
+    async fn long(&mut self, frame: Masked<Frame>) -> Result<(), SessionError> {
+        if !self.frames.is_empty() {
+            self.release().await?;
+        }
+        let mut pieces = frame.pieces(CHUNK_BYTES).peekable();
+        while let Some(piece) = pieces.next() {
+            self.frames.push(piece);
+            let ends = match pieces.peek() {
+                Some(_) => Ends::Within,
+                None => Ends::Between,
+            };
+            self.release_to(ends).await?;
         }
         Ok(())
     }
@@ -441,13 +471,26 @@ impl<'a> Replies<'a> {
     }
 
     async fn drain(&mut self) -> Result<(), SessionError> {
-        while let Some(releasing) = self.window.pop_front() {
-            self.agent.release(&releasing.durable().await?).await?;
+        while let Some(released) = self.window.pop_front() {
+            self.let_out(released).await?;
+        }
+        Ok(())
+    }
+
+    async fn let_out(&mut self, (releasing, ends): (Releasing, Ends)) -> Result<(), SessionError> {
+        let frames = releasing.durable().await?;
+        match ends {
+            Ends::Between => self.agent.release(&frames).await?,
+            Ends::Within => self.agent.release_part(&frames).await?,
         }
         Ok(())
     }
 
     async fn release(&mut self) -> Result<(), SessionError> {
+        self.release_to(Ends::Between).await
+    }
+
+    async fn release_to(&mut self, ends: Ends) -> Result<(), SessionError> {
         let frames = std::mem::take(&mut self.frames);
         self.bytes = 0;
         let columns = self.columns.take();
@@ -455,15 +498,15 @@ impl<'a> Replies<'a> {
             return Err(SessionError::Unexpected);
         };
         let releasing = self.session.release(reply, columns, frames);
-        self.under_way(releasing).await
+        self.under_way(releasing, ends).await
     }
 
-    async fn under_way(&mut self, releasing: Releasing) -> Result<(), SessionError> {
-        self.window.push_back(releasing);
+    async fn under_way(&mut self, releasing: Releasing, ends: Ends) -> Result<(), SessionError> {
+        self.window.push_back((releasing, ends));
         if self.window.len() > WINDOW
             && let Some(first) = self.window.pop_front()
         {
-            self.agent.release(&first.durable().await?).await?;
+            self.let_out(first).await?;
         }
         Ok(())
     }
@@ -480,7 +523,7 @@ impl<'a> Replies<'a> {
             self.bytes = 0;
             let code = self.code.take();
             let releasing = self.session.finish(reply, columns, frames, self.status, code, counts);
-            self.under_way(releasing).await?;
+            self.under_way(releasing, Ends::Between).await?;
             if self.failed {
                 self.status = EndStatus::Skipped;
             }

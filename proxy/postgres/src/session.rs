@@ -29,7 +29,7 @@ use crate::link::{Connection, Incoming, LinkError};
 use crate::message::backend::{Backend, TransactionStatus};
 use crate::message::encode::{self, Report};
 use crate::message::frontend::Frontend;
-use crate::message::{FRONTEND_BYTES_MAX, MessageError, Raw};
+use crate::message::{LONG_BYTES, MessageError, Raw};
 use crate::names::Names;
 use crate::notified;
 use crate::read::Read;
@@ -40,10 +40,10 @@ use crate::upstream::{Place, Upstream, UpstreamError};
 const GROUP_MESSAGES_MAX: usize = 256;
 
 /// Bytes that an agent may send ahead while its group is under way; with more it waits.
-const AHEAD_BYTES_MAX: usize = 8 << 20;
+pub(crate) const AHEAD_BYTES_MAX: usize = 8 << 20;
 
-/// Bytes of a group at the most: two of the longest messages.
-const GROUP_BYTES_MAX: usize = 2 * FRONTEND_BYTES_MAX;
+/// Bytes of a group after which it ends; so a long message is the last of its group, and a session holds one at a time.
+const GROUP_BYTES_MAX: usize = LONG_BYTES;
 
 /// Why a session ends.
 #[derive(Debug, thiserror::Error)]

@@ -6,6 +6,9 @@ use tokio::io::{AsyncWriteExt as _, WriteHalf};
 use crate::link::Connection;
 use crate::message::encode;
 
+/// Bytes of commands that go out in one write at the most; more is not copied for it.
+const TOGETHER_BYTES: usize = 64 << 10;
+
 /// The sending half of the connection to the server.
 pub(crate) struct Target {
     // Invariant: after start-up nothing is written but cleared commands and queries that are constants of this crate.
@@ -21,9 +24,14 @@ impl Target {
     pub(crate) async fn forward(&mut self, commands: &[Cleared]) -> std::io::Result<()> {
         match commands {
             [command] => self.writer.write_all(command.exact()).await?,
-            commands => {
+            commands if commands.iter().map(|command| command.exact().len()).sum::<usize>() < TOGETHER_BYTES => {
                 let exact: Vec<&[u8]> = commands.iter().map(Cleared::exact).collect();
                 self.writer.write_all(&exact.concat()).await?;
+            }
+            commands => {
+                for command in commands {
+                    self.writer.write_all(command.exact()).await?;
+                }
             }
         }
         self.writer.flush().await

@@ -16,10 +16,10 @@ use crate::catalog::{self, Catalog, CatalogError, Definitions, Seen, SharedDefin
 use crate::choices::Choices;
 use crate::config::Server;
 use crate::greeting::{Channel, Greeting, refused};
-use crate::link::{Connection, Incoming, LinkError};
+use crate::link::{Connection, Incoming, LinkError, Room};
 use crate::message::backend::{Backend, TransactionStatus};
 use crate::message::startup::MINOR_LATEST;
-use crate::message::{BACKEND_BYTES_MAX, MessageError, Raw, startup};
+use crate::message::{MessageError, Raw, startup};
 use crate::target::Target;
 
 /// How long a server may take to be reached and to let the proxy in.
@@ -115,6 +115,8 @@ pub(crate) struct Route {
     pub(crate) server: Server,
     pub(crate) password: Zeroizing<String>,
     pub(crate) connector: Option<tokio_rustls::TlsConnector>,
+    /// Room for the server's long messages.
+    pub(crate) room: Room,
 }
 
 /// Where a query of the proxy's own stands among the agent's.
@@ -194,7 +196,7 @@ impl Route {
     async fn begin_with(&self, minor: u16, database: &str, choices: &Choices) -> Result<Upstream, UpstreamError> {
         let (connection, channel) = self.dial().await?;
         let (reader, mut writer) = tokio::io::split(connection);
-        let incoming = Incoming::new(reader, BACKEND_BYTES_MAX);
+        let incoming = Incoming::new(reader, self.room.clone());
         let mut parameters = vec![("user", self.server.user.as_str()), ("database", database)];
         parameters.extend(HELD);
         let style = choices.masked() && choices.named(DATE_STYLE).is_none();

@@ -6,10 +6,10 @@ use super::backend::Backend;
 use super::encode::message;
 use super::frontend::{Frontend, Kind};
 use super::startup::First;
-use super::{Decoder, FRONTEND_BYTES_MAX, MessageError, Raw};
+use super::{Decoder, MESSAGE_BYTES_MAX, MessageError, Raw};
 
 fn raws(pieces: &[&[u8]]) -> Vec<Raw> {
-    let mut decoder = Decoder::new(FRONTEND_BYTES_MAX);
+    let mut decoder = Decoder::new(MESSAGE_BYTES_MAX);
     let mut raws = Vec::new();
     for piece in pieces {
         decoder.buffer().extend_from_slice(piece);

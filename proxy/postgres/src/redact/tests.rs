@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::{REDACTED_BYTES_MAX, STATEMENT_BYTES_MAX, redact};
+use super::{REDACTED_BYTES_MAX, STATEMENT_BYTES_MAX, TOKENS_MAX, redact};
 use crate::analysis::AnalysisError;
 use crate::catalog::sample;
 
@@ -53,9 +53,67 @@ fn refuses_what_the_scanner_refuses_and_what_is_too_long() {
             limit
         })
     );
-    let commas = |bytes: usize| ",".repeat(bytes);
-    assert!(redact(&commas(REDACTED_BYTES_MAX), &catalog).is_ok());
-    assert!(redact(&commas(REDACTED_BYTES_MAX + 1), &catalog).is_err());
+    let words = |bytes: usize| "a".repeat(bytes);
+    assert!(redact(&words(REDACTED_BYTES_MAX), &catalog).is_ok());
+    let bytes = REDACTED_BYTES_MAX + 1;
+    assert_eq!(
+        redact(&words(bytes), &catalog),
+        Err(AnalysisError::TooLongRedacted { bytes })
+    );
+    assert!(redact(&",".repeat(TOKENS_MAX), &catalog).is_err_and(|error| error != many()));
+    assert_eq!(redact(&",".repeat(TOKENS_MAX + 1), &catalog), Err(many()));
+}
+
+fn many() -> AnalysisError {
+    AnalysisError::TooManyTokens { tokens: TOKENS_MAX + 1 }
+}
+
+#[test]
+fn long_lists_are_folded_and_nothing_is_lost() {
+    let catalog = sample::catalog();
+    let check = |sql: &str, wanted: &str| {
+        let redacted = redact(sql, &catalog).unwrap_or_else(|error| panic!("{error}: {wanted}"));
+        assert_eq!(redacted, wanted);
+    };
+    let list = |count: usize, item: &dyn Fn(usize) -> String| (1..=count).map(item).collect::<Vec<_>>().join(", ");
+    let rows = list(5_000, &|row| format!("({row}, 'x{row}')"));
+    check(
+        &format!("INSERT INTO t VALUES {rows} RETURNING id"),
+        "INSERT INTO t VALUES (<number>, <string>), (<number>, <string>) /* 4997 more */, (<number>, <string>) RETURNING id",
+    );
+    let parameters = list(65_535, &|number| format!("${number}"));
+    check(
+        &format!("SELECT * FROM t WHERE id IN ({parameters})"),
+        "SELECT * FROM t WHERE id IN ($1 /* 65534 more, up to $65535 */)",
+    );
+    let rows = list(9_000, &|row| format!("(${}::int, ${}::text)", 2 * row - 1, 2 * row));
+    check(
+        &format!("INSERT INTO t SELECT * FROM (VALUES {rows}) v(a, b)"),
+        "INSERT INTO t SELECT * FROM (VALUES ($1::int, $2::text), ($3::int, $4::text) /* 8998 more, up to $18000 */) v(a, b)",
+    );
+    // Another item, or parameters in another order, begin anew; what stands within is folded, too.
+    let numbers = list(9_000, &|_| "1".to_owned());
+    check(
+        &format!("SELECT 1 IN ({numbers}, a, {numbers}), ARRAY[{numbers}], $1, $2, $3, $5, $4, f(b)"),
+        "SELECT <number> IN (<number> /* 8999 more */, a, <number> /* 8999 more */), ARRAY[<number> /* 8999 more */], $1, $2, $3, \
+         $5, $4, f(b)",
+    );
+    // A comment of the statement is none of these, and what is short enough stays as it is.
+    check(
+        "SELECT 1 /* 9 more */, 1, 1, 1, 1",
+        "SELECT <number> , <number>, <number>, <number>, <number>",
+    );
+    // Items that differ do not fold: the statement is refused, not cut.
+    let names = list(9_000, &|number| format!("a{number}"));
+    assert!(redact(&format!("SELECT {names}"), &catalog).is_err());
+    // Brackets that no grammar takes, and lists that are deep.
+    for sql in [
+        "(".repeat(40_000),
+        ")".repeat(40_000),
+        "(1, ".repeat(40_000) + &")".repeat(40_000),
+    ] {
+        assert!(redact(&sql, &catalog).is_err());
+    }
 }
 
 /// One literal in every form that the grammar has, with a canary in it.

@@ -1,6 +1,6 @@
 //! The extended protocol, as a server has it: pipelines, errors in them, and what comes in unusual places.
 
-use exhibit_postgres::message::encode;
+use exhibit_postgres::message::{MESSAGE_BYTES_MAX, encode};
 use proptest::prelude::*;
 use tokio::io::AsyncWriteExt as _;
 
@@ -238,7 +238,7 @@ async fn a_message_past_the_limit_is_refused_by_its_size() {
     .await;
     assert!(told.contains("9437184"), "{told}");
     let mut head = vec![b'B'];
-    head.extend(u32::try_from((64 << 20) + 1).unwrap().to_be_bytes());
+    head.extend(u32::try_from(MESSAGE_BYTES_MAX + 1).unwrap().to_be_bytes());
     stream.write_all(&head).await.unwrap();
     stream.flush().await.unwrap();
     let mut told = Vec::new();
