@@ -23,7 +23,10 @@ use sha2::Sha256;
 pub const REDACTED: &str = "[redacted]";
 
 /// Bytes of the HMAC that a token shows; 128 bits, so that two values of one domain never meet by chance.
-const TOKEN_BYTES: usize = 16;
+pub const TOKEN_BYTES: usize = 16;
+
+/// Bytes of a block of SHA-256, which HMAC fills its keys up to.
+const HMAC_BLOCK_BYTES: usize = 64;
 
 /// How a mask changes a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,6 +94,23 @@ impl MaskKey {
     /// Takes 32 random bytes.
     pub fn new(bytes: [u8; 32]) -> Self {
         Self(zeroize::Zeroizing::new(bytes))
+    }
+
+    /// The token of a value.
+    pub fn token(&self, domain: &str, value: &[u8]) -> String {
+        token(domain, value, self)
+    }
+
+    /// The key as the two blocks that HMAC-SHA-256 hashes before the message and before the inner digest (RFC 2104, 2), for
+    /// a target that makes tokens itself. They are as secret as the key.
+    pub fn pads(&self) -> [zeroize::Zeroizing<[u8; HMAC_BLOCK_BYTES]>; 2] {
+        [0x36, 0x5c].map(|pad| {
+            let mut block = zeroize::Zeroizing::new([pad; HMAC_BLOCK_BYTES]);
+            for (byte, key) in block.iter_mut().zip(self.0.iter()) {
+                *byte ^= key;
+            }
+            block
+        })
     }
 }
 
@@ -357,6 +377,17 @@ mod tests {
         assert_ne!(token("mrn", "1"), token("mrn", "2"));
         assert_ne!(token("mrn", "1"), token("ssn", "1"));
         assert_ne!(token("a", "b"), token("a\0", "b"));
+    }
+
+    #[test]
+    fn the_pads_of_a_key_make_its_tokens() {
+        use sha2::{Digest as _, Sha256};
+        let key = MaskKey::new([7; 32]);
+        let [inner, outer] = key.pads();
+        let hash = |parts: &[&[u8]]| Sha256::digest(parts.concat());
+        let inner = hash(&[&*inner, b"mrn", &[0], b"4711"]);
+        let mac = hash(&[&*outer, &inner]);
+        assert_eq!(key.token("mrn", b"4711"), format!("tok_{}", hex::encode(&mac[..16])));
     }
 
     #[test]

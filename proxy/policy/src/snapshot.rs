@@ -284,6 +284,23 @@ impl Snapshot {
         self.masks.iter().any(|mask| mask.targets.contains(target))
     }
 
+    /// What tells the masks of a target from others: the digest of their names, techniques and resources, in order.
+    pub fn masks_digest(&self, target: &str) -> Digest {
+        let masks = self.masks.iter().filter(|mask| mask.targets.contains(target));
+        let described: Vec<_> = masks
+            .map(|mask| {
+                let (keep, domain) = match &mask.technique {
+                    Technique::Partial { keep } => (Some(*keep), None),
+                    Technique::Token { domain } => (None, Some(domain)),
+                    Technique::Redact | Technique::Null | Technique::Year => (None, None),
+                };
+                let resources: Vec<&str> = mask.resources.iter().map(Pattern::as_str).collect();
+                serde_json::json!([mask.name, mask.technique.as_str(), keep, domain, resources])
+            })
+            .collect();
+        Digest::of(serde_json::Value::from(described).to_string().as_bytes())
+    }
+
     /// How long sessions may last.
     pub fn limits(&self) -> Limits {
         self.limits
@@ -629,6 +646,19 @@ effect = "allow"
     fn the_digest_is_of_the_exact_bytes() {
         let digest = |text: &str| Snapshot::parse(text.as_bytes()).unwrap().digest();
         assert_ne!(digest(POLICY), digest(&format!("{POLICY}\n")));
+    }
+
+    #[test]
+    fn the_digest_of_masks_is_of_one_target_s_masks_alone() {
+        let mask = "[[masks]]\nname = \"a\"\ntargets = [\"clinic\"]\nresources = [\"public.a.b\"]\ntechnique = \"partial\"\nkeep = 4\n";
+        let digest = |text: &str| Snapshot::parse(text.as_bytes()).unwrap().masks_digest("clinic");
+        let policy = format!("{POLICY}{mask}");
+        assert_eq!(digest(&policy), digest(&policy.replace("name = \"reads\"", "name = \"read\"")));
+        for (from, to) in [("keep = 4", "keep = 3"), ("public.a.b", "public.a.*"), ("name = \"a\"", "name = \"b\"")] {
+            assert_ne!(digest(&policy), digest(&policy.replace(from, to)), "{to}");
+        }
+        assert_ne!(digest(&policy), digest(POLICY));
+        assert_eq!(digest(POLICY), Snapshot::parse(policy.as_bytes()).unwrap().masks_digest("other"));
     }
 
     #[test]

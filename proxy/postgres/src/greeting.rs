@@ -42,6 +42,15 @@ pub(crate) struct Greeting {
     pub(crate) minor: u16,
 }
 
+/// A connection that is ready for the first query.
+pub(crate) struct Ready {
+    pub(crate) incoming: Incoming<ReadHalf<Connection>>,
+    pub(crate) writer: WriteHalf<Connection>,
+    pub(crate) key: Key,
+    /// Settings as the server reported them, in order.
+    pub(crate) settings: Vec<(String, String)>,
+}
+
 impl Greeting {
     async fn send(&mut self, bytes: &[u8]) -> Result<(), UpstreamError> {
         self.writer.write_all(bytes).await?;
@@ -112,7 +121,24 @@ impl Greeting {
     }
 
     /// Takes settings and the key, up to the first readiness; dates have to come as ISO has them where masks read them.
-    pub(crate) async fn settle(mut self, masked: bool) -> Result<Upstream, UpstreamError> {
+    pub(crate) async fn settle(self, masked: bool) -> Result<Upstream, UpstreamError> {
+        let Ready {
+            incoming,
+            writer,
+            key,
+            settings,
+        } = self.ready(masked).await?;
+        Ok(Upstream {
+            incoming,
+            target: Target::new(writer),
+            key,
+            settings,
+            aside: Vec::new(),
+        })
+    }
+
+    /// The same, as the bare connection.
+    pub(crate) async fn ready(mut self, masked: bool) -> Result<Ready, UpstreamError> {
         let mut settings = Vec::new();
         let mut key = None;
         loop {
@@ -150,12 +176,11 @@ impl Greeting {
         if masked && !reported("DateStyle").is_some_and(|style| style.starts_with("ISO, ")) {
             return Err(UpstreamError::Setting { setting: "DateStyle" });
         }
-        Ok(Upstream {
+        Ok(Ready {
             incoming: self.incoming,
-            target: Target::new(self.writer),
+            writer: self.writer,
             key: key.ok_or(UpstreamError::Protocol)?,
             settings,
-            aside: Vec::new(),
         })
     }
 }

@@ -13,6 +13,7 @@
 pub mod analysis;
 pub mod catalog;
 pub mod config;
+pub mod enforce;
 pub mod listener;
 pub mod message;
 pub mod redact;

@@ -15,7 +15,7 @@ use crate::cancel::Key;
 use crate::catalog::{self, Catalog, CatalogError, Definitions, Seen, SharedDefinitions};
 use crate::choices::Choices;
 use crate::config::Server;
-use crate::greeting::{Channel, Greeting, refused};
+use crate::greeting::{Channel, Greeting, Ready, refused};
 use crate::link::{Connection, Incoming, LinkError, Room};
 use crate::message::backend::{Backend, TransactionStatus};
 use crate::message::startup::MINOR_LATEST;
@@ -145,7 +145,16 @@ pub(crate) struct Upstream {
 impl Route {
     /// Connects, and begins a session of the target's role.
     pub(crate) async fn connect(&self, database: &str, choices: &Choices) -> Result<Upstream, UpstreamError> {
-        tokio::time::timeout(CONNECT, self.begin(database, choices))
+        let connect = async { self.begin(database, choices).await?.settle(choices.masked()).await };
+        tokio::time::timeout(CONNECT, connect)
+            .await
+            .map_err(|_| UpstreamError::Time)?
+    }
+
+    /// Connects, and begins a session that is not an agent's.
+    pub(crate) async fn ready(&self, database: &str) -> Result<Ready, UpstreamError> {
+        let ready = async { self.begin(database, &Choices::default()).await?.ready(false).await };
+        tokio::time::timeout(CONNECT, ready)
             .await
             .map_err(|_| UpstreamError::Time)?
     }
@@ -186,14 +195,14 @@ impl Route {
     }
 
     /// Asks for the latest protocol, and once more for 3.0 where the server is too old to negotiate.
-    async fn begin(&self, database: &str, choices: &Choices) -> Result<Upstream, UpstreamError> {
+    async fn begin(&self, database: &str, choices: &Choices) -> Result<Greeting, UpstreamError> {
         match self.begin_with(MINOR_LATEST, database, choices).await {
             Err(UpstreamError::Version) => self.begin_with(0, database, choices).await,
             begun => begun,
         }
     }
 
-    async fn begin_with(&self, minor: u16, database: &str, choices: &Choices) -> Result<Upstream, UpstreamError> {
+    async fn begin_with(&self, minor: u16, database: &str, choices: &Choices) -> Result<Greeting, UpstreamError> {
         let (connection, channel) = self.dial().await?;
         let (reader, mut writer) = tokio::io::split(connection);
         let incoming = Incoming::new(reader, self.room.clone());
@@ -218,7 +227,7 @@ impl Route {
         greeting
             .authenticate(first, &self.password, self.server.channel_binding, channel)
             .await?;
-        greeting.settle(choices.masked()).await
+        Ok(greeting)
     }
 }
 

@@ -19,6 +19,8 @@ mod choices;
 mod copy;
 #[path = "flow/ending.rs"]
 mod ending;
+#[path = "flow/enforced.rs"]
+mod enforced;
 #[path = "flow/entry.rs"]
 mod entry;
 #[path = "flow/named.rs"]

@@ -1,0 +1,202 @@
+//! The statements of a plan. Each is one that can run again; together they run in one transaction.
+//!
+//! What they make belongs to [`super::OWNER`]: they become it for that, so no default privilege of who runs them holds.
+
+use std::collections::BTreeSet;
+
+use super::facts::{Facts, InstalledRelation, Relation};
+use super::plan::View;
+use super::{OWNER, SCHEMA, expression, identifier, view_name};
+
+/// The table in which a plan is recorded, in the schema.
+pub(super) const APPLIED: &str = "applied";
+
+/// The view through which the agents' role sees that record, in the schema.
+pub(super) const STANDING: &str = "standing";
+
+/// The domain of the token that shows which constants are installed: it is that of the letters under the key.
+pub(super) const KEY_DOMAIN: &str = "exhibit.installed";
+
+/// One statement of a plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// The statement. `$1` and `$2` stand for the two halves of the key of tokens, which nobody prints, and `$3` for the class
+    /// of letters and digits.
+    pub sql: String,
+    /// Whether it takes the key.
+    pub takes_key: bool,
+    /// Whether it says what is there afterwards, and not only how that comes about.
+    pub(super) lasts: bool,
+}
+
+impl Step {
+    fn lasting(sql: String) -> Self {
+        Self {
+            sql,
+            takes_key: false,
+            lasts: true,
+        }
+    }
+
+    fn passing(sql: String) -> Self {
+        Self {
+            sql,
+            takes_key: false,
+            lasts: false,
+        }
+    }
+}
+
+/// All statements, in order.
+pub(super) fn steps(role: &str, views: &[View<'_>], facts: &Facts) -> Vec<Step> {
+    let role = identifier(role);
+    let mut steps = Vec::new();
+    if facts.owner.is_none() {
+        steps.push(Step::passing(format!("CREATE ROLE {OWNER} NOLOGIN NOINHERIT")));
+    }
+    if facts.installed.is_none() {
+        steps.push(Step::passing(format!("CREATE SCHEMA {SCHEMA} AUTHORIZATION {OWNER}")));
+    }
+    let schemas: BTreeSet<&str> = views.iter().map(|view| view.relation.schema.as_str()).collect();
+    let schemas = schemas.into_iter().map(identifier);
+    steps.extend(schemas.map(|schema| Step::lasting(format!("GRANT USAGE ON SCHEMA {schema} TO {OWNER}"))));
+    for View { relation, .. } in views {
+        let rights = ["INSERT", "UPDATE", "DELETE"].into_iter().filter(|right| holds(relation, right));
+        let rights: Vec<&str> = ["SELECT"].into_iter().chain(rights).collect();
+        let base = relation.sql();
+        steps.push(Step::passing(format!("REVOKE ALL ON {base} FROM {OWNER}")));
+        steps.push(Step::lasting(format!("GRANT {} ON {base} TO {OWNER}", rights.join(", "))));
+    }
+    steps.push(Step::passing(format!("SET LOCAL ROLE {OWNER}")));
+    owned(&role, views, facts, &mut steps);
+    steps.push(Step::passing("RESET ROLE".to_owned()));
+    for view in views {
+        based(&role, view, facts, &mut steps);
+    }
+    lifted(&role, views, facts, &mut steps);
+    steps
+}
+
+/// What belongs to the owner: the constants, the record, the views, and who may read them.
+fn owned(role: &str, views: &[View<'_>], facts: &Facts, steps: &mut Vec<Step>) {
+    let constants = format!("{SCHEMA}.{}", expression::CONSTANTS);
+    let installed = facts.installed.iter().flat_map(|installed| &installed.relations);
+    for view in installed.filter(|relation| relation.kind == "v" && relation.name != STANDING) {
+        steps.push(Step::passing(format!("DROP VIEW {SCHEMA}.{}", identifier(&view.name))));
+    }
+    let once = "once bool PRIMARY KEY DEFAULT true CHECK (once)";
+    let key = expression::token(&expression::constant("c.letters"), KEY_DOMAIN);
+    let lasting = [
+        format!("REVOKE ALL ON SCHEMA {SCHEMA} FROM PUBLIC"),
+        format!("GRANT USAGE ON SCHEMA {SCHEMA} TO {role}"),
+        format!("CREATE TABLE IF NOT EXISTS {constants} ({once}, inner_pad bytea, outer_pad bytea, letters text)"),
+        format!(
+            "CREATE TABLE IF NOT EXISTS {SCHEMA}.{APPLIED} ({once}, target text, role text, policy text, masks text, plan text, state text)"
+        ),
+        format!("REVOKE ALL ON {constants}, {SCHEMA}.{APPLIED} FROM PUBLIC, {role}"),
+        format!(
+            "CREATE OR REPLACE VIEW {SCHEMA}.{STANDING} WITH (security_barrier) AS \
+             SELECT a.target, a.role, a.masks, a.plan, a.state, {key} AS key FROM {SCHEMA}.{APPLIED} a"
+        ),
+        format!("GRANT SELECT ON {SCHEMA}.{STANDING} TO {role}"),
+    ];
+    steps.extend(lasting.map(Step::lasting));
+    steps.push(Step::passing(format!("DELETE FROM {constants}")));
+    steps.push(Step {
+        takes_key: true,
+        ..Step::lasting(format!(
+            "INSERT INTO {constants} (inner_pad, outer_pad, letters) VALUES ($1, $2, $3)"
+        ))
+    });
+    for View { relation, query, .. } in views {
+        let name = view_name(&relation.resource());
+        let view = format!("{SCHEMA}.{}", identifier(&name));
+        steps.push(Step::lasting(format!(
+            "CREATE VIEW {view} WITH (security_barrier) AS {query}"
+        )));
+        let rights = view_rights(relation, facts.installed_view(&name));
+        if !rights.is_empty() {
+            steps.push(Step::lasting(format!("GRANT {} ON {view} TO {role}", rights.join(", "))));
+        }
+    }
+}
+
+/// Rights of the agents' role on a view: to read, what it could read before there were masks; to change, what it may change.
+fn view_rights(relation: &Relation, installed: Option<&InstalledRelation>) -> Vec<String> {
+    let mut rights = Vec::new();
+    if reads_all(relation, installed) {
+        rights.push("SELECT".to_owned());
+    } else {
+        let readable = |name: &str| installed.is_some_and(|view| view.readable.contains(name));
+        let columns = relation
+            .columns
+            .iter()
+            .filter(|column| column.held.contains("SELECT") || readable(&column.name));
+        rights.extend(on_columns("SELECT", columns.map(|column| column.name.as_str())));
+    }
+    for right in ["INSERT", "UPDATE", "DELETE"] {
+        if relation.held.contains(right) {
+            rights.push(right.to_owned());
+        } else {
+            let columns = relation.columns.iter().filter(|column| column.held.contains(right));
+            rights.extend(on_columns(right, columns.map(|column| column.name.as_str())));
+        }
+    }
+    rights
+}
+
+/// What the agents' role loses and keeps on the relation itself.
+fn based(role: &str, view: &View<'_>, facts: &Facts, steps: &mut Vec<Step>) {
+    let View { relation, masked, .. } = view;
+    let installed = facts.installed_view(&view_name(&relation.resource()));
+    let base = relation.sql();
+    steps.push(Step::lasting(format!(
+        "REVOKE SELECT, REFERENCES, TRIGGER ON {base} FROM {role}"
+    )));
+    let all = reads_all(relation, installed);
+    let readable = |name: &str| installed.is_some_and(|view| view.readable.contains(name));
+    let open = relation.columns.iter().filter(|column| !masked.contains(&column.number));
+    let kept = open.filter(|column| all || column.granted.contains("SELECT") || readable(&column.name));
+    if let Some(right) = on_columns("SELECT", kept.map(|column| column.name.as_str())) {
+        steps.push(Step::lasting(format!("GRANT {right} ON {base} TO {role}")));
+    }
+}
+
+/// Relations that have masks no more: the role reads them as before.
+fn lifted(role: &str, views: &[View<'_>], facts: &Facts, steps: &mut Vec<Step>) {
+    let by_oid = facts.by_oid();
+    let installed = facts.installed.iter().flat_map(|installed| &installed.relations);
+    for view in installed {
+        let base = view.base.and_then(|oid| by_oid.get(&oid));
+        let masked = |base: &Relation| views.iter().any(|view| view.relation.oid == base.oid);
+        let Some(base) = base.filter(|base| !masked(base)) else {
+            continue;
+        };
+        let name = base.sql();
+        steps.push(Step::passing(format!("REVOKE ALL ON {name} FROM {OWNER}")));
+        let right = if view.granted.contains("SELECT") {
+            Some("SELECT".to_owned())
+        } else {
+            let there = base.columns.iter().filter(|column| view.readable.contains(&column.name));
+            on_columns("SELECT", there.map(|column| column.name.as_str()))
+        };
+        let grant = right.map(|right| Step::passing(format!("GRANT {right} ON {name} TO {role}")));
+        steps.extend(grant);
+    }
+}
+
+/// Whether the role could read all of the relation before there were masks.
+fn reads_all(relation: &Relation, installed: Option<&InstalledRelation>) -> bool {
+    relation.granted.contains("SELECT") || installed.is_some_and(|view| view.granted.contains("SELECT"))
+}
+
+/// Whether the role has a right on the relation or a column of it.
+fn holds(relation: &Relation, right: &str) -> bool {
+    relation.held.contains(right) || relation.columns.iter().any(|column| column.held.contains(right))
+}
+
+/// `RIGHT (columns)`, where there is a column.
+fn on_columns<'a>(right: &str, columns: impl Iterator<Item = &'a str>) -> Option<String> {
+    let columns: Vec<String> = columns.map(identifier).collect();
+    (!columns.is_empty()).then(|| format!("{right} ({})", columns.join(", ")))
+}

@@ -1,0 +1,231 @@
+//! What somebody tries who is connected as the agents' role, with no proxy between: every attempt finds a masked value where
+//! there is no plan, and none where there is one.
+
+use base64::Engine as _;
+
+use super::{CLINIC, POLICY, apply, as_agent, drift, key};
+use crate::server::Server;
+
+/// Values of masked columns, none of whose masks shows them.
+const CANARIES: [&str; 12] = [
+    "Zyxwara", "Qonterly", "Brontelia", "912-84-7731", "913-55-0042", "1943-08-17", "1951-03-09", "48151623", "62951413",
+    "Hushtagword", "Quillfeatherdoc", "Murmelkraut",
+];
+
+/// Attempts that find a canary where nothing is installed. `{v}` is the installed view of `patients`, or the table itself
+/// where there is none.
+const ATTEMPTS: &[&str] = &[
+    // The relation itself, by every name.
+    "SELECT * FROM patients",
+    "SELECT ssn FROM public.patients",
+    "SELECT name FROM postgres.public.patients",
+    "TABLE patients",
+    "SELECT * FROM ONLY patients",
+    "SELECT * FROM patients TABLESAMPLE SYSTEM (100)",
+    "SELECT * FROM visits",
+    "SELECT note FROM visits_2024",
+    "SELECT note FROM ONLY visits_2024",
+    "SET search_path = nowhere, public; SELECT * FROM patients",
+    // Whole rows.
+    "SELECT p FROM patients p",
+    "SELECT patients FROM patients",
+    "SELECT (p).ssn FROM patients p",
+    "SELECT ssn(p) FROM patients p",
+    "SELECT p.*::text FROM patients p",
+    "SELECT row_to_json(p) FROM patients p",
+    "SELECT to_jsonb(p) -> 'name' FROM patients p",
+    "SELECT json_agg(p) FROM patients p",
+    "SELECT jsonb_each_text(to_jsonb(p)) FROM patients p",
+    "SELECT jsonb_path_query(to_jsonb(p), '$.*') FROM patients p",
+    "SELECT (jsonb_populate_record(NULL::patients, to_jsonb(p))).name FROM patients p",
+    "SELECT concat(p) FROM patients p",
+    "SELECT format('%s', p) FROM patients p",
+    "SELECT array_agg(p) FROM patients p",
+    "SELECT ROW(p.*) FROM patients p",
+    "SELECT q FROM (SELECT * FROM patients) q",
+    "SELECT name FROM patients p WHERE p IS NOT NULL",
+    // Expressions.
+    "SELECT upper(name) FROM patients",
+    "SELECT reverse(name) FROM patients",
+    "SELECT encode(name::bytea, 'hex') FROM patients",
+    "SELECT encode(convert_to(name, 'UTF8'), 'base64') FROM patients WHERE id = 1",
+    "SELECT substr(ssn, i, 1) FROM patients, generate_series(1, 11) i ORDER BY id, i",
+    "SELECT regexp_split_to_table(name, '') FROM patients",
+    "SELECT string_agg(name, ',') FROM patients",
+    "SELECT min(name), max(ssn) FROM patients",
+    "SELECT lag(name) OVER (ORDER BY id) FROM patients",
+    "SELECT name FROM patients GROUP BY ROLLUP (name)",
+    "SELECT CASE WHEN true THEN name END FROM patients",
+    "SELECT coalesce(NULL, greatest(name, '')) FROM patients",
+    "SELECT xmlforest(name, ssn) FROM patients",
+    "SELECT to_tsvector('simple', name) FROM patients",
+    "SELECT doc ->> 'n' FROM patients",
+    "SELECT jsonb_pretty(doc) FROM patients",
+    "SELECT unnest(tags) FROM patients",
+    "SELECT array_to_string(tags, '') FROM patients",
+    "SELECT pin + 0, pin::text FROM patients",
+    "SELECT born + interval '0 days' FROM patients",
+    "SELECT quote_literal(name) FROM patients",
+    // Shapes of queries.
+    "WITH q AS (SELECT ssn AS x FROM patients) SELECT x FROM q",
+    "WITH RECURSIVE q(x) AS (SELECT name FROM patients UNION SELECT x FROM q) SELECT x FROM q",
+    "SELECT word FROM plain UNION SELECT name FROM patients",
+    "SELECT ARRAY(SELECT name FROM patients)",
+    "VALUES ((SELECT name FROM patients WHERE id = 1))",
+    "SELECT (SELECT ssn FROM patients p WHERE p.id = plain.id) FROM plain",
+    "SELECT x FROM plain, LATERAL (SELECT name AS x FROM patients) q",
+    "SELECT name FROM (SELECT 'x' AS name) q FULL JOIN patients USING (name)",
+    "SELECT * FROM plain NATURAL JOIN patients",
+    "SELECT id FROM patients ORDER BY name LIMIT 1 \\gset\nSELECT name FROM patients WHERE id = :id",
+    // Copying, cursors, prepared statements.
+    "COPY patients TO STDOUT",
+    "COPY patients (ssn) TO STDOUT WITH (FORMAT csv)",
+    "COPY (SELECT name FROM patients) TO STDOUT",
+    "\\copy patients TO STDOUT",
+    "BEGIN; DECLARE c CURSOR FOR SELECT name FROM patients; FETCH ALL FROM c",
+    "PREPARE q AS SELECT name FROM patients; EXECUTE q",
+    "SELECT query_to_xml('SELECT * FROM patients', true, false, '')",
+    "SELECT table_to_xml('patients', true, false, '')",
+    "SELECT word FROM ts_stat('SELECT to_tsvector(''simple'', name) FROM public.patients')",
+    // Errors, notices, notifications, settings.
+    "SELECT name::int FROM patients",
+    "SELECT ssn::date FROM patients",
+    "SELECT name::uuid FROM patients",
+    "DO $$ BEGIN RAISE NOTICE '%', (SELECT string_agg(name, ',') FROM patients); END $$",
+    "DO $$ BEGIN RAISE EXCEPTION USING MESSAGE = 'x', DETAIL = (SELECT name FROM patients WHERE id = 1); END $$",
+    "DO $$ DECLARE r record; BEGIN FOR r IN EXECUTE 'SELECT * FROM public.patients' LOOP RAISE NOTICE '%', r; END LOOP; END $$",
+    "SELECT set_config('a.b', (SELECT name FROM patients WHERE id = 1), false); SHOW a.b",
+    "LISTEN c; SELECT pg_notify('c', name) FROM patients",
+    "UPDATE patients SET city = NULL",
+    "UPDATE patients SET city = ''",
+    "INSERT INTO patients SELECT id + 10, name, 'x' || id, born, pin, tags, doc, NULL FROM patients",
+    // Places of the agent's own.
+    "CREATE TEMP TABLE mine AS SELECT * FROM patients; SELECT * FROM mine",
+    "SELECT name INTO TEMP mine FROM patients; TABLE mine",
+    "CREATE TEMP VIEW mine AS SELECT ssn FROM patients; SELECT * FROM mine",
+    "BEGIN; CREATE MATERIALIZED VIEW mine AS SELECT name FROM patients; SELECT * FROM mine",
+    "BEGIN; CREATE FUNCTION mine() RETURNS SETOF text LANGUAGE sql AS 'SELECT name FROM public.patients'; SELECT mine()",
+    "BEGIN; CREATE FUNCTION mine() RETURNS text LANGUAGE plpgsql AS 'BEGIN RETURN (SELECT name FROM public.patients LIMIT 1); END'; SELECT mine()",
+    "SELECT ssn_of(1)",
+    "SELECT lo_from_bytea(47110, (SELECT name::bytea FROM patients WHERE id = 1)); SELECT encode(lo_get(47110), 'escape')",
+    // Changes of rows.
+    "BEGIN; UPDATE patients SET city = city RETURNING ssn",
+    "BEGIN; DELETE FROM patients RETURNING *",
+    "BEGIN; UPDATE patients SET city = name; SELECT city FROM patients",
+    "BEGIN; INSERT INTO plain SELECT id, name FROM patients RETURNING word",
+    "BEGIN; UPDATE plain SET word = name FROM patients; SELECT word FROM plain",
+    "BEGIN; INSERT INTO patients (id, city) VALUES (1, 'x') ON CONFLICT (id) DO UPDATE SET city = patients.name RETURNING city",
+    "BEGIN; MERGE INTO plain p USING patients q ON p.id = q.id WHEN MATCHED THEN UPDATE SET word = q.name; TABLE plain",
+    "BEGIN; WITH gone AS (DELETE FROM visits RETURNING note) SELECT note FROM gone",
+    "BEGIN; CREATE FUNCTION mine() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE NOTICE ''%'', OLD; RETURN NEW; END'; \
+     CREATE TRIGGER mine BEFORE UPDATE ON patients FOR EACH ROW EXECUTE FUNCTION mine(); UPDATE patients SET city = 'x'",
+    // Statistics.
+    "SELECT most_common_vals, histogram_bounds FROM pg_stats WHERE tablename = 'patients'",
+    // Through the view.
+    "SELECT * FROM {v}",
+    "SELECT v FROM {v} v",
+    "COPY (SELECT * FROM {v}) TO STDOUT",
+    "BEGIN; CREATE FUNCTION leak(text) RETURNS bool LANGUAGE plpgsql COST 0.0000001 AS 'BEGIN RAISE NOTICE ''%'', $1; RETURN true; END'; \
+     SELECT id FROM {v} WHERE leak(name)",
+    "BEGIN; CREATE FUNCTION leak(text) RETURNS bool LANGUAGE plpgsql COST 0.0000001 AS 'BEGIN RAISE NOTICE ''%'', $1; RETURN true; END'; \
+     SELECT id FROM {v} v WHERE leak(v::text) AND false IS NOT TRUE",
+    "BEGIN; CREATE FUNCTION leak(text, text) RETURNS bool LANGUAGE plpgsql COST 0.0000001 AS 'BEGIN RAISE NOTICE ''%'', $1; RETURN true; END'; \
+     CREATE OPERATOR ==> (FUNCTION = leak, LEFTARG = text, RIGHTARG = text); SELECT id FROM {v} WHERE ssn::text ==> 'x'",
+    "BEGIN; CREATE FUNCTION leak(text) RETURNS bool LANGUAGE plpgsql AS 'BEGIN RAISE NOTICE ''%'', $1; RETURN true; END'; \
+     CREATE DOMAIN mine AS text CHECK (leak(VALUE)); SELECT name::mine FROM {v}",
+    "BEGIN; CREATE FUNCTION leak(anyelement) RETURNS bool LANGUAGE plpgsql AS 'BEGIN RAISE NOTICE ''%'', $1; RETURN true; END'; \
+     UPDATE {v} v SET city = 'x' WHERE leak(v)",
+    "SELECT name::int FROM {v}",
+    "SELECT * FROM {v} FOR UPDATE",
+    "BEGIN; UPDATE {v} SET city = name RETURNING city",
+    "BEGIN; DELETE FROM {v} RETURNING *",
+    "BEGIN; INSERT INTO {v} (id, city) VALUES (1, 'x') ON CONFLICT (id) DO UPDATE SET city = excluded.city RETURNING *",
+    "UPDATE {v} SET city = NULL",
+    "BEGIN; DECLARE c CURSOR FOR SELECT * FROM {v} FOR UPDATE; MOVE 1 FROM c; FETCH ALL FROM c",
+    "CREATE TEMP VIEW mine AS SELECT * FROM {v}; SELECT * FROM mine",
+    "SELECT * FROM {v} a JOIN {v} b USING (ssn)",
+];
+
+/// Attempts that need more than the role ever had, or that look for what a plan adds.
+const BEYOND: &[&str] = &[
+    "SELECT pg_read_file(pg_relation_filepath('patients'))",
+    "SELECT pg_read_binary_file(pg_relation_filepath('patients'))",
+    "SELECT pg_ls_dir('.')",
+    "COPY patients TO '/tmp/exhibit-should-not-be'",
+    "COPY patients TO PROGRAM 'cat'",
+    "SELECT lo_import('/etc/passwd')",
+    "SET ROLE exhibit_owner; SELECT * FROM public.patients",
+    "SET SESSION AUTHORIZATION postgres; SELECT * FROM patients",
+    "GRANT exhibit_owner TO agent; SET ROLE exhibit_owner; TABLE patients",
+    "GRANT SELECT ON patients TO agent; TABLE patients",
+    "SELECT * FROM exhibit.constants",
+    "SELECT * FROM exhibit.applied",
+    "CREATE OR REPLACE VIEW exhibit.\"public.patients\" AS SELECT * FROM public.patients; SELECT * FROM exhibit.\"public.patients\"",
+    "ALTER VIEW exhibit.\"public.patients\" SET (security_invoker = true); SELECT * FROM exhibit.\"public.patients\"",
+    "ALTER VIEW exhibit.\"public.patients\" OWNER TO agent",
+    "CREATE TABLE exhibit.mine (id int)",
+    "SELECT * FROM pg_stats_ext",
+    "SELECT * FROM pg_statistic",
+    "SELECT * FROM pg_statistic_ext_data",
+    "SELECT rolpassword FROM pg_authid",
+    "CREATE EXTENSION dblink; SELECT * FROM dblink('', 'SELECT name FROM patients') t(x text)",
+    "CREATE TABLE heir () INHERITS (patients)",
+    "CREATE INDEX ON patients (lower(name))",
+    "ALTER TABLE patients ADD COLUMN copied text GENERATED ALWAYS AS (name) STORED",
+    "CREATE PUBLICATION p FOR TABLE patients; SELECT pg_create_logical_replication_slot('s', 'test_decoding')",
+    "SELECT currtid2('patients', '(0,1)'), ctid FROM patients",
+    "EXPLAIN (ANALYZE, VERBOSE) SELECT * FROM {v} WHERE ssn > 'tok_'",
+    "SELECT pg_get_viewdef('exhibit.\"public.patients\"'::regclass)",
+    "SELECT definition FROM pg_views WHERE schemaname = 'exhibit'",
+    "SELECT query FROM pg_stat_activity",
+    "CREATE EVENT TRIGGER e ON ddl_command_start EXECUTE FUNCTION ssn_of()",
+];
+
+fn letters(text: &str) -> String {
+    let kept = text.chars().filter(char::is_ascii_alphanumeric);
+    kept.map(|letter| letter.to_ascii_lowercase()).collect()
+}
+
+/// The canaries in a text: as they are, reversed, in hexadecimal digits or base64, or one character at a time.
+fn canaries(shown: &str) -> Vec<&'static str> {
+    let all = letters(shown);
+    let found = |canary: &&str| {
+        let plain = letters(canary);
+        let reversed: String = plain.chars().rev().collect();
+        let digits: String = canary.bytes().map(|byte| format!("{byte:02x}")).collect();
+        let base64 = base64::engine::general_purpose::STANDARD_NO_PAD.encode(canary);
+        // The last characters of base64 depend on what follows.
+        let base64 = letters(&base64[..base64.len() - 2]);
+        [plain, reversed, digits, base64].iter().any(|form| all.contains(form))
+    };
+    CANARIES.iter().copied().filter(found).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_that_the_role_tries_shows_a_masked_value() {
+    assert!(ATTEMPTS.len() + BEYOND.len() >= 130);
+    let (open, held) = (Server::start(), Server::start());
+    for server in [&open, &held] {
+        server.execute(CLINIC);
+    }
+    apply(&held, POLICY).await.unwrap();
+    let (mut leaks, mut blunt) = (Vec::new(), Vec::new());
+    for attempt in ATTEMPTS {
+        let control = as_agent(&open, &attempt.replace("{v}", "public.patients"));
+        if canaries(&control).is_empty() {
+            blunt.push((attempt, control));
+        }
+    }
+    for attempt in ATTEMPTS.iter().chain(BEYOND) {
+        let shown = as_agent(&held, &attempt.replace("{v}", "exhibit.\"public.patients\""));
+        let found = canaries(&shown);
+        let pads = key().pads().map(|pad| super::hex(&*pad));
+        if !found.is_empty() || pads.iter().any(|pad| shown.contains(pad)) {
+            leaks.push((attempt, found));
+        }
+    }
+    assert!(leaks.is_empty(), "{leaks:#?}");
+    assert!(blunt.is_empty(), "these find nothing where nothing is installed: {blunt:#?}");
+    // Whoever tried all that has changed nothing of what is installed.
+    assert_eq!(drift(&held, POLICY, &key()).await, None);
+}

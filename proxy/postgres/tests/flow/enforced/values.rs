@@ -1,0 +1,147 @@
+//! The same value has the same mask in both modes: what the database makes of it, and what the proxy makes of its text.
+
+use exhibit_policy::mask::{CellKind, ColumnMask, RowMasker, Technique};
+use exhibit_schemas::event::access::Frame;
+
+use super::{Server, administrator, as_agent, key, policy};
+
+/// Texts with letters of all kinds, and with what escaping could lose.
+const TEXTS: [&str; 16] = [
+    "",
+    "7",
+    "1234567",
+    "12345678",
+    "123-45-6789",
+    "Ångström-42 ÉÇ",
+    "١٢٣٤٥٦٧٨٩٠",
+    "ßǅ Ⅷ ² ª ٣ 中文字符 한국어",
+    "e\u{301}a\u{308}o\u{302}u\u{304}",
+    "😀 a 😀 b c d e f g h",
+    "line\nbreak\tand \"quotes\" 'and' \\ backslash",
+    "1970-02-03",
+    "0044-03-15 BC",
+    "12345-06-07 and more",
+    "𝒜𝟚 \u{10ffff} \u{e000} z9z9z9z9",
+    "trailing blanks   ",
+];
+
+const DATES: [&str; 8] = [
+    "1970-02-03",
+    "0001-01-01",
+    "0044-03-15 BC",
+    "infinity",
+    "-infinity",
+    "9999-12-31",
+    "2024-02-29",
+    "12345-06-07",
+];
+
+fn techniques() -> Vec<(&'static str, Technique)> {
+    vec![
+        ("technique = \"redact\"", Technique::Redact),
+        ("technique = \"null\"", Technique::Null),
+        ("technique = \"partial\"\nkeep = 1", Technique::Partial { keep: 1 }),
+        ("technique = \"partial\"\nkeep = 4", Technique::Partial { keep: 4 }),
+        ("technique = \"partial\"\nkeep = 8", Technique::Partial { keep: 8 }),
+        (
+            "technique = \"token\"\ndomain = \"m'r\\\\n\"",
+            Technique::Token { domain: "m'r\\n".into() },
+        ),
+        ("technique = \"year\"", Technique::Year),
+    ]
+}
+
+/// The proxy's mask of the text of a value.
+fn at_the_proxy(technique: &Technique, kind: CellKind, text: Option<&str>) -> Option<String> {
+    let column = ColumnMask {
+        mask: "m".into(),
+        technique: technique.clone(),
+        kind,
+    };
+    let mut masker = RowMasker::new(vec![Some(column)], key());
+    let row = masker.row(vec![text.map(|text| text.as_bytes().to_vec())]).unwrap();
+    match row.into_inner() {
+        Frame::Row(cells) => cells[0].as_ref().map(|cell| String::from_utf8(cell.0.clone()).unwrap()),
+        Frame::Verbatim(_) => panic!("a row stays a row"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn both_modes_give_the_same_values() {
+    let server = Server::start();
+    let quoted = |texts: &[&str]| -> Vec<String> {
+        texts.iter().map(|text| format!("('{}')", text.replace('\'', "''"))).collect()
+    };
+    server.execute(&format!(
+        "CREATE ROLE agent LOGIN PASSWORD 'agent'; CREATE DOMAIN short AS text CHECK (length(VALUE) < 90); \
+         CREATE TABLE texts (id int GENERATED ALWAYS AS IDENTITY, v text, w varchar(80) COLLATE \"C\", b char(60), d short, j json, k jsonb); \
+         INSERT INTO texts (v, w, b, d, j, k) SELECT x, x, x, x, to_json(x), to_jsonb(x) FROM (VALUES {}) t(x); \
+         INSERT INTO texts (j, k) VALUES ('{{\"a\" : [1, \"é\\u00e9\"]}}', '{{\"b\": [2, \"é\"]}}'); \
+         CREATE TABLE dates (id int GENERATED ALWAYS AS IDENTITY, d date, t timestamp, z timestamptz, n int, f bool, y bytea, u uuid, a text[]); \
+         INSERT INTO dates (d, t, z, n, f, y, u, a) SELECT x::date, x::timestamp, x::timestamptz, 7, true, 'x', \
+           gen_random_uuid(), '{{x}}' FROM (VALUES {}) t(x); INSERT INTO dates (d) VALUES (NULL); \
+         GRANT SELECT ON texts, dates TO agent",
+        quoted(&TEXTS).join(", "),
+        quoted(&DATES).join(", "),
+    ));
+    let kinds = [
+        ("texts", "v", CellKind::Text),
+        ("texts", "w", CellKind::Text),
+        ("texts", "b", CellKind::Text),
+        ("texts", "d", CellKind::Text),
+        ("texts", "j", CellKind::Json),
+        ("texts", "k", CellKind::Json),
+        ("dates", "d", CellKind::Date),
+        ("dates", "t", CellKind::Date),
+        ("dates", "z", CellKind::Date),
+        ("dates", "n", CellKind::Opaque),
+        ("dates", "f", CellKind::Opaque),
+        ("dates", "y", CellKind::Opaque),
+        ("dates", "u", CellKind::Opaque),
+        ("dates", "a", CellKind::Opaque),
+    ];
+    for (text, technique) in techniques() {
+        let masks = format!(
+            "version = 1\n[[targets]]\nname = \"clinic\"\nprotocol = \"postgres\"\n[[masks]]\nname = \"m\"\n\
+             targets = [\"clinic\"]\nresources = [\"public.texts.?\", \"public.texts.*\", \"public.dates.*\"]\n{text}\n"
+        );
+        let masks = masks.replace("\"public.texts.?\", ", "");
+        let mut administrator = administrator(&server).await;
+        administrator.apply(&policy(&masks), "clinic", &key()).await.unwrap();
+        for (table, column, kind) in kinds {
+            // Each cell comes as the hexadecimal digits of its text, so that no terminal form is between.
+            let output = |relation: &str| {
+                let out = match column {
+                    "b" => format!("textin(bpcharout({column}))"),
+                    _ => format!("{column}::text"),
+                };
+                format!("SELECT coalesce(encode(convert_to({out}, 'UTF8'), 'hex'), 'null') FROM {relation}")
+            };
+            let raw = server.execute(&format!("{} ORDER BY id", output(&format!("public.{table}"))));
+            // The number is masked, too; rows stand in the order of the table.
+            let seen = as_agent(&server, &output(&format!("exhibit.\"public.{table}\"")));
+            assert_eq!(raw.lines().count(), seen.lines().count(), "{seen}");
+            for (raw, seen) in raw.lines().zip(seen.lines()) {
+                let (raw, seen) = (plain(raw), plain(seen));
+                let mut wanted = at_the_proxy(&technique, kind, raw.as_deref());
+                let place = wanted.as_mut().filter(|_| matches!(column, "t" | "z") && kind == CellKind::Date);
+                if let (Some(wanted), Some(seen)) = (place, &seen) {
+                    // A timestamp always shows its time of day, which is the first of the year.
+                    let rest = seen.strip_prefix(wanted.as_str()).unwrap_or("another date");
+                    assert!(rest.starts_with(" 00:00:00"), "{seen}");
+                    *wanted = seen.clone();
+                }
+                assert_eq!(seen, wanted, "{technique:?} {table}.{column}: {raw:?}");
+            }
+        }
+    }
+}
+
+fn plain(digits: &str) -> Option<String> {
+    if digits == "null" {
+        return None;
+    }
+    let byte = |place: usize| u8::from_str_radix(&digits[place..place + 2], 16).unwrap();
+    let bytes = (0..digits.len()).step_by(2).map(byte).collect();
+    Some(String::from_utf8(bytes).unwrap())
+}
