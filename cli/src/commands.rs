@@ -10,6 +10,7 @@ mod replay;
 mod search;
 mod sessions;
 mod status;
+mod target;
 mod up;
 
 use std::path::PathBuf;
@@ -58,6 +59,8 @@ enum Command {
     Key(key::Command),
     #[command(subcommand)]
     Policy(policy::Command),
+    #[command(subcommand)]
+    Target(target::Command),
 }
 
 /// Runs the command that was asked for.
@@ -79,6 +82,7 @@ pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> Result<ExitCode
         Command::Export(command) => wait(export::run(command, &config()?, output)),
         Command::Key(command) => wait(key::run(command, &config()?, output)),
         Command::Policy(command) => policy::run(command, config, output),
+        Command::Target(command) => wait(target::run(command, &config()?, output)),
     }
 }
 

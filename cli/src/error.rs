@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use exhibit_policy::snapshot::PolicyError;
+use exhibit_proxy::enforcement::EnforcementError;
 use exhibit_proxy::reading::ReadingError;
 use exhibit_schemas::wire::RefusalCode;
 use exhibit_startup::configuration::ConfigurationError;
@@ -46,6 +47,9 @@ pub(crate) enum CliError {
         /// What is wrong.
         error: ReadingError,
     },
+    /// A target's database was not planned for, changed or checked.
+    #[error("{0}")]
+    Enforcement(Box<EnforcementError>),
     /// A certificate was not made.
     #[error(transparent)]
     Authority(#[from] AuthorityError),
@@ -89,6 +93,12 @@ pub(crate) enum CliError {
     Runtime(std::io::Error),
 }
 
+impl From<EnforcementError> for CliError {
+    fn from(error: EnforcementError) -> Self {
+        Self::Enforcement(Box::new(error))
+    }
+}
+
 impl CliError {
     /// 2 when the person can put it right on the command line or in a file, 3 for everything else.
     pub(crate) fn exit_code(&self) -> ExitCode {
@@ -102,6 +112,7 @@ impl CliError {
             | Self::Unknown { .. }
             | Self::Client(ClientError::Credential(_))
             | Self::Unasked => ExitCode::from(2),
+            Self::Enforcement(error) if !matches!(**error, EnforcementError::Administrator(_)) => ExitCode::from(2),
             Self::Declined => ExitCode::from(1),
             _ => ExitCode::from(3),
         }
@@ -115,6 +126,7 @@ impl CliError {
                 error: ReadingError::Catalog(_),
                 ..
             } => "make the catalog's file with `exhibit policy catalog TARGET`",
+            Self::Enforcement(error) if matches!(**error, EnforcementError::Database(_)) => "name it with `--database`",
             Self::Unasked => "look at the request with `exhibit approvals`, then give `--yes`",
             Self::File(FileError::Mode { path, .. }) => return Some(format!("run `chmod 600 {}`", path.display())),
             Self::Config(ConfigError::Configuration(ConfigurationError::File { error, .. }))

@@ -2,11 +2,12 @@
 //!
 //! [`Config`] is the `[proxy]` section of `exhibit.toml`; [`Proxy::start`] reads the keys, the policy, the API keys and the
 //! trust anchors, links the ledger, and opens the gate; [`Proxy::listen`] binds the listeners.
-//! [`reading`] reads a command without any of them.
+//! [`reading`] reads a command without any of them; [`enforcement`] lets a database enforce the masks itself.
 //!
 //! Not here: protocols, and how the process of `exhibit up` makes its pipe to the ledger.
 
 pub mod config;
+pub mod enforcement;
 pub mod reading;
 pub mod secret;
 pub mod start;

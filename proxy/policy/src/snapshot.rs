@@ -653,12 +653,22 @@ effect = "allow"
         let mask = "[[masks]]\nname = \"a\"\ntargets = [\"clinic\"]\nresources = [\"public.a.b\"]\ntechnique = \"partial\"\nkeep = 4\n";
         let digest = |text: &str| Snapshot::parse(text.as_bytes()).unwrap().masks_digest("clinic");
         let policy = format!("{POLICY}{mask}");
-        assert_eq!(digest(&policy), digest(&policy.replace("name = \"reads\"", "name = \"read\"")));
-        for (from, to) in [("keep = 4", "keep = 3"), ("public.a.b", "public.a.*"), ("name = \"a\"", "name = \"b\"")] {
+        assert_eq!(
+            digest(&policy),
+            digest(&policy.replace("name = \"reads\"", "name = \"read\""))
+        );
+        for (from, to) in [
+            ("keep = 4", "keep = 3"),
+            ("public.a.b", "public.a.*"),
+            ("name = \"a\"", "name = \"b\""),
+        ] {
             assert_ne!(digest(&policy), digest(&policy.replace(from, to)), "{to}");
         }
         assert_ne!(digest(&policy), digest(POLICY));
-        assert_eq!(digest(POLICY), Snapshot::parse(policy.as_bytes()).unwrap().masks_digest("other"));
+        assert_eq!(
+            digest(POLICY),
+            Snapshot::parse(policy.as_bytes()).unwrap().masks_digest("other")
+        );
     }
 
     #[test]

@@ -69,4 +69,3 @@ pub(crate) fn view_name(resource: &str) -> String {
     }
     format!("{head}~{}", digest.get(..16).unwrap_or_default())
 }
-

@@ -141,12 +141,7 @@ impl Administrator {
     ///
     /// # Errors
     /// [`AdministratorError`]; then nothing has changed.
-    pub async fn apply(
-        &mut self,
-        policy: &Snapshot,
-        target: &str,
-        key: &MaskKey,
-    ) -> Result<Plan, AdministratorError> {
+    pub async fn apply(&mut self, policy: &Snapshot, target: &str, key: &MaskKey) -> Result<Plan, AdministratorError> {
         self.begin().await?;
         match self.install(policy, target, key).await {
             Ok(plan) => {
@@ -200,12 +195,7 @@ impl Administrator {
         Ok((plan, facts))
     }
 
-    async fn install(
-        &mut self,
-        policy: &Snapshot,
-        target: &str,
-        key: &MaskKey,
-    ) -> Result<Plan, AdministratorError> {
+    async fn install(&mut self, policy: &Snapshot, target: &str, key: &MaskKey) -> Result<Plan, AdministratorError> {
         let (plan, facts) = self.compile(policy, target).await?;
         if !facts.server.superuser {
             return Err(AdministratorError::Superuser);
@@ -281,7 +271,9 @@ impl Administrator {
         let mut bind = Zeroizing::new(vec![0, 0]);
         // Three parameters, all in text form: no format codes.
         bind.extend([0, 0, 0, 3]);
-        let pads = key.pads().map(|pad| Zeroizing::new(format!("\\x{}", *Zeroizing::new(hex::encode(&*pad)))));
+        let pads = key
+            .pads()
+            .map(|pad| Zeroizing::new(format!("\\x{}", *Zeroizing::new(hex::encode(&*pad)))));
         let texts = pads.iter().map(|pad| pad.as_str());
         for text in texts.chain([expression::letters()]) {
             bind.extend(u32::try_from(text.len()).unwrap_or(u32::MAX).to_be_bytes());

@@ -52,13 +52,7 @@ fn powers(facts: &Facts, found: &mut BTreeSet<Refusal>) {
 }
 
 /// What stands against a view in the place of a relation.
-fn masked(
-    facts: &Facts,
-    relation: &Relation,
-    columns: &BTreeSet<i16>,
-    masks: &Masks,
-    found: &mut BTreeSet<Refusal>,
-) {
+fn masked(facts: &Facts, relation: &Relation, columns: &BTreeSet<i16>, masks: &Masks, found: &mut BTreeSet<Refusal>) {
     let resource = relation.resource();
     let faults = [
         (relation.own, Refusal::Own(resource.clone())),
@@ -75,7 +69,11 @@ fn masked(
     ];
     found.extend(faults.into_iter().filter(|(holds, _)| *holds).map(|(_, fault)| fault));
     let by_oid = facts.by_oid();
-    let parents: Vec<&Relation> = relation.parents.iter().filter_map(|oid| by_oid.get(oid).copied()).collect();
+    let parents: Vec<&Relation> = relation
+        .parents
+        .iter()
+        .filter_map(|oid| by_oid.get(oid).copied())
+        .collect();
     for column in &relation.columns {
         let name = relation.column_resource(&column.name);
         if !columns.contains(&column.number) {
@@ -95,7 +93,11 @@ fn masked(
         }
         for parent in &parents {
             let above = parent.columns.iter().find(|above| above.name == column.name);
-            let open = above.filter(|above| !masks.of(parent.oid).is_some_and(|masked| masked.contains(&above.number)));
+            let open = above.filter(|above| {
+                !masks
+                    .of(parent.oid)
+                    .is_some_and(|masked| masked.contains(&above.number))
+            });
             found.extend(open.map(|above| Refusal::Parent {
                 parent: parent.column_resource(&above.name),
                 child: name.clone(),
@@ -126,7 +128,11 @@ fn definitions(facts: &Facts, masks: &Masks, found: &mut BTreeSet<Refusal>) {
             break;
         }
     }
-    for relation in facts.relations.iter().filter(|relation| showing.contains(&relation.oid)) {
+    for relation in facts
+        .relations
+        .iter()
+        .filter(|relation| showing.contains(&relation.oid))
+    {
         let asks_itself = relation.invoker && !relation.rules;
         if relation.is_usable() && !asks_itself {
             found.insert(Refusal::Shows {
@@ -188,12 +194,19 @@ fn installed(facts: &Facts, found: &mut BTreeSet<Refusal>) {
     if let Some(owner) = &facts.owner {
         let reached = facts.reach.iter().find(|role| owner.members.contains(&role.name));
         let faults = [
-            (owner.more, "has attributes beyond those of an ordinary role without login".to_owned()),
+            (
+                owner.more,
+                "has attributes beyond those of an ordinary role without login".to_owned(),
+            ),
             (owner.member, "is a member of another role".to_owned()),
         ];
         let faults = faults.into_iter().filter(|(holds, _)| *holds).map(|(_, fault)| fault);
         let reached = reached.map(|role| format!("has the member `{}`, which agents can act as", role.name));
-        found.extend(faults.chain(reached).map(|fault| Refusal::Owner { owner: OWNER, fault }));
+        found.extend(
+            faults
+                .chain(reached)
+                .map(|fault| Refusal::Owner { owner: OWNER, fault }),
+        );
     }
     let Some(installed) = &facts.installed else {
         return;
@@ -203,9 +216,16 @@ fn installed(facts: &Facts, found: &mut BTreeSet<Refusal>) {
         faults.push(format!("belongs to `{}`", installed.owner));
     }
     let known = ["r", "v"];
-    let strange = installed.relations.iter().filter(|one| !known.contains(&one.kind.as_str()));
+    let strange = installed
+        .relations
+        .iter()
+        .filter(|one| !known.contains(&one.kind.as_str()));
     faults.extend(strange.map(|one| format!("holds `{}`, which no plan has put there", one.name)));
-    found.extend(faults.into_iter().map(|fault| Refusal::Schema { schema: SCHEMA, fault }));
+    found.extend(
+        faults
+            .into_iter()
+            .map(|fault| Refusal::Schema { schema: SCHEMA, fault }),
+    );
 }
 
 impl Relation {
@@ -216,7 +236,8 @@ impl Relation {
 
     /// Whether the role may change rows of it.
     pub(super) fn is_changeable(&self) -> bool {
-        let changes = |held: &BTreeSet<String>| ["INSERT", "UPDATE", "DELETE"].iter().any(|right| held.contains(*right));
+        let changes =
+            |held: &BTreeSet<String>| ["INSERT", "UPDATE", "DELETE"].iter().any(|right| held.contains(*right));
         changes(&self.held) || self.columns.iter().any(|column| changes(&column.held))
     }
 }

@@ -46,7 +46,6 @@ pub struct Facts {
 #[serde(deny_unknown_fields)]
 pub(super) struct Server {
     pub(super) encoding: String,
-    pub(super) version: u32,
     /// Whether who asks is a superuser.
     pub(super) superuser: bool,
 }
@@ -275,7 +274,6 @@ code AS (SELECT t.tgrelid AS relation, 'trigger ' || t.tgname AS what, t.tgfoid 
     JOIN pg_index i ON i.indexrelid = c.objid WHERE c.classid = 'pg_class'::regclass) \
 SELECT json_build_object( \
 'server', (SELECT json_build_object('encoding', getdatabaseencoding(), \
-  'version', current_setting('server_version_num')::int, \
   'superuser', (SELECT rolsuper FROM pg_roles WHERE rolname = current_user))), \
 'reach', (SELECT coalesce(json_agg(json_build_object('name', rolname, 'superuser', rolsuper, \
   'bypasses_row_security', rolbypassrls, 'creates_roles', rolcreaterole, 'replicates', rolreplication) \

@@ -143,11 +143,7 @@ pub(super) struct View<'a> {
 }
 
 /// A relation as the plan lists it, and its view.
-fn masked_relation<'a>(
-    relation: &'a Relation,
-    masked: &'a BTreeSet<i16>,
-    masks: &Masks,
-) -> (MaskedRelation, View<'a>) {
+fn masked_relation<'a>(relation: &'a Relation, masked: &'a BTreeSet<i16>, masks: &Masks) -> (MaskedRelation, View<'a>) {
     let mut columns = Vec::new();
     let mut outputs = Vec::new();
     for column in &relation.columns {

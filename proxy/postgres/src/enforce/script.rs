@@ -61,11 +61,16 @@ pub(super) fn steps(role: &str, views: &[View<'_>], facts: &Facts) -> Vec<Step> 
     let schemas = schemas.into_iter().map(identifier);
     steps.extend(schemas.map(|schema| Step::lasting(format!("GRANT USAGE ON SCHEMA {schema} TO {OWNER}"))));
     for View { relation, .. } in views {
-        let rights = ["INSERT", "UPDATE", "DELETE"].into_iter().filter(|right| holds(relation, right));
+        let rights = ["INSERT", "UPDATE", "DELETE"]
+            .into_iter()
+            .filter(|right| holds(relation, right));
         let rights: Vec<&str> = ["SELECT"].into_iter().chain(rights).collect();
         let base = relation.sql();
         steps.push(Step::passing(format!("REVOKE ALL ON {base} FROM {OWNER}")));
-        steps.push(Step::lasting(format!("GRANT {} ON {base} TO {OWNER}", rights.join(", "))));
+        steps.push(Step::lasting(format!(
+            "GRANT {} ON {base} TO {OWNER}",
+            rights.join(", ")
+        )));
     }
     steps.push(Step::passing(format!("SET LOCAL ROLE {OWNER}")));
     owned(&role, views, facts, &mut steps);
@@ -116,7 +121,10 @@ fn owned(role: &str, views: &[View<'_>], facts: &Facts, steps: &mut Vec<Step>) {
         )));
         let rights = view_rights(relation, facts.installed_view(&name));
         if !rights.is_empty() {
-            steps.push(Step::lasting(format!("GRANT {} ON {view} TO {role}", rights.join(", "))));
+            steps.push(Step::lasting(format!(
+                "GRANT {} ON {view} TO {role}",
+                rights.join(", ")
+            )));
         }
     }
 }
@@ -155,7 +163,10 @@ fn based(role: &str, view: &View<'_>, facts: &Facts, steps: &mut Vec<Step>) {
     )));
     let all = reads_all(relation, installed);
     let readable = |name: &str| installed.is_some_and(|view| view.readable.contains(name));
-    let open = relation.columns.iter().filter(|column| !masked.contains(&column.number));
+    let open = relation
+        .columns
+        .iter()
+        .filter(|column| !masked.contains(&column.number));
     let kept = open.filter(|column| all || column.granted.contains("SELECT") || readable(&column.name));
     if let Some(right) = on_columns("SELECT", kept.map(|column| column.name.as_str())) {
         steps.push(Step::lasting(format!("GRANT {right} ON {base} TO {role}")));
@@ -177,7 +188,10 @@ fn lifted(role: &str, views: &[View<'_>], facts: &Facts, steps: &mut Vec<Step>) 
         let right = if view.granted.contains("SELECT") {
             Some("SELECT".to_owned())
         } else {
-            let there = base.columns.iter().filter(|column| view.readable.contains(&column.name));
+            let there = base
+                .columns
+                .iter()
+                .filter(|column| view.readable.contains(&column.name));
             on_columns("SELECT", there.map(|column| column.name.as_str()))
         };
         let grant = right.map(|right| Step::passing(format!("GRANT {right} ON {name} TO {role}")));

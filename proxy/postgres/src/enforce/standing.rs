@@ -129,8 +129,6 @@ pub(crate) struct Record {
     key: String,
     /// The digest as of now.
     pub(crate) now: String,
-    current: String,
-    session: String,
 }
 
 impl Record {
@@ -139,7 +137,7 @@ impl Record {
         let row = rows.into_iter().next().ok_or(Drift::Missing)?;
         let cells: Vec<String> = row.into_iter().map(Option::unwrap_or_default).collect();
         let cells = <[String; 9]>::try_from(cells).map_err(|_| Drift::Answer)?;
-        let [target, role, masks, plan, state, key, now, current, session] = cells;
+        let [target, role, masks, plan, state, key, now, _, _] = cells;
         Ok(Self {
             target,
             role,
@@ -148,8 +146,6 @@ impl Record {
             state,
             key,
             now,
-            current,
-            session,
         })
     }
 
@@ -170,12 +166,6 @@ impl Record {
         ];
         let broken = checks.into_iter().find(|(holds, _)| !holds);
         broken.map_or(Ok(()), |(_, drift)| Err(drift))
-    }
-
-    /// Whether who asks is the agents' role, and acts as it.
-    pub(crate) fn asked_by(&self, role: &str) -> Result<(), Drift> {
-        let same = self.current == role && self.session == role;
-        same.then_some(()).ok_or(Drift::Other("role"))
     }
 }
 

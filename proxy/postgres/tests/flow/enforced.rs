@@ -139,7 +139,11 @@ async fn a_plan_is_applied_once_and_again_and_then_matches() {
     assert_eq!(drift(&server, POLICY, &key()).await, Some(Drift::Missing));
     let plan = apply(&server, POLICY).await.unwrap();
     assert_eq!(drift(&server, POLICY, &key()).await, None);
-    let resources: Vec<&str> = plan.relations().iter().map(|relation| relation.resource.as_str()).collect();
+    let resources: Vec<&str> = plan
+        .relations()
+        .iter()
+        .map(|relation| relation.resource.as_str())
+        .collect();
     assert_eq!(resources, ["public.patients", "public.visits", "public.visits_2024"]);
 
     let seen = as_agent(&server, "SELECT * FROM exhibit.\"public.patients\" ORDER BY id LIMIT 1");
@@ -184,20 +188,35 @@ async fn rows_are_changed_as_before_and_come_back_masked() {
 async fn a_lifted_mask_gives_back_what_it_took() {
     let server = Server::start();
     server.execute(CLINIC);
-    server.execute("CREATE TABLE narrow (id int, secret text, other text); GRANT SELECT (id, secret) ON narrow TO agent");
+    server
+        .execute("CREATE TABLE narrow (id int, secret text, other text); GRANT SELECT (id, secret) ON narrow TO agent");
     let more = "[[masks]]\nname = \"narrow\"\ntargets = [\"clinic\"]\nresources = [\"public.narrow.secret\"]\ntechnique = \"null\"\n";
     apply(&server, &format!("{POLICY}{more}")).await.unwrap();
     let denied = |sql: &str| as_agent(&server, sql).contains("permission denied");
     assert!(denied("SELECT secret FROM narrow") && denied("SELECT other FROM exhibit.\"public.narrow\""));
     assert!(!denied("SELECT id, secret FROM exhibit.\"public.narrow\"") && denied("SELECT name FROM patients"));
     // One mask of a relation, and all masks of another.
-    apply(&server, &POLICY.replace("\"public.patients.name\", ", "")).await.unwrap();
+    apply(&server, &POLICY.replace("\"public.patients.name\", ", ""))
+        .await
+        .unwrap();
     assert!(!denied("SELECT name FROM patients") && denied("SELECT ssn FROM patients"));
     assert!(!denied("SELECT id, secret FROM narrow") && denied("SELECT other FROM narrow"));
-    assert_eq!(as_agent(&server, "SELECT 1 WHERE to_regclass('exhibit.\"public.narrow\"') IS NULL"), "1\n");
-    let left = server.execute("SELECT count(*) FROM pg_class WHERE relname = 'narrow' AND relacl::text ~ 'exhibit_owner'");
+    assert_eq!(
+        as_agent(
+            &server,
+            "SELECT 1 WHERE to_regclass('exhibit.\"public.narrow\"') IS NULL"
+        ),
+        "1\n"
+    );
+    let left =
+        server.execute("SELECT count(*) FROM pg_class WHERE relname = 'narrow' AND relacl::text ~ 'exhibit_owner'");
     assert_eq!(left.trim(), "0");
-    apply(&server, "version = 1\n[[targets]]\nname = \"clinic\"\nprotocol = \"postgres\"\n").await.unwrap();
+    apply(
+        &server,
+        "version = 1\n[[targets]]\nname = \"clinic\"\nprotocol = \"postgres\"\n",
+    )
+    .await
+    .unwrap();
     assert!(!denied("SELECT * FROM patients"));
 }
 
@@ -243,7 +262,10 @@ async fn every_change_of_what_is_installed_is_drift() {
     }
     let new = "CREATE TABLE late (id int); ALTER TABLE late ADD COLUMN name text; GRANT SELECT ON late TO agent";
     server.execute(new);
-    let late = POLICY.replace("\"public.patients.name\", ", "\"public.patients.name\", \"public.late.*\", ");
+    let late = POLICY.replace(
+        "\"public.patients.name\", ",
+        "\"public.patients.name\", \"public.late.*\", ",
+    );
     assert_eq!(drift(&server, &late, &key()).await, Some(Drift::Masks));
 }
 
@@ -254,7 +276,8 @@ impl Server {
         let database = |sql: &str| {
             let mut psql = Command::new("psql");
             let address = self.address().replace("dbname=postgres", "dbname=changed");
-            psql.arg(address).args(["--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--command", sql]);
+            psql.arg(address)
+                .args(["--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--command", sql]);
             let output = psql.output().unwrap();
             assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         };
@@ -281,12 +304,36 @@ async fn a_database_that_would_show_a_masked_value_is_refused_with_the_reason() 
     let server = Server::start();
     server.execute(CLINIC);
     let cases = [
-        ("ALTER ROLE agent SUPERUSER", "ALTER ROLE agent NOSUPERUSER", "is a superuser"),
-        ("ALTER ROLE agent BYPASSRLS", "ALTER ROLE agent NOBYPASSRLS", "bypasses row security"),
-        ("ALTER ROLE agent CREATEROLE", "ALTER ROLE agent NOCREATEROLE", "creates roles"),
-        ("ALTER ROLE agent REPLICATION", "ALTER ROLE agent NOREPLICATION", "replicates"),
-        ("GRANT pg_read_all_data TO agent", "REVOKE pg_read_all_data FROM agent", "pg_read_all_data"),
-        ("GRANT pg_monitor TO agent", "REVOKE pg_monitor FROM agent", "pg_monitor"),
+        (
+            "ALTER ROLE agent SUPERUSER",
+            "ALTER ROLE agent NOSUPERUSER",
+            "is a superuser",
+        ),
+        (
+            "ALTER ROLE agent BYPASSRLS",
+            "ALTER ROLE agent NOBYPASSRLS",
+            "bypasses row security",
+        ),
+        (
+            "ALTER ROLE agent CREATEROLE",
+            "ALTER ROLE agent NOCREATEROLE",
+            "creates roles",
+        ),
+        (
+            "ALTER ROLE agent REPLICATION",
+            "ALTER ROLE agent NOREPLICATION",
+            "replicates",
+        ),
+        (
+            "GRANT pg_read_all_data TO agent",
+            "REVOKE pg_read_all_data FROM agent",
+            "pg_read_all_data",
+        ),
+        (
+            "GRANT pg_monitor TO agent",
+            "REVOKE pg_monitor FROM agent",
+            "pg_monitor",
+        ),
         (
             "GRANT pg_read_server_files TO staff; GRANT staff TO agent",
             "REVOKE pg_read_server_files FROM staff; REVOKE staff FROM agent",
@@ -297,7 +344,11 @@ async fn a_database_that_would_show_a_masked_value_is_refused_with_the_reason() 
             "REVOKE EXECUTE ON FUNCTION pg_read_file(text) FROM agent",
             "function pg_read_file(text)",
         ),
-        ("GRANT SELECT ON pg_statistic TO agent", "REVOKE SELECT ON pg_statistic FROM agent", "relation pg_statistic"),
+        (
+            "GRANT SELECT ON pg_statistic TO agent",
+            "REVOKE SELECT ON pg_statistic FROM agent",
+            "relation pg_statistic",
+        ),
         (
             "ALTER TABLE patients OWNER TO agent",
             "ALTER TABLE patients OWNER TO postgres; GRANT ALL ON patients TO agent",
@@ -308,14 +359,26 @@ async fn a_database_that_would_show_a_masked_value_is_refused_with_the_reason() 
             "REVOKE staff FROM agent; ALTER TABLE visits OWNER TO postgres",
             "public.visits is owned by",
         ),
-        ("GRANT SELECT ON patients TO PUBLIC", "REVOKE SELECT ON patients FROM PUBLIC", "public.patients.ssn can be read"),
+        (
+            "GRANT SELECT ON patients TO PUBLIC",
+            "REVOKE SELECT ON patients FROM PUBLIC",
+            "public.patients.ssn can be read",
+        ),
         (
             "ALTER ROLE agent NOINHERIT; GRANT staff TO agent; GRANT SELECT (name) ON patients TO staff",
             "ALTER ROLE agent INHERIT; REVOKE staff FROM agent; REVOKE SELECT (name) ON patients FROM staff",
             "public.patients.name can be read",
         ),
-        ("GRANT TRIGGER ON visits TO PUBLIC", "REVOKE TRIGGER ON visits FROM PUBLIC", "takes triggers"),
-        ("ALTER TABLE patients ENABLE ROW LEVEL SECURITY", "ALTER TABLE patients DISABLE ROW LEVEL SECURITY", "row security"),
+        (
+            "GRANT TRIGGER ON visits TO PUBLIC",
+            "REVOKE TRIGGER ON visits FROM PUBLIC",
+            "takes triggers",
+        ),
+        (
+            "ALTER TABLE patients ENABLE ROW LEVEL SECURITY",
+            "ALTER TABLE patients DISABLE ROW LEVEL SECURITY",
+            "row security",
+        ),
         (
             "CREATE RULE r AS ON UPDATE TO patients DO ALSO INSERT INTO plain VALUES (OLD.id, OLD.ssn)",
             "DROP RULE r ON patients",
@@ -385,8 +448,16 @@ async fn a_database_that_would_show_a_masked_value_is_refused_with_the_reason() 
             "ALTER TABLE patients DROP COLUMN last4",
             "public.patients.last4 is computed from the masked column public.patients.ssn",
         ),
-        ("CREATE SCHEMA exhibit", "DROP SCHEMA exhibit", "the schema `exhibit` belongs to `postgres`"),
-        ("CREATE ROLE exhibit_owner LOGIN", "DROP ROLE exhibit_owner", "attributes beyond"),
+        (
+            "CREATE SCHEMA exhibit",
+            "DROP SCHEMA exhibit",
+            "the schema `exhibit` belongs to `postgres`",
+        ),
+        (
+            "CREATE ROLE exhibit_owner LOGIN",
+            "DROP ROLE exhibit_owner",
+            "attributes beyond",
+        ),
         (
             "CREATE ROLE exhibit_owner; GRANT exhibit_owner TO agent",
             "DROP ROLE exhibit_owner",

@@ -8,8 +8,18 @@ use crate::server::Server;
 
 /// Values of masked columns, none of whose masks shows them.
 const CANARIES: [&str; 12] = [
-    "Zyxwara", "Qonterly", "Brontelia", "912-84-7731", "913-55-0042", "1943-08-17", "1951-03-09", "48151623", "62951413",
-    "Hushtagword", "Quillfeatherdoc", "Murmelkraut",
+    "Zyxwara",
+    "Qonterly",
+    "Brontelia",
+    "912-84-7731",
+    "913-55-0042",
+    "1943-08-17",
+    "1951-03-09",
+    "48151623",
+    "62951413",
+    "Hushtagword",
+    "Quillfeatherdoc",
+    "Murmelkraut",
 ];
 
 /// Attempts that find a canary where nothing is installed. `{v}` is the installed view of `patients`, or the table itself
@@ -225,7 +235,10 @@ async fn nothing_that_the_role_tries_shows_a_masked_value() {
         }
     }
     assert!(leaks.is_empty(), "{leaks:#?}");
-    assert!(blunt.is_empty(), "these find nothing where nothing is installed: {blunt:#?}");
+    assert!(
+        blunt.is_empty(),
+        "these find nothing where nothing is installed: {blunt:#?}"
+    );
     // Whoever tried all that has changed nothing of what is installed.
     assert_eq!(drift(&held, POLICY, &key()).await, None);
 }

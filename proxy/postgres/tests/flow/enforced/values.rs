@@ -45,7 +45,9 @@ fn techniques() -> Vec<(&'static str, Technique)> {
         ("technique = \"partial\"\nkeep = 8", Technique::Partial { keep: 8 }),
         (
             "technique = \"token\"\ndomain = \"m'r\\\\n\"",
-            Technique::Token { domain: "m'r\\n".into() },
+            Technique::Token {
+                domain: "m'r\\n".into(),
+            },
         ),
         ("technique = \"year\"", Technique::Year),
     ]
@@ -70,7 +72,10 @@ fn at_the_proxy(technique: &Technique, kind: CellKind, text: Option<&str>) -> Op
 async fn both_modes_give_the_same_values() {
     let server = Server::start();
     let quoted = |texts: &[&str]| -> Vec<String> {
-        texts.iter().map(|text| format!("('{}')", text.replace('\'', "''"))).collect()
+        texts
+            .iter()
+            .map(|text| format!("('{}')", text.replace('\'', "''")))
+            .collect()
     };
     server.execute(&format!(
         "CREATE ROLE agent LOGIN PASSWORD 'agent'; CREATE DOMAIN short AS text CHECK (length(VALUE) < 90); \
@@ -124,7 +129,9 @@ async fn both_modes_give_the_same_values() {
             for (raw, seen) in raw.lines().zip(seen.lines()) {
                 let (raw, seen) = (plain(raw), plain(seen));
                 let mut wanted = at_the_proxy(&technique, kind, raw.as_deref());
-                let place = wanted.as_mut().filter(|_| matches!(column, "t" | "z") && kind == CellKind::Date);
+                let place = wanted
+                    .as_mut()
+                    .filter(|_| matches!(column, "t" | "z") && kind == CellKind::Date);
                 if let (Some(wanted), Some(seen)) = (place, &seen) {
                     // A timestamp always shows its time of day, which is the first of the year.
                     let rest = seen.strip_prefix(wanted.as_str()).unwrap_or("another date");
