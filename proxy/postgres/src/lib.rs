@@ -32,6 +32,7 @@ mod notified;
 mod read;
 mod reply;
 mod session;
+mod settled;
 mod startup;
 mod target;
 mod tls;

@@ -22,6 +22,7 @@ use crate::choices::Choices;
 use crate::config::{Config, ConfigError};
 use crate::link::{Connection, Incoming, Room};
 use crate::session::{Driver, SessionError, State};
+use crate::settled::Settled;
 use crate::startup::{Arrival, Arrived, StartupError, arrive, welcome};
 use crate::upstream::{Place, Route, Upstream};
 
@@ -210,11 +211,17 @@ impl Shared {
         };
         let limits = self.gate.policy().limits();
         let last = Instant::now() + Duration::from_secs(limits.session_s);
-        let session = match self.gate.open(opening).await {
+        let mut session = match self.gate.open(opening).await {
             Ok(session) => session,
             Err(error) => return farewell(Agent::new(writer), &error.into()).await,
         };
-        let begun = self.begin(&mut writer, arrived.minor, &arrived.database, &arrived.choices);
+        let begun = self.begin(
+            &mut session,
+            &mut writer,
+            arrived.minor,
+            &arrived.database,
+            arrived.choices,
+        );
         let begun = timeout_at(last, begun).await.unwrap_or(Err(SessionError::Limit));
         let agent = Agent::new(writer);
         let (upstream, catalog, registered) = match begun {
@@ -258,12 +265,16 @@ impl Shared {
     /// Connects to the server, loads and records the catalog, and lets the agent go on.
     async fn begin(
         &self,
+        session: &mut Session,
         writer: &mut tokio::io::WriteHalf<Connection>,
         minor: u16,
         database: &str,
-        choices: &Choices,
+        choices: Choices,
     ) -> Result<(Upstream, Catalog, Registered), SessionError> {
-        let mut upstream = self.route.connect(database, choices).await?;
+        let settled = Settled::of(choices, session).await?;
+        let upstream = self.route.connect(database, &settled).await;
+        settled.answered(session, upstream.as_ref().map(drop)).await?;
+        let mut upstream = upstream?;
         let catalog = upstream.catalog(Place::Idle, &self.definitions).await?;
         self.gate.record_catalog(&self.target, &catalog.snapshot()).await?;
         let registered = self.cancels.register(upstream.key.clone(), minor);

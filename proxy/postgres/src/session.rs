@@ -72,6 +72,9 @@ pub(crate) enum SessionError {
     /// Rows that are copied out cannot be masked.
     #[error(transparent)]
     Copy(#[from] CopyError),
+    /// Policy does not let the session begin.
+    #[error("{0}")]
+    Refused(String),
     /// The server ended its session; the agent was told.
     #[error("the target ended the session")]
     Ended,
@@ -109,6 +112,7 @@ impl SessionError {
             Self::Agent(_) => "agent",
             Self::Protocol(_) => "protocol",
             Self::Target(_) | Self::Unexpected | Self::Setting | Self::Origin | Self::Copy(_) | Self::Ended => "target",
+            Self::Refused(_) => "policy",
             Self::Idle => "idle",
             Self::Limit => "limit",
             Self::Shutdown => "shutdown",
@@ -123,6 +127,7 @@ impl SessionError {
             Self::Protocol(_) => "08P01",
             Self::Target(error) => error.sqlstate(),
             Self::Unexpected | Self::Setting | Self::Origin | Self::Copy(_) => "XX000",
+            Self::Refused(_) => "42501",
             Self::Idle => "57P05",
             Self::Limit | Self::Shutdown => "57P01",
             Self::Agent(_) | Self::Ended => return None,

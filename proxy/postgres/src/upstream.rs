@@ -20,6 +20,7 @@ use crate::link::{Connection, Incoming, LinkError, Room};
 use crate::message::backend::{Backend, TransactionStatus};
 use crate::message::startup::MINOR_LATEST;
 use crate::message::{MessageError, Raw, startup};
+use crate::settled::Settled;
 use crate::target::Target;
 
 /// How long a server may take to be reached and to let the proxy in.
@@ -144,7 +145,8 @@ pub(crate) struct Upstream {
 
 impl Route {
     /// Connects, and begins a session of the target's role.
-    pub(crate) async fn connect(&self, database: &str, choices: &Choices) -> Result<Upstream, UpstreamError> {
+    pub(crate) async fn connect(&self, database: &str, settled: &Settled) -> Result<Upstream, UpstreamError> {
+        let choices = settled.choices();
         let connect = async { self.begin(database, choices).await?.settle(choices.masked()).await };
         tokio::time::timeout(CONNECT, connect)
             .await

@@ -1,9 +1,12 @@
 //! What agents choose at start-up, and what the server makes of it.
 
+use std::sync::Arc;
+
 use exhibit_postgres::message::encode;
 use tokio::io::AsyncWriteExt as _;
 
-use crate::stand::{Stand, ask, enter, read_rest, sqlstate, talk};
+use crate::server::Server;
+use crate::stand::{POLICY, Stand, ask, enter, read_rest, sqlstate, talk};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn settings_reach_the_server_and_are_reset_to() {
@@ -169,4 +172,62 @@ async fn psql_s_own_settings_are_taken() {
     stream.flush().await.unwrap();
     read_rest(&mut stream).await;
     assert_eq!(stand.memory.sessions(), (1, vec!["agent".to_owned()]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn settings_of_the_start_up_are_decided_on_and_recorded_before_the_server_hears_of_them() {
+    let stand = Stand::start().await;
+    let chosen = [
+        ("application_name", "ci"),
+        ("TimeZone", "Asia/Tokyo"),
+        ("options", "-c search_path=\"it's\""),
+    ];
+    let mut stream = stand.raw().await;
+    enter(&mut stream, 0, &chosen).await;
+    let wanted = "SET search_path TO <string>; SET timezone TO <string>";
+    assert_eq!(stand.memory.statements(), [(wanted.to_owned(), "allowed".to_owned())]);
+    assert_eq!(stand.memory.accesses(), ["session -"]);
+    // A name alone stands in the opening; the server's refusal is told like any other.
+    let mut stream = stand.raw().await;
+    enter(&mut stream, 0, &chosen[..1]).await;
+    assert_eq!(stand.memory.statements().len(), 1);
+    let mut stream = stand.raw().await;
+    ask(&mut stream, 0, &[("TimeZone", "nowhere")]).await;
+    assert_eq!(sqlstate(&read_rest(&mut stream).await).as_deref(), Some("22023"));
+    assert_eq!(stand.memory.statements().len(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn settings_that_policy_does_not_let_pass_end_the_session_before_the_server_knows_of_it() {
+    let policy = POLICY.replace(r#""delete", "session", "transaction"]"#, r#""delete", "transaction"]"#);
+    assert_ne!(policy, POLICY);
+    let asks = policy.clone()
+        + r#"
+[[rules]]
+name = "settings"
+roles = ["ci"]
+targets = ["clinic"]
+actions = ["session"]
+effect = "ask"
+approval = "dba"
+[[approvals]]
+name = "dba"
+groups = ["dba"]
+people = 1
+expires_s = 60
+"#;
+    for (policy, word, recorded) in [(&policy, "rule: none", 1), (&asks, "approval", 0)] {
+        let server = Arc::new(Server::start());
+        let stand = Stand::start_with(Arc::clone(&server), policy, |_| {}).await;
+        let mut stream = stand.raw().await;
+        ask(&mut stream, 0, &[("TimeZone", "Asia/Tokyo")]).await;
+        let told = read_rest(&mut stream).await;
+        assert_eq!(sqlstate(&told).as_deref(), Some("42501"));
+        assert!(String::from_utf8_lossy(&told).contains(word), "{}", told.escape_ascii());
+        assert_eq!(stand.memory.sessions(), (1, vec!["policy".to_owned()]));
+        assert_eq!(stand.memory.statements().len(), recorded);
+        // Without settings of its own it comes in.
+        let mut stream = stand.raw().await;
+        enter(&mut stream, 0, &[("application_name", "ci")]).await;
+    }
 }
