@@ -6,6 +6,7 @@
 
 pub mod approval;
 pub mod decide;
+pub mod detect;
 pub mod explain;
 pub mod mask;
 pub mod pattern;

@@ -1,0 +1,424 @@
+//! Detectors: a net under everything that is released. They find personal identifiers in text and say how sure they are.
+//!
+//! The identifiers are those of 45 CFR 164.514(b)(2)(i); [`Category`] has one word for each. `docs/detectors.md` says what
+//! each detector knows, from which source, and what it is known to miss. It is a net and no proof: what must not leave is
+//! named in the policy, by column.
+//!
+//! A text is cut into tokens once ([`token`]), each looked up once in one table ([`vocabulary`]), and each detector looks a
+//! bounded number of tokens around itself. So time is linear in the text whatever it holds; no pattern backtracks, and no
+//! Unicode table is asked.
+//!
+//! **Confidence** is an order and not a probability:
+//!
+//! | | meaning |
+//! | --- | --- |
+//! | [`Confidence::Possible`] | the form alone, which ordinary text also has: an unknown capitalised word, nine bare digits |
+//! | [`Confidence::Likely`] | the form and one thing more: separators of the kind, a cue nearby, a name of the lists |
+//! | [`Confidence::Strong`] | the form and its check digit or number plan, or a label right before it |
+//! | [`Confidence::Certain`] | the column or key says so ([`Hints`]), whatever the value looks like |
+//!
+//! Not here: values that are reversed, split or spelled out (column lineage refuses what could make them), images, and
+//! languages other than English as far as cues go.
+//!
+//! [`token`]: self::token
+//! [`vocabulary`]: self::vocabulary
+
+use std::collections::{BTreeMap, HashSet};
+use std::ops::Range;
+
+pub use self::category::Category;
+use self::token::Tokens;
+use self::vocabulary::{Class, Vocabulary};
+
+mod address;
+mod category;
+mod check;
+mod code;
+mod date;
+mod decode;
+mod json;
+mod name;
+mod network;
+mod number;
+mod token;
+mod vocabulary;
+
+/// Bytes that are searched in one piece. Longer texts go through overlapping windows, so that memory for tokens stays
+/// small.
+pub const WINDOW_BYTES: usize = 64 * 1024;
+
+/// Bytes that two windows share: longer than any finding of a detector and the surroundings that it looks at, so nothing
+/// hides at a cut.
+pub const OVERLAP_BYTES: usize = 2 * 1024;
+
+/// Names that a session remembers at the most; a cohort of patients, not a register.
+pub const NAMES_MAX: usize = 100_000;
+
+/// How sure a detector is; an order, not a probability. The module's text says what each means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Confidence {
+    /// The form alone, which ordinary text also has.
+    Possible,
+    /// The form and one thing more.
+    Likely,
+    /// The form and its check digit, or a label right before it.
+    Strong,
+    /// The column or key says so.
+    Certain,
+}
+
+/// One identifier in a text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// Bytes of the text, on character boundaries.
+    pub span: Range<usize>,
+    /// What it is.
+    pub category: Category,
+    /// How sure that is.
+    pub confidence: Confidence,
+}
+
+/// What is known of a text from where it stands.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Hints<'a> {
+    label: Option<Category>,
+    names: Option<&'a Names>,
+}
+
+impl<'a> Hints<'a> {
+    /// Nothing is known.
+    pub const fn none() -> Self {
+        Self {
+            label: None,
+            names: None,
+        }
+    }
+
+    /// The column's name, or the key, says what the value is ([`Category::of_label`]).
+    #[must_use]
+    pub fn labelled(self, label: &str) -> Self {
+        self.category(Category::of_label(label))
+    }
+
+    /// The policy says what the value is.
+    #[must_use]
+    pub const fn category(self, category: Option<Category>) -> Self {
+        Self {
+            label: category,
+            names: self.names,
+        }
+    }
+
+    /// Names that the session has read from columns of names.
+    #[must_use]
+    pub const fn names(self, names: &'a Names) -> Self {
+        Self {
+            label: self.label,
+            names: Some(names),
+        }
+    }
+}
+
+/// Words of names that a session has read from columns of names: `Duran` in a note is then a name, however it is written.
+#[derive(Clone, Default)]
+pub struct Names(HashSet<String>);
+
+impl Names {
+    /// Remembers the words of a name: those of three letters or more. English words are remembered too, and then found
+    /// only where they begin with a capital.
+    pub fn learn(&mut self, name: &str) {
+        for word in name.split(|one: char| !one.is_alphanumeric()) {
+            if word.chars().count() >= 3 && self.0.len() < NAMES_MAX {
+                self.0.insert(word.to_lowercase());
+            }
+        }
+    }
+
+    /// Words that are remembered.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether none is.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn holds(&self, word: &str) -> bool {
+        !self.0.is_empty() && self.0.contains(&word.to_lowercase())
+    }
+}
+
+impl std::fmt::Debug for Names {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "Names({} words)", self.0.len())
+    }
+}
+
+/// The detectors, built once (some milliseconds, some megabytes) and shared.
+#[derive(Debug)]
+pub struct Detectors {
+    vocabulary: Vocabulary,
+}
+
+impl Default for Detectors {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Detectors {
+    /// Builds them.
+    pub fn new() -> Self {
+        Self {
+            vocabulary: Vocabulary::new(),
+        }
+    }
+
+    /// What a text holds: sorted, not overlapping, on character boundaries.
+    pub fn find(&self, text: &str, hints: &Hints<'_>) -> Vec<Finding> {
+        if let Some(category) = hints.label {
+            return whole(text, category, Confidence::Certain);
+        }
+        let mut found = Vec::new();
+        self.search(text, hints, decode::DEPTH_MAX, &mut found);
+        settle(text, found)
+    }
+
+    /// The text with a typed token such as `[ssn]` in place of each finding of at least `floor`; `None` where there is
+    /// none, so that the text may be released as it is.
+    pub fn mask(&self, text: &str, hints: &Hints<'_>, floor: Confidence) -> Option<String> {
+        let findings = self.find(text, hints);
+        replace(text, findings.iter().filter(|finding| finding.confidence >= floor))
+    }
+
+    /// Like [`Self::mask`] for a JSON document, which stays one: only string and number values that hold a finding change,
+    /// and every other byte is kept. A value under a key that names a category ([`Category::of_label`], and the elements
+    /// of FHIR resources) is masked whole. What is not JSON is masked as text. `None` where nothing is found.
+    pub fn mask_json(&self, document: &str, hints: &Hints<'_>, floor: Confidence) -> Option<String> {
+        json::mask(self, document, hints, floor)
+    }
+
+    /// Collects findings, which may overlap; `depth` layers of encodings are opened.
+    fn search(&self, text: &str, hints: &Hints<'_>, depth: usize, found: &mut Vec<Finding>) {
+        let signs = Signs::of(text);
+        if signs.nothing() && hints.names.is_none() {
+            return;
+        }
+        if signs.any(Signs::WIDE)
+            && let Some(view) = decode::fold(text)
+        {
+            let mut inner = Vec::new();
+            self.search(&view.text, hints, depth, &mut inner);
+            found.extend(inner.iter().map(|finding| view.outer(finding)));
+            return;
+        }
+        for window in windows(text) {
+            let piece = text.get(window.clone()).unwrap_or("");
+            let before = found.len();
+            self.search_piece(piece, hints, found);
+            for finding in found.iter_mut().skip(before) {
+                finding.span = finding.span.start + window.start..finding.span.end + window.start;
+            }
+        }
+        let Some(depth) = depth.checked_sub(1) else { return };
+        if signs.any(Signs::ESCAPE)
+            && let Some(view) = decode::unescape(text)
+        {
+            let mut inner = Vec::new();
+            self.search(&view.text, hints, depth, &mut inner);
+            found.extend(inner.iter().map(|finding| view.outer(finding)));
+        }
+        decode::runs(text, |span, decoded| {
+            let mut inner = Vec::new();
+            self.search(decoded, hints, depth, &mut inner);
+            inner.retain(|finding| finding.confidence >= Confidence::Likely);
+            if let Some(best) = inner.into_iter().max_by_key(|finding| finding.confidence) {
+                found.push(Finding { span, ..best });
+            }
+        });
+    }
+
+    fn search_piece(&self, piece: &str, hints: &Hints<'_>, found: &mut Vec<Finding>) {
+        let tokens = Tokens::new(piece, &self.vocabulary);
+        let mut findings = Findings { list: found };
+        network::find(&tokens, &mut findings);
+        number::find(&tokens, &mut findings);
+        code::find(&tokens, &mut findings);
+        address::find(&tokens, &mut findings);
+        name::find(&tokens, hints.names, &mut findings);
+    }
+}
+
+/// Where detectors put what they find.
+struct Findings<'a> {
+    list: &'a mut Vec<Finding>,
+}
+
+impl Findings<'_> {
+    fn add(&mut self, span: Range<usize>, category: Category, confidence: Confidence) {
+        if span.start < span.end {
+            self.list.push(Finding {
+                span,
+                category,
+                confidence,
+            });
+        }
+    }
+}
+
+/// What kinds of bytes a text has: one pass that lets clean cells go.
+#[derive(Clone, Copy)]
+struct Signs(u8);
+
+impl Signs {
+    const WORTH: u8 = 1;
+    const WIDE: u8 = 2;
+    const ESCAPE: u8 = 4;
+
+    fn of(text: &str) -> Self {
+        let mut signs = 0;
+        let mut letters = 0_usize;
+        for byte in text.bytes() {
+            signs |= match byte {
+                0x80.. => Self::WIDE | Self::WORTH,
+                b'%' | b'&' | b'\\' => Self::ESCAPE,
+                b'0'..=b'9' | b'A'..=b'Z' | b'@' | b':' => Self::WORTH,
+                _ => 0,
+            };
+            letters += usize::from(byte.is_ascii_lowercase());
+        }
+        // Small letters alone can still be a name in small letters, where there are enough of them.
+        Self(signs | if letters >= 3 { Self::WORTH } else { 0 })
+    }
+
+    fn any(self, of: u8) -> bool {
+        self.0 & of != 0
+    }
+
+    fn nothing(self) -> bool {
+        self.0 == 0
+    }
+}
+
+/// The whole of a text but blanks around it.
+fn whole(text: &str, category: Category, confidence: Confidence) -> Vec<Finding> {
+    let start = text.len() - text.trim_start().len();
+    let span = start..start + text.trim().len();
+    if span.is_empty() {
+        return Vec::new();
+    }
+    vec![Finding {
+        span,
+        category,
+        confidence,
+    }]
+}
+
+/// Windows over a text: each begins [`OVERLAP_BYTES`] before the end of the last, at a blank where there is one.
+fn windows(text: &str) -> impl Iterator<Item = Range<usize>> + '_ {
+    let mut next = Some(0);
+    std::iter::from_fn(move || {
+        let start = next?;
+        let end = floor_boundary(text, start + WINDOW_BYTES);
+        next = (end < text.len()).then(|| {
+            let from = floor_boundary(text, end - OVERLAP_BYTES);
+            // A piece of a number must not look like a number: begin after a blank.
+            let blank = text
+                .get(from..end - OVERLAP_BYTES / 2)
+                .and_then(|piece| piece.find([' ', '\n', '\t']));
+            blank.map_or(from, |place| from + place + 1)
+        });
+        Some(start..end)
+    })
+}
+
+/// The last character boundary at or before a byte.
+fn floor_boundary(text: &str, byte: usize) -> usize {
+    let mut place = byte.min(text.len());
+    while !text.is_char_boundary(place) {
+        place -= 1;
+    }
+    place
+}
+
+/// Makes findings sorted and disjoint. The surer one keeps its bytes, then the longer; of the other what sticks out stays a
+/// finding, so that nothing that was found is uncovered.
+fn settle(text: &str, mut found: Vec<Finding>) -> Vec<Finding> {
+    if found.len() > 1 {
+        found.sort_by(|one, other| {
+            let order = |finding: &Finding| {
+                let length = finding.span.end - finding.span.start;
+                (std::cmp::Reverse(finding.confidence), std::cmp::Reverse(length))
+            };
+            order(one)
+                .cmp(&order(other))
+                .then(one.span.start.cmp(&other.span.start))
+                .then(one.category.cmp(&other.category))
+        });
+    }
+    let mut placed: BTreeMap<usize, Finding> = BTreeMap::new();
+    for finding in found {
+        for piece in uncovered(&placed, &finding.span) {
+            if let Some(span) = trimmed(text, piece) {
+                placed.insert(
+                    span.start,
+                    Finding {
+                        span,
+                        ..finding.clone()
+                    },
+                );
+            }
+        }
+    }
+    placed.into_values().collect()
+}
+
+/// The parts of a span that no placed finding covers.
+fn uncovered(placed: &BTreeMap<usize, Finding>, span: &Range<usize>) -> Vec<Range<usize>> {
+    let mut pieces = Vec::new();
+    let mut start = span.start;
+    if let Some((_, before)) = placed.range(..=span.start).next_back() {
+        start = start.max(before.span.end);
+    }
+    for (_, other) in placed.range(span.start..span.end) {
+        if start < other.span.start {
+            pieces.push(start..other.span.start);
+        }
+        start = start.max(other.span.end);
+    }
+    if start < span.end {
+        pieces.push(start..span.end);
+    }
+    pieces
+}
+
+/// A span without the blanks and marks around it; `None` where nothing else is in it. A finding that begins or ends with a
+/// mark of its own, such as `+1` or a slash, keeps it, because only pieces that another finding cut are marks alone.
+fn trimmed(text: &str, span: Range<usize>) -> Option<Range<usize>> {
+    let piece = text.get(span.clone())?;
+    if !piece.contains(char::is_alphanumeric) {
+        return None;
+    }
+    let blank = |one: char| one.is_whitespace() || matches!(one, ',' | ';');
+    let start = span.end - piece.trim_start_matches(blank).len();
+    Some(start..start + piece.trim_matches(blank).len())
+}
+
+/// The text with the token of each finding in its place; `None` where there is none.
+fn replace<'a>(text: &str, findings: impl Iterator<Item = &'a Finding>) -> Option<String> {
+    let mut masked = String::new();
+    let mut place = 0;
+    let mut any = false;
+    for finding in findings {
+        masked.push_str(text.get(place..finding.span.start)?);
+        masked.push_str(finding.category.token());
+        place = finding.span.end;
+        any = true;
+    }
+    masked.push_str(text.get(place..)?);
+    any.then_some(masked)
+}
+
+#[cfg(test)]
+mod tests;
