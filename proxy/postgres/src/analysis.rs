@@ -44,6 +44,7 @@ mod inner;
 mod kind;
 mod known;
 mod lineage;
+pub(crate) mod mapping;
 mod reach;
 mod syntax;
 mod tree;

@@ -152,6 +152,10 @@ impl Names<'_> {
         Some(self.resource(&Range {
             schema,
             alias: name.clone(),
+            location: None,
+            parts: 1,
+            only: false,
+            aliased: false,
             name,
             renames_columns: false,
             action: Action::Define,

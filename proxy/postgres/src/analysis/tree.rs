@@ -32,6 +32,21 @@ pub(super) struct Range {
     pub(super) place: Place,
     /// Whether it is made in the temporary schema.
     pub(super) temporary: bool,
+    /// Where its name begins in the text.
+    pub(super) location: Option<usize>,
+    /// Parts of the name that are given, the database's among them.
+    pub(super) parts: usize,
+    /// Whether relations below it are left out.
+    pub(super) only: bool,
+    /// Whether it has an alias of its own.
+    pub(super) aliased: bool,
+}
+
+impl Range {
+    /// Whether its rows are only read.
+    pub(super) fn is_read(&self) -> bool {
+        self.action == Action::Read
+    }
 }
 
 /// Where a relation stands.
@@ -65,6 +80,10 @@ pub(super) struct Tree {
     pub(super) derived: BTreeSet<String>,
     /// References to columns.
     pub(super) references: Vec<Reference>,
+    /// The same, with the places where they begin in the text.
+    pub(super) located: Vec<(usize, Reference)>,
+    /// Columns that a `COPY` names.
+    pub(super) copied_columns: BTreeSet<String>,
     /// Field selections on values: `(…).name`.
     pub(super) fields: BTreeSet<String>,
     /// Functions that are called.
@@ -134,7 +153,12 @@ impl Tree {
     fn node(&mut self, kind: &str, key: &str, fields: &Object, scope: &Scope) {
         self.kinds.insert(kind.to_owned());
         match kind {
-            "ColumnRef" => self.references.push(reference(fields)),
+            "ColumnRef" => {
+                self.located
+                    .extend(location(fields).map(|place| (place, reference(fields))));
+                self.references.push(reference(fields));
+            }
+            "CopyStmt" => self.copied_columns.extend(strings(fields, "attlist")),
             "AExpr" => drop(self.operators.insert(strings(fields, "name"))),
             "SubLink" => drop(self.operators.insert(strings(fields, "oper_name"))),
             "SortBy" => drop(self.operators.insert(strings(fields, "use_op"))),
@@ -256,6 +280,13 @@ impl Tree {
             action: scope.action,
             place: scope.place,
             temporary: text(fields, "relpersistence").as_deref() == Some("t"),
+            location: location(fields),
+            parts: ["catalogname", "schemaname", "relname"]
+                .into_iter()
+                .filter(|part| text(fields, part).is_some())
+                .count(),
+            only: !fields.get("inh").and_then(Value::as_bool).unwrap_or_default(),
+            aliased: alias.is_some(),
         });
     }
 
@@ -338,6 +369,10 @@ fn sets_harmless(call: &Object) -> bool {
         );
         !special && known::harmless_setting(&name)
     })
+}
+
+fn location(fields: &Object) -> Option<usize> {
+    usize::try_from(fields.get("location")?.as_i64()?).ok()
 }
 
 fn text(fields: &Object, name: &str) -> Option<String> {

@@ -61,6 +61,19 @@ pub(crate) fn catalog() -> Catalog {
     of_rows(&SharedDefinitions::default(), &own()).expect("the sample is of the queries' shapes")
 }
 
+/// The same, with views installed for these relations, which have these columns.
+pub(crate) fn with_views(views: &[(&str, &str)]) -> Catalog {
+    let mut tables = own();
+    for (place, (resource, columns)) in views.iter().enumerate() {
+        let oid = (17_000 + place).to_string();
+        tables[0].push(row(&[&oid, crate::enforce::SCHEMA, resource, "v", "f"]));
+        for (number, column) in columns.split_ascii_whitespace().enumerate() {
+            tables[1].push(row(&[&oid, &(number + 1).to_string(), column, "25"]));
+        }
+    }
+    of_rows(&SharedDefinitions::default(), &tables).expect("the sample is of the queries' shapes")
+}
+
 /// The catalog of these rows, over what initdb made in the sample, in a state that nobody has seen before.
 pub(crate) fn of_rows(shared: &SharedDefinitions, own: &Rows) -> Result<Catalog, CatalogError> {
     let system = shared.take_system(&raw(&within("system all", system(), "system all")))?;

@@ -1,0 +1,396 @@
+//! What names of a statement mean where the database itself masks: the installed view in the place of its relation.
+//!
+//! The text of a message keeps every byte but the names that are replaced, so the server reads what the agent wrote. A
+//! relation is replaced where the statement could read a masked column of it: a star, a whole row, a name that a masked
+//! column has. Otherwise the name stays, and the agents' role reads the relation by its own right on the other columns. A
+//! wrong guess shows nothing: the server then says that permission is denied.
+//!
+//! | in the text | becomes |
+//! | --- | --- |
+//! | `FROM patients` | `FROM exhibit."public.patients" AS "patients"` |
+//! | `FROM patients p`, `INSERT INTO patients AS p` | `FROM exhibit."public.patients" p`, … |
+//! | `public.patients.ssn` | `"patients".ssn` |
+//! | `COPY patients (id, ssn) TO …` | `COPY (SELECT id, ssn FROM exhibit."public.patients") TO …` |
+//!
+//! Names inside of strings (bodies of functions, `DO`, `query_to_xml`) are not replaced. They mean the relation, and the
+//! server denies its masked columns.
+//!
+//! Not here: which columns are masked (policy), and who may read what (the server).
+
+use std::collections::BTreeSet;
+
+use pg_query::protobuf::{ScanToken, Token};
+
+use super::tree::{Place, Range, Tree};
+use super::{AnalysisError, Form, Names, StatementClass, kind_name, parse};
+use crate::catalog::{Catalog, Relation};
+use crate::enforce::{SCHEMA, identifier, view_name};
+
+/// Relations that are walked from one to the next at the most.
+const WALK_MAX: usize = 10_000;
+
+/// A text with names replaced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Mapped {
+    /// The text for the server.
+    pub(crate) text: String,
+    /// What was replaced, in order: where it began in characters of the agent's text, how long it was, how long it is.
+    shifts: Vec<(usize, usize, usize)>,
+}
+
+impl Mapped {
+    /// The place in the agent's text of a place in the text that the server got; both count characters from one. A place
+    /// inside of what was replaced is where that began.
+    pub(crate) fn back(&self, position: u32) -> u32 {
+        let position = usize::try_from(position).unwrap_or(usize::MAX).saturating_sub(1);
+        let mut grown = 0_i64;
+        for &(start, old, new) in &self.shifts {
+            let here = as_i64(start) + grown;
+            if as_i64(position) < here {
+                break;
+            }
+            if as_i64(position) < here + as_i64(new) {
+                return u32::try_from(start + 1).unwrap_or(u32::MAX);
+            }
+            grown += as_i64(new) - as_i64(old);
+        }
+        u32::try_from(as_i64(position) - grown + 1).unwrap_or(1)
+    }
+}
+
+fn as_i64(size: usize) -> i64 {
+    i64::try_from(size).unwrap_or(i64::MAX)
+}
+
+/// Replaces names in a message. `masked` says whether `schema.relation.column` has a mask.
+///
+/// After a statement that changes what names mean nothing is replaced any more; the analysis refuses what follows it.
+///
+/// # Errors
+/// [`AnalysisError`] when the message is not understood.
+pub(crate) fn map(
+    sql: &str,
+    catalog: &Catalog,
+    search_path: &[String],
+    masked: &dyn Fn(&str) -> bool,
+) -> Result<Mapped, AnalysisError> {
+    let names = Names {
+        catalog,
+        search_path: Some(search_path),
+    };
+    let tokens = Tokens::of(sql)?;
+    let mut edits = Vec::new();
+    for parsed in parse(sql)? {
+        let serialized = serde_json::to_value(&parsed.node).unwrap_or_default();
+        let form = Form::of(&parsed.node, kind_name(&serialized), &parsed.text)?;
+        let tree = Tree::of_value(&serialized, form.class);
+        statement(&tree, form.class, &names, masked, &tokens, &mut edits);
+        if form.changes_search_path || form.changes_catalog {
+            break;
+        }
+    }
+    edits.sort_unstable();
+    edits.dedup();
+    Ok(splice(sql, &edits))
+}
+
+/// What stands in the place of a part of the text: its bytes, and the new text.
+type Edit = (usize, usize, String);
+
+fn statement(
+    tree: &Tree,
+    class: StatementClass,
+    names: &Names<'_>,
+    masked: &dyn Fn(&str) -> bool,
+    tokens: &Tokens,
+    edits: &mut Vec<Edit>,
+) {
+    let mut plain: Vec<&Range> = Vec::new();
+    for range in &tree.ranges {
+        let copies = class == StatementClass::Copy && range.place == Place::Object && range.is_read();
+        if !matches!(range.place, Place::Source | Place::Target) && !copies {
+            continue;
+        }
+        let Some(relation) = names.relation(range) else { continue };
+        let Some(view) = view_of(relation, names.catalog) else { continue };
+        let hidden = masked_columns(relation, names.catalog, masked);
+        // The view shows the rows of relations below, too.
+        let alone = range.only && names.catalog.children(relation).next().is_some();
+        let Some((start, end)) = range.location.and_then(|location| tokens.name(location, range.parts)) else {
+            continue;
+        };
+        if copies {
+            let below = names.catalog.children(relation).next().is_some();
+            if !below && copy_needs_view(tree, &hidden) {
+                let (columns, end) = tokens.columns(end);
+                let columns = columns.unwrap_or_else(|| stored_columns(relation));
+                edits.push((start, end, format!("(SELECT {columns} FROM {view})")));
+            }
+        } else if !alone && needs_view(tree, range, relation, &hidden) {
+            let alias = if range.aliased {
+                String::new()
+            } else {
+                plain.push(range);
+                format!(" AS {}", identifier(&range.name))
+            };
+            edits.push((start, end, format!("{view}{alias}")));
+        }
+    }
+    // Columns that name a relation by its schema mean it by its alias now.
+    for (location, reference) in &tree.located {
+        let [.., schema, relation, _] = reference.as_slice() else { continue };
+        let same = |range: &&&Range| {
+            relation.as_ref() == Some(&range.name)
+                && names.relation(range).is_some_and(|found| schema.as_ref() == Some(&found.schema))
+        };
+        if plain.iter().find(same).is_some()
+            && let Some((start, end)) = tokens.name(*location, reference.len() - 1)
+        {
+            edits.push((start, end, identifier(relation.as_deref().unwrap_or_default())));
+        }
+    }
+}
+
+/// The view that stands for a relation, where one is installed.
+fn view_of(relation: &Relation, catalog: &Catalog) -> Option<String> {
+    let name = view_name(&relation.resource());
+    catalog.named(SCHEMA, &name)?;
+    Some(format!("{SCHEMA}.{}", identifier(&name)))
+}
+
+/// Names of the masked columns of a relation: its own masks, and those of relations above it.
+fn masked_columns(relation: &Relation, catalog: &Catalog, masked: &dyn Fn(&str) -> bool) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let (mut waiting, mut seen) = (vec![relation], BTreeSet::new());
+    while let Some(one) = waiting.pop().filter(|_| seen.len() < WALK_MAX) {
+        if seen.insert(one.oid) {
+            let columns = one.columns.values().map(|column| &column.name);
+            found.extend(columns.filter(|name| masked(&one.column_resource(name))).cloned());
+            waiting.extend(one.parents.iter().filter_map(|oid| catalog.relation(*oid)));
+        }
+    }
+    found
+}
+
+/// Whether the statement could read a masked column of the relation: by its name, a star, a whole row or a join that merges
+/// columns. A relation whose columns are all masked has no other that it could be read by.
+fn needs_view(tree: &Tree, range: &Range, relation: &Relation, hidden: &BTreeSet<String>) -> bool {
+    let names = |reference: &Vec<Option<String>>| {
+        reference.iter().any(|part| match part {
+            None => true,
+            Some(name) => hidden.contains(name) || (reference.len() == 1 && *name == range.alias),
+        })
+    };
+    let writes = range.place == Place::Target;
+    let merged = tree.merged.iter().any(|name| hidden.contains(name));
+    let fields = tree.fields.iter().any(|name| hidden.contains(name));
+    let all = relation.columns.values().all(|column| hidden.contains(&column.name));
+    tree.references.iter().any(names)
+        || (!writes && (tree.opaque_join || merged || range.renames_columns || all || fields))
+}
+
+fn copy_needs_view(tree: &Tree, hidden: &BTreeSet<String>) -> bool {
+    // The names of a statement that copies are those of its columns, and of its options.
+    let columns = &tree.copied_columns;
+    columns.is_empty() || columns.iter().any(|name| hidden.contains(name))
+}
+
+/// What `COPY` of a whole relation copies: every column that is not generated.
+fn stored_columns(relation: &Relation) -> String {
+    let stored = relation.columns.iter().filter(|(number, _)| !relation.generated.contains_key(number));
+    let names: Vec<String> = stored.map(|(_, column)| identifier(&column.name)).collect();
+    names.join(", ")
+}
+
+/// Puts the new texts in.
+fn splice(sql: &str, edits: &[Edit]) -> Mapped {
+    let mut text = String::with_capacity(sql.len());
+    let mut shifts = Vec::new();
+    let mut done = 0;
+    let mut characters = 0;
+    for (start, end, new) in edits {
+        let (Some(before), Some(old)) = (sql.get(done..*start), sql.get(*start..*end)) else {
+            continue;
+        };
+        text.push_str(before);
+        characters += before.chars().count();
+        let old = old.chars().count();
+        shifts.push((characters, old, new.chars().count()));
+        characters += old;
+        text.push_str(new);
+        done = *end;
+    }
+    text.push_str(sql.get(done..).unwrap_or_default());
+    Mapped { text, shifts }
+}
+
+/// The words of a text, to find where a name ends.
+struct Tokens(Vec<ScanToken>, String);
+
+impl Tokens {
+    fn of(sql: &str) -> Result<Self, AnalysisError> {
+        let scanned = pg_query::scan(sql).map_err(|_| AnalysisError::Syntax)?;
+        let comments = [Token::SqlComment, Token::CComment].map(i32::from);
+        let words = scanned.tokens.into_iter().filter(|token| !comments.contains(&token.token));
+        Ok(Self(words.collect(), sql.to_owned()))
+    }
+
+    fn place(&self, location: usize) -> Option<usize> {
+        let found = self.0.binary_search_by_key(&location, |token| usize::try_from(token.start).unwrap_or(0));
+        found.ok()
+    }
+
+    /// From where to where a name of that many parts stands.
+    fn name(&self, location: usize, parts: usize) -> Option<(usize, usize)> {
+        let first = self.place(location)?;
+        let last = first + (parts.checked_sub(1)?) * 2;
+        let dots = (first + 1..last).step_by(2);
+        let dotted = dots.map(|place| self.0.get(place)).all(|token| token.is_some_and(|token| self.is(token, ".")));
+        let end = usize::try_from(self.0.get(last)?.end).ok()?;
+        dotted.then_some((location, end))
+    }
+
+    /// The list in parentheses that follows a name that ends there, and where that ends; the name's end where there is none.
+    fn columns(&self, end: usize) -> (Option<String>, usize) {
+        let starts_after = |token: &&ScanToken| usize::try_from(token.start).is_ok_and(|start| start >= end);
+        let mut after = self.0.iter().filter(starts_after);
+        let Some(open) = after.next().filter(|token| self.is(token, "(")) else {
+            return (None, end);
+        };
+        let Some(close) = after.find(|token| self.is(token, ")")) else {
+            return (None, end);
+        };
+        let bounds = [open.end, close.start, close.end].map(|place| usize::try_from(place).unwrap_or(0));
+        let [from, to, end] = bounds;
+        (self.1.get(from..to).map(str::to_owned), end)
+    }
+
+    fn is(&self, token: &ScanToken, text: &str) -> bool {
+        let bounds = [token.start, token.end].map(|place| usize::try_from(place).unwrap_or(0));
+        self.1.get(bounds[0]..bounds[1]) == Some(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Mapped, map};
+    use crate::catalog::Catalog;
+    use crate::catalog::sample;
+
+    /// The clinic of the other tests, with views for three of its relations.
+    fn catalog() -> Catalog {
+        sample::with_views(&[
+            ("public.patients", "id name ssn city born"),
+            ("public.visits", "id patient_id note"),
+            ("public.family", "id secret"),
+        ])
+    }
+
+    fn mapped(sql: &str, path: &[&str]) -> Mapped {
+        let path: Vec<String> = path.iter().map(|schema| (*schema).to_owned()).collect();
+        let masked = |resource: &str| sample::MASKED.contains(&resource);
+        map(sql, &catalog(), &path, &masked).unwrap()
+    }
+
+    const P: &str = "exhibit.\"public.patients\"";
+
+    fn check(sql: &str, wanted: &str) {
+        let wanted = wanted.replace("{p}", P).replace("{as}", &format!("{P} AS \"patients\""));
+        let wanted = wanted.replace("{v}", "exhibit.\"public.visits\" AS \"visits\"");
+        assert_eq!(mapped(sql, &["public"]).text, wanted, "{sql}");
+    }
+
+    #[test]
+    fn a_name_that_could_show_a_masked_column_means_the_view() {
+        for (sql, wanted) in [
+            ("SELECT * FROM patients", "SELECT * FROM {as}"),
+            ("SELECT ssn FROM public.patients", "SELECT ssn FROM {as}"),
+            ("SELECT ssn FROM postgres . public . patients", "SELECT ssn FROM {as}"),
+            ("SELECT ssn FROM \"public\".\"patients\" x", "SELECT ssn FROM {p} x"),
+            ("SELECT p.ssn FROM patients AS p (a, b)", "SELECT p.ssn FROM {p} AS p (a, b)"),
+            ("TABLE patients", "TABLE {as}"),
+            ("SELECT patients FROM patients", "SELECT patients FROM {as}"),
+            ("SELECT row_to_json(p) FROM patients p", "SELECT row_to_json(p) FROM {p} p"),
+            ("SELECT p.* FROM /* c */ patients p", "SELECT p.* FROM /* c */ {p} p"),
+            ("SELECT public.patients.ssn FROM public.patients", "SELECT \"patients\".ssn FROM {as}"),
+            ("SELECT public.patients.* FROM patients", "SELECT \"patients\".* FROM {as}"),
+            ("SELECT 1 FROM facilities NATURAL JOIN patients", "SELECT 1 FROM facilities NATURAL JOIN {as}"),
+            ("SELECT 1 FROM facilities f JOIN patients USING (name)", "SELECT 1 FROM facilities f JOIN {as} USING (name)"),
+            ("SELECT (SELECT max(ssn) FROM patients)", "SELECT (SELECT max(ssn) FROM {as})"),
+            ("SELECT name FROM patients UNION SELECT note FROM visits", "SELECT name FROM {as} UNION SELECT note FROM {v}"),
+            ("WITH q AS (SELECT ssn FROM patients) SELECT * FROM q", "WITH q AS (SELECT ssn FROM {as}) SELECT * FROM q"),
+            ("SELECT 'é', ssn FROM patients -- x", "SELECT 'é', ssn FROM {as} -- x"),
+            ("SELECT ssn FROM patients FOR UPDATE OF patients", "SELECT ssn FROM {as} FOR UPDATE OF patients"),
+            ("SELECT ssn FROM patients; SELECT note FROM visits", "SELECT ssn FROM {as}; SELECT note FROM {v}"),
+            ("EXPLAIN SELECT ssn FROM patients", "EXPLAIN SELECT ssn FROM {as}"),
+            ("PREPARE q AS SELECT ssn FROM patients", "PREPARE q AS SELECT ssn FROM {as}"),
+            ("DECLARE c CURSOR FOR SELECT ssn FROM patients", "DECLARE c CURSOR FOR SELECT ssn FROM {as}"),
+            ("CREATE VIEW w AS SELECT ssn FROM patients", "CREATE VIEW w AS SELECT ssn FROM {as}"),
+            ("CREATE TABLE w AS TABLE patients", "CREATE TABLE w AS TABLE {as}"),
+            ("SELECT ssn INTO w FROM patients", "SELECT ssn INTO w FROM {as}"),
+            ("INSERT INTO notes SELECT ssn FROM patients", "INSERT INTO notes SELECT ssn FROM {as}"),
+            ("COPY (SELECT ssn FROM patients) TO STDOUT", "COPY (SELECT ssn FROM {as}) TO STDOUT"),
+            ("COPY patients TO STDOUT", "COPY (SELECT \"id\", \"name\", \"ssn\", \"city\", \"born\" FROM {p}) TO STDOUT"),
+            ("COPY public.patients (id, ssn) TO STDOUT CSV", "COPY (SELECT id, ssn FROM {p}) TO STDOUT CSV"),
+        ] {
+            check(sql, wanted);
+        }
+    }
+
+    #[test]
+    fn changes_of_rows_mean_the_view_where_they_read_a_masked_column() {
+        for (sql, wanted) in [
+            ("UPDATE patients SET city = 'x' RETURNING *", "UPDATE {as} SET city = 'x' RETURNING *"),
+            ("UPDATE patients p SET city = 'x' WHERE ssn = 'y'", "UPDATE {p} p SET city = 'x' WHERE ssn = 'y'"),
+            ("DELETE FROM patients RETURNING ssn", "DELETE FROM {as} RETURNING ssn"),
+            ("INSERT INTO patients (city) VALUES ('x') RETURNING ssn", "INSERT INTO {as} (city) VALUES ('x') RETURNING ssn"),
+            ("INSERT INTO patients AS p (city) VALUES ('x') RETURNING p", "INSERT INTO {p} AS p (city) VALUES ('x') RETURNING p"),
+        ] {
+            check(sql, wanted);
+        }
+    }
+
+    #[test]
+    fn every_other_name_stays() {
+        for sql in [
+            "SELECT id, city FROM patients",
+            "SELECT count(*) FROM patients",
+            "SELECT * FROM facilities",
+            "SELECT * FROM other.patients",
+            "WITH patients AS (SELECT 1 AS ssn) SELECT ssn FROM patients",
+            "SELECT 'SELECT ssn FROM patients'",
+            "UPDATE patients SET ssn = 'x' WHERE id = 1",
+            "INSERT INTO patients (id, ssn) VALUES (1, 'x') RETURNING id",
+            "DELETE FROM patients WHERE id = 1",
+            "COPY patients FROM STDIN",
+            "COPY patients (id, city) TO STDOUT",
+            "SELECT note FROM ONLY visits",
+            "TRUNCATE patients",
+            "DROP TABLE patients",
+            "COMMENT ON COLUMN patients.ssn IS 'x'",
+            "DO $$ BEGIN PERFORM ssn FROM patients; END $$",
+            "SET search_path = other; SELECT ssn FROM patients",
+        ] {
+            check(sql, sql);
+        }
+        assert_eq!(mapped("SELECT ssn FROM patients", &["other"]).text, "SELECT ssn FROM patients");
+    }
+
+    #[test]
+    fn places_are_shifted_back() {
+        let sql = "SELECT é, ssn, nothing FROM patients, visits WHERE nothing = note";
+        let mapped = mapped(sql, &["public"]);
+        let place = |text: &str, word: &str| {
+            let byte = text.rfind(word).unwrap();
+            u32::try_from(text[..byte].chars().count() + 1).unwrap()
+        };
+        for word in ["ssn", "visits", "nothing", "note"] {
+            let there = match word {
+                "visits" => place(&mapped.text, "exhibit.\"public.visits\""),
+                word => place(&mapped.text, word),
+            };
+            assert_eq!(mapped.back(there), place(sql, word), "{word}");
+        }
+        assert_eq!(mapped.back(place(&mapped.text, "public.patients")), place(sql, "patients"));
+    }
+}
