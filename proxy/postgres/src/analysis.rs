@@ -62,6 +62,7 @@ pub use self::foreign::Foreign;
 pub use self::kind::{CopyDirection, Named, Statement, StatementClass, TransactionControl};
 use self::kind::{Form, kind_name};
 pub(crate) use self::known::harmless_setting;
+pub(crate) use self::mapping::Mapped;
 pub(crate) use self::syntax::Complaint;
 use self::tree::Tree;
 use crate::catalog::Catalog;
@@ -84,6 +85,8 @@ pub struct Analysis {
     pub facts: Facts,
     /// What it can change before its event is durable.
     pub reach: Reach,
+    /// Its text for a server that masks by itself; `None` for any other.
+    pub(crate) mapped: Option<Mapped>,
 }
 
 impl Analysis {
@@ -170,9 +173,33 @@ pub fn analyse(
     };
     let masks = Masks {
         masked,
-        present: target_has_masks,
+        by: if target_has_masks { By::Proxy } else { By::Nobody },
     };
     message(sql, &mut names, &masks)
+}
+
+/// Reads a message of SQL for a target whose database masks by itself, and maps its names to the views that do.
+///
+/// Nothing has to be proven of masked columns then; what would go round the mapping carries the attribute `unproven`.
+///
+/// # Errors
+/// [`AnalysisError`] when it is not understood; then it must not be forwarded.
+pub(crate) fn analyse_enforced(
+    sql: &str,
+    catalog: &Catalog,
+    masked: &dyn Fn(&str) -> bool,
+) -> Result<Analysis, AnalysisError> {
+    let mut names = Names {
+        catalog,
+        search_path: Some(catalog.search_path()),
+    };
+    let masks = Masks {
+        masked,
+        by: By::Database,
+    };
+    let mut analysis = message(sql, &mut names, &masks)?;
+    analysis.mapped = Some(mapping::map(sql, catalog, catalog.search_path(), masked)?);
+    Ok(analysis)
 }
 
 /// Reads a message, or the statement inside of another one, where names mean that.
@@ -201,9 +228,11 @@ fn message(sql: &str, names: &mut Names<'_>, masks: &Masks<'_>) -> Result<Analys
         reach = reach.max(reach::reach(&form, &tree, names, &accesses));
         let foreign = foreign::foreign(&form, &tree, names, &accesses);
         summary.add(&form, &tree, accesses);
-        if masks.present {
+        if masks.by != By::Nobody {
             let unproven = if changed {
                 Some("it follows a change of definitions in the same message".to_owned())
+            } else if masks.by == By::Database {
+                mapping::unproven(&tree, names).or_else(|| inner.as_ref().and_then(unproven_of))
             } else {
                 let own = lineage::unproven(&form, &node, &tree, names, masks.masked);
                 own.or_else(|| inner_unproven(&form, inner.as_ref(), &tree, names, masks, alone))
@@ -214,6 +243,11 @@ fn message(sql: &str, names: &mut Names<'_>, masks: &Masks<'_>) -> Result<Analys
         let certain = names.search_path.is_some();
         if let Some(Named::Declare { query, .. }) = &mut form.named {
             *query = inner.filter(|_| certain).map(Arc::new);
+        }
+        if let (Some(Named::Prepare { query, meant, .. }), By::Database, Some(path)) =
+            (&mut form.named, masks.by, names.search_path)
+        {
+            *meant = Some(mapping::map(query, names.catalog, path, masks.masked)?.text);
         }
         if form.changes_search_path || form.changes_catalog || foreign == Foreign::Called {
             // What follows in this message is read under another path, or meets other definitions, than are known here.
@@ -227,6 +261,7 @@ fn message(sql: &str, names: &mut Names<'_>, masks: &Masks<'_>) -> Result<Analys
         redacted,
         facts,
         reach,
+        mapped: None,
     })
 }
 
@@ -239,11 +274,7 @@ fn inner_unproven(
     masks: &Masks<'_>,
     alone: bool,
 ) -> Option<String> {
-    let unproven = inner.and_then(|inner| match inner.facts.attributes.get(UNPROVEN) {
-        Some(Attribute::Text(cause)) => Some(cause.clone()),
-        Some(_) => Some("the statement inside of it is not proven".to_owned()),
-        None => None,
-    });
+    let unproven = inner.and_then(unproven_of);
     let copies_out = form.copy.as_ref().filter(|copy| copy.direction == CopyDirection::Out);
     unproven.or_else(|| {
         let copy = copies_out?;
@@ -258,10 +289,27 @@ fn inner_unproven(
     })
 }
 
+/// Why a statement is not proven.
+fn unproven_of(analysis: &Analysis) -> Option<String> {
+    match analysis.facts.attributes.get(UNPROVEN)? {
+        Attribute::Text(cause) => Some(cause.clone()),
+        _ => Some("the statement inside of it is not proven".to_owned()),
+    }
+}
+
 /// The masks of the target.
 struct Masks<'a> {
     masked: &'a dyn Fn(&str) -> bool,
-    present: bool,
+    by: By,
+}
+
+/// Who masks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum By {
+    /// The target has no masks.
+    Nobody,
+    Proxy,
+    Database,
 }
 
 /// What names mean at one place of a message.

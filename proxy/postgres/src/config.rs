@@ -6,6 +6,7 @@
 //! listen = "127.0.0.1:6432"
 //! tls = { certificate = "tls/proxy.pem", key = "tls/proxy.key" }
 //! server = { host = "127.0.0.1", port = 5432, user = "exhibit", password_file = "secrets/clinic.password", tls = "verify-full", ca = "tls/pg-ca.pem" }
+//! masking = "database"            # what `exhibit target apply` installed masks; "proxy", the proxy itself, when absent
 //! # in `server`, where wanted: database = "clinic", channel_binding = "require" (or "prefer", "disable")
 //! ```
 //!
@@ -29,6 +30,20 @@ pub struct Config {
     pub tls: Tls,
     /// The server.
     pub server: Server,
+    /// Who masks; the proxy when absent.
+    #[serde(default)]
+    pub masking: Masking,
+}
+
+/// Who masks what the policy says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Masking {
+    /// The proxy, where it can prove that masks reach every masked column of a reply; it refuses everything else.
+    #[default]
+    Proxy,
+    /// The database, by what [`crate::enforce`] installed; a session is refused where that is not as it has to be.
+    Database,
 }
 
 /// The certificate that agents see.
@@ -218,6 +233,7 @@ mod tests {
                     ca: authority.then(|| "ca".into()),
                     channel_binding,
                 },
+                masking: Masking::default(),
             };
             assert_eq!(config.check().is_ok(), taken, "{:?}", config.server);
         };

@@ -37,6 +37,7 @@ pub use self::plan::{MaskedColumn, MaskedRelation, Plan, Shown};
 pub use self::refusal::{PlanError, Refusal};
 pub use self::script::Step;
 pub use self::standing::Drift;
+pub(crate) use self::standing::{READABLE, STANDING, Wanted, agrees};
 
 /// The schema of what is installed.
 pub const SCHEMA: &str = "exhibit";

@@ -20,10 +20,11 @@ use exhibit_policy::snapshot::Snapshot;
 use exhibit_schemas::event::access::{Access, Action, Attribute, Facts};
 
 use crate::analysis::{
-    Analysis, AnalysisError, Complaint, Copy, CopyDirection, EXECUTED, FETCHED, Foreign, Named, Statement,
+    Analysis, AnalysisError, Complaint, Copy, CopyDirection, EXECUTED, FETCHED, Foreign, Mapped, Named, Statement,
     StatementClass, TransactionControl,
 };
 use crate::catalog::Catalog;
+use crate::config::Masking;
 use crate::message::encode;
 use crate::message::frontend::{Frontend, Kind};
 use crate::names::{Ahead, Change, Names, Portal, Prepared, changes};
@@ -61,6 +62,8 @@ pub(crate) struct Item {
     pub(crate) changes: VecDeque<Vec<Change>>,
     /// How it copies, where that is all that it does.
     pub(crate) copy: Option<Copy>,
+    /// What was replaced in its text: places in an error are those of the text that the server got.
+    pub(crate) mapped: Option<Mapped>,
     /// Place of the request that it belongs to.
     pub(crate) owner: usize,
 }
@@ -103,6 +106,8 @@ pub(crate) struct Reading<'a> {
     pub(crate) catalog: &'a Catalog,
     pub(crate) policy: &'a Snapshot,
     pub(crate) target: &'a str,
+    /// Who masks.
+    pub(crate) masking: Masking,
     pub(crate) names: &'a Names,
     pub(crate) read: &'a mut Read,
     pub(crate) block: Option<Block>,
@@ -113,6 +118,7 @@ struct Part {
     answer: Answer,
     changes: VecDeque<Vec<Change>>,
     copy: Option<Copy>,
+    mapped: Option<Mapped>,
     prepared: Option<Arc<Prepared>>,
     draft: Option<Draft>,
 }
@@ -124,6 +130,7 @@ impl Part {
             answer,
             changes: VecDeque::new(),
             copy: None,
+            mapped: None,
             prepared: None,
             draft: None,
         }
@@ -198,8 +205,17 @@ impl Reading<'_> {
                 } else {
                     self.draft(&sql, &types, progress, Runs::Not)
                 });
-                let source = sql.clone();
-                let prepared = Arc::new(Prepared { sql, source, types });
+                part.mapped = self.mapped(&sql);
+                let meant = part.mapped.as_ref().map(|mapped| mapped.text.clone());
+                if let Some(text) = &meant {
+                    part.bytes = encode::parse(&name, text, &types);
+                }
+                let prepared = Arc::new(Prepared {
+                    source: meant.clone().unwrap_or_else(|| sql.clone()),
+                    sql,
+                    types,
+                    meant,
+                });
                 part.prepared = Some(Arc::clone(&prepared));
                 part.changes.push_back(vec![Change::Statement(name, Some(prepared))]);
             }
@@ -258,7 +274,12 @@ impl Reading<'_> {
         part.answer = Answer::Query;
         let mut draft = self.draft(sql, &[], progress, Runs::Now);
         draft.ends = true;
-        part.changes = draft.statements.iter().map(|one| changes(one, sql)).collect();
+        part.mapped = self.mapped(sql);
+        let sent = part.mapped.as_ref().map_or(sql, |mapped| mapped.text.as_str());
+        if part.mapped.is_some() {
+            part.bytes = encode::message(b'Q', &[sent.as_bytes(), &[0]].concat());
+        }
+        part.changes = draft.statements.iter().map(|one| changes(one, sent)).collect();
         part.copy = draft.copy();
         let probe = self.probe(&part);
         let asks = probe.is_some();
@@ -284,10 +305,17 @@ impl Reading<'_> {
         };
         let types = portal.prepared.as_ref().map_or(&[][..], |prepared| &prepared.types);
         let draft = match self.portal_analysis(&portal) {
-            Ok(analysis) => self.resolved(&analysis, types, progress, Runs::Now),
+            Ok(analysis) => {
+                let mut draft = self.resolved(&analysis, types, progress, Runs::Now);
+                part.mapped.clone_from(&analysis.mapped);
+                if !portal.means(&analysis) {
+                    draft.refuse("0A000", OTHER_MEANING);
+                }
+                draft
+            }
             Err(error) => refusal(code_of(&error), &error.to_string()),
         };
-        let source = portal.prepared.as_ref().map_or("", |prepared| &prepared.sql);
+        let source = portal.prepared.as_ref().map_or("", |prepared| &prepared.source);
         part.changes = draft.statements.iter().map(|one| changes(one, source)).collect();
         part.copy = draft.copy();
         progress.copies_in = matches!(&part.copy, Some(copy) if copy.direction == CopyDirection::In);
@@ -308,7 +336,7 @@ impl Reading<'_> {
     /// The question whose columns these are, where a message copies out of a target with masks.
     fn probe(&self, part: &Part) -> Option<String> {
         let copy = part.copy.as_ref()?;
-        let masked = self.policy.masks_target(self.target);
+        let masked = self.policy.masks_target(self.target) && self.masking == Masking::Proxy;
         copy.probe.clone().filter(|_| masked)
     }
 
@@ -320,6 +348,9 @@ impl Reading<'_> {
         let analysis = self
             .analysis(&prepared.sql)
             .map_err(|error| Box::new(refusal(code_of(&error), &error.to_string())))?;
+        if !prepared.means(&analysis) {
+            return Err(Box::new(refusal("0A000", OTHER_MEANING)));
+        }
         Ok(Portal {
             analysis,
             prepared: Some(prepared),
@@ -336,7 +367,13 @@ impl Reading<'_> {
     }
 
     fn analysis(&mut self, sql: &str) -> Result<Arc<Analysis>, AnalysisError> {
-        self.read.analysis(sql, self.catalog, self.policy, self.target)
+        self.read
+            .analysis(sql, self.catalog, self.policy, self.target, self.masking)
+    }
+
+    /// What is replaced in a text, where the database masks; nothing of one that is refused.
+    fn mapped(&mut self, sql: &str) -> Option<Mapped> {
+        self.analysis(sql).ok()?.mapped.clone()
     }
 
     /// A group that runs nothing: what it describes or binds is read as if it ran; otherwise it is about the session.
@@ -428,7 +465,16 @@ impl Reading<'_> {
                     if prepared.is_some() && !statement.certain {
                         draft.refuse("0A000", AFTER_CHANGE);
                     }
-                    prepared.map(|prepared| self.analysis(&prepared.sql)).transpose()
+                    let found = prepared
+                        .as_ref()
+                        .map(|prepared| self.analysis(&prepared.sql))
+                        .transpose();
+                    if let (Some(prepared), Ok(Some(found))) = (&prepared, &found)
+                        && !prepared.means(found)
+                    {
+                        draft.refuse("0A000", OTHER_MEANING);
+                    }
+                    found
                 }
                 Some(Named::Fetch { name }) => {
                     let portal = progress.names.portal(name);
@@ -475,6 +521,10 @@ impl Reading<'_> {
 /// not known and that a name stands for.
 const AFTER_CHANGE: &str =
     "it follows a change of definitions, or unknown code, in the same message; send it in one of its own";
+
+/// Why a prepared statement does not run whose names the proxy would map to others now. The server keeps the meaning that they
+/// had, so policy would decide on another relation than the one that is read.
+const OTHER_MEANING: &str = "its names mean something else since it was prepared; prepare it again";
 
 /// Whether the server runs a statement, or only prepares it.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -675,6 +725,7 @@ fn assemble(parts: Vec<Part>, synced: bool, rest: VecDeque<(Frontend, Vec<u8>)>)
             answer: part.answer,
             changes: part.changes,
             copy: part.copy,
+            mapped: part.mapped,
             owner: owner.min(last),
         });
         if let Some(draft) = part.draft {

@@ -19,7 +19,8 @@ use crate::arriving::Arriving;
 use crate::cancel::{Cancels, Key, Registered};
 use crate::catalog::{Catalog, SharedDefinitions};
 use crate::choices::Choices;
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, Masking};
+use crate::enforce::Wanted;
 use crate::link::{Connection, Incoming, Room};
 use crate::session::{Driver, SessionError, State};
 use crate::settled::Settled;
@@ -48,6 +49,7 @@ struct Shared {
     gate: Gate,
     target: Arc<str>,
     database: Option<String>,
+    masking: Masking,
     acceptor: tokio_rustls::TlsAcceptor,
     route: Route,
     cancels: Cancels,
@@ -77,6 +79,7 @@ impl Listener {
             gate,
             target: target.as_str().into(),
             database: config.server.database.clone(),
+            masking: config.masking,
             acceptor: crate::tls::acceptor(config)?,
             route: Route {
                 server: config.server.clone(),
@@ -237,6 +240,7 @@ impl Shared {
             definitions: Arc::clone(&self.definitions),
             registered,
             target: Arc::clone(&self.target),
+            masking: self.masking,
             shutdown,
             idle: Duration::from_secs(limits.idle_s),
             state: State::default(),
@@ -262,6 +266,21 @@ impl Shared {
         tokio::join!(stop, close(session, agent, ended));
     }
 
+    /// Proves that the database masks as the policy says, where it is to do that.
+    async fn enforced(&self, upstream: &mut Upstream) -> Result<(), SessionError> {
+        let policy = self.gate.policy();
+        if self.masking == Masking::Database && policy.masks_target(&self.target) {
+            let wanted = Wanted {
+                policy: &policy,
+                target: &self.target,
+                role: &self.route.server.user,
+                key: self.gate.mask_key(),
+            };
+            upstream.enforced(&wanted).await??;
+        }
+        Ok(())
+    }
+
     /// Connects to the server, loads and records the catalog, and lets the agent go on.
     async fn begin(
         &self,
@@ -275,6 +294,7 @@ impl Shared {
         let upstream = self.route.connect(database, &settled).await;
         settled.answered(session, upstream.as_ref().map(drop)).await?;
         let mut upstream = upstream?;
+        self.enforced(&mut upstream).await?;
         let catalog = upstream.catalog(Place::Idle, &self.definitions).await?;
         self.gate.record_catalog(&self.target, &catalog.snapshot()).await?;
         let registered = self.cancels.register(upstream.key.clone(), minor);

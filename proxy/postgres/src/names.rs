@@ -23,6 +23,22 @@ pub(crate) struct Prepared {
     pub(crate) source: String,
     /// Types of parameters, as far as the agent says them.
     pub(crate) types: Vec<u32>,
+    /// What `sql` was to a server that masks by itself when it was prepared: it keeps that meaning of its names.
+    pub(crate) meant: Option<String>,
+}
+
+impl Prepared {
+    /// Whether its text, as it is read now, is to the server what it was when it was prepared.
+    pub(crate) fn means(&self, now: &Analysis) -> bool {
+        self.meant.as_deref() == now.mapped.as_ref().map(|mapped| mapped.text.as_str())
+    }
+}
+
+impl Portal {
+    /// The same of the statement that it was bound from; a cursor has its plan.
+    pub(crate) fn means(&self, now: &Analysis) -> bool {
+        self.prepared.as_ref().is_none_or(|prepared| prepared.means(now))
+    }
 }
 
 /// A portal, or a cursor.
@@ -56,11 +72,12 @@ pub(crate) fn changes(statement: &Statement, source: &str) -> Vec<Change> {
         return Vec::new();
     };
     match named {
-        Named::Prepare { name, query } => {
+        Named::Prepare { name, query, meant } => {
             let prepared = Prepared {
                 sql: query.clone(),
                 source: source.to_owned(),
                 types: Vec::new(),
+                meant: meant.clone(),
             };
             vec![Change::Statement(name.clone(), Some(Arc::new(prepared)))]
         }

@@ -9,8 +9,9 @@ use std::sync::Arc;
 use exhibit_policy::snapshot::Snapshot;
 use exhibit_schemas::digest::Digest;
 
-use crate::analysis::{Analysis, AnalysisError, analyse};
+use crate::analysis::{Analysis, AnalysisError, analyse, analyse_enforced};
 use crate::catalog::Catalog;
+use crate::config::Masking;
 
 /// Texts that are kept at the most; the prepared statements of a driver are some hundred.
 const TEXTS_MAX: usize = 1_024;
@@ -38,6 +39,7 @@ impl Read {
         catalog: &Catalog,
         policy: &Snapshot,
         target: &str,
+        masking: Masking,
     ) -> Result<Arc<Analysis>, AnalysisError> {
         if self.policy != Some(policy.digest()) {
             self.forget();
@@ -48,7 +50,10 @@ impl Read {
         }
         let masked = |resource: &str| policy.mask(target, resource).is_some();
         let present = policy.masks_target(target);
-        let analysis = analyse(sql, catalog, catalog.search_path(), &masked, present)?;
+        let analysis = match masking {
+            Masking::Database if present => analyse_enforced(sql, catalog, &masked)?,
+            Masking::Database | Masking::Proxy => analyse(sql, catalog, catalog.search_path(), &masked, present)?,
+        };
         let analysis = Arc::new(analysis);
         if sql.len() <= TEXT_BYTES_MAX {
             if self.analyses.len() >= TEXTS_MAX {

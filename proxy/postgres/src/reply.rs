@@ -29,6 +29,7 @@ use crate::names::Names;
 use crate::notified;
 use crate::session::SessionError;
 use crate::types;
+use crate::{config, enforce};
 
 /// Bytes of frames that are recorded together: half of what one event holds, so that a chunk is one event.
 const CHUNK_BYTES: usize = 32 * 1_024;
@@ -71,6 +72,8 @@ pub(crate) struct Masking<'a> {
     pub(crate) catalog: &'a Catalog,
     pub(crate) policy: &'a Snapshot,
     pub(crate) target: &'a str,
+    /// Who masks.
+    pub(crate) by: config::Masking,
 }
 
 /// The replies to one group.
@@ -369,7 +372,11 @@ impl<'a> Replies<'a> {
         self.status = EndStatus::Failed;
         self.code = report(b'C').map(str::to_owned);
         let bytes = if self.masked() {
-            told(fields).response()
+            let mut report = told(fields);
+            if let Some(mapped) = items.front().and_then(|item| item.mapped.as_ref()) {
+                report.position = report.position.map(|position| mapped.back(position));
+            }
+            report.response()
         } else {
             encode::message(b'E', &raw_fields(fields))
         };
@@ -582,6 +589,18 @@ impl Masking<'_> {
         relation.is_some_and(|relation| relation.generated.contains_key(&field.attribute))
     }
 
+    /// The column that a column of an installed view stands for: the database has masked it.
+    fn installed(&self, field: &Field) -> Option<String> {
+        let view = self.catalog.relation(field.relation)?;
+        if self.by != config::Masking::Database || view.schema != enforce::SCHEMA {
+            return None;
+        }
+        let column = view.columns.get(&field.attribute)?;
+        let behind = view.depends_on.iter().filter_map(|oid| self.catalog.relation(*oid));
+        let base = behind.into_iter().find(|relation| relation.schema != enforce::SCHEMA)?;
+        Some(base.column_resource(&column.name))
+    }
+
     /// A column as evidence has it, and its mask.
     fn column(&self, field: &Field) -> Result<(Column, Option<ColumnMask>), SessionError> {
         let origin = match field.relation {
@@ -592,6 +611,9 @@ impl Masking<'_> {
             // The proxy does not know whose values these are, so it cannot know their mask.
             return Err(SessionError::Origin);
         }
+        let installed = self.installed(field);
+        let masked_there = installed.is_some();
+        let origin = installed.or(origin);
         let mask = origin
             .as_deref()
             .and_then(|origin| self.policy.mask(self.target, origin));
@@ -602,7 +624,7 @@ impl Masking<'_> {
             technique: mask.map(|mask| mask.technique.as_str().to_owned()),
             mask: mask.map(|mask| mask.name.clone()),
         };
-        let mask = mask.map(|mask| ColumnMask {
+        let mask = mask.filter(|_| !masked_there).map(|mask| ColumnMask {
             mask: mask.name.clone(),
             technique: mask.technique.clone(),
             kind: types::kind(field.type_oid, field.binary),

@@ -21,8 +21,10 @@ use crate::agent::{Agent, LastWords};
 use crate::analysis::{Complaint, Foreign, Statement, StatementClass};
 use crate::cancel::Registered;
 use crate::catalog::{Catalog, SharedDefinitions};
+use crate::config;
 use crate::copy::CopyError;
 use crate::copy_in::CopyIn;
+use crate::enforce::Drift;
 use crate::greeting::code;
 use crate::group::{Block, Draft, Group, Reading, about_session, changes_names};
 use crate::link::{Connection, Incoming, LinkError};
@@ -75,6 +77,9 @@ pub(crate) enum SessionError {
     /// Policy does not let the session begin.
     #[error("{0}")]
     Refused(String),
+    /// What masks in the database is not as it has to be.
+    #[error("the database does not mask as the policy says: {0}; see `exhibit target check`")]
+    Drift(#[from] Drift),
     /// The server ended its session; the agent was told.
     #[error("the target ended the session")]
     Ended,
@@ -111,7 +116,13 @@ impl SessionError {
             Self::Gate(_) => "ledger",
             Self::Agent(_) => "agent",
             Self::Protocol(_) => "protocol",
-            Self::Target(_) | Self::Unexpected | Self::Setting | Self::Origin | Self::Copy(_) | Self::Ended => "target",
+            Self::Target(_)
+            | Self::Unexpected
+            | Self::Setting
+            | Self::Origin
+            | Self::Copy(_)
+            | Self::Drift(_)
+            | Self::Ended => "target",
             Self::Refused(_) => "policy",
             Self::Idle => "idle",
             Self::Limit => "limit",
@@ -128,6 +139,7 @@ impl SessionError {
             Self::Target(error) => error.sqlstate(),
             Self::Unexpected | Self::Setting | Self::Origin | Self::Copy(_) => "XX000",
             Self::Refused(_) => "42501",
+            Self::Drift(_) => "55000",
             Self::Idle => "57P05",
             Self::Limit | Self::Shutdown => "57P01",
             Self::Agent(_) | Self::Ended => return None,
@@ -150,6 +162,8 @@ pub(crate) struct Driver {
     pub(crate) definitions: Arc<SharedDefinitions>,
     pub(crate) registered: Registered,
     pub(crate) target: Arc<str>,
+    /// Who masks.
+    pub(crate) masking: config::Masking,
     pub(crate) shutdown: CancellationToken,
     /// How long the agent may stay silent.
     pub(crate) idle: Duration,
@@ -319,6 +333,7 @@ impl Driver {
             catalog: &self.catalog,
             policy: &policy,
             target: &self.target,
+            masking: self.masking,
             names: &self.state.names,
             read: &mut self.state.read,
             block,
@@ -343,6 +358,7 @@ impl Driver {
             catalog: &self.catalog,
             policy: &policy,
             target: &self.target,
+            by: self.masking,
         };
         let mut replies = Replies::new(
             &mut self.session,

@@ -193,6 +193,7 @@ mod tests {
                 ca: Some(place("pg-ca.pem")),
                 channel_binding: ChannelBinding::Prefer,
             },
+            masking: crate::config::Masking::default(),
         };
         let check = |name: &str, text: &str, wanted: &str| {
             for (good, content) in [

@@ -15,6 +15,7 @@ use crate::cancel::Key;
 use crate::catalog::{self, Catalog, CatalogError, Definitions, Seen, SharedDefinitions};
 use crate::choices::Choices;
 use crate::config::Server;
+use crate::enforce::{self, Drift, Wanted};
 use crate::greeting::{Channel, Greeting, Ready, refused};
 use crate::link::{Connection, Incoming, LinkError, Room};
 use crate::message::backend::{Backend, TransactionStatus};
@@ -38,6 +39,9 @@ const PARAMETER_STATUS: u8 = b'S';
 
 /// Puts the agent's limit for statements out of force for a query of the proxy's own that is a transaction of its own.
 const UNTIMED: &str = "SET LOCAL statement_timeout = 0; ";
+
+/// SQLSTATEs of questions about what is not installed: no such schema, no such relation, no right on it.
+const MISSING: [&str; 3] = ["3F000", "42P01", "42501"];
 
 /// The SQLSTATE of a statement that was cancelled.
 const CANCELLED: &str = "57014";
@@ -339,6 +343,23 @@ impl Upstream {
             Err(_) => Err(UpstreamError::Protocol),
         };
         rows.iter().map(pair).collect()
+    }
+
+    /// Whether the database masks as it has to; asked before the agent's first statement.
+    pub(crate) async fn enforced(&mut self, wanted: &Wanted<'_>) -> Result<Result<(), Drift>, UpstreamError> {
+        let mut answers = Vec::new();
+        for query in [enforce::STANDING, enforce::READABLE] {
+            match self.asked(Place::Idle, query).await {
+                Ok(rows) => answers.push(rows.iter().map(catalog::cells).collect::<Result<Vec<_>, _>>()?),
+                // There is nothing of that name, or it is not for the agents' role.
+                Err(UpstreamError::Refused { code }) if MISSING.contains(&code.as_str()) => {
+                    return Ok(Err(Drift::Missing));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let (readable, record) = (answers.pop().unwrap_or_default(), answers.pop().unwrap_or_default());
+        Ok(enforce::agrees(record, readable, wanted))
     }
 
     /// Asks a query of the proxy's own.

@@ -52,7 +52,11 @@ fn without_places(value: &mut Value) {
         Value::Array(items) => items.iter_mut().for_each(without_places),
         Value::Object(fields) => {
             // Where a list begins and ends is a place, too (`list_start`, `rexpr_list_start`).
-            let place = |name: &str| ["location", "list_start", "list_end"].iter().any(|end| name.ends_with(end));
+            let place = |name: &str| {
+                ["location", "list_start", "list_end"]
+                    .iter()
+                    .any(|end| name.ends_with(end))
+            };
             fields.retain(|name, _| !place(name));
             fields.values_mut().for_each(without_places);
         }

@@ -146,6 +146,8 @@ pub enum Named {
         name: String,
         /// Its text.
         query: String,
+        /// That text as a server that masks by itself got it; `None` for any other.
+        meant: Option<String>,
     },
     /// `EXECUTE`.
     Execute {
@@ -355,6 +357,7 @@ fn named(statement: &NodeEnum, sql: &str) -> Result<Option<Named>, AnalysisError
         NodeEnum::PrepareStmt(prepare) => Named::Prepare {
             name: prepare.name.clone(),
             query: cut(statement, sql)?,
+            meant: None,
         },
         NodeEnum::ExecuteStmt(execute) => Named::Execute {
             name: execute.name.clone(),

@@ -94,6 +94,17 @@ pub(crate) fn map(
     Ok(splice(sql, &edits))
 }
 
+/// Why a statement must not reach a database that masks: it names what stands for a relation, and so not the relation that
+/// policy decides on.
+pub(super) fn unproven(tree: &Tree, names: &Names<'_>) -> Option<String> {
+    let installed = |range: &Range| {
+        range.schema.as_deref() == Some(SCHEMA)
+            || names.relation(range).is_some_and(|relation| relation.schema == SCHEMA)
+    };
+    let found = tree.ranges.iter().any(installed);
+    found.then(|| format!("it names what stands in the schema {SCHEMA}; name the relation itself"))
+}
+
 /// What stands in the place of a part of the text: its bytes, and the new text.
 type Edit = (usize, usize, String);
 
@@ -111,8 +122,12 @@ fn statement(
         if !matches!(range.place, Place::Source | Place::Target) && !copies {
             continue;
         }
-        let Some(relation) = names.relation(range) else { continue };
-        let Some(view) = view_of(relation, names.catalog) else { continue };
+        let Some(relation) = names.relation(range) else {
+            continue;
+        };
+        let Some(view) = view_of(relation, names.catalog) else {
+            continue;
+        };
         let hidden = masked_columns(relation, names.catalog, masked);
         // The view shows the rows of relations below, too.
         let alone = range.only && names.catalog.children(relation).next().is_some();
@@ -138,10 +153,14 @@ fn statement(
     }
     // Columns that name a relation by its schema mean it by its alias now.
     for (location, reference) in &tree.located {
-        let [.., schema, relation, _] = reference.as_slice() else { continue };
+        let [.., schema, relation, _] = reference.as_slice() else {
+            continue;
+        };
         let same = |range: &&&Range| {
             relation.as_ref() == Some(&range.name)
-                && names.relation(range).is_some_and(|found| schema.as_ref() == Some(&found.schema))
+                && names
+                    .relation(range)
+                    .is_some_and(|found| schema.as_ref() == Some(&found.schema))
         };
         if plain.iter().find(same).is_some()
             && let Some((start, end)) = tokens.name(*location, reference.len() - 1)
@@ -197,7 +216,10 @@ fn copy_needs_view(tree: &Tree, hidden: &BTreeSet<String>) -> bool {
 
 /// What `COPY` of a whole relation copies: every column that is not generated.
 fn stored_columns(relation: &Relation) -> String {
-    let stored = relation.columns.iter().filter(|(number, _)| !relation.generated.contains_key(number));
+    let stored = relation
+        .columns
+        .iter()
+        .filter(|(number, _)| !relation.generated.contains_key(number));
     let names: Vec<String> = stored.map(|(_, column)| identifier(&column.name)).collect();
     names.join(", ")
 }
@@ -231,12 +253,17 @@ impl Tokens {
     fn of(sql: &str) -> Result<Self, AnalysisError> {
         let scanned = pg_query::scan(sql).map_err(|_| AnalysisError::Syntax)?;
         let comments = [Token::SqlComment, Token::CComment].map(i32::from);
-        let words = scanned.tokens.into_iter().filter(|token| !comments.contains(&token.token));
+        let words = scanned
+            .tokens
+            .into_iter()
+            .filter(|token| !comments.contains(&token.token));
         Ok(Self(words.collect(), sql.to_owned()))
     }
 
     fn place(&self, location: usize) -> Option<usize> {
-        let found = self.0.binary_search_by_key(&location, |token| usize::try_from(token.start).unwrap_or(0));
+        let found = self
+            .0
+            .binary_search_by_key(&location, |token| usize::try_from(token.start).unwrap_or(0));
         found.ok()
     }
 
@@ -245,7 +272,9 @@ impl Tokens {
         let first = self.place(location)?;
         let last = first + (parts.checked_sub(1)?) * 2;
         let dots = (first + 1..last).step_by(2);
-        let dotted = dots.map(|place| self.0.get(place)).all(|token| token.is_some_and(|token| self.is(token, ".")));
+        let dotted = dots
+            .map(|place| self.0.get(place))
+            .all(|token| token.is_some_and(|token| self.is(token, ".")));
         let end = usize::try_from(self.0.get(last)?.end).ok()?;
         dotted.then_some((location, end))
     }
@@ -295,7 +324,9 @@ mod tests {
     const P: &str = "exhibit.\"public.patients\"";
 
     fn check(sql: &str, wanted: &str) {
-        let wanted = wanted.replace("{p}", P).replace("{as}", &format!("{P} AS \"patients\""));
+        let wanted = wanted
+            .replace("{p}", P)
+            .replace("{as}", &format!("{P} AS \"patients\""));
         let wanted = wanted.replace("{v}", "exhibit.\"public.visits\" AS \"visits\"");
         assert_eq!(mapped(sql, &["public"]).text, wanted, "{sql}");
     }
@@ -307,31 +338,85 @@ mod tests {
             ("SELECT ssn FROM public.patients", "SELECT ssn FROM {as}"),
             ("SELECT ssn FROM postgres . public . patients", "SELECT ssn FROM {as}"),
             ("SELECT ssn FROM \"public\".\"patients\" x", "SELECT ssn FROM {p} x"),
-            ("SELECT p.ssn FROM patients AS p (a, b)", "SELECT p.ssn FROM {p} AS p (a, b)"),
+            (
+                "SELECT p.ssn FROM patients AS p (a, b)",
+                "SELECT p.ssn FROM {p} AS p (a, b)",
+            ),
             ("TABLE patients", "TABLE {as}"),
             ("SELECT patients FROM patients", "SELECT patients FROM {as}"),
-            ("SELECT row_to_json(p) FROM patients p", "SELECT row_to_json(p) FROM {p} p"),
+            (
+                "SELECT row_to_json(p) FROM patients p",
+                "SELECT row_to_json(p) FROM {p} p",
+            ),
             ("SELECT p.* FROM /* c */ patients p", "SELECT p.* FROM /* c */ {p} p"),
-            ("SELECT public.patients.ssn FROM public.patients", "SELECT \"patients\".ssn FROM {as}"),
-            ("SELECT public.patients.* FROM patients", "SELECT \"patients\".* FROM {as}"),
-            ("SELECT 1 FROM facilities NATURAL JOIN patients", "SELECT 1 FROM facilities NATURAL JOIN {as}"),
-            ("SELECT 1 FROM facilities f JOIN patients USING (name)", "SELECT 1 FROM facilities f JOIN {as} USING (name)"),
-            ("SELECT (SELECT max(ssn) FROM patients)", "SELECT (SELECT max(ssn) FROM {as})"),
-            ("SELECT name FROM patients UNION SELECT note FROM visits", "SELECT name FROM {as} UNION SELECT note FROM {v}"),
-            ("WITH q AS (SELECT ssn FROM patients) SELECT * FROM q", "WITH q AS (SELECT ssn FROM {as}) SELECT * FROM q"),
+            (
+                "SELECT public.patients.ssn FROM public.patients",
+                "SELECT \"patients\".ssn FROM {as}",
+            ),
+            (
+                "SELECT public.patients.* FROM patients",
+                "SELECT \"patients\".* FROM {as}",
+            ),
+            (
+                "SELECT 1 FROM facilities NATURAL JOIN patients",
+                "SELECT 1 FROM facilities NATURAL JOIN {as}",
+            ),
+            (
+                "SELECT 1 FROM facilities f JOIN patients USING (name)",
+                "SELECT 1 FROM facilities f JOIN {as} USING (name)",
+            ),
+            (
+                "SELECT (SELECT max(ssn) FROM patients)",
+                "SELECT (SELECT max(ssn) FROM {as})",
+            ),
+            (
+                "SELECT name FROM patients UNION SELECT note FROM visits",
+                "SELECT name FROM {as} UNION SELECT note FROM {v}",
+            ),
+            (
+                "WITH q AS (SELECT ssn FROM patients) SELECT * FROM q",
+                "WITH q AS (SELECT ssn FROM {as}) SELECT * FROM q",
+            ),
             ("SELECT 'é', ssn FROM patients -- x", "SELECT 'é', ssn FROM {as} -- x"),
-            ("SELECT ssn FROM patients FOR UPDATE OF patients", "SELECT ssn FROM {as} FOR UPDATE OF patients"),
-            ("SELECT ssn FROM patients; SELECT note FROM visits", "SELECT ssn FROM {as}; SELECT note FROM {v}"),
+            (
+                "SELECT ssn FROM patients FOR UPDATE OF patients",
+                "SELECT ssn FROM {as} FOR UPDATE OF patients",
+            ),
+            (
+                "SELECT ssn FROM patients; SELECT note FROM visits",
+                "SELECT ssn FROM {as}; SELECT note FROM {v}",
+            ),
             ("EXPLAIN SELECT ssn FROM patients", "EXPLAIN SELECT ssn FROM {as}"),
-            ("PREPARE q AS SELECT ssn FROM patients", "PREPARE q AS SELECT ssn FROM {as}"),
-            ("DECLARE c CURSOR FOR SELECT ssn FROM patients", "DECLARE c CURSOR FOR SELECT ssn FROM {as}"),
-            ("CREATE VIEW w AS SELECT ssn FROM patients", "CREATE VIEW w AS SELECT ssn FROM {as}"),
+            (
+                "PREPARE q AS SELECT ssn FROM patients",
+                "PREPARE q AS SELECT ssn FROM {as}",
+            ),
+            (
+                "DECLARE c CURSOR FOR SELECT ssn FROM patients",
+                "DECLARE c CURSOR FOR SELECT ssn FROM {as}",
+            ),
+            (
+                "CREATE VIEW w AS SELECT ssn FROM patients",
+                "CREATE VIEW w AS SELECT ssn FROM {as}",
+            ),
             ("CREATE TABLE w AS TABLE patients", "CREATE TABLE w AS TABLE {as}"),
             ("SELECT ssn INTO w FROM patients", "SELECT ssn INTO w FROM {as}"),
-            ("INSERT INTO notes SELECT ssn FROM patients", "INSERT INTO notes SELECT ssn FROM {as}"),
-            ("COPY (SELECT ssn FROM patients) TO STDOUT", "COPY (SELECT ssn FROM {as}) TO STDOUT"),
-            ("COPY patients TO STDOUT", "COPY (SELECT \"id\", \"name\", \"ssn\", \"city\", \"born\" FROM {p}) TO STDOUT"),
-            ("COPY public.patients (id, ssn) TO STDOUT CSV", "COPY (SELECT id, ssn FROM {p}) TO STDOUT CSV"),
+            (
+                "INSERT INTO notes SELECT ssn FROM patients",
+                "INSERT INTO notes SELECT ssn FROM {as}",
+            ),
+            (
+                "COPY (SELECT ssn FROM patients) TO STDOUT",
+                "COPY (SELECT ssn FROM {as}) TO STDOUT",
+            ),
+            (
+                "COPY patients TO STDOUT",
+                "COPY (SELECT \"id\", \"name\", \"ssn\", \"city\", \"born\" FROM {p}) TO STDOUT",
+            ),
+            (
+                "COPY public.patients (id, ssn) TO STDOUT CSV",
+                "COPY (SELECT id, ssn FROM {p}) TO STDOUT CSV",
+            ),
         ] {
             check(sql, wanted);
         }
@@ -340,11 +425,23 @@ mod tests {
     #[test]
     fn changes_of_rows_mean_the_view_where_they_read_a_masked_column() {
         for (sql, wanted) in [
-            ("UPDATE patients SET city = 'x' RETURNING *", "UPDATE {as} SET city = 'x' RETURNING *"),
-            ("UPDATE patients p SET city = 'x' WHERE ssn = 'y'", "UPDATE {p} p SET city = 'x' WHERE ssn = 'y'"),
+            (
+                "UPDATE patients SET city = 'x' RETURNING *",
+                "UPDATE {as} SET city = 'x' RETURNING *",
+            ),
+            (
+                "UPDATE patients p SET city = 'x' WHERE ssn = 'y'",
+                "UPDATE {p} p SET city = 'x' WHERE ssn = 'y'",
+            ),
             ("DELETE FROM patients RETURNING ssn", "DELETE FROM {as} RETURNING ssn"),
-            ("INSERT INTO patients (city) VALUES ('x') RETURNING ssn", "INSERT INTO {as} (city) VALUES ('x') RETURNING ssn"),
-            ("INSERT INTO patients AS p (city) VALUES ('x') RETURNING p", "INSERT INTO {p} AS p (city) VALUES ('x') RETURNING p"),
+            (
+                "INSERT INTO patients (city) VALUES ('x') RETURNING ssn",
+                "INSERT INTO {as} (city) VALUES ('x') RETURNING ssn",
+            ),
+            (
+                "INSERT INTO patients AS p (city) VALUES ('x') RETURNING p",
+                "INSERT INTO {p} AS p (city) VALUES ('x') RETURNING p",
+            ),
         ] {
             check(sql, wanted);
         }
@@ -373,7 +470,10 @@ mod tests {
         ] {
             check(sql, sql);
         }
-        assert_eq!(mapped("SELECT ssn FROM patients", &["other"]).text, "SELECT ssn FROM patients");
+        assert_eq!(
+            mapped("SELECT ssn FROM patients", &["other"]).text,
+            "SELECT ssn FROM patients"
+        );
     }
 
     #[test]
@@ -391,6 +491,9 @@ mod tests {
             };
             assert_eq!(mapped.back(there), place(sql, word), "{word}");
         }
-        assert_eq!(mapped.back(place(&mapped.text, "public.patients")), place(sql, "patients"));
+        assert_eq!(
+            mapped.back(place(&mapped.text, "public.patients")),
+            place(sql, "patients")
+        );
     }
 }

@@ -17,6 +17,10 @@ type Object = Map<String, Value>;
 
 /// A relation that a statement names.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an independent fact about the name"
+)]
 pub(super) struct Range {
     /// The schema, where it is given.
     pub(super) schema: Option<String>,

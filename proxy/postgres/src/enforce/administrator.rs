@@ -253,11 +253,11 @@ impl Administrator {
             return Err(Fall::Drift(Drift::Plan));
         }
         let readable = self.statement(READABLE).await?;
-        Ok(unreadable(readable, &wanted)?)
+        Ok(unreadable(texts(readable), &wanted)?)
     }
 
     async fn record(&mut self) -> Result<Result<Record, Drift>, AdministratorError> {
-        Ok(Record::read(self.statement(STANDING).await?))
+        Ok(Record::read(texts(self.statement(STANDING).await?)))
     }
 
     /// Runs a statement that is no agent's.
@@ -273,7 +273,7 @@ impl Administrator {
         bind.extend([0, 0, 0, 3]);
         let pads = key
             .pads()
-            .map(|pad| Zeroizing::new(format!("\\x{}", *Zeroizing::new(hex::encode(&*pad)))));
+            .map(|pad| Zeroizing::new(format!("\\x{}", *Zeroizing::new(hex::encode(*pad)))));
         let texts = pads.iter().map(|pad| pad.as_str());
         for text in texts.chain([expression::letters()]) {
             bind.extend(u32::try_from(text.len()).unwrap_or(u32::MAX).to_be_bytes());
@@ -326,6 +326,12 @@ impl Administrator {
             }
         }
     }
+}
+
+/// The same rows with an empty text in the place of NULL.
+fn texts(rows: Rows) -> Vec<Vec<String>> {
+    let texts = |row: Vec<Option<String>>| row.into_iter().map(Option::unwrap_or_default).collect();
+    rows.into_iter().map(texts).collect()
 }
 
 /// Why a check stops: a difference, or an error.

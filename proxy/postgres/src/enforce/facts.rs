@@ -52,6 +52,10 @@ pub(super) struct Server {
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an independent fact that the server tells"
+)]
 pub(super) struct Role {
     pub(super) name: String,
     pub(super) superuser: bool,
@@ -72,6 +76,10 @@ pub(super) struct OwnerRole {
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an independent fact that the server tells"
+)]
 pub(super) struct Relation {
     pub(super) oid: u32,
     pub(super) schema: String,

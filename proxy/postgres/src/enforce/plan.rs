@@ -73,7 +73,7 @@ impl Plan {
     /// # Errors
     /// [`PlanError`] when the role does not exist, or would still reach masked values.
     pub fn compile(policy: &Snapshot, target: &str, role: &str, facts: &Facts) -> Result<Self, PlanError> {
-        if !facts.reach.first().is_some_and(|first| first.name == role) {
+        if facts.reach.first().is_none_or(|first| first.name != role) {
             return Err(PlanError::Role(role.to_owned()));
         }
         let masks = Masks::of_policy(policy, target, facts);

@@ -79,6 +79,8 @@ pub(super) fn steps(role: &str, views: &[View<'_>], facts: &Facts) -> Vec<Step> 
         based(&role, view, facts, &mut steps);
     }
     lifted(&role, views, facts, &mut steps);
+    // All agents share the role, and each would see what the others say (`pg_stat_activity`); only a superuser changes this.
+    steps.push(Step::lasting(format!("ALTER ROLE {role} SET track_activities = off")));
     steps
 }
 

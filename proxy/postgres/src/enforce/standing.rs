@@ -63,6 +63,8 @@ line AS (SELECT json_build_array('schema', pg_get_userbyid(nspowner), nspacl::te
     WHERE x.stxrelid IN (SELECT oid FROM near) \
   UNION ALL SELECT json_build_array('mapping', m.umid, m.srvname)::text FROM pg_user_mappings m \
     WHERE m.umuser = 0 OR m.umuser IN (SELECT oid FROM reach) \
+  UNION ALL SELECT json_build_array('setting', d.setdatabase, x)::text FROM s JOIN pg_roles r ON r.rolname = s.role \
+    JOIN pg_db_role_setting d ON d.setrole = r.oid, unnest(d.setconfig) x WHERE x LIKE 'track_activities=%' \
   UNION ALL SELECT json_build_array('role', r.rolname, r.rolsuper, r.rolinherit, r.rolcreaterole, r.rolcreatedb, \
     r.rolcanlogin, r.rolreplication, r.rolbypassrls)::text FROM pg_roles r \
     WHERE r.rolname = 'exhibit_owner' OR r.oid IN (SELECT oid FROM reach) \
@@ -129,15 +131,16 @@ pub(crate) struct Record {
     key: String,
     /// The digest as of now.
     pub(crate) now: String,
+    current: String,
+    session: String,
 }
 
 impl Record {
     /// Reads it. No row is a record that was never made.
-    pub(crate) fn read(rows: Vec<Vec<Option<String>>>) -> Result<Self, Drift> {
-        let row = rows.into_iter().next().ok_or(Drift::Missing)?;
-        let cells: Vec<String> = row.into_iter().map(Option::unwrap_or_default).collect();
+    pub(crate) fn read(rows: Vec<Vec<String>>) -> Result<Self, Drift> {
+        let cells = rows.into_iter().next().ok_or(Drift::Missing)?;
         let cells = <[String; 9]>::try_from(cells).map_err(|_| Drift::Answer)?;
-        let [target, role, masks, plan, state, key, now, _, _] = cells;
+        let [target, role, masks, plan, state, key, now, current, session] = cells;
         Ok(Self {
             target,
             role,
@@ -146,6 +149,8 @@ impl Record {
             state,
             key,
             now,
+            current,
+            session,
         })
     }
 
@@ -169,13 +174,25 @@ impl Record {
     }
 }
 
+/// Whether a database agrees with what it has to be, by what it answered to the agents' role.
+///
+/// # Errors
+/// [`Drift`]: the first difference.
+pub(crate) fn agrees(record: Vec<Vec<String>>, readable: Vec<Vec<String>>, wanted: &Wanted<'_>) -> Result<(), Drift> {
+    let record = Record::read(record)?;
+    // A log-in that ends as somebody else is not what was planned for.
+    if record.current != wanted.role || record.session != wanted.role {
+        return Err(Drift::Other("role"));
+    }
+    record.agrees(wanted)?;
+    unreadable(readable, wanted)
+}
+
 /// Looks for masked columns in the answer to [`READABLE`].
-pub(crate) fn unreadable(rows: Vec<Vec<Option<String>>>, wanted: &Wanted<'_>) -> Result<(), Drift> {
+pub(crate) fn unreadable(rows: Vec<Vec<String>>, wanted: &Wanted<'_>) -> Result<(), Drift> {
     for row in rows {
-        let Ok([Some(schema), Some(relation), Some(column)]) = <[Option<String>; 3]>::try_from(row) else {
-            return Err(Drift::Answer);
-        };
-        let parts = [schema, relation, column].map(|name| crate::catalog::part(&name));
+        let names = <[String; 3]>::try_from(row).map_err(|_| Drift::Answer)?;
+        let parts = names.map(|name| crate::catalog::part(&name));
         let resource = parts.join(".");
         if wanted.policy.mask(wanted.target, &resource).is_some() {
             return Err(Drift::Readable(resource));

@@ -32,6 +32,7 @@ name = \"m{place}\"
 
 fn read(messages: Vec<Frontend>, names: &Names, masks: bool) -> Group {
     Reading {
+        masking: crate::config::Masking::Proxy,
         catalog: &sample::catalog(),
         policy: &policy(masks),
         target: "clinic",

@@ -10,6 +10,14 @@ pub fn message(tag: u8, body: &[u8]) -> Vec<u8> {
     bytes
 }
 
+/// `Parse`: the name, the text, and the types of parameters.
+pub fn parse(name: &str, sql: &str, types: &[u32]) -> Vec<u8> {
+    let count = u16::try_from(types.len()).unwrap_or(u16::MAX).to_be_bytes();
+    let mut body = [name.as_bytes(), &[0], sql.as_bytes(), &[0], &count].concat();
+    body.extend(types.iter().flat_map(|oid| oid.to_be_bytes()));
+    message(b'P', &body)
+}
+
 /// A message without a tag, as at start-up.
 pub fn untagged(body: &[u8]) -> Vec<u8> {
     let mut bytes = length_of(body.len() + 4).to_vec();

@@ -7,6 +7,7 @@ use exhibit_schemas::event::access::Frame;
 
 use super::{CHUNK_BYTES, Replies};
 use crate::analysis::Copy;
+use crate::config::Masking;
 use crate::copy::CopyMasker;
 use crate::message::Raw;
 use crate::session::SessionError;
@@ -29,7 +30,8 @@ impl Replies<'_> {
         copy: Option<Copy>,
     ) -> Result<(), SessionError> {
         let key = self.session.gate().mask_key().clone();
-        if !self.masked() {
+        // Where the database masks, what it copies out is masked.
+        if !self.masked() || self.masking.by == Masking::Database {
             self.copying = Some(Copying::Whole(RowMasker::new(Vec::new(), key)));
             return self.frame(raw.bytes().to_vec()).await;
         }

@@ -3,6 +3,8 @@
 
 #[path = "enforced/attempts.rs"]
 mod attempts;
+#[path = "enforced/session.rs"]
+mod session;
 #[path = "enforced/values.rs"]
 mod values;
 
@@ -12,7 +14,7 @@ use std::process::{Command, Stdio};
 use exhibit_policy::mask::MaskKey;
 use exhibit_policy::snapshot::Snapshot;
 use exhibit_postgres::Config;
-use exhibit_postgres::config::{ChannelBinding, Server as ServerConfig, ServerTls, Tls};
+use exhibit_postgres::config::{ChannelBinding, Masking, Server as ServerConfig, ServerTls, Tls};
 use exhibit_postgres::enforce::{Administrator, AdministratorError, Drift, Plan, PlanError};
 
 use crate::server::Server;
@@ -86,6 +88,7 @@ fn config(server: &Server) -> Config {
             ca: None,
             channel_binding: ChannelBinding::Prefer,
         },
+        masking: Masking::Database,
     }
 }
 
@@ -117,6 +120,11 @@ fn as_agent(server: &Server, script: &str) -> String {
     let address = server.address();
     let address = address.replace("user=postgres", "user=agent");
     let address = address.replace(&format!("password={}", Server::password()), "password=agent");
+    run_script(&address, script)
+}
+
+/// Runs a script by psql, on past errors.
+fn run_script(address: &str, script: &str) -> String {
     let mut psql = Command::new("psql")
         .arg(address)
         .args(["--no-psqlrc", "--no-align", "--tuples-only", "--set=VERBOSITY=verbose"])
@@ -156,14 +164,10 @@ async fn a_plan_is_applied_once_and_again_and_then_matches() {
     assert_eq!(again.digest(), plan.digest());
     assert_eq!(drift(&server, POLICY, &key()).await, None);
     // The key is in no text of the plan, and in no log of the statements.
-    let pads = key().pads().map(|pad| hex(&*pad));
+    let pads = key().pads().map(|pad| hex::encode(*pad));
     assert!(plan.steps().iter().any(|step| step.takes_key));
     let shown = format!("{plan:?}");
     assert!(pads.iter().all(|pad| !shown.contains(pad)));
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -299,172 +303,174 @@ impl Server {
     }
 }
 
+/// What makes a database show masked values, how it is undone, and a part of the reason that is told.
+const HAZARDS: &[(&str, &str, &str)] = &[
+    (
+        "ALTER ROLE agent SUPERUSER",
+        "ALTER ROLE agent NOSUPERUSER",
+        "is a superuser",
+    ),
+    (
+        "ALTER ROLE agent BYPASSRLS",
+        "ALTER ROLE agent NOBYPASSRLS",
+        "bypasses row security",
+    ),
+    (
+        "ALTER ROLE agent CREATEROLE",
+        "ALTER ROLE agent NOCREATEROLE",
+        "creates roles",
+    ),
+    (
+        "ALTER ROLE agent REPLICATION",
+        "ALTER ROLE agent NOREPLICATION",
+        "replicates",
+    ),
+    (
+        "GRANT pg_read_all_data TO agent",
+        "REVOKE pg_read_all_data FROM agent",
+        "pg_read_all_data",
+    ),
+    (
+        "GRANT pg_monitor TO agent",
+        "REVOKE pg_monitor FROM agent",
+        "pg_monitor",
+    ),
+    (
+        "GRANT pg_read_server_files TO staff; GRANT staff TO agent",
+        "REVOKE pg_read_server_files FROM staff; REVOKE staff FROM agent",
+        "pg_read_server_files",
+    ),
+    (
+        "GRANT EXECUTE ON FUNCTION pg_read_file(text) TO agent",
+        "REVOKE EXECUTE ON FUNCTION pg_read_file(text) FROM agent",
+        "function pg_read_file(text)",
+    ),
+    (
+        "GRANT SELECT ON pg_statistic TO agent",
+        "REVOKE SELECT ON pg_statistic FROM agent",
+        "relation pg_statistic",
+    ),
+    (
+        "ALTER TABLE patients OWNER TO agent",
+        "ALTER TABLE patients OWNER TO postgres; GRANT ALL ON patients TO agent",
+        "is owned by",
+    ),
+    (
+        "GRANT staff TO agent; ALTER TABLE visits OWNER TO staff",
+        "REVOKE staff FROM agent; ALTER TABLE visits OWNER TO postgres",
+        "public.visits is owned by",
+    ),
+    (
+        "GRANT SELECT ON patients TO PUBLIC",
+        "REVOKE SELECT ON patients FROM PUBLIC",
+        "public.patients.ssn can be read",
+    ),
+    (
+        "ALTER ROLE agent NOINHERIT; GRANT staff TO agent; GRANT SELECT (name) ON patients TO staff",
+        "ALTER ROLE agent INHERIT; REVOKE staff FROM agent; REVOKE SELECT (name) ON patients FROM staff",
+        "public.patients.name can be read",
+    ),
+    (
+        "GRANT TRIGGER ON visits TO PUBLIC",
+        "REVOKE TRIGGER ON visits FROM PUBLIC",
+        "takes triggers",
+    ),
+    (
+        "ALTER TABLE patients ENABLE ROW LEVEL SECURITY",
+        "ALTER TABLE patients DISABLE ROW LEVEL SECURITY",
+        "row security",
+    ),
+    (
+        "CREATE RULE r AS ON UPDATE TO patients DO ALSO INSERT INTO plain VALUES (OLD.id, OLD.ssn)",
+        "DROP RULE r ON patients",
+        "public.patients has rules",
+    ),
+    (
+        "CREATE RULE r AS ON UPDATE TO plain DO ALSO UPDATE patients SET city = name",
+        "DROP RULE r ON plain",
+        "public.plain reads masked columns",
+    ),
+    (
+        "CREATE MATERIALIZED VIEW copied AS SELECT ssn AS number FROM patients; GRANT SELECT ON copied TO agent",
+        "DROP MATERIALIZED VIEW copied",
+        "public.copied reads masked columns",
+    ),
+    (
+        "CREATE VIEW v AS SELECT id, ssn AS number FROM patients; CREATE VIEW w AS SELECT number FROM v; GRANT SELECT ON w TO agent",
+        "DROP VIEW w, v",
+        "public.w reads masked columns",
+    ),
+    (
+        "CREATE VIEW v AS SELECT id, row_to_json(p) AS row FROM patients p; GRANT SELECT (row) ON v TO agent",
+        "DROP VIEW v",
+        "public.v reads masked columns",
+    ),
+    (
+        "CREATE FUNCTION acts(int) RETURNS text LANGUAGE sql SECURITY DEFINER AS 'SELECT ssn FROM public.patients'",
+        "DROP FUNCTION acts(int)",
+        "the function public.acts(integer)",
+    ),
+    (
+        "CREATE FUNCTION t() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO audit SELECT NEW.*; RETURN NEW; END'; \
+             CREATE TRIGGER t BEFORE UPDATE ON patients FOR EACH ROW EXECUTE FUNCTION t()",
+        "DROP TRIGGER t ON patients; DROP FUNCTION t()",
+        "trigger t of public.patients runs public.t()",
+    ),
+    (
+        "CREATE FUNCTION t() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp AS 'BEGIN RETURN NEW; END'; \
+             CREATE TRIGGER t BEFORE UPDATE ON patients FOR EACH ROW EXECUTE FUNCTION t()",
+        "DROP TRIGGER t ON patients; DROP FUNCTION t()",
+        "trigger t of public.patients",
+    ),
+    (
+        "CREATE FUNCTION t() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS 'BEGIN RETURN NEW; END'; \
+             CREATE TRIGGER t BEFORE UPDATE ON plain FOR EACH ROW EXECUTE FUNCTION t()",
+        "DROP TRIGGER t ON plain; DROP FUNCTION t()",
+        "trigger t of public.plain",
+    ),
+    (
+        "CREATE FUNCTION valid(text) RETURNS bool LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN shape($1); END'; \
+             ALTER TABLE patients ADD CONSTRAINT shape CHECK (valid(ssn)) NOT VALID",
+        "ALTER TABLE patients DROP CONSTRAINT shape; DROP FUNCTION valid(text)",
+        "constraint shape of public.patients",
+    ),
+    (
+        "CREATE STATISTICS lower_names ON lower(name), city FROM patients",
+        "DROP STATISTICS lower_names",
+        "statistics lower_names",
+    ),
+    (
+        "CREATE TABLE above (id int, name text); ALTER TABLE patients INHERIT above",
+        "ALTER TABLE patients NO INHERIT above; DROP TABLE above",
+        "public.above.name shows the rows of public.patients.name",
+    ),
+    (
+        "ALTER TABLE patients ADD COLUMN last4 text GENERATED ALWAYS AS (right(ssn, 4)) STORED",
+        "ALTER TABLE patients DROP COLUMN last4",
+        "public.patients.last4 is computed from the masked column public.patients.ssn",
+    ),
+    (
+        "CREATE SCHEMA exhibit",
+        "DROP SCHEMA exhibit",
+        "the schema `exhibit` belongs to `postgres`",
+    ),
+    (
+        "CREATE ROLE exhibit_owner LOGIN",
+        "DROP ROLE exhibit_owner",
+        "attributes beyond",
+    ),
+    (
+        "CREATE ROLE exhibit_owner; GRANT exhibit_owner TO agent",
+        "DROP ROLE exhibit_owner",
+        "has the member `agent`",
+    ),
+];
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_would_show_a_masked_value_is_refused_with_the_reason() {
     let server = Server::start();
     server.execute(CLINIC);
-    let cases = [
-        (
-            "ALTER ROLE agent SUPERUSER",
-            "ALTER ROLE agent NOSUPERUSER",
-            "is a superuser",
-        ),
-        (
-            "ALTER ROLE agent BYPASSRLS",
-            "ALTER ROLE agent NOBYPASSRLS",
-            "bypasses row security",
-        ),
-        (
-            "ALTER ROLE agent CREATEROLE",
-            "ALTER ROLE agent NOCREATEROLE",
-            "creates roles",
-        ),
-        (
-            "ALTER ROLE agent REPLICATION",
-            "ALTER ROLE agent NOREPLICATION",
-            "replicates",
-        ),
-        (
-            "GRANT pg_read_all_data TO agent",
-            "REVOKE pg_read_all_data FROM agent",
-            "pg_read_all_data",
-        ),
-        (
-            "GRANT pg_monitor TO agent",
-            "REVOKE pg_monitor FROM agent",
-            "pg_monitor",
-        ),
-        (
-            "GRANT pg_read_server_files TO staff; GRANT staff TO agent",
-            "REVOKE pg_read_server_files FROM staff; REVOKE staff FROM agent",
-            "pg_read_server_files",
-        ),
-        (
-            "GRANT EXECUTE ON FUNCTION pg_read_file(text) TO agent",
-            "REVOKE EXECUTE ON FUNCTION pg_read_file(text) FROM agent",
-            "function pg_read_file(text)",
-        ),
-        (
-            "GRANT SELECT ON pg_statistic TO agent",
-            "REVOKE SELECT ON pg_statistic FROM agent",
-            "relation pg_statistic",
-        ),
-        (
-            "ALTER TABLE patients OWNER TO agent",
-            "ALTER TABLE patients OWNER TO postgres; GRANT ALL ON patients TO agent",
-            "is owned by",
-        ),
-        (
-            "GRANT staff TO agent; ALTER TABLE visits OWNER TO staff",
-            "REVOKE staff FROM agent; ALTER TABLE visits OWNER TO postgres",
-            "public.visits is owned by",
-        ),
-        (
-            "GRANT SELECT ON patients TO PUBLIC",
-            "REVOKE SELECT ON patients FROM PUBLIC",
-            "public.patients.ssn can be read",
-        ),
-        (
-            "ALTER ROLE agent NOINHERIT; GRANT staff TO agent; GRANT SELECT (name) ON patients TO staff",
-            "ALTER ROLE agent INHERIT; REVOKE staff FROM agent; REVOKE SELECT (name) ON patients FROM staff",
-            "public.patients.name can be read",
-        ),
-        (
-            "GRANT TRIGGER ON visits TO PUBLIC",
-            "REVOKE TRIGGER ON visits FROM PUBLIC",
-            "takes triggers",
-        ),
-        (
-            "ALTER TABLE patients ENABLE ROW LEVEL SECURITY",
-            "ALTER TABLE patients DISABLE ROW LEVEL SECURITY",
-            "row security",
-        ),
-        (
-            "CREATE RULE r AS ON UPDATE TO patients DO ALSO INSERT INTO plain VALUES (OLD.id, OLD.ssn)",
-            "DROP RULE r ON patients",
-            "public.patients has rules",
-        ),
-        (
-            "CREATE RULE r AS ON UPDATE TO plain DO ALSO UPDATE patients SET city = name",
-            "DROP RULE r ON plain",
-            "public.plain reads masked columns",
-        ),
-        (
-            "CREATE MATERIALIZED VIEW copied AS SELECT ssn AS number FROM patients; GRANT SELECT ON copied TO agent",
-            "DROP MATERIALIZED VIEW copied",
-            "public.copied reads masked columns",
-        ),
-        (
-            "CREATE VIEW v AS SELECT id, ssn AS number FROM patients; CREATE VIEW w AS SELECT number FROM v; GRANT SELECT ON w TO agent",
-            "DROP VIEW w, v",
-            "public.w reads masked columns",
-        ),
-        (
-            "CREATE VIEW v AS SELECT id, row_to_json(p) AS row FROM patients p; GRANT SELECT (row) ON v TO agent",
-            "DROP VIEW v",
-            "public.v reads masked columns",
-        ),
-        (
-            "CREATE FUNCTION acts(int) RETURNS text LANGUAGE sql SECURITY DEFINER AS 'SELECT ssn FROM public.patients'",
-            "DROP FUNCTION acts(int)",
-            "the function public.acts(integer)",
-        ),
-        (
-            "CREATE FUNCTION t() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO audit SELECT NEW.*; RETURN NEW; END'; \
-             CREATE TRIGGER t BEFORE UPDATE ON patients FOR EACH ROW EXECUTE FUNCTION t()",
-            "DROP TRIGGER t ON patients; DROP FUNCTION t()",
-            "trigger t of public.patients runs public.t()",
-        ),
-        (
-            "CREATE FUNCTION t() RETURNS trigger LANGUAGE plpgsql SET search_path = public, pg_temp AS 'BEGIN RETURN NEW; END'; \
-             CREATE TRIGGER t BEFORE UPDATE ON patients FOR EACH ROW EXECUTE FUNCTION t()",
-            "DROP TRIGGER t ON patients; DROP FUNCTION t()",
-            "trigger t of public.patients",
-        ),
-        (
-            "CREATE FUNCTION t() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS 'BEGIN RETURN NEW; END'; \
-             CREATE TRIGGER t BEFORE UPDATE ON plain FOR EACH ROW EXECUTE FUNCTION t()",
-            "DROP TRIGGER t ON plain; DROP FUNCTION t()",
-            "trigger t of public.plain",
-        ),
-        (
-            "CREATE FUNCTION valid(text) RETURNS bool LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN shape($1); END'; \
-             ALTER TABLE patients ADD CONSTRAINT shape CHECK (valid(ssn)) NOT VALID",
-            "ALTER TABLE patients DROP CONSTRAINT shape; DROP FUNCTION valid(text)",
-            "constraint shape of public.patients",
-        ),
-        (
-            "CREATE STATISTICS lower_names ON lower(name), city FROM patients",
-            "DROP STATISTICS lower_names",
-            "statistics lower_names",
-        ),
-        (
-            "CREATE TABLE above (id int, name text); ALTER TABLE patients INHERIT above",
-            "ALTER TABLE patients NO INHERIT above; DROP TABLE above",
-            "public.above.name shows the rows of public.patients.name",
-        ),
-        (
-            "ALTER TABLE patients ADD COLUMN last4 text GENERATED ALWAYS AS (right(ssn, 4)) STORED",
-            "ALTER TABLE patients DROP COLUMN last4",
-            "public.patients.last4 is computed from the masked column public.patients.ssn",
-        ),
-        (
-            "CREATE SCHEMA exhibit",
-            "DROP SCHEMA exhibit",
-            "the schema `exhibit` belongs to `postgres`",
-        ),
-        (
-            "CREATE ROLE exhibit_owner LOGIN",
-            "DROP ROLE exhibit_owner",
-            "attributes beyond",
-        ),
-        (
-            "CREATE ROLE exhibit_owner; GRANT exhibit_owner TO agent",
-            "DROP ROLE exhibit_owner",
-            "has the member `agent`",
-        ),
-    ];
-    for (hazard, undo, wanted) in cases {
+    for (hazard, undo, wanted) in HAZARDS {
         server.execute(hazard);
         let refused = apply(&server, POLICY).await;
         let Err(AdministratorError::Plan(PlanError::Refused(reasons))) = refused else {

@@ -259,6 +259,7 @@ impl Stand {
                 ca: Some("server.pem".into()),
                 channel_binding: exhibit_postgres::config::ChannelBinding::Require,
             },
+            masking: exhibit_postgres::config::Masking::Proxy,
         }
         .resolved(directory);
         change(&mut config);

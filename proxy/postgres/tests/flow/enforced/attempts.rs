@@ -191,18 +191,23 @@ const BEYOND: &[&str] = &[
     "CREATE EVENT TRIGGER e ON ddl_command_start EXECUTE FUNCTION ssn_of()",
 ];
 
+/// All attempts.
+pub(super) fn all() -> impl Iterator<Item = &'static str> {
+    ATTEMPTS.iter().chain(BEYOND).copied()
+}
+
 fn letters(text: &str) -> String {
     let kept = text.chars().filter(char::is_ascii_alphanumeric);
     kept.map(|letter| letter.to_ascii_lowercase()).collect()
 }
 
 /// The canaries in a text: as they are, reversed, in hexadecimal digits or base64, or one character at a time.
-fn canaries(shown: &str) -> Vec<&'static str> {
+pub(super) fn canaries(shown: &str) -> Vec<&'static str> {
     let all = letters(shown);
     let found = |canary: &&str| {
         let plain = letters(canary);
         let reversed: String = plain.chars().rev().collect();
-        let digits: String = canary.bytes().map(|byte| format!("{byte:02x}")).collect();
+        let digits = hex::encode(canary);
         let base64 = base64::engine::general_purpose::STANDARD_NO_PAD.encode(canary);
         // The last characters of base64 depend on what follows.
         let base64 = letters(&base64[..base64.len() - 2]);
@@ -229,7 +234,7 @@ async fn nothing_that_the_role_tries_shows_a_masked_value() {
     for attempt in ATTEMPTS.iter().chain(BEYOND) {
         let shown = as_agent(&held, &attempt.replace("{v}", "exhibit.\"public.patients\""));
         let found = canaries(&shown);
-        let pads = key().pads().map(|pad| super::hex(&*pad));
+        let pads = key().pads().map(|pad| hex::encode(*pad));
         if !found.is_empty() || pads.iter().any(|pad| shown.contains(pad)) {
             leaks.push((attempt, found));
         }

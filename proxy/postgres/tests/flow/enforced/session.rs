@@ -1,0 +1,285 @@
+//! Agents' sessions with a database that masks: ordinary statements are masked and not refused, nothing shows a masked
+//! value, and a session that meets anything else than what was applied does not begin.
+
+use std::sync::Arc;
+
+use super::{Administrator, CLINIC, Config, MaskKey, POLICY, Server, attempts, config, policy};
+use crate::stand::Stand;
+
+/// Everything is allowed to everybody but what `no-audit` denies.
+const RULES: &str = r#"
+[[roles]]
+name = "ci"
+match = { subject = "ci" }
+[[rules]]
+name = "no-audit"
+roles = ["ci"]
+targets = ["clinic"]
+actions = ["read"]
+resources = ["public.audit"]
+effect = "deny"
+[[rules]]
+name = "work"
+roles = ["ci"]
+targets = ["clinic"]
+actions = ["read", "write", "delete", "define", "execute", "grant", "session", "transaction"]
+effect = "allow"
+"#;
+
+fn rules() -> String {
+    format!("{POLICY}{RULES}")
+}
+
+/// The key of the gate that the stand opens.
+fn key() -> MaskKey {
+    MaskKey::new([1; 32])
+}
+
+async fn install(server: &Server) {
+    let password = Server::password().to_owned().into();
+    let administrator = Administrator::connect(&config(server), "postgres", password, "postgres").await;
+    administrator
+        .unwrap()
+        .apply(&policy(&rules()), "clinic", &key())
+        .await
+        .unwrap();
+}
+
+async fn stand(server: Arc<Server>) -> Stand {
+    let password = server.directory().join("agent.password");
+    std::fs::write(&password, "agent").unwrap();
+    let change = |listener: &mut Config| {
+        listener.masking = super::Masking::Database;
+        "agent".clone_into(&mut listener.server.user);
+        listener.server.password_file = password;
+    };
+    Stand::start_with(server, &rules(), change).await
+}
+
+/// A stand with a clinic, whose database masks.
+async fn clinic() -> Stand {
+    let server = Server::start();
+    server.execute(CLINIC);
+    server.execute(
+        "CREATE SCHEMA alike; CREATE TABLE alike.patients (id int, ssn text); GRANT USAGE ON SCHEMA alike TO agent; \
+        GRANT SELECT ON alike.patients TO agent; INSERT INTO alike.patients VALUES (1, 'alike'); \
+        CREATE TABLE audit (id int); GRANT SELECT ON audit TO agent",
+    );
+    install(&server).await;
+    stand(Arc::new(server)).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ordinary_statements_are_masked_and_not_refused() {
+    let stand = clinic().await;
+    let token = key().token("ssn", b"912-84-7731");
+    let row = format!("1|[redacted]|{token}|1943-01-01|||\"[redacted]\"|Ulm\n");
+    for (sql, wanted) in [
+        ("SELECT * FROM patients WHERE id = 1", row.as_str()),
+        (
+            "SELECT p.ssn AS x FROM public.patients p WHERE p.id = 1",
+            &format!("{token}\n"),
+        ),
+        (
+            "SELECT public.patients.ssn FROM public.patients WHERE patients.id = 1",
+            &format!("{token}\n"),
+        ),
+        ("SELECT upper(name) FROM patients WHERE id = 1", "[REDACTED]\n"),
+        ("SELECT count(DISTINCT ssn) FROM patients", "2\n"),
+        (
+            "WITH q AS (SELECT name, city FROM patients) SELECT * FROM q WHERE city = 'Bonn'",
+            "[redacted]|Bonn\n",
+        ),
+        (
+            "SELECT city FROM patients UNION SELECT name FROM patients ORDER BY 1",
+            "Bonn\nUlm\n[redacted]\n",
+        ),
+        (
+            "SELECT v.note, p.born FROM visits v JOIN patients p ON p.id = v.patient",
+            "[redacted]|1943-01-01\n",
+        ),
+        (
+            "COPY (SELECT name FROM patients WHERE id = 1) TO STDOUT",
+            "[redacted]\n",
+        ),
+        (
+            "COPY patients (id, name) TO STDOUT WITH CSV",
+            "1,[redacted]\n2,[redacted]\n",
+        ),
+        (
+            "BEGIN; DECLARE c CURSOR FOR SELECT name FROM patients; FETCH 1 FROM c; END",
+            "BEGIN\nDECLARE CURSOR\n[redacted]\nCOMMIT\n",
+        ),
+        (
+            "PREPARE q AS SELECT name FROM patients WHERE id = $1; EXECUTE q (1)",
+            "PREPARE\n[redacted]\n",
+        ),
+        (
+            "UPDATE patients SET city = city WHERE id = 1 RETURNING name, city",
+            "[redacted]|Ulm\nUPDATE 1\n",
+        ),
+        (&format!("SELECT id FROM patients WHERE ssn = '{token}'"), "1\n"),
+        ("CREATE VIEW mine AS SELECT * FROM patients", "CREATE VIEW\n"),
+        ("SELECT name FROM mine WHERE id = 1", "[redacted]\n"),
+        ("DROP VIEW mine", "DROP VIEW\n"),
+        ("SELECT ssn FROM alike.patients", "alike\n"),
+        ("SET search_path = alike; SELECT 1", "SET\n1\n"),
+        ("EXPLAIN (COSTS off) SELECT id FROM patients", "Seq Scan on patients\n"),
+    ] {
+        assert_eq!(stand.psql(sql).await, wanted, "{sql}");
+    }
+    let accesses = stand.memory.accesses();
+    assert!(
+        accesses.iter().all(|access| !access.contains("exhibit")),
+        "{accesses:?}"
+    );
+    assert_eq!(accesses[1], "read public.patients");
+    let evidence = stand.memory.evidence();
+    assert!(attempts::canaries(&String::from_utf8_lossy(&evidence)).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_that_an_agent_tries_shows_a_masked_value() {
+    let stand = clinic().await;
+    let mut leaks = Vec::new();
+    for attempt in attempts::all() {
+        for view in ["patients", "exhibit.\"public.patients\""] {
+            if view != "patients" && !attempt.contains("{v}") {
+                continue;
+            }
+            let script = attempt.replace("{v}", view);
+            let shown = stand.psql_with_file(&script).await;
+            let found = attempts::canaries(&shown);
+            if !found.is_empty() {
+                leaks.push((script, found));
+            }
+        }
+    }
+    assert!(leaks.is_empty(), "{leaks:#?}");
+    let evidence = stand.memory.evidence();
+    assert!(attempts::canaries(&String::from_utf8_lossy(&evidence)).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_installed_is_not_named_by_agents() {
+    let stand = clinic().await;
+    for sql in [
+        "SELECT * FROM exhibit.\"public.patients\"",
+        "SET search_path = exhibit; SELECT 1",
+        "UPDATE exhibit.\"public.patients\" SET city = 'x'",
+        "COPY exhibit.standing TO STDOUT",
+        "CREATE TEMP VIEW mine AS SELECT * FROM exhibit.\"public.visits\"",
+    ] {
+        let said = stand.psql(sql).await;
+        let refused = said.contains("name the relation itself") || sql.starts_with("SET");
+        assert!(refused, "{sql}: {said}");
+    }
+    let script = "SET search_path = exhibit;\nSELECT * FROM \"public.patients\";\n";
+    let said = stand.psql_with_file(script).await;
+    assert!(said.contains("name the relation itself"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_prepared_statement_whose_names_mean_something_else_does_not_run() {
+    let stand = clinic().await;
+    // The server keeps the view that the name was mapped to, so policy would be asked about another relation.
+    let script = "PREPARE q AS SELECT ssn FROM patients WHERE id = 1;\nEXECUTE q;\nSET search_path = alike;\nEXECUTE q;\n\
+        SET search_path = public;\nEXECUTE q;\n";
+    let said = stand.psql_with_file(script).await;
+    let token = key().token("ssn", b"912-84-7731");
+    assert_eq!(said.matches(&token).count(), 2, "{said}");
+    assert!(said.contains("prepare it again") && !said.contains("alike\n"), "{said}");
+
+    let client = stand.driver().await;
+    let statement = client
+        .prepare("SELECT id, ssn, born FROM patients WHERE id = $1")
+        .await
+        .unwrap();
+    let row = client.query_one(&statement, &[&1_i32]).await.unwrap();
+    assert_eq!(row.get::<_, &str>(1), token);
+    client.batch_execute("SET search_path = alike").await.unwrap();
+    let refused = client.query_one(&statement, &[&1_i32]).await.unwrap_err();
+    assert_eq!(refused.code().unwrap().code(), "0A000");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn errors_point_into_the_agent_s_own_text() {
+    let stand = clinic().await;
+    let client = stand.driver().await;
+    let sql = "SELECT 'é', ssn FROM patients WHERE nowhere = 1";
+    let error = client.simple_query(sql).await.unwrap_err();
+    let position = match error.as_db_error().unwrap().position().unwrap() {
+        tokio_postgres::error::ErrorPosition::Original(position) => *position,
+        tokio_postgres::error::ErrorPosition::Internal { .. } => panic!("it is the agent's"),
+    };
+    let wanted = sql[..sql.find("nowhere").unwrap()].chars().count() + 1;
+    assert_eq!(usize::try_from(position).unwrap(), wanted);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_begins_only_where_the_database_masks_as_it_has_to() {
+    let server = Arc::new(Server::start());
+    server.execute(CLINIC);
+    let missing = stand(Arc::clone(&server)).await;
+    let said = missing.psql("SELECT 1").await;
+    assert!(
+        said.contains("nothing is installed") && said.contains("exhibit target check"),
+        "{said}"
+    );
+    install(&server).await;
+    assert_eq!(missing.psql("SELECT 1").await, "1\n");
+    for (change, undo, wanted) in [
+        (
+            "GRANT SELECT (name) ON patients TO agent",
+            "REVOKE SELECT (name) ON patients FROM agent",
+            "has changed",
+        ),
+        (
+            "CREATE TABLE late (id int, name text); GRANT SELECT ON late TO agent; GRANT SELECT (name) ON patients TO agent",
+            "DROP TABLE late; REVOKE SELECT (name) ON patients FROM agent",
+            "has changed",
+        ),
+        (
+            "UPDATE exhibit.constants SET inner_pad = outer_pad",
+            "",
+            "key of tokens",
+        ),
+    ] {
+        server.execute(change);
+        let said = missing.psql("SELECT 1").await;
+        assert!(said.contains(wanted), "{change}: {said}");
+        if !undo.is_empty() {
+            server.execute(undo);
+            assert_eq!(missing.psql("SELECT 1").await, "1\n", "{undo}");
+        }
+    }
+    // What the policy masks and the plan did not meet yet.
+    install(&server).await;
+    server.execute(
+        "CREATE SCHEMA more; CREATE TABLE more.patients (name text); GRANT USAGE ON SCHEMA more TO agent; \
+        GRANT SELECT ON more.patients TO agent",
+    );
+    assert_eq!(missing.psql("SELECT 1").await, "1\n");
+    server.execute("CREATE TABLE odd (name text); ALTER TABLE visits RENAME TO gone");
+    let said = missing.psql("SELECT 1").await;
+    assert!(said.contains("has changed"), "{said}");
+    let (opened, ended) = missing.memory.sessions();
+    assert_eq!(opened, ended.len());
+    assert!(ended.iter().any(|reason| reason == "target"));
+}
+
+impl Stand {
+    /// What psql says to a script that it reads line by line, past errors.
+    async fn psql_with_file(&self, script: &str) -> String {
+        let address = format!(
+            "host=localhost hostaddr=127.0.0.1 port={} user=ci dbname=postgres sslmode=verify-full sslrootcert={} \
+             password=exk_test",
+            self.address.port(),
+            self.authority().display()
+        );
+        let script = script.to_owned();
+        tokio::task::spawn_blocking(move || super::run_script(&address, &script))
+            .await
+            .unwrap()
+    }
+}
