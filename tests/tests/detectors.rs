@@ -6,7 +6,10 @@
 //! where they share at least half of their union (`IoU` 0.5). Run with `--nocapture` to see the tables.
 
 #![expect(clippy::print_stdout, reason = "the tables are what a person runs this for")]
-#![expect(clippy::indexing_slicing, reason = "places come from the labels, and a wrong one must fail the test")]
+#![expect(
+    clippy::indexing_slicing,
+    reason = "places come from the labels, and a wrong one must fail the test"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -260,6 +263,56 @@ fn report(name: &str, measured: &Measured) {
             score.hit + score.missed
         );
     }
+}
+
+/// Texts that describe and name nobody: conditions, drugs, tests and procedures of Synthea's synthetic hospital.
+fn clinical() -> BTreeSet<String> {
+    let mut texts = BTreeSet::new();
+    for table in [
+        "allergies",
+        "careplans",
+        "conditions",
+        "encounters",
+        "imaging_studies",
+        "immunizations",
+        "medications",
+        "observations",
+        "procedures",
+        "supplies",
+    ] {
+        let path = shared("synthea").join(format!("{table}.csv"));
+        let mut reader = csv::Reader::from_path(path).expect("it opens");
+        let headers = reader.headers().expect("it has headers").clone();
+        for record in reader.records() {
+            let record = record.expect("it reads");
+            let described = headers.iter().zip(&record).filter(|(name, value)| {
+                (name.contains("DESCRIPTION") || matches!(*name, "CODE" | "UNITS" | "CATEGORY" | "REASONCODE"))
+                    && !value.is_empty()
+            });
+            texts.extend(described.map(|(_, value)| value.to_owned()));
+        }
+    }
+    texts
+}
+
+#[test]
+fn few_clinical_terms_and_codes_are_taken_for_identifiers() {
+    let detectors = Detectors::new();
+    let texts = clinical();
+    assert!(texts.len() > 500, "{} texts", texts.len());
+    let found: Vec<_> = texts
+        .iter()
+        .filter_map(|text| {
+            detectors
+                .mask(text, &Hints::none(), Confidence::Likely)
+                .map(|masked| (text, masked))
+        })
+        .collect();
+    for (text, masked) in &found {
+        println!("{text} -> {masked}");
+    }
+    println!("{} of {} texts have a finding that is likely", found.len(), texts.len());
+    assert!(found.len() * 100 <= texts.len(), "more than one in a hundred");
 }
 
 #[test]

@@ -216,7 +216,7 @@ impl Detectors {
         for window in windows(text) {
             let piece = text.get(window.clone()).unwrap_or("");
             let before = found.len();
-            self.search_piece(piece, hints, found);
+            self.search_piece(piece, signs, hints, found);
             for finding in found.iter_mut().skip(before) {
                 finding.span = finding.span.start + window.start..finding.span.end + window.start;
             }
@@ -229,6 +229,9 @@ impl Detectors {
             self.search(&view.text, hints, depth, &mut inner);
             found.extend(inner.iter().map(|finding| view.outer(finding)));
         }
+        if !signs.any(Signs::DIGIT | Signs::INNER) {
+            return; // no run of hex or base64 is without both
+        }
         decode::runs(text, |span, decoded| {
             let mut inner = Vec::new();
             self.search(decoded, hints, depth, &mut inner);
@@ -239,13 +242,18 @@ impl Detectors {
         });
     }
 
-    fn search_piece(&self, piece: &str, hints: &Hints<'_>, found: &mut Vec<Finding>) {
+    fn search_piece(&self, piece: &str, signs: Signs, hints: &Hints<'_>, found: &mut Vec<Finding>) {
         let tokens = Tokens::new(piece, &self.vocabulary);
         let mut findings = Findings { list: found };
-        network::find(&tokens, &mut findings);
-        number::find(&tokens, &mut findings);
-        code::find(&tokens, &mut findings);
-        address::find(&tokens, &mut findings);
+        network::find(&tokens, signs, &mut findings);
+        if signs.any(Signs::DIGIT) {
+            number::find(&tokens, &mut findings);
+            number::find_beside_letters(&tokens, &self.vocabulary, &mut findings);
+            code::find(&tokens, &mut findings);
+            address::find(&tokens, &mut findings);
+        } else {
+            number::spelled(&tokens, &mut findings);
+        }
         name::find(&tokens, hints.names, &mut findings);
     }
 }
@@ -272,24 +280,53 @@ impl Findings<'_> {
 struct Signs(u8);
 
 impl Signs {
+    /// Something that a finding can be made of.
     const WORTH: u8 = 1;
+    /// A byte of a character outside ASCII.
     const WIDE: u8 = 2;
+    /// A mark that an escape begins with.
     const ESCAPE: u8 = 4;
+    /// A digit.
+    const DIGIT: u8 = 8;
+    /// Capitals as base64 has them and words have not: after a small letter, or two before one.
+    const INNER: u8 = 16;
+    /// An `@`.
+    const AT: u8 = 32;
+    /// A colon.
+    const COLON: u8 = 64;
+    /// A dot.
+    const DOT: u8 = 128;
 
     fn of(text: &str) -> Self {
         let mut signs = 0;
         let mut letters = 0_usize;
+        // Capitals and small letters as bits, so that most texts go through without a branch.
+        let (mut inner, mut small_before, mut capital_before, mut capital_second) = (0, 0, 0, 0);
         for byte in text.bytes() {
+            let small = u8::from(byte.is_ascii_lowercase());
+            let capital = u8::from(byte.is_ascii_uppercase());
+            inner |= (capital & small_before) | (small & capital_before & capital_second);
+            (capital_second, capital_before, small_before) = (capital_before, capital, small);
+            letters += usize::from(small);
             signs |= match byte {
                 0x80.. => Self::WIDE | Self::WORTH,
                 b'%' | b'&' | b'\\' => Self::ESCAPE,
-                b'0'..=b'9' | b'A'..=b'Z' | b'@' | b':' => Self::WORTH,
+                b'0'..=b'9' => Self::DIGIT | Self::WORTH,
+                b'A'..=b'Z' => Self::WORTH,
+                b'@' => Self::AT | Self::WORTH,
+                b':' => Self::COLON | Self::WORTH,
+                b'.' => Self::DOT,
                 _ => 0,
             };
-            letters += usize::from(byte.is_ascii_lowercase());
+        }
+        if inner != 0 {
+            signs |= Self::INNER;
         }
         // Small letters alone can still be a name in small letters, where there are enough of them.
-        Self(signs | if letters >= 3 { Self::WORTH } else { 0 })
+        if letters >= 3 {
+            signs |= Self::WORTH;
+        }
+        Self(signs)
     }
 
     fn any(self, of: u8) -> bool {
@@ -297,7 +334,7 @@ impl Signs {
     }
 
     fn nothing(self) -> bool {
-        self.0 == 0
+        !self.any(Self::WORTH | Self::ESCAPE)
     }
 }
 

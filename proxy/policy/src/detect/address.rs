@@ -69,6 +69,10 @@ fn house(tokens: &Tokens<'_>, index: usize) -> bool {
     (1..=6).contains(&digits) && text.len() - digits <= 1 && token.kind != Kind::Word
 }
 
+fn leading(word: &str) -> bool {
+    LEADING.iter().any(|one| word.eq_ignore_ascii_case(one))
+}
+
 fn close(gap: &str) -> bool {
     matches!(gap, " " | ". " | "." | "  " | "-" | ", " | " #" | "'")
 }
@@ -85,8 +89,7 @@ fn street(tokens: &Tokens<'_>, index: usize) -> Option<(usize, Confidence)> {
         return None;
     }
     // `Via Franscini 71`, `Hauptstrasse 5`.
-    let word = tokens.text(index).to_lowercase();
-    if LEADING.contains(&word.as_str()) {
+    if tokens.class(index).any(Class::STREET) && leading(tokens.text(index)) {
         let mut last = index;
         while last < index + STREET_WORDS_MAX
             && close(tokens.gap(last))
@@ -98,12 +101,17 @@ fn street(tokens: &Tokens<'_>, index: usize) -> Option<(usize, Confidence)> {
             return Some((last + 1, Confidence::Likely));
         }
     }
-    let ended = ENDINGS
-        .iter()
-        .any(|ending| word.len() > ending.len() + 2 && word.ends_with(ending));
-    let known = tokens.class(index).any(Class::ENGLISH.with(Class::MEDICAL));
-    if ended && !known && tokens.gap(index) == " " && house(tokens, index + 1) {
-        return Some((index + 1, Confidence::Likely));
+    if tokens.gap(index) == " "
+        && house(tokens, index + 1)
+        && !tokens.class(index).any(Class::ENGLISH.with(Class::MEDICAL))
+    {
+        let word = tokens.text(index).to_lowercase();
+        if ENDINGS
+            .iter()
+            .any(|ending| word.len() > ending.len() + 2 && word.ends_with(ending))
+        {
+            return Some((index + 1, Confidence::Likely));
+        }
     }
     foreign(tokens, index)
 }
@@ -136,7 +144,7 @@ fn after_house(tokens: &Tokens<'_>, index: usize) -> Option<(usize, Confidence)>
             }
             return Some((last, Confidence::Strong));
         }
-        if LEADING.iter().any(|one| tokens.text(at).eq_ignore_ascii_case(one)) {
+        if class.any(Class::STREET) && leading(tokens.text(at)) {
             let mut last = at;
             while last < at + 4
                 && tokens.gap(last) == " "
@@ -230,6 +238,10 @@ fn box_number(tokens: &Tokens<'_>, index: usize) -> Option<(usize, Confidence)> 
             .is_some_and(|token| token.kind != Kind::Word && token.len() <= 6)
     };
     let boxed = |at: usize| (is(at, &["box"]) && number(at + 1)).then_some((at + 1, Confidence::Strong));
+    let first = tokens.text(index).as_bytes().first().map_or(0, u8::to_ascii_lowercase);
+    if !matches!(first, b'p' | b'u' | b'c') || tokens.text(index).len() > 4 {
+        return None;
+    }
     if is(index, &["po", "pob"]) {
         return boxed(index + 1);
     }
@@ -244,6 +256,9 @@ fn box_number(tokens: &Tokens<'_>, index: usize) -> Option<(usize, Confidence)> 
 
 /// `Apt. 595` on a line of its own.
 fn unit_alone(tokens: &Tokens<'_>, index: usize) -> Option<(usize, Confidence)> {
+    if !tokens.class(index).any(Class::UNIT) {
+        return None;
+    }
     let named = ["apt", "apartment", "suite", "ste"]
         .iter()
         .any(|one| tokens.text(index).eq_ignore_ascii_case(one));

@@ -196,11 +196,19 @@ pub(super) fn runs(text: &str, mut search: impl FnMut(std::ops::Range<usize>, &s
     }
 }
 
+/// Whether a letter after two others is as in base64 and hardly as in a word: a capital after a small letter, or a small
+/// letter after two capitals.
+const fn coded(before: [u8; 2], byte: u8) -> bool {
+    let [first, second] = before;
+    (byte.is_ascii_uppercase() && second.is_ascii_lowercase())
+        || (byte.is_ascii_lowercase() && second.is_ascii_uppercase() && first.is_ascii_uppercase())
+}
+
 /// Letters that base64 is made of, in a row.
 struct Run {
     start: usize,
     end: usize,
-    /// Whether it has the mixture of a coded text: digits, or a capital after a small letter.
+    /// Whether it has the mixture of a coded text: digits, or capitals as words have none.
     encoded: bool,
 }
 
@@ -213,16 +221,16 @@ impl Run {
             end: start,
             encoded: false,
         };
-        let mut before = b'A';
+        let mut before = [b' '; 2];
         let mut line = start;
         while let Some(byte) = bytes.get(run.end).copied() {
             if byte == b'\n' && LINE_BYTES.contains(&(run.end - line)) {
                 line = run.end + 1;
-            } else if !letter(byte) || (before == b'=' && byte != b'=') {
+            } else if !letter(byte) || (before[1] == b'=' && byte != b'=') {
                 break; // padding is at the end
             } else {
-                run.encoded |= byte.is_ascii_digit() || (byte.is_ascii_uppercase() && before.is_ascii_lowercase());
-                before = byte;
+                run.encoded |= byte.is_ascii_digit() || coded(before, byte);
+                before = [before[1], byte];
             }
             run.end += 1;
         }

@@ -382,15 +382,18 @@ fn judge(counts: &Counts, around: &Around, company: bool) -> Option<(Category, C
     Some((Category::Name, confidence))
 }
 
-/// A plain word after a title (`Dr. Young`) or a label (`Name: Will`), and a capitalised run of plain words within a
+/// A plain word after a title (`Dr. Young`), and a capitalised run of plain words within a
 /// sentence, which may be an organisation. Returns the last token that it looked at.
 fn titled(tokens: &Tokens<'_>, index: usize, findings: &mut Findings<'_>) -> usize {
     let Some(token) = tokens.at(index) else { return index };
     if token.class.any(Class::TITLE.with(Class::EPONYM)) || token.kind == Kind::Mixed || token.len() < 2 {
         return index;
     }
-    let around = Around::of(tokens, index, index);
-    if around.titled && token.case == Case::Capital {
+    if token.case != Case::Capital {
+        return index;
+    }
+    let before = index.checked_sub(1).map_or(Class::NONE, |at| tokens.class(at));
+    if before.any(Class::TITLE) && matches!(tokens.gap_before(index), " " | ". " | ".") {
         let mut last = index;
         while tokens.gap(last) == " " && nature(tokens, last + 1) != Nature::Plain && last < index + NAME_WORDS_MAX {
             last += 1;
@@ -399,7 +402,12 @@ fn titled(tokens: &Tokens<'_>, index: usize, findings: &mut Findings<'_>) -> usi
         findings.add(token.start..end, Category::Name, Confidence::Strong);
         return last;
     }
-    if around.begins || token.case != Case::Capital {
+    // Within a text of small letters; a heading is all capitals at its beginning.
+    let small = index
+        .checked_sub(1)
+        .and_then(|at| tokens.at(at))
+        .is_some_and(|before| !before.capital());
+    if !small || tokens.begins_sentence(index) {
         return index;
     }
     let mut last = index;
@@ -412,12 +420,7 @@ fn titled(tokens: &Tokens<'_>, index: usize, findings: &mut Findings<'_>) -> usi
     {
         last += 1;
     }
-    // Within a text of small letters; a heading is all capitals at its beginning.
-    let small = index
-        .checked_sub(1)
-        .and_then(|at| tokens.at(at))
-        .is_some_and(|before| !before.capital());
-    if last > index && small {
+    if last > index {
         let end = tokens.at(last).map_or(token.end, |token| token.end);
         findings.add(token.start..end, Category::Name, Confidence::Possible);
     }

@@ -5,7 +5,7 @@ use std::net::Ipv6Addr;
 use std::ops::Range;
 
 use super::token::{Kind, Tokens};
-use super::{Category, Class, Confidence, Findings};
+use super::{Category, Class, Confidence, Findings, Signs};
 
 /// Bytes of a local part and of a domain at the most, four times what RFC 5321 4.5.3.1 allows to the first.
 const LOCAL_BYTES_MAX: usize = 256;
@@ -38,14 +38,28 @@ const NAMESPACES: &[&str] = &[
     "id.who.int",
 ];
 
-/// Finds them all.
-pub(super) fn find(tokens: &Tokens<'_>, findings: &mut Findings<'_>) {
+/// Finds them all; `signs` tell which marks the text has.
+pub(super) fn find(tokens: &Tokens<'_>, signs: Signs, findings: &mut Findings<'_>) {
     let text = tokens.text;
-    for (place, _) in text.match_indices('@') {
-        if let Some((span, confidence)) = mailbox(text, place) {
-            findings.add(span, Category::Email, confidence);
+    if signs.any(Signs::AT) {
+        for (place, _) in text.match_indices('@') {
+            if let Some((span, confidence)) = mailbox(text, place) {
+                findings.add(span, Category::Email, confidence);
+            }
         }
     }
+    if signs.any(Signs::COLON) {
+        urls(text, findings);
+    }
+    if signs.any(Signs::DOT) {
+        dotted(tokens, findings);
+    }
+    if signs.any(Signs::COLON | Signs::DIGIT) {
+        separated(tokens, findings);
+    }
+}
+
+fn urls(text: &str, findings: &mut Findings<'_>) {
     let mut followed = 0;
     for (place, _) in text.match_indices("://") {
         if place >= followed
@@ -56,12 +70,6 @@ pub(super) fn find(tokens: &Tokens<'_>, findings: &mut Findings<'_>) {
                 findings.add(span, Category::Url, Confidence::Strong);
             }
         }
-    }
-    if text.contains('.') {
-        dotted(tokens, findings);
-    }
-    if text.contains([':', '-']) {
-        separated(tokens, findings);
     }
 }
 
@@ -156,6 +164,10 @@ fn url_end(text: &str, start: usize) -> usize {
 fn dotted(tokens: &Tokens<'_>, findings: &mut Findings<'_>) {
     let mut index = 0;
     while let Some(token) = tokens.at(index) {
+        if !matches!(tokens.follows(index), b'.' | b'-') {
+            index += 1;
+            continue;
+        }
         let mut last = index;
         while matches!(tokens.gap(last), "." | "-") && tokens.at(last + 1).is_some() && last - index < 32 {
             last += 1;
@@ -229,7 +241,7 @@ fn separated(tokens: &Tokens<'_>, findings: &mut Findings<'_>) {
     let text = tokens.text;
     let mut index = 0;
     while let Some(token) = tokens.at(index) {
-        if !hexadecimal(tokens.text(index)) || token.len() > 4 {
+        if !matches!(tokens.follows(index), b':' | b'-') || token.len() > 4 || !hexadecimal(tokens.text(index)) {
             index += 1;
             continue;
         }

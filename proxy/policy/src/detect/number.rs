@@ -7,25 +7,25 @@
 use std::ops::Range;
 
 use super::token::{Kind, Tokens};
+use super::vocabulary::Vocabulary;
 use super::{Category, Class, Confidence, Findings, check, date};
 
 /// Groups of digits that one number has at the most.
 const GROUPS_MAX: usize = 7;
+
+/// Digits of a number that are looked at; no identifier of digits alone is longer.
+const DIGITS_MAX: usize = 48;
 
 /// Tokens before a number in which a cue is looked for.
 const CUE_REACH: usize = 5;
 
 /// Finds them all.
 pub(super) fn find(tokens: &Tokens<'_>, findings: &mut Findings<'_>) {
+    spelled(tokens, findings);
     let mut index = 0;
     while let Some(token) = tokens.at(index) {
         index = match token.kind {
-            Kind::Word if !token.class.any(Class::MONTH) => {
-                if matches!(token.len(), 6 | 7 | 11) {
-                    spelled_age(tokens, index, findings);
-                }
-                index + 1
-            }
+            Kind::Word if !token.class.any(Class::MONTH) => index + 1,
             _ => {
                 let cue = near(tokens, index);
                 let next = date::at(tokens, index, cue.any(Class::DATE)).map(|date| {
@@ -46,6 +46,49 @@ pub(super) fn find(tokens: &Tokens<'_>, findings: &mut Findings<'_>) {
                 .unwrap_or(index + 1)
             }
         };
+    }
+}
+
+/// Finds numbers that letters stand right beside, as in `x123-45-6789y`: only those whose groups, or check digit, no code
+/// has by chance.
+pub(super) fn find_beside_letters(tokens: &Tokens<'_>, vocabulary: &Vocabulary, findings: &mut Findings<'_>) {
+    let Some(tokens) = tokens.loosened(vocabulary) else {
+        return;
+    };
+    let mut list = Vec::new();
+    let mut loose = Findings { list: &mut list };
+    for (index, token) in tokens.iter() {
+        if token.kind != Kind::Number {
+            continue;
+        }
+        let groups = Groups::at(&tokens, index);
+        let digits = groups.digits();
+        if groups.shape(&[3, 2, 4]) {
+            loose.add(groups.span(&tokens, 3), Category::Ssn, Confidence::Likely);
+        } else if groups.shape(&[3, 3, 4]) && check::nanp(groups.first_digits(3)) {
+            loose.add(groups.span(&tokens, 3), Category::Phone, Confidence::Likely);
+        } else if groups.lengths().first().is_some_and(|length| *length >= 13) || groups.shape(&[4, 4, 4, 4]) {
+            let count = if groups.shape(&[4, 4, 4, 4]) { 4 } else { 1 };
+            let digits = groups.first_digits(count);
+            if check::luhn(digits) && check::card_brand(digits) {
+                loose.add(groups.span(&tokens, count), Category::Card, Confidence::Likely);
+            }
+        } else if digits.len() >= 5
+            && let Some(date) = date::at(&tokens, index, false)
+            && date.confidence == Confidence::Strong
+        {
+            loose.add(date.span, Category::Date, Confidence::Likely);
+        }
+    }
+    findings.list.append(&mut list);
+}
+
+/// Finds ages in words, which need no digit.
+pub(super) fn spelled(tokens: &Tokens<'_>, findings: &mut Findings<'_>) {
+    for (index, token) in tokens.iter() {
+        if token.class.any(Class::OLD) {
+            spelled_age(tokens, index, findings);
+        }
     }
 }
 
@@ -106,51 +149,70 @@ fn after(tokens: &Tokens<'_>, last: usize) -> Class {
 /// Groups of digits that separators hold together.
 struct Groups {
     first: usize,
-    lengths: Vec<usize>,
-    separators: Vec<char>,
-    digits: Vec<u32>,
+    count: usize,
+    lengths: [usize; GROUPS_MAX],
+    separators: [char; GROUPS_MAX],
+    kept: usize,
+    digits: [u32; DIGITS_MAX],
 }
 
 impl Groups {
     fn at(tokens: &Tokens<'_>, first: usize) -> Self {
         let mut groups = Self {
             first,
-            lengths: Vec::with_capacity(GROUPS_MAX),
-            separators: Vec::with_capacity(GROUPS_MAX),
-            digits: Vec::with_capacity(24),
+            count: 0,
+            lengths: [0; GROUPS_MAX],
+            separators: [' '; GROUPS_MAX],
+            kept: 0,
+            digits: [0; DIGITS_MAX],
         };
-        for index in first..first + GROUPS_MAX {
+        let places = groups.lengths.iter_mut().zip(&mut groups.separators);
+        for (index, (length, mark)) in (first..).zip(places) {
             let text = tokens.text(index);
-            groups.lengths.push(text.len());
-            groups.digits.extend(
-                text.bytes()
-                    .take(64)
-                    .filter(u8::is_ascii_digit)
-                    .map(|byte| u32::from(byte - b'0')),
-            );
+            *length = text.len();
+            groups.count += 1;
+            let room = groups.digits.get_mut(groups.kept..).unwrap_or_default();
+            for (digit, byte) in room.iter_mut().zip(text.bytes()) {
+                *digit = u32::from(byte.saturating_sub(b'0'));
+                groups.kept += 1;
+            }
             let next = tokens.at(index + 1).is_some_and(|token| token.kind == Kind::Number);
             match separator(tokens.gap(index)) {
-                Some(separator) if next => groups.separators.push(separator),
+                Some(separator) if next => *mark = separator,
                 _ => break,
             }
         }
-        groups.separators.truncate(groups.lengths.len().saturating_sub(1));
         groups
     }
 
-    /// Whether the first groups have these lengths with one separator between all; the last group must not go on.
+    /// How many digits each group has.
+    fn lengths(&self) -> &[usize] {
+        self.lengths.get(..self.count).unwrap_or_default()
+    }
+
+    /// What stands between a group and the next.
+    fn separators(&self) -> &[char] {
+        self.separators.get(..self.count.saturating_sub(1)).unwrap_or_default()
+    }
+
+    /// Whether the first groups have these lengths with one separator between all.
     fn shape(&self, lengths: &[usize]) -> bool {
-        let inner = self.separators.get(..lengths.len() - 1).unwrap_or_default();
-        self.lengths.get(..lengths.len()) == Some(lengths)
+        let inner = self.separators().get(..lengths.len() - 1).unwrap_or_default();
+        self.lengths().get(..lengths.len()) == Some(lengths)
             && inner.iter().all(|separator| Some(separator) == inner.first())
             && inner
                 .first()
                 .is_none_or(|separator| matches!(separator, ' ' | '-' | '.' | '/'))
     }
 
+    /// All digits that were kept.
+    fn digits(&self) -> &[u32] {
+        self.digits.get(..self.kept).unwrap_or_default()
+    }
+
     fn first_digits(&self, groups: usize) -> &[u32] {
-        let count: usize = self.lengths.iter().take(groups).sum();
-        self.digits.get(..count).unwrap_or(&self.digits)
+        let count: usize = self.lengths().iter().take(groups).sum();
+        self.digits().get(..count).unwrap_or(self.digits())
     }
 
     fn span(&self, tokens: &Tokens<'_>, groups: usize) -> Range<usize> {
@@ -188,17 +250,17 @@ fn social_security(tokens: &Tokens<'_>, groups: &Groups, cue: Class, findings: &
     let (count, confidence) = match parted {
         true if check::ssn(groups.first_digits(3)) || cued => (3, Confidence::Strong),
         true => (3, Confidence::Likely),
-        false if groups.lengths.first() == Some(&9) => {
+        false if groups.lengths().first() == Some(&9) => {
             let code = cue.any(Class::CODE) && !cued;
             match (cued, check::ssn(groups.first_digits(1)) && !code) {
                 (true, _) => (1, Confidence::Strong),
-                (false, true) if groups.lengths.len() == 1 => (1, Confidence::Possible),
+                (false, true) if groups.lengths().len() == 1 => (1, Confidence::Possible),
                 _ => return None,
             }
         }
         // The last four digits, where they are called so.
-        false if cued && groups.lengths.first() == Some(&4) && groups.lengths.len() == 1 => (1, Confidence::Likely),
-        false if cued && (7..=9).contains(&groups.digits.len()) => (groups.lengths.len(), Confidence::Strong),
+        false if cued && groups.lengths().first() == Some(&4) && groups.lengths().len() == 1 => (1, Confidence::Likely),
+        false if cued && (7..=9).contains(&groups.digits().len()) => (groups.lengths().len(), Confidence::Strong),
         false => return None,
     };
     findings.add(groups.span(tokens, count), Category::Ssn, confidence);
@@ -217,7 +279,7 @@ fn card(tokens: &Tokens<'_>, groups: &Groups, cue: Class, label: Class, findings
         &[8, 8],
         &[4, 4, 4],
     ];
-    let count = match groups.lengths.first() {
+    let count = match groups.lengths().first() {
         Some(12..=19) => 1,
         _ => PRINTED.iter().find(|shape| groups.shape(shape))?.len(),
     };
@@ -248,8 +310,8 @@ fn card(tokens: &Tokens<'_>, groups: &Groups, cue: Class, label: Class, findings
 
 /// ZIP+4, and five digits after a state or a city.
 fn zip(tokens: &Tokens<'_>, groups: &Groups, cue: Class, findings: &mut Findings<'_>) -> Option<usize> {
-    let plus_four = groups.shape(&[5, 4]) && groups.separators.first() == Some(&'-');
-    if !plus_four && groups.lengths.first() != Some(&5) {
+    let plus_four = groups.shape(&[5, 4]) && groups.separators().first() == Some(&'-');
+    if !plus_four && groups.lengths().first() != Some(&5) {
         return None;
     }
     let before = groups
@@ -266,7 +328,7 @@ fn zip(tokens: &Tokens<'_>, groups: &Groups, cue: Class, findings: &mut Findings
     let confidence = match (cue.any(Class::ZIP), state, plus_four) {
         (true, _, _) => Confidence::Strong,
         (_, true, _) => Confidence::Likely,
-        (_, _, true) if groups.lengths.len() == 2 => Confidence::Likely,
+        (_, _, true) if groups.lengths().len() == 2 => Confidence::Likely,
         _ => return None,
     };
     let count = if plus_four { 2 } else { 1 };
@@ -293,7 +355,7 @@ fn telephone(
     let after = after(tokens, groups.first + count - 1);
     let own = Class::PHONE.with(Class::FAX);
     let cued = cue.with(after).any(own);
-    let shape = |lengths: &[usize]| groups.lengths.get(..count) == Some(lengths);
+    let shape = |lengths: &[usize]| groups.lengths().get(..count) == Some(lengths);
     let national = shape(&[3, 3, 4]) || shape(&[1, 3, 3, 4]);
     let coded = cue.any(Class::CODE) && !cued && !plus;
     let other = label.any(super::code::LABELS) && !label.any(own);
@@ -304,9 +366,9 @@ fn telephone(
         () if national => Confidence::Likely,
         () if count == 1 && digits.len() == 10 && check::nanp(digits) && !coded => Confidence::Likely,
         () if count == 1 => return None,
-        () if opened && digits.len() >= 7 && groups.separators.first() == Some(&'(') => Confidence::Likely,
+        () if opened && digits.len() >= 7 && groups.separators().first() == Some(&'(') => Confidence::Likely,
         () if digits.first() == Some(&0) && digits.len() >= 9 && !coded => Confidence::Likely,
-        () if shape(&[3, 4]) && groups.separators.first() != Some(&' ') => Confidence::Possible,
+        () if shape(&[3, 4]) && groups.separators().first() != Some(&' ') => Confidence::Possible,
         () if count >= 3 && digits.len() >= 8 => Confidence::Possible,
         () => return None,
     };
@@ -331,16 +393,16 @@ fn telephone(
 
 /// How many groups belong to a telephone number; `None` where its digits are too few or too many (ITU-T E.164: 15).
 fn telephone_groups(groups: &Groups, plus: bool) -> Option<usize> {
-    let whole = groups.lengths.len();
+    let whole = groups.lengths().len();
     for shape in [&[1, 3, 3, 4][..], &[3, 3, 4], &[3, 4]] {
-        let joined = groups.lengths.get(..shape.len()) == Some(shape);
+        let joined = groups.lengths().get(..shape.len()) == Some(shape);
         if joined && (shape.len() > 2 || whole == 2) && !plus {
             return Some(shape.len());
         }
     }
     let mut count = 0;
     let mut digits = 0;
-    for length in &groups.lengths {
+    for length in groups.lengths() {
         // Groups of telephone numbers are short; a long one stands alone.
         if digits + length > 15 || (count > 0 && *length > 8) {
             break;
@@ -384,7 +446,7 @@ fn bare(tokens: &Tokens<'_>, groups: &Groups, cue: Class, label: Class, findings
         return Some(groups.first + 1);
     }
     // A number that is longer than any count or measure names something.
-    if groups.lengths.len() == 1 && digits.len() >= 7 && !cue.any(Class::CODE) {
+    if groups.lengths().len() == 1 && digits.len() >= 7 && !cue.any(Class::CODE) {
         findings.add(span, Category::Unique, Confidence::Possible);
         return Some(groups.first + 1);
     }

@@ -36,6 +36,10 @@ fn social_security_numbers_are_found_in_their_forms() {
     // The rule fails, and the form is enough.
     check("999-17-5017", "[ssn]");
     check("last four of SSN: 6789", "last four of SSN: [ssn]");
+    // Nothing that is put beside it hides it.
+    check("x123-45-6789y", "x[ssn]y");
+    check("😀123-45-6789é", "😀[ssn]é");
+    check("_123-45-6789_", "_[ssn]_");
     check("noted 12-123-45-6789", "noted 12-[ssn]");
 }
 

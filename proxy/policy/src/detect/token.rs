@@ -2,11 +2,14 @@
 //!
 //! Every detector works on these and looks a bounded number of tokens around itself, so the whole is linear in the text.
 //! A byte of a character outside ASCII counts as a letter, but for the punctuation and currency blocks (U+0080 to U+00BF,
-//! U+2000 to U+20BF, U+3000 to U+303F): names of every script stay whole, and no Unicode table is asked for them.
+//! U+2000 to U+20BF, U+3000 to U+303F, U+FFC0 to U+FFFF, emoji): names of every script stay whole, and no Unicode table is asked for them.
 
 use std::ops::Range;
 
 use super::vocabulary::{Class, Vocabulary};
+
+/// Digits of the shortest number that is looked for beside letters.
+const LOOSE_DIGITS_MIN: usize = 8;
 
 /// What a token consists of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,6 +125,38 @@ impl<'a> Tokens<'a> {
         Self { text, list }
     }
 
+    /// The same text with tokens of letters and digits cut into both; `None` where that can show no number that
+    /// [`Self::new`] does not: a letter put beside a number must not hide it.
+    pub(super) fn loosened(&self, vocabulary: &Vocabulary) -> Option<Self> {
+        let digits = self
+            .list
+            .iter()
+            .filter(|token| token.kind != Kind::Word)
+            .map(Token::len)
+            .sum::<usize>();
+        let mixed = self.list.iter().any(|token| token.kind == Kind::Mixed);
+        if !mixed || digits < LOOSE_DIGITS_MIN {
+            return None;
+        }
+        let bytes = self.text.as_bytes();
+        let mut list = Vec::with_capacity(self.list.len() * 2);
+        for whole in &self.list {
+            if whole.kind != Kind::Mixed {
+                list.push(*whole);
+                continue;
+            }
+            let mut start = whole.start;
+            for end in whole.start + 1..=whole.end {
+                let digit = |place: usize| bytes.get(place).is_some_and(u8::is_ascii_digit);
+                if end == whole.end || digit(end) != digit(start) {
+                    list.push(token(self.text, start, end, vocabulary));
+                    start = end;
+                }
+            }
+        }
+        Some(Self { text: self.text, list })
+    }
+
     /// Their number.
     pub(super) fn len(&self) -> usize {
         self.list.len()
@@ -147,6 +182,12 @@ impl<'a> Tokens<'a> {
         self.at(index)
             .and_then(|token| self.text.get(token.span()))
             .unwrap_or("")
+    }
+
+    /// The byte after a token; zero at the end of the text.
+    pub(super) fn follows(&self, index: usize) -> u8 {
+        let end = self.at(index).map_or(self.text.len(), |token| token.end);
+        self.text.as_bytes().get(end).copied().unwrap_or(0)
     }
 
     /// What stands between a token and the next one, or the end of the text.
@@ -191,11 +232,16 @@ impl<'a> Tokens<'a> {
     }
 }
 
-/// The end of the token that begins at `start`; `None` where a character outside ASCII there is punctuation.
+/// The end of the token that begins at `start`; `None` where a character outside ASCII there is punctuation. A digit and a
+/// character outside ASCII never share a token: nobody's code has both, and a sign put beside a number must not hide it.
 fn token_end(bytes: &[u8], start: usize) -> Option<usize> {
     let mut place = start;
+    let mut before = 0;
     while let Some(byte) = bytes.get(place) {
         let kind = bits(*byte);
+        if (kind | before) & (DIGIT | WIDE) == DIGIT | WIDE {
+            break;
+        }
         if kind & (LETTER | DIGIT) != 0 {
             place += 1;
         } else if kind & WIDE != 0 && !punctuation(bytes.get(place..).unwrap_or_default()) {
@@ -203,6 +249,7 @@ fn token_end(bytes: &[u8], start: usize) -> Option<usize> {
         } else {
             break;
         }
+        before = kind;
     }
     (place > start).then(|| place.min(bytes.len()))
 }
@@ -210,7 +257,7 @@ fn token_end(bytes: &[u8], start: usize) -> Option<usize> {
 /// Whether the character that these bytes begin with is punctuation, space or a currency sign outside ASCII.
 fn punctuation(bytes: &[u8]) -> bool {
     match bytes {
-        [0xc2, ..] | [0xe3, 0x80, ..] => true,
+        [0xc2, ..] | [0xe3, 0x80, ..] | [0xef, 0xbf, ..] | [0xf0, 0x9f, ..] => true,
         [0xe2, second, ..] => (0x80..=0x82).contains(second),
         _ => false,
     }
@@ -276,7 +323,7 @@ mod tests {
     #[test]
     fn a_text_is_cut_into_runs_of_letters_and_digits() {
         let vocabulary = Vocabulary::new();
-        let text = "Dr. Szöllösy–at 12:05, GB56X, ΛΕΥΚΩΣΙΑ\u{a0}x_y";
+        let text = "Dr. Szöllösy–at 12:05, GB56X, ΛΕΥΚΩΣΙΑ\u{a0}x_y 12é";
         let tokens = Tokens::new(text, &vocabulary);
         let shown: Vec<_> = tokens
             .iter()
@@ -292,8 +339,10 @@ mod tests {
             ("ΛΕΥΚΩΣΙΑ", Kind::Word, Case::Upper),
             ("x", Kind::Word, Case::Lower),
             ("y", Kind::Word, Case::Lower),
+            ("12", Kind::Number, Case::Lower),
+            ("é", Kind::Word, Case::Lower),
         ];
         assert_eq!(shown, wanted);
-        assert_eq!((tokens.gap(1), tokens.gap_before(0), tokens.gap(8)), ("–", "", ""));
+        assert_eq!((tokens.gap(1), tokens.gap_before(0), tokens.gap(10)), ("–", "", ""));
     }
 }

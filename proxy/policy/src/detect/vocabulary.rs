@@ -115,6 +115,8 @@ classes! {
     PERSON_VERB = 43;
     /// A given name that is an English word, too, and with a capital hardly anything but the name.
     COMMON_GIVEN = 44;
+    /// A word for an age over 89.
+    OLD = 45;
 }
 
 impl Class {
@@ -150,7 +152,7 @@ const CUES: &[(Class, &str)] = &[
         "st str street ave av avenue rd road blvd boulevard ln lane dr drive ct court courts pl place ter terrace cir \
          circle hwy highway pkwy parkway sq square trl trail way loop alley aly plaza pike row run crossing path pass \
          turnpike expressway freeway route mews crescent close gardens grove heights hill ridge view vista parade walk \
-         rue via calle avenida ulica rua rúa strasse straße viale piazza corso carrer paseo chemin allée place quai \
+         rue via calle avenida ulica rua rúa ul quai chemin strasse straße viale piazza corso carrer paseo chemin allée place quai \
          vicolo strada bundesstrasse",
     ),
     (
@@ -288,6 +290,7 @@ const CUES: &[(Class, &str)] = &[
         Class::PLACE_CUE,
         "in from near at to lives city town village resides moved hometown county",
     ),
+    (Class::OLD, "ninety hundred nonagenarian centenarian"),
     (
         Class::VERSION,
         "version ver v release build firmware software oid section chapter",
@@ -382,7 +385,7 @@ const MEDICAL_ENDINGS: &[&str] = &[
 /// The table.
 #[derive(Debug)]
 pub(super) struct Vocabulary {
-    words: HashMap<&'static str, Class, BuildHasherDefault<WordHasher>>,
+    words: HashMap<Key, Class, BuildHasherDefault<WordHasher>>,
 }
 
 impl Vocabulary {
@@ -404,20 +407,15 @@ impl Vocabulary {
 
     /// The classes of a word, whatever the case of its ASCII letters.
     pub(super) fn class(&self, word: &str) -> Class {
-        let mut small = [0; WORD_BYTES_MAX];
-        let Some(small) = small.get_mut(..word.len()) else {
+        let Some((key, small)) = key(word) else {
             return Class::NONE;
         };
-        small.copy_from_slice(word.as_bytes());
-        small.make_ascii_lowercase();
-        let Ok(small) = std::str::from_utf8(small) else {
-            return Class::NONE;
-        };
-        let class = self.words.get(small).copied().unwrap_or_default();
-        if class == Class::NONE && small.len() >= 6 && MEDICAL_ENDINGS.iter().any(|ending| small.ends_with(ending)) {
-            return Class::MEDICAL;
+        if let Some(class) = self.words.get(&key) {
+            return *class;
         }
-        class
+        let small = small.get(..word.len()).unwrap_or_default();
+        let medical = small.len() >= 6 && MEDICAL_ENDINGS.iter().any(|ending| small.ends_with(ending.as_bytes()));
+        if medical { Class::MEDICAL } else { Class::NONE }
     }
 
     /// Words of a file, whose lines that begin with `#` are comments.
@@ -445,31 +443,51 @@ impl Vocabulary {
 
     fn add(&mut self, class: Class, words: &'static str) {
         for word in words.split_ascii_whitespace() {
-            let known = self.words.entry(word).or_default();
-            *known = known.with(class);
+            if let Some((key, _)) = key(word) {
+                let known = self.words.entry(key).or_default();
+                *known = known.with(class);
+            }
         }
     }
 }
 
-/// A fast hash of short words (FNV-1a over eight bytes at a time). The table holds only words of ours, so nobody can make
-/// its chains long.
+/// A word in small letters, padded with zeros: compared as three numbers.
+type Key = [u64; WORD_BYTES_MAX / 8];
+
+/// The key of a word, and its bytes in small letters; `None` for one that is too long.
+fn key(word: &str) -> Option<(Key, [u8; WORD_BYTES_MAX])> {
+    let mut small = [0; WORD_BYTES_MAX];
+    small.get_mut(..word.len())?.copy_from_slice(word.as_bytes());
+    small.make_ascii_lowercase();
+    let mut key = Key::default();
+    for (part, bytes) in key.iter_mut().zip(small.chunks_exact(8)) {
+        *part = u64::from_le_bytes(bytes.try_into().expect("a chunk has eight bytes"));
+    }
+    Some((key, small))
+}
+
+/// A fast hash of keys: multiply and fold. The table holds only words of ours, so nobody can make its chains long.
 #[derive(Default)]
 pub(super) struct WordHasher(u64);
 
 impl Hasher for WordHasher {
     fn write(&mut self, bytes: &[u8]) {
         for chunk in bytes.chunks(8) {
-            let mut word = [0; 8];
-            if let Some(word) = word.get_mut(..chunk.len()) {
-                word.copy_from_slice(chunk);
+            let mut part = [0; 8];
+            if let Some(part) = part.get_mut(..chunk.len()) {
+                part.copy_from_slice(chunk);
             }
-            self.0 = (self.0 ^ u64::from_le_bytes(word)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-            self.0 ^= self.0 >> 29;
+            self.write_u64(u64::from_le_bytes(part));
         }
     }
 
-    fn write_u8(&mut self, byte: u8) {
-        self.0 ^= u64::from(byte);
+    fn write_u64(&mut self, part: u64) {
+        self.0 = (self.0 ^ part).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.0 ^= self.0 >> 29;
+    }
+
+    fn write_usize(&mut self, _length: usize) {
+        // The length that is written before an array's parts is the same for all keys.
     }
 
     fn finish(&self) -> u64 {

@@ -3,8 +3,10 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
+
 use super::{Category, Confidence, DETECTORS, Hints, table};
-use crate::detect::check;
+use crate::detect::{check, decode};
 
 /// Canaries that are made.
 const CANARIES: usize = 10_000;
@@ -324,12 +326,19 @@ fn no_structured_canary_of_ten_thousand_comes_out() {
         let category = found[count % found.len()];
         let (before, value) = canary(&mut random, category);
         let after = random.of(&["", ".", ", stable.", " and was well", " (confirmed)", "\nPlan: rest."]);
-        let text = format!("{before} {value}{after}");
+        // One in eight is wrapped, with its cue, as an agent might.
+        let text = match random.below(32) {
+            0 => hex::encode(format!("{before} {value}")),
+            1 => base64::engine::general_purpose::STANDARD.encode(format!("{before} {value}")),
+            2 => percent(&format!("{before} {value}")),
+            3 => serde_json::to_string(&format!("{before} {value}\u{fffd}")).unwrap(),
+            _ => format!("{before} {value}{after}"),
+        };
         let masked = DETECTORS
             .mask(&text, &Hints::none(), Confidence::Likely)
             .unwrap_or_else(|| text.clone());
         let body = value.strip_prefix("ZIP ").unwrap_or(&value);
-        if left(&masked, body) {
+        if left(&masked, body) || opened(&masked).is_some_and(|open| left(&open, body)) {
             misses.entry(category).or_default().push(format!("{text} -> {masked}"));
         }
     }
@@ -339,6 +348,28 @@ fn no_structured_canary_of_ten_thousand_comes_out() {
     }
     let names: usize = misses.values().map(Vec::len).sum();
     assert!(names * 100 <= CANARIES, "more than one in a hundred: {table}");
+}
+
+/// Every byte but letters as `%XX`.
+fn percent(text: &str) -> String {
+    let byte = |byte: u8| {
+        if byte.is_ascii_alphabetic() {
+            char::from(byte).to_string()
+        } else {
+            format!("%{byte:02X}")
+        }
+    };
+    text.bytes().map(byte).collect()
+}
+
+/// What a reader makes of a text that is still hex, base64 or percent encoded.
+fn opened(masked: &str) -> Option<String> {
+    let bytes = hex::decode(masked)
+        .ok()
+        .or_else(|| base64::engine::general_purpose::STANDARD.decode(masked).ok());
+    bytes
+        .and_then(|bytes| String::from_utf8(bytes).ok())
+        .or_else(|| decode::unescape(masked).map(|view| view.text))
 }
 
 /// Whether what identifies is left: the value, or four letters or digits of it in a row.
