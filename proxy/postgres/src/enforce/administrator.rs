@@ -220,7 +220,10 @@ impl Administrator {
         self.statement(&format!("UPDATE {SCHEMA}.{APPLIED} SET state = {}", literal(&now)))
             .await?;
         // What follows only asks; the commit is the caller's.
-        let (again, _) = self.compile(policy, target).await?;
+        let (again, left) = self.compile(policy, target).await?;
+        if let Some(relation) = again.right_left(&left) {
+            return Err(AdministratorError::Fell(Drift::Right(relation)));
+        }
         if again.digest() != plan.digest() {
             return Err(AdministratorError::Fell(Drift::Plan));
         }

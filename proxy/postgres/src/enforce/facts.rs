@@ -241,6 +241,10 @@ const POWERS: &str = "'pg_read_file','pg_read_binary_file','pg_ls_dir','lo_impor
 /// Relations of the system that hold values of others, and that only superusers may read.
 const HOLDERS: &str = "'pg_statistic','pg_statistic_ext_data','pg_largeobject','pg_user_mapping','pg_authid'";
 
+/// Extensions that keep the texts of statements and show them to everybody of the same role, as all agents are. A utility
+/// statement is kept with its literals.
+const STATEMENTS: &str = "'pg_stat_statements','pg_stat_monitor'";
+
 /// Roles of the system that read data, files or what other sessions do.
 pub(super) const READERS: [&str; 6] = [
     "pg_read_all_data",
@@ -342,7 +346,15 @@ SELECT json_build_object( \
   UNION ALL SELECT 'relation ' || c.relname FROM pg_class c WHERE c.relnamespace = 'pg_catalog'::regnamespace \
     AND c.relname IN ({HOLDERS}) AND EXISTS (SELECT FROM reach r \
     WHERE NOT r.rolsuper AND has_any_column_privilege(r.oid, c.oid, 'SELECT') \
-    AND NOT has_any_column_privilege('public', c.oid, 'SELECT'))) power), \
+    AND NOT has_any_column_privilege('public', c.oid, 'SELECT')) \
+  UNION ALL SELECT 'function ' || p.oid::regprocedure FROM pg_extension x \
+    JOIN pg_depend d ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = x.oid AND d.classid = 'pg_proc'::regclass \
+    JOIN pg_proc p ON p.oid = d.objid WHERE x.extname IN ({STATEMENTS}) AND p.proretset \
+    AND EXISTS (SELECT FROM reach r WHERE NOT r.rolsuper AND has_function_privilege(r.oid, p.oid, 'EXECUTE')) \
+  UNION ALL SELECT 'relation ' || c.oid::regclass FROM pg_extension x \
+    JOIN pg_depend d ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = x.oid AND d.classid = 'pg_class'::regclass \
+    JOIN pg_class c ON c.oid = d.objid WHERE x.extname IN ({STATEMENTS}) \
+    AND EXISTS (SELECT FROM reach r WHERE NOT r.rolsuper AND has_any_column_privilege(r.oid, c.oid, 'SELECT'))) power), \
 'creatable', (SELECT coalesce(json_agg(n.nspname), '[]') FROM pg_namespace n WHERE n.nspname !~ '^pg_(toast_)?temp_' \
   AND EXISTS (SELECT FROM reach r WHERE has_schema_privilege(r.oid, n.oid, 'CREATE'))), \
 'schemas', (SELECT json_agg(nspname) FROM pg_namespace WHERE nspname !~ '^pg_(toast_)?temp_'), \

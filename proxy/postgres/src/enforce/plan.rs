@@ -126,6 +126,18 @@ impl Plan {
         &self.steps
     }
 
+    /// A masked relation on all of which the role still has a right that the plan takes: only its grantor can take that back.
+    pub(super) fn right_left(&self, facts: &Facts) -> Option<String> {
+        let masked = |relation: &&Relation| self.relations.iter().any(|one| one.resource == relation.resource());
+        let mut masked = facts.relations.iter().filter(masked);
+        let left = masked.find(|relation| {
+            ["SELECT", "TRIGGER"]
+                .iter()
+                .any(|right| relation.granted.contains(*right))
+        });
+        left.map(Relation::resource)
+    }
+
     /// What tells two plans apart: the digest of what lasts of their statements.
     pub fn digest(&self) -> Digest {
         self.digest

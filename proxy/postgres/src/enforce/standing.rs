@@ -106,6 +106,11 @@ pub enum Drift {
     /// A masked column can be read.
     #[error("the agents' role may read the masked column {0}")]
     Readable(String),
+    /// A right stayed that somebody else than the owner had given.
+    #[error(
+        "the agents' role keeps a right on {0} that somebody else than its owner granted: revoke it as that grantor"
+    )]
+    Right(String),
     /// The answer is not understood.
     #[error("the answer of the database is not understood")]
     Answer,

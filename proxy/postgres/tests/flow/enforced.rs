@@ -346,6 +346,11 @@ const HAZARDS: &[(&str, &str, &str)] = &[
         "function pg_read_file(text)",
     ),
     (
+        "CREATE EXTENSION pg_stat_statements",
+        "DROP EXTENSION pg_stat_statements",
+        "relation public.pg_stat_statements:",
+    ),
+    (
         "GRANT SELECT ON pg_statistic TO agent",
         "REVOKE SELECT ON pg_statistic FROM agent",
         "relation pg_statistic",
@@ -479,6 +484,24 @@ async fn a_database_that_would_show_a_masked_value_is_refused_with_the_reason() 
         let told: Vec<String> = reasons.iter().map(ToString::to_string).collect();
         assert!(told.iter().any(|reason| reason.contains(wanted)), "{hazard}: {told:?}");
         server.execute(undo);
+    }
+    // A right that somebody else has given is not the owner's to take: the plan is rolled back.
+    for (right, wanted) in [
+        ("SELECT", "keeps a right on public.patients"),
+        ("TRIGGER", "keeps a right on public.patients"),
+        ("SELECT (ssn)", "may read the masked column public.patients.ssn"),
+    ] {
+        server.execute(&format!(
+            "CREATE ROLE giver; GRANT SELECT, TRIGGER ON patients TO giver WITH GRANT OPTION; SET ROLE giver; \
+             GRANT {right} ON patients TO agent"
+        ));
+        let fell = apply(&server, POLICY).await.map(|plan| plan.digest());
+        let told = fell.unwrap_err().to_string();
+        assert!(told.contains("rolled back") && told.contains(wanted), "{told}");
+        assert_eq!(server.execute("SELECT to_regnamespace('exhibit') IS NULL").trim(), "t");
+        server.execute(&format!(
+            "SET ROLE giver; REVOKE {right} ON patients FROM agent; RESET ROLE; REVOKE ALL ON patients FROM giver; DROP ROLE giver"
+        ));
     }
     // What reads with the rights of who asks, shows nothing masked, is for others, or is held, stands against nothing.
     server.execute(

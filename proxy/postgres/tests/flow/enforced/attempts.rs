@@ -218,8 +218,17 @@ pub(super) fn canaries(shown: &str) -> Vec<&'static str> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_that_the_role_tries_shows_a_masked_value() {
+    check([Server::start(), Server::start()]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nor_does_it_of_postgresql_18() {
+    check([Server::start_18(), Server::start_18()]).await;
+}
+
+/// Tries everything on a server where nothing is installed, and on one where a plan is.
+async fn check([open, held]: [Server; 2]) {
     assert!(ATTEMPTS.len() + BEYOND.len() >= 130);
-    let (open, held) = (Server::start(), Server::start());
     for server in [&open, &held] {
         server.execute(CLINIC);
     }
