@@ -412,4 +412,4 @@ impl Summary {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

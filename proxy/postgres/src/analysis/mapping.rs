@@ -22,7 +22,7 @@ use std::collections::BTreeSet;
 use pg_query::protobuf::{ScanToken, Token};
 
 use super::tree::{Place, Range, Tree};
-use super::{AnalysisError, Form, Names, StatementClass, kind_name, parse};
+use super::{AnalysisError, Foreign, Form, Names, StatementClass, access, foreign, kind_name, parse};
 use crate::catalog::{Catalog, Relation};
 use crate::enforce::{SCHEMA, identifier, view_name};
 
@@ -64,7 +64,8 @@ fn as_i64(size: usize) -> i64 {
 
 /// Replaces names in a message. `masked` says whether `schema.relation.column` has a mask.
 ///
-/// After a statement that changes what names mean nothing is replaced any more; the analysis refuses what follows it.
+/// After a statement that changes what names mean, or that calls code of which nothing is known, nothing is replaced any more:
+/// the analysis refuses what follows, or knows no relation in it.
 ///
 /// # Errors
 /// [`AnalysisError`] when the message is not understood.
@@ -85,7 +86,9 @@ pub(crate) fn map(
         let form = Form::of(&parsed.node, kind_name(&serialized), &parsed.text)?;
         let tree = Tree::of_value(&serialized, form.class);
         statement(&tree, form.class, &names, masked, &tokens, &mut edits);
-        if form.changes_search_path || form.changes_catalog {
+        let accesses = access::accesses(&form, &parsed.node, &tree, &names);
+        let calls = foreign::foreign(&form, &tree, &names, &accesses) == Foreign::Called;
+        if calls || form.changes_search_path || form.changes_catalog {
             break;
         }
     }
@@ -131,6 +134,15 @@ fn statement(
         let hidden = masked_columns(relation, names.catalog, masked);
         // The view shows the rows of relations below, too.
         let alone = range.only && names.catalog.children(relation).next().is_some();
+        // `ONLY (relation)` and `COPY BINARY relation` have no place for what would have to follow the name.
+        let closed = range.location.is_some_and(|location| {
+            ["(", "binary"]
+                .iter()
+                .any(|word| tokens.follows(location, word) && (copies || range.only))
+        });
+        if closed {
+            continue;
+        }
         let Some((start, end)) = range.location.and_then(|location| tokens.name(location, range.parts)) else {
             continue;
         };
@@ -149,6 +161,9 @@ fn statement(
                 format!(" AS {}", identifier(&range.name))
             };
             edits.push((start, end, format!("{view}{alias}")));
+            // `TABLE relation` takes no alias.
+            let table = tokens.table_before(start);
+            edits.extend(table.map(|(from, to)| (from, to, "SELECT * FROM".to_owned())));
         }
     }
     // Columns that name a relation by its schema mean it by its alias now.
@@ -279,6 +294,20 @@ impl Tokens {
         dotted.then_some((location, end))
     }
 
+    /// Whether a name stands right after a word.
+    fn follows(&self, location: usize, word: &str) -> bool {
+        let before = self.place(location).and_then(|place| self.0.get(place.checked_sub(1)?));
+        before.is_some_and(|token| self.is(token, word))
+    }
+
+    /// Where the word `TABLE` stands that a name follows.
+    fn table_before(&self, location: usize) -> Option<(usize, usize)> {
+        let before = self.0.get(..self.place(location)?)?;
+        let mut before = before.iter().rev().skip_while(|token| self.is(token, "only"));
+        let word = before.next().filter(|token| self.is(token, "table"))?;
+        Some((usize::try_from(word.start).ok()?, usize::try_from(word.end).ok()?))
+    }
+
     /// The list in parentheses that follows a name that ends there, and where that ends; the name's end where there is none.
     fn columns(&self, end: usize) -> (Option<String>, usize) {
         let starts_after = |token: &&ScanToken| usize::try_from(token.start).is_ok_and(|start| start >= end);
@@ -296,13 +325,16 @@ impl Tokens {
 
     fn is(&self, token: &ScanToken, text: &str) -> bool {
         let bounds = [token.start, token.end].map(|place| usize::try_from(place).unwrap_or(0));
-        self.1.get(bounds[0]..bounds[1]) == Some(text)
+        self.1
+            .get(bounds[0]..bounds[1])
+            .is_some_and(|word| word.eq_ignore_ascii_case(text))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Mapped, map};
+    use super::super::tests::attempts;
+    use super::{AnalysisError, Mapped, map, parse};
     use crate::catalog::Catalog;
     use crate::catalog::sample;
 
@@ -315,10 +347,14 @@ mod tests {
         ])
     }
 
-    fn mapped(sql: &str, path: &[&str]) -> Mapped {
+    fn mapped_or_refused(sql: &str, path: &[&str]) -> Result<Mapped, AnalysisError> {
         let path: Vec<String> = path.iter().map(|schema| (*schema).to_owned()).collect();
         let masked = |resource: &str| sample::MASKED.contains(&resource);
-        map(sql, &catalog(), &path, &masked).unwrap()
+        map(sql, &catalog(), &path, &masked)
+    }
+
+    fn mapped(sql: &str, path: &[&str]) -> Mapped {
+        mapped_or_refused(sql, path).unwrap()
     }
 
     const P: &str = "exhibit.\"public.patients\"";
@@ -342,7 +378,8 @@ mod tests {
                 "SELECT p.ssn FROM patients AS p (a, b)",
                 "SELECT p.ssn FROM {p} AS p (a, b)",
             ),
-            ("TABLE patients", "TABLE {as}"),
+            ("TABLE patients", "SELECT * FROM {as}"),
+            ("table ONLY public.patients", "SELECT * FROM ONLY {as}"),
             ("SELECT patients FROM patients", "SELECT patients FROM {as}"),
             (
                 "SELECT row_to_json(p) FROM patients p",
@@ -399,7 +436,10 @@ mod tests {
                 "CREATE VIEW w AS SELECT ssn FROM patients",
                 "CREATE VIEW w AS SELECT ssn FROM {as}",
             ),
-            ("CREATE TABLE w AS TABLE patients", "CREATE TABLE w AS TABLE {as}"),
+            (
+                "CREATE TABLE w AS TABLE patients",
+                "CREATE TABLE w AS SELECT * FROM {as}",
+            ),
             ("SELECT ssn INTO w FROM patients", "SELECT ssn INTO w FROM {as}"),
             (
                 "INSERT INTO notes SELECT ssn FROM patients",
@@ -462,11 +502,14 @@ mod tests {
             "COPY patients FROM STDIN",
             "COPY patients (id, city) TO STDOUT",
             "SELECT note FROM ONLY visits",
+            "SELECT ssn FROM ONLY (patients)",
+            "COPY BINARY patients TO STDOUT",
             "TRUNCATE patients",
             "DROP TABLE patients",
             "COMMENT ON COLUMN patients.ssn IS 'x'",
             "DO $$ BEGIN PERFORM ssn FROM patients; END $$",
             "SET search_path = other; SELECT ssn FROM patients",
+            "SELECT leak(1); SELECT ssn FROM patients",
         ] {
             check(sql, sql);
         }
@@ -474,6 +517,24 @@ mod tests {
             mapped("SELECT ssn FROM patients", &["other"]).text,
             "SELECT ssn FROM patients"
         );
+    }
+
+    #[test]
+    fn every_text_stays_one_and_is_mapped_once() {
+        let mut replaced = 0;
+        for sql in attempts::statements() {
+            let Ok(before) = parse(sql) else { continue };
+            // What is refused anyway is mapped to nothing.
+            let Ok(once) = mapped_or_refused(sql, &["public"]) else {
+                continue;
+            };
+            let once = once.text;
+            let after = parse(&once).unwrap_or_else(|error| panic!("{sql}: {once}: {error}"));
+            assert_eq!(before.len(), after.len(), "{once}");
+            assert_eq!(mapped(&once, &["public"]).text, once, "{sql}");
+            replaced += usize::from(once != *sql);
+        }
+        assert!(replaced > 200, "{replaced}");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use exhibit_schemas::event::access::Facts;
 use super::{Analysis, AnalysisError, analyse};
 use crate::catalog::{Catalog, sample};
 
-mod attempts;
+pub(crate) mod attempts;
 mod facts;
 mod reach;
 

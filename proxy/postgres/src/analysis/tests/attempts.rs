@@ -765,6 +765,11 @@ const ATTEMPTS: &[&str] = &[
 ];
 
 /// As a session with no names reads it: what `EXECUTE` and `FETCH` stand for is a part of it.
+/// All of both.
+pub(crate) fn statements() -> impl Iterator<Item = &'static &'static str> {
+    PROVEN.iter().chain(ATTEMPTS)
+}
+
 fn refused(sql: &str) -> bool {
     // That alone compares what the recorded catalog makes of it.
     drop(run(sql, true));

@@ -196,11 +196,18 @@ async fn a_prepared_statement_whose_names_mean_something_else_does_not_run() {
     assert_eq!(said.matches(&token).count(), 2, "{said}");
     assert!(said.contains("prepare it again") && !said.contains("alike\n"), "{said}");
 
+    // The server is asked whether code has given the name to another statement: it is the text that it got that counts.
+    let script = "PREPARE q AS SELECT ssn FROM patients WHERE id = 1;\nDO 'BEGIN END';\nEXECUTE q;\n";
+    assert!(stand.psql_with_file(script).await.contains(&token));
+
     let client = stand.driver().await;
     let statement = client
         .prepare("SELECT id, ssn, born FROM patients WHERE id = $1")
         .await
         .unwrap();
+    let row = client.query_one(&statement, &[&1_i32]).await.unwrap();
+    assert_eq!(row.get::<_, &str>(1), token);
+    client.batch_execute("DO 'BEGIN END'").await.unwrap();
     let row = client.query_one(&statement, &[&1_i32]).await.unwrap();
     assert_eq!(row.get::<_, &str>(1), token);
     client.batch_execute("SET search_path = alike").await.unwrap();
