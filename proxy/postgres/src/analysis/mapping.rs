@@ -10,6 +10,7 @@
 //! | `FROM patients` | `FROM exhibit."public.patients" AS "patients"` |
 //! | `FROM patients p`, `INSERT INTO patients AS p` | `FROM exhibit."public.patients" p`, … |
 //! | `public.patients.ssn` | `"patients".ssn` |
+//! | `LOCK TABLE patients IN ACCESS SHARE MODE` | `LOCK TABLE exhibit."public.patients" IN ACCESS SHARE MODE` |
 //! | `COPY patients (id, ssn) TO …` | `COPY (SELECT id, ssn FROM exhibit."public.patients") TO …` |
 //!
 //! Names inside of strings (bodies of functions, `DO`, `query_to_xml`) are not replaced. They mean the relation, and the
@@ -19,7 +20,8 @@
 
 use std::collections::BTreeSet;
 
-use pg_query::protobuf::{ScanToken, Token};
+use pg_query::NodeEnum;
+use pg_query::protobuf::{Node, ScanToken, Token};
 
 use super::tree::{Place, Range, Tree};
 use super::{AnalysisError, Foreign, Form, Names, StatementClass, access, foreign, kind_name, parse};
@@ -28,6 +30,9 @@ use crate::enforce::{SCHEMA, identifier, view_name};
 
 /// Relations that are walked from one to the next at the most.
 const WALK_MAX: usize = 10_000;
+
+/// `AccessShareLock` of the server (`lockdefs.h`).
+const ACCESS_SHARE: i32 = 1;
 
 /// A text with names replaced.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,6 +90,9 @@ pub(crate) fn map(
         let serialized = serde_json::to_value(&parsed.node).unwrap_or_default();
         let form = Form::of(&parsed.node, kind_name(&serialized), &parsed.text)?;
         let tree = Tree::of_value(&serialized, form.class);
+        if shares(&parsed.node) {
+            locks(&tree, &names, &tokens, &mut edits);
+        }
         statement(&tree, form.class, &names, masked, &tokens, &mut edits);
         let accesses = access::accesses(&form, &parsed.node, &tree, &names);
         let calls = foreign::foreign(&form, &tree, &names, &accesses) == Foreign::Called;
@@ -181,6 +189,24 @@ fn statement(
             && let Some((start, end)) = tokens.name(*location, reference.len() - 1)
         {
             edits.push((start, end, identifier(relation.as_deref().unwrap_or_default())));
+        }
+    }
+}
+
+/// Whether it is a `LOCK` in the weakest mode, by which readers such as `pg_dump` begin. It asks for `SELECT` on the whole
+/// relation, which the view has. Stronger modes ask for rights that the role has kept, and would lock what views share.
+fn shares(node: &Node) -> bool {
+    matches!(&node.node, Some(NodeEnum::LockStmt(lock)) if lock.mode == ACCESS_SHARE)
+}
+
+fn locks(tree: &Tree, names: &Names<'_>, tokens: &Tokens, edits: &mut Vec<Edit>) {
+    for range in &tree.ranges {
+        let view = names
+            .relation(range)
+            .and_then(|relation| view_of(relation, names.catalog));
+        let place = range.location.and_then(|location| tokens.name(location, range.parts));
+        if let (Some(view), Some((start, end))) = (view, place) {
+            edits.push((start, end, view));
         }
     }
 }
@@ -378,6 +404,10 @@ mod tests {
                 "SELECT p.ssn FROM patients AS p (a, b)",
                 "SELECT p.ssn FROM {p} AS p (a, b)",
             ),
+            (
+                "LOCK TABLE public.patients, notes IN ACCESS SHARE MODE",
+                "LOCK TABLE {p}, notes IN ACCESS SHARE MODE",
+            ),
             ("TABLE patients", "SELECT * FROM {as}"),
             ("table ONLY public.patients", "SELECT * FROM ONLY {as}"),
             ("SELECT patients FROM patients", "SELECT patients FROM {as}"),
@@ -505,6 +535,7 @@ mod tests {
             "SELECT ssn FROM ONLY (patients)",
             "COPY BINARY patients TO STDOUT",
             "TRUNCATE patients",
+            "LOCK TABLE patients IN EXCLUSIVE MODE",
             "DROP TABLE patients",
             "COMMENT ON COLUMN patients.ssn IS 'x'",
             "DO $$ BEGIN PERFORM ssn FROM patients; END $$",
