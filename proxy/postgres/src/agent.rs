@@ -41,11 +41,16 @@ impl Agent {
 
     /// Sends frames whose events are durable.
     pub(crate) async fn release(&mut self, frames: &Recorded<Vec<Masked<Frame>>>) -> std::io::Result<()> {
-        let bytes: Vec<u8> = frames
-            .frames()
-            .iter()
-            .flat_map(|frame| encode::frame(frame.get()))
-            .collect();
+        let frames = frames.frames();
+        if let [frame] = frames
+            && let Frame::Verbatim(bytes) = frame.get()
+        {
+            return self.write(&bytes.0).await;
+        }
+        let mut bytes = Vec::new();
+        for frame in frames {
+            encode::put_frame(frame.get(), &mut bytes);
+        }
         self.write(&bytes).await
     }
 

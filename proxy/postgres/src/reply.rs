@@ -31,11 +31,12 @@ use crate::session::SessionError;
 use crate::types;
 use crate::{config, enforce};
 
-/// Bytes of frames that are recorded together: half of what one event holds, so that a chunk is one event.
-const CHUNK_BYTES: usize = 32 * 1_024;
+/// Bytes of frames that are recorded together: so much less than what one event holds that a chunk with the messages that
+/// fill it up is one event.
+const CHUNK_BYTES: usize = 40 * 1_024;
 
-/// Chunks under way to the ledger: enough to keep it busy, few enough to hold in memory.
-const WINDOW: usize = 4;
+/// Chunks under way to the ledger: enough to keep it busy while it syncs the ones before, few enough to hold in memory.
+const WINDOW: usize = 16;
 
 /// How long a command that ran ahead waits for its reply, to be recorded with it in one flush: longer than most answers
 /// from memory take, and little against a sync of the disk under load.

@@ -27,21 +27,31 @@ pub fn untagged(body: &[u8]) -> Vec<u8> {
 
 /// The wire form of a frame. A row is one `DataRow`: the number of cells, and each cell with its length before it.
 pub fn frame(frame: &Frame) -> Vec<u8> {
-    match frame {
-        Frame::Verbatim(bytes) => bytes.0.clone(),
-        Frame::Row(cells) => {
-            let count = u16::try_from(cells.len()).unwrap_or(u16::MAX);
-            let mut body = count.to_be_bytes().to_vec();
-            for cell in cells {
-                match cell {
-                    None => body.extend((-1_i32).to_be_bytes()),
-                    Some(value) => {
-                        body.extend(length_of(value.0.len()));
-                        body.extend_from_slice(&value.0);
-                    }
-                }
+    let mut bytes = Vec::new();
+    put_frame(frame, &mut bytes);
+    bytes
+}
+
+/// The same behind what is there already.
+pub fn put_frame(frame: &Frame, bytes: &mut Vec<u8>) {
+    let cells = match frame {
+        Frame::Verbatim(verbatim) => return bytes.extend_from_slice(&verbatim.0),
+        Frame::Row(cells) => cells,
+    };
+    let values: usize = cells.iter().flatten().map(|value| value.0.len()).sum();
+    let body = 2 + 4 * cells.len() + values;
+    bytes.reserve(body + 5);
+    bytes.push(b'D');
+    bytes.extend(length_of(body + 4));
+    let count = u16::try_from(cells.len()).unwrap_or(u16::MAX);
+    bytes.extend(count.to_be_bytes());
+    for cell in cells {
+        match cell {
+            None => bytes.extend((-1_i32).to_be_bytes()),
+            Some(value) => {
+                bytes.extend(length_of(value.0.len()));
+                bytes.extend_from_slice(&value.0);
             }
-            message(b'D', &body)
         }
     }
 }
