@@ -127,6 +127,9 @@ pub enum AnalysisError {
         /// Its length then.
         bytes: usize,
     },
+    /// A name has letters of an encoding that is not read.
+    #[error("names with letters beyond ASCII are taken only in UTF8 and LATIN1")]
+    Letters,
     /// The message holds more statements than the limit.
     #[error("the message has {statements} statements, at most {STATEMENTS_MAX} are taken")]
     TooMany {
@@ -220,6 +223,10 @@ fn message(sql: &str, names: &mut Names<'_>, masks: &Masks<'_>) -> Result<Analys
         // Serializing plain trees cannot fail; if it ever did, the null would name nothing, and its kind is not taken.
         let serialized = serde_json::to_value(&node).unwrap_or_default();
         let mut form = Form::of(&node, kind_name(&serialized), &text)?;
+        if masks.by != By::Nobody && form.leaves_utf8 {
+            let setting = "client_encoding";
+            return Err(AnalysisError::Setting { setting });
+        }
         let inner = form.inner(&node, &text)?;
         let inner = inner.map(|inner| message(&inner, names, masks)).transpose()?;
         let tree = Tree::of_value(&serialized, form.class);

@@ -9,6 +9,7 @@
 //! Not here: whether a value is one; that the server says.
 
 use crate::analysis::harmless_setting;
+use crate::encoding::Encoding;
 
 /// Settings that the list for `SET` has, and that are no settings but parts of its grammar, or of one transaction.
 const NOT_AT_STARTUP: [&str; 6] = [
@@ -83,6 +84,10 @@ impl Choices {
         };
         match lower.as_str() {
             // Held by the proxy. Bytes without an encoding pass as they are, and the agent is told which it is.
+            "client_encoding"
+                if self.free
+                    && matches!(Encoding::asked(value), Some(Encoding::Other(_)))
+                    && encoding(value) != "sqlascii" => {}
             "client_encoding" if ["utf8", "unicode", "sqlascii"].contains(&encoding(value).as_str()) => return Ok(()),
             "standard_conforming_strings" if ["on", "true", "yes", "1"].contains(&unquoted(value).as_str()) => {
                 return Ok(());

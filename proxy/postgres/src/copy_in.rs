@@ -19,9 +19,9 @@ use tokio::io::ReadHalf;
 
 use crate::group::Item;
 use crate::link::{Connection, Incoming, LinkError};
-use crate::message::MessageError;
 use crate::message::encode;
 use crate::message::frontend::Frontend;
+use crate::message::{MessageError, Raw};
 use crate::reply::Replies;
 use crate::session::{AHEAD_BYTES_MAX, SessionError};
 use crate::upstream::{Upstream, UpstreamError};
@@ -36,7 +36,7 @@ type UnderWay = Pin<Box<dyn Future<Output = Result<Recorded<Data>, GateError>> +
 pub(crate) struct CopyIn<'a, 'r> {
     pub(crate) agent: &'a mut Incoming<ReadHalf<Connection>>,
     /// Messages that were taken before.
-    pub(crate) held: &'a mut VecDeque<(Frontend, Vec<u8>)>,
+    pub(crate) held: &'a mut VecDeque<Raw>,
     pub(crate) upstream: &'a mut Upstream,
     pub(crate) replies: &'a mut Replies<'r>,
     pub(crate) command: &'a Cleared,
@@ -100,8 +100,8 @@ impl CopyIn<'_, '_> {
     }
 
     async fn next(&mut self, under_way: &mut Option<UnderWay>, reads: bool) -> Result<Next, SessionError> {
-        if reads && let Some((message, exact)) = self.held.pop_front() {
-            return Ok(Next::Message(message, exact));
+        if reads && let Some(raw) = self.held.pop_front() {
+            return self.read(raw);
         }
         let durable = async {
             match under_way.as_mut() {
@@ -118,11 +118,15 @@ impl CopyIn<'_, '_> {
                     LinkError::Io(error) => SessionError::Agent(error),
                     LinkError::Message(error) => SessionError::Protocol(error),
                 })?;
-                let message = Frontend::parse(&raw).map_err(SessionError::Protocol)?;
-                Ok(Next::Message(message, raw.into_bytes()))
+                self.read(raw)
             }
             () = tokio::time::sleep(self.idle) => Err(SessionError::Idle),
         }
+    }
+
+    fn read(&self, raw: Raw) -> Result<Next, SessionError> {
+        let message = Frontend::parse_in(&raw, self.upstream.encoding).map_err(SessionError::Protocol)?;
+        Ok(Next::Message(message, raw.into_bytes()))
     }
 
     /// Sends a part. A server that waits to be read does not read either, so what it sends meanwhile is taken in.

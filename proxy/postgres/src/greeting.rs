@@ -12,12 +12,13 @@ use zeroize::Zeroizing;
 
 use crate::cancel::{Key, SHORT_SECRET_BYTES};
 use crate::config::ChannelBinding as Wanted;
+use crate::encoding::Encoding;
 use crate::link::{Connection, Incoming};
 use crate::message::backend::{Backend, TransactionStatus};
 use crate::message::encode;
 use crate::message::startup::{self, MINOR_LONG_SECRETS, SECRET_BYTES_MAX};
 use crate::target::Target;
-use crate::upstream::{HELD, Upstream, UpstreamError};
+use crate::upstream::{ENCODING, STRINGS, Upstream, UpstreamError};
 
 /// With what servers refuse a later protocol than 3.0 that do not negotiate: PostgreSQL before 2018 (`0A000`), and poolers
 /// (`08P01`).
@@ -49,6 +50,8 @@ pub(crate) struct Ready {
     pub(crate) key: Key,
     /// Settings as the server reported them, in order.
     pub(crate) settings: Vec<(String, String)>,
+    /// The encoding of text.
+    pub(crate) encoding: Encoding,
 }
 
 impl Greeting {
@@ -127,12 +130,14 @@ impl Greeting {
             writer,
             key,
             settings,
+            encoding,
         } = self.ready(masked).await?;
         Ok(Upstream {
             incoming,
             target: Target::new(writer),
             key,
             settings,
+            encoding,
             aside: Vec::new(),
         })
     }
@@ -168,10 +173,10 @@ impl Greeting {
             let mut settings = settings.iter().rev();
             settings.find_map(|(name, value)| (name == setting).then_some(value.as_str()))
         };
-        for (setting, wanted) in HELD {
-            if reported(setting) != Some(wanted) {
-                return Err(UpstreamError::Setting { setting });
-            }
+        let encoding = reported(ENCODING).and_then(|name| Encoding::held(name, masked));
+        let encoding = encoding.ok_or(UpstreamError::Setting { setting: ENCODING })?;
+        if reported(STRINGS) != Some("on") {
+            return Err(UpstreamError::Setting { setting: STRINGS });
         }
         if masked && !reported("DateStyle").is_some_and(|style| style.starts_with("ISO, ")) {
             return Err(UpstreamError::Setting { setting: "DateStyle" });
@@ -181,6 +186,7 @@ impl Greeting {
             writer: self.writer,
             key: key.ok_or(UpstreamError::Protocol)?,
             settings,
+            encoding,
         })
     }
 }

@@ -594,6 +594,7 @@ impl Draft {
             statement.changes_catalog |= inner.changes_catalog;
             statement.changes_search_path |= inner.changes_search_path;
             statement.changes_role |= inner.changes_role;
+            statement.changes_encoding |= inner.changes_encoding;
             statement.foreign = statement.foreign.max(inner.foreign);
             statement.transaction = statement.transaction.or(inner.transaction);
             statement.copy = statement.copy.take().or_else(|| inner.copy.clone());
@@ -630,7 +631,7 @@ impl Draft {
 
 /// Whether names may mean something else after a statement.
 pub(crate) fn changes_names(statement: &Statement) -> bool {
-    statement.changes_catalog || statement.changes_search_path || statement.changes_role
+    statement.changes_catalog || statement.changes_search_path || statement.changes_role || statement.changes_encoding
 }
 
 fn missing(kind: Kind) -> Draft {
@@ -671,7 +672,7 @@ fn code_of(error: &AnalysisError) -> &'static str {
         | AnalysisError::TooLongRedacted { .. }
         | AnalysisError::TooMany { .. }
         | AnalysisError::TooWide { .. } => "54000",
-        AnalysisError::Unsupported { .. } => "0A000",
+        AnalysisError::Unsupported { .. } | AnalysisError::Letters => "0A000",
         AnalysisError::Setting { .. } => "42501",
     }
 }

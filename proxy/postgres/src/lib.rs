@@ -24,6 +24,7 @@ mod cancel;
 mod choices;
 mod copy;
 mod copy_in;
+mod encoding;
 mod greeting;
 mod group;
 mod link;

@@ -73,6 +73,11 @@ impl Raw {
         self.bytes.get(HEAD_BYTES..).unwrap_or_default()
     }
 
+    /// The message that these bytes were.
+    pub(crate) fn again(bytes: Vec<u8>) -> Self {
+        Self { bytes }
+    }
+
     /// All of it, as it came.
     pub fn into_bytes(self) -> Vec<u8> {
         self.bytes

@@ -40,7 +40,7 @@ pub(crate) async fn deliver(
         Backend::Notice(_) if masked => return Ok(()),
         Backend::Notice(_) => ("NOTICE", Access(Action::Session, None), raw.bytes().to_vec()),
         Backend::ParameterStatus { name, value } => {
-            check_setting(&name, &value)?;
+            check_setting(&name, &value, masked)?;
             ("PARAMETER STATUS", Access(Action::Session, None), raw.bytes().to_vec())
         }
         _ => return Err(SessionError::Unexpected),

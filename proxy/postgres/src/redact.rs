@@ -29,9 +29,10 @@ use self::fold::{Piece, fold};
 
 use crate::analysis::AnalysisError;
 use crate::catalog::Catalog;
+use crate::encoding::is_guessed;
 
 /// Bytes of a statement at the most. Its parts are what costs memory, and they have a limit of their own.
-pub const STATEMENT_BYTES_MAX: usize = 32 << 20;
+pub const STATEMENT_BYTES_MAX: usize = 64 << 20;
 
 /// Tokens of a statement at the most: a row of `VALUES` for each of the 65,535 parameters that there may be, some times over.
 /// The tree of so many takes some hundred megabytes.
@@ -106,6 +107,7 @@ fn show<'a>(kind: i32, text: &'a str, catalog: &Catalog) -> Result<Option<Cow<'a
         Token::Sconst | Token::Usconst => "<string>".into(),
         Token::Bconst | Token::Xconst => "<bits>".into(),
         Token::Iconst | Token::Fconst => "<number>".into(),
+        Token::Ident | Token::Uident if is_guessed(text) => return Err(AnalysisError::Letters),
         Token::Ident | Token::Uident => identifier(text, catalog),
         _ => text.into(),
     }))

@@ -19,6 +19,7 @@ use tokio::io::AsyncRead;
 use self::copied::Copying;
 use crate::agent::Agent;
 use crate::catalog::Catalog;
+use crate::encoding::Encoding;
 use crate::group::{Answer, Item};
 use crate::link::Incoming;
 use crate::message::LONG_BYTES;
@@ -210,7 +211,7 @@ impl<'a> Replies<'a> {
             return Ok(None);
         };
         let done = match (message, answer) {
-            (Backend::Error(fields), _) => return self.error(&fields, items).await,
+            (Backend::Error(fields), _) => return self.error(raw, &fields, items).await,
             (Backend::Ready(status), Some(Answer::Query | Answer::Sync)) => {
                 items.pop_front();
                 return self.ready(status).await.map(Some);
@@ -236,8 +237,8 @@ impl<'a> Replies<'a> {
                 self.frame(encode::message(b't', &body.collect::<Vec<_>>())).await?;
                 false
             }
-            (Backend::RowDescription(fields), Some(Answer::Describe)) => {
-                self.frame(description(&fields)).await?;
+            (Backend::RowDescription(_), Some(Answer::Describe)) => {
+                self.frame(raw.bytes().to_vec()).await?;
                 true
             }
             (Backend::NoData, Some(Answer::Describe)) => self.plain(b'n').await?,
@@ -251,7 +252,7 @@ impl<'a> Replies<'a> {
             }
             (Backend::RowDescription(fields), Some(Answer::Query)) => {
                 self.table(&fields).await?;
-                self.frame(description(&fields)).await?;
+                self.frame(raw.bytes().to_vec()).await?;
                 false
             }
             (Backend::DataRow(cells), Some(Answer::Query | Answer::Execute)) => {
@@ -305,12 +306,12 @@ impl<'a> Replies<'a> {
     async fn aside(&mut self, raw: &Raw) -> Result<Option<Backend>, SessionError> {
         match Backend::parse(raw)? {
             Backend::ParameterStatus { name, value } => {
-                check_setting(&name, &value)?;
+                check_setting(&name, &value, self.masked())?;
                 self.frame(raw.bytes().to_vec()).await?;
             }
-            Backend::Notice(fields) => {
+            Backend::Notice(_) => {
                 if !self.masked() {
-                    self.frame(encode::message(b'N', &raw_fields(&fields))).await?;
+                    self.frame(raw.bytes().to_vec()).await?;
                 }
             }
             Backend::Notification { .. } => {
@@ -358,6 +359,7 @@ impl<'a> Replies<'a> {
     /// An error: what may be told of it, and the rest of the group up to its `Sync` is not answered.
     async fn error(
         &mut self,
+        raw: &Raw,
         fields: &[(u8, String)],
         items: &mut VecDeque<Item>,
     ) -> Result<Option<End>, SessionError> {
@@ -379,7 +381,7 @@ impl<'a> Replies<'a> {
             }
             report.response()
         } else {
-            encode::message(b'E', &raw_fields(fields))
+            raw.bytes().to_vec()
         };
         self.frame(bytes).await?;
         if let Some(Copying::Rows(rows)) = self.copying.take() {
@@ -570,17 +572,13 @@ fn pass_over(items: &mut VecDeque<Item>) {
 }
 
 /// The proxy reads statements and values by these settings.
-pub(crate) fn check_setting(name: &str, value: &str) -> Result<(), SessionError> {
-    let wanted = match name {
-        "client_encoding" => "UTF8",
-        "standard_conforming_strings" => "on",
-        _ => return Ok(()),
+pub(crate) fn check_setting(name: &str, value: &str, masked: bool) -> Result<(), SessionError> {
+    let held = match name {
+        "client_encoding" => Encoding::held(value, masked).is_some(),
+        "standard_conforming_strings" => value == "on",
+        _ => true,
     };
-    if value == wanted {
-        Ok(())
-    } else {
-        Err(SessionError::Setting)
-    }
+    if held { Ok(()) } else { Err(SessionError::Setting) }
 }
 
 impl Masking<'_> {
@@ -654,31 +652,4 @@ fn told(fields: &[(u8, String)]) -> Report {
         position: field(b'P').and_then(|position| position.parse().ok()),
         ..Report::error(code, text)
     }
-}
-
-fn raw_fields(fields: &[(u8, String)]) -> Vec<u8> {
-    let mut body = Vec::new();
-    for (code, text) in fields {
-        body.push(*code);
-        body.extend_from_slice(text.as_bytes());
-        body.push(0);
-    }
-    body.push(0);
-    body
-}
-
-/// `RowDescription`, as the server sent it.
-fn description(fields: &[Field]) -> Vec<u8> {
-    let mut body = u16::try_from(fields.len()).unwrap_or(u16::MAX).to_be_bytes().to_vec();
-    for field in fields {
-        body.extend_from_slice(field.name.as_bytes());
-        body.push(0);
-        body.extend(field.relation.to_be_bytes());
-        body.extend(field.attribute.to_be_bytes());
-        body.extend(field.type_oid.to_be_bytes());
-        body.extend(field.size.to_be_bytes());
-        body.extend(field.modifier.to_be_bytes());
-        body.extend(i16::from(field.binary).to_be_bytes());
-    }
-    encode::message(b'T', &body)
 }

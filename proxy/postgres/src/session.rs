@@ -186,8 +186,8 @@ enum Skipping {
 pub(crate) struct State {
     names: Names,
     read: Read,
-    /// Messages that were taken with an earlier group and belong to the next.
-    held: VecDeque<(Frontend, Vec<u8>)>,
+    /// Messages that were taken with an earlier group and belong to the next. They are read again: it may have changed how.
+    held: VecDeque<Raw>,
     status: TransactionStatus,
     /// A part of the transaction was refused.
     aborted: bool,
@@ -245,10 +245,18 @@ impl Driver {
         let mut messages = Vec::new();
         let mut bytes = 0;
         loop {
-            let (message, exact) = match self.state.held.pop_front() {
-                Some(held) => held,
-                None => self.message().await?,
+            let raw = self.message().await?;
+            let message = match Frontend::parse_in(&raw, self.upstream.encoding) {
+                Ok(message) => message,
+                // What goes before it may set the encoding that it is in.
+                Err(_) if !messages.is_empty() => {
+                    self.state.held.push_front(raw);
+                    messages.push((Frontend::Flush, encode::message(b'H', &[])));
+                    return Ok(Some(messages));
+                }
+                Err(error) => return Err(SessionError::Protocol(error)),
             };
+            let exact = raw.into_bytes();
             match message {
                 Frontend::Terminate => return Ok(None),
                 // Of a copy that has failed or was refused; the server passes over them, too.
@@ -277,8 +285,21 @@ impl Driver {
         }
     }
 
+    /// The agent's next message, when it is known how to read it.
+    async fn message(&mut self) -> Result<Raw, SessionError> {
+        let raw = match self.state.held.pop_front() {
+            Some(held) => held,
+            None => self.next().await?,
+        };
+        if self.state.stale || self.state.path_unsure {
+            self.refresh().await?;
+            self.deliver_aside().await?;
+        }
+        Ok(raw)
+    }
+
     /// The agent's next message. What the server sends meanwhile on its own is delivered.
-    async fn message(&mut self) -> Result<(Frontend, Vec<u8>), SessionError> {
+    async fn next(&mut self) -> Result<Raw, SessionError> {
         loop {
             let raw = tokio::select! {
                 biased;
@@ -301,8 +322,7 @@ impl Driver {
                 }
                 () = tokio::time::sleep(self.idle) => return Err(SessionError::Idle),
             };
-            let message = Frontend::parse(&raw).map_err(SessionError::Protocol)?;
-            return Ok((message, raw.into_bytes()));
+            return Ok(raw);
         }
     }
 
@@ -345,7 +365,9 @@ impl Driver {
             synced,
             rest,
         } = group;
-        self.state.held = rest;
+        // Those that an earlier group left come after what this one leaves.
+        let rest = rest.into_iter().map(|(_, bytes)| Raw::again(bytes));
+        self.state.held = rest.chain(std::mem::take(&mut self.state.held)).collect();
         let Some((permits, statements)) = self.permits(drafts, synced).await? else {
             return Ok(());
         };
@@ -385,9 +407,7 @@ impl Driver {
         };
         while step == Step::CopyIn {
             // While it copies in, the server passes over these; another message would break the copy.
-            self.state
-                .held
-                .retain(|(message, _)| !matches!(message, Frontend::Sync | Frontend::Flush));
+            self.state.held.retain(|message| !matches!(message.tag(), b'S' | b'H'));
             let owner = items.front().map_or(usize::MAX, |item| item.owner);
             let command = commands.get(owner).ok_or(SessionError::Unexpected)?;
             let work = async {
@@ -616,7 +636,8 @@ impl Driver {
             TransactionStatus::Open | TransactionStatus::Failed => Place::Transaction,
         };
         if self.state.path_unsure || self.state.stale {
-            self.upstream.check_held(place).await?;
+            let masked = self.session.gate().policy().masks_target(&self.target);
+            self.upstream.check_held(place, masked).await?;
         }
         if self.state.path_unsure && !self.state.stale {
             let path = self.upstream.search_path(place).await?;

@@ -15,6 +15,7 @@ use crate::cancel::Key;
 use crate::catalog::{self, Catalog, CatalogError, Definitions, Seen, SharedDefinitions};
 use crate::choices::Choices;
 use crate::config::Server;
+use crate::encoding::Encoding;
 use crate::enforce::{self, Drift, Wanted};
 use crate::greeting::{Channel, Greeting, Ready, refused};
 use crate::link::{Connection, Incoming, LinkError, Room};
@@ -43,14 +44,21 @@ const UNTIMED: &str = "SET LOCAL statement_timeout = 0; ";
 /// SQLSTATEs of questions about what is not installed: no such schema, no such relation, no right on it.
 const MISSING: [&str; 3] = ["3F000", "42P01", "42501"];
 
+/// The same for an answer in UTF-8.
+const UNTIMED_IN_UTF8: &str = "SET LOCAL statement_timeout = 0; SET LOCAL client_encoding TO 'UTF8'; ";
+
 /// The SQLSTATE of a statement that was cancelled.
 const CANCELLED: &str = "57014";
 
 /// Cancellations while the catalog is loaded after which the proxy gives up: each was asked for by the agent.
 const CANCELLED_MAX: usize = 16;
 
-/// Settings without which statements and values would be read in another way than the proxy reads them.
-pub(crate) const HELD: [(&str, &str); 2] = [("client_encoding", "UTF8"), ("standard_conforming_strings", "on")];
+/// Settings without which statements would be read in another way than the proxy reads them.
+pub(crate) const ENCODING: &str = "client_encoding";
+pub(crate) const STRINGS: &str = "standard_conforming_strings";
+
+/// Makes answers to queries of the proxy's own UTF-8, where the agent has chosen another encoding.
+const IN_UTF8: &str = "SET LOCAL client_encoding TO 'UTF8'";
 
 /// Dates have to come out as ISO has them; the order in which they are read is the agent's, or the server's own.
 const DATE_STYLE: &str = "datestyle";
@@ -143,6 +151,8 @@ pub(crate) struct Upstream {
     pub(crate) key: Key,
     /// Settings as the server reported them, in order.
     pub(crate) settings: Vec<(String, String)>,
+    /// The encoding of the agent's text, as the server told it last.
+    pub(crate) encoding: Encoding,
     /// What the server sent on its own during queries of the proxy's own; it is the agent's.
     pub(crate) aside: Vec<Raw>,
 }
@@ -213,7 +223,8 @@ impl Route {
         let (reader, mut writer) = tokio::io::split(connection);
         let incoming = Incoming::new(reader, self.room.clone());
         let mut parameters = vec![("user", self.server.user.as_str()), ("database", database)];
-        parameters.extend(HELD);
+        parameters.push((STRINGS, "on"));
+        parameters.extend(choices.named(ENCODING).is_none().then_some((ENCODING, "UTF8")));
         let style = choices.masked() && choices.named(DATE_STYLE).is_none();
         parameters.extend(style.then_some((DATE_STYLE, "ISO")));
         parameters.extend(
@@ -296,22 +307,47 @@ impl Upstream {
     /// Asks queries of the proxy's own all at once; gives the rows of each.
     async fn tables(&mut self, place: Place, queries: &'static [String]) -> Result<Vec<Vec<Raw>>, UpstreamError> {
         let queries: Vec<&'static str> = queries.iter().map(String::as_str).collect();
-        self.ask(place, &queries).await?;
-        let mut tables = Vec::new();
-        let mut cancelled = Vec::new();
-        for query in queries {
-            match self.raw_rows(place).await {
-                Err(UpstreamError::Refused { code }) if place == Place::Idle && code == CANCELLED => {
-                    cancelled.push((tables.len(), query));
-                    tables.push(Vec::new());
-                }
-                rows => tables.push(rows?),
+        self.all(place, &queries).await
+    }
+
+    /// The same; a query that was cancelled between the agent's transactions is asked again.
+    async fn all(&mut self, place: Place, queries: &[&'static str]) -> Result<Vec<Vec<Raw>>, UpstreamError> {
+        let mut tables = self.once(place, queries).await?;
+        for (table, query) in tables.iter_mut().zip(queries) {
+            let mut tries = 0;
+            while table.is_none() && tries < CANCELLED_MAX {
+                *table = self.once(place, &[query]).await?.pop().flatten();
+                tries += 1;
             }
         }
-        for (table, query) in cancelled {
-            if let Some(table) = tables.get_mut(table) {
-                *table = self.asked(place, query).await?;
-            }
+        let whole = tables.into_iter().collect::<Option<Vec<_>>>();
+        whole.ok_or_else(|| UpstreamError::Refused {
+            code: CANCELLED.to_owned(),
+        })
+    }
+
+    /// Asks each query once, for answers in UTF-8; `None` for one that was cancelled.
+    async fn once(&mut self, place: Place, queries: &[&'static str]) -> Result<Vec<Option<Vec<Raw>>>, UpstreamError> {
+        // Between transactions each query is one by itself, and begins with it.
+        let around = self.encoding.back().filter(|_| place != Place::Idle);
+        let mut asked: Vec<&'static str> = around.iter().map(|_| IN_UTF8).collect();
+        asked.extend(queries);
+        asked.extend(around);
+        let untimed = match self.encoding {
+            Encoding::Utf8 => UNTIMED,
+            Encoding::Other(_) => UNTIMED_IN_UTF8,
+        };
+        self.ask(place, &asked, untimed).await?;
+        let mut tables = Vec::new();
+        for _ in &asked {
+            tables.push(match self.raw_rows(place).await {
+                Err(UpstreamError::Refused { code }) if place == Place::Idle && code == CANCELLED => None,
+                rows => Some(rows?),
+            });
+        }
+        if around.is_some() {
+            tables.remove(0);
+            tables.pop();
         }
         Ok(tables)
     }
@@ -322,16 +358,25 @@ impl Upstream {
         Ok(catalog::schemas(&rows)?)
     }
 
-    /// Proves that the settings still hold that statements are read by: in a pipeline the server tells of a change only at
-    /// its end.
-    pub(crate) async fn check_held(&mut self, place: Place) -> Result<(), UpstreamError> {
-        let rows = self.asked(place, Catalog::HELD).await?;
+    /// Asks for the settings that statements are read by: in a pipeline the server tells of a change only at its end. The
+    /// encoding may be another one where there are no masks.
+    pub(crate) async fn check_held(&mut self, place: Place, masked: bool) -> Result<(), UpstreamError> {
+        // In the agent's own encoding: the answer is ASCII, and asking otherwise would change it.
+        self.ask(place, &[Catalog::HELD], UNTIMED).await?;
+        let rows = match self.raw_rows(place).await {
+            Err(UpstreamError::Refused { code }) if place == Place::Idle && code == CANCELLED => {
+                self.ask(place, &[Catalog::HELD], UNTIMED).await?;
+                self.raw_rows(place).await?
+            }
+            rows => rows?,
+        };
         let found = rows.first().map_or(Ok(Vec::new()), catalog::cells)?;
-        let found = found.iter().map(|found| Some(found.as_str()));
-        let mut held = HELD.iter().zip(found.chain(std::iter::repeat(None)));
-        match held.find(|((_, wanted), found)| *found != Some(wanted)) {
-            Some(((setting, _), _)) => Err(UpstreamError::Setting { setting }),
-            None => Ok(()),
+        let found = |place: usize| found.get(place).map_or("", String::as_str);
+        let encoding = Encoding::held(found(0), masked);
+        self.encoding = encoding.ok_or(UpstreamError::Setting { setting: ENCODING })?;
+        match found(1) {
+            "on" => Ok(()),
+            _ => Err(UpstreamError::Setting { setting: STRINGS }),
         }
     }
 
@@ -364,24 +409,19 @@ impl Upstream {
 
     /// Asks a query of the proxy's own.
     async fn asked(&mut self, place: Place, query: &'static str) -> Result<Vec<Raw>, UpstreamError> {
-        let mut cancelled = 0;
-        loop {
-            self.ask(place, &[query]).await?;
-            match self.raw_rows(place).await {
-                Err(UpstreamError::Refused { code })
-                    if place == Place::Idle && code == CANCELLED && cancelled < CANCELLED_MAX =>
-                {
-                    cancelled += 1;
-                }
-                rows => return rows,
-            }
-        }
+        let table = self.all(place, &[query]).await?.pop();
+        table.ok_or(UpstreamError::Protocol)
     }
 
     /// Sends queries of the proxy's own, all at once: a catalog is asked for in one round trip.
-    async fn ask(&mut self, place: Place, queries: &[&'static str]) -> Result<(), UpstreamError> {
+    async fn ask(
+        &mut self,
+        place: Place,
+        queries: &[&'static str],
+        untimed: &'static str,
+    ) -> Result<(), UpstreamError> {
         match place {
-            Place::Idle => self.target.own(UNTIMED, queries).await?,
+            Place::Idle => self.target.own(untimed, queries).await?,
             Place::Transaction => self.target.own("", queries).await?,
             Place::Pipeline => self.target.own_within(queries).await?,
         }

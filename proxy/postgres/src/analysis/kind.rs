@@ -7,6 +7,7 @@ use pg_query::NodeEnum;
 use pg_query::protobuf::{DiscardMode, Node, TransactionStmtKind, VariableSetKind};
 
 use super::{Analysis, AnalysisError, Copy, Foreign, inner};
+use crate::encoding::Encoding;
 
 /// The class of a statement; its word is the attribute `class` of the facts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -215,6 +216,8 @@ pub struct Statement {
     pub changes_role: bool,
     /// Whether the catalog may be another one afterwards: load it again.
     pub changes_catalog: bool,
+    /// Whether the agent's text may be in another encoding afterwards.
+    pub changes_encoding: bool,
     /// Code that it runs and that is not known.
     pub foreign: Foreign,
 }
@@ -234,6 +237,9 @@ pub(super) struct Form {
     pub(super) changes_search_path: bool,
     pub(super) changes_role: bool,
     pub(super) changes_catalog: bool,
+    pub(super) changes_encoding: bool,
+    /// It asks for an encoding that is not UTF-8.
+    pub(super) leaves_utf8: bool,
 }
 
 impl Form {
@@ -257,6 +263,8 @@ impl Form {
             named: named(statement, sql)?,
             changes_search_path: false,
             changes_role: false,
+            changes_encoding: false,
+            leaves_utf8: false,
             changes_catalog: matches!(
                 class,
                 StatementClass::Ddl | StatementClass::Call | StatementClass::Do | StatementClass::Grant
@@ -272,6 +280,9 @@ impl Form {
                 let all = set.kind() == VariableSetKind::VarResetAll;
                 form.changes_search_path = all || name == "search_path";
                 form.changes_role = all || matches!(name.as_str(), "role" | "session_authorization");
+                form.changes_encoding = all || matches!(name.as_str(), "client_encoding" | "names");
+                let asked = super::known::word(set).and_then(|value| Encoding::asked(&value));
+                form.leaves_utf8 = !all && form.changes_encoding && matches!(asked, Some(Encoding::Other(_)));
                 super::known::refuse_setting(set)?;
             }
             // They hold for sessions that begin later, and by a reload for those that are there.
@@ -282,6 +293,7 @@ impl Form {
                 let all = discard.target() == DiscardMode::DiscardAll;
                 form.changes_search_path = all;
                 form.changes_role = all;
+                form.changes_encoding = all;
                 form.changes_catalog = all || discard.target() == DiscardMode::DiscardTemp;
             }
             NodeEnum::ExplainStmt(explain) => form.explain(explain)?,
@@ -328,6 +340,7 @@ impl Form {
             certain,
             changes_search_path: self.changes_search_path,
             changes_role: self.changes_role,
+            changes_encoding: self.changes_encoding,
             changes_catalog: self.changes_catalog,
             foreign,
         }

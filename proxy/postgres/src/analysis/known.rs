@@ -9,6 +9,7 @@ use std::sync::LazyLock;
 use pg_query::protobuf::{VariableSetKind, VariableSetStmt};
 
 use super::AnalysisError;
+use crate::encoding::Encoding;
 
 /// Whether a function of the server's own schema computes only from its arguments or tells about definitions.
 pub(super) fn harmless_function(name: &str) -> bool {
@@ -51,15 +52,25 @@ pub(crate) fn harmless_setting(name: &str) -> bool {
 
 /// Refuses settings under which the server reads text in another way than the scanner here does.
 pub(super) fn refuse_setting(set: &VariableSetStmt) -> Result<(), AnalysisError> {
-    let wanted = match set.name.to_ascii_lowercase().as_str() {
-        "standard_conforming_strings" => ("standard_conforming_strings", "on"),
-        "client_encoding" | "names" => ("client_encoding", "utf8"),
+    // What it was when the session began, which the proxy has chosen or taken.
+    let back = matches!(set.kind(), VariableSetKind::VarReset | VariableSetKind::VarSetDefault);
+    let value = word(set).filter(|_| set.kind() == VariableSetKind::VarSetValue);
+    let (setting, held) = match set.name.to_ascii_lowercase().as_str() {
+        "standard_conforming_strings" => (
+            "standard_conforming_strings",
+            value.is_some_and(|value| same(&value, "on")),
+        ),
+        "client_encoding" | "names" => (
+            "client_encoding",
+            back || value.is_some_and(|value| Encoding::asked(&value).is_some()),
+        ),
         _ => return Ok(()),
     };
-    if set.kind() == VariableSetKind::VarSetValue && word(set).is_some_and(|value| same(&value, wanted.1)) {
-        return Ok(());
+    if held {
+        Ok(())
+    } else {
+        Err(AnalysisError::Setting { setting })
     }
-    Err(AnalysisError::Setting { setting: wanted.0 })
 }
 
 /// The one word or string that a setting is set to.

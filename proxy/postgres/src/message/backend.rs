@@ -144,13 +144,13 @@ impl Backend {
             b'v' => negotiation(&mut reader)?,
             b'A' => {
                 let process = reader.int32()?;
-                let channel = reader.text()?.to_owned();
-                reader.text()?;
+                let channel = reader.any_text()?;
+                reader.string()?;
                 Self::Notification { process, channel }
             }
             b'S' => Self::ParameterStatus {
-                name: reader.text()?.to_owned(),
-                value: reader.text()?.to_owned(),
+                name: reader.any_text()?,
+                value: reader.any_text()?,
             },
             b'Z' => Self::Ready(status(&mut reader)?),
             b'1' => Self::ParseComplete,
@@ -173,7 +173,7 @@ impl Backend {
                 Self::DataRow((0..count).map(cell).collect::<Result<_, MessageError>>()?)
             }
             b'C' => Self::CommandComplete {
-                tag: reader.text()?.to_owned(),
+                tag: reader.any_text()?,
             },
             b'E' => Self::Error(fields(&mut reader)?),
             b'N' => Self::Notice(fields(&mut reader)?),
@@ -234,7 +234,7 @@ impl TransactionStatus {
 }
 
 fn field(reader: &mut Reader<'_>) -> Result<Field, MessageError> {
-    let name = reader.text()?.to_owned();
+    let name = reader.any_text()?;
     let relation = reader.oid()?;
     let attribute = reader.int16()?;
     let type_oid = reader.oid()?;
@@ -261,7 +261,7 @@ fn fields(reader: &mut Reader<'_>) -> Result<Vec<(u8, String)>, MessageError> {
     loop {
         match reader.byte()? {
             0 => return Ok(fields),
-            code => fields.push((code, reader.text()?.to_owned())),
+            code => fields.push((code, reader.any_text()?)),
         }
     }
 }

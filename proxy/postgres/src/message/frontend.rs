@@ -2,6 +2,7 @@
 
 use super::read::Reader;
 use super::{MessageError, Raw};
+use crate::encoding::Encoding;
 
 /// A statement or a portal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,38 +105,47 @@ impl std::fmt::Debug for Frontend {
 }
 
 impl Frontend {
-    /// Reads a message.
+    /// Reads a message whose text is UTF-8.
     ///
     /// # Errors
     /// [`MessageError::Unknown`] for one that is not taken (what no protocol knows),
     /// [`MessageError::Shape`] for one that is not as it must be.
     pub fn parse(raw: &Raw) -> Result<Self, MessageError> {
+        Self::parse_in(raw, Encoding::Utf8)
+    }
+
+    /// The same of a message whose text is in that encoding.
+    ///
+    /// # Errors
+    /// [`MessageError::Unknown`] for one that is not taken (what no protocol knows),
+    /// [`MessageError::Shape`] for one that is not as it must be.
+    pub(crate) fn parse_in(raw: &Raw, encoding: Encoding) -> Result<Self, MessageError> {
         let mut reader = Reader::new(raw.tag(), raw.body());
         let message = match raw.tag() {
             b'Q' => Self::Query {
-                sql: reader.text()?.to_owned(),
+                sql: text(&mut reader, encoding)?,
             },
-            b'P' => Self::parse_statement(&mut reader)?,
-            b'B' => Self::parse_bind(&mut reader)?,
+            b'P' => Self::parse_statement(&mut reader, encoding)?,
+            b'B' => Self::parse_bind(&mut reader, encoding)?,
             b'D' => Self::Describe {
                 kind: kind(&mut reader)?,
-                name: reader.text()?.to_owned(),
+                name: text(&mut reader, encoding)?,
             },
             b'E' => {
-                let portal = reader.text()?.to_owned();
+                let portal = text(&mut reader, encoding)?;
                 reader.int32()?;
                 Self::Execute { portal }
             }
             b'C' => Self::Close {
                 kind: kind(&mut reader)?,
-                name: reader.text()?.to_owned(),
+                name: text(&mut reader, encoding)?,
             },
             b'H' => Self::Flush,
             b'S' => Self::Sync,
             b'd' => return Ok(Self::CopyData),
             b'c' => Self::CopyDone,
             b'f' => {
-                reader.text()?;
+                reader.string()?;
                 Self::CopyFail
             }
             b'F' => return Ok(Self::FunctionCall),
@@ -146,17 +156,17 @@ impl Frontend {
         Ok(message)
     }
 
-    fn parse_statement(reader: &mut Reader<'_>) -> Result<Self, MessageError> {
-        let name = reader.text()?.to_owned();
-        let sql = reader.text()?.to_owned();
+    fn parse_statement(reader: &mut Reader<'_>, encoding: Encoding) -> Result<Self, MessageError> {
+        let name = text(reader, encoding)?;
+        let sql = text(reader, encoding)?;
         let count = reader.count()?;
         let types = (0..count).map(|_| reader.oid()).collect::<Result<_, _>>()?;
         Ok(Self::Parse { name, sql, types })
     }
 
-    fn parse_bind(reader: &mut Reader<'_>) -> Result<Self, MessageError> {
-        let portal = reader.text()?.to_owned();
-        let statement = reader.text()?.to_owned();
+    fn parse_bind(reader: &mut Reader<'_>, encoding: Encoding) -> Result<Self, MessageError> {
+        let portal = text(reader, encoding)?;
+        let statement = text(reader, encoding)?;
         formats(reader)?;
         let parameters = reader.count()?;
         for _ in 0..parameters {
@@ -169,6 +179,11 @@ impl Frontend {
             parameters,
         })
     }
+}
+
+fn text(reader: &mut Reader<'_>, encoding: Encoding) -> Result<String, MessageError> {
+    let text = encoding.read(reader.string()?);
+    text.ok_or(reader.shape("a string is not in the client's encoding"))
 }
 
 fn kind(reader: &mut Reader<'_>) -> Result<Kind, MessageError> {

@@ -93,11 +93,31 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// [`MessageError::Shape`], also when it is not UTF-8.
     pub fn text(&mut self) -> Result<&'a str, MessageError> {
+        std::str::from_utf8(self.string()?).map_err(|_| self.shape("a string is not UTF-8"))
+    }
+
+    /// A string in whatever encoding the agent has: UTF-8, or each byte for a letter.
+    ///
+    /// # Errors
+    /// [`MessageError::Shape`].
+    pub fn any_text(&mut self) -> Result<String, MessageError> {
+        let bytes = self.string()?;
+        Ok(match std::str::from_utf8(bytes) {
+            Ok(text) => text.to_owned(),
+            Err(_) => bytes.iter().copied().map(char::from).collect(),
+        })
+    }
+
+    /// The bytes of a string.
+    ///
+    /// # Errors
+    /// [`MessageError::Shape`].
+    pub fn string(&mut self) -> Result<&'a [u8], MessageError> {
         let end = self.rest.iter().position(|byte| *byte == 0);
         let end = end.ok_or(self.shape("a string has no end"))?;
         let text = self.take(end)?;
         self.take(1)?;
-        std::str::from_utf8(text).map_err(|_| self.shape("a string is not UTF-8"))
+        Ok(text)
     }
 
     /// Whether nothing is left.

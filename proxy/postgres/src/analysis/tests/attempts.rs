@@ -721,7 +721,6 @@ const ATTEMPTS: &[&str] = &[
     "SET backslash_quote = on",
     "SET client_encoding = 'SJIS'",
     "SET NAMES 'LATIN1'",
-    "RESET client_encoding",
     "SET session_replication_role = replica",
     "SET row_security = off",
     "SET local_preload_libraries = 'x'",
