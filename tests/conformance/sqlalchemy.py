@@ -13,7 +13,7 @@ import stack
 
 FILES = ["test/dialect/test_suite.py", "test/dialect/postgresql"]
 # Outcomes with the reasons cut off; a skipped test is one that asks for what neither way has.
-OUTCOME = re.compile(r"^(test/\S+::.+?) (PASSED|FAILED|ERROR|SKIPPED|XFAIL|XPASS)\b", re.MULTILINE)
+OUTCOME = re.compile(r"^(PASSED|FAILED|ERROR|XFAIL|XPASS) (test/.+?)(?: - .*)?$", re.MULTILINE)
 DATABASE = "sqlalchemy"
 SETUP = [
     f"DROP DATABASE IF EXISTS {DATABASE}",
@@ -33,7 +33,7 @@ def run(place: pathlib.Path, version: str, driver: str, way: str, urls: dict[str
     parts = urllib.parse.urlsplit(database(urls[way]))
     # The two drivers read these from the environment alike; in the URL each has names of its own.
     url = f"postgresql+{driver}://{parts.username}:{parts.password}@{parts.hostname}:{parts.port}{parts.path}"
-    command = [place / "venv/bin/python", "-m", "pytest", *FILES, "-q", "-p", "no:cacheprovider", "--timeout=120"]
+    command = [place / "venv/bin/python", "-m", "pytest", *FILES, "-q", "-rA", "-p", "no:cacheprovider", "--timeout=120"]
     command += ["--maxfail=100000", "--dburi", url]
     done = subprocess.run(
         command,
@@ -44,7 +44,7 @@ def run(place: pathlib.Path, version: str, driver: str, way: str, urls: dict[str
         check=False,
     )
     (place / f"{driver}-{way}.txt").write_text(done.stdout + done.stderr)
-    outcomes = dict(OUTCOME.findall(done.stdout))
+    outcomes = {test: outcome for outcome, test in OUTCOME.findall(done.stdout)}
     print(f"{driver} {way}: {done.stdout.splitlines()[-1] if done.stdout else done.stderr}", flush=True)
     return outcomes
 
