@@ -5,8 +5,8 @@
 //! others each of their bytes is read as a private character, and a name that has one is refused: nobody could say which
 //! relation it means. Values may have any.
 //!
-//! Not here: encodings whose characters have ASCII bytes in them (SJIS, BIG5, GBK, UHC, GB18030, JOHAB, SHIFT_JIS_2004) or
-//! that shift (MULE_INTERNAL). They are refused: a quote could hide in a letter.
+//! Not here: encodings whose characters have ASCII bytes in them (SJIS, BIG5, GBK, UHC, GB18030, JOHAB, `SHIFT_JIS_2004`) or
+//! that shift (`MULE_INTERNAL`). They are refused: a quote could hide in a letter.
 
 /// An encoding that is not UTF-8.
 #[derive(Debug, PartialEq, Eq)]
@@ -76,9 +76,8 @@ impl Encoding {
             "iso885916" => "latin10",
             "koi8" => "koi8r",
             "alt" => "win866",
-            "win" => "win1251",
             "windows1250" => "win1250",
-            "windows1251" => "win1251",
+            "win" | "windows1251" => "win1251",
             "windows1252" => "win1252",
             "windows1253" => "win1253",
             "windows1254" => "win1254",

@@ -66,7 +66,7 @@ struct Folding<'a, 'b> {
 /// How the numbers of parameters grow from an item to the next; `None` while there are none.
 type Step = Option<u32>;
 
-impl<'a> Folding<'a, '_> {
+impl Folding<'_, '_> {
     /// Folds the items of a list, parted by commas.
     fn list(&mut self, range: Range<usize>, depth: usize) {
         let items = self.items(range);
