@@ -293,6 +293,8 @@ fn looks_like(technique: &Technique, cell: &[u8]) -> bool {
         .any(|text| match technique {
             Technique::Redact => text == REDACTED,
             Technique::Null => false,
+            // What stays of a text has no form of its own, and detectors of another release find more or less in it.
+            Technique::Detect => true,
             Technique::Partial { keep } => {
                 text.chars().filter(|character| character.is_alphanumeric()).count() <= *keep
             }
@@ -330,11 +332,13 @@ mod tests {
             (&token, "tok_0123456789abcdef0123456789abcdeF", false),
             (&token, "tok_0123456789abcdef0123456789abcde", false),
             (&Technique::Year, "1970-01-01", true),
+            (&Technique::Detect, "Dr. [name] called", true),
             (&Technique::Year, "1970-01-02", false),
             (&Technique::Year, "1970-01-01 BC", false),
         ] {
             assert_eq!(looks_like(technique, cell.as_bytes()), wanted, "{technique:?} {cell}");
         }
         assert!(!looks_like(&Technique::Redact, &[0xff]));
+        assert!(!looks_like(&Technique::Detect, &[0xff]));
     }
 }

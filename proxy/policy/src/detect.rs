@@ -25,6 +25,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
+use std::sync::LazyLock;
 
 pub use self::category::Category;
 use self::token::Tokens;
@@ -173,6 +174,12 @@ impl Detectors {
         Self {
             vocabulary: Vocabulary::new(),
         }
+    }
+
+    /// The detectors of this process, built when they are first asked for. They hold nothing but the word lists.
+    pub fn shared() -> &'static Self {
+        static SHARED: LazyLock<Detectors> = LazyLock::new(Detectors::new);
+        &SHARED
     }
 
     /// What a text holds: sorted, not overlapping, on character boundaries.

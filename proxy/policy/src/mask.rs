@@ -8,7 +8,7 @@
 //! values of one domain give equal tokens, so that joins still work. None of partial, token and year-only is called
 //! de-identified (45 CFR 164.514(b)).
 //!
-//! Not here: which column a value comes from (each protocol knows), and detectors in free text.
+//! Not here: which column a value comes from (each protocol knows), and what detectors find ([`crate::detect`]).
 //!
 //! [`Snapshot::mask`]: crate::snapshot::Snapshot::mask
 
@@ -19,8 +19,13 @@ use exhibit_schemas::event::access::Frame;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
+use crate::detect::{Confidence, Detectors, Hints};
+
 /// What stands in the place of a redacted text.
 pub const REDACTED: &str = "[redacted]";
+
+/// How sure a detector must be for [`Technique::Detect`] to mask what it finds.
+pub const DETECT_FLOOR: Confidence = Confidence::Likely;
 
 /// Bytes of the HMAC that a token shows; 128 bits, so that two values of one domain never meet by chance.
 pub const TOKEN_BYTES: usize = 16;
@@ -47,6 +52,9 @@ pub enum Technique {
     },
     /// The first day of the date's year.
     Year,
+    /// A typed token in the place of each identifier that detectors find in a text or a JSON document; the rest stays. A net
+    /// and no proof: it suits columns of free text, and no column that holds an identifier by itself.
+    Detect,
 }
 
 impl Technique {
@@ -58,6 +66,7 @@ impl Technique {
             Self::Partial { .. } => "partial",
             Self::Token { .. } => "token",
             Self::Year => "year",
+            Self::Detect => "detect",
         }
     }
 }
@@ -262,6 +271,7 @@ fn apply(technique: &Technique, kind: CellKind, value: &[u8], key: &MaskKey) -> 
         (Technique::Null, _) | (_, CellKind::Opaque | CellKind::Date) | (Technique::Year, CellKind::Json) => {
             return None;
         }
+        (Technique::Detect, _) => return detect(kind, value),
         (Technique::Redact, _) => REDACTED.to_owned(),
         (Technique::Partial { keep }, _) => partial(std::str::from_utf8(value).ok()?, *keep),
         (Technique::Token { domain }, _) => token(domain, value, key),
@@ -279,6 +289,17 @@ fn year(value: &[u8]) -> Option<Vec<u8>> {
     // Years of 4 to 6 digits, as PostgreSQL writes them; a date BC has a suffix that would be lost, so it is NULL.
     let shape = (4..=6).contains(&digits) && rest.first() == Some(&b'-') && !value.ends_with(b"BC");
     shape.then(|| [year, b"-01-01"].concat())
+}
+
+/// The text with a token in place of each identifier; a value that is not UTF-8 becomes NULL.
+fn detect(kind: CellKind, value: &[u8]) -> Option<Vec<u8>> {
+    let text = std::str::from_utf8(value).ok()?;
+    let masked = match kind {
+        CellKind::Json => Detectors::shared().mask_json(text, &Hints::none(), DETECT_FLOOR),
+        CellKind::Text => Detectors::shared().mask(text, &Hints::none(), DETECT_FLOOR),
+        CellKind::Date | CellKind::Opaque => return None,
+    };
+    Some(masked.map_or_else(|| value.to_vec(), String::into_bytes))
 }
 
 /// Stars for every letter and digit but the last `keep`; for all of them where fewer than twice `keep` there are.
@@ -367,6 +388,30 @@ mod tests {
             Some("***-**-6789"),
         );
         check(Technique::Partial { keep: 4 }, CellKind::Text, "12-345", Some("**-***"));
+        let note = "Dr. Young called 212-555-0123 about the CT.";
+        let shown = "Dr. [name] called [phone] about the CT.";
+        check(Technique::Detect, CellKind::Text, note, Some(shown));
+        check(Technique::Detect, CellKind::Text, "stable", Some("stable"));
+        check(
+            Technique::Detect,
+            CellKind::Json,
+            "{\"ssn\": 1,  \"n\": \"a@b.org\"}",
+            Some("{\"ssn\": \"[ssn]\",  \"n\": \"[email]\"}"),
+        );
+        check(Technique::Detect, CellKind::Date, "1970-02-03", None);
+        check(Technique::Detect, CellKind::Opaque, "12", None);
+    }
+
+    #[test]
+    fn what_is_no_text_has_no_identifiers_to_find_and_is_null() {
+        let column = ColumnMask {
+            mask: "m".into(),
+            technique: Technique::Detect,
+            kind: CellKind::Text,
+        };
+        let mut masker = RowMasker::new(vec![Some(column)], MaskKey::new([7; 32]));
+        let row = masker.row(vec![Some(vec![b'a', 0xff])]).unwrap();
+        assert_eq!(row.into_inner(), Frame::Row(vec![None]));
     }
 
     #[test]
@@ -416,6 +461,7 @@ mod tests {
             Just(Technique::Redact),
             Just(Technique::Null),
             Just(Technique::Year),
+            Just(Technique::Detect),
             (1_usize..=8).prop_map(|keep| Technique::Partial { keep }),
             Just(Technique::Token { domain: "d".into() }),
         ];

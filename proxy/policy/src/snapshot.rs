@@ -29,7 +29,7 @@
 //! name = "ssn"
 //! targets = ["clinic"]
 //! resources = ["public.patients.ssn"]                   # relation.column of the target; `*` matches any run
-//! technique = "partial"                                 # redact, null, partial, token, year
+//! technique = "partial"                                 # redact, null, partial, token, year, detect
 //! keep = 4                                              # partial only; token takes `domain`
 //!
 //! [limits]                                              # of every session; what is left out is as here
@@ -292,7 +292,7 @@ impl Snapshot {
                 let (keep, domain) = match &mask.technique {
                     Technique::Partial { keep } => (Some(*keep), None),
                     Technique::Token { domain } => (None, Some(domain)),
-                    Technique::Redact | Technique::Null | Technique::Year => (None, None),
+                    Technique::Redact | Technique::Null | Technique::Year | Technique::Detect => (None, None),
                 };
                 let resources: Vec<&str> = mask.resources.iter().map(Pattern::as_str).collect();
                 serde_json::json!([mask.name, mask.technique.as_str(), keep, domain, resources])
@@ -427,12 +427,15 @@ impl MaskText {
             return Err(broken("targets and resources each name at least one"));
         }
         known(&place, "target", &self.targets, targets)?;
-        let words = ["redact", "null", "partial", "token", "year"].map(str::to_owned).into();
+        let words = ["redact", "null", "partial", "token", "year", "detect"]
+            .map(str::to_owned)
+            .into();
         known(&place, "technique", std::slice::from_ref(&self.technique), &words)?;
         let technique = match (self.technique.as_str(), self.keep, self.domain) {
             ("redact", None, None) => Technique::Redact,
             ("null", None, None) => Technique::Null,
             ("year", None, None) => Technique::Year,
+            ("detect", None, None) => Technique::Detect,
             ("partial", Some(keep @ 1..=8), None) => Technique::Partial { keep },
             ("partial", ..) => return Err(broken("partial takes keep = 1 to 8 and nothing else")),
             ("token", None, domain) => Technique::Token {

@@ -218,7 +218,8 @@ impl Masker<'_> {
     /// Masks a number; the token in its place is a string.
     fn number(&mut self, span: Range<usize>, label: Label) {
         let text = self.document.get(span.clone()).unwrap_or("");
-        let whole = text.trim_matches('-').len() > 1 || label.category == Some(Category::Age);
+        // One digit without a label is a count or a score.
+        let whole = label.category.is_some() || text.trim_matches('-').len() > 1;
         let found = if whole {
             self.value(text, label, self.floor)
         } else {

@@ -30,6 +30,7 @@ pub(super) fn masked(column: &Column, technique: &Technique) -> (String, Shown) 
     let made = match (technique, kind) {
         (Technique::Null, _) => return null("the technique"),
         (_, CellKind::Opaque) => return null("the type has no expression"),
+        (Technique::Detect, _) => return null("detectors run in the proxy alone"),
         (Technique::Year, CellKind::Json) => return null("json has no year"),
         (Technique::Year, CellKind::Text) => year_of_text(&text(column, &name)),
         (Technique::Year, CellKind::Date) => year(column, &name),

@@ -155,6 +155,7 @@ fn masked(mask: &AppliedMask) -> String {
         Technique::Partial { keep } => format!("partial, the last {keep} stay"),
         Technique::Token { domain } => format!("token of the domain {domain}"),
         technique @ (Technique::Redact | Technique::Null | Technique::Year) => technique.as_str().to_owned(),
+        Technique::Detect => "detect, what detectors find in it".to_owned(),
     };
     format!("  {}: {technique} (mask `{}`)", mask.resource, mask.mask)
 }
@@ -192,7 +193,7 @@ fn mask_json(mask: &AppliedMask) -> serde_json::Value {
     let (keep, domain) = match &mask.technique {
         Technique::Partial { keep } => (Some(keep), None),
         Technique::Token { domain } => (None, Some(domain)),
-        Technique::Redact | Technique::Null | Technique::Year => (None, None),
+        Technique::Redact | Technique::Null | Technique::Year | Technique::Detect => (None, None),
     };
     let technique = mask.technique.as_str();
     json!({ "resource": mask.resource, "mask": mask.mask, "technique": technique, "keep": keep, "domain": domain })
