@@ -177,8 +177,11 @@ impl Listeners {
         self.0.iter().map(|(target, address, _)| (target.as_str(), *address))
     }
 
-    /// Lets agents in until `stop`; returns when every session has closed.
+    /// Lets agents in until `stop`; returns when every session has closed. Without listeners it waits for `stop` alone.
     pub async fn run(self, stop: CancellationToken) {
+        if self.0.is_empty() {
+            return stop.cancelled().await;
+        }
         let tasks = TaskTracker::new();
         for (_, _, listener) in self.0 {
             tasks.spawn(listener.run(stop.clone()));
@@ -227,4 +230,23 @@ fn text(path: &Path) -> Result<String, ProxyError> {
         path: path.to_owned(),
         error,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio_util::sync::CancellationToken;
+
+    use super::Listeners;
+
+    #[tokio::test]
+    async fn a_proxy_without_targets_runs_until_it_is_stopped() {
+        let stop = CancellationToken::new();
+        let running = tokio::spawn(Listeners(Vec::new()).run(stop.clone()));
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        assert!(!running.is_finished());
+        stop.cancel();
+        running.await.unwrap();
+    }
 }

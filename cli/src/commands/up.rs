@@ -60,6 +60,9 @@ async fn serve_all(config: &Config, output: &mut Output) -> Result<(), CliError>
     for (target, address) in listeners.addresses() {
         output.line(&format!("postgres {target} {address}"))?;
     }
+    if of_proxy.postgres.is_empty() {
+        output.note("no target is configured yet: name one in [[proxy.postgres]], and start again");
+    }
     let stop_proxies = process::stop_on_signal().map_err(CliError::Runtime)?;
     output.line("ready")?;
     listeners.run(stop_proxies).await;

@@ -158,7 +158,7 @@ pub enum AnalysisError {
 
 /// Reads a message of SQL.
 ///
-/// `search_path` holds the schemas in force ([`Catalog::SEARCH_PATH`]). `masked` says whether `schema.relation.column` has a
+/// `search_path` holds the schemas in force (`Catalog::SEARCH_PATH`). `masked` says whether `schema.relation.column` has a
 /// mask, and `target_has_masks` whether the policy has any mask for the target; then the attribute `unproven` may be set.
 ///
 /// # Errors

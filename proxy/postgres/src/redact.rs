@@ -12,7 +12,7 @@
 //! | `"…"`, `U&"…"`, and words with many digits, that nobody knows | `"?"` |
 //! | `--…`, `/*…*/` | nothing |
 //!
-//! Where that is still too long to record, lists whose items repeat are folded ([`fold`]), which loses nothing.
+//! Where that is still too long to record, lists whose items repeat are folded (`redact/fold.rs`), which loses nothing.
 //!
 //! Words without quotes stay as they are, and so does the space between tokens, cut down to one blank. `<` and `>` around
 //! a placeholder cannot be read as a value.

@@ -209,7 +209,7 @@ pub struct Statement {
     pub named: Option<Named>,
     /// Whether names mean at its place what they mean at the beginning of the message.
     pub certain: bool,
-    /// Whether names may be looked up elsewhere afterwards: read [`crate::catalog::Catalog::SEARCH_PATH`] again. The end of a
+    /// Whether names may be looked up elsewhere afterwards: read `Catalog::SEARCH_PATH` again. The end of a
     /// transaction can do that too, when such a statement stood in it.
     pub changes_search_path: bool,
     /// Whether it acts as another role afterwards.

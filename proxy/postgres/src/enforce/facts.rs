@@ -188,7 +188,7 @@ pub(super) struct InstalledRelation {
 }
 
 impl Facts {
-    /// Reads the answer to [`query`].
+    /// Reads the answer to its query.
     ///
     /// # Errors
     /// [`FactsError`].
