@@ -4,7 +4,7 @@
 //! each detector knows, from which source, and what it is known to miss. It is a net and no proof: what must not leave is
 //! named in the policy, by column.
 //!
-//! A text is cut into tokens once ([`token`]), each looked up once in one table ([`vocabulary`]), and each detector looks a
+//! A text is cut into tokens once (`token`), each looked up once in one table (`vocabulary`), and each detector looks a
 //! bounded number of tokens around itself. So time is linear in the text whatever it holds; no pattern backtracks, and no
 //! Unicode table is asked.
 //!
@@ -19,9 +19,6 @@
 //!
 //! Not here: values that are reversed, split or spelled out (column lineage refuses what could make them), images, and
 //! languages other than English as far as cues go.
-//!
-//! [`token`]: self::token
-//! [`vocabulary`]: self::vocabulary
 
 use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
