@@ -10,7 +10,9 @@ need() { # a test that passes when the package is there, the package
 }
 need 'ls /usr/lib/postgresql/*/bin/initdb' postgresql
 need 'command -v psql' postgresql-client
-need 'ls /usr/lib/llvm-*/lib/libclang*.so* /usr/lib/*/libclang*.so*' libclang-dev
+# The C interface by the names that clang-sys looks for; libclang-cpp, which other packages bring, is another library.
+need 'compgen -G "/usr/lib/*/libclang.so*" || compgen -G "/usr/lib/*/libclang-[0-9]*.so*" ||
+  compgen -G "/usr/lib/llvm-*/lib/libclang.so*" || compgen -G "/usr/lib/llvm-*/lib/libclang-[0-9]*.so*"' libclang-dev
 need 'command -v ssh-keygen && command -v ssh-agent' openssh-client
 need 'command -v setpriv' util-linux
 need 'command -v cc' build-essential
