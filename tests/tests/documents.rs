@@ -48,7 +48,9 @@ impl Help {
                 break;
             }
             path.push((*word).to_owned());
-            page = self.page(&path).expect("a listed command has help").to_owned();
+            self.page(&path)
+                .expect("a listed command has help")
+                .clone_into(&mut page);
         }
         (path, page)
     }
