@@ -303,6 +303,32 @@ pub(crate) fn rule(snapshot: &Snapshot, asker: &Asker<'_>, request: Request, key
     }
 }
 
+/// Decides a request about which nobody can be asked: where people would have to be, it is not proven that it may pass.
+pub(crate) fn rule_at_once(
+    snapshot: &Snapshot,
+    asker: &Asker<'_>,
+    request: Request,
+    key: &DigestKey,
+) -> Result<Permit, Box<Denial>> {
+    let mut judged = match rule(snapshot, asker, request, key) {
+        Ruling::Permit(permit) => return Ok(permit),
+        Ruling::Denial(denial) => return Err(Box::new(denial)),
+        Ruling::Pending(Pending { judged, .. }) => judged,
+    };
+    let rule = judged.decision.rule.as_deref().unwrap_or("none");
+    let cause = format!("the rule {rule} asks for an approval, and nobody can be asked about it here");
+    let facts = &mut judged.request.facts;
+    facts.attributes.insert(UNPROVEN.to_owned(), Attribute::Text(cause));
+    // A decision of its own, which replays: every policy denies what is not proven.
+    judged.decision = decide(snapshot, asker.principal, asker.target, facts);
+    Err(Box::new(Denial {
+        outcome: Outcome::Denied,
+        asked: None,
+        reason: judged.decision.reason.clone(),
+        judged,
+    }))
+}
+
 /// Cuts what may be cut, and turns a request whose facts no event holds into one that every policy denies.
 fn fitted(request: Request) -> Request {
     let Request {

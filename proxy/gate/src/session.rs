@@ -99,12 +99,24 @@ impl Session {
 
     /// Decides a request.
     pub fn decide(&self, request: Request) -> Ruling {
-        let asker = Asker {
+        request::rule(&self.gate.policy(), &self.asker(), request, self.gate.digest_key())
+    }
+
+    /// Decides a request about which nobody can be asked. Where the policy would have people asked, it is denied, as a
+    /// decision about a request that is not proven.
+    ///
+    /// # Errors
+    /// The denial, which is to be recorded like any other.
+    pub fn decide_at_once(&self, request: Request) -> Result<Permit, Box<Denial>> {
+        request::rule_at_once(&self.gate.policy(), &self.asker(), request, self.gate.digest_key())
+    }
+
+    fn asker(&self) -> Asker<'_> {
+        Asker {
             session: self.id,
             principal: &self.principal,
             target: &self.target,
-        };
-        request::rule(&self.gate.policy(), &asker, request, self.gate.digest_key())
+        }
     }
 
     /// Records the commands of one group, all in one flush, and waits until they are durable.

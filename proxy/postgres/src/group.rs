@@ -313,7 +313,7 @@ impl Reading<'_> {
                 }
                 draft
             }
-            Err(error) => refusal(code_of(&error), &error.to_string()),
+            Err(error) => unread(&error),
         };
         let source = portal.prepared.as_ref().map_or("", |prepared| &prepared.source);
         part.changes = draft.statements.iter().map(|one| changes(one, source)).collect();
@@ -345,9 +345,7 @@ impl Reading<'_> {
         let Some(prepared) = progress.names.statement(statement) else {
             return Err(Box::new(missing(Kind::Statement)));
         };
-        let analysis = self
-            .analysis(&prepared.sql)
-            .map_err(|error| Box::new(refusal(code_of(&error), &error.to_string())))?;
+        let analysis = self.analysis(&prepared.sql).map_err(|error| Box::new(unread(&error)))?;
         if !prepared.means(&analysis) {
             return Err(Box::new(refusal("0A000", OTHER_MEANING)));
         }
@@ -398,7 +396,7 @@ impl Reading<'_> {
         match self.analysis(sql) {
             Ok(analysis) => self.resolved(&analysis, types, progress, runs),
             Err(error) => {
-                let mut refusal = refusal(code_of(&error), &error.to_string());
+                let mut refusal = unread(&error);
                 // The message repeats a word, which may be a value; where masks are, the server's own are cut down, too.
                 if error == AnalysisError::Syntax && !self.policy.masks_target(self.target) {
                     refusal.told = Complaint::of(sql);
@@ -662,6 +660,11 @@ fn refusal(code: &'static str, reason: &str) -> Draft {
     };
     draft.refuse(code, reason);
     draft
+}
+
+/// A request whose text is not read, and so denied.
+pub(crate) fn unread(error: &AnalysisError) -> Draft {
+    refusal(code_of(error), &error.to_string())
 }
 
 fn code_of(error: &AnalysisError) -> &'static str {

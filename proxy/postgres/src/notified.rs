@@ -1,13 +1,13 @@
 //! Messages that the server sends on its own: notifications at any time, notices and settings while nothing is under way.
 //!
 //! Each is a request of its own, with a decision, a command event and a reply: a notification reads its channel
-//! (`channel:name`), the others are about the session. What the policy does not plainly allow is not delivered. On a target
-//! with masks a notification comes without its payload, because nobody knows what other sessions put there, and a notice
-//! does not come at all.
+//! (`channel:name`), the others are about the session. What the policy does not plainly allow is recorded as denied, and not
+//! delivered. On a target with masks a notification comes without its payload, because nobody knows what other sessions put
+//! there, and a notice does not come at all.
 
 use std::collections::BTreeMap;
 
-use exhibit_gate::session::{EndStatus, Reach, Request, Ruling, Session};
+use exhibit_gate::session::{EndStatus, Reach, Request, Session};
 use exhibit_policy::mask::Masked;
 use exhibit_schemas::event::access::{Access, Action, Attribute, Facts};
 
@@ -55,14 +55,13 @@ pub(crate) async fn deliver(
         parameters: Vec::new(),
         reach: Reach::Nothing,
     };
-    let permit = match session.decide(request) {
-        Ruling::Permit(permit) => permit,
-        Ruling::Denial(denial) => {
-            session.refuse(denial).await?;
+    // Nobody asked for it, so nobody is asked about it.
+    let permit = match session.decide_at_once(request) {
+        Ok(permit) => permit,
+        Err(denial) => {
+            session.refuse(*denial).await?;
             return Ok(());
         }
-        // Nobody asked for it, so nobody is asked about it; it does not come.
-        Ruling::Pending(_) => return Ok(()),
     };
     let recorded = session.record(vec![permit]).await?;
     for command in &recorded {

@@ -5,11 +5,12 @@
 
 use std::collections::BTreeMap;
 
-use exhibit_gate::session::{Cleared, EndStatus, Request, Ruling, Session};
+use exhibit_gate::session::{Cleared, EndStatus, Reach, Request, Session};
 
 use crate::analysis::analyse;
 use crate::catalog::Catalog;
 use crate::choices::Choices;
+use crate::group::unread;
 use crate::session::SessionError;
 use crate::upstream::UpstreamError;
 
@@ -35,30 +36,32 @@ impl Settled {
             let command = None;
             return Ok(Self { choices, command });
         }
-        let refused = |reason: &str| SessionError::Refused(format!("the settings of the start-up: {reason}"));
         // Whether the settings change how statements are read was asked before, one by one.
-        let read = analyse(&sql, &Catalog::default(), &[], &|_| false, false);
-        let read = read.map_err(|error| refused(&error.to_string()))?;
-        let request = Request {
-            statement: read.redacted,
-            exact: sql.into_bytes(),
-            facts: read.facts,
-            parameters: Vec::new(),
-            reach: exhibit_gate::session::Reach::Anything,
+        let request = match analyse(&sql, &Catalog::default(), &[], &|_| false, false) {
+            Ok(read) => Request {
+                statement: read.redacted,
+                exact: sql.into_bytes(),
+                facts: read.facts,
+                parameters: Vec::new(),
+                reach: Reach::Anything,
+            },
+            Err(error) => Request {
+                exact: sql.into_bytes(),
+                ..unread(&error).request
+            },
         };
-        let permit = match session.decide(request) {
-            Ruling::Permit(permit) => permit,
-            Ruling::Denial(denial) => {
+        let permit = match session.decide_at_once(request) {
+            Ok(permit) => permit,
+            Err(denial) => {
                 let rule = denial.decision().rule.clone().unwrap_or_else(|| "none".to_owned());
                 let reason = format!("refused by policy: {} (rule: {rule})", denial.reason());
-                let recorded = session.refuse(denial).await?;
+                let recorded = session.refuse(*denial).await?;
                 let code = Some("42501".to_owned());
                 let none = BTreeMap::new();
                 let reply = session.finish(recorded.reply(), None, Vec::new(), EndStatus::Failed, code, none);
                 reply.durable().await?;
-                return Err(refused(&reason));
+                return Err(SessionError::Refused(format!("the settings of the start-up: {reason}")));
             }
-            Ruling::Pending(_) => return Err(refused("they would need an approval; set them in the session")),
         };
         let command = session.record(vec![permit]).await?.pop();
         Ok(Self { choices, command })

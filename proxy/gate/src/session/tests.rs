@@ -5,6 +5,7 @@ use std::future::{Future, pending};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
+use exhibit_policy::decide::decide;
 use exhibit_policy::mask::{MaskKey, Masked};
 use exhibit_policy::snapshot::Snapshot;
 use exhibit_schemas::digest::Digest;
@@ -413,6 +414,21 @@ async fn what_no_event_holds_is_denied_by_a_decision_that_replays() {
         }
         other => panic!("{other:?}"),
     }
+}
+
+#[tokio::test]
+async fn what_nobody_can_be_asked_about_is_denied_by_a_decision_that_replays() {
+    let World { session, .. } = world().await;
+    assert!(session.decide_at_once(request(Action::Read)).is_ok());
+    let denial = session.decide_at_once(request(Action::Define)).unwrap_err();
+    assert_eq!((denial.outcome(), denial.asked), (Outcome::Denied, None));
+    let facts = &denial.judged.request.facts;
+    let policy = session.gate().policy();
+    assert_eq!(
+        *denial.decision(),
+        decide(&policy, session.principal(), session.target(), facts)
+    );
+    assert!(denial.reason().contains("asks for an approval"), "{}", denial.reason());
 }
 
 /// A decision as the recorder would hand it over.

@@ -216,7 +216,7 @@ groups = ["dba"]
 people = 1
 expires_s = 60
 "#;
-    for (policy, word, recorded) in [(&policy, "rule: none", 1), (&asks, "approval", 0)] {
+    for (policy, word, recorded) in [(&policy, "rule: none", 1), (&asks, "approval", 1)] {
         let server = Arc::new(Server::start());
         let stand = Stand::start_with(Arc::clone(&server), policy, |_| {}).await;
         let mut stream = stand.raw().await;

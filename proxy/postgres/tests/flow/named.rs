@@ -165,6 +165,43 @@ async fn notifications_come_while_the_session_is_idle() {
     assert!(changed.contains("Europe/Zurich"), "{changed}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_notification_that_people_would_have_to_be_asked_about_is_recorded_and_does_not_come() {
+    let asks = r#"
+[[rules]]
+name = "news"
+roles = ["ci"]
+targets = ["clinic"]
+actions = ["read"]
+resources = ["channel:news"]
+effect = "ask"
+approval = "dba"
+[[approvals]]
+name = "dba"
+groups = ["dba"]
+people = 1
+expires_s = 60
+"#;
+    let server = Server::start();
+    server.execute("CREATE TABLE audit (id int)");
+    let policy = unmasked().replace(r#""delete", "session""#, r#""delete", "execute", "session""#);
+    let policy = policy.replacen("[[rules]]", &format!("{}[[rules]]", asks.trim_start()), 1);
+    let stand = Stand::start_with(Arc::new(server), &policy, |_| {}).await;
+    let mut stream = stand.raw_session().await;
+    // To listen is a request of the agent's own, about which people could be asked; here somebody else had it listen.
+    stand
+        .server
+        .execute("CREATE FUNCTION hear() RETURNS void LANGUAGE sql AS $$ LISTEN news $$");
+    talk(&mut stream, &[(b'Q', b"SELECT hear()\0")]).await;
+    let told = talk(&mut stream, &[(b'Q', b"NOTIFY news, 'plain-word'\0")]).await;
+    assert!(told.contains("NOTIFY") && !told.contains("plain-word"), "{told}");
+    let statements = stand.memory.statements();
+    assert!(
+        statements.contains(&("NOTIFICATION".to_owned(), "denied".to_owned())),
+        "{statements:?}"
+    );
+}
+
 /// One message.
 async fn read_message(stream: &mut (impl tokio::io::AsyncRead + Unpin)) -> Vec<u8> {
     use tokio::io::AsyncReadExt as _;
