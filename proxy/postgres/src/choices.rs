@@ -83,16 +83,16 @@ impl Choices {
             )
         };
         match lower.as_str() {
-            // Held by the proxy. Bytes without an encoding pass as they are, and the agent is told which it is.
-            "client_encoding"
-                if self.free
-                    && matches!(Encoding::asked(value), Some(Encoding::Other(_)))
-                    && encoding(value) != "sqlascii" => {}
-            "client_encoding" if ["utf8", "unicode", "sqlascii"].contains(&encoding(value).as_str()) => return Ok(()),
+            "client_encoding" => match Encoding::asked(value) {
+                // Held by the proxy. Bytes without an encoding pass as they are, and the agent is told which it is.
+                Some(encoding) if encoding == Encoding::Utf8 || encoding.is_sql_ascii() => return Ok(()),
+                Some(_) if self.free => {}
+                _ => return Err(refused()),
+            },
             "standard_conforming_strings" if ["on", "true", "yes", "1"].contains(&unquoted(value).as_str()) => {
                 return Ok(());
             }
-            "client_encoding" | "standard_conforming_strings" => return Err(refused()),
+            "standard_conforming_strings" => return Err(refused()),
             name if self.free => {
                 let plain = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '_' | '.');
                 if NEVER.contains(&name) || !name.chars().all(plain) || name.starts_with("_pq_") {
@@ -155,12 +155,6 @@ fn split(options: &str) -> Vec<String> {
     }
     words.extend(word);
     words
-}
-
-/// The name of an encoding as the server compares it: letters and digits alone, small.
-fn encoding(value: &str) -> String {
-    let plain = value.chars().filter(char::is_ascii_alphanumeric);
-    plain.collect::<String>().to_ascii_lowercase()
 }
 
 fn unquoted(value: &str) -> String {

@@ -90,6 +90,11 @@ impl Encoding {
         KNOWN.iter().find(|known| plain(known.name) == alias).map(Self::Other)
     }
 
+    /// Whether it is the one that says nothing of letters beyond ASCII.
+    pub(crate) fn is_sql_ascii(self) -> bool {
+        matches!(self, Self::Other(known) if known.name == "SQL_ASCII")
+    }
+
     /// Text of the agent's as it is read; `None` where UTF-8 is not UTF-8.
     pub(crate) fn read(self, bytes: &[u8]) -> Option<String> {
         let Self::Other(known) = self else {
