@@ -41,11 +41,11 @@ const PARAMETER_STATUS: u8 = b'S';
 /// Puts the agent's limit for statements out of force for a query of the proxy's own that is a transaction of its own.
 const UNTIMED: &str = "SET LOCAL statement_timeout = 0; ";
 
-/// SQLSTATEs of questions about what is not installed: no such schema, no such relation, no right on it.
-const MISSING: [&str; 3] = ["3F000", "42P01", "42501"];
-
 /// The same for an answer in UTF-8.
 const UNTIMED_IN_UTF8: &str = "SET LOCAL statement_timeout = 0; SET LOCAL client_encoding TO 'UTF8'; ";
+
+/// SQLSTATEs of questions about what is not installed: no such schema, no such relation, no right on it.
+const MISSING: [&str; 3] = ["3F000", "42P01", "42501"];
 
 /// The SQLSTATE of a statement that was cancelled.
 const CANCELLED: &str = "57014";
@@ -142,6 +142,14 @@ pub(crate) enum Place {
     Transaction,
     /// The same, in a pipeline whose `Sync` is still to come.
     Pipeline,
+}
+
+/// The encoding that answers to queries of the proxy's own come in.
+#[derive(Clone, Copy)]
+enum Letters {
+    Utf8,
+    /// The agent's own, which stays as it is: the answer is ASCII, and tells which one it is.
+    Agents,
 }
 
 /// A connection that is ready for queries.
@@ -307,16 +315,21 @@ impl Upstream {
     /// Asks queries of the proxy's own all at once; gives the rows of each.
     async fn tables(&mut self, place: Place, queries: &'static [String]) -> Result<Vec<Vec<Raw>>, UpstreamError> {
         let queries: Vec<&'static str> = queries.iter().map(String::as_str).collect();
-        self.all(place, &queries).await
+        self.all(place, &queries, Letters::Utf8).await
     }
 
     /// The same; a query that was cancelled between the agent's transactions is asked again.
-    async fn all(&mut self, place: Place, queries: &[&'static str]) -> Result<Vec<Vec<Raw>>, UpstreamError> {
-        let mut tables = self.once(place, queries).await?;
+    async fn all(
+        &mut self,
+        place: Place,
+        queries: &[&'static str],
+        letters: Letters,
+    ) -> Result<Vec<Vec<Raw>>, UpstreamError> {
+        let mut tables = self.once(place, queries, letters).await?;
         for (table, query) in tables.iter_mut().zip(queries) {
             let mut tries = 0;
             while table.is_none() && tries < CANCELLED_MAX {
-                *table = self.once(place, &[query]).await?.pop().flatten();
+                *table = self.once(place, &[query], letters).await?.pop().flatten();
                 tries += 1;
             }
         }
@@ -326,16 +339,25 @@ impl Upstream {
         })
     }
 
-    /// Asks each query once, for answers in UTF-8; `None` for one that was cancelled.
-    async fn once(&mut self, place: Place, queries: &[&'static str]) -> Result<Vec<Option<Vec<Raw>>>, UpstreamError> {
+    /// Asks each query once; `None` for one that was cancelled.
+    async fn once(
+        &mut self,
+        place: Place,
+        queries: &[&'static str],
+        letters: Letters,
+    ) -> Result<Vec<Option<Vec<Raw>>>, UpstreamError> {
+        let back = match letters {
+            Letters::Utf8 => self.encoding.back(),
+            Letters::Agents => None,
+        };
         // Between transactions each query is one by itself, and begins with it.
-        let around = self.encoding.back().filter(|_| place != Place::Idle);
+        let around = back.filter(|_| place != Place::Idle);
         let mut asked: Vec<&'static str> = around.iter().map(|_| IN_UTF8).collect();
         asked.extend(queries);
         asked.extend(around);
-        let untimed = match self.encoding {
-            Encoding::Utf8 => UNTIMED,
-            Encoding::Other(_) => UNTIMED_IN_UTF8,
+        let untimed = match back {
+            None => UNTIMED,
+            Some(_) => UNTIMED_IN_UTF8,
         };
         self.ask(place, &asked, untimed).await?;
         let mut tables = Vec::new();
@@ -354,22 +376,14 @@ impl Upstream {
 
     /// The schemas that names are looked up in.
     pub(crate) async fn search_path(&mut self, place: Place) -> Result<Vec<String>, UpstreamError> {
-        let rows = self.asked(place, Catalog::SEARCH_PATH).await?;
+        let rows = self.asked(place, Catalog::SEARCH_PATH, Letters::Utf8).await?;
         Ok(catalog::schemas(&rows)?)
     }
 
     /// Asks for the settings that statements are read by: in a pipeline the server tells of a change only at its end. The
     /// encoding may be another one where there are no masks.
     pub(crate) async fn check_held(&mut self, place: Place, masked: bool) -> Result<(), UpstreamError> {
-        // In the agent's own encoding: the answer is ASCII, and asking otherwise would change it.
-        self.ask(place, &[Catalog::HELD], UNTIMED).await?;
-        let rows = match self.raw_rows(place).await {
-            Err(UpstreamError::Refused { code }) if place == Place::Idle && code == CANCELLED => {
-                self.ask(place, &[Catalog::HELD], UNTIMED).await?;
-                self.raw_rows(place).await?
-            }
-            rows => rows?,
-        };
+        let rows = self.asked(place, Catalog::HELD, Letters::Agents).await?;
         let found = rows.first().map_or(Ok(Vec::new()), catalog::cells)?;
         let found = |place: usize| found.get(place).map_or("", String::as_str);
         let encoding = Encoding::held(found(0), masked);
@@ -382,7 +396,7 @@ impl Upstream {
 
     /// The prepared statements that the server has: names and texts.
     pub(crate) async fn prepared(&mut self, place: Place) -> Result<HashMap<String, String>, UpstreamError> {
-        let rows = self.asked(place, Catalog::PREPARED).await?;
+        let rows = self.asked(place, Catalog::PREPARED, Letters::Utf8).await?;
         let pair = |row| match <[String; 2]>::try_from(catalog::cells(row)?) {
             Ok([name, text]) => Ok((name, text)),
             Err(_) => Err(UpstreamError::Protocol),
@@ -394,7 +408,7 @@ impl Upstream {
     pub(crate) async fn enforced(&mut self, wanted: &Wanted<'_>) -> Result<Result<(), Drift>, UpstreamError> {
         let mut answers = Vec::new();
         for query in [enforce::STANDING, enforce::READABLE] {
-            match self.asked(Place::Idle, query).await {
+            match self.asked(Place::Idle, query, Letters::Utf8).await {
                 Ok(rows) => answers.push(rows.iter().map(catalog::cells).collect::<Result<Vec<_>, _>>()?),
                 // There is nothing of that name, or it is not for the agents' role.
                 Err(UpstreamError::Refused { code }) if MISSING.contains(&code.as_str()) => {
@@ -408,8 +422,8 @@ impl Upstream {
     }
 
     /// Asks a query of the proxy's own.
-    async fn asked(&mut self, place: Place, query: &'static str) -> Result<Vec<Raw>, UpstreamError> {
-        let table = self.all(place, &[query]).await?.pop();
+    async fn asked(&mut self, place: Place, query: &'static str, letters: Letters) -> Result<Vec<Raw>, UpstreamError> {
+        let table = self.all(place, &[query], letters).await?.pop();
         table.ok_or(UpstreamError::Protocol)
     }
 
