@@ -340,10 +340,14 @@ impl Driver {
     }
 
     async fn group(&mut self, messages: Vec<(Frontend, Vec<u8>)>) -> Result<(), SessionError> {
-        if let Some(Skipping::Refused(reply)) = self.state.skipping.take() {
-            // The server knows nothing of what was refused; the proxy answers the `Sync` after it.
-            let frames = vec![self.ready()];
-            return self.finish(reply, frames, EndStatus::Complete, None).await;
+        match self.state.skipping.take() {
+            Some(Skipping::Refused(reply)) => {
+                // The server knows nothing of what was refused; the proxy answers the `Sync` after it.
+                let frames = vec![self.ready()];
+                return self.finish(reply, frames, EndStatus::Complete, None).await;
+            }
+            // Until it has answered the `Sync` that this group is.
+            skipping => self.state.skipping = skipping,
         }
         self.refresh().await?;
         self.deliver_aside().await?;
@@ -546,6 +550,7 @@ impl Driver {
                 Some(status) => {
                     self.state.status = status;
                     self.state.unsynced = false;
+                    self.state.skipping = None;
                     frames.push(self.ready());
                 }
                 None => self.state.skipping = Some(Skipping::Failed),
@@ -593,9 +598,7 @@ impl Driver {
         let state = &mut self.state;
         state.status = outcome.status.unwrap_or(state.status);
         state.unsynced = !synced;
-        if outcome.failed && !synced {
-            state.skipping = Some(Skipping::Failed);
-        }
+        state.skipping = (outcome.failed && !synced).then_some(Skipping::Failed);
         let idle = state.status == TransactionStatus::Idle && synced;
         // While `aborted` only rollbacks run; one that succeeded ends it.
         if idle || (!outcome.failed && !statements.is_empty()) {
@@ -627,7 +630,7 @@ impl Driver {
 
     /// Loads the catalog again where it may have changed and the server can tell.
     async fn refresh(&mut self) -> Result<(), SessionError> {
-        if self.state.status == TransactionStatus::Failed {
+        if self.deaf() {
             return Ok(());
         }
         let place = match self.state.status {
@@ -661,6 +664,13 @@ impl Driver {
             self.state.foreign = Foreign::None;
         }
         Ok(())
+    }
+
+    /// Whether the server takes no question: in a transaction that has failed, and after an error up to the next `Sync`. What
+    /// is not known then decides nothing: but for that `Sync` no message of the agent is read, and of a failed transaction
+    /// only its end passes.
+    fn deaf(&self) -> bool {
+        self.state.status == TransactionStatus::Failed || matches!(self.state.skipping, Some(Skipping::Failed))
     }
 
     fn block(&self) -> Option<Block> {

@@ -1,10 +1,14 @@
 //! The extended protocol, as a server has it: pipelines, errors in them, and what comes in unusual places.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use exhibit_postgres::message::{MESSAGE_BYTES_MAX, encode};
 use proptest::prelude::*;
 use tokio::io::AsyncWriteExt as _;
 
-use crate::stand::{Stand, read_until_ready, talk};
+use crate::server::Server;
+use crate::stand::{Encrypted, POLICY, SCHEMA, Stand, read_until_ready, talk};
 
 const BIND: (u8, &[u8]) = (b'B', b"\0\0\0\0\0\0\0\0");
 const EXECUTE: (u8, &[u8]) = (b'E', b"\0\0\0\0\0");
@@ -288,4 +292,91 @@ async fn a_portal_of_what_is_not_planned_is_read_when_it_runs() {
     let told = talk(stream, &[(b'Q', b"FETCH ALL FROM p\0")]).await;
     assert!(told.contains("no-audit"), "{told}");
     assert_eq!(stand.server.execute("SELECT count(*) FROM audit").trim(), "1");
+}
+
+/// The first policy, under which definitions and functions pass, too.
+async fn defining() -> Stand {
+    let policy = POLICY.replace(r#""delete", "session""#, r#""delete", "define", "execute", "session""#);
+    assert_ne!(policy, POLICY);
+    let server = Server::start();
+    server.execute(SCHEMA);
+    server.execute("CREATE FUNCTION fails() RETURNS int LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no'; END $$");
+    let policy = policy.split("[[masks]]").next().unwrap();
+    Stand::start_with(Arc::new(server), policy, |_| {}).await
+}
+
+/// What is answered up to `ReadyForQuery`, which has to come.
+async fn answered(stream: &mut Encrypted, messages: &[(u8, &[u8])]) -> String {
+    let answer = tokio::time::timeout(Duration::from_secs(30), talk(stream, messages));
+    answer.await.expect("an answer to the `Sync`")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_definition_that_fails_before_its_sync_leaves_the_session_in_use() {
+    let stand = defining().await;
+    let flush: (u8, &[u8]) = (b'H', b"");
+    let exists: (u8, &[u8]) = (b'P', b"\0CREATE TABLE public.notes (id int)\0\0\0");
+    let made: (u8, &[u8]) = (b'P', b"\0CREATE TABLE made (id int)\0\0\0");
+    let called: (u8, &[u8]) = (b'P', b"\0SELECT fails()\0\0\0");
+    let path: (u8, &[u8]) = (b'P', b"\0SET search_path = staging\0\0\0");
+    let select: (u8, &[u8]) = (b'P', b"\0SELECT 'passed over'\0\0\0");
+    let query: (u8, &[u8]) = (b'Q', b"SELECT 'passed over'\0");
+    let failing: [(&[(u8, &[u8])], &str); 5] = [
+        (&[exists, BIND, EXECUTE, flush], "C42P07"),
+        // After what succeeded, in groups of their own and in one.
+        (&[made, BIND, EXECUTE, flush, exists, BIND, EXECUTE, flush], "C42P07"),
+        (&[path, BIND, EXECUTE, exists, BIND, EXECUTE, flush], "C42P07"),
+        // After code that may have defined something.
+        (&[called, BIND, EXECUTE, flush], "CP0001"),
+        (&[made, BIND, EXECUTE, called, BIND, EXECUTE, flush, flush], "CP0001"),
+    ];
+    let following: [&[(u8, &[u8])]; 4] = [
+        &[SYNC],
+        &[select, BIND, EXECUTE, SYNC],
+        &[select, BIND, EXECUTE, flush, made, BIND, EXECUTE, flush, SYNC],
+        &[query, SYNC],
+    ];
+    for (failing, code) in failing {
+        for following in following {
+            for inside in [false, true] {
+                let mut stream = stand.raw_session().await;
+                let stream = &mut stream;
+                if inside {
+                    answered(stream, &[(b'Q', b"BEGIN\0")]).await;
+                }
+                let told = answered(stream, &[failing, following].concat()).await;
+                assert!(told.contains(code) && !told.contains("passed over"), "{told}");
+                if inside {
+                    let told = answered(stream, &[(b'Q', b"SELECT 'passed over'\0")]).await;
+                    assert!(told.contains("C25P02"), "{told}");
+                    answered(stream, &[(b'Q', b"ROLLBACK\0")]).await;
+                }
+                // Nothing of it lasts, and names are decided on as the server reads them.
+                let told = answered(stream, &[(b'Q', b"SELECT id FROM audit\0")]).await;
+                assert!(told.contains("no-audit"), "{told}");
+                let told = answered(stream, &[(b'P', b"\0SELECT id FROM made\0\0\0"), SYNC]).await;
+                assert!(told.contains("C42P01"), "{told}");
+                let told = answered(stream, &[select, BIND, EXECUTE, SYNC]).await;
+                assert!(told.contains("passed over"), "{told}");
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sync_that_policy_refuses_ends_a_failed_pipeline_all_the_same() {
+    let policy = POLICY.replace(r#""delete", "session", "transaction"]"#, r#""delete", "define"]"#);
+    assert_ne!(policy, POLICY);
+    let server = Server::start();
+    server.execute(SCHEMA);
+    let stand = Stand::start_with(Arc::new(server), &policy, |_| {}).await;
+    let mut stream = stand.raw_session().await;
+    let exists: (u8, &[u8]) = (b'P', b"\0CREATE TABLE public.notes (id int)\0\0\0");
+    let told = answered(&mut stream, &[exists, BIND, EXECUTE, (b'H', b""), SYNC]).await;
+    assert!(told.contains("C42P07") && told.contains("C42501"), "{told}");
+    let select: (u8, &[u8]) = (b'P', b"\0SELECT text FROM notes\0\0\0");
+    for _ in 0..2 {
+        let told = answered(&mut stream, &[select, BIND, EXECUTE, SYNC]).await;
+        assert!(told.contains("SELECT 0"), "{told}");
+    }
 }
