@@ -7,7 +7,7 @@
 //! Before each `Execute` the proxy asks for the portal's description, so that masks know the columns that follow; before
 //! `COPY … TO STDOUT` on a target with masks, for that of a statement with the same columns. A group ends where it copies
 //! in: what follows is read in the next one, because the server passes over it if it does copy. It ends, too, where names
-//! may mean something else for what follows.
+//! may mean something else for what follows, or where text may be read otherwise.
 //!
 //! Not here: deciding, and answers (see [`crate::reply`]).
 
@@ -111,6 +111,10 @@ pub(crate) struct Reading<'a> {
     pub(crate) names: &'a Names,
     pub(crate) read: &'a mut Read,
     pub(crate) block: Option<Block>,
+    /// The transaction has changed what names mean, so its bounds do, too.
+    pub(crate) changed: bool,
+    /// Code that is not known has run in the transaction; what of it was deferred runs again later.
+    pub(crate) foreign: Foreign,
 }
 
 struct Part {
@@ -142,6 +146,8 @@ struct Progress<'a> {
     names: Ahead<'a>,
     /// What an earlier message of the group runs may change what names mean.
     changed: bool,
+    /// What an earlier message of the group runs may change the settings that text is read by.
+    text_unsure: bool,
     /// It copies in, so nothing of the group may follow.
     copies_in: bool,
     parts: Vec<Part>,
@@ -161,6 +167,7 @@ impl Reading<'_> {
         let mut progress = Progress {
             names: Ahead::of(self.names),
             changed: false,
+            text_unsure: false,
             copies_in: false,
             parts: Vec::new(),
         };
@@ -172,7 +179,7 @@ impl Reading<'_> {
                 message,
                 Frontend::Parse { .. } | Frontend::Bind { .. } | Frontend::Execute { .. } | Frontend::Query { .. }
             );
-            if progress.changed && looks_up {
+            if (progress.changed && looks_up) || (progress.text_unsure && message.depends_on_settings()) {
                 rest.push_back((message, bytes));
                 progress.flush();
                 break;
@@ -380,6 +387,7 @@ impl Reading<'_> {
         let mut progress = Progress {
             names: Ahead::of(self.names),
             changed: false,
+            text_unsure: false,
             copies_in: false,
             parts: Vec::new(),
         };
@@ -423,6 +431,17 @@ impl Reading<'_> {
             ends: false,
         };
         self.resolve(&mut draft, progress, runs);
+        let bound = draft
+            .statements
+            .iter()
+            .position(|statement| statement.transaction.is_some());
+        let after = draft
+            .statements
+            .iter()
+            .skip(bound.map_or(usize::MAX, |place| place.saturating_add(1)));
+        if self.changed && after.into_iter().any(|statement| statement.transaction.is_none()) {
+            draft.refuse("0A000", AFTER_CHANGE);
+        }
         let ends_only = |block: &Block| {
             use TransactionControl::{Commit, Rollback, RollbackTo};
             let ends = |statement: &Statement| match statement.transaction {
@@ -437,8 +456,18 @@ impl Reading<'_> {
             draft.refuse(block.code, block.reason);
         }
         if runs == Runs::Now {
-            let unsure = |statement: &Statement| changes_names(statement) || statement.foreign == Foreign::Called;
-            progress.changed |= draft.statements.iter().any(unsure);
+            for statement in &draft.statements {
+                let deferred = if statement.runs_deferred() {
+                    self.foreign
+                } else {
+                    Foreign::None
+                };
+                let foreign = statement.foreign.max(deferred);
+                progress.changed |= changes_names(statement)
+                    || foreign == Foreign::Called
+                    || (self.changed && statement.transaction.is_some());
+                progress.text_unsure |= foreign == Foreign::Attached;
+            }
         }
         draft
     }
@@ -516,9 +545,8 @@ impl Reading<'_> {
 }
 
 /// Why nothing that a name stands for follows a change of definitions in the same message, and nothing follows code that is
-/// not known and that a name stands for.
-const AFTER_CHANGE: &str =
-    "it follows a change of definitions, or unknown code, in the same message; send it in one of its own";
+/// not known and that a name stands for, or the bound of a transaction that has changed what names mean.
+const AFTER_CHANGE: &str = "it follows a change of definitions or settings, the end of one, or unknown code, in the same message; send it in one of its own";
 
 /// Why a prepared statement does not run whose names the proxy would map to others now. The server keeps the meaning that they
 /// had, so policy would decide on another relation than the one that is read.

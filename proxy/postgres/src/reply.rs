@@ -30,6 +30,7 @@ use crate::names::Names;
 use crate::notified;
 use crate::session::SessionError;
 use crate::types;
+use crate::upstream::{ENCODING, STRINGS};
 use crate::{config, enforce};
 
 /// Bytes of frames that are recorded together: so much less than what one event holds that a chunk with the messages that
@@ -67,6 +68,8 @@ pub(crate) struct Outcome {
     pub(crate) failed: bool,
     /// The server ended the session.
     pub(crate) fatal: bool,
+    /// The encoding of the agent's text, where the server told of another one.
+    pub(crate) encoding: Option<Encoding>,
 }
 
 /// What replies are masked by.
@@ -103,6 +106,7 @@ pub(crate) struct Replies<'a> {
     failed: bool,
     ready: Option<TransactionStatus>,
     fatal: bool,
+    encoding: Option<Encoding>,
 }
 
 /// Where the answers to a group stand.
@@ -145,6 +149,7 @@ impl<'a> Replies<'a> {
             failed: false,
             ready: None,
             fatal: false,
+            encoding: None,
         }
     }
 
@@ -201,6 +206,7 @@ impl<'a> Replies<'a> {
             status: self.ready,
             failed: self.failed,
             fatal: self.fatal,
+            encoding: self.encoding,
         })
     }
 
@@ -306,7 +312,8 @@ impl<'a> Replies<'a> {
     async fn aside(&mut self, raw: &Raw) -> Result<Option<Backend>, SessionError> {
         match Backend::parse(raw)? {
             Backend::ParameterStatus { name, value } => {
-                check_setting(&name, &value, self.masked())?;
+                let told = check_setting(&name, &value, self.masked())?;
+                self.encoding = told.or(self.encoding);
                 self.frame(raw.bytes().to_vec()).await?;
             }
             Backend::Notice(_) => {
@@ -571,14 +578,13 @@ fn pass_over(items: &mut VecDeque<Item>) {
     }
 }
 
-/// The proxy reads statements and values by these settings.
-pub(crate) fn check_setting(name: &str, value: &str, masked: bool) -> Result<(), SessionError> {
-    let held = match name {
-        "client_encoding" => Encoding::held(value, masked).is_some(),
-        "standard_conforming_strings" => value == "on",
-        _ => true,
-    };
-    if held { Ok(()) } else { Err(SessionError::Setting) }
+/// The proxy reads statements and values by these settings. Gives the encoding, where that is what the server tells of.
+pub(crate) fn check_setting(name: &str, value: &str, masked: bool) -> Result<Option<Encoding>, SessionError> {
+    match name {
+        ENCODING => Encoding::held(value, masked).map(Some).ok_or(SessionError::Setting),
+        STRINGS if value != "on" => Err(SessionError::Setting),
+        _ => Ok(None),
+    }
 }
 
 impl Masking<'_> {

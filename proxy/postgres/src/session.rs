@@ -206,6 +206,8 @@ pub(crate) struct State {
     foreign_inside: Foreign,
     /// Such code may have set another search path.
     path_unsure: bool,
+    /// Code that hangs on relations may have changed the settings that text is read by, and the server has not told yet.
+    text_unsure: bool,
     /// Code may have given the names of prepared statements to others.
     names_unsure: bool,
 }
@@ -226,6 +228,7 @@ impl Default for State {
             foreign: Foreign::None,
             foreign_inside: Foreign::None,
             path_unsure: false,
+            text_unsure: false,
             names_unsure: false,
         }
     }
@@ -293,8 +296,10 @@ impl Driver {
         };
         if self.state.stale || self.state.path_unsure {
             self.refresh().await?;
-            self.deliver_aside().await?;
+        } else if self.state.text_unsure && Frontend::may_depend_on_settings(&raw) {
+            self.check_held().await?;
         }
+        self.deliver_aside().await?;
         Ok(raw)
     }
 
@@ -316,7 +321,10 @@ impl Driver {
                             let code = code(&fields);
                             return Err(SessionError::Target(UpstreamError::Ended { code }));
                         }
-                        _ => self.deliver(&raw).await?,
+                        message => {
+                            self.upstream.told(&message)?;
+                            self.deliver(&raw).await?;
+                        }
                     }
                     continue;
                 }
@@ -361,6 +369,8 @@ impl Driver {
             names: &self.state.names,
             read: &mut self.state.read,
             block,
+            changed: self.state.changed,
+            foreign: self.state.foreign_inside,
         }
         .group(messages);
         let Group {
@@ -438,6 +448,7 @@ impl Driver {
             };
         }
         let outcome = replies.end().await?;
+        self.upstream.encoding = outcome.encoding.unwrap_or(self.upstream.encoding);
         self.state.under_way = false;
         self.after(&outcome, &statements)
     }
@@ -607,16 +618,20 @@ impl Driver {
         state.names.after(statements, idle);
         let changes = statements.iter().any(changes_names);
         let bounds = statements.iter().any(|statement| statement.transaction.is_some());
+        let deferred = statements.iter().any(Statement::runs_deferred);
         let foreign = statements.iter().map(|statement| statement.foreign).max();
         state.changed |= changes;
         // What the transaction has changed is loaded once; only its end, or a way back in it, makes it another again.
         state.stale |= changes || (state.changed && (bounds || idle));
         state.changed &= !idle;
+        // With its readiness the server has told of settings that changed.
+        state.text_unsure &= !synced;
         // Code that is deferred runs again at the end.
         state.foreign_inside = state.foreign_inside.max(foreign.unwrap_or_default());
-        if foreign > Some(Foreign::None) || bounds || idle {
+        if foreign > Some(Foreign::None) || deferred || idle {
             state.foreign = state.foreign.max(state.foreign_inside);
             state.path_unsure |= state.foreign_inside == Foreign::Called;
+            state.text_unsure |= state.foreign_inside > Foreign::None && !synced;
         }
         if idle {
             state.foreign_inside = Foreign::None;
@@ -633,14 +648,9 @@ impl Driver {
         if self.deaf() {
             return Ok(());
         }
-        let place = match self.state.status {
-            _ if self.state.unsynced => Place::Pipeline,
-            TransactionStatus::Idle => Place::Idle,
-            TransactionStatus::Open | TransactionStatus::Failed => Place::Transaction,
-        };
+        let place = self.place();
         if self.state.path_unsure || self.state.stale {
-            let masked = self.session.gate().policy().masks_target(&self.target);
-            self.upstream.check_held(place, masked).await?;
+            self.check_held().await?;
         }
         if self.state.path_unsure && !self.state.stale {
             let path = self.upstream.search_path(place).await?;
@@ -664,6 +674,26 @@ impl Driver {
             self.state.foreign = Foreign::None;
         }
         Ok(())
+    }
+
+    /// Asks for the settings that text is read by, where the server can tell.
+    async fn check_held(&mut self) -> Result<(), SessionError> {
+        if self.deaf() {
+            return Ok(());
+        }
+        let masked = self.session.gate().policy().masks_target(&self.target);
+        self.upstream.check_held(self.place(), masked).await?;
+        self.state.text_unsure = false;
+        Ok(())
+    }
+
+    /// Where a question of the proxy's own would stand.
+    fn place(&self) -> Place {
+        match self.state.status {
+            _ if self.state.unsynced => Place::Pipeline,
+            TransactionStatus::Idle => Place::Idle,
+            TransactionStatus::Open | TransactionStatus::Failed => Place::Transaction,
+        }
     }
 
     /// Whether the server takes no question: in a transaction that has failed, and after an error up to the next `Sync`. What

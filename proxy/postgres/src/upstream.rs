@@ -264,12 +264,22 @@ impl Upstream {
             if !matches!(raw.tag(), NOTIFICATION | PARAMETER_STATUS) {
                 return Ok(raw);
             }
-            Backend::parse(&raw)?;
+            self.told(&Backend::parse(&raw)?)?;
             if self.aside.len() >= ASIDE_MAX {
                 return Err(UpstreamError::Protocol);
             }
             self.aside.push(raw);
         }
+    }
+
+    /// Takes note of the encoding, where it is that which the server tells of on its own.
+    pub(crate) fn told(&mut self, message: &Backend) -> Result<(), UpstreamError> {
+        if let Backend::ParameterStatus { name, value } = message
+            && name == ENCODING
+        {
+            self.encoding = Encoding::reported(value).ok_or(UpstreamError::Setting { setting: ENCODING })?;
+        }
+        Ok(())
     }
 
     /// Makes the transaction that is under way fail; gives its state where a `Sync` was due.

@@ -3,7 +3,8 @@
 //!
 //! What follows such a statement does not run ahead of its event until the catalog was loaded again: what was plain before
 //! may not be plain any more. After functions that a statement calls, the search path is asked for again, too, so that names
-//! are decided on as the server will read them.
+//! are decided on as the server will read them. Settings that text is read by may be changed by any such code, also where it
+//! hangs on relations or was deferred: the server tells when it is ready, and within a pipeline it is asked.
 //!
 //! # Known limits
 //! On a target without masks, relations that triggers, views or called functions define, rename or move are decided on by

@@ -222,6 +222,13 @@ pub struct Statement {
     pub foreign: Foreign,
 }
 
+impl Statement {
+    /// Whether code that was deferred may run with it: at a bound of the transaction, and when constraints become immediate.
+    pub(crate) fn runs_deferred(&self) -> bool {
+        self.transaction.is_some() || self.kind == "ConstraintsSetStmt"
+    }
+}
+
 /// The same, and what the rest of the analysis asks about a kind.
 #[expect(
     clippy::struct_excessive_bools,

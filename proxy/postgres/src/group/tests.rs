@@ -4,6 +4,7 @@ use exhibit_policy::snapshot::Snapshot;
 use exhibit_schemas::event::access::{Access, Attribute};
 
 use super::{Answer, Draft, Group, Reading};
+use crate::analysis::Foreign;
 use crate::catalog::sample;
 use crate::message::frontend::Frontend;
 use crate::names::Names;
@@ -39,6 +40,8 @@ fn read(messages: Vec<Frontend>, names: &Names, masks: bool) -> Group {
         names,
         read: &mut Read::default(),
         block: None,
+        changed: false,
+        foreign: Foreign::None,
     }
     .group(messages.into_iter().map(|message| (message, Vec::new())))
 }

@@ -156,6 +156,29 @@ impl Frontend {
         Ok(message)
     }
 
+    /// Whether what it means may depend on the settings that text is read by (`client_encoding`,
+    /// `standard_conforming_strings`): statements, and names beyond ASCII, which alone is the same in every encoding.
+    pub(crate) fn depends_on_settings(&self) -> bool {
+        match self {
+            Self::Query { .. } | Self::Parse { .. } => true,
+            Self::Bind { portal, statement, .. } => !portal.is_ascii() || !statement.is_ascii(),
+            Self::Describe { name, .. } | Self::Close { name, .. } => !name.is_ascii(),
+            Self::Execute { portal } => !portal.is_ascii(),
+            Self::Flush
+            | Self::Sync
+            | Self::CopyData
+            | Self::CopyDone
+            | Self::CopyFail
+            | Self::FunctionCall
+            | Self::Terminate => false,
+        }
+    }
+
+    /// The same of a message that is not read yet: true at least where it is true once it is read.
+    pub(crate) fn may_depend_on_settings(raw: &Raw) -> bool {
+        matches!(raw.tag(), b'Q' | b'P') || !raw.body().is_ascii()
+    }
+
     fn parse_statement(reader: &mut Reader<'_>, encoding: Encoding) -> Result<Self, MessageError> {
         let name = text(reader, encoding)?;
         let sql = text(reader, encoding)?;

@@ -204,3 +204,128 @@ async fn where_masks_are_it_stays_what_it_is() {
         assert!(answer.contains("Ann"), "{answer}");
     }
 }
+
+/// Tables whose triggers set what text is read by: at once, and when constraints are checked.
+const TURNING: &str = "CREATE FUNCTION turn() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+     PERFORM set_config(NEW.setting, NEW.value, false); RETURN NULL; END $$; \
+     CREATE TABLE turning (setting text, value text); CREATE TABLE later (setting text, value text); \
+     CREATE TRIGGER t AFTER INSERT ON turning FOR EACH ROW EXECUTE FUNCTION turn(); \
+     CREATE CONSTRAINT TRIGGER t AFTER INSERT ON later DEFERRABLE INITIALLY DEFERRED \
+     FOR EACH ROW EXECUTE FUNCTION turn();";
+
+fn turn(table: &str, setting: &str, value: &str) -> Vec<u8> {
+    format!("INSERT INTO {table} VALUES ('{setting}', '{value}')").into_bytes()
+}
+
+/// What is answered to statements of the extended protocol that have one `Sync`, or before the session ends.
+async fn pipelined(stream: &mut Encrypted, statements: &[&[u8]]) -> String {
+    let run = |sql: &&[u8]| {
+        [
+            encode::message(b'P', &[b"\0", *sql, b"\0\0\0"].concat()),
+            encode::message(b'B', b"\0\0\0\0\0\0\0\0"),
+            encode::message(b'E', b"\0\0\0\0\0"),
+        ]
+        .concat()
+    };
+    let mut bytes: Vec<u8> = statements.iter().flat_map(run).collect();
+    bytes.extend(encode::message(b'S', b""));
+    bytes.extend(encode::message(b'X', b""));
+    stream.write_all(&bytes).await.unwrap();
+    stream.flush().await.unwrap();
+    read_rest(stream).await.into_iter().map(char::from).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_encoding_that_a_trigger_sets_is_the_one_that_text_is_read_in() {
+    let stand = start().await;
+    stand.server.execute(TURNING);
+    let mut stream = stand.raw_session().await;
+    let stream = &mut stream;
+    for table in ["turning", "later"] {
+        query(stream, &turn(table, "client_encoding", "LATIN1")).await;
+        reads_latin1(stream).await;
+        query(stream, &turn(table, "client_encoding", "UTF8")).await;
+        reads_utf8(stream).await;
+    }
+    // By the extended protocol, and in a transaction that takes it back.
+    told(
+        stream,
+        &[
+            (
+                b'P',
+                b"\0INSERT INTO turning VALUES ('client_encoding', 'LATIN1')\0\0\0",
+            ),
+            (b'B', b"\0\0\0\0\0\0\0\0"),
+            (b'E', b"\0\0\0\0\0"),
+            (b'S', b""),
+        ],
+    )
+    .await;
+    reads_latin1(stream).await;
+    query(stream, b"BEGIN").await;
+    query(stream, &turn("turning", "client_encoding", "UTF8")).await;
+    reads_utf8(stream).await;
+    query(stream, b"ROLLBACK").await;
+    reads_latin1(stream).await;
+    // One whose letters could hide a quote ends the session before anything is read in it.
+    let set = encode::message(b'Q', &[&turn("turning", "client_encoding", "SJIS")[..], b"\0"].concat());
+    stream.write_all(&set).await.unwrap();
+    stream.flush().await.unwrap();
+    assert_eq!(sqlstate(&read_rest(stream).await).as_deref(), Some("XX000"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_trigger_sets_holds_from_the_next_statement_of_a_pipeline() {
+    let stand = start().await;
+    stand.server.execute(TURNING);
+    let denied = "SELECT * FROM \"z\u{f6}lle\"".as_bytes();
+    let taken = "SELECT id, 'gr\u{fc}n' FROM \"pr\u{fc}fung\"".as_bytes();
+    let later = turn("later", "client_encoding", "UTF8");
+    let immediate = b"SET CONSTRAINTS ALL IMMEDIATE".as_slice();
+    // As LATIN1 the first names a table that there is not; the server reads UTF-8.
+    for (sql, wanted) in [(denied, "no-audit"), (taken, "4711")] {
+        for before in [
+            &[turn("turning", "client_encoding", "UTF8").as_slice()][..],
+            &[b"BEGIN", &later, b"COMMIT"],
+            &[b"BEGIN", &later, immediate],
+            &[&later, immediate],
+        ] {
+            let mut stream = stand.raw_session().await;
+            query(&mut stream, b"SET client_encoding TO 'LATIN1'").await;
+            let answer = pipelined(&mut stream, &[before, &[sql]].concat()).await;
+            assert!(answer.contains(wanted), "{answer}");
+        }
+        // The transaction is open before.
+        for end in [b"COMMIT".as_slice(), immediate] {
+            let mut stream = stand.raw_session().await;
+            query(&mut stream, b"SET client_encoding TO 'LATIN1'").await;
+            query(&mut stream, b"BEGIN").await;
+            query(&mut stream, &later).await;
+            let answer = pipelined(&mut stream, &[end, sql]).await;
+            assert!(answer.contains(wanted), "{answer}");
+        }
+    }
+    // Text that could hide a quote is not read at all.
+    for (setting, value) in [("client_encoding", "SJIS"), ("standard_conforming_strings", "off")] {
+        let mut stream = stand.raw_session().await;
+        let answer = pipelined(&mut stream, &[&turn("turning", setting, value), b"SELECT 4711"]).await;
+        assert!(
+            answer.contains("FATAL") && !answer.contains("4711"),
+            "{setting}: {answer}"
+        );
+    }
+    // A name of a statement is text, too: read in LATIN1 it is another one.
+    let mut stream = stand.raw_session().await;
+    query(&mut stream, b"SET client_encoding TO 'LATIN1'").await;
+    let named = |name: &[u8], sql: &[u8]| [name, b"\0", sql, b"\0\0\0"].concat();
+    let (first, second) = (named(b"\xc3\xb6", b"SELECT 1"), named(b"\xf6", b"SELECT 4711, 2"));
+    told(&mut stream, &[(b'P', &first), (b'P', &second), (b'S', b"")]).await;
+    let insert = named(b"", &turn("turning", "client_encoding", "UTF8"));
+    let run: [(u8, &[u8]); 3] = [(b'P', &insert), (b'B', b"\0\0\0\0\0\0\0\0"), (b'E', b"\0\0\0\0\0")];
+    let bind = [(b'B', b"\0\xc3\xb6\0\0\0\0\0\0\0".as_slice()), run[2], (b'S', b"")];
+    let answer = told(&mut stream, &[run.as_slice(), &bind].concat()).await;
+    assert!(answer.contains("4711"), "{answer}");
+    let statements = stand.memory.statements();
+    let (last, _) = statements.last().unwrap();
+    assert_eq!(last, "SELECT <number>, <number>", "what is recorded is what ran");
+}

@@ -294,6 +294,9 @@ async fn a_portal_of_what_is_not_planned_is_read_when_it_runs() {
     assert_eq!(stand.server.execute("SELECT count(*) FROM audit").trim(), "1");
 }
 
+/// A message's tag and body.
+type Message<'a> = (u8, &'a [u8]);
+
 /// The first policy, under which definitions and functions pass, too.
 async fn defining() -> Stand {
     let policy = POLICY.replace(r#""delete", "session""#, r#""delete", "define", "execute", "session""#);
@@ -306,7 +309,7 @@ async fn defining() -> Stand {
 }
 
 /// What is answered up to `ReadyForQuery`, which has to come.
-async fn answered(stream: &mut Encrypted, messages: &[(u8, &[u8])]) -> String {
+async fn answered(stream: &mut Encrypted, messages: &[Message<'_>]) -> String {
     let answer = tokio::time::timeout(Duration::from_secs(30), talk(stream, messages));
     answer.await.expect("an answer to the `Sync`")
 }
@@ -314,14 +317,14 @@ async fn answered(stream: &mut Encrypted, messages: &[(u8, &[u8])]) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_definition_that_fails_before_its_sync_leaves_the_session_in_use() {
     let stand = defining().await;
-    let flush: (u8, &[u8]) = (b'H', b"");
-    let exists: (u8, &[u8]) = (b'P', b"\0CREATE TABLE public.notes (id int)\0\0\0");
-    let made: (u8, &[u8]) = (b'P', b"\0CREATE TABLE made (id int)\0\0\0");
-    let called: (u8, &[u8]) = (b'P', b"\0SELECT fails()\0\0\0");
-    let path: (u8, &[u8]) = (b'P', b"\0SET search_path = staging\0\0\0");
-    let select: (u8, &[u8]) = (b'P', b"\0SELECT 'passed over'\0\0\0");
-    let query: (u8, &[u8]) = (b'Q', b"SELECT 'passed over'\0");
-    let failing: [(&[(u8, &[u8])], &str); 5] = [
+    let flush: Message<'_> = (b'H', b"");
+    let exists: Message<'_> = (b'P', b"\0CREATE TABLE public.notes (id int)\0\0\0");
+    let made: Message<'_> = (b'P', b"\0CREATE TABLE made (id int)\0\0\0");
+    let called: Message<'_> = (b'P', b"\0SELECT fails()\0\0\0");
+    let path: Message<'_> = (b'P', b"\0SET search_path = staging\0\0\0");
+    let select: Message<'_> = (b'P', b"\0SELECT 'passed over'\0\0\0");
+    let query: Message<'_> = (b'Q', b"SELECT 'passed over'\0");
+    let failing: [(&[Message<'_>], &str); 5] = [
         (&[exists, BIND, EXECUTE, flush], "C42P07"),
         // After what succeeded, in groups of their own and in one.
         (&[made, BIND, EXECUTE, flush, exists, BIND, EXECUTE, flush], "C42P07"),
@@ -330,7 +333,7 @@ async fn a_definition_that_fails_before_its_sync_leaves_the_session_in_use() {
         (&[called, BIND, EXECUTE, flush], "CP0001"),
         (&[made, BIND, EXECUTE, called, BIND, EXECUTE, flush, flush], "CP0001"),
     ];
-    let following: [&[(u8, &[u8])]; 4] = [
+    let following: [&[Message<'_>]; 4] = [
         &[SYNC],
         &[select, BIND, EXECUTE, SYNC],
         &[select, BIND, EXECUTE, flush, made, BIND, EXECUTE, flush, SYNC],
@@ -371,12 +374,44 @@ async fn a_sync_that_policy_refuses_ends_a_failed_pipeline_all_the_same() {
     server.execute(SCHEMA);
     let stand = Stand::start_with(Arc::new(server), &policy, |_| {}).await;
     let mut stream = stand.raw_session().await;
-    let exists: (u8, &[u8]) = (b'P', b"\0CREATE TABLE public.notes (id int)\0\0\0");
+    let exists: Message<'_> = (b'P', b"\0CREATE TABLE public.notes (id int)\0\0\0");
     let told = answered(&mut stream, &[exists, BIND, EXECUTE, (b'H', b""), SYNC]).await;
     assert!(told.contains("C42P07") && told.contains("C42501"), "{told}");
-    let select: (u8, &[u8]) = (b'P', b"\0SELECT text FROM notes\0\0\0");
+    let select: Message<'_> = (b'P', b"\0SELECT text FROM notes\0\0\0");
     for _ in 0..2 {
         let told = answered(&mut stream, &[select, BIND, EXECUTE, SYNC]).await;
         assert!(told.contains("SELECT 0"), "{told}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_mean_what_they_meant_before_a_transaction_that_ends_in_the_same_pipeline() {
+    let stand = defining().await;
+    for (end, bytes) in [
+        ("ROLLBACK", b"\0ROLLBACK\0\0\0".as_slice()),
+        ("COMMIT", b"\0COMMIT\0\0\0"),
+        ("ROLLBACK TO a", b"\0ROLLBACK TO a\0\0\0"),
+    ] {
+        let select: Message<'_> = (b'P', b"\0SELECT id FROM audit\0\0\0");
+        let begin = b"BEGIN; SAVEPOINT a\0";
+        let set = b"SET LOCAL search_path = staging\0";
+        let mut stream = stand.raw_session().await;
+        let stream = &mut stream;
+        answered(stream, &[(b'Q', begin)]).await;
+        answered(stream, &[(b'Q', set)]).await;
+        let told = answered(stream, &[(b'P', bytes), BIND, EXECUTE, select, BIND, EXECUTE, SYNC]).await;
+        assert!(told.contains("no-audit") && !told.contains("4711"), "{end}: {told}");
+        answered(stream, &[(b'Q', b"ROLLBACK\0")]).await;
+        answered(stream, &[(b'Q', begin)]).await;
+        answered(stream, &[(b'Q', set)]).await;
+        let query = format!("{end}; SELECT id FROM audit\0");
+        let told = answered(stream, &[(b'Q', query.as_bytes())]).await;
+        assert!(told.contains("C0A000") && !told.contains("4711"), "{end}: {told}");
+        answered(stream, &[(b'Q', b"ROLLBACK\0")]).await;
+        // Where nothing has changed what names mean, both pass.
+        answered(stream, &[(b'Q', begin)]).await;
+        let query = format!("{end}; SELECT id FROM staging.audit\0");
+        let told = answered(stream, &[(b'Q', query.as_bytes())]).await;
+        assert!(told.contains("SELECT 0"), "{end}: {told}");
     }
 }
