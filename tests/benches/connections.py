@@ -10,15 +10,12 @@ reply at the end on every idle connection, and fails when one does not come.
 """
 
 import argparse
-import json
-import os
 import pathlib
 import subprocess
 import sys
-import tempfile
 import time
 
-from pgbench import POLICY, Stack
+from pgbench import POLICY, alone, imported_psycopg, written
 
 
 def resident_kib(pids):
@@ -34,10 +31,7 @@ def resident_kib(pids):
 
 
 def main():
-    try:
-        import psycopg
-    except ImportError:
-        raise SystemExit("psycopg is missing: python3 -m pip install 'psycopg[binary]'")
+    psycopg = imported_psycopg()
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("stack")
     arguments.add_argument("--idle", type=int, default=1000)
@@ -45,17 +39,9 @@ def main():
     arguments.add_argument("--minutes", type=float, default=60)
     arguments.add_argument("--json")
     options = arguments.parse_args()
-    with tempfile.TemporaryDirectory() as place:
-        policy, sql = pathlib.Path(place, "policy.toml"), pathlib.Path(place, "bench.sql")
-        policy.write_text(POLICY)
-        sql.write_text("")
-        stack = Stack(options.stack, "full", policy, sql)
-        try:
-            measured = soak(stack, options, psycopg)
-        finally:
-            stack.stop()
-    if options.json:
-        pathlib.Path(options.json).write_text(json.dumps(measured, indent=1) + "\n")
+    with alone(options.stack, POLICY) as stack:
+        measured = soak(stack, options, psycopg)
+    written(measured, options.json)
 
 
 def soak(stack, options, psycopg):

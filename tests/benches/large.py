@@ -11,16 +11,13 @@ The ledger keeps all of it, so the disk has to have room for twice as much.
 
 import argparse
 import hashlib
-import json
-import pathlib
 import statistics
 import sys
-import tempfile
 import threading
 import time
 
 from connections import resident_kib
-from pgbench import POLICY, Stack
+from pgbench import POLICY, alone, imported_psycopg, written
 
 # Some 2 KiB of text that does not compress to nothing, another in each row.
 ROW = "SELECT i, repeat(md5(i::text), 60) FROM generate_series(1, %d) i"
@@ -50,28 +47,17 @@ class Memory(threading.Thread):
 
 
 def main():
-    try:
-        import psycopg
-    except ImportError:
-        raise SystemExit("psycopg is missing: python3 -m pip install 'psycopg[binary]'")
+    psycopg = imported_psycopg()
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("stack")
     arguments.add_argument("--gib", type=float, default=5)
     arguments.add_argument("--rounds", type=int, default=3)
     arguments.add_argument("--json")
     options = arguments.parse_args()
-    with tempfile.TemporaryDirectory() as place:
-        policy, sql = pathlib.Path(place, "policy.toml"), pathlib.Path(place, "bench.sql")
-        # Without masks: what is measured is the way of the bytes.
-        policy.write_text(POLICY.split("[[masks]]")[0])
-        sql.write_text("")
-        stack = Stack(options.stack, "full", policy, sql)
-        try:
-            measured = measure(stack, options, psycopg)
-        finally:
-            stack.stop()
-    if options.json:
-        pathlib.Path(options.json).write_text(json.dumps(measured, indent=1) + "\n")
+    # Without masks: what is measured is the way of the bytes.
+    with alone(options.stack, POLICY.split("[[masks]]")[0]) as stack:
+        measured = measure(stack, options, psycopg)
+    written(measured, options.json)
 
 
 def measure(stack, options, psycopg):

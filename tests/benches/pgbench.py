@@ -103,6 +103,35 @@ class Stack:
         self.process.wait(60)
 
 
+def imported_psycopg():
+    """psycopg, or the end with what to do."""
+    try:
+        import psycopg
+    except ImportError:
+        raise SystemExit("psycopg is missing: python3 -m pip install 'psycopg[binary]'")
+    return psycopg
+
+
+@contextlib.contextmanager
+def alone(program, policy):
+    """A `stack` with its ledger and that policy, and with nothing in its database."""
+    with tempfile.TemporaryDirectory() as place:
+        path, sql = pathlib.Path(place, "policy.toml"), pathlib.Path(place, "bench.sql")
+        path.write_text(policy)
+        sql.write_text("")
+        stack = Stack(program, "full", path, sql)
+        try:
+            yield stack
+        finally:
+            stack.stop()
+
+
+def written(measured, path):
+    """Writes what was measured as JSON, where a path is given for it."""
+    if path:
+        pathlib.Path(path).write_text(json.dumps(measured, indent=1) + "\n")
+
+
 def bouncer(direct, place):
     """Starts pgbouncer before a server; gives its process and libpq URL."""
     url = urlsplit(direct)
@@ -216,8 +245,7 @@ def main():
                 for mode in options.modes.split(","):
                     for clients in map(int, options.clients.split(",")):
                         results += compare(urls, pids, peers, script, mode, clients, options)
-    if options.json:
-        pathlib.Path(options.json).write_text(json.dumps(results, indent=1) + "\n")
+    written(results, options.json)
 
 
 def compare(urls, pids, peers, script, mode, clients, options):
