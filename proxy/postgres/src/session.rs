@@ -7,31 +7,31 @@
 //! When a request inside a transaction is refused, the agent is told that the transaction failed, and nothing but its
 //! rollback passes, as after an error of the server: no transaction commits without a part that was refused.
 
+mod error;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use exhibit_gate::GateError;
 use exhibit_gate::session::{Denial, EndStatus, Pending, Permit, Reply, Request, Ruling, Session, Transaction};
 use exhibit_policy::mask::Masked;
 use tokio::io::ReadHalf;
 use tokio_util::sync::CancellationToken;
 
-use crate::agent::{Agent, LastWords};
+pub(crate) use self::error::SessionError;
+use crate::agent::Agent;
 use crate::analysis::{Complaint, Foreign, Statement, StatementClass};
 use crate::cancel::Registered;
 use crate::catalog::{Catalog, SharedDefinitions};
 use crate::config;
-use crate::copy::CopyError;
 use crate::copy_in::CopyIn;
-use crate::enforce::Drift;
 use crate::greeting::code;
 use crate::group::{Block, Draft, Group, Reading, about_session, changes_names};
 use crate::link::{Connection, Incoming, LinkError};
 use crate::message::backend::{Backend, TransactionStatus};
 use crate::message::encode::{self, Report};
 use crate::message::frontend::Frontend;
-use crate::message::{LONG_BYTES, MessageError, Raw};
+use crate::message::{LONG_BYTES, Raw};
 use crate::names::Names;
 use crate::notified;
 use crate::read::Read;
@@ -46,110 +46,6 @@ pub(crate) const AHEAD_BYTES_MAX: usize = 8 << 20;
 
 /// Bytes of a group after which it ends; so a long message is the last of its group, and a session holds one at a time.
 const GROUP_BYTES_MAX: usize = LONG_BYTES;
-
-/// Why a session ends.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum SessionError {
-    /// The evidence failed.
-    #[error(transparent)]
-    Gate(#[from] GateError),
-    /// The agent is gone, or does not read.
-    #[error("the agent is gone")]
-    Agent(#[from] std::io::Error),
-    /// The agent sent what is not taken.
-    #[error("{0}")]
-    Protocol(MessageError),
-    /// The server is gone, or sent what is not taken.
-    #[error(transparent)]
-    Target(#[from] UpstreamError),
-    /// The server sent a message out of place.
-    #[error("the target sent a message out of place")]
-    Unexpected,
-    /// A setting that the proxy depends on has changed.
-    #[error("the target changed a setting that values are read by")]
-    Setting,
-    /// A column comes from a relation that the catalog does not know.
-    #[error("the reply has a column of unknown origin, so its mask is unknown")]
-    Origin,
-    /// Rows that are copied out cannot be masked.
-    #[error(transparent)]
-    Copy(#[from] CopyError),
-    /// Policy does not let the session begin.
-    #[error("{0}")]
-    Refused(String),
-    /// What masks in the database is not as it has to be.
-    #[error("the database does not mask as the policy says: {0}; see `exhibit target check`")]
-    Drift(#[from] Drift),
-    /// The server ended its session; the agent was told.
-    #[error("the target ended the session")]
-    Ended,
-    /// The agent was silent for too long.
-    #[error("the session was idle for too long")]
-    Idle,
-    /// The policy lets no session last longer.
-    #[error("the session has lasted as long as the policy lets it")]
-    Limit,
-    /// The proxy stops.
-    #[error("the proxy is shutting down")]
-    Shutdown,
-}
-
-impl From<MessageError> for SessionError {
-    fn from(error: MessageError) -> Self {
-        Self::Target(error.into())
-    }
-}
-
-impl SessionError {
-    pub(crate) fn target(error: LinkError) -> Self {
-        Self::Target(error.into())
-    }
-
-    /// The agent hung up while something of it was under way.
-    fn gone() -> Self {
-        Self::Agent(std::io::ErrorKind::UnexpectedEof.into())
-    }
-
-    /// The reason in the closing event.
-    pub(crate) fn reason(&self) -> &'static str {
-        match self {
-            Self::Gate(_) => "ledger",
-            Self::Agent(_) => "agent",
-            Self::Protocol(_) => "protocol",
-            Self::Target(_)
-            | Self::Unexpected
-            | Self::Setting
-            | Self::Origin
-            | Self::Copy(_)
-            | Self::Drift(_)
-            | Self::Ended => "target",
-            Self::Refused(_) => "policy",
-            Self::Idle => "idle",
-            Self::Limit => "limit",
-            Self::Shutdown => "shutdown",
-        }
-    }
-
-    /// What the agent is told, where it still listens.
-    pub(crate) fn last_words(&self) -> Option<LastWords> {
-        let code = match self {
-            Self::Gate(_) => "58030",
-            Self::Protocol(MessageError::Length { .. }) => "54000",
-            Self::Protocol(_) => "08P01",
-            Self::Target(error) => error.sqlstate(),
-            Self::Unexpected | Self::Setting | Self::Origin | Self::Copy(_) => "XX000",
-            Self::Refused(_) => "42501",
-            Self::Drift(_) => "55000",
-            Self::Idle => "57P05",
-            Self::Limit | Self::Shutdown => "57P01",
-            Self::Agent(_) | Self::Ended => return None,
-        };
-        Some(LastWords {
-            code,
-            text: self.to_string(),
-        })
-    }
-}
 
 /// A session with everything that it uses.
 pub(crate) struct Driver {
