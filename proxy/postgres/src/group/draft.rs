@@ -1,0 +1,163 @@
+//! A request of a group before it is decided, and requests that are denied whatever the policy says.
+
+use std::collections::BTreeMap;
+
+use exhibit_gate::session::{Reach, Request};
+use exhibit_policy::decide::UNPROVEN;
+use exhibit_schemas::event::access::{Access, Action, Attribute, Facts};
+
+use crate::analysis::{Analysis, AnalysisError, Complaint, Copy, EXECUTED, FETCHED, Statement};
+use crate::message::frontend::Kind;
+
+/// A request, and how to refuse it.
+pub(crate) struct Draft {
+    pub(crate) request: Request,
+    pub(crate) statements: Vec<Statement>,
+    /// Whether the server runs them; preparing alone runs nothing.
+    pub(crate) runs: bool,
+    /// SQLSTATE of its refusal.
+    pub(crate) code: &'static str,
+    /// What the agent is told of its refusal in the place of the reason that is recorded.
+    pub(crate) told: Option<Complaint>,
+    /// Whether the agent is told that it may go on right after a refusal; otherwise after its next `Sync`.
+    pub(crate) ends: bool,
+}
+
+/// A request that is about the session itself.
+pub(crate) fn about_session(statement: &str, class: &str) -> Draft {
+    Draft {
+        request: Request {
+            statement: statement.to_owned(),
+            exact: Vec::new(),
+            facts: Facts {
+                accesses: vec![Access(Action::Session, None)],
+                attributes: BTreeMap::from([("class".to_owned(), Attribute::Text(class.to_owned()))]),
+            },
+            parameters: Vec::new(),
+            reach: Reach::Anything,
+        },
+        statements: Vec::new(),
+        runs: false,
+        code: "42501",
+        told: None,
+        ends: false,
+    }
+}
+
+impl Draft {
+    pub(super) fn refuse(&mut self, code: &'static str, reason: &str) {
+        self.code = code;
+        let reason = Attribute::Text(reason.to_owned());
+        self.request.facts.attributes.insert(UNPROVEN.to_owned(), reason);
+    }
+
+    /// How it copies, where that is all that it does.
+    pub(super) fn copy(&self) -> Option<Copy> {
+        match self.statements.as_slice() {
+            [statement] => statement.copy.clone(),
+            _ => None,
+        }
+    }
+
+    /// Adds what a name stands for.
+    pub(super) fn stand_for(&mut self, statement: &mut Statement, found: &Analysis) {
+        let facts = &mut self.request.facts;
+        facts.accesses.extend(found.facts.accesses.iter().cloned());
+        for (name, value) in &found.facts.attributes {
+            let matters = *value == Attribute::Bool(true) || name == UNPROVEN;
+            if matters && !facts.attributes.contains_key(UNPROVEN) {
+                facts.attributes.insert(name.clone(), value.clone());
+            }
+        }
+        for inner in &found.statements {
+            statement.may_write |= inner.may_write;
+            statement.changes_catalog |= inner.changes_catalog;
+            statement.changes_search_path |= inner.changes_search_path;
+            statement.changes_role |= inner.changes_role;
+            statement.changes_encoding |= inner.changes_encoding;
+            statement.foreign = statement.foreign.max(inner.foreign);
+            statement.transaction = statement.transaction.or(inner.transaction);
+            statement.copy = statement.copy.take().or_else(|| inner.copy.clone());
+            if matches!(statement.kind.as_str(), "ExecuteStmt" | "FetchStmt") {
+                statement.class = inner.class;
+            }
+        }
+    }
+
+    /// Takes out the accesses that stand for names of which nothing is known.
+    pub(super) fn forget_names(&mut self) {
+        let accesses = &mut self.request.facts.accesses;
+        accesses.retain(|Access(_, resource)| !matches!(resource.as_deref(), Some(EXECUTED | FETCHED)));
+        if accesses.is_empty() {
+            accesses.push(Access(Action::Session, None));
+        }
+        accesses.sort();
+        accesses.dedup();
+    }
+
+    /// The class of the message, after names were replaced by what they stand for.
+    pub(super) fn classify(&mut self) {
+        let mut classes = self.statements.iter().map(|statement| statement.class);
+        let Some(first) = classes.next() else { return };
+        let class = if classes.all(|class| class == first) {
+            first.as_str()
+        } else {
+            "mixed"
+        };
+        let class = Attribute::Text(class.to_owned());
+        self.request.facts.attributes.insert("class".to_owned(), class);
+    }
+}
+
+/// Whether names may mean something else after a statement.
+pub(crate) fn changes_names(statement: &Statement) -> bool {
+    statement.changes_catalog || statement.changes_search_path || statement.changes_role || statement.changes_encoding
+}
+
+pub(super) fn missing(kind: Kind) -> Draft {
+    match kind {
+        Kind::Statement => refusal("26000", "the prepared statement does not exist"),
+        Kind::Portal => refusal("34000", "the portal does not exist"),
+    }
+}
+
+/// A request that is not understood, and so denied whatever the policy says.
+pub(super) fn refusal(code: &'static str, reason: &str) -> Draft {
+    let mut draft = Draft {
+        request: Request {
+            statement: "(not understood)".to_owned(),
+            exact: Vec::new(),
+            facts: Facts {
+                accesses: vec![Access(Action::Session, None)],
+                attributes: BTreeMap::new(),
+            },
+            parameters: Vec::new(),
+            reach: Reach::Anything,
+        },
+        statements: Vec::new(),
+        runs: false,
+        code,
+        told: None,
+        ends: false,
+    };
+    draft.refuse(code, reason);
+    draft
+}
+
+/// A request whose text is not read, and so denied.
+pub(crate) fn unread(error: &AnalysisError) -> Draft {
+    refusal(code_of(error), &error.to_string())
+}
+
+pub(super) fn code_of(error: &AnalysisError) -> &'static str {
+    match error {
+        AnalysisError::Syntax => "42601",
+        AnalysisError::TooLong { .. }
+        | AnalysisError::TooManyTokens { .. }
+        | AnalysisError::TooLongRedacted { .. }
+        | AnalysisError::TooMany { .. }
+        | AnalysisError::TooWide { .. } => "54000",
+        AnalysisError::Unsupported { .. } | AnalysisError::Letters => "0A000",
+        AnalysisError::Setting { .. } => "42501",
+    }
+}
