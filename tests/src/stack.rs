@@ -7,10 +7,11 @@ use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use exhibit_postgres::config::Masking;
 use serde_json::json;
 
 use crate::clinic::{Clinic, SEED};
-use crate::postgres::PrivatePostgres;
+use crate::postgres::{PrivatePostgres, SUPERUSER};
 use crate::{HarnessError, programs};
 
 /// The demo's policy.
@@ -36,12 +37,14 @@ const READY: &str = "ready";
 pub struct Options {
     /// Directory of the deployment; made anew.
     pub directory: PathBuf,
-    /// Patients of the clinic.
+    /// Patients of the clinic; with 0 its tables are not made either, and the database holds what `sql` makes.
     pub patients: u32,
     /// The policy's text.
     pub policy: String,
     /// A file of SQL to run on the server first.
     pub sql: Option<PathBuf>,
+    /// Who masks.
+    pub masking: Masking,
 }
 
 /// A running stack.
@@ -63,6 +66,7 @@ impl Options {
             patients: crate::clinic::PATIENTS,
             policy: POLICY.to_owned(),
             sql: None,
+            masking: Masking::Proxy,
         }
     }
 }
@@ -87,7 +91,7 @@ impl Stack {
         let postgres = PrivatePostgres::start()?;
         let clinic = Clinic::generate(SEED, options.patients);
         let password = hex::encode(crate::random::<16>()?);
-        load(&postgres, &clinic, &password, options.sql.as_deref())?;
+        load(&postgres, &clinic, &password, options)?;
         let mut stack = Self {
             up: None,
             postgres,
@@ -97,18 +101,19 @@ impl Stack {
             proxy_port: crate::free_port()?,
             api_key: String::new(),
         };
-        stack.deploy(&options.policy, &password)?;
+        stack.deploy(options, &password)?;
         Ok(stack)
     }
 
-    /// `exhibit init`, and the files that the demo's deployment has instead of the samples.
-    fn deploy(&mut self, policy: &str, password: &str) -> Result<(), HarnessError> {
+    /// `exhibit init`, and the files that the demo's deployment has instead of the samples; where the database masks, what
+    /// it needs for that.
+    fn deploy(&mut self, options: &Options, password: &str) -> Result<(), HarnessError> {
         let mut init = programs::command("exhibit")?;
         init.arg("init").arg(&self.directory).args(["--origin", ORIGIN]);
         crate::run(&mut init)?;
         let place = |name: &str| self.directory.join(name);
-        crate::write(&place("policy.toml"), policy.as_bytes())?;
-        crate::write(&place("exhibit.toml"), self.config_text().as_bytes())?;
+        crate::write(&place("policy.toml"), options.policy.as_bytes())?;
+        crate::write(&place("exhibit.toml"), self.config_text(options.masking).as_bytes())?;
         crate::write(&place("secrets/clinic.password"), password.as_bytes())?;
         crate::write(&place("tls/pg-ca.pem"), &std::fs::read(self.postgres.authority())?)?;
         let mut keygen = Command::new("ssh-keygen");
@@ -116,11 +121,20 @@ impl Stack {
         crate::run(keygen.arg(self.approver_key()))?;
         let key = crate::run(self.exhibit()?.args(["key", "api", AGENT, "--group", "pipelines"]))?;
         key.trim().clone_into(&mut self.api_key);
+        if options.masking == Masking::Database {
+            let mut apply = self.exhibit()?;
+            apply.env("PGPASSWORD", self.postgres.password());
+            crate::run(apply.args(["target", "apply", DATABASE, "--user", SUPERUSER, "--database", DATABASE]))?;
+        }
         Ok(())
     }
 
-    fn config_text(&self) -> String {
+    fn config_text(&self, masking: Masking) -> String {
         let (ledger, proxy, server) = (self.ledger_port, self.proxy_port, self.postgres.port());
+        let masking = match masking {
+            Masking::Proxy => "proxy",
+            Masking::Database => "database",
+        };
         format!(
             r#"[ledger]
 origin = "{ORIGIN}"
@@ -136,6 +150,7 @@ trust = "trust.toml"
 
 [[proxy.postgres]]
 target = "{DATABASE}"
+masking = "{masking}"
 listen = "127.0.0.1:{proxy}"
 tls = {{ certificate = "tls/proxy.pem", key = "tls/proxy.key" }}
 server = {{ host = "127.0.0.1", port = {server}, user = "exhibit", password_file = "secrets/clinic.password", tls = "verify-full", ca = "tls/pg-ca.pem" }}
@@ -368,13 +383,15 @@ fn psql(url: &str) -> Command {
 }
 
 /// Fills the server: the database, its owner, and what `sql` adds.
-fn load(postgres: &PrivatePostgres, clinic: &Clinic, password: &str, sql: Option<&Path>) -> Result<(), HarnessError> {
-    let owner =
-        format!("CREATE ROLE exhibit LOGIN PASSWORD '{password}';\nCREATE DATABASE {DATABASE} OWNER exhibit;\n");
-    postgres.execute("postgres", &owner)?;
-    if let Some(sql) = sql {
+fn load(postgres: &PrivatePostgres, clinic: &Clinic, password: &str, options: &Options) -> Result<(), HarnessError> {
+    let owned = if options.patients > 0 { " OWNER exhibit" } else { "" };
+    let create = format!("CREATE ROLE exhibit LOGIN PASSWORD '{password}';\nCREATE DATABASE {DATABASE}{owned};\n");
+    postgres.execute("postgres", &create)?;
+    if let Some(sql) = &options.sql {
         postgres.execute_file(DATABASE, sql)?;
     }
-    postgres.execute(DATABASE, &format!("SET ROLE exhibit;\n{}", clinic.sql))?;
+    if options.patients > 0 {
+        postgres.execute(DATABASE, &format!("SET ROLE exhibit;\n{}", clinic.sql))?;
+    }
     Ok(())
 }

@@ -1,0 +1,374 @@
+//! What counts as a leak: a canary as it is, or in a form that anybody turns back.
+//!
+//! What was heard is read in several *orders*: cell after cell; column after column; column after column once more without
+//! what all of its cells begin and end with; and the rows of a table sorted by each column of whole numbers. In each order
+//! are looked for, without regard to case, a piece of a canary
+//!
+//! - as it is and reversed, whatever stands between its letters and digits (so also split, or one to a cell, row, error,
+//!   notice, notification or statement);
+//! - as hexadecimal digits, also reversed, also in capitals or small letters;
+//! - in base64, at each of its three alignments, also reversed;
+//! - as the codes of its characters: decimal, hexadecimal, octal or in bits, one after the other or in one run, also reversed;
+//! - as bytes of PostgreSQL's binary formats, either end first.
+//!
+//! A piece is [`PIECE`] letters and digits in a row, or [`NUMBER_PIECE`] where all are hexadecimal digits, which other
+//! numbers could happen to hold; a whole canary where that is shorter, and wherever whole files are searched.
+//!
+//! Not found: yes and no (`probes.sql` has those), digests, ciphers, and what only time tells.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aho_corasick::AhoCorasick;
+use base64::Engine as _;
+
+/// Letters and digits in a row that make a leak.
+const PIECE: usize = 6;
+
+/// The same of a run that could be a number.
+const NUMBER_PIECE: usize = 9;
+
+/// A value that a mask hides: its name for people, how it is written, and its bytes in binary formats.
+struct Canary {
+    name: &'static str,
+    written: &'static [&'static str],
+    binary: Vec<Vec<u8>>,
+}
+
+/// Where cells of one kind come from: the type of a message, and a field of it where it has any.
+pub(crate) type Kind = (u8, u8);
+
+/// A row of what was heard.
+#[derive(Clone, Debug)]
+pub(crate) struct Row {
+    pub(crate) kind: Kind,
+    pub(crate) cells: Vec<Vec<u8>>,
+}
+
+/// Everything that somebody heard, in order.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Heard {
+    pub(crate) rows: Vec<Row>,
+    /// All bytes, for binary formats.
+    pub(crate) raw: Vec<u8>,
+}
+
+/// Looks for canaries.
+pub(crate) struct Finder {
+    names: Vec<&'static str>,
+    letters: Needles,
+    codes: Needles,
+    raw: Needles,
+}
+
+/// Byte strings, and the canary that each is a form of.
+struct Needles {
+    automaton: AhoCorasick,
+    canaries: Vec<usize>,
+}
+
+/// How long a piece of a canary has to be.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pieces {
+    /// Some letters in a row.
+    Short,
+    /// The whole canary: for files, whose random bytes would hold short pieces.
+    Whole,
+}
+
+impl Heard {
+    /// One text, or one file.
+    pub(crate) fn of(bytes: &[u8]) -> Self {
+        let row = Row {
+            kind: (0, 0),
+            cells: vec![bytes.to_vec()],
+        };
+        Self {
+            rows: vec![row],
+            raw: bytes.to_vec(),
+        }
+    }
+
+    /// Adds bytes of no form that is known.
+    pub(crate) fn add(&mut self, bytes: &[u8]) {
+        self.rows.extend(Self::of(bytes).rows);
+        self.raw.extend_from_slice(bytes);
+    }
+
+    /// The text in each order.
+    fn orders(&self) -> Vec<Vec<u8>> {
+        let mut orders = vec![join(self.rows.iter().flat_map(|row| &row.cells))];
+        let mut tables: BTreeMap<(Kind, usize), Vec<&Row>> = BTreeMap::new();
+        let mut columns: BTreeMap<(Kind, usize), Vec<&Vec<u8>>> = BTreeMap::new();
+        for row in &self.rows {
+            tables.entry((row.kind, row.cells.len())).or_default().push(row);
+            for (column, cell) in row.cells.iter().enumerate() {
+                columns.entry((row.kind, column)).or_default().push(cell);
+            }
+        }
+        for cells in columns.values().filter(|cells| cells.len() > 1) {
+            orders.push(join(cells.iter().copied()));
+            orders.push(join(bare(cells).iter()));
+        }
+        for ((_, width), rows) in tables.iter().filter(|((_, width), rows)| *width > 1 && rows.len() > 1) {
+            for by in 0..*width {
+                let numbers: Option<Vec<i64>> = rows.iter().map(|row| number(&row.cells[by])).collect();
+                let Some(numbers) = numbers else { continue };
+                let mut sorted: Vec<(i64, &&Row)> = numbers.into_iter().zip(rows).collect();
+                sorted.sort_by_key(|(number, _)| *number);
+                for column in (0..*width).filter(|column| *column != by) {
+                    orders.push(join(sorted.iter().map(|(_, row)| &row.cells[column])));
+                }
+            }
+        }
+        orders
+    }
+}
+
+impl Finder {
+    pub(crate) fn new(pieces: Pieces) -> Self {
+        let canaries = canaries();
+        let (mut letters, mut codes, mut raw) = (Vec::new(), Vec::new(), Vec::new());
+        for (place, canary) in canaries.iter().enumerate() {
+            for written in canary.written {
+                for text in [(*written).to_owned(), written.to_uppercase(), written.to_lowercase()] {
+                    let reversed: String = text.chars().rev().collect();
+                    for text in [text, reversed] {
+                        letters.extend(spelled(&text, pieces).into_iter().map(|needle| (needle, place)));
+                        codes.extend(windows(text.as_bytes(), &text, pieces).map(|codes| (codes.to_vec(), place)));
+                    }
+                }
+            }
+            raw.extend(canary.binary.iter().map(|bytes| (bytes.clone(), place)));
+        }
+        Self {
+            names: canaries.iter().map(|canary| canary.name).collect(),
+            letters: Needles::new(letters),
+            codes: Needles::new(codes),
+            raw: Needles::new(raw),
+        }
+    }
+
+    /// How many values are looked for.
+    pub(crate) fn count(&self) -> usize {
+        self.names.len()
+    }
+
+    /// The names of canaries in what was heard.
+    pub(crate) fn found(&self, heard: &Heard) -> BTreeSet<&'static str> {
+        let mut found: BTreeSet<usize> = self.raw.found(&heard.raw);
+        for order in heard.orders() {
+            found.extend(self.letters.found(&letters_of(&order)));
+            for codes in codes_of(&order) {
+                found.extend(self.codes.found(&codes));
+            }
+        }
+        found.into_iter().map(|place| self.names[place]).collect()
+    }
+}
+
+impl Needles {
+    fn new(needles: Vec<(Vec<u8>, usize)>) -> Self {
+        let needles: BTreeSet<(Vec<u8>, usize)> = needles.into_iter().collect();
+        let (bytes, canaries): (Vec<_>, Vec<_>) = needles.into_iter().unzip();
+        assert!(
+            bytes.iter().all(|needle| needle.len() >= PIECE),
+            "a needle is too short to mean anything"
+        );
+        Self {
+            automaton: AhoCorasick::new(&bytes).unwrap(),
+            canaries,
+        }
+    }
+
+    fn found(&self, hay: &[u8]) -> BTreeSet<usize> {
+        let matches = self.automaton.find_overlapping_iter(hay);
+        matches.map(|found| self.canaries[found.pattern().as_usize()]).collect()
+    }
+}
+
+/// Pieces of `units`, which are the letters, bytes or codes of `text`.
+fn windows<'a>(units: &'a [u8], text: &str, pieces: Pieces) -> impl Iterator<Item = &'a [u8]> {
+    let numeric = text
+        .bytes()
+        .filter(u8::is_ascii_alphanumeric)
+        .all(|letter| letter.is_ascii_hexdigit());
+    let wanted = match (pieces, numeric) {
+        (Pieces::Whole, _) => units.len(),
+        (Pieces::Short, true) => NUMBER_PIECE,
+        (Pieces::Short, false) => PIECE,
+    };
+    units.windows(wanted.min(units.len()))
+}
+
+/// What stands in the letters of a text that holds a form of this one.
+fn spelled(text: &str, pieces: Pieces) -> Vec<Vec<u8>> {
+    let plain = letters_of(text.as_bytes());
+    let mut forms: Vec<Vec<u8>> = windows(&plain, text, pieces).map(<[u8]>::to_vec).collect();
+    for bytes in windows(text.as_bytes(), text, pieces) {
+        forms.push(hex::encode(bytes).into_bytes());
+        let run = |code: fn(&u8) -> String| bytes.iter().map(code).collect::<Vec<_>>().concat().into_bytes();
+        forms.push(run(u8::to_string));
+        forms.push(run(|code| format!("{code:03}")));
+        forms.push(run(|code| format!("{code:03o}")));
+        forms.push(run(|code| format!("{code:08b}")));
+    }
+    forms.extend((0..3).map(|before| letters_of(base64_of(text, before).as_bytes())));
+    forms
+}
+
+/// The characters of base64 that this text decides, when so many bytes modulo three stand before it.
+fn base64_of(text: &str, before: usize) -> String {
+    let mut bytes = vec![0; before];
+    bytes.extend_from_slice(text.as_bytes());
+    let encoded = base64::engine::general_purpose::STANDARD_NO_PAD.encode(&bytes);
+    let (first, end) = ((before * 8).div_ceil(6), bytes.len() * 8 / 6);
+    encoded[first..end].to_owned()
+}
+
+/// Letters and digits in small letters, without the `\x` that stands before digits of bytes.
+fn letters_of(text: &[u8]) -> Vec<u8> {
+    let mut before = 0;
+    let kept = text.iter().filter(|byte| {
+        let sign = (before, **byte) == (b'\\', b'x');
+        before = **byte;
+        byte.is_ascii_alphanumeric() && !sign
+    });
+    kept.map(u8::to_ascii_lowercase).collect()
+}
+
+/// The words of a text read as codes: as decimal, hexadecimal and octal numbers and as bits, whichever of its words can be.
+fn codes_of(text: &[u8]) -> [Vec<u8>; 4] {
+    let words: Vec<&str> = text
+        .split(|byte| !byte.is_ascii_alphanumeric())
+        .filter_map(|word| std::str::from_utf8(word).ok())
+        .filter(|word| !word.is_empty() && word.len() <= 8)
+        .map(|word| {
+            word.trim_start_matches("u00")
+                .trim_start_matches("0x")
+                .trim_start_matches('x')
+        })
+        .collect();
+    let read = |radix: u32, lengths: std::ops::RangeInclusive<usize>| -> Vec<u8> {
+        let fits = words.iter().filter(|word| lengths.contains(&word.len()));
+        fits.filter_map(|word| u8::from_str_radix(word, radix).ok()).collect()
+    };
+    [read(10, 1..=3), read(16, 2..=2), read(8, 2..=3), read(2, 6..=8)]
+}
+
+/// Cells in a row, with something between that is no letter.
+fn join<'a>(cells: impl Iterator<Item = &'a Vec<u8>>) -> Vec<u8> {
+    let mut all = Vec::new();
+    for cell in cells {
+        all.extend_from_slice(cell);
+        all.push(b'\n');
+    }
+    all
+}
+
+/// Cells without what all of them begin and end with.
+fn bare(cells: &[&Vec<u8>]) -> Vec<Vec<u8>> {
+    let shortest = cells.iter().map(|cell| cell.len()).min().unwrap_or(0);
+    let alike = |at: &dyn Fn(&[u8], usize) -> u8| {
+        (0..shortest)
+            .take_while(|place| cells.iter().all(|cell| at(cell, *place) == at(cells[0], *place)))
+            .count()
+    };
+    let head = alike(&|cell, place| cell[place]);
+    let tail = alike(&|cell, place| cell[cell.len() - 1 - place]).min(shortest - head);
+    cells
+        .iter()
+        .map(|cell| cell[head..cell.len() - tail].to_vec())
+        .collect()
+}
+
+fn number(cell: &[u8]) -> Option<i64> {
+    std::str::from_utf8(cell).ok()?.trim().parse().ok()
+}
+
+/// The values of `ward.sql` that masks hide.
+fn canaries() -> Vec<Canary> {
+    let text = |name, written| Canary {
+        name,
+        written,
+        binary: Vec::new(),
+    };
+    vec![
+        text("first name 1", &["Zyxwarabel"]),
+        text("last name 1", &["Qonterlyne"]),
+        text("first name 2", &["Brontelia"]),
+        text("last name 2", &["Vuxmoorfield"]),
+        text("ssn 1", &["912-84-7731"]),
+        text("ssn 2", &["913-55-0042"]),
+        date("born 1", &["1943-08-17", "17.08.1943", "08/17/1943"], -20_591),
+        date("born 2", &["1951-03-09", "09.03.1951", "03/09/1951"], -17_830),
+        integer("pin 1", &["4815162342"], 4_815_162_342),
+        integer("pin 2", &["6295141361"], 6_295_141_361),
+        integer("badge 1", &["948151623"], 948_151_623),
+        integer("badge 2", &["735920486"], 735_920_486),
+        decimal("balance 1", &["7316490.58"], [731, 6_490, 5_800]),
+        decimal("balance 2", &["8402957.36"], [840, 2_957, 3_600]),
+        uuid("key 1", &["7f3a9c15-d2b8-4e60-a147-5bc8e9026d31"]),
+        uuid("key 2", &["0b6e58d4-93c7-4f1a-8d25-e67f10a3c942"]),
+        text("tag 1", &["Hushtagword"]),
+        text("tag 2", &["Vespertinely"]),
+        text("document", &["Quillfeatherdoc"]),
+        text("photo", &["Murrinegoblet"]),
+        text("email", &["murmelkraut"]),
+        text("phone", &["(503) 555-0187"]),
+        text("card 1", &["4929-1837-6650-2204"]),
+        text("card 2", &["5312-7709-4428-6615"]),
+        Canary {
+            binary: vec![(-395_057_522_000_000_i64).to_be_bytes().to_vec()],
+            ..text(
+                "seen",
+                &["1987-06-25 13:47:58", "25/06/1987 13:47:58", "06/25/1987 13:47:58"],
+            )
+        },
+        text("note", &["Gryphonwalt"]),
+        text("secret 1", &["Tamarixwood"]),
+        text("secret 2", &["Ocelotriver"]),
+    ]
+}
+
+/// Four bytes after their length, as cells and elements of arrays have it.
+fn with_length(bytes: [u8; 4]) -> Vec<u8> {
+    [4_u32.to_be_bytes(), bytes].concat()
+}
+
+fn date(name: &'static str, written: &'static [&'static str], days: i32) -> Canary {
+    Canary {
+        name,
+        written,
+        binary: vec![with_length(days.to_be_bytes())],
+    }
+}
+
+fn integer(name: &'static str, written: &'static [&'static str], value: i64) -> Canary {
+    let mut binary = match i32::try_from(value) {
+        Ok(short) => vec![with_length(short.to_be_bytes()), with_length(short.to_le_bytes())],
+        Err(_) => Vec::new(),
+    };
+    // Nothing here is past 2^53, so the float is the number.
+    #[allow(clippy::cast_precision_loss, clippy::as_conversions, reason = "nothing is past 2^53")]
+    let float = value as f64;
+    binary.extend([value.to_be_bytes(), value.to_le_bytes(), float.to_be_bytes()].map(Vec::from));
+    Canary { name, written, binary }
+}
+
+/// `numeric_send` of three digits to the base 10,000 and two decimal places.
+fn decimal(name: &'static str, written: &'static [&'static str], digits: [i16; 3]) -> Canary {
+    let words = [3, 1, 0, 2].into_iter().chain(digits);
+    Canary {
+        name,
+        written,
+        binary: vec![words.flat_map(i16::to_be_bytes).collect()],
+    }
+}
+
+fn uuid(name: &'static str, written: &'static [&'static str]) -> Canary {
+    Canary {
+        name,
+        written,
+        binary: vec![hex::decode(written[0].replace('-', "")).unwrap()],
+    }
+}
