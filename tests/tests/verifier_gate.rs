@@ -165,7 +165,7 @@ fn masker(snapshot: &Snapshot) -> (Vec<Column>, RowMasker) {
     ];
     let kinds = kinds
         .into_iter()
-        .chain([("mrn", CellKind::Opaque), ("birth_date", CellKind::Date)]);
+        .chain([("mrn", CellKind::Opaque), ("birth_date", CellKind::Text)]);
     let (mut columns, mut masks) = (Vec::new(), Vec::new());
     for (name, kind) in kinds {
         let origin = format!("public.patients.{name}");

@@ -438,9 +438,14 @@ impl MaskText {
             ("detect", None, None) => Technique::Detect,
             ("partial", Some(keep @ 1..=8), None) => Technique::Partial { keep },
             ("partial", ..) => return Err(broken("partial takes keep = 1 to 8 and nothing else")),
-            ("token", None, domain) => Technique::Token {
-                domain: domain.unwrap_or_else(|| self.name.clone()),
-            },
+            ("token", None, domain) => {
+                let domain = domain.unwrap_or_else(|| self.name.clone());
+                // It begins the message of a token, and a zero byte ends it there.
+                if domain.is_empty() || domain.contains('\0') {
+                    return Err(broken("a domain is not empty and holds no zero byte"));
+                }
+                Technique::Token { domain }
+            }
             ("token", ..) => return Err(broken("token takes a domain and nothing else")),
             _ => return Err(broken("only partial takes keep, and only token takes domain")),
         };
@@ -638,6 +643,15 @@ effect = "allow"
         check_refused("[\"public.*\"]", "[\"\"]", "a pattern has");
         check_refused("people = 1", "people = 0", "at least one person");
         check_refused("expires_s = 900", "expires_s = 0", "at least 1");
+        let mask = "[[masks]]\nname = \"m\"\ntargets = [\"clinic\"]\nresources = [\"a\"]\ntechnique = ";
+        for (technique, wanted) in [
+            ("\"tokens\"", "nearest is `token`"),
+            ("\"token\"\ndomain = \"\"", "a domain is not empty"),
+            ("\"token\"\ndomain = \"a\\u0000b\"", "holds no zero byte"),
+            ("\"redact\"\nkeep = 4", "only partial takes keep"),
+        ] {
+            check_refused("[[rules]]", &format!("{mask}{technique}\n[[rules]]"), wanted);
+        }
         check_refused(
             "[[targets]]",
             "[[targets]]\nname = \"clinic\"\nprotocol = \"s3\"\n[[targets]]",

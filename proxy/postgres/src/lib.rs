@@ -17,6 +17,7 @@ pub mod enforce;
 pub mod listener;
 pub mod message;
 pub mod redact;
+pub mod types;
 
 mod agent;
 mod arriving;
@@ -37,7 +38,6 @@ mod settled;
 mod startup;
 mod target;
 mod tls;
-mod types;
 mod upstream;
 
 pub use config::{Config, ConfigError};

@@ -37,6 +37,8 @@ mod server;
 mod shared;
 #[path = "flow/stand.rs"]
 mod stand;
+#[path = "flow/typed.rs"]
+mod typed;
 
 use std::sync::atomic::Ordering;
 

@@ -9,12 +9,12 @@
 
 use std::sync::LazyLock;
 
-use exhibit_policy::mask::{CellKind, REDACTED, TOKEN_BYTES, Technique};
+use exhibit_policy::mask::{REDACTED, TOKEN_BYTES, Technique};
 
 use super::facts::Column;
 use super::literal;
 use super::plan::Shown;
-use crate::types;
+use crate::types::{self, Type};
 
 /// The table of the constants, in the schema.
 pub(super) const CONSTANTS: &str = "constants";
@@ -25,24 +25,13 @@ const YEARS: &str = "'0001-01-01' AND '294276-12-31'";
 /// What stands in the place of a masked column, and what it shows.
 pub(super) fn masked(column: &Column, technique: &Technique) -> (String, Shown) {
     let name = format!("r.{}", super::identifier(&column.name));
-    let kind = types::kind(column.base_oid, false);
-    let null = |why| (format!("NULL::{}", column.base), Shown::Null(why));
-    let made = match (technique, kind) {
-        (Technique::Null, _) => return null("the technique"),
-        (_, CellKind::Opaque) => return null("the type has no expression"),
-        (Technique::Detect, _) => return null("detectors run in the proxy alone"),
-        (Technique::Year, CellKind::Json) => return null("json has no year"),
-        (Technique::Year, CellKind::Text) => year_of_text(&text(column, &name)),
-        (Technique::Year, CellKind::Date) => year(column, &name),
-        (_, CellKind::Date) => return null("a date keeps nothing but its year"),
-        (Technique::Redact, _) => literal(REDACTED) + "::text",
-        (Technique::Partial { keep }, _) => partial(&text(column, &name), *keep),
-        (Technique::Token { domain }, _) => token(&text(column, &name), domain),
+    let made = match types::of(column.base_oid) {
+        Some(of) => value(of, column.base_oid, &name, technique),
+        None => Err("the type has no expression"),
     };
-    let typed = match kind {
-        CellKind::Json => format!("to_{}({made})", types::name(column.base_oid)),
-        CellKind::Text => format!("({made})::{}", unbounded(column)),
-        CellKind::Date | CellKind::Opaque => made,
+    let typed = match made {
+        Ok(typed) => typed,
+        Err(why) => return (format!("NULL::{}", column.base), Shown::Null(why)),
     };
     // NULL stays NULL, whatever the technique.
     let typed = format!("CASE WHEN {name} IS NOT NULL THEN {typed} END");
@@ -53,18 +42,64 @@ pub(super) fn masked(column: &Column, technique: &Technique) -> (String, Shown) 
     (typed, Shown::Technique)
 }
 
-/// The type without a length: a masked value may be longer than what it stands for, as it may be at the proxy.
-fn unbounded(column: &Column) -> &'static str {
-    match column.base_oid {
-        1042 => "bpchar",
-        1043 => "varchar",
-        _ => "text",
-    }
+/// The masked form of a value that is not NULL, in its type without a length: a masked value may be longer than what it
+/// stands for, as it may be at the proxy.
+fn value(of: Type, oid: u32, name: &str, technique: &Technique) -> Result<String, &'static str> {
+    let text = || text(oid, name);
+    let made = match (technique, of) {
+        (Technique::Null, _) => return Err("the technique"),
+        (Technique::Detect, _) => return Err("detectors run in the proxy alone"),
+        (_, Type::Array(element)) => {
+            let one = value(element.of, element.oid, "e", technique)?;
+            let some = format!("cardinality(array_remove({name}, NULL)) > 0");
+            let list = match technique {
+                // One, however many there are.
+                Technique::Redact => format!(
+                    "CASE WHEN {some} THEN ARRAY[{one}] ELSE ARRAY[]::{}[] END",
+                    types::name(element.oid)
+                ),
+                _ => format!(
+                    "CASE WHEN {some} THEN ARRAY(SELECT CASE WHEN e IS NOT NULL THEN {one} END \
+                     FROM unnest({name}) WITH ORDINALITY u(e, n) ORDER BY n) END"
+                ),
+            };
+            // Of no dimension, or of one from 1 on, as the proxy takes it.
+            format!(
+                "CASE WHEN cardinality({name}) = 0 OR array_ndims({name}) = 1 AND array_lower({name}, 1) = 1 \
+                 THEN {list} END"
+            )
+        }
+        (Technique::Redact, of) => redacted(of)?,
+        (Technique::Partial { keep }, Type::Text | Type::Json | Type::Jsonb) => partial(&text(), *keep),
+        (Technique::Partial { .. }, _) => return Err("only text has a part"),
+        (Technique::Token { domain }, of) => token_of(of, name, &text(), domain)?,
+        (Technique::Year, Type::Text) => year_of_text(&text()),
+        (Technique::Year, Type::Date | Type::Timestamp { .. }) => year(of, name),
+        (Technique::Year, _) => return Err("the type has no year"),
+    };
+    Ok(match of {
+        Type::Json | Type::Jsonb => format!("to_{}(({made})::text)", types::name(oid)),
+        Type::Text | Type::Integer(_) => format!("({made})::{}", types::name(oid)),
+        // `NaN` and the infinities are no numbers that the proxy takes.
+        Type::Numeric => format!("CASE WHEN {name}::text ~ '^-?[0-9]' THEN ({made})::numeric END"),
+        _ => made,
+    })
+}
+
+/// A fixed value of the type, as text where that is its form.
+fn redacted(of: Type) -> Result<String, &'static str> {
+    Ok(match of {
+        Type::Text | Type::Json | Type::Jsonb => literal(REDACTED) + "::text",
+        Type::Integer(_) | Type::Numeric => "0".to_owned(),
+        Type::Uuid => "'00000000-0000-0000-0000-000000000000'::uuid".to_owned(),
+        Type::Bytea => format!("'\\x{}'::bytea", hex::encode(REDACTED)),
+        Type::Date | Type::Timestamp { .. } | Type::Array(_) => return Err("every date could be one"),
+    })
 }
 
 /// The text of a value as the server sends it.
-fn text(column: &Column, name: &str) -> String {
-    let text = match column.base_oid {
+fn text(oid: u32, name: &str) -> String {
+    let text = match oid {
         // The cast takes the blanks away that fill it up, and that a client is sent.
         1042 => format!("textin(bpcharout({name}))"),
         _ => format!("{name}::text"),
@@ -94,19 +129,49 @@ fn partial(text: &str, keep: usize) -> String {
     )
 }
 
-/// HMAC-SHA-256 over domain, zero byte and value, by its definition (RFC 2104, 2).
+/// The token of a text.
 pub(super) fn token(text: &str, domain: &str) -> String {
+    let digest = digest(&format!("convert_to({text}, 'UTF8')"), domain);
+    format!("'tok_' || encode(substring({digest}, 1, {TOKEN_BYTES}), 'hex')")
+}
+
+/// The token of a value of a type, as text where that is its form.
+fn token_of(of: Type, name: &str, text: &str, domain: &str) -> Result<String, &'static str> {
+    let of_text = |text: &str| digest(&format!("convert_to({text}, 'UTF8')"), domain);
+    let number =
+        |digest: &str, max: i64| format!("('x' || encode(substring({digest}, 1, 8), 'hex'))::bit(64)::bigint & {max}");
+    Ok(match of {
+        Type::Text | Type::Json | Type::Jsonb => token(text, domain),
+        Type::Integer(max) => number(&of_text(text), max),
+        Type::Numeric => {
+            let text = format!("(trim_scale({name})::text COLLATE \"C\")");
+            number(&of_text(&text), i64::MAX)
+        }
+        Type::Uuid => {
+            let token = format!("substring({}, 1, {TOKEN_BYTES})", of_text(text));
+            // Version 8 and the variant of RFC 9562: bits of a byte are counted from the lowest.
+            let bits = [(55, 1), (54, 0), (53, 0), (52, 0), (71, 1), (70, 0)];
+            let set = bits
+                .iter()
+                .fold(token, |token, (place, bit)| format!("set_bit({token}, {place}, {bit})"));
+            format!("encode({set}, 'hex')::uuid")
+        }
+        Type::Bytea => format!("substring({}, 1, {TOKEN_BYTES})", digest(name, domain)),
+        Type::Date | Type::Timestamp { .. } | Type::Array(_) => return Err("a date keeps nothing but its year"),
+    })
+}
+
+/// HMAC-SHA-256 over domain, zero byte and bytes, by its definition (RFC 2104, 2).
+fn digest(bytes: &str, domain: &str) -> String {
     let head = hex::encode([domain.as_bytes(), &[0]].concat());
     let inner = constant(&format!("c.inner_pad || '\\x{head}'::bytea"));
     let outer = constant("c.outer_pad");
-    format!(
-        "'tok_' || encode(substring(sha256({outer} || sha256({inner} || convert_to({text}, 'UTF8'))), 1, {TOKEN_BYTES}), 'hex')"
-    )
+    format!("sha256({outer} || sha256({inner} || {bytes}))")
 }
 
 /// The first day of the year of a date; NULL where the year does not fit.
-fn year(column: &Column, name: &str) -> String {
-    let cast = if column.base_oid == 1082 { "::date" } else { "" };
+fn year(of: Type, name: &str) -> String {
+    let cast = if of == Type::Date { "::date" } else { "" };
     format!("CASE WHEN {name} BETWEEN {YEARS} THEN date_trunc('year', {name}){cast} END")
 }
 

@@ -100,8 +100,6 @@ async fn copied_out(client: &tokio_postgres::Client, sql: &str) -> Vec<u8> {
 async fn the_extended_protocol_copies_out_in_binary_form() {
     let stand = stand().await;
     let client = stand.driver().await;
-    // Binary dates have no masked form but NULL.
-    stand.server.execute("UPDATE shown SET born = NULL");
     let masked = copied_out(&client, "COPY patients TO STDOUT (FORMAT binary)").await;
     let shown = copied_out(&client, "COPY shown TO STDOUT (FORMAT binary)").await;
     assert!(masked == shown && masked.len() > 100);

@@ -1,0 +1,177 @@
+//! What each technique makes of a value. `None` is NULL: less is released, never more.
+
+use super::key::MaskKey;
+use super::value::{Decimal, Integer, Moment, Value};
+use super::{DETECT_FLOOR, REDACTED, Technique};
+use crate::detect::{Detectors, Hints};
+
+/// Where the version of a UUID stands (RFC 9562, 4.2), and the mask and bits of version 8.
+const UUID_VERSION: (usize, u8, u8) = (6, 0x0f, 0x80);
+
+/// Where the variant of a UUID stands (RFC 9562, 4.1).
+const UUID_VARIANT: (usize, u8, u8) = (8, 0x3f, 0x80);
+
+/// The masked form of a value.
+pub(super) fn apply(technique: &Technique, value: Value, key: &MaskKey) -> Option<Value> {
+    match (technique, value) {
+        (Technique::Redact, value) => redact(&value),
+        (technique, Value::List(elements)) => {
+            // Of what type a list without a value is, is not known here.
+            let mut values = elements.iter().flatten().peekable();
+            if values.peek().is_none() || !values.all(|element| suits(technique, element)) {
+                return None;
+            }
+            let masked = elements
+                .into_iter()
+                .map(|element| element.and_then(|element| apply(technique, element, key)));
+            Some(Value::List(masked.collect()))
+        }
+        (technique, value) if !suits(technique, &value) => None,
+        (Technique::Null, _) => None,
+        (Technique::Partial { keep }, value) => partial_value(&value, *keep),
+        (Technique::Token { domain }, value) => token(&value, domain, key),
+        (Technique::Year, value) => year(&value),
+        (Technique::Detect, value) => detect(value),
+    }
+}
+
+/// Whether a technique has a masked form for values of that type.
+fn suits(technique: &Technique, value: &Value) -> bool {
+    match technique {
+        Technique::Redact => true,
+        Technique::Null => false,
+        Technique::Partial { .. } | Technique::Detect => matches!(value, Value::Text(_) | Value::Json(_)),
+        // A date is no name of anything; a list in a list is none that a protocol reads.
+        Technique::Token { .. } => !matches!(value, Value::Date(_) | Value::Moment(_) | Value::List(_)),
+        Technique::Year => matches!(value, Value::Text(_) | Value::Date(_) | Value::Moment(_)),
+    }
+}
+
+/// A fixed value of the same type. No number of the elements of a list is told.
+fn redact(value: &Value) -> Option<Value> {
+    Some(match value {
+        Value::Text(_) => Value::Text(REDACTED.to_owned()),
+        Value::Json(_) => Value::Json(quoted(REDACTED)),
+        Value::Integer(Integer { max, .. }) => Value::Integer(Integer { number: 0, max: *max }),
+        Value::Decimal(_) => Value::Decimal(Decimal::from(0)),
+        Value::Uuid(_) => Value::Uuid([0; 16]),
+        Value::Bytes(_) => Value::Bytes(REDACTED.as_bytes().to_vec()),
+        Value::List(elements) => {
+            let first = elements.iter().flatten().next();
+            Value::List(first.map(redact).into_iter().collect())
+        }
+        // Every date could be one.
+        Value::Date(_) | Value::Moment(_) => return None,
+    })
+}
+
+fn partial_value(value: &Value, keep: usize) -> Option<Value> {
+    match value {
+        Value::Text(text) => Some(Value::Text(partial(text, keep))),
+        Value::Json(text) => Some(Value::Json(quoted(&partial(text, keep)))),
+        _ => None,
+    }
+}
+
+/// Stars for every letter and digit but the last `keep`; for all of them where fewer than twice `keep` there are.
+fn partial(text: &str, keep: usize) -> String {
+    let letters = text.chars().filter(|character| character.is_alphanumeric()).count();
+    let shown = if letters < keep.saturating_mul(2) { 0 } else { keep };
+    let mut left = letters;
+    text.chars()
+        .map(|character| {
+            if !character.is_alphanumeric() {
+                return character;
+            }
+            let show = left <= shown;
+            left -= 1;
+            if show { character } else { '*' }
+        })
+        .collect()
+}
+
+fn token(value: &Value, domain: &str, key: &MaskKey) -> Option<Value> {
+    Some(match value {
+        Value::Text(text) => Value::Text(key.token(domain, text.as_bytes())),
+        Value::Json(text) => Value::Json(quoted(&key.token(domain, text.as_bytes()))),
+        Value::Integer(Integer { number, max }) => Value::Integer(Integer {
+            number: first_bits(key.token_bytes(domain, number.to_string().as_bytes())) & max,
+            max: *max,
+        }),
+        Value::Decimal(decimal) => {
+            let number = first_bits(key.token_bytes(domain, decimal.as_str().as_bytes()));
+            Value::Decimal(Decimal::from(number & i64::MAX))
+        }
+        Value::Uuid(uuid) => {
+            let mut masked = key.token_bytes(domain, hyphenated(uuid).as_bytes());
+            for (place, kept, bits) in [UUID_VERSION, UUID_VARIANT] {
+                for byte in masked.iter_mut().skip(place).take(1) {
+                    *byte = *byte & kept | bits;
+                }
+            }
+            Value::Uuid(masked)
+        }
+        Value::Bytes(bytes) => Value::Bytes(key.token_bytes(domain, bytes).to_vec()),
+        Value::Date(_) | Value::Moment(_) | Value::List(_) => return None,
+    })
+}
+
+/// The first 64 bits of a token as a number of either sign.
+fn first_bits(token: [u8; super::TOKEN_BYTES]) -> i64 {
+    token
+        .iter()
+        .take(8)
+        .fold(0, |number, byte| number << 8 | i64::from(*byte))
+}
+
+/// A UUID as RFC 9562, 4 writes it.
+pub(super) fn hyphenated(uuid: &[u8; 16]) -> String {
+    let digits = hex::encode(uuid);
+    let parts = [(0, 8), (8, 12), (12, 16), (16, 20), (20, 32)];
+    let parts = parts.map(|(from, to)| digits.get(from..to).unwrap_or_default());
+    parts.join("-")
+}
+
+/// The first day of the year.
+fn year(value: &Value) -> Option<Value> {
+    match value {
+        Value::Date(day) => Some(Value::Date(day.first_of_year()?)),
+        Value::Moment(moment) => Some(Value::Moment(Moment {
+            day: moment.day.first_of_year()?,
+            micros: 0,
+            offset_s: moment.offset_s,
+        })),
+        Value::Text(text) => year_of_text(text).map(Value::Text),
+        _ => None,
+    }
+}
+
+/// The first day of the year of a text that begins as an ISO date.
+fn year_of_text(text: &str) -> Option<String> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (year, rest) = text.split_at_checked(digits)?;
+    // Years of 4 to 6 digits; a date BC has a suffix that would be lost, so it is NULL.
+    let shape = (4..=6).contains(&digits) && rest.starts_with('-') && !text.ends_with("BC");
+    shape.then(|| format!("{year}-01-01"))
+}
+
+/// The text with a token in place of each identifier.
+fn detect(value: Value) -> Option<Value> {
+    let detectors = Detectors::shared();
+    match value {
+        Value::Text(text) => {
+            let masked = detectors.mask(&text, &Hints::none(), DETECT_FLOOR);
+            Some(Value::Text(masked.unwrap_or(text)))
+        }
+        Value::Json(text) => {
+            let masked = detectors.mask_json(&text, &Hints::none(), DETECT_FLOOR);
+            Some(Value::Json(masked.unwrap_or(text)))
+        }
+        _ => None,
+    }
+}
+
+/// A text as a JSON string.
+fn quoted(text: &str) -> String {
+    serde_json::to_string(text).expect("a text is always a JSON string")
+}

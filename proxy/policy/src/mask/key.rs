@@ -1,0 +1,68 @@
+//! The key of masks, and what is derived from it.
+//!
+//! ```text
+//! token digest   HMAC-SHA-256(key, domain ‖ 0x00 ‖ value)          a domain is never empty and holds no 0x00
+//! subkey         HMAC-SHA-256(key, 0x00 ‖ label ‖ 0x00 ‖ domain ‖ 0x00 ‖ value)
+//! ```
+//!
+//! No message of one kind begins as one of the other, so what a token shows tells nothing about a subkey.
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+use zeroize::Zeroizing;
+
+/// Bytes of the HMAC that a token shows; 128 bits, so that two values of one domain never meet by chance.
+pub const TOKEN_BYTES: usize = 16;
+
+/// Bytes of a block of SHA-256, which HMAC fills its keys up to.
+const HMAC_BLOCK_BYTES: usize = 64;
+
+/// The key of tokens; wiped when dropped, never printed.
+#[derive(Clone)]
+pub struct MaskKey(Zeroizing<[u8; 32]>);
+
+impl MaskKey {
+    /// Takes 32 random bytes.
+    pub fn new(bytes: [u8; 32]) -> Self {
+        Self(Zeroizing::new(bytes))
+    }
+
+    /// The token of a text.
+    pub fn token(&self, domain: &str, value: &[u8]) -> String {
+        format!("tok_{}", hex::encode(self.token_bytes(domain, value)))
+    }
+
+    /// The token of a value, as bytes.
+    pub fn token_bytes(&self, domain: &str, value: &[u8]) -> [u8; TOKEN_BYTES] {
+        let digest = self.digest(&[domain.as_bytes(), &[0], value]);
+        let mut token = [0; TOKEN_BYTES];
+        token.iter_mut().zip(digest).for_each(|(byte, from)| *byte = from);
+        token
+    }
+
+    /// The key as the two blocks that HMAC-SHA-256 hashes before the message and before the inner digest (RFC 2104, 2), for
+    /// a target that makes tokens itself. They are as secret as the key.
+    pub fn pads(&self) -> [Zeroizing<[u8; HMAC_BLOCK_BYTES]>; 2] {
+        [0x36, 0x5c].map(|pad| {
+            let mut block = Zeroizing::new([pad; HMAC_BLOCK_BYTES]);
+            for (byte, key) in block.iter_mut().zip(self.0.iter()) {
+                *byte ^= key;
+            }
+            block
+        })
+    }
+
+    fn digest(&self, message: &[&[u8]]) -> [u8; 32] {
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.0.as_slice()).expect("HMAC takes keys of every length");
+        for part in message {
+            mac.update(part);
+        }
+        mac.finalize().into_bytes().into()
+    }
+}
+
+impl std::fmt::Debug for MaskKey {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("MaskKey(..)")
+    }
+}
