@@ -58,9 +58,9 @@ const PASS_PROXY_MIN: usize = 38;
 /// Attempts that the gateway does not take, with masks or without: their way is closed to everybody.
 const NEVER_TAKEN: [&str; 1] = ["wire.fastpath"];
 
-/// What the verifier holds against cells that the database has masked: it looks for what the proxy's masks leave, and the
-/// proxy counts none of them.
-const KNOWN_FINDINGS: [&str; 2] = ["mask-count", "mask-value"];
+/// What the verifier holds against cells that the database has masked: it looks for what the proxy's masks leave, and those
+/// of a timestamp differ.
+const KNOWN_FINDINGS: [&str; 1] = ["mask-value"];
 
 /// Words of the planted values that the index is asked for.
 const WORDS: [&str; 8] = [

@@ -94,6 +94,8 @@ pub(crate) struct Replies<'a> {
     bytes: usize,
     columns: Option<Vec<Column>>,
     masker: Option<RowMasker>,
+    /// The masks of columns of the last table that the database has masked, with their places.
+    masked_there: Vec<(usize, String)>,
     /// Columns of what is copied out next, as the server described them.
     probed: Option<Vec<Field>>,
     copying: Option<Copying>,
@@ -139,6 +141,7 @@ impl<'a> Replies<'a> {
             bytes: 0,
             columns: None,
             masker: None,
+            masked_there: Vec::new(),
             probed: None,
             copying: None,
             whole: Vec::new(),
@@ -413,6 +416,7 @@ impl<'a> Replies<'a> {
             columns.push(column);
             masks.push(mask);
         }
+        self.masked_there = masked_there(&columns, &masks);
         self.columns = Some(columns);
         self.masker = Some(RowMasker::new(masks, self.session.gate().mask_key().clone()));
         Ok(())
@@ -420,6 +424,12 @@ impl<'a> Replies<'a> {
 
     async fn row(&mut self, cells: Cells) -> Result<(), SessionError> {
         let masker = self.masker.as_mut().ok_or(SessionError::Unexpected)?;
+        // As the proxy's own masks are counted: by the cells that are not NULL.
+        for (place, mask) in &self.masked_there {
+            if cells.get(*place).is_some_and(Option::is_some) {
+                *self.counts.entry(mask.clone()).or_default() += 1;
+            }
+        }
         let mut frame = masker.row(cells).map_err(|_| SessionError::Unexpected)?;
         let size = match frame.get() {
             Frame::Row(cells) => {
@@ -636,6 +646,15 @@ impl Masking<'_> {
         });
         Ok((column, mask))
     }
+}
+
+/// Columns that carry a mask of the policy and no mask of the proxy's: the database has masked them.
+fn masked_there(columns: &[Column], masks: &[Option<ColumnMask>]) -> Vec<(usize, String)> {
+    let columns = columns.iter().zip(masks).enumerate();
+    let there = columns.filter(|(_, (_, mask))| mask.is_none());
+    there
+        .filter_map(|(place, (column, _))| Some((place, column.mask.clone()?)))
+        .collect()
 }
 
 /// What an agent may be told of an error where masks are: of errors about the statement and the server the primary text,
