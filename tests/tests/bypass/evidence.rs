@@ -39,8 +39,8 @@ pub(crate) struct Session {
     released: BTreeMap<(SessionId, u64), Vec<u8>>,
 }
 
-/// Waits until all sessions are closed, exports, lets the verifier look, which may find what is `known`, and reads the events.
-pub(crate) fn export(stack: &Stack, known: &[&str]) -> Recorded {
+/// Waits until all sessions are closed, exports, lets the verifier look, and reads the events.
+pub(crate) fn export(stack: &Stack) -> Recorded {
     let start = Instant::now();
     loop {
         let status = exhibit_tests::run(stack.exhibit().unwrap().args(["status", "--json"])).unwrap();
@@ -53,20 +53,7 @@ pub(crate) fn export(stack: &Stack, known: &[&str]) -> Recorded {
     let bundle = stack.directory().join("bundle");
     exhibit_tests::run(stack.exhibit().unwrap().arg("export").arg(&bundle)).unwrap();
     let mut verify = programs::command("exhibit-verify").unwrap();
-    let verified = verify
-        .arg(&bundle)
-        .arg("--keys")
-        .arg(stack.trust())
-        .arg("--json")
-        .output()
-        .unwrap();
-    let verified: serde_json::Value = serde_json::from_slice(&verified.stdout).unwrap();
-    let findings = verified["findings"].as_array().unwrap().iter();
-    let new: Vec<_> = findings
-        .filter(|finding| !known.contains(&finding["code"].as_str().unwrap()))
-        .collect();
-    assert!(new.is_empty(), "{new:#?}");
-    assert!(verified["result"] == "verified" || !known.is_empty(), "{verified:#}");
+    exhibit_tests::run(verify.arg(&bundle).arg("--keys").arg(stack.trust())).unwrap();
     read(&bundle)
 }
 

@@ -15,6 +15,12 @@ const EPOCH_DAYS: i64 = 10_957;
 /// Hours that a place is away from UTC at the most; a first of January there is none in UTC.
 const OFFSET_HOURS_MAX: i64 = 16;
 
+/// Bytes of a time zone's abbreviation at the most; those that PostgreSQL knows have up to six, and a POSIX one more.
+const ZONE_BYTES_MAX: usize = 12;
+
+/// As `DateStyle = 'Postgres'` writes them.
+const WEEKDAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
+
 /// Whether a cell of that type looks as the technique leaves it.
 pub(super) fn looks_like(technique: &Technique, data_type: &str, cell: &[u8]) -> bool {
     match data_type.strip_suffix("[]") {
@@ -124,6 +130,9 @@ fn day(technique: &Technique, data_type: &str, cell: &[u8]) -> bool {
         };
         return rest && day.first_of_year() == Some(day);
     }
+    if std::str::from_utf8(cell).is_ok_and(|text| new_year(data_type, text)) {
+        return true;
+    }
     match (data_type, <[u8; 4]>::try_from(cell), <[u8; 8]>::try_from(cell)) {
         ("date", Ok(days), _) => first(i32::from_be_bytes(days).into()),
         ("timestamp", _, Ok(micros)) => {
@@ -136,6 +145,36 @@ fn day(technique: &Technique, data_type: &str, cell: &[u8]) -> bool {
             [-away, 0, away]
                 .iter()
                 .any(|away| first(micros.saturating_add(*away).div_euclid(DAY_MICROS)))
+        }
+        _ => false,
+    }
+}
+
+/// The first of January as the other settings of `DateStyle` write it, which a session with a database that masks may choose:
+/// `01/01/1970` (SQL), `01.01.1970` (German), `01-01-1970` and `Thu Jan 01 00:00:00 1970` or `Thu 01 Jan …` (Postgres).
+fn new_year(data_type: &str, text: &str) -> bool {
+    let year = |year: &str| (4..=6).contains(&year.len()) && year.bytes().all(|byte| byte.is_ascii_digit());
+    let date = |date: &str| {
+        ["01/01/", "01.01.", "01-01-"]
+            .iter()
+            .any(|head| date.strip_prefix(head).is_some_and(year))
+    };
+    let zone = |rest: &[&str]| match (data_type, rest) {
+        ("timestamp", []) => true,
+        ("timestamptz", [zone]) => {
+            zone.len() <= ZONE_BYTES_MAX
+                && zone
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || b"+-:<>".contains(&byte))
+        }
+        _ => false,
+    };
+    let words: Vec<&str> = text.split(' ').collect();
+    match words.as_slice() {
+        [day] => data_type == "date" && date(day),
+        [day, "00:00:00", rest @ ..] => date(day) && zone(rest),
+        [weekday, "Jan", "01", "00:00:00", last, rest @ ..] | [weekday, "01", "Jan", "00:00:00", last, rest @ ..] => {
+            WEEKDAYS.contains(weekday) && year(last) && zone(rest)
         }
         _ => false,
     }
@@ -256,6 +295,31 @@ mod tests {
         check(&Technique::Detect, "text", &[0xff], false);
         check(&Technique::Redact, "jsonb", b"\x01\"[redacted]\"", true);
         check(&Technique::Redact, "jsonb", b"\x01{\"a\":1}", false);
+    }
+
+    #[test]
+    fn a_first_of_january_is_taken_in_every_style_of_dates() {
+        for (data_type, cell, wanted) in [
+            ("date", "01.01.1970", true),
+            ("date", "01/01/1970", true),
+            ("date", "01-01-1970", true),
+            ("date", "02.01.1970", false),
+            ("date", "01/02/1970", false),
+            ("date", "01.01.1970 00:00:00", false),
+            ("timestamp", "01/01/1970 00:00:00", true),
+            ("timestamp", "01/01/1970 00:00:01", false),
+            ("timestamp", "Thu Jan 01 00:00:00 1970", true),
+            ("timestamp", "Thu 01 Jan 00:00:00 1970", true),
+            ("timestamp", "Thu Jan 02 00:00:00 1970", false),
+            ("timestamp", "Any Jan 01 00:00:00 1970", false),
+            ("timestamptz", "01.01.1970 00:00:00 JST", true),
+            ("timestamptz", "01.01.1970 00:00:00", false),
+            ("timestamptz", "Thu Jan 01 00:00:00 1970 +0530", true),
+            ("int4", "01.01.1970", false),
+        ] {
+            let fits = looks_like(&Technique::Year, data_type, cell.as_bytes());
+            assert_eq!(fits, wanted, "{data_type} {cell}");
+        }
     }
 
     #[test]
