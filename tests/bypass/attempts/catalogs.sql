@@ -54,11 +54,12 @@ BEGIN
 CHECKPOINT
 \simple SELECT pg_read_binary_file(pg_relation_filepath('patients'))
 --@ catalogs.file_copy: a file that COPY wrote
-COPY (SELECT name FROM patients) TO '/tmp/exhibit-bypass-copy'; SELECT pg_read_file('/tmp/exhibit-bypass-copy')
+DO $$ BEGIN EXECUTE format('COPY public.patients (name) TO %L', current_setting('data_directory') || '/copied'); END $$
+\simple SELECT pg_read_file('copied')
 --@ catalogs.program: a program that COPY feeds, and reads again
 CREATE TEMP TABLE mine (x text)
-\simple COPY (SELECT name FROM patients) TO PROGRAM 'cat > /tmp/exhibit-bypass-program'
-\simple COPY mine FROM PROGRAM 'rev /tmp/exhibit-bypass-program'
+\simple COPY (SELECT name FROM patients) TO PROGRAM 'cat > told'
+\simple COPY mine FROM PROGRAM 'rev told'
 \simple SELECT x FROM mine
 --@ catalogs.large_object_file: a file as a large object
 CHECKPOINT
