@@ -1,4 +1,5 @@
-//! Masking by a target's own database, as an administrator meets it: the plan, its installation, and the check.
+//! What an administrator of a target's database asks: the plan of masking by the database itself, its installation, the
+//! check, and which masks would suit.
 //!
 //! The policy, the key of tokens and the way to the server are those of the `[proxy]` section, so what is installed is for
 //! exactly the proxy that runs with it. Who connects is an administrator of the database, not the agents' role.
@@ -6,6 +7,7 @@
 //! Not here: what is installed (`exhibit_postgres::enforce`).
 
 use exhibit_policy::mask::MaskKey;
+use exhibit_policy::scan::Proposal;
 use exhibit_policy::snapshot::{PolicyError, Snapshot};
 use exhibit_postgres::enforce::{Administrator, AdministratorError};
 pub use exhibit_postgres::enforce::{Checked, MaskedRelation, Plan, PlanError, Shown, Step};
@@ -55,6 +57,19 @@ pub struct Login {
     pub password: Zeroizing<String>,
     /// The database; that of the configuration when absent.
     pub database: Option<String>,
+}
+
+/// What a scan of a target's database found.
+#[derive(Debug)]
+pub struct Scanned {
+    /// Columns that were looked at.
+    pub columns: usize,
+    /// Those of them that the policy masks now.
+    pub masked: Vec<String>,
+    /// Masks that would suit others.
+    pub proposals: Vec<Proposal>,
+    /// Relations whose rows could not be read, with the SQLSTATE.
+    pub unread: Vec<(String, String)>,
 }
 
 /// A target whose database an administrator is connected to.
@@ -109,6 +124,26 @@ impl Enforcement {
     /// [`EnforcementError::Administrator`]; then nothing has changed.
     pub async fn apply(&mut self) -> Result<Plan, EnforcementError> {
         Ok(self.administrator.apply(&self.policy, &self.target, &self.key).await?)
+    }
+
+    /// Looks at names, types and samples of the database's columns, and proposes masks for those that have none.
+    ///
+    /// # Errors
+    /// [`EnforcementError::Administrator`].
+    pub async fn scan(
+        &mut self,
+        rows: u32,
+        progress: &(dyn Fn(usize, usize) + Sync),
+    ) -> Result<Scanned, EnforcementError> {
+        let survey = self.administrator.survey(rows, progress).await?;
+        let masked = |resource: &str| self.policy.mask(&self.target, resource).is_some();
+        let (with, without): (Vec<_>, Vec<_>) = survey.columns.iter().partition(|column| masked(column.resource()));
+        Ok(Scanned {
+            columns: survey.columns.len(),
+            masked: with.iter().map(|column| column.resource().to_owned()).collect(),
+            proposals: without.iter().filter_map(|column| column.proposal()).collect(),
+            unread: survey.unread,
+        })
     }
 
     /// Compares it with what is installed.

@@ -3,6 +3,7 @@
 mod catalog;
 mod check;
 mod explain;
+mod scan;
 
 use std::process::ExitCode;
 
@@ -16,6 +17,7 @@ pub(crate) enum Command {
     Check(check::Arguments),
     Explain(Box<explain::Arguments>),
     Catalog(catalog::Arguments),
+    Scan(scan::Arguments),
 }
 
 /// Runs a command; `config` is read by those that need it.
@@ -27,6 +29,7 @@ pub(crate) fn run(
     match command {
         Command::Check(arguments) => check::run(arguments, output),
         Command::Explain(arguments) => explain::run(arguments, output),
+        Command::Scan(arguments) => super::wait(scan::run(arguments, &config()?, output)),
         Command::Catalog(arguments) => super::wait(catalog::run(arguments, &config()?, output)),
     }
 }

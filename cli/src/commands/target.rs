@@ -28,9 +28,9 @@ pub(crate) enum Command {
 
 /// Which target, and who asks.
 #[derive(clap::Args)]
-struct Access {
+pub(super) struct Access {
     /// The target's name in the policy
-    target: String,
+    pub(super) target: String,
     /// The role that connects: an administrator of the database, not the agents' role
     #[arg(long, default_value = "postgres", value_name = "ROLE")]
     user: String,
@@ -42,7 +42,7 @@ struct Access {
     password_file: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
-    json: bool,
+    pub(super) json: bool,
 }
 
 /// Runs the command that was asked for.
@@ -55,7 +55,7 @@ pub(crate) async fn run(command: &Command, config: &Config, output: &mut Output)
 }
 
 impl Access {
-    async fn connect(&self, config: &Config) -> Result<Enforcement, CliError> {
+    pub(super) async fn connect(&self, config: &Config) -> Result<Enforcement, CliError> {
         let login = Login {
             user: self.user.clone(),
             password: self.password()?,

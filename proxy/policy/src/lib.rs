@@ -10,4 +10,5 @@ pub mod detect;
 pub mod explain;
 pub mod mask;
 pub mod pattern;
+pub mod scan;
 pub mod snapshot;

@@ -17,6 +17,7 @@ pub mod enforce;
 pub mod listener;
 pub mod message;
 pub mod redact;
+pub mod survey;
 pub mod types;
 
 mod agent;

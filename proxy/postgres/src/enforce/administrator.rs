@@ -95,7 +95,8 @@ pub struct Administrator {
     role: String,
 }
 
-type Rows = Vec<Vec<Option<String>>>;
+/// Rows of an answer, as text.
+pub(crate) type Rows = Vec<Vec<Option<String>>>;
 
 impl Administrator {
     /// Connects to the server of a target as somebody else than its agents' role.
@@ -264,7 +265,7 @@ impl Administrator {
     }
 
     /// Runs a statement that is no agent's.
-    async fn statement(&mut self, sql: &str) -> Result<Rows, AdministratorError> {
+    pub(crate) async fn statement(&mut self, sql: &str) -> Result<Rows, AdministratorError> {
         let query = encode::message(b'Q', &[sql.as_bytes(), &[0]].concat());
         self.send(&query).await
     }
