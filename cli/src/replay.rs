@@ -7,7 +7,7 @@
 
 use exhibit_schemas::cbor::Bytes;
 use exhibit_schemas::event::access::{
-    Access, Column, Command, DecisionRecord, Frame, ResponseChunk, ResponseEnd, SessionClosed, SessionOpened,
+    Access, Column, Command, DecisionRecord, Detection, Frame, ResponseChunk, ResponseEnd, SessionClosed, SessionOpened,
 };
 use exhibit_schemas::event::approval::{ApprovalDecided, ApprovalExpired, ApprovalRequested, Verdict};
 use exhibit_schemas::event::{Body, Event, SessionId};
@@ -147,6 +147,7 @@ fn describe(entry: &Entry, rows: usize) -> Vec<String> {
         }
         Body::ApprovalExpired(ApprovalExpired { reason, .. }) => lines.add(&format!("by {reason}")),
         Body::CommandData(data) => lines.add(&format!("{} bytes, digest {}", data.bytes, data.digest)),
+        Body::Detection(found) => detected(&mut lines, found),
         Body::ResponseChunk(chunk) => table(&mut lines, chunk, rows),
         Body::ResponseEnd(end) => ending(&mut lines, end),
         Body::Fault(fault) => lines.add(&format!("{}: {}", fault.place, fault.text)),
@@ -216,6 +217,14 @@ fn body_json(entry: &Entry) -> serde_json::Value {
             "part": data.part,
             "bytes": data.bytes,
             "digest": data.digest.to_string(),
+        }),
+        Body::Detection(found) => json!({
+            "command": found.command,
+            "net": found.net,
+            "channel": found.channel,
+            "column": found.column,
+            "findings": found.findings,
+            "ends": found.ends,
         }),
         Body::ResponseChunk(chunk) => chunk_json(chunk),
         Body::ResponseEnd(end) => json!({
@@ -317,6 +326,26 @@ fn describe_command(lines: &mut Lines, entry: &Entry, command: &Command) {
 fn ruling(decision: &DecisionRecord) -> String {
     let rule = decision.rule.as_deref().unwrap_or("no rule");
     format!("{} by {rule}: {}", decision.effect, decision.reason)
+}
+
+fn detected(lines: &mut Lines, found: &Detection) {
+    let column = found
+        .column
+        .as_ref()
+        .map(|column| format!(" of {column}"))
+        .unwrap_or_default();
+    let findings = found
+        .findings
+        .iter()
+        .map(|(category, count)| format!("{count} {category}"));
+    let findings = findings.collect::<Vec<_>>().join(", ");
+    lines.add(&format!(
+        "net {} found in {}{column}: {findings}",
+        found.net, found.channel
+    ));
+    if found.ends {
+        lines.add("the session ends for it, and nothing of it was released");
+    }
 }
 
 fn ending(lines: &mut Lines, end: &ResponseEnd) {

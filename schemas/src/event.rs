@@ -208,6 +208,8 @@ kinds! {
     Fault(trust::Fault) = 19 "fault",
     /// A part of the data that follows a command to the target.
     CommandData(access::CommandData) = 20 "command-data",
+    /// Detectors found identifiers in what was about to be released.
+    Detection(access::Detection) = 21 "detection",
 }
 
 impl Kind {
@@ -221,7 +223,8 @@ impl Kind {
             | Self::ApprovalExpired
             | Self::ResponseChunk
             | Self::ResponseEnd
-            | Self::CommandData => Some(true),
+            | Self::CommandData
+            | Self::Detection => Some(true),
             Self::Fault => None,
             _ => Some(false),
         }

@@ -247,7 +247,8 @@ const fn emits(role: Role, kind: Kind) -> bool {
         | Kind::ApprovalExpired
         | Kind::ResponseChunk
         | Kind::ResponseEnd
-        | Kind::CommandData => matches!(role, Role::Proxy),
+        | Kind::CommandData
+        | Kind::Detection => matches!(role, Role::Proxy),
         Kind::ApprovalDecided | Kind::ReviewSigned => matches!(role, Role::Person),
         Kind::EvidenceRead | Kind::Anchor => matches!(role, Role::Ledger),
         Kind::Fault => matches!(role, Role::Proxy | Role::Ledger),

@@ -202,7 +202,7 @@ fn invalid() -> Vectors {
         ("event-trailing-bytes", [&event[..], &[0]].concat()),
         ("event-indefinite-map", [&[0xbf], &event[1..], &[0xff]].concat()),
         ("event-body-of-another-kind", with(event, &[3, 19, 4], &[3, 0, 4])),
-        ("event-unknown-kind", with(event, &[3, 19, 4], &[3, 21, 4])),
+        ("event-unknown-kind", with(event, &[3, 19, 4], &[3, 22, 4])),
         ("event-oversize", [&event[..], &vec![0; 65_536]].concat()),
         ("event-cut", event[..event.len() - 1].to_vec()),
         ("event-tagged", [&[0xc1], &event[..]].concat()),

@@ -185,6 +185,7 @@ impl Plan {
                 Body::ResponseChunk(body) => Some(&mut body.command),
                 Body::ResponseEnd(body) => Some(&mut body.command),
                 Body::CommandData(body) => Some(&mut body.command),
+                Body::Detection(body) => Some(&mut body.command),
                 Body::ApprovalExpired(body) => Some(&mut body.request),
                 Body::Command(body) => body.request.as_mut(),
                 _ => None,

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use exhibit_schemas::event::access::{
-    Access, Command, Facts, Frame, Principal, ResponseChunk, ResponseEnd, SessionOpened,
+    Access, Command, Detection, Facts, Frame, Principal, ResponseChunk, ResponseEnd, SessionOpened,
 };
 use exhibit_schemas::event::approval::{ApprovalDecided, ApprovalExpired, ApprovalRequested};
 use exhibit_schemas::event::trust::Genesis;
@@ -21,7 +21,7 @@ use crate::query::Filter;
 use crate::text;
 
 /// Version of the documents: a change of what is indexed, or how, must raise it, so that old indexes are rebuilt.
-pub(crate) const VERSION: u32 = 2;
+pub(crate) const VERSION: u32 = 3;
 
 /// The fields of the index.
 #[derive(Clone)]
@@ -211,6 +211,7 @@ impl Draft<'_> {
             Body::ApprovalDecided(decided) => self.decided(decided),
             Body::ApprovalExpired(ApprovalExpired { reason, .. }) => self.text(reason),
             Body::ResponseChunk(chunk) => self.chunk(chunk),
+            Body::Detection(detection) => self.detection(detection),
             Body::ResponseEnd(ResponseEnd { status, code, .. }) => {
                 self.text(status);
                 self.text(code.as_deref().unwrap_or_default());
@@ -251,6 +252,16 @@ impl Draft<'_> {
         self.one(Filter::Decision, command.decision.effect.as_str());
         self.one(Filter::Outcome, command.outcome.as_str());
         self.all(Filter::Rule, &command.decision.rule);
+    }
+
+    /// The net, the place and the categories; a detection holds no value.
+    fn detection(&mut self, detection: &Detection) {
+        self.text(&detection.net);
+        self.text(&detection.channel);
+        self.text(detection.column.as_deref().unwrap_or_default());
+        for category in detection.findings.keys() {
+            self.text(category);
+        }
     }
 
     fn requested(&mut self, requested: &ApprovalRequested) {

@@ -146,7 +146,7 @@ crate::record! {
 crate::record! {
     /// A session ended.
     pub struct SessionClosed {
-        /// Why: `agent`, `target`, `idle`, `limit`, `ledger`, `shutdown`, `protocol`.
+        /// Why: `agent`, `target`, `policy`, `idle`, `limit`, `ledger`, `shutdown`, `protocol`, `detection`.
         1 => reason: String,
         /// Commands that the session recorded.
         2 => commands: u64,
@@ -208,6 +208,25 @@ crate::record! {
     }
 }
 
+crate::record! {
+    /// Detectors found identifiers in what was about to be released, and typed tokens or NULL stand in their place. Durable
+    /// before what is left of it leaves. Never holds a value.
+    pub struct Detection {
+        /// Sequence in this session of the command that was answered.
+        1 => command: u64,
+        /// The net of the policy.
+        2 => net: String,
+        /// Where: `cell`, `column` (a name), `error`, `notice`, `notification`, `setting`.
+        3 => channel: String,
+        /// Of a cell, the resource that it comes from, or the column's name as released; absent past the first columns.
+        (?) 4 => column: String,
+        /// How many findings, by category.
+        (sorted) 5 => findings: BTreeMap<String, u64>,
+        /// Whether the session ends for it: what the findings stood in is then not released.
+        6 => ends: bool,
+    }
+}
+
 /// A part of released bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Frame {
@@ -248,7 +267,7 @@ crate::record! {
         5 => rows: u64,
         /// Bytes released.
         6 => bytes: u64,
-        /// Cells masked, by name of the mask.
+        /// Cells masked, by name of the mask; findings masked, by name of the net.
         (sorted) 7 => masked: BTreeMap<String, u64>,
     }
 }

@@ -198,7 +198,7 @@ fn each_role_emits_its_own_kinds_and_no_other() {
         Role::Administrator => "genesis key-enrolled key-revoked key-rotated policy-snapshot hold erasure",
         Role::Proxy => {
             "policy-snapshot catalog-snapshot session-opened session-closed command approval-requested \
-             approval-expired response-chunk response-end command-data fault"
+             approval-expired response-chunk response-end command-data detection fault"
         }
         Role::Ledger => "evidence-read anchor fault",
         Role::Person => "approval-decided review-signed",

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use exhibit_schemas::cbor::Bytes;
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::access::{
-    Access, Action, Attribute, Column, Command, CommandData, DecisionRecord, Effect, Facts, Frame, Outcome, Principal,
-    ResponseChunk, ResponseEnd, SessionClosed, SessionOpened,
+    Access, Action, Attribute, Column, Command, CommandData, DecisionRecord, Detection, Effect, Facts, Frame, Outcome,
+    Principal, ResponseChunk, ResponseEnd, SessionClosed, SessionOpened,
 };
 use exhibit_schemas::event::approval::{ApprovalDecided, ApprovalExpired, ApprovalRequested, Requirement, Verdict};
 use exhibit_schemas::event::trust::{
@@ -190,6 +190,15 @@ fn access_bodies() -> Vec<Body> {
             part: 0,
             bytes: 9,
             digest: digest(),
+        }
+        .into(),
+        Detection {
+            command: 1,
+            net: "identifiers".into(),
+            channel: "cell".into(),
+            column: Some("public.notes.text".into()),
+            findings: [("ssn".to_owned(), 2), ("email".to_owned(), 1)].into(),
+            ends: false,
         }
         .into(),
         ResponseChunk {
