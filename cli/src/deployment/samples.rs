@@ -66,6 +66,16 @@ session_s = 86400
 # resources = ["public.patients.ssn"]
 # technique = "partial"
 # keep = 4
+
+# The net under everything released, whatever column, error or notice it stands in: what detectors find of these categories
+# becomes a token such as [ssn], is counted, and is told by a `detection` event. `except` names columns that it passes over;
+# `ends_session = true` ends the session of an agent that gets at one. It is no proof: mask columns that hold identifiers.
+[[nets]]
+name = "identifiers"
+targets = ["clinic"]
+categories = ["ssn", "card", "iban", "email", "phone", "fax", "mrn", "health-plan", "account", "licence", "npi", "dea", "vehicle", "device"]
+floor = "likely"                        # possible, likely, strong, certain
+ends_session = false
 "#;
 
 /// The configuration of one machine.

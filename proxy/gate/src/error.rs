@@ -61,6 +61,12 @@ pub enum GateError {
         /// The session.
         session: SessionId,
     },
+    /// Detectors found in what was about to be released what a net of the policy ends the session for.
+    #[error("the session ends by policy: an identifier was about to be released (net: {net})")]
+    Detected {
+        /// The net.
+        net: String,
+    },
     /// Random bytes could not be had from the operating system.
     #[error("the operating system gives no random bytes")]
     Random,

@@ -1,11 +1,15 @@
-//! Replies: masked frames are cut into events, and leave only when those are durable.
+//! Replies: masked frames are cut into events, and leave only when those are durable. What the session's net caught in them
+//! is told by `detection` events that go before them.
 //!
 //! Not here: masking, and how frames look on the wire.
 
+use std::collections::BTreeMap;
+
 use exhibit_policy::mask::Masked;
+use exhibit_policy::net::Caught;
 use exhibit_schemas::cbor::Bytes;
 use exhibit_schemas::event::SessionId;
-use exhibit_schemas::event::access::Frame;
+use exhibit_schemas::event::access::{Detection, Frame};
 
 use crate::error::GateError;
 use crate::recorder::Ticket;
@@ -109,7 +113,7 @@ impl Recorded<Vec<Masked<Frame>>> {
 }
 
 /// What a reply came to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Totals {
     /// Parts of data that followed the command.
     pub(crate) parts: u64,
@@ -117,6 +121,24 @@ pub(crate) struct Totals {
     pub(crate) rows: u64,
     /// Bytes of verbatim frames and of cells.
     pub(crate) bytes: u64,
+    /// Findings, by net.
+    pub(crate) caught: BTreeMap<String, u64>,
+}
+
+/// The event of what was caught in one place, added to the totals of its command.
+pub(crate) fn detection(command: u64, caught: Caught, totals: &mut Totals) -> Detection {
+    let all = caught.findings.iter().map(|(_, count)| *count);
+    let total = totals.caught.entry(caught.net.clone()).or_default();
+    *total = all.fold(*total, u64::saturating_add);
+    let word = |(category, count): (exhibit_policy::detect::Category, u64)| (category.as_str().to_owned(), count);
+    Detection {
+        command,
+        net: caught.net,
+        channel: caught.channel.as_str().to_owned(),
+        column: caught.column,
+        findings: caught.findings.into_iter().map(word).collect(),
+        ends: caught.ends,
+    }
 }
 
 /// Cuts frames into chunks that fit events; verbatim frames may be split, rows stay whole.
@@ -197,6 +219,7 @@ fn cell_bytes(cells: &[Option<Bytes>]) -> usize {
 #[cfg(test)]
 mod tests {
     use exhibit_policy::mask::{MaskKey, Masked, RowMasker};
+    use exhibit_policy::net::SessionNet;
     use exhibit_schemas::cbor;
     use exhibit_schemas::event::access::Frame;
     use proptest::prelude::*;
@@ -206,7 +229,7 @@ mod tests {
 
     fn row(cells: Vec<Option<Vec<u8>>>) -> Masked<Frame> {
         let mut masker = RowMasker::new(vec![None; cells.len()], MaskKey::new([0; 32]));
-        masker.row(cells).unwrap()
+        masker.row(cells, &mut SessionNet::default()).unwrap()
     }
 
     fn wire<'a>(frames: impl Iterator<Item = &'a Frame>) -> Vec<u8> {

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use exhibit_policy::mask::Masked;
+use exhibit_policy::net::SessionNet;
 use exhibit_schemas::cbor;
 use exhibit_schemas::event::access::{
     Column, CommandData, Frame, Principal, ResponseChunk, ResponseEnd, SessionClosed,
@@ -48,6 +49,8 @@ pub struct Session {
     /// Tickets that nobody has awaited, of events before the next ones. The lock is never waited for: it is there because
     /// a ticket alone cannot be shared between threads, and a session can.
     earlier: Mutex<Vec<Ticket>>,
+    /// What catches identifiers in its replies.
+    net: SessionNet,
     failure: Failure,
     closed: bool,
 }
@@ -61,6 +64,7 @@ impl std::fmt::Debug for Session {
 impl Session {
     /// A session whose opening event was handed over.
     pub(crate) fn begin(gate: Gate, id: SessionId, principal: Principal, target: String) -> Self {
+        let net = SessionNet::new(&gate.policy(), &target);
         Self {
             gate,
             id,
@@ -72,6 +76,7 @@ impl Session {
             open: BTreeMap::new(),
             held: Vec::new(),
             earlier: Mutex::default(),
+            net,
             failure: Failure::default(),
             closed: false,
         }
@@ -95,6 +100,11 @@ impl Session {
     /// Name of the target.
     pub fn target(&self) -> &str {
         &self.target
+    }
+
+    /// What every cell and text of a reply goes through. What it catches is recorded with the next frames.
+    pub fn net(&mut self) -> &mut SessionNet {
+        &mut self.net
     }
 
     /// Decides a request.
@@ -245,7 +255,7 @@ impl Session {
         self.releasing(&reply, frames, ticket)
     }
 
-    /// Closes the session (`agent`, `target`, `idle`, `limit`, `ledger`, `shutdown`, `protocol`). Replies that have not
+    /// Closes the session (`agent`, `target`, `idle`, `limit`, `ledger`, `shutdown`, `protocol`, `detection`). Replies that have not
     /// ended are recorded as cut.
     ///
     /// # Errors
@@ -337,10 +347,10 @@ impl Session {
         self.failure.check()?;
         self.own([command.session])?;
         let foreign = GateError::Foreign { session: self.id };
-        let totals = *self.open.get(&command.command).ok_or(foreign)?;
+        let part = self.open.get(&command.command).ok_or(foreign)?.parts;
         let body = CommandData {
             command: command.command,
-            part: totals.parts,
+            part,
             bytes: u64::try_from(exact.len()).unwrap_or(u64::MAX),
             digest: self.gate.digest_key().digest(exact),
         };
@@ -361,11 +371,11 @@ impl Session {
         self.failure.check()?;
         self.own([reply.session])?;
         let foreign = GateError::Foreign { session: self.id };
-        let mut totals = *self.open.get(&reply.command).ok_or(foreign)?;
+        let mut totals = self.open.get(&reply.command).ok_or(foreign)?.clone();
         let before = totals.bytes;
+        let mut bodies = self.caught(reply.command, &mut totals)?;
         release::count(frames, &mut totals);
         let frames = release::chunks(frames).map_err(|error| self.failure.refused(error))?;
-        let mut bodies = Vec::new();
         for (columns, frames) in with_columns(columns, frames) {
             bodies.push(Body::from(ResponseChunk {
                 command: reply.command,
@@ -388,6 +398,28 @@ impl Session {
             self.open.insert(reply.command, totals);
         }
         Ok(Some(ticket))
+    }
+
+    /// The events of what the net caught, which go before what it was caught in; that goes nowhere where a net ends the
+    /// session.
+    fn caught(&mut self, command: u64, totals: &mut Totals) -> Result<Vec<Body>, GateError> {
+        let caught = self.net.take();
+        let ends = caught
+            .iter()
+            .find(|caught| caught.ends)
+            .map(|caught| caught.net.clone());
+        let detections = caught
+            .into_iter()
+            .map(|caught| release::detection(command, caught, totals));
+        let bodies = detections.map(Body::from).collect();
+        let Some(net) = ends else { return Ok(bodies) };
+        if let Some(open) = self.open.get_mut(&command) {
+            open.caught.clone_from(&totals.caught);
+        }
+        let Handed { ticket, .. } = self.hand_over(bodies)?;
+        // The close of the session waits for it.
+        self.earlier().push(ticket);
+        Err(self.failure.refused(GateError::Detected { net }))
     }
 
     fn releasing(
@@ -472,7 +504,8 @@ struct End {
 }
 
 impl End {
-    fn event(self, command: u64, totals: &Totals) -> Body {
+    fn event(mut self, command: u64, totals: &Totals) -> Body {
+        self.masked.extend(totals.caught.clone());
         ResponseEnd {
             command,
             status: self.status.as_str().to_owned(),

@@ -65,6 +65,26 @@ pub enum Confidence {
     Certain,
 }
 
+impl Confidence {
+    /// All of them, from the least.
+    pub const ALL: [Self; 4] = [Self::Possible, Self::Likely, Self::Strong, Self::Certain];
+
+    /// The word in policies.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Possible => "possible",
+            Self::Likely => "likely",
+            Self::Strong => "strong",
+            Self::Certain => "certain",
+        }
+    }
+
+    /// The confidence of a word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|confidence| confidence.as_str() == word)
+    }
+}
+
 /// One identifier in a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
@@ -74,6 +94,83 @@ pub struct Finding {
     pub category: Category,
     /// How sure that is.
     pub confidence: Confidence,
+}
+
+/// Which findings are masked: for each category how sure a detector must be. A category that is not named passes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wanted([Option<Confidence>; Category::ALL.len()]);
+
+impl Wanted {
+    /// The same with a category, from a confidence on; the lower of two confidences holds.
+    #[must_use]
+    pub fn with(mut self, category: Category, floor: Confidence) -> Self {
+        if let Some(slot) = self.0.get_mut(category.place()) {
+            *slot = Some(slot.map_or(floor, |before| before.min(floor)));
+        }
+        self
+    }
+
+    /// The same with no floor below `floor`: for words of a schema, where only what cannot be one is masked.
+    #[must_use]
+    pub fn at_least(mut self, floor: Confidence) -> Self {
+        for slot in self.0.iter_mut().flatten() {
+            *slot = floor.max(*slot);
+        }
+        self
+    }
+
+    /// Whether findings of this category are masked at all.
+    pub fn names(&self, category: Category) -> bool {
+        self.floor(category).is_some()
+    }
+
+    /// How sure a detector must be of a category.
+    pub fn floor(&self, category: Category) -> Option<Confidence> {
+        self.0.get(category.place()).copied().flatten()
+    }
+
+    fn takes(&self, finding: &Finding) -> bool {
+        self.floor(finding.category)
+            .is_some_and(|floor| finding.confidence >= floor)
+    }
+}
+
+impl From<Confidence> for Wanted {
+    /// Every category from that confidence on.
+    fn from(floor: Confidence) -> Self {
+        Self([Some(floor); Category::ALL.len()])
+    }
+}
+
+/// Findings that were masked, by category.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally([u64; Category::ALL.len()]);
+
+impl Tally {
+    /// One finding more.
+    pub fn add(&mut self, category: Category) {
+        if let Some(count) = self.0.get_mut(category.place()) {
+            *count = count.saturating_add(1);
+        }
+    }
+
+    /// All of another one more.
+    pub fn extend(&mut self, other: &Self) {
+        for (count, more) in self.0.iter_mut().zip(other.0) {
+            *count = count.saturating_add(more);
+        }
+    }
+
+    /// Whether there was none.
+    pub fn is_empty(&self) -> bool {
+        self.0.iter().all(|count| *count == 0)
+    }
+
+    /// Categories that were found, and how often.
+    pub fn counts(&self) -> impl Iterator<Item = (Category, u64)> + '_ {
+        let counts = Category::ALL.into_iter().zip(self.0);
+        counts.filter(|(_, count)| *count > 0)
+    }
 }
 
 /// What is known of a text from where it stands.
@@ -189,18 +286,34 @@ impl Detectors {
         settle(text, found)
     }
 
-    /// The text with a typed token such as `[ssn]` in place of each finding of at least `floor`; `None` where there is
-    /// none, so that the text may be released as it is.
-    pub fn mask(&self, text: &str, hints: &Hints<'_>, floor: Confidence) -> Option<String> {
+    /// The text with a typed token such as `[ssn]` in place of each finding that is wanted; `None` where there is none, so
+    /// that the text may be released as it is.
+    pub fn mask(&self, text: &str, hints: &Hints<'_>, wanted: impl Into<Wanted>) -> Option<String> {
+        self.mask_counted(text, hints, &wanted.into(), &mut Tally::default())
+    }
+
+    /// The same, and counts what it masks.
+    pub fn mask_counted(&self, text: &str, hints: &Hints<'_>, wanted: &Wanted, tally: &mut Tally) -> Option<String> {
         let findings = self.find(text, hints);
-        replace(text, findings.iter().filter(|finding| finding.confidence >= floor))
+        replace(text, findings.iter().filter(|finding| wanted.takes(finding)), tally)
     }
 
     /// Like [`Self::mask`] for a JSON document, which stays one: only string and number values that hold a finding change,
     /// and every other byte is kept. A value under a key that names a category ([`Category::of_label`], and the elements
     /// of FHIR resources) is masked whole. What is not JSON is masked as text. `None` where nothing is found.
-    pub fn mask_json(&self, document: &str, hints: &Hints<'_>, floor: Confidence) -> Option<String> {
-        json::mask(self, document, hints, floor)
+    pub fn mask_json(&self, document: &str, hints: &Hints<'_>, wanted: impl Into<Wanted>) -> Option<String> {
+        self.mask_json_counted(document, hints, &wanted.into(), &mut Tally::default())
+    }
+
+    /// The same, and counts what it masks.
+    pub fn mask_json_counted(
+        &self,
+        document: &str,
+        hints: &Hints<'_>,
+        wanted: &Wanted,
+        tally: &mut Tally,
+    ) -> Option<String> {
+        json::mask(self, document, hints, wanted, tally)
     }
 
     /// Collects findings, which may overlap; `depth` layers of encodings are opened.
@@ -447,13 +560,14 @@ fn trimmed(text: &str, span: Range<usize>) -> Option<Range<usize>> {
 }
 
 /// The text with the token of each finding in its place; `None` where there is none.
-fn replace<'a>(text: &str, findings: impl Iterator<Item = &'a Finding>) -> Option<String> {
+fn replace<'a>(text: &str, findings: impl Iterator<Item = &'a Finding>, tally: &mut Tally) -> Option<String> {
     let mut masked = String::new();
     let mut place = 0;
     let mut any = false;
     for finding in findings {
         masked.push_str(text.get(place..finding.span.start)?);
         masked.push_str(finding.category.token());
+        tally.add(finding.category);
         place = finding.span.end;
         any = true;
     }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! decision ◀─ cause ◀─ the rule of each access ◀─ roles of the principal
-//!     └─ obligations: the approval that is asked for, the masks of what is read
+//!     └─ obligations: the approval that is asked for, the masks of what is read, the nets under the target
 //! ```
 //!
 //! [`explain`] calls [`decide`] itself and looks rules up with its code, so what it says of a request is what a proxy does
@@ -16,6 +16,7 @@ use exhibit_schemas::event::access::{Access, Action, DecisionRecord, Effect, Fac
 
 use crate::decide::{UNPROVEN, decide, roles, rule_for};
 use crate::mask::Technique;
+use crate::net::Net;
 use crate::snapshot::{Approval, Rule, Snapshot};
 
 /// A decision with what led to it and what it demands.
@@ -33,6 +34,8 @@ pub struct Explanation {
     pub approval: Option<Approval>,
     /// Masks of what the request reads; none where it is denied.
     pub masks: Vec<AppliedMask>,
+    /// Nets under everything that the target sends; none where it is denied.
+    pub nets: Vec<Net>,
 }
 
 /// What brought a decision about.
@@ -156,9 +159,12 @@ pub fn explain(
         () if accesses.iter().any(|access| access.rule.is_none()) => Cause::NoRule,
         () => Cause::TwoApprovals,
     };
-    let masks = match decision.effect {
-        Effect::Deny => Vec::new(),
-        Effect::Allow | Effect::Ask => masks(snapshot, target, facts, parts),
+    let (masks, nets) = match decision.effect {
+        Effect::Deny => (Vec::new(), Vec::new()),
+        Effect::Allow | Effect::Ask => (
+            masks(snapshot, target, facts, parts),
+            snapshot.nets(target).cloned().collect(),
+        ),
     };
     Explanation {
         approval: decision
@@ -171,6 +177,7 @@ pub fn explain(
         cause,
         accesses,
         masks,
+        nets,
     }
 }
 

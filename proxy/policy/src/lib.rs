@@ -1,5 +1,5 @@
 //! Policy as a pure function: parse a snapshot, decide a request, explain the decision, tally its
-//! approvals, mask its reply.
+//! approvals, mask its reply, and cast a net under it.
 //!
 //! A policy is one TOML file. Its exact bytes are what the ledger keeps, and a decision names their digest, so that the
 //! verifier can decide again from the recorded facts. Nothing here has a clock, a socket or randomness.
@@ -9,6 +9,7 @@ pub mod decide;
 pub mod detect;
 pub mod explain;
 pub mod mask;
+pub mod net;
 pub mod pattern;
 pub mod scan;
 pub mod snapshot;

@@ -28,6 +28,7 @@ use exhibit_schemas::event::access::Frame;
 pub use self::key::{MaskKey, TOKEN_BYTES};
 use self::value::{Coding, Value};
 use crate::detect::Confidence;
+use crate::net::{NetColumn, SessionNet};
 
 /// What stands in the place of a redacted text.
 pub const REDACTED: &str = "[redacted]";
@@ -144,8 +145,9 @@ impl<T> Masked<T> {
 }
 
 impl Masked<Frame> {
-    /// Bytes of the protocol that hold no value of the target's data: descriptions of columns, completion tags, states,
-    /// and errors that the protocol has already cut down to their code and the texts that policy lets through.
+    /// Bytes of the protocol that hold no value of the target's data: completion tags, states; and descriptions of columns,
+    /// errors and their like, whose texts the protocol has cut down to what policy lets through and sent through
+    /// [`SessionNet::text`].
     pub fn framing(bytes: Vec<u8>) -> Self {
         Self(Frame::Verbatim(Bytes(bytes)))
     }
@@ -190,12 +192,16 @@ pub enum MaskError {
         /// Name of the mask in the policy.
         mask: String,
     },
+    /// The data comes as a whole, but a net holds for its cells.
+    #[error("data comes as a whole where a net holds for its cells")]
+    Net,
 }
 
 /// Masks the rows of one table of a reply.
 #[derive(Clone, Debug)]
 pub struct RowMasker {
     columns: Vec<Option<ColumnMask>>,
+    nets: Vec<NetColumn>,
     key: MaskKey,
     masked: BTreeMap<String, u64>,
 }
@@ -204,17 +210,27 @@ impl RowMasker {
     /// A masker for rows of these columns; `None` for a column that is released as it is.
     pub fn new(columns: Vec<Option<ColumnMask>>, key: MaskKey) -> Self {
         Self {
+            nets: vec![NetColumn::default(); columns.len()],
             columns,
             key,
             masked: BTreeMap::new(),
         }
     }
 
-    /// Masks one row.
+    /// The same, with what the net knows of the columns: without, their cells are searched as text, and NULL where anything
+    /// is found.
+    #[must_use]
+    pub fn described(mut self, nets: Vec<NetColumn>) -> Self {
+        self.nets = nets;
+        self.nets.resize(self.columns.len(), NetColumn::default());
+        self
+    }
+
+    /// Masks one row; what no column's mask takes goes through the net.
     ///
     /// # Errors
     /// [`MaskError::Width`]: a row that does not fit its description is not released.
-    pub fn row(&mut self, cells: Vec<Option<Vec<u8>>>) -> Result<Masked<Frame>, MaskError> {
+    pub fn row(&mut self, cells: Vec<Option<Vec<u8>>>, net: &mut SessionNet) -> Result<Masked<Frame>, MaskError> {
         if cells.len() != self.columns.len() {
             return Err(MaskError::Width {
                 found: cells.len(),
@@ -222,24 +238,32 @@ impl RowMasker {
             });
         }
         let mut row = Vec::with_capacity(cells.len());
-        for (cell, column) in cells.into_iter().zip(&self.columns) {
+        for ((cell, column), known) in cells.into_iter().zip(&self.columns).zip(&self.nets) {
             let cell = match (cell, column) {
                 (Some(value), Some(column)) => {
                     *self.masked.entry(column.mask.clone()).or_default() += 1;
+                    net.learn(known, &value);
                     column.masked(value, &self.key)
                 }
-                (cell, _) => cell,
+                (Some(value), None) => {
+                    net.learn(known, &value);
+                    net.cell(known, value)
+                }
+                (None, _) => None,
             };
             row.push(cell.map(Bytes));
         }
         Ok(Masked(Frame::Row(row)))
     }
 
-    /// Data of a table none of whose columns has a mask, as the protocol framed it.
+    /// Data of a table none of whose columns has a mask, as the protocol framed it, where no net holds.
     ///
     /// # Errors
-    /// [`MaskError::Mask`] when a column has one.
-    pub fn whole(&self, bytes: Vec<u8>) -> Result<Masked<Frame>, MaskError> {
+    /// [`MaskError::Mask`] when a column has one, [`MaskError::Net`] when a net holds.
+    pub fn whole(&self, bytes: Vec<u8>, net: &SessionNet) -> Result<Masked<Frame>, MaskError> {
+        if !net.is_empty() {
+            return Err(MaskError::Net);
+        }
         match self.columns.iter().flatten().next() {
             None => Ok(Masked(Frame::Verbatim(Bytes(bytes)))),
             Some(column) => Err(MaskError::Mask {

@@ -32,6 +32,14 @@
 //! technique = "partial"                                 # redact, null, partial, token, year, detect
 //! keep = 4                                              # partial only; token takes `domain`
 //!
+//! [[nets]]                                              # under everything released, beside the masks
+//! name = "identifiers"
+//! targets = ["clinic"]
+//! categories = ["ssn", "card", "email"]                 # what detectors find of these becomes a token such as `[ssn]`
+//! floor = "likely"                                      # how sure: possible, likely, strong, certain; likely if left out
+//! except = ["public.encounters.*"]                      # columns that it passes over; none if left out
+//! ends_session = false                                  # whether a finding ends the session; false if left out
+//!
 //! [limits]                                              # of every session; what is left out is as here
 //! idle_s = 3600                                         # without a word from the agent
 //! session_s = 86400                                     # from its first event to its last
@@ -45,7 +53,9 @@ use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::access::{Action, Attribute, Effect};
 use serde::Deserialize;
 
+use crate::detect::{Category, Confidence};
 use crate::mask::Technique;
+use crate::net::Net;
 use crate::pattern::{Pattern, PatternError};
 
 /// Bytes of a policy file at the most; some thousand rules.
@@ -128,6 +138,7 @@ pub struct Snapshot {
     targets: Vec<Target>,
     approvals: Vec<Approval>,
     pub(crate) masks: Vec<Mask>,
+    nets: Vec<Net>,
     limits: Limits,
 }
 
@@ -238,7 +249,8 @@ impl Snapshot {
         let targets = unique("target", file.targets.iter().map(|target| &target.name))?;
         let approvals = unique("approval", file.approvals.iter().map(|approval| &approval.name))?;
         unique("rule", file.rules.iter().map(|rule| &rule.name))?;
-        unique("mask", file.masks.iter().map(|mask| &mask.name))?;
+        let names = file.masks.iter().map(|mask| &mask.name);
+        unique("mask or net", names.chain(file.nets.iter().map(|net| &net.name)))?;
         for approval in &file.approvals {
             check_approval(approval)?;
         }
@@ -256,6 +268,7 @@ impl Snapshot {
                 .into_iter()
                 .map(|mask| mask.check(&targets))
                 .collect::<Result<_, _>>()?,
+            nets: check_nets(file.nets, &targets)?,
             targets: file.targets,
             approvals: file.approvals,
             limits: file.limits,
@@ -282,6 +295,11 @@ impl Snapshot {
     /// Whether the policy masks anything of a target.
     pub fn masks_target(&self, target: &str) -> bool {
         self.masks.iter().any(|mask| mask.targets.contains(target))
+    }
+
+    /// The nets under a target, in the order of the file.
+    pub fn nets(&self, target: &str) -> impl Iterator<Item = &Net> {
+        self.nets.iter().filter(move |net| net.targets.contains(target))
     }
 
     /// What tells the masks of a target from others: the digest of their names, techniques and resources, in order.
@@ -327,7 +345,22 @@ struct File {
     #[serde(default)]
     masks: Vec<MaskText>,
     #[serde(default)]
+    nets: Vec<NetText>,
+    #[serde(default)]
     limits: Limits,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NetText {
+    name: String,
+    targets: Vec<String>,
+    categories: Vec<String>,
+    floor: Option<String>,
+    #[serde(default)]
+    except: Vec<String>,
+    #[serde(default)]
+    ends_session: bool,
 }
 
 #[derive(Deserialize)]
@@ -456,6 +489,55 @@ impl MaskText {
             name: self.name,
         })
     }
+}
+
+impl NetText {
+    fn check(self, targets: &BTreeSet<String>) -> Result<Net, PolicyError> {
+        let place = format!("net `{}`", self.name);
+        if self.targets.is_empty() || self.categories.is_empty() {
+            return Err(PolicyError::Rule {
+                place,
+                rule: "targets and categories each name at least one",
+            });
+        }
+        known(&place, "target", &self.targets, targets)?;
+        let words = Category::ALL.map(|category| category.as_str().to_owned()).into();
+        known(&place, "category", &self.categories, &words)?;
+        let floors = Confidence::ALL.map(|floor| floor.as_str().to_owned()).into();
+        known(&place, "floor", self.floor.as_slice(), &floors)?;
+        let categories = self.categories.iter().filter_map(|word| Category::from_word(word));
+        let floor = self.floor.as_deref().and_then(Confidence::from_word);
+        Ok(Net {
+            ends_session: self.ends_session,
+            floor: floor.unwrap_or(Confidence::Likely),
+            categories: categories.collect(),
+            targets: self.targets.into_iter().collect(),
+            except: patterns(&place, &self.except)?,
+            name: self.name,
+        })
+    }
+}
+
+/// Nets; a category stands in one net of a target, so that every finding has one.
+fn check_nets(nets: Vec<NetText>, targets: &BTreeSet<String>) -> Result<Vec<Net>, PolicyError> {
+    let nets: Vec<Net> = nets
+        .into_iter()
+        .map(|net| net.check(targets))
+        .collect::<Result<_, _>>()?;
+    let mut seen = BTreeSet::new();
+    for net in &nets {
+        for target in &net.targets {
+            for category in &net.categories {
+                if !seen.insert((target, category)) {
+                    return Err(PolicyError::Rule {
+                        place: format!("net `{}`", net.name),
+                        rule: "another net of one of its targets names one of its categories, too",
+                    });
+                }
+            }
+        }
+    }
+    Ok(nets)
 }
 
 impl RuleText {

@@ -9,6 +9,8 @@
 //! | CSV | the same, outside of quotes | quotes taken off, escapes resolved | quoted where the server would |
 //! | binary | its length | as it is | its length, its bytes |
 //!
+//! Where a net holds for the target, every cell is read; one in which nothing is found stays the bytes that it was.
+//!
 //! Rows may be cut anywhere by messages. What is not as the server writes it ends the session.
 //!
 //! Not here: which columns have masks (the session asks the server), and copying in (nothing of it is read).
@@ -18,6 +20,7 @@ mod csv;
 mod text;
 
 use exhibit_policy::mask::{Masked, RowMasker};
+use exhibit_policy::net::{Channel, SessionNet};
 use exhibit_schemas::cbor::Bytes;
 use exhibit_schemas::event::access::Frame;
 
@@ -65,8 +68,10 @@ trait Format {
 
 /// The first piece of the bytes that are there.
 enum Piece {
-    /// So many bytes that hold no value: a header or a trailer.
+    /// So many bytes that hold no value: the header or trailer of the binary format.
     Framing(usize),
+    /// So many bytes that name the columns.
+    Names(usize),
     /// A row of so many bytes: its cells in their written form.
     Row(usize, Vec<Vec<u8>>),
 }
@@ -98,7 +103,7 @@ impl CopyMasker {
     }
 
     /// Takes the bytes of one message, and gives the rows that are whole, as messages.
-    pub(crate) fn take(&mut self, bytes: &[u8]) -> Result<Vec<Masked<Frame>>, CopyError> {
+    pub(crate) fn take(&mut self, bytes: &[u8], net: &mut SessionNet) -> Result<Vec<Masked<Frame>>, CopyError> {
         self.waiting.extend_from_slice(bytes);
         let mut frames = Vec::new();
         let mut used = 0;
@@ -110,8 +115,15 @@ impl CopyMasker {
                     frames.push(Masked::framing(encode::message(b'd', framing)));
                     used += length;
                 }
+                Some(Piece::Names(length)) => {
+                    let names = rest.get(..length).unwrap_or_default();
+                    let masked = net.text(Channel::Column, names);
+                    let names = masked.as_deref().unwrap_or(names);
+                    frames.push(Masked::framing(encode::message(b'd', names)));
+                    used += length;
+                }
                 Some(Piece::Row(length, cells)) => {
-                    frames.push(masked(self.format.as_ref(), &mut self.masker, cells)?);
+                    frames.push(masked(self.format.as_ref(), &mut self.masker, &cells, net)?);
                     used += length;
                 }
             }
@@ -138,29 +150,33 @@ impl CopyMasker {
     }
 }
 
-/// One row through the masks, as a message.
+/// One row through the masks and the net, as a message.
 fn masked(
     format: &(dyn Format + Send),
     masker: &mut RowMasker,
-    cells: Vec<Vec<u8>>,
+    cells: &[Vec<u8>],
+    net: &mut SessionNet,
 ) -> Result<Masked<Frame>, CopyError> {
-    let hidden: Vec<bool> = masker.columns().iter().map(Option::is_some).collect();
+    let columns = masker.columns().iter().map(Option::is_some);
+    let hidden: Vec<bool> = columns.map(|masked| masked || !net.is_empty()).collect();
     if cells.len() != hidden.len() {
         return Err(CopyError::Width);
     }
-    let values = cells.into_iter().zip(&hidden);
-    let values = values.map(|(cell, hidden)| if *hidden { format.read(&cell) } else { Some(cell) });
-    let row = masker.row(values.collect()).map_err(|_| CopyError::Width)?;
+    // What neither a mask nor a net looks at stays where it is.
+    let read = |(cell, hidden): (&Vec<u8>, &bool)| if *hidden { format.read(cell) } else { None };
+    let values: Vec<Option<Vec<u8>>> = cells.iter().zip(&hidden).map(read).collect();
+    let row = masker.row(values.clone(), net).map_err(|_| CopyError::Width)?;
     Ok(row.framed(|frame| {
-        let Frame::Row(cells) = frame else {
+        let Frame::Row(released) = frame else {
             return Vec::new();
         };
-        let written = cells.iter().zip(&hidden).enumerate().map(|(column, (cell, hidden))| {
-            let value = cell.as_ref().map(|Bytes(value)| value.as_slice());
-            if *hidden {
-                format.write(column, cells.len(), value)
+        let columns = released.iter().zip(&values).zip(cells).enumerate();
+        let written = columns.map(|(column, ((cell, value), written))| {
+            let cell = cell.as_ref().map(|Bytes(cell)| cell.as_slice());
+            if cell == value.as_deref() {
+                written.clone()
             } else {
-                value.unwrap_or_default().to_vec()
+                format.write(column, cells.len(), cell)
             }
         });
         encode::message(b'd', &format.row(&written.collect::<Vec<_>>()))

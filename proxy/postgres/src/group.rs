@@ -332,8 +332,15 @@ impl Reading<'_> {
     /// The question whose columns these are, where a message copies out of a target with masks.
     fn probe(&self, part: &Part) -> Option<String> {
         let copy = part.copy.as_ref()?;
-        let masked = self.policy.masks_target(self.target) && self.masking == Masking::Proxy;
-        copy.probe.clone().filter(|_| masked)
+        let looked_at = self.policy.masks_target(self.target) || self.nets();
+        copy.probe
+            .clone()
+            .filter(|_| looked_at && self.masking == Masking::Proxy)
+    }
+
+    /// Whether a net holds for the target.
+    fn nets(&self) -> bool {
+        self.policy.nets(self.target).next().is_some()
     }
 
     /// The portal that a message makes of a prepared statement; it keeps what names mean here.
@@ -444,6 +451,9 @@ impl Reading<'_> {
         if let Some(block) = self.block.filter(|block| !ends_only(block)) {
             draft.refuse(block.code, block.reason);
         }
+        if self.nets() && draft.copies_unread() {
+            draft.refuse("0A000", UNREAD_COPY);
+        }
         if runs == Runs::Now {
             for statement in &draft.statements {
                 let deferred = if statement.runs_deferred() {
@@ -540,6 +550,10 @@ const AFTER_CHANGE: &str = "it follows a change of definitions or settings, the 
 /// Why a prepared statement does not run whose names the proxy would map to others now. The server keeps the meaning that they
 /// had, so policy would decide on another relation than the one that is read.
 const OTHER_MEANING: &str = "its names mean something else since it was prepared; prepare it again";
+
+/// Why rows do not leave whose cells the net cannot tell apart.
+const UNREAD_COPY: &str = "what it copies out cannot be searched for identifiers; send COPY in a message of its own, with the \
+     usual options";
 
 /// Whether the server runs a statement, or only prepares it.
 #[derive(Clone, Copy, PartialEq, Eq)]

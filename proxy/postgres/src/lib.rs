@@ -31,6 +31,7 @@ mod greeting;
 mod group;
 mod link;
 mod names;
+mod netted;
 mod notified;
 mod read;
 mod reply;
@@ -40,6 +41,7 @@ mod startup;
 mod target;
 mod tls;
 mod upstream;
+mod values;
 
 pub use config::{Config, ConfigError};
 pub use listener::{Authenticate, Listener, serve};

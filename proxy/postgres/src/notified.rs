@@ -3,12 +3,13 @@
 //! Each is a request of its own, with a decision, a command event and a reply: a notification reads its channel
 //! (`channel:name`), the others are about the session. What the policy does not plainly allow is recorded as denied, and not
 //! delivered. On a target with masks a notification comes without its payload, because nobody knows what other sessions put
-//! there, and a notice does not come at all.
+//! there, and a notice does not come at all; elsewhere both go through the session's net.
 
 use std::collections::BTreeMap;
 
 use exhibit_gate::session::{EndStatus, Reach, Request, Session};
 use exhibit_policy::mask::Masked;
+use exhibit_policy::net::Channel;
 use exhibit_schemas::event::access::{Access, Action, Attribute, Facts};
 
 use crate::agent::Agent;
@@ -16,6 +17,7 @@ use crate::analysis::channel;
 use crate::message::Raw;
 use crate::message::backend::Backend;
 use crate::message::encode;
+use crate::netted;
 use crate::reply::check_setting;
 use crate::session::SessionError;
 
@@ -26,22 +28,13 @@ pub(crate) async fn deliver(
     masked: bool,
     raw: &Raw,
 ) -> Result<(), SessionError> {
-    let (statement, access, bytes) = match Backend::parse(raw)? {
-        Backend::Notification { process, channel: name } => {
-            let access = Access(Action::Read, Some(channel(&name)));
-            let bytes = if masked {
-                let body = [&process.to_be_bytes(), name.as_bytes(), &[0, 0]].concat();
-                encode::message(b'A', &body)
-            } else {
-                raw.bytes().to_vec()
-            };
-            ("NOTIFICATION", access, bytes)
-        }
+    let (statement, access) = match Backend::parse(raw)? {
+        Backend::Notification { channel: name, .. } => ("NOTIFICATION", Access(Action::Read, Some(channel(&name)))),
         Backend::Notice(_) if masked => return Ok(()),
-        Backend::Notice(_) => ("NOTICE", Access(Action::Session, None), raw.bytes().to_vec()),
+        Backend::Notice(_) => ("NOTICE", Access(Action::Session, None)),
         Backend::ParameterStatus { name, value } => {
             check_setting(&name, &value, masked)?;
-            ("PARAMETER STATUS", Access(Action::Session, None), raw.bytes().to_vec())
+            ("PARAMETER STATUS", Access(Action::Session, None))
         }
         _ => return Err(SessionError::Unexpected),
     };
@@ -66,9 +59,23 @@ pub(crate) async fn deliver(
     let recorded = session.record(vec![permit]).await?;
     for command in &recorded {
         let reply = command.reply();
-        let frames = vec![Masked::framing(bytes.clone())];
+        let bytes = told(session, masked, raw)?;
+        let frames = vec![Masked::framing(bytes)];
         let releasing = session.finish(reply, None, frames, EndStatus::Complete, None, BTreeMap::new());
         agent.release(&releasing.durable().await?).await?;
     }
     Ok(())
+}
+
+/// What the agent gets of a message.
+fn told(session: &mut Session, masked: bool, raw: &Raw) -> Result<Vec<u8>, SessionError> {
+    Ok(match Backend::parse(raw)? {
+        Backend::Notification { process, channel } if masked => {
+            let body = [&process.to_be_bytes(), channel.as_bytes(), &[0, 0]].concat();
+            encode::message(b'A', &body)
+        }
+        Backend::Notification { .. } => netted::notification(session.net(), raw),
+        Backend::Notice(_) => netted::report(session.net(), Channel::Notice, raw),
+        _ => netted::setting(session.net(), raw),
+    })
 }

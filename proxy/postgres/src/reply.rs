@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use exhibit_gate::session::{Cleared, EndStatus, ROW_BYTES_MAX, Releasing, Reply, Session};
 use exhibit_policy::mask::{ColumnMask, Masked, RowMasker};
+use exhibit_policy::net::{Channel, Form, Known, NetColumn};
 use exhibit_policy::snapshot::Snapshot;
 use exhibit_schemas::event::access::{Column, Frame};
 use tokio::io::AsyncRead;
@@ -27,10 +28,12 @@ use crate::message::Raw;
 use crate::message::backend::{Backend, Cells, Field, TransactionStatus};
 use crate::message::encode::{self, Report};
 use crate::names::Names;
+use crate::netted;
 use crate::notified;
 use crate::session::SessionError;
 use crate::types;
 use crate::upstream::{ENCODING, STRINGS};
+use crate::values;
 use crate::{config, enforce};
 
 /// Bytes of frames that are recorded together: so much less than what one event holds that a chunk with the messages that
@@ -246,12 +249,14 @@ impl<'a> Replies<'a> {
                 self.frame(encode::message(b't', &body.collect::<Vec<_>>())).await?;
                 false
             }
-            (Backend::RowDescription(_), Some(Answer::Describe)) => {
-                self.frame(raw.bytes().to_vec()).await?;
+            (Backend::RowDescription(mut fields), Some(Answer::Describe)) => {
+                let named = self.named(raw, &mut fields);
+                self.frame(named).await?;
                 true
             }
             (Backend::NoData, Some(Answer::Describe)) => self.plain(b'n').await?,
-            (Backend::RowDescription(fields), Some(Answer::OwnDescribe)) => {
+            (Backend::RowDescription(mut fields), Some(Answer::OwnDescribe)) => {
+                self.named(raw, &mut fields);
                 self.table(&fields).await?;
                 true
             }
@@ -259,9 +264,10 @@ impl<'a> Replies<'a> {
                 self.masker = None;
                 true
             }
-            (Backend::RowDescription(fields), Some(Answer::Query)) => {
+            (Backend::RowDescription(mut fields), Some(Answer::Query)) => {
+                let named = self.named(raw, &mut fields);
                 self.table(&fields).await?;
-                self.frame(raw.bytes().to_vec()).await?;
+                self.frame(named).await?;
                 false
             }
             (Backend::DataRow(cells), Some(Answer::Query | Answer::Execute)) => {
@@ -317,11 +323,13 @@ impl<'a> Replies<'a> {
             Backend::ParameterStatus { name, value } => {
                 let told = check_setting(&name, &value, self.masked())?;
                 self.encoding = told.or(self.encoding);
-                self.frame(raw.bytes().to_vec()).await?;
+                let bytes = netted::setting(self.session.net(), raw);
+                self.frame(bytes).await?;
             }
             Backend::Notice(_) => {
                 if !self.masked() {
-                    self.frame(raw.bytes().to_vec()).await?;
+                    let bytes = netted::report(self.session.net(), Channel::Notice, raw);
+                    self.frame(bytes).await?;
                 }
             }
             Backend::Notification { .. } => {
@@ -389,9 +397,10 @@ impl<'a> Replies<'a> {
             if let Some(mapped) = items.front().and_then(|item| item.mapped.as_ref()) {
                 report.position = report.position.map(|position| mapped.back(position));
             }
+            report.text = netted::words(self.session.net(), report.text);
             report.response()
         } else {
-            raw.bytes().to_vec()
+            netted::report(self.session.net(), Channel::Error, raw)
         };
         self.frame(bytes).await?;
         if let Some(Copying::Rows(rows)) = self.copying.take() {
@@ -409,17 +418,61 @@ impl<'a> Replies<'a> {
             self.release().await?;
         }
         self.count();
+        let (columns, masker) = self.described(fields)?;
+        self.columns = Some(columns);
+        self.masker = Some(masker);
+        Ok(())
+    }
+
+    /// Columns as evidence has them, and what masks their cells.
+    fn described(&mut self, fields: &[Field]) -> Result<(Vec<Column>, RowMasker), SessionError> {
         let mut columns = Vec::new();
         let mut masks = Vec::new();
+        let mut nets = Vec::new();
         for field in fields {
             let (column, mask) = self.masking.column(field)?;
+            nets.push(self.netted(field, &column));
             columns.push(column);
             masks.push(mask);
         }
         self.masked_there = masked_there(&columns, &masks);
-        self.columns = Some(columns);
-        self.masker = Some(RowMasker::new(masks, self.session.gate().mask_key().clone()));
-        Ok(())
+        let key = self.session.gate().mask_key().clone();
+        Ok((columns, RowMasker::new(masks, key).described(nets)))
+    }
+
+    /// A column as the net sees it.
+    fn netted(&mut self, field: &Field, column: &Column) -> NetColumn {
+        // What the database has masked, or masks by its own technique, is no matter of the net.
+        let form = match column.mask {
+            Some(_) => Form::Nothing,
+            None => values::form(field.type_oid, field.binary),
+        };
+        // The catalogs' own columns are named after what they describe, and an agent names what it computes.
+        let origin = column.origin.as_deref();
+        let own =
+            origin.is_some_and(|origin| origin.starts_with("pg_catalog.") || origin.starts_with("information_schema."));
+        let label = match origin.and_then(|origin| origin.rsplit_once('.')) {
+            _ if own => None,
+            Some((_, name)) => Some(name),
+            // A name with a token in it is the agent's no more.
+            None => Some(field.name.as_str()).filter(|name| !name.contains('[')),
+        };
+        let known = Known {
+            name: &field.name,
+            origin,
+            label,
+            meaning: values::meaning(field.type_oid),
+        };
+        self.session.net().column(known, form)
+    }
+
+    /// A description of columns as the agent gets it; the fields get the same names.
+    fn named(&mut self, raw: &Raw, fields: &mut [Field]) -> Vec<u8> {
+        if netted::names(self.session.net(), fields) {
+            encode::row_description(fields)
+        } else {
+            raw.bytes().to_vec()
+        }
     }
 
     async fn row(&mut self, cells: Cells) -> Result<(), SessionError> {
@@ -430,7 +483,9 @@ impl<'a> Replies<'a> {
                 *self.counts.entry(mask.clone()).or_default() += 1;
             }
         }
-        let mut frame = masker.row(cells).map_err(|_| SessionError::Unexpected)?;
+        let mut frame = masker
+            .row(cells, self.session.net())
+            .map_err(|_| SessionError::Unexpected)?;
         let size = match frame.get() {
             Frame::Row(cells) => {
                 let values: usize = cells.iter().flatten().map(|cell| cell.0.len()).sum();

@@ -33,6 +33,7 @@ use crate::message::encode::{self, Report};
 use crate::message::frontend::Frontend;
 use crate::message::{LONG_BYTES, Raw};
 use crate::names::Names;
+use crate::netted;
 use crate::notified;
 use crate::read::Read;
 use crate::reply::{Masking, Outcome, Replies, Step};
@@ -442,6 +443,10 @@ impl Driver {
                 Report::error(code, text)
             }
             (None, _) => Report::error(code, denial.reason()),
+        };
+        let report = Report {
+            text: netted::words(self.session.net(), report.text),
+            ..report
         };
         let code = report.code.clone();
         let recorded = self.session.refuse(denial).await?;

@@ -27,6 +27,8 @@ mod enforced;
 mod entry;
 #[path = "flow/named.rs"]
 mod named;
+#[path = "flow/netted.rs"]
+mod netted;
 #[path = "flow/pairs.rs"]
 mod pairs;
 #[path = "flow/pipeline.rs"]

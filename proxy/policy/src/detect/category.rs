@@ -116,6 +116,16 @@ impl Category {
         }
     }
 
+    /// The category of a word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|category| category.as_str() == word)
+    }
+
+    /// Its place in [`Self::ALL`].
+    pub(super) fn place(self) -> usize {
+        Self::ALL.iter().position(|other| *other == self).unwrap_or_default()
+    }
+
     /// What stands in the place of a masked value: the word in brackets.
     pub const fn token(self) -> &'static str {
         match self {

@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use super::{Category, Confidence, Detectors, Finding, Hints, replace};
+use super::{Category, Confidence, Detectors, Finding, Hints, Tally, Wanted, replace};
 
 /// Levels whose keys are remembered. A value below has the label of the deepest remembered one.
 const LEVELS_MAX: usize = 256;
@@ -107,22 +107,30 @@ impl Label {
 }
 
 /// See [`Detectors::mask_json`].
-pub(super) fn mask(detectors: &Detectors, document: &str, hints: &Hints<'_>, floor: Confidence) -> Option<String> {
+pub(super) fn mask(
+    detectors: &Detectors,
+    document: &str,
+    hints: &Hints<'_>,
+    wanted: &Wanted,
+    tally: &mut Tally,
+) -> Option<String> {
     let mut masker = Masker {
         detectors,
         document,
         hints,
-        floor,
+        wanted,
+        tally: Tally::default(),
         masked: String::new(),
         copied: 0,
     };
     if masker.walk().is_none() {
-        return detectors.mask(document, hints, floor); // no JSON
+        return detectors.mask_counted(document, hints, wanted, tally); // no JSON
     }
     if masker.copied == 0 {
         return None;
     }
     masker.masked.push_str(document.get(masker.copied..)?);
+    tally.extend(&masker.tally);
     Some(masker.masked)
 }
 
@@ -130,7 +138,8 @@ struct Masker<'a> {
     detectors: &'a Detectors,
     document: &'a str,
     hints: &'a Hints<'a>,
-    floor: Confidence,
+    wanted: &'a Wanted,
+    tally: Tally,
     masked: String,
     /// Bytes of the document that stand in `masked`, in their new form; zero while nothing changed.
     copied: usize,
@@ -193,22 +202,25 @@ impl Masker<'_> {
     fn string(&mut self, span: Range<usize>, label: Label, is_key: bool) {
         let raw = self.document.get(span.clone()).unwrap_or("\"\"");
         // A key is a word of a schema: only what cannot be one is masked in it.
-        let floor = if is_key {
-            self.floor.max(Confidence::Strong)
+        let wanted = if is_key {
+            self.wanted.at_least(Confidence::Strong)
         } else {
-            self.floor
+            *self.wanted
         };
         let masked = if let Ok(text) = serde_json::from_str::<String>(raw) {
-            self.value(&text, label, floor).map(|text| quoted(&text))
+            self.value(&text, label, &wanted).map(|text| quoted(&text))
         } else {
             // Half of a surrogate pair. The detectors read escapes themselves, but a finding may cut one in two: the
             // string is masked whole.
             let findings = self.detectors.find(raw, &self.hints.category(label.category));
             let best = findings
                 .iter()
-                .filter(|one| one.confidence >= floor)
+                .filter(|one| wanted.takes(one))
                 .max_by_key(|one| one.confidence);
-            best.map(|finding| quoted(finding.category.token()))
+            best.map(|finding| {
+                self.tally.add(finding.category);
+                quoted(finding.category.token())
+            })
         };
         if let Some(masked) = masked {
             self.put(span, &masked);
@@ -221,7 +233,8 @@ impl Masker<'_> {
         // One digit without a label is a count or a score.
         let whole = label.category.is_some() || text.trim_matches('-').len() > 1;
         let found = if whole {
-            self.value(text, label, self.floor)
+            let wanted = *self.wanted;
+            self.value(text, label, &wanted)
         } else {
             None
         };
@@ -230,22 +243,25 @@ impl Masker<'_> {
         }
     }
 
-    fn value(&self, text: &str, label: Label, floor: Confidence) -> Option<String> {
+    fn value(&mut self, text: &str, label: Label, wanted: &Wanted) -> Option<String> {
         let hints = self.hints.category(None);
         let findings = self.detectors.find(text, &hints);
-        let Some(category) = label.category.filter(|_| !label.describing && !text.trim().is_empty()) else {
-            return replace(text, findings.iter().filter(|finding| finding.confidence >= floor));
-        };
-        let category = match findings.iter().max_by_key(|finding| finding.confidence) {
+        let best = findings.iter().max_by_key(|finding| finding.confidence);
+        let labelled = label.category.filter(|_| !label.describing && !text.trim().is_empty());
+        let labelled = labelled.map(|category| match best {
             Some(best) if label.by_form && best.confidence >= Confidence::Likely => best.category,
             _ => category,
+        });
+        let Some(category) = labelled.filter(|category| wanted.names(*category)) else {
+            let taken = findings.iter().filter(|finding| wanted.takes(finding));
+            return replace(text, taken, &mut self.tally);
         };
         let whole = Finding {
             span: 0..text.len(),
             category,
             confidence: Confidence::Certain,
         };
-        replace(text, [whole].iter())
+        replace(text, [whole].iter(), &mut self.tally)
     }
 
     fn put(&mut self, span: Range<usize>, masked: &str) {

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use super::apply::{apply, hyphenated};
 use super::value::{Day, Decimal, Integer, Moment, Value};
 use super::{CellKind, ColumnMask, MaskError, MaskKey, Masked, RowMasker, Technique};
+use crate::net::SessionNet;
 
 fn masked(technique: Technique, kind: CellKind, value: &str) -> Option<String> {
     let column = ColumnMask {
@@ -12,7 +13,9 @@ fn masked(technique: Technique, kind: CellKind, value: &str) -> Option<String> {
         kind,
     };
     let mut masker = RowMasker::new(vec![Some(column)], MaskKey::new([7; 32]));
-    let row = masker.row(vec![Some(value.as_bytes().to_vec())]).unwrap();
+    let row = masker
+        .row(vec![Some(value.as_bytes().to_vec())], &mut SessionNet::default())
+        .unwrap();
     assert_eq!(masker.masked()["m"], 1);
     match row.into_inner() {
         Frame::Row(cells) => cells[0].as_ref().map(|cell| String::from_utf8(cell.0.clone()).unwrap()),
@@ -34,7 +37,7 @@ fn pieces_are_the_same_bytes_and_rows_stay_whole() {
         assert_eq!(pieces.iter().flat_map(verbatim).collect::<Vec<u8>>(), bytes);
     }
     let mut masker = RowMasker::new(vec![None, None], MaskKey::new([7; 32]));
-    let row = masker.row(vec![Some(bytes), None]).unwrap();
+    let row = masker.row(vec![Some(bytes), None], &mut SessionNet::default()).unwrap();
     assert_eq!(row.clone().pieces(1).collect::<Vec<_>>(), [row]);
 }
 
@@ -205,7 +208,9 @@ fn what_is_no_text_has_no_identifiers_to_find_and_is_null() {
         kind: CellKind::Text,
     };
     let mut masker = RowMasker::new(vec![Some(column)], MaskKey::new([7; 32]));
-    let row = masker.row(vec![Some(vec![b'a', 0xff])]).unwrap();
+    let row = masker
+        .row(vec![Some(vec![b'a', 0xff])], &mut SessionNet::default())
+        .unwrap();
     assert_eq!(row.into_inner(), Frame::Row(vec![None]));
 }
 
@@ -233,7 +238,7 @@ fn the_pads_of_a_key_make_its_tokens() {
 fn a_row_of_another_width_is_not_released() {
     let mut masker = RowMasker::new(vec![None], MaskKey::new([7; 32]));
     let wanted = Err(MaskError::Width { found: 2, wanted: 1 });
-    assert_eq!(masker.row(vec![None, None]), wanted);
+    assert_eq!(masker.row(vec![None, None], &mut SessionNet::default()), wanted);
 }
 
 #[test]
@@ -244,8 +249,12 @@ fn data_comes_as_a_whole_only_where_no_column_has_a_mask() {
         kind: CellKind::Text,
     };
     let masker = |columns| RowMasker::new(columns, MaskKey::new([7; 32]));
-    assert!(masker(vec![None, None]).whole(b"x".to_vec()).is_ok());
-    let refused = masker(vec![None, Some(column)]).whole(b"x".to_vec());
+    assert!(
+        masker(vec![None, None])
+            .whole(b"x".to_vec(), &SessionNet::default())
+            .is_ok()
+    );
+    let refused = masker(vec![None, Some(column)]).whole(b"x".to_vec(), &SessionNet::default());
     assert_eq!(refused, Err(MaskError::Mask { mask: "m".into() }));
 }
 
@@ -268,7 +277,7 @@ proptest! {
     fn no_bytes_make_masking_panic((technique, kind) in column(), value: Vec<u8>) {
         let column = ColumnMask { mask: "m".into(), technique, kind };
         let mut masker = RowMasker::new(vec![Some(column)], MaskKey::new([7; 32]));
-        prop_assert!(masker.row(vec![Some(value)]).is_ok());
+        prop_assert!(masker.row(vec![Some(value)], &mut SessionNet::default()).is_ok());
     }
 
     #[test]

@@ -70,7 +70,7 @@ impl Format for Csv {
             }
         }
         Ok(Some(if std::mem::take(&mut self.header) {
-            Piece::Framing(start)
+            Piece::Names(start)
         } else {
             Piece::Row(start, cells)
         }))

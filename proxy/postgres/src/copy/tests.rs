@@ -2,6 +2,7 @@
 //! was.
 
 use exhibit_policy::mask::{CellKind, ColumnMask, MaskKey, RowMasker, Technique};
+use exhibit_policy::net::SessionNet;
 use exhibit_schemas::event::access::Frame;
 use proptest::prelude::*;
 
@@ -46,7 +47,7 @@ fn masker(form: &CopyForm, technique: Technique) -> CopyMasker {
 fn out(mut masker: CopyMasker, pieces: &[&[u8]]) -> Result<(Vec<u8>, u64), CopyError> {
     let mut all = Vec::new();
     for piece in pieces {
-        for frame in masker.take(piece)? {
+        for frame in masker.take(piece, &mut SessionNet::default())? {
             match frame.into_inner() {
                 Frame::Verbatim(bytes) => all.extend_from_slice(&bytes.0[5..]),
                 Frame::Row(_) => panic!("copied rows are framed"),
@@ -229,7 +230,9 @@ proptest! {
             let all = [header, &row, &row, trailer].concat();
             let (left, right) = all.split_at(cut.min(all.len()));
             let mut found = Vec::new();
-            for frame in masker.take(left).unwrap().into_iter().chain(masker.take(right).unwrap()) {
+            let mut net = SessionNet::default();
+            let frames = [left, right].map(|piece| masker.take(piece, &mut net).unwrap());
+            for frame in frames.into_iter().flatten() {
                 if let Frame::Verbatim(bytes) = frame.into_inner() {
                     found.extend_from_slice(&bytes.0[5..]);
                 }

@@ -27,7 +27,7 @@ impl Format for Text {
             let ends = !escaped && byte == b'\n';
             if ends {
                 if std::mem::take(&mut self.header) {
-                    return Ok(Some(Piece::Framing(place + 1)));
+                    return Ok(Some(Piece::Names(place + 1)));
                 }
                 return Ok(Some(Piece::Row(place + 1, cells)));
             }

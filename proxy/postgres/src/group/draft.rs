@@ -6,7 +6,7 @@ use exhibit_gate::session::{Reach, Request};
 use exhibit_policy::decide::UNPROVEN;
 use exhibit_schemas::event::access::{Access, Action, Attribute, Facts};
 
-use crate::analysis::{Analysis, AnalysisError, Complaint, Copy, EXECUTED, FETCHED, Statement};
+use crate::analysis::{Analysis, AnalysisError, Complaint, Copy, CopyDirection, EXECUTED, FETCHED, Statement};
 use crate::message::frontend::Kind;
 
 /// A request, and how to refuse it.
@@ -57,6 +57,18 @@ impl Draft {
             [statement] => statement.copy.clone(),
             _ => None,
         }
+    }
+
+    /// Whether it copies out in a form whose cells are not known, or beside other statements.
+    pub(super) fn copies_unread(&self) -> bool {
+        let alone = self.statements.len() == 1;
+        self.statements.iter().any(|statement| {
+            let out = statement
+                .copy
+                .as_ref()
+                .filter(|copy| copy.direction == CopyDirection::Out);
+            out.is_some_and(|copy| copy.form.is_none() || !alone)
+        })
     }
 
     /// Adds what a name stands for.

@@ -2,6 +2,8 @@
 
 use exhibit_schemas::event::access::Frame;
 
+use super::backend::Field;
+
 /// A message of that tag and body.
 pub fn message(tag: u8, body: &[u8]) -> Vec<u8> {
     let mut bytes = vec![tag];
@@ -54,6 +56,23 @@ pub fn put_frame(frame: &Frame, bytes: &mut Vec<u8>) {
             }
         }
     }
+}
+
+/// `RowDescription` of these columns.
+pub fn row_description(fields: &[Field]) -> Vec<u8> {
+    let count = u16::try_from(fields.len()).unwrap_or(u16::MAX);
+    let mut body = count.to_be_bytes().to_vec();
+    for field in fields {
+        body.extend(field.name.bytes().filter(|byte| *byte != 0));
+        body.push(0);
+        body.extend(field.relation.to_be_bytes());
+        body.extend(field.attribute.to_be_bytes());
+        body.extend(field.type_oid.to_be_bytes());
+        body.extend(field.size.to_be_bytes());
+        body.extend(field.modifier.to_be_bytes());
+        body.extend(u16::from(field.binary).to_be_bytes());
+    }
+    message(b'T', &body)
 }
 
 /// What an error or notice says; texts of the proxy's own, or cut down to what may pass.

@@ -1,4 +1,4 @@
-//! What is copied out on its way to the agent: as it is where no column has a mask, row by row where one has.
+//! What is copied out on its way to the agent: as it is where no column has a mask and no net holds, row by row otherwise.
 //!
 //! Not here: the formats of rows (see [`crate::copy`]).
 
@@ -10,18 +10,20 @@ use crate::analysis::Copy;
 use crate::config::Masking;
 use crate::copy::CopyMasker;
 use crate::message::Raw;
+use crate::message::backend::Field;
+use crate::netted;
 use crate::session::SessionError;
 
 /// What is copied out.
 pub(super) enum Copying {
-    /// No column has a mask.
+    /// No column has a mask, and no net holds.
     Whole(RowMasker),
-    /// At least one has.
+    /// At least one has, or one holds.
     Rows(CopyMasker),
 }
 
 impl Replies<'_> {
-    /// Copying out begins: where masks hold, the columns were asked for before.
+    /// Copying out begins: where masks hold, and where the proxy could ask, the columns were asked for before.
     pub(super) async fn copy_out(
         &mut self,
         raw: &Raw,
@@ -30,44 +32,54 @@ impl Replies<'_> {
         copy: Option<Copy>,
     ) -> Result<(), SessionError> {
         let key = self.session.gate().mask_key().clone();
+        let netted = !self.session.net().is_empty();
         // Where the database masks, what it copies out is masked.
-        if !self.masked() || self.masking.by == Masking::Database {
+        let hides = self.masked() && self.masking.by == Masking::Proxy;
+        if !hides && !netted {
             self.copying = Some(Copying::Whole(RowMasker::new(Vec::new(), key)));
             return self.frame(raw.bytes().to_vec()).await;
         }
-        let (Some(fields), Some(copy)) = (self.probed.take(), copy) else {
-            return Err(SessionError::Origin);
+        let copy = copy.ok_or(SessionError::Origin)?;
+        let (names, masker) = match self.probed.take() {
+            Some(fields) => self.copied_columns(fields, binary, columns, &copy).await?,
+            None if hides => return Err(SessionError::Origin),
+            // Nobody could be asked: cells of columns of which nothing is known.
+            None => (vec![String::new(); columns], RowMasker::new(vec![None; columns], key)),
         };
-        let mut described = Vec::new();
-        let mut masks = Vec::new();
-        let mut names = Vec::new();
-        for mut field in fields {
-            // `COPY` of a relation leaves its generated columns out.
-            if copy.whole_relation && self.masking.generated(&field) {
-                continue;
-            }
-            field.binary = binary;
-            let (column, mask) = self.masking.column(&field)?;
-            names.push(field.name);
-            described.push(column);
-            masks.push(mask);
-        }
-        if names.len() != columns {
-            return Err(SessionError::Origin);
-        }
-        if !self.frames.is_empty() || self.columns.is_some() {
-            self.release().await?;
-        }
-        self.columns = Some(described);
-        let hides = masks.iter().any(Option::is_some);
-        let masker = RowMasker::new(masks, key);
-        self.copying = Some(if hides {
+        let rows = netted || masker.columns().iter().any(Option::is_some);
+        self.copying = Some(if rows {
             let form = copy.form.ok_or(SessionError::Origin)?;
             Copying::Rows(CopyMasker::new(&form, &names, masker))
         } else {
             Copying::Whole(masker)
         });
         self.frame(raw.bytes().to_vec()).await
+    }
+
+    /// The columns of what is copied out, as the server described them for the statement that stands for it.
+    async fn copied_columns(
+        &mut self,
+        fields: Vec<Field>,
+        binary: bool,
+        columns: usize,
+        copy: &Copy,
+    ) -> Result<(Vec<String>, RowMasker), SessionError> {
+        // `COPY` of a relation leaves its generated columns out.
+        let kept = fields
+            .into_iter()
+            .filter(|field| !copy.whole_relation || !self.masking.generated(field));
+        let mut kept: Vec<Field> = kept.map(|field| Field { binary, ..field }).collect();
+        if kept.len() != columns {
+            return Err(SessionError::Origin);
+        }
+        let names = kept.iter().map(|field| field.name.clone()).collect();
+        netted::names(self.session.net(), &mut kept);
+        let (described, masker) = self.described(&kept)?;
+        if !self.frames.is_empty() || self.columns.is_some() {
+            self.release().await?;
+        }
+        self.columns = Some(described);
+        Ok((names, masker))
     }
 
     pub(super) async fn copied(&mut self, raw: &Raw) -> Result<(), SessionError> {
@@ -80,7 +92,7 @@ impl Replies<'_> {
                 Ok(())
             }
             Copying::Rows(masker) => {
-                for frame in masker.take(raw.body())? {
+                for frame in masker.take(raw.body(), self.session.net())? {
                     let size = match frame.get() {
                         Frame::Verbatim(bytes) => bytes.0.len(),
                         Frame::Row(_) => return Err(SessionError::Unexpected),
@@ -99,7 +111,9 @@ impl Replies<'_> {
             && !bytes.is_empty()
         {
             let size = bytes.len();
-            let frame = masker.whole(bytes).map_err(|_| SessionError::Unexpected)?;
+            let frame = masker
+                .whole(bytes, self.session.net())
+                .map_err(|_| SessionError::Unexpected)?;
             self.push(frame, size).await?;
         }
         Ok(())

@@ -75,6 +75,7 @@ impl SessionError {
     /// The reason in the closing event.
     pub(crate) fn reason(&self) -> &'static str {
         match self {
+            Self::Gate(GateError::Detected { .. }) => "detection",
             Self::Gate(_) => "ledger",
             Self::Agent(_) => "agent",
             Self::Protocol(_) => "protocol",
@@ -95,12 +96,12 @@ impl SessionError {
     /// What the agent is told, where it still listens.
     pub(crate) fn last_words(&self) -> Option<LastWords> {
         let code = match self {
-            Self::Gate(_) => "58030",
             Self::Protocol(MessageError::Length { .. }) => "54000",
             Self::Protocol(_) => "08P01",
             Self::Target(error) => error.sqlstate(),
             Self::Unexpected | Self::Setting | Self::Origin | Self::Copy(_) => "XX000",
-            Self::Refused(_) => "42501",
+            Self::Refused(_) | Self::Gate(GateError::Detected { .. }) => "42501",
+            Self::Gate(_) => "58030",
             Self::Drift(_) => "55000",
             Self::Idle => "57P05",
             Self::Limit | Self::Shutdown => "57P01",

@@ -170,6 +170,25 @@ impl Memory {
         bodies.iter().filter_map(data).collect()
     }
 
+    /// What the net caught: the net, where, the column, and how many of each category.
+    pub(crate) fn detections(&self) -> Vec<String> {
+        let bodies = self.bodies.lock().unwrap();
+        let line = |body: &Body| match body {
+            Body::Detection(found) => {
+                let findings = found
+                    .findings
+                    .iter()
+                    .map(|(category, count)| format!("{category} {count}"));
+                let findings = findings.collect::<Vec<_>>().join(", ");
+                let column = found.column.as_deref().unwrap_or("-");
+                let ends = if found.ends { " ends" } else { "" };
+                Some(format!("{} {} {column} {findings}{ends}", found.net, found.channel))
+            }
+            _ => None,
+        };
+        bodies.iter().filter_map(line).collect()
+    }
+
     /// How many sessions were opened, and why those ended that have.
     pub(crate) fn sessions(&self) -> (usize, Vec<String>) {
         let bodies = self.bodies.lock().unwrap();

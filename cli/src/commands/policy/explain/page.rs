@@ -2,6 +2,7 @@
 
 use exhibit_policy::explain::{AppliedMask, Cause, ExplainedAccess, Lack, NearMiss};
 use exhibit_policy::mask::Technique;
+use exhibit_policy::net::Net;
 use exhibit_policy::snapshot::Approval;
 use exhibit_schemas::event::access::{Access, Attribute};
 use serde_json::json;
@@ -37,6 +38,10 @@ impl Explained<'_> {
         section(
             "what is masked, wherever the reply has it",
             explanation.masks.iter().map(masked).collect(),
+        );
+        section(
+            "what detectors mask in everything that is released",
+            explanation.nets.iter().map(netted).collect(),
         );
         printable(&lines.join("\n"))
     }
@@ -96,6 +101,7 @@ impl Explained<'_> {
             "accesses": explanation.accesses.iter().map(access_json).collect::<Vec<_>>(),
             "approval": explanation.approval.as_ref().map(approval_json),
             "masks": explanation.masks.iter().map(mask_json).collect::<Vec<_>>(),
+            "nets": explanation.nets.iter().map(net_json).collect::<Vec<_>>(),
         })
     }
 }
@@ -158,6 +164,36 @@ fn masked(mask: &AppliedMask) -> String {
         Technique::Detect => "detect, what detectors find in it".to_owned(),
     };
     format!("  {}: {technique} (mask `{}`)", mask.resource, mask.mask)
+}
+
+fn netted(net: &Net) -> String {
+    let categories: Vec<_> = net.categories.iter().map(|category| category.as_str()).collect();
+    let except: Vec<_> = net.except().collect();
+    let except = match except.as_slice() {
+        [] => String::new(),
+        except => format!(", but not in {}", except.join(", ")),
+    };
+    let ends = if net.ends_session {
+        "; a finding ends the session"
+    } else {
+        ""
+    };
+    format!(
+        "  {}: from {} on{except}{ends} (net `{}`)",
+        categories.join(", "),
+        net.floor.as_str(),
+        net.name
+    )
+}
+
+fn net_json(net: &Net) -> serde_json::Value {
+    json!({
+        "net": net.name,
+        "categories": net.categories.iter().map(|category| category.as_str()).collect::<Vec<_>>(),
+        "floor": net.floor.as_str(),
+        "except": net.except().collect::<Vec<_>>(),
+        "ends_session": net.ends_session,
+    })
 }
 
 fn access_json(one: &ExplainedAccess) -> serde_json::Value {

@@ -1,6 +1,7 @@
 //! The same value has the same mask in both modes: what the database makes of it, and what the proxy makes of its text.
 
 use exhibit_policy::mask::{CellKind, ColumnMask, RowMasker, Technique};
+use exhibit_policy::net::SessionNet;
 use exhibit_postgres::types;
 use exhibit_schemas::event::access::Frame;
 
@@ -76,7 +77,12 @@ fn at_the_proxy(technique: &Technique, kind: CellKind, text: Option<&str>) -> Op
         kind,
     };
     let mut masker = RowMasker::new(vec![Some(column)], key());
-    let row = masker.row(vec![text.map(|text| text.as_bytes().to_vec())]).unwrap();
+    let row = masker
+        .row(
+            vec![text.map(|text| text.as_bytes().to_vec())],
+            &mut SessionNet::default(),
+        )
+        .unwrap();
     match row.into_inner() {
         Frame::Row(cells) => cells[0].as_ref().map(|cell| String::from_utf8(cell.0.clone()).unwrap()),
         Frame::Verbatim(_) => panic!("a row stays a row"),

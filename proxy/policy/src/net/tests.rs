@@ -1,0 +1,266 @@
+//! What the net lets through, masks, counts and remembers; and which nets a policy may have.
+
+use exhibit_schemas::event::access::Frame;
+use proptest::prelude::*;
+
+use super::{Caught, Channel, Form, Known, Meaning, NetColumn, PLACES_MAX, SessionNet};
+use crate::detect::Category;
+use crate::mask::{CellKind, ColumnMask, MaskError, MaskKey, RowMasker, Technique};
+use crate::snapshot::Snapshot;
+
+const TARGET: &str = "version = 1\n[[targets]]\nname = \"clinic\"\nprotocol = \"postgres\"\n[[targets]]\nname = \"other\"\nprotocol = \"postgres\"\n";
+
+const NET: &str = "[[nets]]\nname = \"phi\"\ntargets = [\"clinic\"]\ncategories = [\"ssn\", \"email\", \"phone\", \"name\"]\nexcept = [\"public.log.*\"]\n";
+
+fn policy(nets: &str) -> Result<Snapshot, String> {
+    Snapshot::parse(format!("{TARGET}{nets}").as_bytes()).map_err(|error| error.to_string())
+}
+
+fn net() -> SessionNet {
+    SessionNet::new(&policy(NET).unwrap(), "clinic")
+}
+
+fn known(origin: &'static str) -> Known<'static> {
+    Known {
+        name: "x",
+        origin: Some(origin),
+        label: origin.rsplit('.').next(),
+        meaning: None,
+    }
+}
+
+/// A cell of one column through a masker.
+fn cell(net: &mut SessionNet, column: NetColumn, value: &str) -> Option<String> {
+    let mut masker = RowMasker::new(vec![None], MaskKey::new([7; 32])).described(vec![column]);
+    match masker.row(vec![Some(value.into())], net).unwrap().into_inner() {
+        Frame::Row(cells) => cells[0].as_ref().map(|cell| String::from_utf8(cell.0.clone()).unwrap()),
+        Frame::Verbatim(_) => panic!("a row stays a row"),
+    }
+}
+
+/// A place with what was found there.
+type Place = (Channel, Option<String>, Vec<(Category, u64)>);
+
+fn caught(net: &mut SessionNet) -> Vec<Place> {
+    let place = |caught: Caught| (caught.channel, caught.column, caught.findings);
+    net.take().into_iter().map(place).collect()
+}
+
+#[test]
+fn each_form_of_cell_stays_valid_for_its_type() {
+    let check = |form: Form, value: &str, wanted: Option<&str>| {
+        let mut net = net();
+        let column = net.column(known("public.notes.body"), form);
+        assert_eq!(cell(&mut net, column, value).as_deref(), wanted, "{form:?} {value}");
+        assert_eq!(net.take().is_empty(), wanted == Some(value));
+    };
+    let seen = "seen 123-45-6789 today";
+    check(Form::Text, seen, Some("seen [ssn] today"));
+    check(Form::Text, "stable", Some("stable"));
+    check(Form::Json, "{\"a\": \"123-45-6789\"}", Some("{\"a\": \"[ssn]\"}"));
+    check(Form::Json, "{\"a\": 1}", Some("{\"a\": 1}"));
+    check(Form::Unknown, "{123-45-6789,x}", None);
+    check(Form::Unknown, "{x,y}", Some("{x,y}"));
+    check(Form::Number, "4711", Some("4711"));
+    check(Form::Other(|_| Some("123-45-6789".to_owned())), "zzz", None);
+    check(Form::Other(|_| None), "123-45-6789", Some("123-45-6789"));
+    check(Form::Nothing, seen, Some(seen));
+    // A category that no net names passes.
+    check(Form::Text, "10.1.2.3 on 2021-03-04", Some("10.1.2.3 on 2021-03-04"));
+}
+
+#[test]
+fn what_a_name_or_a_type_says_masks_the_whole_cell() {
+    let check = |known: Known<'_>, form: Form, value: &str, wanted: Option<&str>| {
+        let mut net = net();
+        let column = net.column(known, form);
+        assert_eq!(cell(&mut net, column, value).as_deref(), wanted, "{known:?}");
+    };
+    check(
+        known("public.people.phone"),
+        Form::Text,
+        "ask at the desk",
+        Some("[phone]"),
+    );
+    check(known("public.people.phone"), Form::Number, "42", None);
+    check(known("public.people.phone"), Form::Other(|_| None), "42", None);
+    check(known("public.people.zip"), Form::Text, "02139", Some("02139"));
+    let alias = Known {
+        name: "ssn",
+        label: Some("ssn"),
+        ..Known::default()
+    };
+    check(alias, Form::Text, "123456789", Some("[ssn]"));
+    let date = Known {
+        meaning: Some(Meaning::Date),
+        ..known("public.visits.day")
+    };
+    check(date, Form::Unknown, "2021-03-04", Some("2021-03-04"));
+    let dated = NET.replace("\"ssn\"", "\"date\"");
+    let mut net = SessionNet::new(&policy(&dated).unwrap(), "clinic");
+    let column = net.column(date, Form::Unknown);
+    assert_eq!(cell(&mut net, column, "2021-03-04"), None);
+}
+
+#[test]
+fn without_a_description_cells_are_searched_and_null() {
+    let mut net = net();
+    assert_eq!(cell(&mut net, NetColumn::default(), "call 212-555-0123"), None);
+    assert_eq!(caught(&mut net), [(Channel::Cell, None, vec![(Category::Phone, 1)])]);
+}
+
+#[test]
+fn a_net_passes_over_what_it_excepts_and_other_targets() {
+    let mut net = net();
+    let column = net.column(known("public.log.line"), Form::Text);
+    assert_eq!(cell(&mut net, column, "123-45-6789").as_deref(), Some("123-45-6789"));
+    let mut other = SessionNet::new(&policy(NET).unwrap(), "other");
+    assert!(other.is_empty());
+    assert_eq!(
+        cell(&mut other, NetColumn::default(), "123-45-6789").as_deref(),
+        Some("123-45-6789")
+    );
+    assert_eq!(other.text(Channel::Error, b"123-45-6789"), None);
+}
+
+#[test]
+fn bytes_that_are_no_utf8_keep_what_is_not_found() {
+    let mut net = net();
+    let text = b"M\xfcller 123-45-6789 \xe9";
+    assert_eq!(net.text(Channel::Notice, text).unwrap(), b"M\xfcller [ssn] \xe9");
+    let mut masker = RowMasker::new(vec![None], MaskKey::new([7; 32]));
+    let row = masker.row(vec![Some(text.to_vec())], &mut net).unwrap();
+    assert_eq!(row.into_inner(), Frame::Row(vec![None]));
+}
+
+#[test]
+fn words_of_a_schema_are_masked_only_where_they_cannot_be_one() {
+    let mut net = net();
+    assert_eq!(net.text(Channel::Column, b"Admitting Physician"), None);
+    assert_eq!(net.text(Channel::Setting, b"America/New_York"), None);
+    assert_eq!(net.text(Channel::Column, b"123-45-6789").unwrap(), b"[ssn]");
+    assert_eq!(net.text(Channel::Error, b"key 123-45-6789").unwrap(), b"key [ssn]");
+}
+
+#[test]
+fn names_in_columns_of_names_are_found_in_later_texts() {
+    let note = "duran is well";
+    let note_of = |net: &mut SessionNet| {
+        let column = net.column(known("public.notes.body"), Form::Text);
+        cell(net, column, note).unwrap()
+    };
+    assert_eq!(note_of(&mut net()), note);
+    // The column may have a mask of its own; an agent's alias teaches nothing.
+    let mask = ColumnMask {
+        mask: "m".into(),
+        technique: Technique::Null,
+        kind: CellKind::Text,
+    };
+    let mut session = net();
+    let column = session.column(known("public.people.last_name"), Form::Text);
+    let mut masker = RowMasker::new(vec![Some(mask)], MaskKey::new([7; 32])).described(vec![column]);
+    masker.row(vec![Some(b"Duran".to_vec())], &mut session).unwrap();
+    assert_eq!(note_of(&mut session), "[name] is well");
+    let mut session = net();
+    let alias = Known {
+        name: "last_name",
+        label: Some("last_name"),
+        ..Known::default()
+    };
+    let column = session.column(alias, Form::Text);
+    cell(&mut session, column, "Duran");
+    assert_eq!(note_of(&mut session), note);
+}
+
+#[test]
+fn what_is_caught_is_told_by_net_and_place_and_once() {
+    let two = format!(
+        "{NET}[[nets]]\nname = \"cards\"\ntargets = [\"clinic\"]\ncategories = [\"card\"]\nends_session = true\n"
+    );
+    let mut net = SessionNet::new(&policy(&two).unwrap(), "clinic");
+    let column = net.column(known("public.notes.body"), Form::Text);
+    let text = "123-45-6789 and 123-45-6780 paid by 4111 1111 1111 1111";
+    let shown = cell(&mut net, column, text);
+    assert_eq!(shown.as_deref(), Some("[ssn] and [ssn] paid by [card]"));
+    let place = |net: &str, category, count, ends| Caught {
+        net: net.to_owned(),
+        channel: Channel::Cell,
+        column: Some("public.notes.body".to_owned()),
+        findings: vec![(category, count)],
+        ends,
+    };
+    let wanted = [
+        place("phi", Category::Ssn, 2, false),
+        place("cards", Category::Card, 1, true),
+    ];
+    assert_eq!(net.take(), wanted);
+    assert_eq!(net.take(), []);
+}
+
+#[test]
+fn past_the_limit_places_are_counted_together() {
+    let mut net = net();
+    for place in 0..=PLACES_MAX {
+        let name = format!("c{place}");
+        let known = Known {
+            name: &name,
+            ..Known::default()
+        };
+        let column = net.column(known, Form::Text);
+        cell(&mut net, column, "123-45-6789");
+    }
+    let all = caught(&mut net);
+    assert_eq!(all.len(), PLACES_MAX + 1);
+    assert_eq!(all[0], (Channel::Cell, None, vec![(Category::Ssn, 1)]));
+}
+
+#[test]
+fn data_comes_as_a_whole_only_where_no_net_holds() {
+    let masker = RowMasker::new(vec![None], MaskKey::new([7; 32]));
+    assert_eq!(masker.whole(b"x".to_vec(), &net()), Err(MaskError::Net));
+    assert!(masker.whole(b"x".to_vec(), &SessionNet::default()).is_ok());
+}
+
+#[test]
+fn nets_are_refused_whole_with_the_place() {
+    assert!(policy(NET).is_ok());
+    let check = |from: &str, to: &str, wanted: &str| {
+        let error = policy(&NET.replacen(from, to, 1)).unwrap_err();
+        assert!(error.contains(wanted), "{error}");
+    };
+    check("\"ssn\"", "\"snn\"", "nearest is `ssn`");
+    check("\"clinic\"", "\"clinics\"", "nearest is `clinic`");
+    check(
+        "categories = [\"ssn\", \"email\", \"phone\", \"name\"]",
+        "categories = []",
+        "at least one",
+    );
+    check("except =", "exept =", "exept");
+    check("[\"public.log.*\"]", "[\"\"]", "a pattern has");
+    check("except =", "floor = \"likly\"\nexcept =", "nearest is `likely`");
+    let twice = |second: &str| policy(&format!("{NET}{second}")).unwrap_err();
+    assert!(twice(NET).contains("defined twice"));
+    assert!(twice(&NET.replace("phi", "more")).contains("one of its categories"));
+    assert!(
+        policy(&format!(
+            "{NET}{}",
+            NET.replace("phi", "more").replace("\"clinic\"", "\"other\"")
+        ))
+        .is_ok()
+    );
+    let mask = "[[masks]]\nname = \"phi\"\ntargets = [\"clinic\"]\nresources = [\"a\"]\ntechnique = \"null\"\n";
+    assert!(twice(mask).contains("mask or net `phi` is defined twice"));
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_make_the_net_panic(value: Vec<u8>) {
+        let mut net = net();
+        for form in [Form::Text, Form::Json, Form::Number, Form::Unknown, Form::Nothing] {
+            let column = net.column(known("public.notes.body"), form);
+            let mut masker = RowMasker::new(vec![None], MaskKey::new([7; 32])).described(vec![column]);
+            prop_assert!(masker.row(vec![Some(value.clone())], &mut net).is_ok());
+        }
+        net.text(Channel::Error, &value);
+    }
+}
