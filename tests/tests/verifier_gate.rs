@@ -20,6 +20,7 @@ use exhibit_gate::session::{EndStatus, Opening, Reach, Request, Ruling};
 use exhibit_gate::{Gate, GateError, Session};
 use exhibit_policy::mask::{CellKind, ColumnMask, MaskKey, Masked, RowMasker};
 use exhibit_policy::snapshot::Snapshot;
+use exhibit_schemas::bundle::TrustAnchors;
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::access::{Access, Action, Attribute, Column, Facts, Frame, Principal};
 use exhibit_schemas::event::approval::{ApprovalDecided, Verdict};
@@ -197,9 +198,9 @@ async fn read(session: &mut Session, ends: bool) {
     let cells = |ssn: &[u8]| [&b"1"[..], ssn, b"\"Lovelace\"", b"MRN-1", b"1970-07-15"].map(|cell| Some(cell.to_vec()));
     let mut frames = vec![Masked::framing(b"T".to_vec())];
     for _ in 0..3 {
-        frames.push(masker.row(cells(b"987-65-4321").into()).unwrap());
+        frames.push(masker.row(cells(b"987-65-4321").into(), session.net()).unwrap());
     }
-    let long = masker.row(cells(&vec![b'9'; 50_000]).into()).unwrap();
+    let long = masker.row(cells(&vec![b'9'; 50_000]).into(), session.net()).unwrap();
     frames.push(long.framed(|frame| match frame {
         Frame::Row(cells) => cells.iter().flatten().flat_map(|cell| cell.0.clone()).collect(),
         Frame::Verbatim(bytes) => bytes.0.clone(),
@@ -259,8 +260,8 @@ async fn asked(session: &mut Session, keeper: &Keeper, verdict: Option<Verdict>)
     }
 }
 
-#[tokio::test]
-async fn what_the_gate_records_verifies() {
+/// A gate with that policy, before the log of the clinic.
+async fn start(policy: &str) -> (Gate, Arc<Keeper>, TrustAnchors) {
     let clinic = clinic(0);
     let clock = Arc::new(Ticking(AtomicU64::new(START + 1_000_000)));
     let keeper = Arc::new(Keeper {
@@ -268,12 +269,39 @@ async fn what_the_gate_records_verifies() {
         clock: Arc::clone(&clock),
         decisions: broadcast::channel(16).0,
     });
-    let snapshot = Snapshot::parse(POLICY.as_bytes()).unwrap();
-    let policy = (POLICY.as_bytes().to_vec(), snapshot);
+    let snapshot = Snapshot::parse(policy.as_bytes()).unwrap();
+    let policy = (policy.as_bytes().to_vec(), snapshot);
     let recorder: Arc<dyn Recorder> = keeper.clone();
     let gate = Gate::start(policy, recorder, clock, MaskKey::new([7; 32]), [8; 32])
         .await
         .unwrap();
+    (gate, keeper, clinic.anchors)
+}
+
+/// What the verifier says of a log.
+fn verified(plan: &Plan, anchors: &TrustAnchors) -> Outcome {
+    let entries = plan.build().entries;
+    let bundle = files(&entries, checkpoint(&entries, ORIGIN, LOG).note(), anchors);
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("bundle.tar");
+    write_tar(&path, &bundle).unwrap();
+    let options = Options {
+        heads: &[],
+        evidence: true,
+        progress: &mut |_| {},
+    };
+    verify(&Archive::open(&path).unwrap(), anchors, options).unwrap()
+}
+
+fn findings(outcome: &Outcome) -> Vec<(&'static str, &str)> {
+    let each = outcome.list().iter();
+    each.map(|finding| (finding.code.as_str(), finding.detail.as_str()))
+        .collect()
+}
+
+#[tokio::test]
+async fn what_the_gate_records_verifies() {
+    let (gate, keeper, anchors) = start(POLICY).await;
     let catalog = CatalogDocument::new(vec![b'c'; 130_000]);
     gate.record_catalog("clinic", &[&catalog]).await.unwrap();
     let mut session = open(&gate).await;
@@ -287,24 +315,9 @@ async fn what_the_gate_records_verifies() {
     read(&mut dropped, false).await;
     drop(dropped);
 
-    let entries = keeper.plan.lock().unwrap().build().entries;
-    let bundle = files(&entries, checkpoint(&entries, ORIGIN, LOG).note(), &clinic.anchors);
-    let place = tempfile::tempdir().unwrap();
-    let path = place.path().join("bundle.tar");
-    write_tar(&path, &bundle).unwrap();
-    let options = Options {
-        heads: &[],
-        evidence: true,
-        progress: &mut |_| {},
-    };
-    let outcome = verify(&Archive::open(&path).unwrap(), &clinic.anchors, options).unwrap();
-    let findings: Vec<_> = outcome
-        .list()
-        .iter()
-        .map(|finding| (finding.code.as_str(), &finding.detail))
-        .collect();
+    let outcome = verified(&keeper.plan.lock().unwrap(), &anchors);
     // Carol's refusal after alice's is one too many, and does not matter.
-    assert_eq!(findings, []);
+    assert_eq!(findings(&outcome), []);
     let Outcome::Verified(verified) = &outcome else {
         panic!("a bundle without findings is verified");
     };
@@ -321,4 +334,126 @@ async fn what_the_gate_records_verifies() {
     );
     assert_eq!(verified.get().evidence.commands[5].status.as_deref(), Some("cut"));
     assert!(!Report::of(&outcome).json().contains("987-65-4321"));
+}
+
+const NETS: &str = r#"
+[[nets]]
+name = "numbers"
+targets = ["clinic"]
+categories = ["ssn"]
+[[nets]]
+name = "cards"
+targets = ["clinic"]
+categories = ["card"]
+ends_session = true
+"#;
+
+/// Reads one row whose `id` holds that; gives what became of it.
+async fn read_id(session: &mut Session, id: &str) -> Result<(), GateError> {
+    let Ruling::Permit(permit) = session.decide(request("SELECT * FROM patients", Action::Read)) else {
+        panic!("reads are allowed");
+    };
+    let recorded = session.record(vec![permit]).await?;
+    let (columns, mut masker) = masker(&session.gate().policy());
+    let cells = [id, "987-65-4321", "\"Lovelace\"", "MRN-1", "1970-07-15"].map(|cell| Some(cell.into()));
+    let row = masker.row(cells.into(), session.net()).unwrap();
+    let counts = masker.masked().clone();
+    let reply = recorded[0].reply();
+    let releasing = session.finish(reply, Some(columns), vec![row], EndStatus::Complete, None, counts);
+    releasing.durable().await.map(|_| ())
+}
+
+#[tokio::test]
+async fn what_the_net_catches_verifies_and_what_is_told_otherwise_does_not() {
+    let (gate, keeper, anchors) = start(&format!("{POLICY}{NETS}")).await;
+    let mut session = open(&gate).await;
+    read_id(&mut session, "seen 123-45-6789 twice: 123-45-6780")
+        .await
+        .unwrap();
+    read_id(&mut session, "7").await.unwrap();
+    session.close("agent").await.unwrap();
+    let mut session = open(&gate).await;
+    let ended = read_id(&mut session, "4111 1111 1111 1111").await;
+    assert_eq!(ended, Err(GateError::Detected { net: "cards".into() }));
+    // Nothing passes any more.
+    assert_eq!(read_id(&mut session, "7").await, ended);
+    session.close("detection").await.unwrap();
+
+    let plan = keeper.plan.lock().unwrap().clone();
+    assert_eq!(findings(&verified(&plan, &anchors)), []);
+    let recorded = plan.build().entries.concat();
+    for value in ["123-45-6789", "4111 1111"] {
+        assert!(
+            !recorded.windows(value.len()).any(|window| window == value.as_bytes()),
+            "{value}"
+        );
+    }
+
+    let check = |fits: fn(&Event) -> bool, change: fn(&mut Body), wanted: &[&str]| {
+        let mut plan = plan.clone();
+        let place = *plan.find(fits).first().unwrap();
+        change(&mut plan.event_mut(place).body);
+        let outcome = verified(&plan, &anchors);
+        let codes: Vec<_> = findings(&outcome).into_iter().map(|(code, _)| code).collect();
+        assert_eq!(codes, wanted);
+    };
+    let detected = |event: &Event| matches!(&event.body, Body::Detection(found) if found.net == "numbers");
+    let ending = |event: &Event| matches!(&event.body, Body::Detection(found) if found.net == "cards");
+    let more = |body: &mut Body| {
+        if let Body::Detection(found) = body {
+            found.findings.insert("ssn".into(), 3);
+        }
+    };
+    check(detected, more, &["detection-count"]);
+    let none = |body: &mut Body| {
+        if let Body::Detection(found) = body {
+            found.findings.insert("ssn".into(), 0);
+        }
+    };
+    check(detected, none, &["detection-net", "detection-count"]);
+    let other_category = |body: &mut Body| {
+        if let Body::Detection(found) = body {
+            found.findings = [("iban".to_owned(), 2)].into();
+        }
+    };
+    check(detected, other_category, &["detection-net"]);
+    let other_net = |body: &mut Body| {
+        if let Body::Detection(found) = body {
+            found.net = "nobody".into();
+        }
+    };
+    check(
+        detected,
+        other_net,
+        &["detection-net", "detection-count", "detection-count"],
+    );
+    let other_channel = |body: &mut Body| {
+        if let Body::Detection(found) = body {
+            found.channel = "carrier pigeon".into();
+        }
+    };
+    check(detected, other_channel, &["detection-net"]);
+    let goes_on = |body: &mut Body| {
+        if let Body::Detection(found) = body {
+            found.ends = false;
+        }
+    };
+    check(ending, goes_on, &["detection-net", "detection-end"]);
+    let ends = |body: &mut Body| {
+        if let Body::Detection(found) = body {
+            found.ends = true;
+        }
+    };
+    check(
+        detected,
+        ends,
+        &["detection-net", "detection-end", "detection-end", "detection-end"],
+    );
+    let closed = |event: &Event| matches!(&event.body, Body::SessionClosed(closed) if closed.reason == "detection");
+    let by_agent = |body: &mut Body| {
+        if let Body::SessionClosed(closed) = body {
+            closed.reason = "agent".into();
+        }
+    };
+    check(closed, by_agent, &["detection-end"]);
 }

@@ -114,6 +114,9 @@ codes! {
     MaskMissing "mask-missing" Error "a column was released without the mask that the policy puts on it",
     MaskValue "mask-value" Error "a cell of a masked column does not look as its mask leaves it",
     MaskCount "mask-count" Error "the counts of masked cells are not those of the released columns",
+    DetectionNet "detection-net" Error "a detection does not follow from a net of its policy, or says nothing",
+    DetectionCount "detection-count" Error "a response's end states other counts of findings than its detections",
+    DetectionEnd "detection-end" Error "a session went on after a detection that ends it, or its close gives another reason",
 }
 
 /// Where a finding is.

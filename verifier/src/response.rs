@@ -1,16 +1,19 @@
 //! Responses: that what was released to a command is all there, fits its description, and carries the masks of its policy.
 //!
 //! The verifier has no raw value, so it cannot see that a mask was computed rightly; it sees that each column that the
-//! policy masks says so, that each of its cells looks as its technique leaves it, and that the counts agree.
+//! policy masks says so, that each of its cells looks as its technique leaves it, and that the counts agree; and that each
+//! detection is one of a net of the policy, and its counts stand in the end.
 
 mod look;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use exhibit_policy::detect::Category;
 use exhibit_policy::mask::Technique;
+use exhibit_policy::net::{Channel, Net};
 use exhibit_policy::snapshot::Snapshot;
 use exhibit_schemas::cbor::Bytes;
-use exhibit_schemas::event::access::{Column, CommandData, Frame, Outcome, ResponseChunk, ResponseEnd};
+use exhibit_schemas::event::access::{Column, CommandData, Detection, Frame, Outcome, ResponseChunk, ResponseEnd};
 use exhibit_schemas::merkle::Index;
 
 use self::look::looks_like;
@@ -44,6 +47,8 @@ pub(crate) struct Response {
     verbatim_bytes: u64,
     columns: Option<Vec<Shown>>,
     cells: BTreeMap<String, Cells>,
+    /// Findings of its detections, by net.
+    caught: BTreeMap<String, u64>,
     /// Events of its session are missing, which was said: what follows from that is not told again.
     pub(crate) doubtful: bool,
     /// The first fault of a kind is told; the same again in the next chunk is not.
@@ -80,6 +85,7 @@ impl Response {
             verbatim_bytes: 0,
             columns: None,
             cells: BTreeMap::new(),
+            caught: BTreeMap::new(),
             doubtful: false,
             told: BTreeSet::new(),
         }
@@ -133,8 +139,47 @@ impl Response {
         }
     }
 
-    /// Takes the end.
-    pub(crate) fn end(&self, index: Index, end: &ResponseEnd, findings: &mut Findings) {
+    /// Takes a detection in what was about to be released.
+    pub(crate) fn detection(
+        &mut self,
+        index: Index,
+        detection: &Detection,
+        target: Option<&str>,
+        policy: Option<&Snapshot>,
+        findings: &mut Findings,
+    ) {
+        let all = self.caught.entry(detection.net.clone()).or_default();
+        *all = detection
+            .findings
+            .values()
+            .fold(*all, |sum, count| sum.saturating_add(*count));
+        let (Some(target), Some(policy)) = (target, policy) else {
+            return; // the session's opening or the policy is missing, which was said
+        };
+        let net = policy.nets(target).find(|net| net.name == detection.net);
+        let fault = match net {
+            None => "its policy has no net of that name for the target",
+            Some(net) if net.ends_session != detection.ends => "its net says otherwise whether the session ends",
+            Some(net) if !detection.findings.keys().all(|word| names(net, word)) => {
+                "it finds what its net does not name"
+            }
+            Some(_) if detection.findings.is_empty() || detection.findings.values().any(|count| *count == 0) => {
+                "it finds nothing"
+            }
+            Some(_) if Channel::from_word(&detection.channel).is_none() => "its channel is no word of the format",
+            Some(_) => return,
+        };
+        findings.add(Code::DetectionNet, Place::Entry(index), fault);
+    }
+
+    /// Takes the end; `policy` is the target and the snapshot that the command was decided by, where both are known.
+    pub(crate) fn end(
+        &self,
+        index: Index,
+        end: &ResponseEnd,
+        policy: Option<(&str, &Snapshot)>,
+        findings: &mut Findings,
+    ) {
         let place = Place::Entry(index);
         if self.doubtful {
             return;
@@ -157,10 +202,22 @@ impl Response {
                 "its status is no word of the format",
             );
         }
-        if end.status == CUT && end.masked.is_empty() {
+        let nets = policy.into_iter().flat_map(|(target, policy)| policy.nets(target));
+        let nets: BTreeSet<&String> = nets.map(|net| &net.name).chain(self.caught.keys()).collect();
+        for net in &nets {
+            let count = |counts: &BTreeMap<String, u64>| counts.get(*net).copied().unwrap_or(0);
+            let (stated, found) = (count(&end.masked), count(&self.caught));
+            if stated != found {
+                let detail = format!("net `{net}`: it states {stated} findings, {found} were recorded");
+                findings.add(Code::DetectionCount, place.clone(), detail);
+            }
+        }
+        let masks = end.masked.keys().filter(|mask| !nets.contains(mask));
+        let masks: BTreeSet<&String> = masks.collect();
+        if end.status == CUT && masks.is_empty() {
             return; // a session that broke closes its replies without the protocol's counts
         }
-        for mask in self.cells.keys().chain(end.masked.keys()).collect::<BTreeSet<_>>() {
+        for mask in self.cells.keys().chain(masks).collect::<BTreeSet<_>>() {
             let stated = end.masked.get(mask).copied().unwrap_or(0);
             let (all, shown) = self.cells.get(mask).map_or((0, 0), |cells| (cells.all, cells.shown));
             // Rows that a protocol frames itself throughout (copied out) are never seen as rows.
@@ -280,6 +337,11 @@ impl Response {
             self.tell(Code::MaskValue, index, detail, findings);
         }
     }
+}
+
+/// Whether a net names the category of a word.
+fn names(net: &Net, word: &str) -> bool {
+    Category::from_word(word).is_some_and(|category| net.categories.contains(&category))
 }
 
 fn length(bytes: &Bytes) -> u64 {

@@ -9,7 +9,7 @@ use exhibit_policy::decide::decide;
 use exhibit_schemas::chain::{SessionChain, next_event};
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::access::{
-    Command, CommandData, DecisionRecord, Effect, Facts, Outcome, ResponseChunk, ResponseEnd, SessionClosed,
+    Command, CommandData, DecisionRecord, Detection, Effect, Facts, Outcome, ResponseChunk, ResponseEnd, SessionClosed,
     SessionOpened,
 };
 use exhibit_schemas::event::{Body, SessionId, SessionPlace};
@@ -21,6 +21,9 @@ use crate::evidence::Evidence;
 use crate::finding::{Code, Findings, Place};
 use crate::policy::Policies;
 use crate::response::Response;
+
+/// The reason of a close that follows a detection.
+const DETECTION: &str = "detection";
 
 /// Everything that the checks of an event share.
 pub(crate) struct Context {
@@ -56,6 +59,8 @@ struct Session {
     gaps: u64,
     /// Events of it are missing: its totals cannot be compared.
     incomplete: bool,
+    /// A detection ends it: index of the first.
+    ending: Option<Index>,
 }
 
 struct Pending {
@@ -111,6 +116,7 @@ impl Sessions {
                 bytes: 0,
                 gaps: self.gaps,
                 incomplete: false,
+                ending: None,
             }))
         });
         let State::Open(session) = state else { return };
@@ -181,6 +187,7 @@ impl Session {
                 context.approvals.expired(placed.index, request, &mut context.findings);
             }
             Body::CommandData(body) => self.data(placed, body, context),
+            Body::Detection(body) => self.detection(placed, body, context),
             Body::ResponseChunk(body) => self.chunk(placed, body, context),
             Body::ResponseEnd(body) => self.end(placed, body, context),
             _ => {}
@@ -265,16 +272,36 @@ impl Session {
         let target = self.opened.as_ref().map(|opened| opened.target.as_str());
         let policy = context.policies.get(pending.policy);
         let findings = &mut context.findings;
+        if let Some(ending) = self.ending {
+            let detail = format!("released after the detection #{ending}");
+            findings.add(Code::DetectionEnd, Place::Entry(placed.index), detail);
+        }
         let before = pending.response.bytes;
         pending.response.chunk(placed.index, body, target, policy, findings);
         self.bytes += pending.response.bytes - before;
+    }
+
+    fn detection(&mut self, placed: &Placed, body: &Detection, context: &mut Context) {
+        let Some(pending) = self.responses.get_mut(&body.command) else {
+            return self.stray(placed.index, body.command, context);
+        };
+        let target = self.opened.as_ref().map(|opened| opened.target.as_str());
+        let policy = context.policies.get(pending.policy);
+        let findings = &mut context.findings;
+        pending.response.detection(placed.index, body, target, policy, findings);
+        if body.ends {
+            self.ending.get_or_insert(placed.index);
+        }
     }
 
     fn end(&mut self, placed: &Placed, body: &ResponseEnd, context: &mut Context) {
         let Some(pending) = self.responses.remove(&body.command) else {
             return self.stray(placed.index, body.command, context);
         };
-        pending.response.end(placed.index, body, &mut context.findings);
+        let target = self.opened.as_ref().map(|opened| opened.target.as_str());
+        let policy = context.policies.get(pending.policy);
+        let findings = &mut context.findings;
+        pending.response.end(placed.index, body, target.zip(policy), findings);
         context
             .evidence
             .ended(pending.line, placed.index, &pending.response, body);
@@ -298,6 +325,14 @@ impl Session {
                 let detail = format!("it states {stated} {what}, {found} were recorded");
                 context.findings.add(Code::SessionTotals, place.clone(), detail);
             }
+        }
+        let detected = body.reason == DETECTION;
+        if detected != self.ending.is_some() && !self.incomplete {
+            let detail = match self.ending {
+                Some(ending) => format!("its reason is not `{DETECTION}` after the detection #{ending}"),
+                None => format!("its reason is `{DETECTION}` without a detection that ends it"),
+            };
+            context.findings.add(Code::DetectionEnd, place, detail);
         }
         for pending in self.responses.values() {
             let passed = matches!(pending.response.outcome, Outcome::Allowed | Outcome::Approved);
