@@ -1,5 +1,5 @@
--- Questions about a masked value whose answer, without masks, tells something of it. Where the proxy masks, each is refused;
--- where the database masks, each is asked of masked values, and the answer is another one.
+-- Questions about a masked value whose answer, without masks, tells something of it. Where the proxy masks, each is refused, or
+-- answered with NULL; where the database masks, each is asked of masked values, and the answer is another one.
 --@ probes.like: a pattern
 SELECT count(*) FROM patients WHERE ssn LIKE '912%'
 --@ probes.regexp: a regular expression

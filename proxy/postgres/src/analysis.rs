@@ -3,53 +3,55 @@
 //!
 //! # The proof
 //!
-//! A proxy masks a cell by the origin that the server names for its column (`RowDescription`: relation and attribute). The
-//! server names one only where the output is the column itself. So, on a target with masks, [`analyse`] has to prove:
+//! So, on a target with masks, [`analyse`] has to prove for each column of each reply that it is
 //!
-//! > every value that depends on a masked column leaves the server as a bare column of the reply of the one plain
-//! > top-level `SELECT`, from where its origin leads to its mask; or it does not leave the server, nor moves to a place of
-//! > the server from where it could.
+//! - *clean*: no masked column has a part in it,
+//! - *masked*: it is a masked column and nothing else, in every row, through whatever queries it came; then it gets that
+//!   column's mask, or
+//! - *computed* from masked columns: then it is masked as a whole, to NULL, and the server does not get to compute it from
+//!   them: in the text for the server, each reference to a masked column in an expression is *withheld*, `(SELECT reference
+//!   WHERE false)`, a NULL of the same type. So neither failing, nor time, nor size of an expression depends on masked values.
+//!
+//! The reply must then have just these columns, with the names that they have here, and with no origin (`RowDescription`:
+//! relation and attribute) that was not expected; otherwise nothing of it is released.
 //!
 //! What is not proven carries the attribute `unproven`, which the policy denies before all of its rules:
 //!
-//! 1. Statements are let through by kind; code and indirection (`DO`, functions, views, triggers, rules, policies, `COPY`
-//!    over files, ...) are not among them, nor are settings that change how text is read. Of `COPY … TO STDOUT`, `PREPARE`
+//! 1. Statements are let through by kind; code and indirection (`DO`, functions, triggers, rules, policies, `COPY` over
+//!    files, ...) are not among them, nor are settings that change how text is read. Of `COPY … TO STDOUT`, `PREPARE`
 //!    and `DECLARE` the statement inside is proven; `EXECUTE` and `FETCH` are as proven as what their names stand for.
 //! 2. Every function, operator, type and system relation that is named must be on a list of harmless ones: they compute
 //!    from their arguments, or tell about definitions. Everything else may read any relation.
 //! 3. Every relation must be known. Views over a relation with masked columns, children of one, and parents of one
 //!    whose own columns are not masked by the same names, are not read at all: the server names the wrong origin for them.
-//! 4. In a statement that names a relation with masked columns, each column reference is either a bare output of the one
-//!    plain top-level `SELECT` (a star is one), or provably no masked column: its name is masked nowhere, or its alias
-//!    stands only for relations where it is known and not masked. Whole rows, stars elsewhere, positions, aliases of
-//!    outputs, renamed columns, `NATURAL`, `USING` and joins with an alias are refused as far as they could stand for a
-//!    masked column.
+//! 4. In a statement that names a relation with masked columns, every name must be known, scope by scope. What selects,
+//!    joins, sorts, groups, compares, counts or limits rows goes by clean columns alone, and so does what is written.
 //!
-//! Names are compared over the whole statement and not scope by scope. That refuses more than it must, and needs no
-//! second implementation of the server's scoping rules that could differ from it.
+//! The text that the server gets is proven like that of the agent, and nothing in it may have to be withheld any more.
 //!
 //! # Known limits
 //!
-//! Counts, existence, errors, unique and foreign keys, row estimates and timing of statements over unmasked columns can
-//! still tell something about masked ones (inference). Triggers, defaults, casts and row security that the target's owner
-//! has set up run as they are; copies that they make in other relations need masks of their own. Between the loading of
-//! a catalog and a statement, another connection can change definitions.
+//! Counts (`count(column)` among them), existence, unique and foreign keys, row estimates and timing of statements over
+//! unmasked columns can still tell something about masked ones (inference). Triggers, defaults, casts and row security that
+//! the target's owner has set up run as they are; copies that they make in other relations need masks of their own. Between
+//! the loading of a catalog and a statement, another connection can change definitions.
 //!
 //! Not here: the decision (policy), masking (by the session, from origins), and bind parameters.
 
 mod access;
 mod copy;
+mod edits;
 mod foreign;
 mod inner;
 mod kind;
 mod known;
 mod lineage;
-pub(crate) mod mapping;
+mod mapping;
 mod reach;
 mod syntax;
 mod tree;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use exhibit_gate::session::Reach;
@@ -58,11 +60,12 @@ use exhibit_schemas::event::access::{Access, Action, Attribute, Facts};
 
 pub use self::access::{EXECUTED, FETCHED, channel};
 pub use self::copy::{Copy, CopyForm, CsvOptions};
+pub(crate) use self::edits::Mapped;
 pub use self::foreign::Foreign;
 pub use self::kind::{CopyDirection, Named, Statement, StatementClass, TransactionControl};
 use self::kind::{Form, kind_name};
 pub(crate) use self::known::harmless_setting;
-pub(crate) use self::mapping::Mapped;
+pub(crate) use self::lineage::Output;
 pub(crate) use self::syntax::Complaint;
 use self::tree::Tree;
 use crate::catalog::Catalog;
@@ -85,7 +88,7 @@ pub struct Analysis {
     pub facts: Facts,
     /// What it can change before its event is durable.
     pub reach: Reach,
-    /// Its text for a server that masks by itself; `None` for any other.
+    /// Its text for the server where that is not the agent's: names are mapped, or references withheld.
     pub(crate) mapped: Option<Mapped>,
 }
 
@@ -207,6 +210,7 @@ pub(crate) fn analyse_enforced(
 
 /// Reads a message, or the statement inside of another one, where names mean that.
 fn message(sql: &str, names: &mut Names<'_>, masks: &Masks<'_>) -> Result<Analysis, AnalysisError> {
+    let search_path = names.search_path;
     let redacted = redact(sql, names.catalog)?;
     let parsed = parse(sql)?;
     if parsed.len() > STATEMENTS_MAX {
@@ -219,6 +223,7 @@ fn message(sql: &str, names: &mut Names<'_>, masks: &Masks<'_>) -> Result<Analys
     let mut statements = Vec::new();
     let mut changed = false;
     let mut reach = Reach::Nothing;
+    let mut withheld = BTreeSet::new();
     for Parsed { node, text } in parsed {
         // Serializing plain trees cannot fail; if it ever did, the null would name nothing, and its kind is not taken.
         let serialized = serde_json::to_value(&node).unwrap_or_default();
@@ -229,38 +234,60 @@ fn message(sql: &str, names: &mut Names<'_>, masks: &Masks<'_>) -> Result<Analys
         }
         let inner = form.inner(&node, &text)?;
         let inner = inner.map(|inner| message(&inner, names, masks)).transpose()?;
-        let tree = Tree::of_value(&serialized, form.class);
+        let tree = Tree::of(&serialized, form.class);
         let accesses = access::accesses(&form, &node, &tree, names);
         let may_write = access::may_write(&form, &tree, &accesses);
         reach = reach.max(reach::reach(&form, &tree, names, &accesses));
         let foreign = foreign::foreign(&form, &tree, names, &accesses);
         summary.add(&form, &tree, accesses);
+        let mut outputs = None;
         if masks.by != By::Nobody {
             let unproven = if changed {
                 Some("it follows a change of definitions in the same message".to_owned())
             } else if masks.by == By::Database {
                 mapping::unproven(&tree, names).or_else(|| inner.as_ref().and_then(unproven_of))
             } else {
-                let own = lineage::unproven(&form, &node, &tree, names, masks.masked);
-                own.or_else(|| inner_unproven(&form, inner.as_ref(), &tree, names, masks, alone))
+                match lineage::prove(&form, &node, &serialized, &tree, names, masks.masked) {
+                    Err(cause) => Some(cause),
+                    Ok(proven) => {
+                        outputs = proven.outputs;
+                        withheld.extend(proven.withheld);
+                        inner_unproven(&form, inner.as_ref(), &tree, names, masks, alone)
+                    }
+                }
             };
             summary.unproven = summary.unproven.or(unproven);
         }
         changed |= form.changes_catalog;
         let certain = names.search_path.is_some();
-        if let Some(Named::Declare { query, .. }) = &mut form.named {
-            *query = inner.filter(|_| certain).map(Arc::new);
-        }
-        if let (Some(Named::Prepare { query, meant, .. }), By::Database, Some(path)) =
-            (&mut form.named, masks.by, names.search_path)
-        {
-            *meant = Some(mapping::map(query, names.catalog, path, masks.masked)?.text);
+        match (&mut form.named, masks.by, names.search_path) {
+            (Some(Named::Declare { query, .. }), ..) => *query = inner.filter(|_| certain).map(Arc::new),
+            (Some(Named::Prepare { query, meant, .. }), By::Database, Some(path)) => {
+                *meant = Some(mapping::map(query, names.catalog, path, masks.masked)?.text);
+            }
+            (Some(Named::Prepare { meant, .. }), By::Proxy, _) => {
+                *meant = inner.and_then(|inner| Some(inner.mapped?.text));
+            }
+            _ => {}
         }
         if form.changes_search_path || form.changes_catalog || foreign == Foreign::Called {
             // What follows in this message is read under another path, or meets other definitions, than are known here.
             names.search_path = None;
         }
-        statements.push(form.statement(may_write, certain, foreign));
+        let mut statement = form.statement(may_write, certain, foreign);
+        statement.outputs = outputs;
+        statements.push(statement);
+    }
+    let mut mapped = None;
+    if summary.unproven.is_none() && !withheld.is_empty() {
+        let mut again = Names {
+            catalog: names.catalog,
+            search_path,
+        };
+        match withhold(sql, &withheld, &mut again, masks) {
+            Ok(text) => mapped = Some(text),
+            Err(cause) => summary.unproven = Some(cause),
+        }
     }
     let facts = summary.facts(&statements)?;
     Ok(Analysis {
@@ -268,8 +295,25 @@ fn message(sql: &str, names: &mut Names<'_>, masks: &Masks<'_>) -> Result<Analys
         redacted,
         facts,
         reach,
-        mapped: None,
+        mapped,
     })
+}
+
+/// The text with references withheld, which is proven in its turn: nothing in it has to be withheld any more.
+fn withhold(
+    sql: &str,
+    withheld: &BTreeSet<(usize, usize)>,
+    names: &mut Names<'_>,
+    masks: &Masks<'_>,
+) -> Result<Mapped, String> {
+    let unsure = || "an expression over masked columns cannot be withheld from the server".to_owned();
+    let mapped = edits::withhold(sql, withheld).ok_or_else(unsure)?;
+    let again = message(&mapped.text, names, masks).map_err(|_| unsure())?;
+    match unproven_of(&again) {
+        None if again.mapped.is_none() => Ok(mapped),
+        None => Err(unsure()),
+        Some(cause) => Err(cause),
+    }
 }
 
 /// Why the statement inside of another one is not proven, and with it the other one.
@@ -367,8 +411,8 @@ fn parse(sql: &str) -> Result<Vec<Parsed>, AnalysisError> {
 /// The facts of a message, as they add up.
 #[derive(Default)]
 struct Summary {
-    accesses: std::collections::BTreeSet<Access>,
-    classes: std::collections::BTreeSet<&'static str>,
+    accesses: BTreeSet<Access>,
+    classes: BTreeSet<&'static str>,
     no_where: bool,
     ddl: bool,
     copy: bool,

@@ -122,8 +122,13 @@ impl Relation {
 
     /// Whether it has a column of that name; system columns count.
     pub fn has_column(&self, name: &str) -> bool {
-        SYSTEM_COLUMNS.contains(&name) || self.columns.values().any(|column| column.name == name)
+        is_system_column(name) || self.columns.values().any(|column| column.name == name)
     }
+}
+
+/// Whether every stored relation has a system column of that name.
+pub(crate) fn is_system_column(name: &str) -> bool {
+    SYSTEM_COLUMNS.contains(&name)
 }
 
 /// The catalog of a target, as one session sees it.

@@ -23,7 +23,7 @@ use exhibit_policy::snapshot::Snapshot;
 pub(crate) use self::draft::{Draft, about_session, changes_names, unread};
 use self::draft::{code_of, missing, refusal};
 use crate::analysis::{
-    Analysis, AnalysisError, Complaint, Copy, CopyDirection, Foreign, Mapped, Named, Statement, StatementClass,
+    Analysis, AnalysisError, Complaint, Copy, CopyDirection, Foreign, Mapped, Named, Output, Statement, StatementClass,
     TransactionControl,
 };
 use crate::catalog::Catalog;
@@ -67,6 +67,8 @@ pub(crate) struct Item {
     pub(crate) copy: Option<Copy>,
     /// What was replaced in its text: places in an error are those of the text that the server got.
     pub(crate) mapped: Option<Mapped>,
+    /// The columns of what it is answered with, for each statement in it: `None` where the server's origins say all.
+    pub(crate) outputs: VecDeque<Option<Arc<[Output]>>>,
     /// Place of the request that it belongs to.
     pub(crate) owner: usize,
 }
@@ -112,6 +114,7 @@ struct Part {
     changes: VecDeque<Vec<Change>>,
     copy: Option<Copy>,
     mapped: Option<Mapped>,
+    outputs: VecDeque<Option<Arc<[Output]>>>,
     prepared: Option<Arc<Prepared>>,
     draft: Option<Draft>,
 }
@@ -124,6 +127,7 @@ impl Part {
             changes: VecDeque::new(),
             copy: None,
             mapped: None,
+            outputs: VecDeque::new(),
             prepared: None,
             draft: None,
         }
@@ -276,6 +280,7 @@ impl Reading<'_> {
             part.bytes = encode::message(b'Q', &[sent.as_bytes(), &[0]].concat());
         }
         part.changes = draft.statements.iter().map(|one| changes(one, sent)).collect();
+        part.outputs = draft.outputs();
         part.copy = draft.copy();
         let probe = self.probe(&part);
         let asks = probe.is_some();
@@ -313,6 +318,7 @@ impl Reading<'_> {
         };
         let source = portal.prepared.as_ref().map_or("", |prepared| &prepared.source);
         part.changes = draft.statements.iter().map(|one| changes(one, source)).collect();
+        part.outputs = draft.outputs();
         part.copy = draft.copy();
         progress.copies_in = matches!(&part.copy, Some(copy) if copy.direction == CopyDirection::In);
         if let Some(query) = self.probe(&part) {
@@ -322,7 +328,8 @@ impl Reading<'_> {
             progress.parts.push(close);
         }
         let body = [&[Kind::Portal.byte()], name.as_bytes(), &[0]].concat();
-        let describe = Part::new(encode::message(b'D', &body), Answer::OwnDescribe);
+        let mut describe = Part::new(encode::message(b'D', &body), Answer::OwnDescribe);
+        describe.outputs.clone_from(&part.outputs);
         progress.parts.push(describe);
         part.prepared.clone_from(&portal.prepared);
         part.draft = Some(draft);
@@ -372,7 +379,7 @@ impl Reading<'_> {
             .analysis(sql, self.catalog, self.policy, self.target, self.masking)
     }
 
-    /// What is replaced in a text, where the database masks; nothing of one that is refused.
+    /// What is replaced in a text; nothing of one that is refused.
     fn mapped(&mut self, sql: &str) -> Option<Mapped> {
         self.analysis(sql).ok()?.mapped.clone()
     }
@@ -622,6 +629,7 @@ fn assemble(parts: Vec<Part>, synced: bool, rest: VecDeque<(Frontend, Vec<u8>)>)
             changes: part.changes,
             copy: part.copy,
             mapped: part.mapped,
+            outputs: part.outputs,
             owner: owner.min(last),
         });
         if let Some(draft) = part.draft {

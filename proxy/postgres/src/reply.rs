@@ -6,20 +6,23 @@
 //! Not here: what the group does (see [`crate::group`]), and what is copied out (`copied`).
 
 mod copied;
+mod masking;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use exhibit_gate::session::{Cleared, EndStatus, ROW_BYTES_MAX, Releasing, Reply, Session};
-use exhibit_policy::mask::{ColumnMask, Masked, RowMasker};
+use exhibit_policy::mask::{Masked, RowMasker};
 use exhibit_policy::net::{Channel, Form, Known, NetColumn};
-use exhibit_policy::snapshot::Snapshot;
 use exhibit_schemas::event::access::{Column, Frame};
 use tokio::io::AsyncRead;
 
 use self::copied::Copying;
+pub(crate) use self::masking::Masking;
+use self::masking::masked_there;
 use crate::agent::Agent;
-use crate::catalog::Catalog;
+use crate::analysis::Output;
 use crate::encoding::Encoding;
 use crate::group::{Answer, Item};
 use crate::link::Incoming;
@@ -31,10 +34,8 @@ use crate::names::Names;
 use crate::netted;
 use crate::notified;
 use crate::session::SessionError;
-use crate::types;
 use crate::upstream::{ENCODING, STRINGS};
 use crate::values;
-use crate::{config, enforce};
 
 /// Bytes of frames that are recorded together: so much less than what one event holds that a chunk with the messages that
 /// fill it up is one event.
@@ -73,15 +74,6 @@ pub(crate) struct Outcome {
     pub(crate) fatal: bool,
     /// The encoding of the agent's text, where the server told of another one.
     pub(crate) encoding: Option<Encoding>,
-}
-
-/// What replies are masked by.
-pub(crate) struct Masking<'a> {
-    pub(crate) catalog: &'a Catalog,
-    pub(crate) policy: &'a Snapshot,
-    pub(crate) target: &'a str,
-    /// Who masks.
-    pub(crate) by: config::Masking,
 }
 
 /// The replies to one group.
@@ -255,18 +247,16 @@ impl<'a> Replies<'a> {
                 true
             }
             (Backend::NoData, Some(Answer::Describe)) => self.plain(b'n').await?,
-            (Backend::RowDescription(mut fields), Some(Answer::OwnDescribe)) => {
-                self.named(raw, &mut fields);
-                self.table(&fields).await?;
+            (Backend::RowDescription(fields), Some(Answer::OwnDescribe)) => {
+                self.proven(raw, fields, expected(items)).await?;
                 true
             }
             (Backend::NoData, Some(Answer::OwnDescribe)) => {
                 self.masker = None;
                 true
             }
-            (Backend::RowDescription(mut fields), Some(Answer::Query)) => {
-                let named = self.named(raw, &mut fields);
-                self.table(&fields).await?;
+            (Backend::RowDescription(fields), Some(Answer::Query)) => {
+                let named = self.proven(raw, fields, expected(items)).await?;
                 self.frame(named).await?;
                 false
             }
@@ -276,7 +266,8 @@ impl<'a> Replies<'a> {
             }
             (Backend::CopyOut { binary, columns }, Some(Answer::Query | Answer::Execute)) => {
                 let copy = items.front_mut().and_then(|item| item.copy.take());
-                self.copy_out(raw, binary, columns, copy).await?;
+                self.copy_out(raw, binary, columns, copy, expected(items).as_deref())
+                    .await?;
                 false
             }
             (Backend::CopyData, Some(Answer::Query | Answer::Execute)) => {
@@ -296,6 +287,7 @@ impl<'a> Replies<'a> {
                 self.frame(encode::message(b'C', &[tag.as_bytes(), &[0]].concat()))
                     .await?;
                 self.confirmed(items.front_mut());
+                items.front_mut().and_then(|item| item.outputs.pop_front());
                 answer == Answer::Execute
             }
             (Backend::EmptyQuery, Some(answer @ (Answer::Query | Answer::Execute))) => {
@@ -412,29 +404,43 @@ impl<'a> Replies<'a> {
         Ok(fatal.then_some(End::Fatal))
     }
 
+    /// Rows of these columns follow, which must be the ones that were proven; gives their description for the agent.
+    async fn proven(
+        &mut self,
+        raw: &Raw,
+        mut fields: Vec<Field>,
+        expected: Option<Arc<[Output]>>,
+    ) -> Result<Vec<u8>, SessionError> {
+        Masking::agrees(&fields, expected.as_deref())?;
+        let named = self.named(raw, &mut fields);
+        self.table(&fields, expected.as_deref()).await?;
+        Ok(named)
+    }
+
     /// Rows of these columns follow.
-    async fn table(&mut self, fields: &[Field]) -> Result<(), SessionError> {
+    async fn table(&mut self, fields: &[Field], expected: Option<&[Output]>) -> Result<(), SessionError> {
         if !self.frames.is_empty() || self.columns.is_some() {
             self.release().await?;
         }
         self.count();
-        let (columns, masker) = self.described(fields)?;
+        let (columns, masker) = self.described(fields, expected)?;
         self.columns = Some(columns);
         self.masker = Some(masker);
         Ok(())
     }
 
     /// Columns as evidence has them, and what masks their cells.
-    fn described(&mut self, fields: &[Field]) -> Result<(Vec<Column>, RowMasker), SessionError> {
-        let mut columns = Vec::new();
-        let mut masks = Vec::new();
-        let mut nets = Vec::new();
-        for field in fields {
-            let (column, mask) = self.masking.column(field)?;
-            nets.push(self.netted(field, &column));
-            columns.push(column);
-            masks.push(mask);
-        }
+    fn described(
+        &mut self,
+        fields: &[Field],
+        expected: Option<&[Output]>,
+    ) -> Result<(Vec<Column>, RowMasker), SessionError> {
+        let (columns, masks) = self.masking.columns(fields, expected)?;
+        let nets = fields
+            .iter()
+            .zip(&columns)
+            .map(|(field, column)| self.netted(field, column))
+            .collect();
         self.masked_there = masked_there(&columns, &masks);
         let key = self.session.gate().mask_key().clone();
         Ok((columns, RowMasker::new(masks, key).described(nets)))
@@ -614,6 +620,11 @@ impl<'a> Replies<'a> {
     }
 }
 
+/// The columns of the next reply to an item, where they were proven.
+fn expected(items: &VecDeque<Item>) -> Option<Arc<[Output]>> {
+    items.front()?.outputs.front()?.clone()
+}
+
 /// Why the next message is not simply the next.
 pub(crate) enum End {
     Ready(TransactionStatus),
@@ -650,66 +661,6 @@ pub(crate) fn check_setting(name: &str, value: &str, masked: bool) -> Result<Opt
         STRINGS if value != "on" => Err(SessionError::Setting),
         _ => Ok(None),
     }
-}
-
-impl Masking<'_> {
-    /// Whether a column is generated, as far as the catalog knows.
-    fn generated(&self, field: &Field) -> bool {
-        let relation = self.catalog.relation(field.relation);
-        relation.is_some_and(|relation| relation.generated.contains_key(&field.attribute))
-    }
-
-    /// The column that a column of an installed view stands for: the database has masked it.
-    fn installed(&self, field: &Field) -> Option<String> {
-        let view = self.catalog.relation(field.relation)?;
-        if self.by != config::Masking::Database || view.schema != enforce::SCHEMA {
-            return None;
-        }
-        let column = view.columns.get(&field.attribute)?;
-        let behind = view.depends_on.iter().filter_map(|oid| self.catalog.relation(*oid));
-        let base = behind.into_iter().find(|relation| relation.schema != enforce::SCHEMA)?;
-        Some(base.column_resource(&column.name))
-    }
-
-    /// A column as evidence has it, and its mask.
-    fn column(&self, field: &Field) -> Result<(Column, Option<ColumnMask>), SessionError> {
-        let origin = match field.relation {
-            0 => None,
-            relation => self.catalog.resource(relation, field.attribute),
-        };
-        if field.relation != 0 && origin.is_none() && self.policy.masks_target(self.target) {
-            // The proxy does not know whose values these are, so it cannot know their mask.
-            return Err(SessionError::Origin);
-        }
-        let installed = self.installed(field);
-        let masked_there = installed.is_some();
-        let origin = installed.or(origin);
-        let mask = origin
-            .as_deref()
-            .and_then(|origin| self.policy.mask(self.target, origin));
-        let column = Column {
-            name: field.name.clone(),
-            data_type: types::name(field.type_oid),
-            origin,
-            technique: mask.map(|mask| mask.technique.as_str().to_owned()),
-            mask: mask.map(|mask| mask.name.clone()),
-        };
-        let mask = mask.filter(|_| !masked_there).map(|mask| ColumnMask {
-            mask: mask.name.clone(),
-            technique: mask.technique.clone(),
-            kind: types::kind(field.type_oid, field.binary),
-        });
-        Ok((column, mask))
-    }
-}
-
-/// Columns that carry a mask of the policy and no mask of the proxy's: the database has masked them.
-fn masked_there(columns: &[Column], masks: &[Option<ColumnMask>]) -> Vec<(usize, String)> {
-    let columns = columns.iter().zip(masks).enumerate();
-    let there = columns.filter(|(_, (_, mask))| mask.is_none());
-    there
-        .filter_map(|(place, (column, _))| Some((place, column.mask.clone()?)))
-        .collect()
 }
 
 /// What an agent may be told of an error where masks are: of errors about the statement and the server the primary text,

@@ -117,9 +117,14 @@ fn function_resources(function: &[String], names: &Names<'_>) -> Vec<String> {
 impl Names<'_> {
     /// The relation that a range means, if the catalog knows it.
     pub(super) fn relation(&self, range: &Range) -> Option<&Relation> {
-        match (&range.schema, self.search_path) {
-            (Some(schema), _) => self.catalog.named(schema, &range.name),
-            (None, Some(path)) => self.catalog.resolve(&range.name, path),
+        self.find(range.schema.as_deref(), &range.name)
+    }
+
+    /// The relation that a name means, if the catalog knows it.
+    pub(super) fn find(&self, schema: Option<&str>, name: &str) -> Option<&Relation> {
+        match (schema, self.search_path) {
+            (Some(schema), _) => self.catalog.named(schema, name),
+            (None, Some(path)) => self.catalog.resolve(name, path),
             (None, None) => None,
         }
     }

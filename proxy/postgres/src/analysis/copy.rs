@@ -2,7 +2,7 @@
 //!
 //! The server describes no columns of what it copies out. So, on a target with masks, the proxy asks it right before
 //! about a statement with the same columns (the *probe*): the query itself, or `SELECT columns FROM ONLY relation`. What
-//! is proven of the probe holds for the copy: masked columns are bare outputs, and their origins lead to their masks.
+//! the server says of the probe's columns holds for those of the copy, and must be what was proven.
 
 use pg_query::NodeEnum;
 use pg_query::protobuf::{CopyStmt, DefElem, Node};

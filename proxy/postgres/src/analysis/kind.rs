@@ -6,7 +6,7 @@ use exhibit_schemas::event::access::Action;
 use pg_query::NodeEnum;
 use pg_query::protobuf::{DiscardMode, Node, TransactionStmtKind, VariableSetKind};
 
-use super::{Analysis, AnalysisError, Copy, Foreign, inner};
+use super::{Analysis, AnalysisError, Copy, Foreign, Output, inner};
 use crate::encoding::Encoding;
 
 /// The class of a statement; its word is the attribute `class` of the facts.
@@ -220,6 +220,8 @@ pub struct Statement {
     pub changes_encoding: bool,
     /// Code that it runs and that is not known.
     pub foreign: Foreign,
+    /// The columns of its reply, where masks hold for any that it could show; `None` where the server's origins say all.
+    pub(crate) outputs: Option<Arc<[Output]>>,
 }
 
 impl Statement {
@@ -350,6 +352,7 @@ impl Form {
             changes_encoding: self.changes_encoding,
             changes_catalog: self.changes_catalog,
             foreign,
+            outputs: None,
         }
     }
 }

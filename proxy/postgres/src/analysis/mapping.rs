@@ -21,8 +21,9 @@
 use std::collections::BTreeSet;
 
 use pg_query::NodeEnum;
-use pg_query::protobuf::{Node, ScanToken, Token};
+use pg_query::protobuf::Node;
 
+use super::edits::{Edit, Mapped, Tokens, splice};
 use super::tree::{Place, Range, Tree};
 use super::{AnalysisError, Foreign, Form, Names, StatementClass, access, foreign, kind_name, parse};
 use crate::catalog::{Catalog, Relation};
@@ -33,39 +34,6 @@ const WALK_MAX: usize = 10_000;
 
 /// `AccessShareLock` of the server (`lockdefs.h`).
 const ACCESS_SHARE: i32 = 1;
-
-/// A text with names replaced.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Mapped {
-    /// The text for the server.
-    pub(crate) text: String,
-    /// What was replaced, in order: where it began in characters of the agent's text, how long it was, how long it is.
-    shifts: Vec<(usize, usize, usize)>,
-}
-
-impl Mapped {
-    /// The place in the agent's text of a place in the text that the server got; both count characters from one. A place
-    /// inside of what was replaced is where that began.
-    pub(crate) fn back(&self, position: u32) -> u32 {
-        let position = usize::try_from(position).unwrap_or(usize::MAX).saturating_sub(1);
-        let mut grown = 0_i64;
-        for &(start, old, new) in &self.shifts {
-            let here = as_i64(start) + grown;
-            if as_i64(position) < here {
-                break;
-            }
-            if as_i64(position) < here + as_i64(new) {
-                return u32::try_from(start + 1).unwrap_or(u32::MAX);
-            }
-            grown += as_i64(new) - as_i64(old);
-        }
-        u32::try_from(as_i64(position) - grown + 1).unwrap_or(1)
-    }
-}
-
-fn as_i64(size: usize) -> i64 {
-    i64::try_from(size).unwrap_or(i64::MAX)
-}
 
 /// Replaces names in a message. `masked` says whether `schema.relation.column` has a mask.
 ///
@@ -89,7 +57,7 @@ pub(crate) fn map(
     for parsed in parse(sql)? {
         let serialized = serde_json::to_value(&parsed.node).unwrap_or_default();
         let form = Form::of(&parsed.node, kind_name(&serialized), &parsed.text)?;
-        let tree = Tree::of_value(&serialized, form.class);
+        let tree = Tree::of(&serialized, form.class);
         if shares(&parsed.node) {
             locks(&tree, &names, &tokens, &mut edits);
         }
@@ -115,9 +83,6 @@ pub(super) fn unproven(tree: &Tree, names: &Names<'_>) -> Option<String> {
     let found = tree.ranges.iter().any(installed);
     found.then(|| format!("it names what stands in the schema {SCHEMA}; name the relation itself"))
 }
-
-/// What stands in the place of a part of the text: its bytes, and the new text.
-type Edit = (usize, usize, String);
 
 fn statement(
     tree: &Tree,
@@ -263,98 +228,6 @@ fn stored_columns(relation: &Relation) -> String {
         .filter(|(number, _)| !relation.generated.contains_key(number));
     let names: Vec<String> = stored.map(|(_, column)| identifier(&column.name)).collect();
     names.join(", ")
-}
-
-/// Puts the new texts in.
-fn splice(sql: &str, edits: &[Edit]) -> Mapped {
-    let mut text = String::with_capacity(sql.len());
-    let mut shifts = Vec::new();
-    let mut done = 0;
-    let mut characters = 0;
-    for (start, end, new) in edits {
-        let (Some(before), Some(old)) = (sql.get(done..*start), sql.get(*start..*end)) else {
-            continue;
-        };
-        text.push_str(before);
-        characters += before.chars().count();
-        let old = old.chars().count();
-        shifts.push((characters, old, new.chars().count()));
-        characters += old;
-        text.push_str(new);
-        done = *end;
-    }
-    text.push_str(sql.get(done..).unwrap_or_default());
-    Mapped { text, shifts }
-}
-
-/// The words of a text, to find where a name ends.
-struct Tokens(Vec<ScanToken>, String);
-
-impl Tokens {
-    fn of(sql: &str) -> Result<Self, AnalysisError> {
-        let scanned = pg_query::scan(sql).map_err(|_| AnalysisError::Syntax)?;
-        let comments = [Token::SqlComment, Token::CComment].map(i32::from);
-        let words = scanned
-            .tokens
-            .into_iter()
-            .filter(|token| !comments.contains(&token.token));
-        Ok(Self(words.collect(), sql.to_owned()))
-    }
-
-    fn place(&self, location: usize) -> Option<usize> {
-        let found = self
-            .0
-            .binary_search_by_key(&location, |token| usize::try_from(token.start).unwrap_or(0));
-        found.ok()
-    }
-
-    /// From where to where a name of that many parts stands.
-    fn name(&self, location: usize, parts: usize) -> Option<(usize, usize)> {
-        let first = self.place(location)?;
-        let last = first + (parts.checked_sub(1)?) * 2;
-        let dots = (first + 1..last).step_by(2);
-        let dotted = dots
-            .map(|place| self.0.get(place))
-            .all(|token| token.is_some_and(|token| self.is(token, ".")));
-        let end = usize::try_from(self.0.get(last)?.end).ok()?;
-        dotted.then_some((location, end))
-    }
-
-    /// Whether a name stands right after a word.
-    fn follows(&self, location: usize, word: &str) -> bool {
-        let before = self.place(location).and_then(|place| self.0.get(place.checked_sub(1)?));
-        before.is_some_and(|token| self.is(token, word))
-    }
-
-    /// Where the word `TABLE` stands that a name follows.
-    fn table_before(&self, location: usize) -> Option<(usize, usize)> {
-        let before = self.0.get(..self.place(location)?)?;
-        let mut before = before.iter().rev().skip_while(|token| self.is(token, "only"));
-        let word = before.next().filter(|token| self.is(token, "table"))?;
-        Some((usize::try_from(word.start).ok()?, usize::try_from(word.end).ok()?))
-    }
-
-    /// The list in parentheses that follows a name that ends there, and where that ends; the name's end where there is none.
-    fn columns(&self, end: usize) -> (Option<String>, usize) {
-        let starts_after = |token: &&ScanToken| usize::try_from(token.start).is_ok_and(|start| start >= end);
-        let mut after = self.0.iter().filter(starts_after);
-        let Some(open) = after.next().filter(|token| self.is(token, "(")) else {
-            return (None, end);
-        };
-        let Some(close) = after.find(|token| self.is(token, ")")) else {
-            return (None, end);
-        };
-        let bounds = [open.end, close.start, close.end].map(|place| usize::try_from(place).unwrap_or(0));
-        let [from, to, end] = bounds;
-        (self.1.get(from..to).map(str::to_owned), end)
-    }
-
-    fn is(&self, token: &ScanToken, text: &str) -> bool {
-        let bounds = [token.start, token.end].map(|place| usize::try_from(place).unwrap_or(0));
-        self.1
-            .get(bounds[0]..bounds[1])
-            .is_some_and(|word| word.eq_ignore_ascii_case(text))
-    }
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use crate::catalog::{Catalog, sample};
 
 pub(crate) mod attempts;
 mod facts;
+mod lineage;
 mod reach;
 
 fn run(sql: &str, target_has_masks: bool) -> Result<Analysis, AnalysisError> {

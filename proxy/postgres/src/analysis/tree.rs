@@ -7,13 +7,13 @@
 use std::collections::BTreeSet;
 
 use exhibit_schemas::event::access::Action;
-use pg_query::protobuf::{CmdType, Node};
+use pg_query::protobuf::CmdType;
 use serde_json::{Map, Value};
 
 use super::kind::StatementClass;
 use super::known;
 
-type Object = Map<String, Value>;
+pub(super) type Object = Map<String, Value>;
 
 /// A relation that a statement names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -123,14 +123,7 @@ pub(super) struct Tree {
 }
 
 impl Tree {
-    pub(super) fn of(node: &Node, class: StatementClass) -> Self {
-        // Serializing plain trees into JSON values cannot fail; if it ever did, the null would name nothing, and the
-        // kind that is not there would be refused as unproven.
-        let value = serde_json::to_value(node).unwrap_or_default();
-        Self::of_value(&value, class)
-    }
-
-    pub(super) fn of_value(value: &Value, class: StatementClass) -> Self {
+    pub(super) fn of(value: &Value, class: StatementClass) -> Self {
         let mut tree = Self::default();
         let scope = Scope {
             hidden: BTreeSet::new(),
@@ -347,7 +340,7 @@ fn role(kind: &str, field: &str, copies_in: bool) -> Option<(Action, Place)> {
 }
 
 /// A node with its kind: `{"node": {"Kind": {…}}}`.
-fn tagged(object: &Object) -> Option<(&str, &Object)> {
+pub(super) fn tagged(object: &Object) -> Option<(&str, &Object)> {
     let inner = object.get("node").filter(|_| object.len() == 1)?.as_object()?;
     let (kind, fields) = inner.iter().next().filter(|_| inner.len() == 1)?;
     Some((kind, fields.as_object()?))
@@ -375,17 +368,17 @@ fn sets_harmless(call: &Object) -> bool {
     })
 }
 
-fn location(fields: &Object) -> Option<usize> {
+pub(super) fn location(fields: &Object) -> Option<usize> {
     usize::try_from(fields.get("location")?.as_i64()?).ok()
 }
 
-fn text(fields: &Object, name: &str) -> Option<String> {
+pub(super) fn text(fields: &Object, name: &str) -> Option<String> {
     let text = fields.get(name)?.as_str()?;
     (!text.is_empty()).then(|| text.to_owned())
 }
 
 /// The strings of a list; other nodes in it are left out.
-fn strings(fields: &Object, name: &str) -> Vec<String> {
+pub(super) fn strings(fields: &Object, name: &str) -> Vec<String> {
     let items = fields.get(name).and_then(Value::as_array).into_iter().flatten();
     items
         .filter_map(|item| match tagged(item.as_object()?)? {
@@ -395,7 +388,7 @@ fn strings(fields: &Object, name: &str) -> Vec<String> {
         .collect()
 }
 
-fn reference(fields: &Object) -> Reference {
+pub(super) fn reference(fields: &Object) -> Reference {
     let items = fields.get("fields").and_then(Value::as_array).into_iter().flatten();
     items
         .map(|item| match tagged(item.as_object()?)? {

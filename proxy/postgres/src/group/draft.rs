@@ -1,12 +1,13 @@
 //! A request of a group before it is decided, and requests that are denied whatever the policy says.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use exhibit_gate::session::{Reach, Request};
 use exhibit_policy::decide::UNPROVEN;
 use exhibit_schemas::event::access::{Access, Action, Attribute, Facts};
 
-use crate::analysis::{Analysis, AnalysisError, Complaint, Copy, CopyDirection, EXECUTED, FETCHED, Statement};
+use crate::analysis::{Analysis, AnalysisError, Complaint, Copy, CopyDirection, EXECUTED, FETCHED, Output, Statement};
 use crate::message::frontend::Kind;
 
 /// A request, and how to refuse it.
@@ -51,6 +52,12 @@ impl Draft {
         self.request.facts.attributes.insert(UNPROVEN.to_owned(), reason);
     }
 
+    /// The columns of each of its replies.
+    pub(super) fn outputs(&self) -> VecDeque<Option<Arc<[Output]>>> {
+        let statements = self.statements.iter();
+        statements.map(|statement| statement.outputs.clone()).collect()
+    }
+
     /// How it copies, where that is all that it does.
     pub(super) fn copy(&self) -> Option<Copy> {
         match self.statements.as_slice() {
@@ -90,6 +97,7 @@ impl Draft {
             statement.foreign = statement.foreign.max(inner.foreign);
             statement.transaction = statement.transaction.or(inner.transaction);
             statement.copy = statement.copy.take().or_else(|| inner.copy.clone());
+            statement.outputs = statement.outputs.take().or_else(|| inner.outputs.clone());
             if matches!(statement.kind.as_str(), "ExecuteStmt" | "FetchStmt") {
                 statement.class = inner.class;
             }

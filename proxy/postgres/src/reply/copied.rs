@@ -6,7 +6,7 @@ use exhibit_policy::mask::RowMasker;
 use exhibit_schemas::event::access::Frame;
 
 use super::{CHUNK_BYTES, Replies};
-use crate::analysis::Copy;
+use crate::analysis::{Copy, Output};
 use crate::config::Masking;
 use crate::copy::CopyMasker;
 use crate::message::Raw;
@@ -30,6 +30,7 @@ impl Replies<'_> {
         binary: bool,
         columns: usize,
         copy: Option<Copy>,
+        expected: Option<&[Output]>,
     ) -> Result<(), SessionError> {
         let key = self.session.gate().mask_key().clone();
         let netted = !self.session.net().is_empty();
@@ -41,7 +42,7 @@ impl Replies<'_> {
         }
         let copy = copy.ok_or(SessionError::Origin)?;
         let (names, masker) = match self.probed.take() {
-            Some(fields) => self.copied_columns(fields, binary, columns, &copy).await?,
+            Some(fields) => self.copied_columns(fields, binary, columns, &copy, expected).await?,
             None if hides => return Err(SessionError::Origin),
             // Nobody could be asked: cells of columns of which nothing is known.
             None => (vec![String::new(); columns], RowMasker::new(vec![None; columns], key)),
@@ -63,6 +64,7 @@ impl Replies<'_> {
         binary: bool,
         columns: usize,
         copy: &Copy,
+        expected: Option<&[Output]>,
     ) -> Result<(Vec<String>, RowMasker), SessionError> {
         // `COPY` of a relation leaves its generated columns out.
         let kept = fields
@@ -72,9 +74,10 @@ impl Replies<'_> {
         if kept.len() != columns {
             return Err(SessionError::Origin);
         }
+        super::Masking::agrees(&kept, expected)?;
         let names = kept.iter().map(|field| field.name.clone()).collect();
         netted::names(self.session.net(), &mut kept);
-        let (described, masker) = self.described(&kept)?;
+        let (described, masker) = self.described(&kept, expected)?;
         if !self.frames.is_empty() || self.columns.is_some() {
             self.release().await?;
         }

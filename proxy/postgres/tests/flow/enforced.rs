@@ -2,7 +2,7 @@
 //! connected as the agents' role without any proxy.
 
 #[path = "enforced/attempts.rs"]
-mod attempts;
+pub(crate) mod attempts;
 #[path = "enforced/session.rs"]
 mod session;
 #[path = "enforced/values.rs"]
@@ -19,7 +19,7 @@ use exhibit_postgres::enforce::{Administrator, AdministratorError, Drift, Plan, 
 
 use crate::server::Server;
 
-const POLICY: &str = r#"
+pub(crate) const POLICY: &str = r#"
 version = 1
 [[targets]]
 name = "clinic"
@@ -51,7 +51,7 @@ technique = "redact"
 "#;
 
 /// A clinic whose agents' role reads and changes everything. `CANARIES` stand in its masked columns.
-const CLINIC: &str = "
+pub(crate) const CLINIC: &str = "
 CREATE ROLE agent LOGIN PASSWORD 'agent';
 CREATE ROLE staff;
 GRANT CREATE ON SCHEMA public TO agent;

@@ -38,7 +38,11 @@ async fn prepared_statements_of_sql_are_masked_by_name() {
     assert!(rows.contains("***-**-6789"), "{rows}");
     let denied = talk(stream, &[(b'Q', b"PREPARE a AS SELECT id FROM audit\0")]).await;
     assert!(denied.contains("no-audit"), "{denied}");
-    let unproven = talk(stream, &[(b'Q', b"PREPARE u AS SELECT upper(ssn) FROM patients\0")]).await;
+    let unproven = talk(
+        stream,
+        &[(b'Q', b"PREPARE u AS SELECT id FROM patients WHERE ssn = $1\0")],
+    )
+    .await;
     assert!(unproven.contains("C42501"), "{unproven}");
     assert!(!String::from_utf8_lossy(&stand.memory.evidence()).contains("123-45"));
 }
@@ -239,7 +243,7 @@ async fn ways_around_masks_work_at_the_server_and_not_through_the_proxy() {
         );
         let through = stand.psql(sql).await;
         assert!(
-            through.contains("ERROR") && !through.contains("6789"),
+            !through.contains("123-45") && !through.contains("1970-02"),
             "{sql}: {through}"
         );
     }

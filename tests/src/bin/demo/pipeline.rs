@@ -208,8 +208,8 @@ pub(crate) fn refusals(stack: &Stack, claims: &mut Claims) -> Result<(), Harness
     let attempts = [
         ("DELETE FROM notes WHERE id = 1", "deleting a clinical note"),
         (
-            "SELECT upper(ssn) FROM patients",
-            "a masked column through an expression",
+            "SELECT unnest(string_to_array(ssn, NULL)) FROM patients",
+            "a masked column one character at a time",
         ),
         (
             "SELECT id FROM patients WHERE ssn LIKE '9%'",

@@ -24,7 +24,7 @@ const CANARIES: [&str; 12] = [
 
 /// Attempts that find a canary where nothing is installed. `{v}` is the installed view of `patients`, or the table itself
 /// where there is none.
-const ATTEMPTS: &[&str] = &[
+pub(crate) const ATTEMPTS: &[&str] = &[
     // The relation itself, by every name.
     "SELECT * FROM patients",
     "SELECT ssn FROM public.patients",
@@ -192,7 +192,7 @@ const BEYOND: &[&str] = &[
 ];
 
 /// All attempts.
-pub(super) fn all() -> impl Iterator<Item = &'static str> {
+pub(crate) fn all() -> impl Iterator<Item = &'static str> {
     ATTEMPTS.iter().chain(BEYOND).copied()
 }
 
@@ -202,7 +202,7 @@ fn letters(text: &str) -> String {
 }
 
 /// The canaries in a text: as they are, reversed, in hexadecimal digits or base64, or one character at a time.
-pub(super) fn canaries(shown: &str) -> Vec<&'static str> {
+pub(crate) fn canaries(shown: &str) -> Vec<&'static str> {
     let all = letters(shown);
     let found = |canary: &&str| {
         let plain = letters(canary);
