@@ -156,7 +156,10 @@ async fn a_plan_is_applied_once_and_again_and_then_matches() {
 
     let seen = as_agent(&server, "SELECT * FROM exhibit.\"public.patients\" ORDER BY id LIMIT 1");
     let token = key().token("ssn", b"912-84-7731");
-    assert_eq!(seen, format!("1|[redacted]|{token}|1943-01-01|||\"[redacted]\"|Ulm\n"));
+    assert_eq!(
+        seen,
+        format!("1|[redacted]|{token}|1943-01-01|0|{{[redacted]}}|\"[redacted]\"|Ulm\n")
+    );
     let note = as_agent(&server, "SELECT note FROM exhibit.\"public.visits\"");
     assert_eq!(note, "[redacted]\n");
 

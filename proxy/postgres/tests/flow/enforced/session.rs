@@ -73,7 +73,7 @@ async fn clinic() -> Stand {
 async fn ordinary_statements_are_masked_and_not_refused() {
     let stand = clinic().await;
     let token = key().token("ssn", b"912-84-7731");
-    let row = format!("1|[redacted]|{token}|1943-01-01|||\"[redacted]\"|Ulm\n");
+    let row = format!("1|[redacted]|{token}|1943-01-01|0|{{[redacted]}}|\"[redacted]\"|Ulm\n");
     for (sql, wanted) in [
         ("SELECT * FROM patients WHERE id = 1", row.as_str()),
         (
