@@ -270,8 +270,10 @@ fn message(sql: &str, names: &mut Names<'_>, masks: &Masks<'_>) -> Result<Analys
             }
             _ => {}
         }
-        if form.changes_search_path || form.changes_catalog || foreign == Foreign::Called {
-            // What follows in this message is read under another path, or meets other definitions, than are known here.
+        let other_path = form.changes_search_path || form.changes_role;
+        if other_path || form.changes_catalog || foreign == Foreign::Called {
+            // What follows in this message is read under another path (a role has its own `"$user"`), or meets other
+            // definitions, than are known here.
             names.search_path = None;
         }
         let mut statement = form.statement(may_write, certain, foreign);

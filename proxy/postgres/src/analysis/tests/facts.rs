@@ -159,6 +159,10 @@ fn names_everything_that_a_statement_touches() {
         "SET search_path = other; SELECT * FROM patients",
         &["read ?.patients", "session -"],
     );
+    check(
+        "SET ROLE other; SELECT * FROM patients",
+        &["grant role:other", "read ?.patients", "session -"],
+    );
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
