@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "tests stop where something is wrong")]
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::process::Output;
 
 use exhibit_policy::snapshot::Snapshot;
@@ -14,6 +15,13 @@ fn unmasked() -> String {
     let mut policy: toml::Table = toml::from_str(POLICY).unwrap();
     policy.remove("masks");
     toml::to_string(&policy).unwrap()
+}
+
+fn prepared(directory: &Path, patients: u32) -> Stack {
+    let mut options = Options::new(&directory.join("deployment"));
+    options.patients = patients;
+    options.policy = unmasked();
+    Stack::prepare(&options).unwrap()
 }
 
 fn scan(stack: &Stack, more: &[&str]) -> Output {
@@ -27,10 +35,7 @@ fn scan(stack: &Stack, more: &[&str]) -> Output {
 #[test]
 fn proposes_masks_for_what_identifies_people_and_prints_no_value() {
     let directory = tempfile::tempdir().unwrap();
-    let mut options = Options::new(&directory.path().join("deployment"));
-    options.patients = 300;
-    options.policy = unmasked();
-    let stack = Stack::prepare(&options).unwrap();
+    let stack = prepared(directory.path(), 300);
     stack
         .postgres()
         .execute(
@@ -114,10 +119,7 @@ fn proposes_masks_for_what_identifies_people_and_prints_no_value() {
 #[test]
 fn an_administrator_who_may_not_read_rows_is_told_which() {
     let directory = tempfile::tempdir().unwrap();
-    let mut options = Options::new(&directory.path().join("deployment"));
-    options.patients = 5;
-    options.policy = unmasked();
-    let stack = Stack::prepare(&options).unwrap();
+    let stack = prepared(directory.path(), 5);
     stack
         .postgres()
         .execute(

@@ -111,7 +111,7 @@ pub enum Form {
     Json,
     /// A number as its digits: it becomes NULL.
     Number,
-    /// Any other value as the text that the protocol makes of it, `None` where it makes none: it becomes NULL.
+    /// Any other value as the text that the protocol makes of it: it becomes NULL, also where the protocol makes none.
     Other(fn(&[u8]) -> Option<String>),
     /// Not known: searched as text, NULL where anything is found.
     #[default]
@@ -239,7 +239,7 @@ impl SessionNet {
 
     /// A cell as it may be released; `None` is NULL.
     pub(crate) fn cell(&mut self, column: &NetColumn, value: Vec<u8>) -> Option<Vec<u8>> {
-        if self.is_empty() || matches!(column.form, Form::Nothing) {
+        if self.is_empty() {
             return Some(value);
         }
         let wanted = column.wanted.as_ref().unwrap_or(&self.wanted);
@@ -261,7 +261,8 @@ impl SessionNet {
             },
             (Form::Number | Form::Unknown, None) => search(&value, &hints, wanted, &mut tally).map(|_| None),
             (Form::Other(read), None) => {
-                let text = read(&value).unwrap_or_default();
+                // What is no value of its type is not known to hold nothing: it becomes NULL.
+                let text = read(&value)?;
                 search(text.as_bytes(), &hints, wanted, &mut tally).map(|_| None)
             }
         };

@@ -158,7 +158,7 @@ impl ColumnScan {
             let most = counts.iter().max_by_key(|(_, found)| **found);
             most.map(|(category, found)| (*category, *found))
         };
-        // Of a document the keys say more than the column's name, and detectors read them. A number that stands for a row of
+        // The name of a document says little of what is in it. A number that stands for a row of
         // another relation is what joins go by: a mask on one side of them is a decision for people.
         let says = |category: &Category| match self.kind {
             Kind::Json => false,

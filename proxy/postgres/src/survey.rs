@@ -17,9 +17,6 @@ const FETCHED_ROWS: u32 = 50;
 /// How many times more rows than are wanted a table has before it is sampled by page; below, its first rows are read.
 const LARGE: f64 = 20.0;
 
-/// Columns of a database at the most.
-const COLUMNS_MAX: usize = 200_000;
-
 const BEGIN: &str = "BEGIN READ ONLY; SET LOCAL search_path = pg_catalog, pg_temp; SET LOCAL statement_timeout = '30s'; \
 SET LOCAL lock_timeout = '5s'; SET LOCAL datestyle = 'ISO'";
 
@@ -86,7 +83,7 @@ impl Administrator {
     ) -> Result<Survey, AdministratorError> {
         let mut survey = Survey::default();
         let mut relations: Vec<Relation> = Vec::new();
-        for row in self.statement(COLUMNS).await?.into_iter().take(COLUMNS_MAX) {
+        for row in self.statement(COLUMNS).await? {
             let mut cells = row.into_iter().map(Option::unwrap_or_default);
             let mut next = || cells.next().unwrap_or_default();
             let (schema, name, form, tuples, column, kind) = (next(), next(), next(), next(), next(), next());

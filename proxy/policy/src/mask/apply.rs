@@ -1,7 +1,7 @@
 //! What each technique makes of a value. `None` is NULL: less is released, never more.
 
 use super::key::MaskKey;
-use super::value::{Decimal, Integer, Moment, Value};
+use super::value::{Decimal, Integer, Moment, Value, hyphenated};
 use super::{DETECT_FLOOR, REDACTED, Technique};
 use crate::detect::{Detectors, Hints};
 
@@ -122,14 +122,6 @@ fn first_bits(token: [u8; super::TOKEN_BYTES]) -> i64 {
         .iter()
         .take(8)
         .fold(0, |number, byte| number << 8 | i64::from(*byte))
-}
-
-/// A UUID as RFC 9562, 4 writes it.
-pub(super) fn hyphenated(uuid: &[u8; 16]) -> String {
-    let digits = hex::encode(uuid);
-    let parts = [(0, 8), (8, 12), (12, 16), (16, 20), (20, 32)];
-    let parts = parts.map(|(from, to)| digits.get(from..to).unwrap_or_default());
-    parts.join("-")
 }
 
 /// The first day of the year.

@@ -1,8 +1,8 @@
 use exhibit_schemas::event::access::Frame;
 use proptest::prelude::*;
 
-use super::apply::{apply, hyphenated};
-use super::value::{Day, Decimal, Integer, Moment, Value};
+use super::apply::apply;
+use super::value::{Day, Decimal, Integer, Moment, Value, hyphenated};
 use super::{CellKind, ColumnMask, MaskError, MaskKey, Masked, RowMasker, Technique};
 use crate::net::SessionNet;
 

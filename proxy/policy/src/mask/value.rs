@@ -214,6 +214,14 @@ impl fmt::Debug for Day {
     }
 }
 
+/// A UUID as RFC 9562, 4 writes it.
+pub fn hyphenated(uuid: &[u8; 16]) -> String {
+    let digits = hex::encode(uuid);
+    let parts = [(0, 8), (8, 12), (12, 16), (16, 20), (20, 32)];
+    let parts = parts.map(|(from, to)| digits.get(from..to).unwrap_or_default());
+    parts.join("-")
+}
+
 /// A time of a day.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Moment {

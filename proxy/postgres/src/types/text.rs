@@ -11,7 +11,7 @@
 //! Not here: other settings of those, years BC and `infinity`, arrays of more than one dimension or that begin elsewhere than
 //! at 1. They are not read, so a mask makes them NULL.
 
-use exhibit_policy::mask::value::{Coding, DAY_MICROS, Day, Decimal, Integer, Moment, Value};
+use exhibit_policy::mask::value::{Coding, DAY_MICROS, Day, Decimal, Integer, Moment, Value, hyphenated};
 
 use super::Type;
 
@@ -57,13 +57,7 @@ impl Coding for Text {
             (Type::Numeric, Value::Decimal(decimal)) => decimal.as_str().to_owned(),
             (Type::Date, Value::Date(day)) => day.iso(),
             (Type::Timestamp { zoned }, Value::Moment(moment)) => written(moment, zoned)?,
-            (Type::Uuid, Value::Uuid(uuid)) => {
-                let digits = hex::encode(uuid);
-                let parts = [(0, 8), (8, 12), (12, 16), (16, 20), (20, 32)];
-                parts
-                    .map(|(from, to)| digits.get(from..to).unwrap_or_default())
-                    .join("-")
-            }
+            (Type::Uuid, Value::Uuid(uuid)) => hyphenated(uuid),
             (Type::Bytea, Value::Bytes(bytes)) => format!("\\x{}", hex::encode(bytes)),
             (Type::Array(element), Value::List(values)) => {
                 let written = values.iter().map(|value| match value {
