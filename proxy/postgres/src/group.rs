@@ -4,8 +4,8 @@
 //! request. Every other message belongs to the request after it, or to the last; a group without any is one request of its
 //! own. The exact bytes of a request are all of its messages, so nothing is forwarded that no event covers.
 //!
-//! Before each `Execute` the proxy asks for the portal's description, so that masks know the columns that follow; before
-//! `COPY … TO STDOUT` on a target with masks, for that of a statement with the same columns. A group ends where it copies
+//! Before each `Execute` the proxy asks for the portal's description, so that masks know the columns that follow, unless the
+//! agent has just asked for it; before `COPY … TO STDOUT` on a target with masks, for that of a statement with the same columns. A group ends where it copies
 //! in: what follows is read in the next one, because the server passes over it if it does copy. It ends, too, where names
 //! may mean something else for what follows, or where text may be read otherwise.
 //!
@@ -50,6 +50,8 @@ pub(crate) enum Answer {
     OwnClose,
     /// A description of a portal that the proxy asked for; the agent does not get it.
     OwnDescribe,
+    /// The same, where the agent asked for it right before its `Execute`: it gets it, too.
+    DescribeNext,
     /// A `Sync` of the proxy's own; the agent gets its answer only in place of that of a `Query` which was passed over.
     OwnSync,
     Execute,
@@ -330,7 +332,14 @@ impl Reading<'_> {
         let body = [&[Kind::Portal.byte()], name.as_bytes(), &[0]].concat();
         let mut describe = Part::new(encode::message(b'D', &body), Answer::OwnDescribe);
         describe.outputs.clone_from(&part.outputs);
-        progress.parts.push(describe);
+        match progress.parts.last_mut() {
+            // Nothing stands between the two that could make the portal another one.
+            Some(last) if last.answer == Answer::Describe && last.bytes == describe.bytes => {
+                last.answer = Answer::DescribeNext;
+                last.outputs = describe.outputs;
+            }
+            _ => progress.parts.push(describe),
+        }
         part.prepared.clone_from(&portal.prepared);
         part.draft = Some(draft);
         progress.parts.push(part);

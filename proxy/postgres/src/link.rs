@@ -1,13 +1,15 @@
 //! A socket as messages.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 
 use crate::message::{Decoder, LONG_BYTES, MESSAGE_BYTES_MAX, MessageError, Raw};
 
@@ -94,6 +96,7 @@ pub(crate) struct Incoming<R> {
     taken: Option<Taken>,
     /// The message that has the room was given: its room is free when the next one is asked for.
     given: bool,
+    alarm: Alarm,
     /// Where the socket reads to; a reader that was given fresh room would clear all of it each time.
     room: Box<[u8]>,
 }
@@ -106,6 +109,7 @@ impl<R: AsyncRead + Unpin> Incoming<R> {
             shared,
             taken: None,
             given: false,
+            alarm: Alarm::default(),
             room: vec![0; READ_BYTES].into_boxed_slice(),
         }
     }
@@ -120,6 +124,28 @@ impl<R: AsyncRead + Unpin> Incoming<R> {
             }
             self.more_in_time().await?;
         }
+    }
+
+    /// The next message as of [`Incoming::raw`]; `None` when it does not come in time.
+    pub(crate) async fn raw_within(&mut self, wait: Duration) -> Option<Result<Raw, LinkError>> {
+        let mut alarm = std::mem::take(&mut self.alarm);
+        let mut waited = false;
+        let raw = {
+            let late = async {
+                waited = true;
+                alarm.after(wait).await;
+            };
+            tokio::select! {
+                biased;
+                raw = self.raw() => Some(raw),
+                () = late => None,
+            }
+        };
+        if waited {
+            alarm.ignore();
+        }
+        self.alarm = alarm;
+        raw
     }
 
     /// Waits for room, where the next message is long.
@@ -178,20 +204,76 @@ impl<R: AsyncRead + Unpin> Incoming<R> {
     }
 }
 
+/// A timer that is set again and again and seldom rings: it stays where it was set before, and only once it has rung it is set
+/// to what is left. Setting a timer of the runtime that is earlier than all others wakes the thread that waits for sockets,
+/// which is as much as a read costs.
+#[derive(Default)]
+struct Alarm(Option<Pin<Box<Sleep>>>);
+
+impl Alarm {
+    /// Resolves after that time, counted from when this is first polled.
+    async fn after(&mut self, wait: Duration) {
+        let until = Instant::now() + wait;
+        loop {
+            let sleep = self.0.get_or_insert_with(|| Box::pin(sleep_until(until)));
+            if sleep.is_elapsed() || sleep.deadline() > until {
+                sleep.as_mut().reset(until);
+            }
+            sleep.as_mut().await;
+            if Instant::now() >= until {
+                return;
+            }
+        }
+    }
+
+    /// Wakes nobody when it rings: what was waited for is here.
+    fn ignore(&mut self) {
+        if let Some(sleep) = &mut self.0 {
+            let _ = sleep.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use tokio::io::AsyncWriteExt as _;
+    use tokio::time::Instant;
 
     use super::{Incoming, Room};
     use crate::message::{LONG_BYTES, MESSAGE_BYTES_MAX, encode};
 
-    const UNDER_WAY: std::time::Duration = std::time::Duration::from_secs(3);
+    const UNDER_WAY: Duration = Duration::from_secs(3);
 
     /// Whether the next message comes; paused time passes when everybody waits.
     async fn comes(incoming: &mut Incoming<tokio::io::DuplexStream>) -> bool {
         tokio::time::timeout(UNDER_WAY, incoming.raw())
             .await
             .is_ok_and(|raw| raw.is_ok())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_message_is_waited_for_as_long_as_is_said_though_the_timer_stands_elsewhere() {
+        let (mut sender, receiver) = tokio::io::duplex(1 << 16);
+        let mut incoming = Incoming::new(receiver, Room::default());
+        let (short, long) = (Duration::from_millis(2), Duration::from_millis(20));
+        // Each wait finds the timer where the one before left it: earlier, later, rung, or not at all.
+        for wait in [long, short, short, long, long, short] {
+            let begun = Instant::now();
+            assert!(incoming.raw_within(wait).await.is_none());
+            let took = begun.elapsed();
+            assert!(
+                took >= wait && took < wait + Duration::from_millis(2),
+                "{took:?} for {wait:?}"
+            );
+            let late = async {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+                sender.write_all(&encode::message(b'S', b"")).await.unwrap();
+            };
+            let (raw, ()) = tokio::join!(incoming.raw_within(wait), late);
+            assert_eq!(raw.unwrap().unwrap().tag(), b'S');
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -184,12 +184,12 @@ impl<'a> Replies<'a> {
     /// The next message. Commands that ran ahead are handed over when their reply lets itself be waited for.
     async fn raw<R: AsyncRead + Unpin>(&mut self, incoming: &mut Incoming<R>) -> Result<Raw, SessionError> {
         if self.session.holds() {
-            if let Ok(raw) = tokio::time::timeout(HOLD, incoming.raw()).await {
+            if let Some(raw) = incoming.raw_within(HOLD).await {
                 return raw.map_err(SessionError::target);
             }
             self.session.flush()?;
         }
-        if let Ok(raw) = tokio::time::timeout(QUIET, incoming.raw()).await {
+        if let Some(raw) = incoming.raw_within(QUIET).await {
             return raw.map_err(SessionError::target);
         }
         self.flush().await?;
@@ -247,18 +247,19 @@ impl<'a> Replies<'a> {
                 true
             }
             (Backend::NoData, Some(Answer::Describe)) => self.plain(b'n').await?,
-            (Backend::RowDescription(fields), Some(Answer::OwnDescribe)) => {
-                self.proven(raw, fields, expected(items)).await?;
-                true
-            }
-            (Backend::NoData, Some(Answer::OwnDescribe)) => {
-                self.masker = None;
-                true
-            }
-            (Backend::RowDescription(fields), Some(Answer::Query)) => {
+            (
+                Backend::RowDescription(fields),
+                Some(answer @ (Answer::OwnDescribe | Answer::DescribeNext | Answer::Query)),
+            ) => {
                 let named = self.proven(raw, fields, expected(items)).await?;
-                self.frame(named).await?;
-                false
+                if answer != Answer::OwnDescribe {
+                    self.frame(named).await?;
+                }
+                answer != Answer::Query
+            }
+            (Backend::NoData, Some(answer @ (Answer::OwnDescribe | Answer::DescribeNext))) => {
+                self.masker = None;
+                answer == Answer::OwnDescribe || self.plain(b'n').await?
             }
             (Backend::DataRow(cells), Some(Answer::Query | Answer::Execute)) => {
                 self.row(cells).await?;
@@ -419,7 +420,9 @@ impl<'a> Replies<'a> {
 
     /// Rows of these columns follow.
     async fn table(&mut self, fields: &[Field], expected: Option<&[Output]>) -> Result<(), SessionError> {
-        if !self.frames.is_empty() || self.columns.is_some() {
+        // What is no row may stand in the chunk that the table begins in.
+        let rows = self.frames.iter().any(|frame| matches!(frame.get(), Frame::Row(_)));
+        if rows || self.columns.is_some() {
             self.release().await?;
         }
         self.count();

@@ -138,3 +138,59 @@ fn columns_that_are_copied_out_are_asked_for_where_masks_are() {
         [Answer::OwnParse, Answer::OwnProbe, Answer::Query, Answer::OwnSync]
     );
 }
+
+#[test]
+fn a_portal_is_described_once_where_the_agent_asks_right_before() {
+    use Answer::{Bind, Describe, DescribeNext, Execute, OwnDescribe};
+
+    use crate::message::encode;
+    use crate::message::frontend::Kind;
+
+    let parse = Frontend::Parse {
+        name: String::new(),
+        sql: "SELECT name FROM patients".to_owned(),
+        types: Vec::new(),
+    };
+    let bind = Frontend::Bind {
+        portal: String::new(),
+        statement: String::new(),
+        parameters: 0,
+    };
+    let describe = |kind: Kind| {
+        let message = Frontend::Describe {
+            kind,
+            name: String::new(),
+        };
+        (message, encode::message(b'D', &[kind.byte(), 0]))
+    };
+    let plain = |message: &Frontend| (message.clone(), Vec::new());
+    let execute = Frontend::Execute { portal: String::new() };
+    let answers = |between: Vec<(Frontend, Vec<u8>)>| {
+        let mut messages = vec![plain(&parse), plain(&bind)];
+        messages.extend(between);
+        messages.push(plain(&execute));
+        let group = Reading {
+            masking: crate::config::Masking::Proxy,
+            catalog: &sample::catalog(),
+            policy: &policy(false),
+            target: "clinic",
+            names: &Names::default(),
+            read: &mut Read::default(),
+            block: None,
+            changed: false,
+            foreign: Foreign::None,
+        }
+        .group(messages);
+        let answers = group.items.iter().skip(2).map(|item| item.answer);
+        answers.collect::<Vec<_>>()
+    };
+    assert_eq!(answers(vec![]), [OwnDescribe, Execute]);
+    assert_eq!(answers(vec![describe(Kind::Portal)]), [DescribeNext, Execute]);
+    // That of the statement has no formats, and after another `Bind` the portal is another one.
+    assert_eq!(
+        answers(vec![describe(Kind::Statement)]),
+        [Describe, OwnDescribe, Execute]
+    );
+    let again = vec![describe(Kind::Portal), plain(&bind)];
+    assert_eq!(answers(again), [Describe, Bind, OwnDescribe, Execute]);
+}

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use exhibit_postgres::message::{MESSAGE_BYTES_MAX, encode};
+use exhibit_schemas::event::Kind;
 use proptest::prelude::*;
 use tokio::io::AsyncWriteExt as _;
 
@@ -117,6 +118,33 @@ async fn a_statement_is_prepared_once_and_executed_a_thousand_times() {
     let inserts = inserts.iter().filter(|(statement, _)| statement.starts_with("INSERT"));
     // One for preparing, and one for each execution.
     assert_eq!(inserts.count(), 1_001);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_is_one_chunk_and_is_described_once() {
+    let stand = Stand::start().await;
+    let mut stream = stand.raw_session().await;
+    let stream = &mut stream;
+    let prepare: (u8, &[u8]) = (b'P', b"\0SELECT id, ssn FROM patients WHERE id = 1\0\0\0");
+    let describe: (u8, &[u8]) = (b'D', b"P\0");
+    for (messages, described) in [
+        (vec![BIND, describe, EXECUTE, SYNC], true),
+        (vec![BIND, EXECUTE, SYNC], false),
+    ] {
+        talk(stream, &[prepare, SYNC]).await;
+        let before = stand.memory.kinds_after(0).len();
+        let told = talk(stream, &messages).await;
+        assert!(told.contains("***-**-6789") && !told.contains("123-45"), "{told}");
+        assert_eq!(told.matches("ssn\0").count(), usize::from(described), "{told}");
+        let kinds = stand.memory.kinds_after(before);
+        assert_eq!(kinds, [Kind::Command, Kind::ResponseChunk, Kind::ResponseEnd]);
+    }
+    // A description of another portal tells nothing of this one.
+    let named: (u8, &[u8]) = (b'B', b"p\0\0\0\0\0\0\0\0");
+    let other: (u8, &[u8]) = (b'P', b"\0SELECT name FROM patients WHERE id = 1\0\0\0");
+    let group = [prepare, named, other, BIND, (b'D', b"Pp\0"), EXECUTE, SYNC];
+    let told = talk(stream, &group).await;
+    assert!(told.contains("Ann") && !told.contains("***"), "{told}");
 }
 
 /// Messages of one session whose answers do not depend on anything else.

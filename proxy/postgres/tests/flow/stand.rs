@@ -17,7 +17,7 @@ use exhibit_postgres::message::{Decoder, Raw, encode, startup};
 use exhibit_postgres::{Config, Listener};
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::access::{Access, Principal};
-use exhibit_schemas::event::{Body, Timestamp};
+use exhibit_schemas::event::{Body, Kind, Timestamp};
 use exhibit_schemas::merkle::Index;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -123,6 +123,17 @@ impl Memory {
     pub(crate) async fn handed_over(&self, events: usize) {
         let mut handed = self.handed.subscribe();
         handed.wait_for(|handed| *handed >= events).await.unwrap();
+    }
+
+    /// Kinds of the events after that many.
+    pub(crate) fn kinds_after(&self, events: usize) -> Vec<Kind> {
+        self.bodies
+            .lock()
+            .unwrap()
+            .iter()
+            .skip(events)
+            .map(Body::kind)
+            .collect()
     }
 
     pub(crate) fn statements(&self) -> Vec<(String, String)> {
