@@ -5,23 +5,24 @@
 //! own. The exact bytes of a request are all of its messages, so nothing is forwarded that no event covers.
 //!
 //! Before each `Execute` the proxy asks for the portal's description, so that masks know the columns that follow, unless the
-//! agent has just asked for it; before `COPY … TO STDOUT` on a target with masks, for that of a statement with the same columns. A group ends where it copies
-//! in: what follows is read in the next one, because the server passes over it if it does copy. It ends, too, where names
-//! may mean something else for what follows, or where text may be read otherwise.
+//! agent has just asked for it; before `COPY … TO STDOUT` on a target with masks, for that of a statement with the same
+//! columns. A group ends where it copies in: what follows is read in the next one, because the server passes over it if it
+//! does copy. It ends, too, where names may mean something else for what follows, or where text may be read otherwise.
 //!
 //! Not here: deciding, and answers (see [`crate::reply`]).
 
 mod draft;
+mod part;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use exhibit_gate::session::Request;
-use exhibit_policy::decide::UNPROVEN;
 use exhibit_policy::snapshot::Snapshot;
 
 pub(crate) use self::draft::{Draft, about_session, changes_names, unread};
 use self::draft::{code_of, missing, refusal};
+use self::part::{Part, asked, assemble, merge_preparations};
 use crate::analysis::{
     Analysis, AnalysisError, Complaint, Copy, CopyDirection, Foreign, Mapped, Named, Output, Statement, StatementClass,
     TransactionControl,
@@ -108,32 +109,6 @@ pub(crate) struct Reading<'a> {
     pub(crate) changed: bool,
     /// Code that is not known has run in the transaction; what of it was deferred runs again later.
     pub(crate) foreign: Foreign,
-}
-
-struct Part {
-    bytes: Vec<u8>,
-    answer: Answer,
-    changes: VecDeque<Vec<Change>>,
-    copy: Option<Copy>,
-    mapped: Option<Mapped>,
-    outputs: VecDeque<Option<Arc<[Output]>>>,
-    prepared: Option<Arc<Prepared>>,
-    draft: Option<Draft>,
-}
-
-impl Part {
-    fn new(bytes: Vec<u8>, answer: Answer) -> Self {
-        Self {
-            bytes,
-            answer,
-            changes: VecDeque::new(),
-            copy: None,
-            mapped: None,
-            outputs: VecDeque::new(),
-            prepared: None,
-            draft: None,
-        }
-    }
 }
 
 /// A group as far as it was read.
@@ -576,80 +551,6 @@ const UNREAD_COPY: &str = "what it copies out cannot be searched for identifiers
 enum Runs {
     Now,
     Not,
-}
-
-/// Prepares a query of the proxy's own, and asks for its columns.
-fn asked(name: &str, query: &str) -> [Part; 2] {
-    let parse = [name.as_bytes(), &[0], query.as_bytes(), &[0, 0, 0]].concat();
-    let describe = [&[Kind::Statement.byte()], name.as_bytes(), &[0]].concat();
-    [
-        Part::new(encode::message(b'P', &parse), Answer::OwnParse),
-        Part::new(encode::message(b'D', &describe), Answer::OwnProbe),
-    ]
-}
-
-/// A preparation whose statement a later message of the group executes is a part of that request.
-fn merge_preparations(parts: &mut [Part]) {
-    for place in 0..parts.len() {
-        let (before, after) = parts.split_at_mut(place + 1);
-        let Some(part) = before.last_mut().filter(|part| part.answer == Answer::Parse) else {
-            continue;
-        };
-        let runs = |other: &Part| match (&other.prepared, &part.prepared) {
-            (Some(other_prepared), Some(prepared)) => {
-                other.answer == Answer::Execute && Arc::ptr_eq(other_prepared, prepared)
-            }
-            _ => false,
-        };
-        let refused = part
-            .draft
-            .as_ref()
-            .is_some_and(|draft| draft.request.facts.attributes.contains_key(UNPROVEN));
-        if !refused && after.iter().any(runs) {
-            part.draft = None;
-        }
-    }
-}
-
-fn assemble(parts: Vec<Part>, synced: bool, rest: VecDeque<(Frontend, Vec<u8>)>) -> Group {
-    let last = parts
-        .iter()
-        .filter(|part| part.draft.is_some())
-        .count()
-        .saturating_sub(1);
-    let mut group = Group {
-        drafts: Vec::new(),
-        items: VecDeque::new(),
-        synced,
-        rest,
-    };
-    let mut exact: Vec<Vec<u8>> = vec![Vec::new(); last + 1];
-    let mut owner = 0;
-    for part in parts {
-        if let Some(bytes) = exact.get_mut(owner.min(last)) {
-            if bytes.is_empty() {
-                *bytes = part.bytes;
-            } else {
-                bytes.extend(part.bytes);
-            }
-        }
-        group.items.push_back(Item {
-            answer: part.answer,
-            changes: part.changes,
-            copy: part.copy,
-            mapped: part.mapped,
-            outputs: part.outputs,
-            owner: owner.min(last),
-        });
-        if let Some(draft) = part.draft {
-            group.drafts.push(draft);
-            owner += 1;
-        }
-    }
-    for (draft, exact) in group.drafts.iter_mut().zip(exact) {
-        draft.request.exact = exact;
-    }
-    group
 }
 
 #[cfg(test)]

@@ -3,10 +3,11 @@
 //! Rows are taken one at a time, and chunks of some 32 KiB are under way to the ledger while the next ones are read, so
 //! memory does not grow with the reply; when the window is full, the server waits.
 //!
-//! Not here: what the group does (see [`crate::group`]), and what is copied out (`copied`).
+//! Not here: what the group does (see [`crate::group`]), what is copied out (`copied`), and chunks under way (`window`).
 
 mod copied;
 mod masking;
+mod window;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -21,12 +22,12 @@ use tokio::io::AsyncRead;
 use self::copied::Copying;
 pub(crate) use self::masking::Masking;
 use self::masking::masked_there;
+use self::window::Ends;
 use crate::agent::Agent;
 use crate::analysis::Output;
 use crate::encoding::Encoding;
 use crate::group::{Answer, Item};
 use crate::link::Incoming;
-use crate::message::LONG_BYTES;
 use crate::message::Raw;
 use crate::message::backend::{Backend, Cells, Field, TransactionStatus};
 use crate::message::encode::{self, Report};
@@ -36,13 +37,6 @@ use crate::notified;
 use crate::session::SessionError;
 use crate::upstream::{ENCODING, STRINGS};
 use crate::values;
-
-/// Bytes of frames that are recorded together: so much less than what one event holds that a chunk with the messages that
-/// fill it up is one event.
-const CHUNK_BYTES: usize = 40 * 1_024;
-
-/// Chunks under way to the ledger: enough to keep it busy while it syncs the ones before, few enough to hold in memory.
-const WINDOW: usize = 16;
 
 /// How long a command that ran ahead waits for its reply, to be recorded with it in one flush: longer than most answers
 /// from memory take, and little against a sync of the disk under load.
@@ -54,15 +48,6 @@ const QUIET: Duration = Duration::from_millis(20);
 
 /// Bytes that a cell costs beside its value.
 const CELL_BYTES: usize = 5;
-
-/// Where released frames end.
-#[derive(Clone, Copy)]
-enum Ends {
-    /// Between messages.
-    Between,
-    /// In the middle of one.
-    Within,
-}
 
 /// How a group ended.
 pub(crate) struct Outcome {
@@ -514,35 +499,6 @@ impl<'a> Replies<'a> {
         self.push(Masked::framing(bytes), size).await
     }
 
-    async fn push(&mut self, frame: Masked<Frame>, size: usize) -> Result<(), SessionError> {
-        if size >= LONG_BYTES {
-            return self.long(frame).await;
-        }
-        self.frames.push(frame);
-        self.bytes += size;
-        if self.bytes >= CHUNK_BYTES {
-            self.release().await?;
-        }
-        Ok(())
-    }
-
-    /// Releases a long frame piece by piece: all at once it would be thousands of events.
-    async fn long(&mut self, frame: Masked<Frame>) -> Result<(), SessionError> {
-        if !self.frames.is_empty() {
-            self.release().await?;
-        }
-        let mut pieces = frame.pieces(CHUNK_BYTES).peekable();
-        while let Some(piece) = pieces.next() {
-            self.frames.push(piece);
-            let ends = match pieces.peek() {
-                Some(_) => Ends::Within,
-                None => Ends::Between,
-            };
-            self.release_to(ends).await?;
-        }
-        Ok(())
-    }
-
     /// Adds what the masker of the last table masked to the counts of the command.
     fn count(&mut self) {
         if let Some(masker) = self.masker.take() {
@@ -550,76 +506,6 @@ impl<'a> Replies<'a> {
                 *self.counts.entry(mask.clone()).or_default() += cells;
             }
         }
-    }
-
-    /// Releases everything that is there, and waits until it is out.
-    pub(crate) async fn flush(&mut self) -> Result<(), SessionError> {
-        self.settle().await?;
-        if !self.frames.is_empty() || self.columns.is_some() {
-            self.release().await?;
-        }
-        self.drain().await
-    }
-
-    async fn drain(&mut self) -> Result<(), SessionError> {
-        while let Some(released) = self.window.pop_front() {
-            self.let_out(released).await?;
-        }
-        Ok(())
-    }
-
-    async fn let_out(&mut self, (releasing, ends): (Releasing, Ends)) -> Result<(), SessionError> {
-        let frames = releasing.durable().await?;
-        match ends {
-            Ends::Between => self.agent.release(&frames).await?,
-            Ends::Within => self.agent.release_part(&frames).await?,
-        }
-        Ok(())
-    }
-
-    async fn release(&mut self) -> Result<(), SessionError> {
-        self.release_to(Ends::Between).await
-    }
-
-    async fn release_to(&mut self, ends: Ends) -> Result<(), SessionError> {
-        let frames = std::mem::take(&mut self.frames);
-        self.bytes = 0;
-        let columns = self.columns.take();
-        let Some((_, reply)) = self.open.front_mut() else {
-            return Err(SessionError::Unexpected);
-        };
-        let releasing = self.session.release(reply, columns, frames);
-        self.under_way(releasing, ends).await
-    }
-
-    async fn under_way(&mut self, releasing: Releasing, ends: Ends) -> Result<(), SessionError> {
-        self.window.push_back((releasing, ends));
-        if self.window.len() > WINDOW
-            && let Some(first) = self.window.pop_front()
-        {
-            self.let_out(first).await?;
-        }
-        Ok(())
-    }
-
-    /// Ends the replies to requests before that place.
-    async fn reach(&mut self, owner: usize) -> Result<(), SessionError> {
-        while self.open.front().is_some_and(|(place, _)| *place < owner) {
-            self.count();
-            let Some((_, reply)) = self.open.pop_front() else {
-                break;
-            };
-            let columns = self.columns.take();
-            let (frames, counts) = (std::mem::take(&mut self.frames), std::mem::take(&mut self.counts));
-            self.bytes = 0;
-            let code = self.code.take();
-            let releasing = self.session.finish(reply, columns, frames, self.status, code, counts);
-            self.under_way(releasing, Ends::Between).await?;
-            if self.failed {
-                self.status = EndStatus::Skipped;
-            }
-        }
-        Ok(())
     }
 }
 

@@ -5,7 +5,8 @@
 use exhibit_policy::mask::RowMasker;
 use exhibit_schemas::event::access::Frame;
 
-use super::{CHUNK_BYTES, Replies};
+use super::Replies;
+use super::window::CHUNK_BYTES;
 use crate::analysis::{Copy, Output};
 use crate::config::Masking;
 use crate::copy::CopyMasker;
