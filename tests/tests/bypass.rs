@@ -9,7 +9,8 @@
 //! | database | by the database | reads and changes everything, defines | the same |
 //!
 //! In all three every message of every attempt is recorded. What counts as a leak is said in `bypass/finder.rs`. Questions
-//! whose answer is yes or no stand in `probes.sql`, and reports that shall pass, masked, in `ordinary.sql`.
+//! whose answer is yes or no stand in `probes.sql`, and reports that shall pass, masked, in `ordinary.sql`. What a net catches
+//! where nothing is masked is in `net.sql` (`bypass/netted.rs`).
 
 #![allow(
     clippy::unwrap_used,
@@ -19,6 +20,8 @@
     reason = "tests stop where something is wrong, and this one says how much passes"
 )]
 
+#[path = "bypass/canaries.rs"]
+mod canaries;
 #[path = "bypass/client.rs"]
 mod client;
 #[path = "bypass/corpus.rs"]
@@ -29,12 +32,15 @@ mod evidence;
 mod finder;
 #[path = "bypass/finder_tests.rs"]
 mod finder_tests;
+#[path = "bypass/netted.rs"]
+mod netted;
 
 use std::collections::BTreeMap;
 
 use exhibit_postgres::config::Masking;
 use exhibit_tests::stack::{DATABASE, Options, Stack};
 
+use crate::canaries::{notes, ward};
 use crate::client::{Entrance, Transcript};
 use crate::corpus::{Attempt, Step};
 use crate::evidence::Recorded;
@@ -48,6 +54,9 @@ const PROBES_MIN: usize = 50;
 
 /// Ordinary statements at the least.
 const ORDINARY_MIN: usize = 60;
+
+/// Ways past the net at the least.
+const NETTED_MIN: usize = 40;
 
 /// Ordinary statements that pass, masked, where the database masks.
 const PASS_DATABASE_MIN: usize = 65;
@@ -97,14 +106,20 @@ impl Run {
     }
 
     fn with(mode: Mode, attempts: &[Attempt]) -> Self {
+        let policy = match mode {
+            Mode::Control => vec!["rules.toml"],
+            Mode::Proxy | Mode::Database => vec!["rules.toml", "masks.toml"],
+        };
+        Self::on("ward.sql", &policy, mode, attempts)
+    }
+
+    /// These attempts on what a file of SQL makes, under a policy of some files.
+    fn on(sql: &str, policy: &[&str], mode: Mode, attempts: &[Attempt]) -> Self {
         let place = tempfile::tempdir().unwrap();
         let mut options = Options::new(&place.path().join("deployment"));
         options.patients = 0;
-        options.sql = Some(corpus::place().join("ward.sql"));
-        options.policy = std::fs::read_to_string(corpus::place().join("rules.toml")).unwrap();
-        if mode != Mode::Control {
-            options.policy += &std::fs::read_to_string(corpus::place().join("masks.toml")).unwrap();
-        }
+        options.sql = Some(corpus::place().join(sql));
+        options.policy = policy.iter().map(|file| corpus::text(file)).collect();
         if mode == Mode::Database {
             options.masking = Masking::Database;
         }
@@ -219,7 +234,7 @@ fn check_recorded(run: &Run, recorded: &Recorded) {
 /// Nothing is shown to the agent, and nothing is kept, of what the policy masks.
 fn check_masked(mode: Mode) -> Run {
     let mut run = Run::of(mode);
-    let finder = Finder::new(Pieces::Short);
+    let finder = Finder::new(&ward(), Pieces::Short);
     for (name, list) in [("attempts", corpus::attempts()), ("probes", corpus::list("probes.sql"))] {
         summary(&run, name, &list);
     }
@@ -238,12 +253,12 @@ fn check_masked(mode: Mode) -> Run {
             leaks.push(format!("the evidence of {id} has {found:?}"));
         }
     }
-    let whole = Finder::new(Pieces::Whole);
+    let whole = Finder::new(&ward(), Pieces::Whole);
     let rest = whole.found(&recorded.rest);
     let (index, hits) = evidence::index(&run.stack, &WORDS);
     let indexed = finder.found(&index);
     run.stack.down().unwrap();
-    let (files, in_files) = evidence::files(&run.stack);
+    let (files, in_files) = evidence::files(&run.stack, &whole);
     assert!(
         leaks.is_empty() && rest.is_empty() && indexed.is_empty() && hits.is_empty() && in_files.is_empty(),
         "{leaks:#?}\nevents of no session: {rest:?}\nindex: {indexed:?} {hits:?}\nfiles: {in_files:?}"
@@ -272,7 +287,7 @@ fn check_still_there(run: &Run, finder: &Finder) {
 #[test]
 fn without_masks_every_attempt_shows_a_value_and_the_evidence_has_it() {
     let mut run = Run::of(Mode::Control);
-    let finder = Finder::new(Pieces::Short);
+    let finder = Finder::new(&ward(), Pieces::Short);
     let (attempts, probes, ordinary) = (
         corpus::attempts(),
         corpus::list("probes.sql"),
@@ -311,7 +326,8 @@ fn without_masks_every_attempt_shows_a_value_and_the_evidence_has_it() {
     assert_eq!(hits, WORDS, "the index was not asked right");
     assert!(!finder.found(&index).is_empty());
     run.stack.down().unwrap();
-    let (_, found) = evidence::files(&run.stack);
+    let whole = Finder::new(&ward(), Pieces::Whole);
+    let (_, found) = evidence::files(&run.stack, &whole);
     let in_bundle = found
         .iter()
         .filter(|(file, _)| file.starts_with(run.stack.directory().join("bundle")));
@@ -369,9 +385,11 @@ fn the_corpus_is_large_and_holds_no_value_itself() {
         corpus::attempts(),
         corpus::list("probes.sql"),
         corpus::list("ordinary.sql"),
+        corpus::list("net.sql"),
     ];
-    let minima = [ATTEMPTS_MIN, PROBES_MIN, ORDINARY_MIN];
-    let finder = Finder::new(Pieces::Short);
+    let minima = [ATTEMPTS_MIN, PROBES_MIN, ORDINARY_MIN, NETTED_MIN];
+    let all: Vec<_> = ward().into_iter().chain(notes()).collect();
+    let finder = Finder::new(&all, Pieces::Short);
     for (list, minimum) in lists.iter().zip(minima) {
         assert!(list.len() >= minimum, "{} of {minimum}", list.len());
         for attempt in list {

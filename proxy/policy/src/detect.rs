@@ -349,14 +349,19 @@ impl Detectors {
         if !signs.any(Signs::DIGIT | Signs::INNER) {
             return; // no run of hex or base64 is without both
         }
-        decode::runs(text, |span, decoded| {
+        let mut hidden = |span, decoded: &str| {
             let mut inner = Vec::new();
             self.search(decoded, hints, depth, &mut inner);
             inner.retain(|finding| finding.confidence >= Confidence::Likely);
             if let Some(best) = inner.into_iter().max_by_key(|finding| finding.confidence) {
                 found.push(Finding { span, ..best });
             }
-        });
+        };
+        decode::runs(text, &mut hidden);
+        if signs.any(Signs::DIGIT) {
+            decode::powers(text, &mut hidden);
+            decode::grouped(text, &mut hidden);
+        }
     }
 
     fn search_piece(&self, piece: &str, signs: Signs, hints: &Hints<'_>, found: &mut Vec<Finding>) {

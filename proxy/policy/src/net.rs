@@ -23,7 +23,7 @@ use crate::snapshot::Snapshot;
 /// one batch with what is released.
 pub const PLACES_MAX: usize = 64;
 
-/// Digits of a bare number below which no detector finds anything likely.
+/// Bytes of a number below which no detector finds anything in it, however sure it has to be.
 const NUMBER_BYTES_MIN: usize = 7;
 
 /// A net of a policy.

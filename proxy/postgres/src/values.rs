@@ -4,7 +4,7 @@
 //! | --- | --- | --- | --- |
 //! | text, varchar, char, name, unknown | as it is | the same | tokens in the text |
 //! | json, jsonb | as a document | json the same, jsonb without its version | tokens in the document; of binary jsonb NULL |
-//! | integers, numeric, floats, money, oid | its digits | its digits | NULL |
+//! | integers, numeric, floats, money, oid | its digits; of money those before its cents | the same | NULL |
 //! | bytea | its bytes as text, from hex or escapes | its bytes as text | NULL |
 //! | arrays, rows | as text | each element by its own type | NULL |
 //! | date, timestamps; inet, cidr; macaddr | the type says what it is | the same | NULL |
@@ -25,11 +25,13 @@ pub(crate) fn form(oid: u32, binary: bool) -> Form {
     match (oid, binary) {
         (19 | 25 | 705 | 1042 | 1043, _) => Form::Text,
         (114, _) | (3802, false) => Form::Json,
-        (20 | 21 | 23 | 26 | 700 | 701 | 790 | 1700, false) => Form::Number,
+        (20 | 21 | 23 | 26 | 700 | 701 | 1700, false) => Form::Number,
+        (790, false) => Form::Other(|value| Some(amount(value))),
         (17, false) => Form::Other(|value| Some(bytes_of_text(value))),
         (16 | 18 | 1083 | 1186 | 1266 | 2278, _) => Form::Nothing,
         (17, true) => Form::Other(|value| Some(plain(value))),
-        (20 | 21 | 23 | 26 | 790, true) => Form::Other(integer),
+        (20 | 21 | 23 | 26, true) => Form::Other(integer),
+        (790, true) => Form::Other(cents),
         (700 | 701, true) => Form::Other(float),
         (1700, true) => Form::Other(numeric),
         (3802, true) => Form::Other(|value| value.get(1..).map(plain)),
@@ -65,7 +67,8 @@ fn read(oid: u32, value: &[u8], depth: usize) -> String {
         return plain(value);
     };
     let read = match oid {
-        20 | 21 | 23 | 26 | 790 => integer(value),
+        20 | 21 | 23 | 26 => integer(value),
+        790 => cents(value),
         700 | 701 => float(value),
         1700 => numeric(value),
         2249 => row(value, depth),
@@ -104,6 +107,21 @@ fn bytes_of_text(value: &[u8]) -> String {
         rest = after;
     }
     plain(&bytes)
+}
+
+/// The digits of an amount of money before its cents. `lc_monetary` says what stands around and between them.
+fn amount(value: &[u8]) -> String {
+    let written = plain(value);
+    let digits = |text: &str| -> String { text.chars().filter(char::is_ascii_digit).collect() };
+    match written.rsplit_once(['.', ',']) {
+        Some((whole, cents)) if digits(cents).len() == 2 => digits(whole),
+        _ => digits(&written),
+    }
+}
+
+/// The same of the number of cents.
+fn cents(value: &[u8]) -> Option<String> {
+    Some((i64::from_be_bytes(value.try_into().ok()?) / 100).to_string())
 }
 
 fn integer(value: &[u8]) -> Option<String> {
@@ -234,6 +252,21 @@ mod tests {
             float(&4_111_111_111_111_111.0_f64.to_be_bytes()).unwrap(),
             "4111111111111111"
         );
+    }
+
+    #[test]
+    fn amounts_are_their_digits_without_cents() {
+        for (value, wanted) in [
+            ("$4,539,578,763,621,486.00", "4539578763621486"),
+            ("-4.539.578,50 €", "4539578"),
+            ("4.539.578,50", "4539578"),
+            ("¥4,539", "4539"),
+        ] {
+            assert_eq!(super::amount(value.as_bytes()), wanted);
+        }
+        let cents = 453_957_876_362_148_650_i64.to_be_bytes();
+        assert_eq!(super::cents(&cents).as_deref(), Some("4539578763621486"));
+        assert_eq!(super::cents(&cents[1..]), None);
     }
 
     #[test]

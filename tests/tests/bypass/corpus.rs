@@ -26,6 +26,11 @@ pub(crate) fn place() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("bypass")
 }
 
+/// One of its files.
+pub(crate) fn text(name: &str) -> String {
+    std::fs::read_to_string(place().join(name)).unwrap()
+}
+
 /// One thing that somebody tries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Attempt {

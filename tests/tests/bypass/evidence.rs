@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use exhibit_policy::detect::Category;
 use exhibit_schemas::event::access::Frame;
 use exhibit_schemas::event::{Body, Event, SessionId};
 use exhibit_schemas::merkle::TreeSize;
@@ -12,7 +13,7 @@ use exhibit_tests::programs;
 use exhibit_tests::stack::Stack;
 
 use crate::client::Transcript;
-use crate::finder::{Finder, Heard, Pieces};
+use crate::finder::{Finder, Heard};
 
 /// How long the ledger may take to close the last session; far more than it does.
 const SETTLE_TIMEOUT: Duration = Duration::from_mins(1);
@@ -27,12 +28,25 @@ pub(crate) struct Recorded {
     pub(crate) rest: Heard,
 }
 
+/// An event of what happened to a reply.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Recording {
+    /// A net caught something on this channel; and whether the session ends for it.
+    Caught(String, bool),
+    /// A part of a reply was released; and whether a token of a category stands in it.
+    Released(bool),
+}
+
 /// What it has of all sessions of one name.
 #[derive(Default)]
 pub(crate) struct Session {
     pub(crate) opened: u64,
     pub(crate) closed: u64,
     pub(crate) commands: u64,
+    /// What a net caught, and what was released, in order.
+    pub(crate) course: Vec<Recording>,
+    /// Why its sessions ended.
+    pub(crate) reasons: Vec<String>,
     /// Every event of it.
     pub(crate) events: Heard,
     /// What was released, by session and command.
@@ -90,11 +104,20 @@ impl Recorded {
         session.events.add(entry);
         match &event.body {
             Body::SessionOpened(_) => session.opened += 1,
-            Body::SessionClosed(_) => session.closed += 1,
+            Body::SessionClosed(closed) => {
+                session.closed += 1;
+                session.reasons.push(closed.reason.clone());
+            }
+            Body::Detection(caught) => session
+                .course
+                .push(Recording::Caught(caught.channel.clone(), caught.ends)),
             Body::Command(_) => session.commands += 1,
             Body::ResponseChunk(chunk) => {
+                let bytes: Vec<u8> = chunk.frames.iter().flat_map(wire).collect();
+                let token = Category::ALL.iter().any(|one| holds(&bytes, one.token()));
+                session.course.push(Recording::Released(token));
                 let released = session.released.entry((place.0, chunk.command)).or_default();
-                chunk.frames.iter().for_each(|frame| released.extend(wire(frame)));
+                released.extend(bytes);
             }
             _ => {}
         }
@@ -112,6 +135,10 @@ impl Session {
         heard.rows.extend(self.events.rows.iter().cloned());
         heard
     }
+}
+
+fn holds(bytes: &[u8], text: &str) -> bool {
+    bytes.windows(text.len()).any(|window| window == text.as_bytes())
 }
 
 /// A frame as it went to the agent.
@@ -145,9 +172,8 @@ pub(crate) fn index(stack: &Stack, words: &[&str]) -> (Heard, Vec<String>) {
     (Heard::of(all.as_bytes()), hits.map(|word| (*word).to_owned()).collect())
 }
 
-/// The files of the deployment that hold a canary, as a whole and in any form; and how many files there are.
-pub(crate) fn files(stack: &Stack) -> (usize, Vec<(PathBuf, BTreeSet<&'static str>)>) {
-    let finder = Finder::new(Pieces::Whole);
+/// The files of the deployment in which something is found; and how many files there are.
+pub(crate) fn files(stack: &Stack, finder: &Finder) -> (usize, Vec<(PathBuf, BTreeSet<&'static str>)>) {
     let mut files = Vec::new();
     collect(stack.directory(), &mut files);
     for part in ["exhibit.log", "bundle/checkpoint"] {

@@ -21,18 +21,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use aho_corasick::AhoCorasick;
 use base64::Engine as _;
 
+use crate::canaries::Canary;
+
 /// Letters and digits in a row that make a leak.
 const PIECE: usize = 6;
 
 /// The same of a run that could be a number.
 const NUMBER_PIECE: usize = 9;
-
-/// A value that a mask hides: its name for people, how it is written, and its bytes in binary formats.
-struct Canary {
-    name: &'static str,
-    written: &'static [&'static str],
-    binary: Vec<Vec<u8>>,
-}
 
 /// Where cells of one kind come from: the type of a message, and a field of it where it has any.
 pub(crate) type Kind = (u8, u8);
@@ -125,8 +120,8 @@ impl Heard {
 }
 
 impl Finder {
-    pub(crate) fn new(pieces: Pieces) -> Self {
-        let canaries = canaries();
+    /// Looks for these.
+    pub(crate) fn new(canaries: &[Canary], pieces: Pieces) -> Self {
         let (mut letters, mut codes, mut raw) = (Vec::new(), Vec::new(), Vec::new());
         for (place, canary) in canaries.iter().enumerate() {
             for written in canary.written {
@@ -283,92 +278,4 @@ fn bare(cells: &[&Vec<u8>]) -> Vec<Vec<u8>> {
 
 fn number(cell: &[u8]) -> Option<i64> {
     std::str::from_utf8(cell).ok()?.trim().parse().ok()
-}
-
-/// The values of `ward.sql` that masks hide.
-fn canaries() -> Vec<Canary> {
-    let text = |name, written| Canary {
-        name,
-        written,
-        binary: Vec::new(),
-    };
-    vec![
-        text("first name 1", &["Zyxwarabel"]),
-        text("last name 1", &["Qonterlyne"]),
-        text("first name 2", &["Brontelia"]),
-        text("last name 2", &["Vuxmoorfield"]),
-        text("ssn 1", &["912-84-7731"]),
-        text("ssn 2", &["913-55-0042"]),
-        date("born 1", &["1943-08-17", "17.08.1943", "08/17/1943"], -20_591),
-        date("born 2", &["1951-03-09", "09.03.1951", "03/09/1951"], -17_830),
-        integer("pin 1", &["4815162342"], 4_815_162_342),
-        integer("pin 2", &["6295141361"], 6_295_141_361),
-        integer("badge 1", &["948151623"], 948_151_623),
-        integer("badge 2", &["735920486"], 735_920_486),
-        decimal("balance 1", &["7316490.58"], [731, 6_490, 5_800]),
-        decimal("balance 2", &["8402957.36"], [840, 2_957, 3_600]),
-        uuid("key 1", &["7f3a9c15-d2b8-4e60-a147-5bc8e9026d31"]),
-        uuid("key 2", &["0b6e58d4-93c7-4f1a-8d25-e67f10a3c942"]),
-        text("tag 1", &["Hushtagword"]),
-        text("tag 2", &["Vespertinely"]),
-        text("document", &["Quillfeatherdoc"]),
-        text("photo", &["Murrinegoblet"]),
-        text("email", &["murmelkraut"]),
-        text("phone", &["(503) 555-0187"]),
-        text("card 1", &["4929-1837-6650-2204"]),
-        text("card 2", &["5312-7709-4428-6615"]),
-        Canary {
-            binary: vec![(-395_057_522_000_000_i64).to_be_bytes().to_vec()],
-            ..text(
-                "seen",
-                &["1987-06-25 13:47:58", "25/06/1987 13:47:58", "06/25/1987 13:47:58"],
-            )
-        },
-        text("note", &["Gryphonwalt"]),
-        text("secret 1", &["Tamarixwood"]),
-        text("secret 2", &["Ocelotriver"]),
-    ]
-}
-
-/// Four bytes after their length, as cells and elements of arrays have it.
-fn with_length(bytes: [u8; 4]) -> Vec<u8> {
-    [4_u32.to_be_bytes(), bytes].concat()
-}
-
-fn date(name: &'static str, written: &'static [&'static str], days: i32) -> Canary {
-    Canary {
-        name,
-        written,
-        binary: vec![with_length(days.to_be_bytes())],
-    }
-}
-
-fn integer(name: &'static str, written: &'static [&'static str], value: i64) -> Canary {
-    let mut binary = match i32::try_from(value) {
-        Ok(short) => vec![with_length(short.to_be_bytes()), with_length(short.to_le_bytes())],
-        Err(_) => Vec::new(),
-    };
-    // Nothing here is past 2^53, so the float is the number.
-    #[allow(clippy::cast_precision_loss, clippy::as_conversions, reason = "nothing is past 2^53")]
-    let float = value as f64;
-    binary.extend([value.to_be_bytes(), value.to_le_bytes(), float.to_be_bytes()].map(Vec::from));
-    Canary { name, written, binary }
-}
-
-/// `numeric_send` of three digits to the base 10,000 and two decimal places.
-fn decimal(name: &'static str, written: &'static [&'static str], digits: [i16; 3]) -> Canary {
-    let words = [3, 1, 0, 2].into_iter().chain(digits);
-    Canary {
-        name,
-        written,
-        binary: vec![words.flat_map(i16::to_be_bytes).collect()],
-    }
-}
-
-fn uuid(name: &'static str, written: &'static [&'static str]) -> Canary {
-    Canary {
-        name,
-        written,
-        binary: vec![hex::decode(written[0].replace('-', "")).unwrap()],
-    }
 }

@@ -4,12 +4,13 @@ use std::sync::LazyLock;
 
 use base64::Engine as _;
 
+use crate::canaries::ward;
 use crate::finder::{Finder, Heard, Pieces, Row};
 
 const NAME: &str = "Zyxwarabel";
 const SSN: &str = "912-84-7731";
 
-static SHORT: LazyLock<Finder> = LazyLock::new(|| Finder::new(Pieces::Short));
+static SHORT: LazyLock<Finder> = LazyLock::new(|| Finder::new(&ward(), Pieces::Short));
 
 fn found(text: &str) -> Vec<&'static str> {
     SHORT.found(&Heard::of(text.as_bytes())).into_iter().collect()
@@ -189,7 +190,7 @@ fn takes_masks_and_strangers_for_nothing() {
 
 #[test]
 fn whole_canaries_are_looked_for_in_files() {
-    let finder = Finder::new(Pieces::Whole);
+    let finder = Finder::new(&ward(), Pieces::Whole);
     let found = |text: &str| finder.found(&Heard::of(text.as_bytes())).len();
     assert_eq!(found("xwarab"), 0);
     assert_eq!(found("912-84-773"), 0);

@@ -22,6 +22,8 @@ use crate::error::GateError;
 use crate::memory::{Memory, Mode, Standing, lost};
 use crate::recorder::VerifiedDecision;
 
+mod netted;
+
 const POLICY: &str = r#"
 version = 1
 [[roles]]
@@ -60,10 +62,14 @@ struct World {
 }
 
 async fn world() -> World {
+    world_of(POLICY).await
+}
+
+async fn world_of(policy: &str) -> World {
     let memory = Memory::new();
     let clock = Arc::new(Standing(Mutex::new(NOW_US)));
-    let snapshot = Snapshot::parse(POLICY.as_bytes()).unwrap();
-    let policy = (POLICY.as_bytes().to_vec(), snapshot);
+    let snapshot = Snapshot::parse(policy.as_bytes()).unwrap();
+    let policy = (policy.as_bytes().to_vec(), snapshot);
     let (recorder, time) = (Arc::clone(&memory), Arc::clone(&clock));
     let gate = Gate::start(policy, recorder, time, MaskKey::new([1; 32]), [2; 32])
         .await

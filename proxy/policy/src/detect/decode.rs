@@ -14,6 +14,15 @@ pub(super) const DEPTH_MAX: usize = 2;
 /// Bytes of the shortest run that is tried: eight letters of base64 hold a short name.
 const RUN_BYTES_MIN: usize = 8;
 
+/// Bytes of a number before its exponent: the 17 digits of a float, a point, and some more.
+const MANTISSA_BYTES_MAX: usize = 24;
+
+/// The largest exponent that is read; no identifier has more digits.
+const EXPONENT_MAX: usize = 30;
+
+/// Groups of three digits from which on a number is read without the marks between them: shorter ones are amounts.
+const GROUPS_MIN: usize = 5;
+
 /// Bytes of a line after which a run of base64 goes on in the next: PostgreSQL's `encode` and MIME (RFC 2045) break at 76,
 /// PEM (RFC 7468) at 64.
 const LINE_BYTES: [usize; 2] = [76, 64];
@@ -196,6 +205,69 @@ pub(super) fn runs(text: &str, mut search: impl FnMut(std::ops::Range<usize>, &s
     }
 }
 
+/// Numbers with an exponent, as PostgreSQL writes long floats (`4.5e+15`): calls `search` with their places and digits.
+pub(super) fn powers(text: &str, mut search: impl FnMut(std::ops::Range<usize>, &str)) {
+    let bytes = text.as_bytes();
+    let signs = bytes
+        .windows(2)
+        .enumerate()
+        .filter(|(_, pair)| matches!(pair, [before, b'e' | b'E'] if before.is_ascii_digit()));
+    for (place, _) in signs {
+        if let Some((span, digits)) = power(bytes, place + 1) {
+            search(span, &digits);
+        }
+    }
+}
+
+/// Numbers in groups of three digits, as amounts of money are written (`4,539,578,763,621,486`): calls `search` with their
+/// places and digits.
+pub(super) fn grouped(text: &str, mut search: impl FnMut(std::ops::Range<usize>, &str)) {
+    let bytes = text.as_bytes();
+    let mut place = 0;
+    while let Some(found) = bytes
+        .get(place..)
+        .and_then(|rest| rest.iter().position(|byte| *byte == b','))
+    {
+        let mark = place + found;
+        place = mark + 1;
+        let before = bytes.get(mark.saturating_sub(3)..mark).unwrap_or_default();
+        let first = before.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+        let groups = bytes.get(mark..).unwrap_or_default().chunks(4);
+        let groups = groups.take_while(
+            |group| matches!(group, [b',', digits @ ..] if digits.len() == 3 && digits.iter().all(u8::is_ascii_digit)),
+        );
+        let after = groups.count();
+        let span = mark - first..mark + 4 * after;
+        if first > 0 && after + 1 >= GROUPS_MIN {
+            let digits: String = text.get(span.clone()).unwrap_or_default().replace(',', "");
+            search(span.clone(), &digits);
+        }
+        place = place.max(span.end);
+    }
+}
+
+/// The number whose exponent begins at this `e`, and its digits.
+fn power(bytes: &[u8], sign: usize) -> Option<(std::ops::Range<usize>, String)> {
+    let before = bytes.get(sign.saturating_sub(MANTISSA_BYTES_MAX)..sign)?;
+    let number = |byte: &&u8| byte.is_ascii_digit() || **byte == b'.';
+    let mantissa = before.get(before.len() - before.iter().rev().take_while(number).count()..)?;
+    let after = bytes.get(sign + 1..)?;
+    let after = after.strip_prefix(b"+").unwrap_or(after);
+    let exponent = after.get(..after.iter().take(3).take_while(|byte| byte.is_ascii_digit()).count())?;
+    let power: usize = std::str::from_utf8(exponent).ok()?.parse().ok()?;
+    let (whole, fraction) = std::str::from_utf8(mantissa)
+        .ok()?
+        .split_once('.')
+        .unwrap_or((std::str::from_utf8(mantissa).ok()?, ""));
+    if power > EXPONENT_MAX {
+        return None;
+    }
+    let moved = fraction.get(..power.min(fraction.len()))?;
+    let zeros = "0".repeat(power.saturating_sub(fraction.len()));
+    let end = bytes.len() - after.len() + exponent.len();
+    Some((sign - mantissa.len()..end, format!("{whole}{moved}{zeros}")))
+}
+
 /// Whether a letter after two others is as in base64 and hardly as in a word: a capital after a small letter, or a small
 /// letter after two capitals.
 const fn coded(before: [u8; 2], byte: u8) -> bool {
@@ -341,6 +413,48 @@ mod tests {
         check("%é", None);
         let view = unescape("x%40y").unwrap();
         assert_eq!(view.from, [0, 1, 4, 5]);
+    }
+
+    #[test]
+    fn numbers_with_an_exponent_are_their_digits() {
+        let digits = |text: &str| {
+            let mut found = Vec::new();
+            super::powers(text, |span, digits| {
+                found.push((text[span].to_owned(), digits.to_owned()));
+            });
+            found
+        };
+        let check = |text: &str, wanted: &[(&str, &str)]| {
+            let wanted: Vec<_> = wanted
+                .iter()
+                .map(|(one, two)| ((*one).to_owned(), (*two).to_owned()))
+                .collect();
+            assert_eq!(digits(text), wanted, "{text}");
+        };
+        let card = ("4.539578763621486e+15", "4539578763621486");
+        check(card.0, &[card]);
+        check("(7,4.539578763621486e+15,x)", &[card]);
+        check("1.5e3 and 2E2", &[("1.5e3", "1500"), ("2E2", "200")]);
+        check("12.3456e2", &[("12.3456e2", "1234")]);
+        check("9e31 1e-5 the e 4e", &[]);
+    }
+
+    #[test]
+    fn long_numbers_in_groups_are_their_digits() {
+        let check = |text: &str, wanted: Option<(&str, &str)>| {
+            let mut found = None;
+            super::grouped(text, |span, digits| {
+                found = Some((text[span].to_owned(), digits.to_owned()));
+            });
+            let wanted = wanted.map(|(one, two)| (one.to_owned(), two.to_owned()));
+            assert_eq!(found, wanted, "{text}");
+        };
+        let card = ("4,539,578,763,621,486", "4539578763621486");
+        check("paid $4,539,578,763,621,486.00", Some(card));
+        check("x, 4,539,578,763,621,486,", Some(card));
+        check("4,539,578,763", None);
+        check(",539,578,763,621,486", None);
+        check("4,539,578,76,621,486", None);
     }
 
     #[test]

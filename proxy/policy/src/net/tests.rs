@@ -1,10 +1,11 @@
 //! What the net lets through, masks, counts and remembers; and which nets a policy may have.
 
+use exhibit_schemas::cbor::Bytes;
 use exhibit_schemas::event::access::Frame;
 use proptest::prelude::*;
 
-use super::{Caught, Channel, Form, Known, Meaning, NetColumn, PLACES_MAX, SessionNet};
-use crate::detect::Category;
+use super::{Caught, Channel, Form, Known, Meaning, NUMBER_BYTES_MIN, NetColumn, PLACES_MAX, SessionNet};
+use crate::detect::{Category, Confidence, Detectors, Hints, Tally, Wanted};
 use crate::mask::{CellKind, ColumnMask, MaskError, MaskKey, RowMasker, Technique};
 use crate::snapshot::Snapshot;
 
@@ -62,6 +63,8 @@ fn each_form_of_cell_stays_valid_for_its_type() {
     check(Form::Unknown, "{123-45-6789,x}", None);
     check(Form::Unknown, "{x,y}", Some("{x,y}"));
     check(Form::Number, "4711", Some("4711"));
+    check(Form::Number, "2125550123", None);
+    check(Form::Number, "4.539578763621486e+15", Some("4.539578763621486e+15"));
     check(Form::Other(|_| Some("123-45-6789".to_owned())), "zzz", None);
     check(Form::Nothing, seen, Some(seen));
     // A category that no net names passes.
@@ -106,7 +109,16 @@ fn what_a_name_or_a_type_says_masks_the_whole_cell() {
     let dated = NET.replace("\"ssn\"", "\"date\"");
     let mut net = SessionNet::new(&policy(&dated).unwrap(), "clinic");
     let column = net.column(date, Form::Unknown);
-    assert_eq!(cell(&mut net, column, "2021-03-04"), None);
+    // Not even a form that detectors do not know passes.
+    assert_eq!(cell(&mut net, column, "J2459277"), None);
+    assert_eq!(
+        caught(&mut net),
+        [(
+            Channel::Cell,
+            Some("public.visits.day".to_owned()),
+            vec![(Category::Date, 1)]
+        )]
+    );
 }
 
 #[test]
@@ -138,6 +150,59 @@ fn bytes_that_are_no_utf8_keep_what_is_not_found() {
     let mut masker = RowMasker::new(vec![None], MaskKey::new([7; 32]));
     let row = masker.row(vec![Some(text.to_vec())], &mut net).unwrap();
     assert_eq!(row.into_inner(), Frame::Row(vec![None]));
+}
+
+#[test]
+fn a_document_in_another_encoding_is_null_where_something_is_found() {
+    let mut net = net();
+    let column = net.column(known("public.notes.body"), Form::Json);
+    let mut masker = RowMasker::new(vec![None], MaskKey::new([7; 32])).described(vec![column]);
+    let mut row = |value: &[u8]| masker.row(vec![Some(value.to_vec())], &mut net).unwrap().into_inner();
+    assert_eq!(row(b"{\"a\": \"\xfc 123-45-6789\"}"), Frame::Row(vec![None]));
+    let clean = b"{\"a\": \"\xfc\"}";
+    assert_eq!(row(clean), Frame::Row(vec![Some(Bytes(clean.to_vec()))]));
+}
+
+#[test]
+fn texts_beside_rows_are_searched_at_their_own_floor_with_the_sessions_names_and_counted() {
+    let mut net = net();
+    // Likely is enough outside of names and settings.
+    assert_eq!(net.text(Channel::Error, b"999-17-5017").unwrap(), b"[ssn]");
+    assert_eq!(net.text(Channel::Column, b"999-17-5017"), None);
+    assert_eq!(net.text(Channel::Notice, b"duran is well"), None);
+    let column = net.column(known("public.people.last_name"), Form::Text);
+    assert_eq!(cell(&mut net, column.clone(), "Duran").as_deref(), Some("[name]"));
+    assert_eq!(cell(&mut net, column, "Okafor").as_deref(), Some("[name]"));
+    assert_eq!(net.text(Channel::Notice, b"duran is well").unwrap(), b"[name] is well");
+    let people = Some("public.people.last_name".to_owned());
+    let wanted = [
+        (Channel::Cell, people, vec![(Category::Name, 2)]),
+        (Channel::Error, None, vec![(Category::Ssn, 1)]),
+        (Channel::Notice, None, vec![(Category::Name, 1)]),
+    ];
+    assert_eq!(caught(&mut net), wanted);
+}
+
+#[test]
+fn no_number_that_is_not_searched_holds_anything() {
+    // All signs and lengths, and every number of five digits; one in seven of six.
+    let detectors = Detectors::shared();
+    let all = Wanted::from(Confidence::Possible);
+    let numbers = (0..100_000).chain((100_000..1_000_000).step_by(7));
+    for number in numbers {
+        for text in [
+            number.to_string(),
+            format!("-{}", number % 100_000),
+            format!("{}.{:02}", number / 1000, number % 100),
+        ] {
+            assert!(text.len() < NUMBER_BYTES_MIN);
+            assert_eq!(
+                detectors.mask_counted(&text, &Hints::none(), &all, &mut Tally::default()),
+                None,
+                "{text}"
+            );
+        }
+    }
 }
 
 #[test]

@@ -99,6 +99,18 @@ const STATEMENTS: &[(&str, &str)] = &[
         "ERROR:  invalid input syntax for type integer: \"[email]\"\nLINE 1: SELECT 'okonkwo@example.org'::int\n               ^\n",
     ),
     (
+        "DO $$BEGIN RAISE EXCEPTION 'no' USING HINT = 'call 212-555-0123'; END$$",
+        "ERROR:  no\nHINT:  call [phone]\n",
+    ),
+    (
+        "SELECT ('{\"a\": \"' || tags[2] || '\" x}')::json FROM notes WHERE id = 1",
+        "ERROR:  invalid input syntax for type json\nDETAIL:  Token \"x\" is invalid.\nCONTEXT:  JSON data, line 1: {\"a\": \"[ssn]\" x...\n",
+    ),
+    (
+        "DO $$BEGIN EXECUTE 'SELECT ''' || (SELECT tags[2] FROM notes WHERE id = 1) || ''' + nonsense'; END$$",
+        "ERROR:  column \"nonsense\" does not exist\nLINE 1: SELECT '[ssn]' + nonsense\n                               ^\nQUERY:  SELECT '[ssn]' + nonsense\n",
+    ),
+    (
         "DO $$BEGIN RAISE NOTICE 'seen 219-09-9999'; END$$",
         "DO\nNOTICE:  seen [ssn]\n",
     ),

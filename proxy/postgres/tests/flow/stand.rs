@@ -424,10 +424,14 @@ pub(crate) async fn ask(stream: &mut Encrypted, minor: u16, parameters: &[(&str,
     stream.flush().await.unwrap();
 }
 
+/// How long the gateway may take to hang up; far more than it does.
+const END_TIMEOUT: std::time::Duration = std::time::Duration::from_mins(1);
+
 /// All that comes until the other side closes, however it closes.
 pub(crate) async fn read_rest(stream: &mut (impl tokio::io::AsyncRead + Unpin)) -> Vec<u8> {
     let mut rest = Vec::new();
-    let _ = stream.read_to_end(&mut rest).await;
+    let ended = tokio::time::timeout(END_TIMEOUT, stream.read_to_end(&mut rest)).await;
+    let _ = ended.expect("the gateway did not hang up");
     rest
 }
 
