@@ -17,15 +17,22 @@
 //! [`Snapshot::mask`]: crate::snapshot::Snapshot::mask
 
 mod apply;
+pub mod ff1;
 mod key;
+pub mod path;
+pub mod shift;
 pub mod value;
+pub mod zip;
 
 use std::collections::BTreeMap;
 
 use exhibit_schemas::cbor::Bytes;
 use exhibit_schemas::event::access::Frame;
+use serde_json::json;
 
+use self::ff1::Alphabet;
 pub use self::key::{MaskKey, TOKEN_BYTES};
+use self::path::PathMask;
 use self::value::{Coding, Value};
 use crate::detect::Confidence;
 use crate::net::{NetColumn, SessionNet};
@@ -55,6 +62,33 @@ pub enum Technique {
     },
     /// The first day of the date's year.
     Year,
+    /// A date so many days earlier or later, by a keyed number. See [`shift`].
+    DateShift {
+        /// Dates of one domain, and one person in it, are moved alike.
+        domain: String,
+        /// Days that they are moved by at the most.
+        days: u32,
+        /// The column of the same relation that names the person.
+        person: Option<String>,
+    },
+    /// A value of the same form, by format-preserving encryption. See [`ff1`].
+    Ff1 {
+        /// Values of one domain are encrypted alike.
+        domain: String,
+        /// What is encrypted.
+        alphabet: Alphabet,
+    },
+    /// The first three digits of a ZIP code. See [`zip`].
+    Zip3,
+    /// An age up to 89; 90 for all others (45 CFR 164.514(b)(2)(i)(C)).
+    Age,
+    /// Of a JSON document, the values at some paths. See [`path`].
+    Paths {
+        /// Where, and how.
+        paths: Vec<PathMask>,
+        /// What becomes of all other values; `None` keeps them.
+        rest: Option<Box<Technique>>,
+    },
     /// A typed token in the place of each identifier that detectors find in a text or a JSON document; the rest stays. A net
     /// and no proof: it suits columns of free text, and no column that holds an identifier by itself.
     Detect,
@@ -69,7 +103,52 @@ impl Technique {
             Self::Partial { .. } => "partial",
             Self::Token { .. } => "token",
             Self::Year => "year",
+            Self::DateShift { .. } => "date_shift",
+            Self::Ff1 { .. } => "ff1",
+            Self::Zip3 => "zip3",
+            Self::Age => "age",
+            Self::Paths { .. } => "paths",
             Self::Detect => "detect",
+        }
+    }
+
+    /// The words of all of them.
+    pub const WORDS: [&str; 11] = [
+        "redact",
+        "null",
+        "partial",
+        "token",
+        "year",
+        "date_shift",
+        "ff1",
+        "zip3",
+        "age",
+        "paths",
+        "detect",
+    ];
+
+    /// What the policy says of it beside its word, by name. What has a default is named, too.
+    pub fn parameters(&self) -> serde_json::Map<String, serde_json::Value> {
+        let parameters = match self {
+            Self::Redact | Self::Null | Self::Year | Self::Zip3 | Self::Age | Self::Detect => json!({}),
+            Self::Partial { keep } => json!({ "keep": keep }),
+            Self::Token { domain } => json!({ "domain": domain }),
+            Self::DateShift { domain, days, person } => json!({ "domain": domain, "days": days, "person": person }),
+            Self::Ff1 { domain, alphabet } => json!({ "domain": domain, "alphabet": alphabet.as_str() }),
+            Self::Paths { paths, rest } => {
+                let paths = paths.iter().map(|mask| {
+                    let mut one = mask.technique.parameters();
+                    one.insert("path".to_owned(), mask.path.as_str().into());
+                    one.insert("technique".to_owned(), mask.technique.as_str().into());
+                    serde_json::Value::Object(one)
+                });
+                let rest = rest.as_ref().map_or("keep", |rest| rest.as_str());
+                json!({ "paths": paths.collect::<Vec<_>>(), "rest": rest })
+            }
+        };
+        match parameters {
+            serde_json::Value::Object(parameters) => parameters,
+            _ => serde_json::Map::new(),
         }
     }
 }

@@ -2,8 +2,11 @@
 
 use super::key::MaskKey;
 use super::value::{Decimal, Integer, Moment, Value, hyphenated};
-use super::{DETECT_FLOOR, REDACTED, Technique};
+use super::{DETECT_FLOOR, REDACTED, Technique, ff1, path, shift, zip};
 use crate::detect::{Detectors, Hints};
+
+/// What stands for every age over 89.
+const AGE_TOP: i64 = 90;
 
 /// Where the version of a UUID stands (RFC 9562, 4.2), and the mask and bits of version 8.
 const UUID_VERSION: (usize, u8, u8) = (6, 0x0f, 0x80);
@@ -27,10 +30,25 @@ pub(super) fn apply(technique: &Technique, value: Value, key: &MaskKey) -> Optio
             Some(Value::List(masked.collect()))
         }
         (technique, value) if !suits(technique, &value) => None,
-        (Technique::Null, _) => None,
         (Technique::Partial { keep }, value) => partial_value(&value, *keep),
         (Technique::Token { domain }, value) => token(&value, domain, key),
         (Technique::Year, value) => year(&value),
+        (
+            Technique::DateShift {
+                domain,
+                days,
+                person: None,
+            },
+            value,
+        ) => shift::shifted(&value, shift::days(*days, domain, "", key)),
+        (Technique::Ff1 { domain, alphabet }, value) => encrypted(&value, *alphabet, domain, key),
+        (Technique::Zip3, value) => zip3(&value),
+        (Technique::Age, value) => age(value),
+        (Technique::Paths { paths, rest }, Value::Json(document)) => {
+            path::mask(&document, paths, rest.as_deref(), key).map(Value::Json)
+        }
+        // Who a row is about is not known here: where the policy wants it known, nothing is told.
+        (Technique::Null | Technique::DateShift { person: Some(_), .. } | Technique::Paths { .. }, _) => None,
         (Technique::Detect, value) => detect(value),
     }
 }
@@ -43,7 +61,12 @@ fn suits(technique: &Technique, value: &Value) -> bool {
         Technique::Partial { .. } | Technique::Detect => matches!(value, Value::Text(_) | Value::Json(_)),
         // A date is no name of anything; a list in a list is none that a protocol reads.
         Technique::Token { .. } => !matches!(value, Value::Date(_) | Value::Moment(_) | Value::List(_)),
-        Technique::Year => matches!(value, Value::Text(_) | Value::Date(_) | Value::Moment(_)),
+        Technique::Year | Technique::DateShift { .. } => {
+            matches!(value, Value::Text(_) | Value::Date(_) | Value::Moment(_))
+        }
+        Technique::Ff1 { .. } | Technique::Zip3 => matches!(value, Value::Text(_) | Value::Integer(_)),
+        Technique::Age => matches!(value, Value::Text(_) | Value::Integer(_) | Value::Decimal(_)),
+        Technique::Paths { .. } => matches!(value, Value::Json(_)),
     }
 }
 
@@ -147,6 +170,50 @@ fn year_of_text(text: &str) -> Option<String> {
     shape.then(|| format!("{year}-01-01"))
 }
 
+fn encrypted(value: &Value, alphabet: ff1::Alphabet, domain: &str, key: &MaskKey) -> Option<Value> {
+    match value {
+        Value::Text(text) => ff1::text(text, alphabet, domain, key).map(Value::Text),
+        Value::Integer(Integer { number, max }) if alphabet == ff1::Alphabet::Digits => {
+            let number = ff1::number(*number, *max, domain, key)?;
+            Integer::new(number, *max).map(Value::Integer)
+        }
+        _ => None,
+    }
+}
+
+fn zip3(value: &Value) -> Option<Value> {
+    match value {
+        Value::Text(text) => zip::text(text).map(Value::Text),
+        Value::Integer(Integer { number, max }) => Integer::new(zip::number(*number)?, *max).map(Value::Integer),
+        _ => None,
+    }
+}
+
+/// An age, or 90 for what is more. A text is one of up to three digits.
+fn age(value: Value) -> Option<Value> {
+    match value {
+        Value::Integer(Integer { number: 0..AGE_TOP, .. }) => Some(value),
+        Value::Integer(Integer { number, max }) if number >= AGE_TOP => Integer::new(AGE_TOP, max).map(Value::Integer),
+        Value::Decimal(decimal) => {
+            let whole: Option<i64> = decimal.as_str().split('.').next()?.parse().ok();
+            match whole {
+                _ if decimal.as_str().starts_with('-') => None,
+                Some(0..AGE_TOP) => Some(Value::Decimal(decimal)),
+                // Also a number that is too great for the type: it has digits alone.
+                _ => Some(Value::Decimal(Decimal::from(AGE_TOP))),
+            }
+        }
+        Value::Text(text) => {
+            let digits = (1..=3).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+            match text.parse::<i64>().ok().filter(|_| digits)? {
+                0..AGE_TOP => Some(Value::Text(text)),
+                _ => Some(Value::Text(AGE_TOP.to_string())),
+            }
+        }
+        _ => None,
+    }
+}
+
 /// The text with a token in place of each identifier.
 fn detect(value: Value) -> Option<Value> {
     let detectors = Detectors::shared();
@@ -164,6 +231,6 @@ fn detect(value: Value) -> Option<Value> {
 }
 
 /// A text as a JSON string.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     serde_json::to_string(text).expect("a text is always a JSON string")
 }

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! token digest   HMAC-SHA-256(key, domain ‖ 0x00 ‖ value)          a domain is never empty and holds no 0x00
-//! subkey         HMAC-SHA-256(key, 0x00 ‖ label ‖ 0x00 ‖ domain ‖ 0x00 ‖ value)
+//! subkey         HMAC-SHA-256(key, 0x00 ‖ label ‖ 0x00 ‖ part ‖ 0x00 ‖ part)
 //! ```
 //!
 //! No message of one kind begins as one of the other, so what a token shows tells nothing about a subkey.
@@ -50,6 +50,12 @@ impl MaskKey {
             }
             block
         })
+    }
+
+    /// A key of its own for what a label says. Only the last part may hold a zero byte.
+    pub(super) fn subkey(&self, parts: &[&str]) -> Zeroizing<[u8; 32]> {
+        let parts = parts.iter().flat_map(|part| [&[0], part.as_bytes()]);
+        Zeroizing::new(self.digest(&parts.collect::<Vec<_>>()))
     }
 
     fn digest(&self, message: &[&[u8]]) -> [u8; 32] {

@@ -1,7 +1,11 @@
+use std::collections::BTreeSet;
+
 use exhibit_schemas::event::access::Frame;
 use proptest::prelude::*;
 
 use super::apply::apply;
+use super::ff1::Alphabet;
+use super::shift::{DAYS_MAX, days};
 use super::value::{Day, Decimal, Integer, Moment, Value, hyphenated};
 use super::{CellKind, ColumnMask, MaskError, MaskKey, Masked, RowMasker, Technique};
 use crate::net::SessionNet;
@@ -171,6 +175,118 @@ fn each_technique_keeps_the_type_valid() {
     }
 }
 
+#[test]
+fn dates_ages_and_zip_codes_are_cut_as_the_rule_wants() {
+    let json = |value: &str| Value::Json(value.into());
+    for (technique, value, wanted) in [
+        (Technique::Zip3, text("12345"), "text 12300"),
+        (Technique::Zip3, text("12345-6789"), "text 12300"),
+        (Technique::Zip3, text("123456789"), "text 12300"),
+        (Technique::Zip3, text("00501"), "text 00500"),
+        (Technique::Zip3, text("03601"), "text 00000"),
+        (Technique::Zip3, text("89399"), "text 00000"),
+        (Technique::Zip3, text("1234"), "NULL"),
+        (Technique::Zip3, text("12345-"), "NULL"),
+        (Technique::Zip3, text("12345-678"), "NULL"),
+        (Technique::Zip3, text("1234567890"), "NULL"),
+        (Technique::Zip3, text("SW1A 1AA"), "NULL"),
+        (Technique::Zip3, text("1234é"), "NULL"),
+        (Technique::Zip3, integer(12_345, 0x7fff_ffff), "integer 12300"),
+        (Technique::Zip3, integer(501, 0x7fff), "integer 500"),
+        (Technique::Zip3, integer(3_601, 0x7fff), "integer 0"),
+        (Technique::Zip3, integer(99_999, 0x7fff_ffff), "integer 99900"),
+        (Technique::Zip3, integer(100_000, 0x7fff_ffff), "NULL"),
+        (Technique::Zip3, integer(-1, 0x7fff_ffff), "NULL"),
+        (Technique::Zip3, decimal("12345"), "NULL"),
+        (Technique::Age, integer(0, 0x7fff), "integer 0"),
+        (Technique::Age, integer(89, 0x7fff), "integer 89"),
+        (Technique::Age, integer(90, 0x7fff), "integer 90"),
+        (Technique::Age, integer(i64::MAX, i64::MAX), "integer 90"),
+        (Technique::Age, integer(-1, 0x7fff), "NULL"),
+        (Technique::Age, decimal("89.99"), "decimal 89.99"),
+        (Technique::Age, decimal("90.01"), "decimal 90"),
+        (Technique::Age, decimal("99999999999999999999999"), "decimal 90"),
+        (Technique::Age, decimal("-0.5"), "NULL"),
+        (Technique::Age, text("42"), "text 42"),
+        (Technique::Age, text("089"), "text 089"),
+        (Technique::Age, text("103"), "text 90"),
+        (Technique::Age, text("1000"), "NULL"),
+        (Technique::Age, text("93 years"), "NULL"),
+        (Technique::Age, text(""), "NULL"),
+        (Technique::Age, date("1970-02-03"), "NULL"),
+        (shift(365, None), date("1970-02-03"), "date 1971-01-19"),
+        (
+            shift(365, None),
+            moment("1970-02-03", 5),
+            "moment 1971-01-19 5 Some(3600)",
+        ),
+        (shift(365, None), text("1970-02-03"), "text 1971-01-19"),
+        (
+            shift(365, None),
+            text("1970-02-03T10:11:12.5Z"),
+            "text 1971-01-19T10:11:12.5Z",
+        ),
+        (shift(365, None), date("9999-12-31"), "NULL"),
+        (shift(365, None), date("0010-12-31"), "NULL"),
+        (shift(365, None), text("1970-02-03 Ann"), "NULL"),
+        (shift(365, None), text("1970-02-30"), "NULL"),
+        (shift(365, None), text("1970-02-03T10"), "NULL"),
+        (shift(365, None), text("1970-02-03T10:11+1"), "NULL"),
+        (shift(365, None), integer(7, 0x7fff), "NULL"),
+        // Whose row it is, is not known to a cell.
+        (shift(365, Some("id")), date("1970-02-03"), "NULL"),
+        (
+            Technique::Ff1 {
+                domain: "d".into(),
+                alphabet: Alphabet::Digits,
+            },
+            decimal("1234567"),
+            "NULL",
+        ),
+        (
+            Technique::Paths {
+                paths: Vec::new(),
+                rest: None,
+            },
+            json("{\"a\":1} x"),
+            "NULL",
+        ),
+        (
+            Technique::Paths {
+                paths: Vec::new(),
+                rest: None,
+            },
+            text("{}"),
+            "NULL",
+        ),
+    ] {
+        check(&technique, value, wanted);
+    }
+}
+
+fn shift(days: u32, person: Option<&str>) -> Technique {
+    Technique::DateShift {
+        domain: "d".into(),
+        days,
+        person: person.map(Into::into),
+    }
+}
+
+#[test]
+fn a_shift_is_never_zero_and_fills_its_range() {
+    let key = MaskKey::new([7; 32]);
+    for range in [1, 2, 365, DAYS_MAX] {
+        let people = 0..20 * range.min(365);
+        let found: BTreeSet<i64> = people.map(|one| days(range, "d", &one.to_string(), &key)).collect();
+        let range = i64::from(range);
+        assert!(found.iter().all(|days| *days != 0 && days.abs() <= range), "{range}");
+        if range <= 365 {
+            assert_eq!(found.len(), usize::try_from(2 * range).unwrap(), "{range}");
+        }
+    }
+    assert_ne!(days(365, "a", "7", &key), days(365, "b", "7", &key));
+}
+
 /// Whoever stored tokens has these: they never change for a key. Made by another program (Python's `hmac`).
 #[test]
 fn tokens_of_each_type_are_the_golden_ones() {
@@ -265,6 +381,17 @@ fn column() -> impl Strategy<Value = (Technique, CellKind)> {
         Just(Technique::Null),
         Just(Technique::Year),
         Just(Technique::Detect),
+        Just(Technique::Zip3),
+        Just(Technique::Age),
+        Just(shift(365, None)),
+        (0_usize..3).prop_map(|place| Technique::Ff1 {
+            domain: "d".into(),
+            alphabet: Alphabet::ALL[place]
+        }),
+        Just(Technique::Paths {
+            paths: Vec::new(),
+            rest: Some(Box::new(Technique::Redact))
+        }),
         (1_usize..=8).prop_map(|keep| Technique::Partial { keep }),
         Just(Technique::Token { domain: "d".into() }),
     ];

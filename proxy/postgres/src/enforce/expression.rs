@@ -9,7 +9,8 @@
 
 use std::sync::LazyLock;
 
-use exhibit_policy::mask::{REDACTED, TOKEN_BYTES, Technique};
+use exhibit_policy::mask::zip::RESTRICTED;
+use exhibit_policy::mask::{REDACTED, TOKEN_BYTES, Technique, shift};
 
 use super::facts::Column;
 use super::literal;
@@ -23,11 +24,12 @@ pub(super) const CONSTANTS: &str = "constants";
 const YEARS: &str = "'0001-01-01' AND '294276-12-31'";
 
 /// What stands in the place of a masked column, and what it shows.
-pub(super) fn masked(column: &Column, technique: &Technique) -> (String, Shown) {
+pub(super) fn masked(column: &Column, others: &[Column], technique: &Technique) -> (String, Shown) {
     let name = format!("r.{}", super::identifier(&column.name));
-    let made = match types::of(column.base_oid) {
-        Some(of) => value(of, column.base_oid, &name, technique),
-        None => Err("the type has no expression"),
+    let made = match (types::of(column.base_oid), person(others, technique)) {
+        (Some(of), Ok(person)) => value(of, column.base_oid, &name, technique, &person),
+        (Some(_), Err(why)) => Err(why),
+        (None, _) => Err("the type has no expression"),
     };
     let typed = match made {
         Ok(typed) => typed,
@@ -42,15 +44,28 @@ pub(super) fn masked(column: &Column, technique: &Technique) -> (String, Shown) 
     (typed, Shown::Technique)
 }
 
+/// The text of the person whose row it is, where the technique goes by it; NULL is nobody.
+fn person(others: &[Column], technique: &Technique) -> Result<String, &'static str> {
+    let Technique::DateShift {
+        person: Some(person), ..
+    } = technique
+    else {
+        return Ok("''::text".to_owned());
+    };
+    let column = others.iter().find(|column| column.name == *person);
+    let column = column.ok_or("its person is no column of the relation")?;
+    Ok(text(column.base_oid, &format!("r.{}", super::identifier(person))))
+}
+
 /// The masked form of a value that is not NULL, in its type without a length: a masked value may be longer than what it
 /// stands for, as it may be at the proxy.
-fn value(of: Type, oid: u32, name: &str, technique: &Technique) -> Result<String, &'static str> {
+fn value(of: Type, oid: u32, name: &str, technique: &Technique, person: &str) -> Result<String, &'static str> {
     let text = || text(oid, name);
     let made = match (technique, of) {
         (Technique::Null, _) => return Err("the technique"),
         (Technique::Detect, _) => return Err("detectors run in the proxy alone"),
         (_, Type::Array(element)) => {
-            let one = value(element.of, element.oid, "e", technique)?;
+            let one = value(element.of, element.oid, "e", technique, person)?;
             let some = format!("cardinality(array_remove({name}, NULL)) > 0");
             let list = match technique {
                 // One, however many there are.
@@ -76,6 +91,11 @@ fn value(of: Type, oid: u32, name: &str, technique: &Technique) -> Result<String
         (Technique::Year, Type::Text) => year_of_text(&text()),
         (Technique::Year, Type::Date | Type::Timestamp { .. }) => year(of, name),
         (Technique::Year, _) => return Err("the type has no year"),
+        (Technique::DateShift { domain, days, .. }, of) => shifted(of, name, &text(), &days_of(*days, domain, person))?,
+        (Technique::Zip3, of) => zip3(of, name, &text())?,
+        (Technique::Age, of) => age(of, name, &text())?,
+        (Technique::Ff1 { .. }, _) => return Err("format-preserving encryption runs in the proxy alone"),
+        (Technique::Paths { .. }, _) => return Err("masks by path run in the proxy alone"),
     };
     Ok(match of {
         Type::Json | Type::Jsonb => format!("to_{}(({made})::text)", types::name(oid)),
@@ -129,6 +149,83 @@ fn partial(text: &str, keep: usize) -> String {
     )
 }
 
+/// Days that dates of a person are moved by, as a number; NULL for nobody ([`exhibit_policy::mask::shift`]).
+fn days_of(days: u32, domain: &str, person: &str) -> String {
+    let head = [&[0], shift::LABEL.as_bytes(), &[0], domain.as_bytes(), &[0]].concat();
+    let digest = hmac(&format!("convert_to({person}, 'UTF8')"), &head);
+    let number = first_bits(&digest, i64::MAX);
+    format!(
+        "(SELECT CASE WHEN n < {days} THEN n - {days} ELSE n - {days} + 1 END::int4 \
+         FROM (SELECT ({number}) % {} AS n) s)",
+        u64::from(days) * 2
+    )
+}
+
+/// The years whose days are shifted, as a condition.
+fn shiftable(name: &str) -> String {
+    format!(
+        "{name} >= '{:04}-01-01' AND {name} < '{:04}-01-01'",
+        shift::YEARS.start(),
+        shift::YEARS.end() + 1
+    )
+}
+
+/// A value so many days later. Days have 24 hours here, so that the time of day in UTC stays.
+fn shifted(of: Type, name: &str, text: &str, days: &str) -> Result<String, &'static str> {
+    let when = shiftable(name);
+    Ok(match of {
+        Type::Text => shifted_text(text, days),
+        Type::Date => format!("CASE WHEN {when} THEN {name} + {days} END"),
+        Type::Timestamp { .. } => format!("CASE WHEN {when} THEN {name} + {days} * '24:00:00'::interval END"),
+        _ => return Err("the type has no date"),
+    })
+}
+
+/// The same of a text that is a date, or a date and a time of day (ISO 8601). The month begins on a day that there is, so
+/// nothing that is cast can fail.
+fn shifted_text(text: &str, days: &str) -> String {
+    let shape = "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])\
+                 ([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,9})?)?(Z|[+-][0-9]{2}(:?[0-9]{2})?)?)?$";
+    let (first, of_month) = (
+        format!("(substring({text}, 1, 8) || '01')::date"),
+        format!("substring({text}, 9, 2)::int4 - 1"),
+    );
+    let when = shiftable("d");
+    format!(
+        "CASE WHEN {text} ~ '{shape}' AND substring({text}, 1, 4) <> '0000' THEN \
+         (SELECT CASE WHEN date_trunc('month', d) = f AND {when} \
+          THEN to_char(d + {days}, 'YYYY-MM-DD') || substring({text}, 11) END \
+          FROM (SELECT f, f + ({of_month}) AS d FROM (SELECT {first} AS f) b) m) END"
+    )
+}
+
+/// The first three digits of a ZIP code, or none.
+fn zip3(of: Type, name: &str, text: &str) -> Result<String, &'static str> {
+    let restricted = RESTRICTED.map(|code| code.to_string()).join(", ");
+    let cut = |code: &str| format!("CASE WHEN {code} / 100 IN ({restricted}) THEN 0 ELSE {code} / 100 * 100 END");
+    Ok(match of {
+        Type::Integer(_) => format!("CASE WHEN {name} BETWEEN 0 AND 99999 THEN {} END", cut(name)),
+        Type::Text => {
+            let cut = cut(&format!("substring({text}, 1, 5)::int4"));
+            format!("CASE WHEN {text} ~ '^[0-9]{{5}}(-?[0-9]{{4}})?$' THEN lpad(({cut})::text, 5, '0') END")
+        }
+        _ => return Err("the type holds no ZIP code"),
+    })
+}
+
+/// An age, or 90 for what is more.
+fn age(of: Type, name: &str, text: &str) -> Result<String, &'static str> {
+    let cut = |age: &str| format!("CASE WHEN {name} >= 90 THEN 90 WHEN {name} >= 0 THEN {age} END");
+    Ok(match of {
+        Type::Integer(_) => cut(name),
+        Type::Numeric => cut(&format!("trim_scale({name})")),
+        Type::Text => format!(
+            "CASE WHEN {text} ~ '^[0-9]{{1,3}}$' THEN CASE WHEN {text}::int4 >= 90 THEN '90' ELSE {text} END END"
+        ),
+        _ => return Err("the type holds no age"),
+    })
+}
+
 /// The token of a text.
 pub(super) fn token(text: &str, domain: &str) -> String {
     let digest = digest(&format!("convert_to({text}, 'UTF8')"), domain);
@@ -138,14 +235,12 @@ pub(super) fn token(text: &str, domain: &str) -> String {
 /// The token of a value of a type, as text where that is its form.
 fn token_of(of: Type, name: &str, text: &str, domain: &str) -> Result<String, &'static str> {
     let of_text = |text: &str| digest(&format!("convert_to({text}, 'UTF8')"), domain);
-    let number =
-        |digest: &str, max: i64| format!("('x' || encode(substring({digest}, 1, 8), 'hex'))::bit(64)::bigint & {max}");
     Ok(match of {
         Type::Text | Type::Json | Type::Jsonb => token(text, domain),
-        Type::Integer(max) => number(&of_text(text), max),
+        Type::Integer(max) => first_bits(&of_text(text), max),
         Type::Numeric => {
             let text = format!("(trim_scale({name})::text COLLATE \"C\")");
-            number(&of_text(&text), i64::MAX)
+            first_bits(&of_text(&text), i64::MAX)
         }
         Type::Uuid => {
             let token = format!("substring({}, 1, {TOKEN_BYTES})", of_text(text));
@@ -161,9 +256,19 @@ fn token_of(of: Type, name: &str, text: &str, domain: &str) -> Result<String, &'
     })
 }
 
-/// HMAC-SHA-256 over domain, zero byte and bytes, by its definition (RFC 2104, 2).
+/// The first 64 bits of a digest, as far as the greatest number has them.
+fn first_bits(digest: &str, max: i64) -> String {
+    format!("('x' || encode(substring({digest}, 1, 8), 'hex'))::bit(64)::bigint & {max}")
+}
+
+/// HMAC-SHA-256 over domain, zero byte and bytes.
 fn digest(bytes: &str, domain: &str) -> String {
-    let head = hex::encode([domain.as_bytes(), &[0]].concat());
+    hmac(bytes, &[domain.as_bytes(), &[0]].concat())
+}
+
+/// HMAC-SHA-256 over constant and other bytes, by its definition (RFC 2104, 2).
+fn hmac(bytes: &str, head: &[u8]) -> String {
+    let head = hex::encode(head);
     let inner = constant(&format!("c.inner_pad || '\\x{head}'::bytea"));
     let outer = constant("c.outer_pad");
     format!("sha256({outer} || sha256({inner} || {bytes}))")

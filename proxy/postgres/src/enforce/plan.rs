@@ -164,7 +164,7 @@ fn masked_relation<'a>(relation: &'a Relation, masked: &'a BTreeSet<i16>, masks:
             outputs.push(format!("r.{name}"));
             continue;
         };
-        let (sql, shown) = expression::masked(column, technique);
+        let (sql, shown) = expression::masked(column, &relation.columns, technique);
         outputs.push(format!("{sql} AS {name}"));
         columns.push(MaskedColumn {
             resource: relation.column_resource(&column.name),

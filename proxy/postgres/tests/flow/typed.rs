@@ -117,6 +117,13 @@ async fn masked_values_are_valid_for_their_type_in_both_formats() {
         ("technique = \"token\"\ndomain = \"d\"", "hniquyvjkabce"),
         ("technique = \"year\"", "dtzab"),
         ("technique = \"partial\"\nkeep = 1", "vjkab"),
+        ("technique = \"date_shift\"", "dtzab"),
+        ("technique = \"zip3\"", "habc"),
+        ("technique = \"ff1\"\nalphabet = \"alphanumeric\"", "abc"),
+        (
+            "technique = \"paths\"\nrest = \"null\"\npaths = [{ path = \"/a\", technique = \"token\" }]",
+            "jk",
+        ),
     ] {
         let shown = shown(technique).await;
         assert_eq!(filled(&shown), wanted, "{technique}: {shown:?}");

@@ -160,7 +160,23 @@ fn masked(mask: &AppliedMask) -> String {
     let technique = match &mask.technique {
         Technique::Partial { keep } => format!("partial, the last {keep} stay"),
         Technique::Token { domain } => format!("token of the domain {domain}"),
-        technique @ (Technique::Redact | Technique::Null | Technique::Year) => technique.as_str().to_owned(),
+        Technique::DateShift { domain, days, person } => {
+            let whom = person
+                .as_ref()
+                .map_or_else(|| format!("the domain {domain}"), |person| format!("each {person}"));
+            format!("date_shift, up to {days} days, one for {whom}")
+        }
+        Technique::Ff1 { domain, alphabet } => format!("ff1 of {} in the domain {domain}", alphabet.as_str()),
+        Technique::Paths { paths, rest } => {
+            let paths = paths
+                .iter()
+                .map(|one| format!("{} {}", one.path.as_str(), one.technique.as_str()));
+            let rest = rest.as_ref().map_or("keep", |rest| rest.as_str());
+            format!("paths, {}, the rest {rest}", paths.collect::<Vec<_>>().join(", "))
+        }
+        technique @ (Technique::Redact | Technique::Null | Technique::Year | Technique::Zip3 | Technique::Age) => {
+            technique.as_str().to_owned()
+        }
         Technique::Detect => "detect, what detectors find in it".to_owned(),
     };
     format!("  {}: {technique} (mask `{}`)", mask.resource, mask.mask)
@@ -226,13 +242,13 @@ fn approval_json(approval: &Approval) -> serde_json::Value {
 }
 
 fn mask_json(mask: &AppliedMask) -> serde_json::Value {
-    let (keep, domain) = match &mask.technique {
-        Technique::Partial { keep } => (Some(keep), None),
-        Technique::Token { domain } => (None, Some(domain)),
-        Technique::Redact | Technique::Null | Technique::Year | Technique::Detect => (None, None),
-    };
-    let technique = mask.technique.as_str();
-    json!({ "resource": mask.resource, "mask": mask.mask, "technique": technique, "keep": keep, "domain": domain })
+    let (technique, parameters) = (mask.technique.as_str(), mask.technique.parameters());
+    let mut shown =
+        json!({ "resource": mask.resource, "mask": mask.mask, "technique": technique, "keep": null, "domain": null });
+    if let Some(shown) = shown.as_object_mut() {
+        shown.extend(parameters);
+    }
+    shown
 }
 
 fn fact_json(value: &Attribute) -> serde_json::Value {

@@ -8,7 +8,21 @@ use exhibit_schemas::event::access::Frame;
 use super::{Server, administrator, as_agent, key, policy};
 
 /// Texts with letters of all kinds, and with what escaping could lose.
-const TEXTS: [&str; 16] = [
+const TEXTS: [&str; 30] = [
+    "12345",
+    "12345-6789",
+    "03601",
+    "123456789",
+    "89",
+    "090",
+    "93 years",
+    "2023-02-28T10:11:12.5+01:00",
+    "2024-02-29 10:11",
+    "2023-02-29",
+    "2023-04-31",
+    "0000-01-01",
+    "9999-12-31",
+    "1970-02-03 Ann",
     "",
     "7",
     "1234567",
@@ -66,6 +80,16 @@ fn techniques() -> Vec<(&'static str, Technique)> {
             },
         ),
         ("technique = \"year\"", Technique::Year),
+        ("technique = \"zip3\"", Technique::Zip3),
+        ("technique = \"age\"", Technique::Age),
+        (
+            "technique = \"date_shift\"\ndomain = \"d\"\ndays = 30",
+            Technique::DateShift {
+                domain: "d".into(),
+                days: 30,
+                person: None,
+            },
+        ),
     ]
 }
 
@@ -170,6 +194,49 @@ async fn both_modes_give_the_same_values() {
             }
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dates_of_one_person_move_alike_and_keep_their_time() {
+    let server = Server::start();
+    server.execute(
+        "CREATE ROLE agent LOGIN PASSWORD 'agent'; CREATE TABLE stays (patient int, a date, b timestamp, v text); \
+         INSERT INTO stays SELECT n / 2, '2000-01-01', '2000-01-11 10:00', '2000-01-01T10:00Z' FROM generate_series(2, 9) n; \
+         INSERT INTO stays VALUES (NULL, '2000-01-01', '2000-01-11', '2000-01-01'); GRANT SELECT ON stays TO agent",
+    );
+    let masks = |person: &str| {
+        policy(&format!(
+            "version = 1\n[[targets]]\nname = \"clinic\"\nprotocol = \"postgres\"\n[[masks]]\nname = \"m\"\n\
+             targets = [\"clinic\"]\nresources = [\"public.stays.a\", \"public.stays.b\", \"public.stays.v\"]\n\
+             technique = \"date_shift\"\nperson = \"{person}\"\ndays = 365\n"
+        ))
+    };
+    let shown = "SELECT DISTINCT patient, a - '2000-01-01' AS days, b - '2000-01-11 10:00' = (a - '2000-01-01') * interval '24:00:00', \
+                 v = to_char(a, 'YYYY-MM-DD') || 'T10:00Z' FROM exhibit.\"public.stays\" ORDER BY patient";
+    administrator(&server)
+        .await
+        .apply(&masks("patient"), "clinic", &key())
+        .await
+        .unwrap();
+    let found = as_agent(&server, shown);
+    let rows: Vec<Vec<&str>> = found.lines().map(|line| line.split('|').collect()).collect();
+    assert_eq!(rows.len(), 5, "{found}");
+    let (nobody, people) = rows.split_last().unwrap();
+    assert_eq!(nobody, &["", "", "", ""]);
+    let shifts: std::collections::BTreeSet<i64> = people.iter().map(|row| row[1].parse().unwrap()).collect();
+    assert_eq!(shifts.len(), 4, "{found}");
+    assert!(shifts.iter().all(|days| *days != 0 && days.abs() <= 365), "{found}");
+    assert!(people.iter().all(|row| row[2..] == ["t", "t"]), "{found}");
+    // A column that is not there is nobody.
+    administrator(&server)
+        .await
+        .apply(&masks("nobody"), "clinic", &key())
+        .await
+        .unwrap();
+    assert_eq!(
+        as_agent(&server, "SELECT count(a) FROM exhibit.\"public.stays\"").trim(),
+        "0"
+    );
 }
 
 fn plain(digits: &str) -> Option<String> {
