@@ -279,7 +279,12 @@ impl Around {
                 && class.any(Class::PLACE_CUE)
                 && before.is_some_and(|at| tokens.at(at).is_some_and(|token| !token.capital())),
             heading: !begins && capital(before) && gap == " " && tokens.gap(last) == " " && capital(Some(last + 1)),
-            listed: tokens.gap(last) == ", " && matches!(nature(tokens, last + 1), Nature::Given | Nature::Surname),
+            // What is in no list counts as well: the second word is found where it stands, so the first one is, too.
+            listed: tokens.gap(last) == ", "
+                && matches!(
+                    nature(tokens, last + 1),
+                    Nature::Given | Nature::Surname | Nature::Unknown
+                ),
             dose: tokens.gap(last) == " " && tokens.text(last + 1).starts_with(|one: char| one.is_ascii_digit()),
         }
     }

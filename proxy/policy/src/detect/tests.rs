@@ -1,14 +1,11 @@
 //! Each rule by cases, and properties of all of them together.
 
-use std::fmt::Write as _;
 use std::sync::LazyLock;
 
 use base64::Engine as _;
 use proptest::prelude::*;
 
 use super::{Category, Confidence, Detectors, Hints, Names, WINDOW_BYTES};
-
-mod canaries;
 
 static DETECTORS: LazyLock<Detectors> = LazyLock::new(Detectors::new);
 
@@ -478,14 +475,4 @@ proptest! {
         let text = format!("{before} {number} {after}");
         prop_assert!(!masked(&text, Confidence::Likely).contains(&number));
     }
-}
-
-/// A table of what canaries came through, for messages of failed tests.
-fn table(misses: &std::collections::BTreeMap<Category, Vec<String>>) -> String {
-    let mut text = String::new();
-    for (category, samples) in misses {
-        let shown: Vec<_> = samples.iter().take(3).collect();
-        let _ = writeln!(text, "{}: {} out, such as {shown:?}", category.as_str(), samples.len());
-    }
-    text
 }
