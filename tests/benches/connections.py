@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Many connections through the proxy: memory of each, and whether it grows while some of them work.
 
-    cargo build --release -p exhibit-tests -p exhibit -p exhibit-ledger -p exhibit-proxy
+    cargo build --profile stack --workspace --bins
     python3 tests/benches/connections.py target/stack/stack [--idle 1000] [--busy 200] [--minutes 60] [--json FILE]
 
 Opens the idle connections, then works on the busy ones by pgbench (select-only, prepared) for the time given, and samples

@@ -12,6 +12,7 @@
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use exhibit_gate::clock::SystemClock;
 use exhibit_gate::error::GateError;
@@ -32,6 +33,7 @@ use exhibit_schemas::wire::{Append, Message, Published, Receipt, Refusal, Refusa
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::io::DuplexStream;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Message as Packet;
 
 /// What the ledger does with the next append; then it is good again.
@@ -325,25 +327,112 @@ async fn receipts_name_the_entries_in_order_across_batches() {
     }
 }
 
-#[tokio::test]
-async fn what_comes_while_two_batches_are_in_flight_gathers_to_one() {
+/// All that the link can do with what it has, it does.
+async fn settle() {
+    for _ in 0..20 {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Hands over submissions while receipts are held back; gives how many batches they came to.
+async fn batches(submissions: Vec<Vec<Draft>>) -> usize {
     let directory = tempfile::tempdir().unwrap();
     let ledger = ledger();
     let link = start(&ledger, directory.path().join("state")).await.unwrap();
     ledger.lock().unwrap().held.send_replace(true);
     let mut tickets = Vec::new();
-    for _ in 0..50 {
-        tickets.push(link.submit(drafts(1)).unwrap());
-        // All that the link can do with it, it does.
-        for _ in 0..20 {
-            tokio::task::yield_now().await;
-        }
+    for drafts in submissions {
+        tickets.push(link.submit(drafts).unwrap());
+        settle().await;
     }
     ledger.lock().unwrap().held.send_replace(false);
     for ticket in tickets {
         ticket.await.unwrap();
     }
-    assert_eq!(ledger.lock().unwrap().taken.len(), 3, "one, one, and all the others");
+    let ledger = ledger.lock().unwrap();
+    ledger.taken.len()
+}
+
+#[tokio::test]
+async fn what_comes_while_a_batch_is_in_flight_gathers_to_one_until_it_is_worth_its_own() {
+    let small = |counts: &[usize]| counts.iter().map(|count| drafts(*count)).collect::<Vec<_>>();
+    assert_eq!(batches(small(&[1; 50])).await, 2, "one, and all the others");
+    assert_eq!(
+        batches(small(&[1, 255, 1, 1])).await,
+        3,
+        "256 events go, and what is left"
+    );
+    assert_eq!(batches(small(&[1, 254, 1, 1])).await, 2, "255 events wait for the next");
+    let long = |count| {
+        let text = "x".repeat(40_000);
+        let fault = Fault {
+            place: "gate".into(),
+            text,
+        };
+        let draft = Draft {
+            session: None,
+            body: fault.into(),
+        };
+        let mut submissions = vec![vec![draft]; count];
+        submissions.insert(0, drafts(1));
+        submissions.push(drafts(1));
+        submissions
+    };
+    assert_eq!(batches(long(4)).await, 3, "160 KB go");
+    assert_eq!(batches(long(3)).await, 2, "120 KB wait");
+}
+
+/// A link to which so many submissions were answered together, and its ledger.
+async fn answered(submissions: usize) -> (Shared, Link) {
+    let directory = tempfile::tempdir().unwrap();
+    let ledger = ledger();
+    let link = start(&ledger, directory.path().join("state")).await.unwrap();
+    ledger.lock().unwrap().held.send_replace(true);
+    let mut tickets = Vec::new();
+    for _ in 0..=submissions {
+        tickets.push(link.submit(drafts(1)).unwrap());
+        // The first goes alone, and the others gather.
+        settle().await;
+    }
+    ledger.lock().unwrap().held.send_replace(false);
+    for ticket in tickets {
+        ticket.await.unwrap();
+    }
+    assert_eq!(ledger.lock().unwrap().taken.len(), 2);
+    (ledger, link)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_batch_waits_for_half_of_those_that_were_answered_together_and_for_few_only() {
+    for (submissions, wanted) in [(1, 1), (2, 1), (3, 2), (9, 5), (32, 16), (200, 16)] {
+        let (ledger, link) = answered(submissions).await;
+        let began = Instant::now();
+        let mut tickets = Vec::new();
+        for come in 1..=wanted {
+            let sent = ledger.lock().unwrap().taken.len();
+            assert_eq!(sent, 2, "{come} of {submissions} came");
+            tickets.push(link.submit(drafts(1)).unwrap());
+            settle().await;
+        }
+        for ticket in tickets {
+            ticket.await.unwrap();
+        }
+        assert_eq!(ledger.lock().unwrap().taken.len(), 3, "{submissions}");
+        assert!(began.elapsed().is_zero(), "{submissions}: nobody waits for more");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn those_that_do_not_come_back_are_waited_for_once_and_shortly() {
+    let (_ledger, link) = answered(9).await;
+    let began = Instant::now();
+    link.submit(drafts(1)).unwrap().await.unwrap();
+    let waited = began.elapsed();
+    assert!(!waited.is_zero() && waited <= Duration::from_millis(2), "{waited:?}");
+    for _ in 0..5 {
+        link.submit(drafts(1)).unwrap().await.unwrap();
+    }
+    assert_eq!(began.elapsed(), waited);
 }
 
 #[tokio::test]

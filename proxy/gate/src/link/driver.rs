@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::connect::{Connect, Transport};
 use super::published::PublishedKeys;
-use super::queue::{Queue, Queued};
+use super::queue::{Due, Queue, Queued};
 use super::state::{self, Acknowledged};
 use super::{BATCHES_IN_FLIGHT_MAX, GIVE_UP, LinkConfig};
 use crate::error::GateError;
@@ -42,12 +42,13 @@ const RECEIPT_WAIT: Duration = Duration::from_secs(10);
 /// Pause before the next attempt.
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
 
-/// Batches of whatever size in flight: one that the ledger commits, and the next. What comes after them would wait for the
-/// same commit anyway, so it gathers to one batch, and to one signature.
-const SMALL_IN_FLIGHT_MAX: usize = 2;
+/// How long a batch waits, when none is in flight, for half of what the last receipt let go on ([`Driver::due`]): sessions that
+/// were answered together come back about together, and one batch, one signature and one sync then serve many of them. Long
+/// enough for a short read on a busy machine, and not much longer than the commit that whoever comes late would wait for.
+const GATHER: Duration = Duration::from_millis(1);
 
-/// Events that are sent although [`SMALL_IN_FLIGHT_MAX`] batches are in flight: a signature to each is then no cost.
-const EVENTS_WORTH_A_BATCH: usize = 256;
+/// Submissions that nobody waits for more of: what a batch costs is by then little against what each of them does.
+const GATHERED_MAX: usize = 16;
 
 /// Receipts between two writings of the state file: it bounds how far the file is behind.
 const RECEIPTS_PER_STATE: u32 = 256;
@@ -95,6 +96,10 @@ pub(super) struct Driver {
     flights: VecDeque<Flight>,
     lost_since: Option<Instant>,
     receipts: u32,
+    /// Submissions that the last receipt answered.
+    answered: usize,
+    /// How long the next batch waits for them.
+    gathers_until: Option<Instant>,
 }
 
 impl Driver {
@@ -126,6 +131,8 @@ impl Driver {
             flights: VecDeque::new(),
             lost_since: Some(Instant::now()),
             receipts: 0,
+            answered: 0,
+            gathers_until: None,
         })
     }
 
@@ -274,8 +281,7 @@ impl Driver {
     async fn pump(&mut self, socket: &mut Socket) -> Result<Break, Break> {
         loop {
             while self.flights.len() < BATCHES_IN_FLIGHT_MAX {
-                let small = self.flights.len() < SMALL_IN_FLIGHT_MAX;
-                let events = self.queue.take_batch(if small { 1 } else { EVENTS_WORTH_A_BATCH });
+                let events = self.queue.take_batch(self.due());
                 if events.is_empty() {
                     break;
                 }
@@ -287,15 +293,30 @@ impl Driver {
                 return Ok(Break::Stopped);
             }
             let late = self.flights.front().map(|flight| flight.sent + RECEIPT_WAIT);
+            let wake = late.or(self.gathers_until);
             let message = tokio::select! {
                 message = receive(socket) => message?,
                 () = self.queue.filled.notified(), if self.flights.len() < BATCHES_IN_FLIGHT_MAX => continue,
                 () = self.stop.cancelled(), if !self.stop.is_cancelled() => continue,
-                () = tokio::time::sleep_until(late.unwrap_or_else(Instant::now)), if late.is_some() => {
-                    return Err(Break::Lost("it acknowledged nothing in time".to_owned()));
+                () = tokio::time::sleep_until(wake.unwrap_or_else(Instant::now)), if wake.is_some() => {
+                    if late.is_some() {
+                        return Err(Break::Lost("it acknowledged nothing in time".to_owned()));
+                    }
+                    self.gathers_until = None;
+                    continue;
                 }
             };
             self.take(message)?;
+        }
+    }
+
+    /// What is sent next. While a batch is in flight, what comes would wait for the same commit anyway, so it gathers. Then
+    /// half of those that were answered are waited for: the others may think, or wait for what one of them holds.
+    fn due(&self) -> Due {
+        match self.gathers_until {
+            _ if !self.flights.is_empty() => Due::Large,
+            Some(_) => Due::Submissions(self.answered.div_ceil(2).min(GATHERED_MAX)),
+            None => Due::Submissions(1),
         }
     }
 
@@ -364,9 +385,10 @@ impl Driver {
         self.acknowledged = Some(Acknowledged { chain: next, size });
         self.base = Some(next);
         if let Some(flight) = self.flights.pop_front() {
-            for (index, event) in (receipt.first..).zip(flight.events) {
-                event.acknowledge(Index(index));
-            }
+            let events = (receipt.first..).zip(flight.events);
+            let answered = events.map(|(index, event)| event.acknowledge(Index(index)));
+            self.answered = answered.filter(|answered| *answered).count();
+            self.gathers_until = (self.answered > 2).then(|| Instant::now() + GATHER);
         }
         self.receipts = self.receipts.saturating_add(1);
         if self.receipts >= RECEIPTS_PER_STATE {

@@ -23,6 +23,12 @@ pub(super) const EVENTS_QUEUED_MAX: usize = 16_384;
 /// Bytes of events that wait at the most; bounds the proxy's memory while the ledger is away.
 pub(super) const BYTES_QUEUED_MAX: usize = 64 << 20;
 
+/// Events that are a batch of their own: a signature to each is then no cost.
+pub(super) const EVENTS_WORTH_A_BATCH: usize = 256;
+
+/// Bytes that are, too: hashing and storing them costs more than a signature, and a reply that flows is not held up.
+pub(super) const BYTES_WORTH_A_BATCH: usize = BATCH_BYTES_MAX / 8;
+
 /// How far the clock may run back before it counts as broken: what time synchronisation does in steps.
 const CLOCK_BACK_MAX_US: u64 = 1_000_000;
 
@@ -44,17 +50,20 @@ pub(super) struct Queued {
 }
 
 impl Queued {
-    pub(super) fn acknowledge(self, index: Index) {
+    /// Notes that it is durable; gives whether its submission is answered with it.
+    pub(super) fn acknowledge(self, index: Index) -> bool {
         let mut collector = self.collector.lock().unwrap_or_else(PoisonError::into_inner);
         let (leaf, time) = (self.leaf, self.time);
         collector.receipts.push(Receipt { index, leaf, time });
-        if collector.receipts.len() == collector.wanted {
+        let answered = collector.receipts.len() == collector.wanted;
+        if answered {
             let receipts = std::mem::take(&mut collector.receipts);
             // Nobody waits any more when the send fails; the event is durable all the same.
             if let Some(answer) = collector.answer.take() {
                 let _ = answer.send(Ok(receipts));
             }
         }
+        answered
     }
 
     pub(super) fn fail(self, error: &GateError) {
@@ -65,13 +74,37 @@ impl Queued {
     }
 }
 
+/// How many submissions are sent as one batch; what is as much as [`EVENTS_WORTH_A_BATCH`] or [`BYTES_WORTH_A_BATCH`] goes
+/// in any case.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Due {
+    /// So many, and one at the least.
+    Submissions(usize),
+    /// However many there are, they wait.
+    Large,
+}
+
 struct State {
     /// The boot, while the ledger takes events; otherwise why it does not.
     standing: Result<u64, GateError>,
     last_us: u64,
     events: VecDeque<Queued>,
     bytes: usize,
+    /// Submissions that wait, whole or in part.
+    submissions: usize,
+    /// What the link wants to be woken for.
+    due: Due,
     sessions: HashMap<SessionId, SessionChain>,
+}
+
+impl State {
+    fn is_due(&self) -> bool {
+        let enough = match self.due {
+            Due::Submissions(least) => self.submissions >= least.max(1),
+            Due::Large => false,
+        };
+        enough || self.events.len() >= EVENTS_WORTH_A_BATCH || self.bytes >= BYTES_WORTH_A_BATCH
+    }
 }
 
 /// The queue of one link.
@@ -79,6 +112,7 @@ pub(super) struct Queue {
     key: KeyId,
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
+    /// A batch is due.
     pub(super) filled: Notify,
 }
 
@@ -95,6 +129,8 @@ impl Queue {
                 last_us: 0,
                 events: VecDeque::new(),
                 bytes: 0,
+                submissions: 0,
+                due: Due::Submissions(1),
                 sessions: HashMap::new(),
             }),
             filled: Notify::new(),
@@ -158,6 +194,7 @@ impl Queue {
         }
         state.last_us = last_us;
         state.bytes += bytes;
+        state.submissions += 1;
         state.events.extend(queued);
         for (session, stands) in sessions {
             if stands.closed {
@@ -166,8 +203,12 @@ impl Queue {
                 state.sessions.insert(session, stands);
             }
         }
+        let due = state.is_due();
         drop(state);
-        self.filled.notify_one();
+        // Woken for each submission that only gathers, the link would cost more than what it gathers saves.
+        if due {
+            self.filled.notify_one();
+        }
         Ok(receipts)
     }
 
@@ -180,10 +221,11 @@ impl Queue {
         Ok(now_us.max(last_us.saturating_add(1)))
     }
 
-    /// Events for one batch, in order; none when fewer than `least` wait and they are not half a batch in bytes.
-    pub(super) fn take_batch(&self, least: usize) -> Vec<Queued> {
+    /// Events for one batch, in order; none before it is due.
+    pub(super) fn take_batch(&self, due: Due) -> Vec<Queued> {
         let mut state = self.state();
-        if state.events.len() < least && state.bytes < BATCH_BYTES_MAX / 2 {
+        state.due = due;
+        if !state.is_due() {
             return Vec::new();
         }
         let mut batch = Vec::new();
@@ -199,6 +241,8 @@ impl Queue {
             batch.extend(state.events.pop_front());
         }
         state.bytes = state.bytes.saturating_sub(bytes);
+        // How many of those that are left are whole is not known; one will do to send them.
+        state.submissions = usize::from(!state.events.is_empty());
         batch
     }
 
@@ -225,6 +269,7 @@ impl Queue {
         state.standing = Err(error.clone());
         state.sessions.clear();
         state.bytes = 0;
+        state.submissions = 0;
         let events = std::mem::take(&mut state.events);
         drop(state);
         for event in events {
