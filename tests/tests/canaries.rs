@@ -20,8 +20,9 @@ mod through;
 use std::collections::BTreeMap;
 
 use exhibit_policy::detect::{Category, Confidence, Detectors, Hints};
-use exhibit_policy::mask::{MaskKey, RowMasker};
-use exhibit_policy::net::{Channel, Form, Known, SessionNet};
+use exhibit_policy::mask::value::{Coding, Value, characters};
+use exhibit_policy::mask::{CellKind, MaskKey, RowMasker};
+use exhibit_policy::net::{Channel, Known, SessionNet};
 use exhibit_policy::snapshot::Snapshot;
 use exhibit_schemas::event::access::Frame;
 
@@ -58,16 +59,30 @@ fn no_canary_of_ten_thousand_comes_out() {
     check_misses(&misses);
 }
 
+/// A value of a type that is read and not written.
+#[derive(Debug)]
+struct AsText;
+
+impl Coding for AsText {
+    fn read(&self, bytes: &[u8]) -> Option<Value> {
+        Some(Value::Other(characters(bytes).into_owned()))
+    }
+
+    fn write(&self, _: &Value) -> Option<Vec<u8>> {
+        None
+    }
+}
+
 /// The ways by which a value is released: what comes out of the net, and whether it is what went in.
 fn released(net: &mut SessionNet, way: usize, label: Option<&str>, text: &str) -> (String, bool) {
-    let cell = |net: &mut SessionNet, form: Form, bytes: Vec<u8>| {
+    let cell = |net: &mut SessionNet, kind: CellKind, bytes: Vec<u8>| {
         let known = Known {
             name: label.unwrap_or("body"),
             origin: None,
             label,
             meaning: None,
         };
-        let column = net.column(known, form);
+        let column = net.column(known, kind);
         let mut masker = RowMasker::new(vec![None], MaskKey::new([7; 32])).described(vec![column]);
         let shown = match masker.row(vec![Some(bytes.clone())], net).unwrap().into_inner() {
             Frame::Row(cells) => cells[0].as_ref().map(|cell| cell.0.clone()).unwrap_or_default(),
@@ -78,27 +93,27 @@ fn released(net: &mut SessionNet, way: usize, label: Option<&str>, text: &str) -
     };
     let plain = text.as_bytes().to_vec();
     let (shown, same) = match way {
-        0 => cell(net, Form::Text, plain),
+        0 => cell(net, CellKind::Text, plain),
         1 => cell(
             net,
-            Form::Json,
+            CellKind::Json,
             serde_json::to_vec(&serde_json::json!({ "a": [7, text] })).unwrap(),
         ),
-        2 => cell(net, Form::Json, serde_json::to_vec(text).unwrap()),
+        2 => cell(net, CellKind::Json, serde_json::to_vec(text).unwrap()),
         3 => cell(
             net,
-            Form::Unknown,
+            CellKind::Opaque,
             format!("{{x,\"{}\"}}", text.replace('"', "\\\"")).into_bytes(),
         ),
-        4 => cell(net, Form::Other(|value| String::from_utf8(value.to_vec()).ok()), plain),
+        4 => cell(net, CellKind::Coded(&AsText), plain),
         // Bytes between which zeros stand, as the binary forms of rows have them.
         5 => cell(
             net,
-            Form::Unknown,
+            CellKind::Opaque,
             [&[0, 0, 0, 25, 0xff, 0, 0, 1], plain.as_slice()].concat(),
         ),
         // A column's name says nothing of a text beside rows.
-        _ if label.is_some() => cell(net, Form::Text, plain),
+        _ if label.is_some() => cell(net, CellKind::Text, plain),
         _ => match net.text(Channel::Error, &plain) {
             Some(masked) => (masked, false),
             None => (plain, true),

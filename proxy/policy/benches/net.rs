@@ -4,8 +4,9 @@
 //! The rows are what a query of encounters returns: three columns have masks, and in no other is anything to find.
 
 use divan::counter::ItemsCount;
+use exhibit_policy::mask::value::{Coding, Day, Decimal, Integer, Value};
 use exhibit_policy::mask::{CellKind, ColumnMask, MaskKey, Masked, RowMasker, Technique};
-use exhibit_policy::net::{Form, Known, SessionNet};
+use exhibit_policy::net::{Known, SessionNet};
 use exhibit_policy::snapshot::Snapshot;
 use exhibit_schemas::cbor;
 use exhibit_schemas::digest::Digest;
@@ -83,26 +84,51 @@ fn masks() -> Vec<Option<ColumnMask>> {
     masks
 }
 
+/// Values of other types than text, in their text form.
+#[derive(Debug)]
+enum Written {
+    Integer,
+    Decimal,
+    Date,
+    Moment,
+}
+
+impl Coding for Written {
+    fn read(&self, bytes: &[u8]) -> Option<Value> {
+        let text = std::str::from_utf8(bytes).ok()?;
+        match self {
+            Self::Integer => Integer::new(text.parse().ok()?, i64::MAX).map(Value::Integer),
+            Self::Decimal => Decimal::parse(text).map(Value::Decimal),
+            Self::Date => Day::read_iso(text).map(|(day, _)| Value::Date(day)),
+            Self::Moment => Some(Value::Other(text.to_owned())),
+        }
+    }
+
+    fn write(&self, _: &Value) -> Option<Vec<u8>> {
+        None
+    }
+}
+
 fn main() {
     divan::main();
 }
 
 /// Rows through a masker, encoded and hashed as one chunk would be.
 fn run(bencher: divan::Bencher<'_, '_>, masks: &[Option<ColumnMask>], mut net: SessionNet) {
-    let forms = [
-        ("id", Form::Number),
-        ("mrn", Form::Text),
-        ("last_name", Form::Text),
-        ("birth_date", Form::Unknown),
-        ("status", Form::Text),
-        ("class", Form::Text),
-        ("reason", Form::Text),
-        ("note", Form::Text),
-        ("cost", Form::Number),
-        ("start", Form::Unknown),
+    let kinds = [
+        ("id", CellKind::Coded(&Written::Integer)),
+        ("mrn", CellKind::Text),
+        ("last_name", CellKind::Text),
+        ("birth_date", CellKind::Coded(&Written::Date)),
+        ("status", CellKind::Text),
+        ("class", CellKind::Text),
+        ("reason", CellKind::Text),
+        ("note", CellKind::Text),
+        ("cost", CellKind::Coded(&Written::Decimal)),
+        ("start", CellKind::Coded(&Written::Moment)),
     ];
     let origin = |name: &str| format!("public.encounters.{name}");
-    let columns = forms.map(|(name, form)| {
+    let columns = kinds.map(|(name, kind)| {
         let origin = origin(name);
         let known = Known {
             name,
@@ -110,7 +136,7 @@ fn run(bencher: divan::Bencher<'_, '_>, masks: &[Option<ColumnMask>], mut net: S
             label: Some(name),
             meaning: None,
         };
-        net.column(known, form)
+        net.column(known, kind)
     });
     let rows: Vec<_> = (0..ROWS).map(cells).collect();
     bencher

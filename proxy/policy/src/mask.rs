@@ -154,7 +154,7 @@ impl Technique {
 }
 
 /// What kind of value a cell holds, and how it is written.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub enum CellKind {
     /// UTF-8 text.
     Text,
@@ -162,8 +162,11 @@ pub enum CellKind {
     Json,
     /// A value as its protocol writes it.
     Coded(&'static dyn Coding),
-    /// Anything else: no technique but NULL keeps it valid, so every mask makes it NULL.
+    /// Not known: every mask makes it NULL, and so does a net that finds anything in its bytes.
+    #[default]
     Opaque,
+    /// A value that has no room for an identifier, such as a truth value: every mask makes it NULL, and no net searches it.
+    Roomless,
 }
 
 impl CellKind {
@@ -173,7 +176,7 @@ impl CellKind {
             Self::Text => String::from_utf8(bytes).ok().map(Value::Text),
             Self::Json => String::from_utf8(bytes).ok().map(Value::Json),
             Self::Coded(coding) => coding.read(&bytes),
-            Self::Opaque => None,
+            Self::Opaque | Self::Roomless => None,
         }
     }
 

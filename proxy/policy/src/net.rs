@@ -8,23 +8,24 @@
 //!
 //! It is a net and no proof: what must not leave is named by column. See `docs/detectors.md` for what it finds and misses.
 //!
-//! Not here: how a protocol's values are read ([`Form`]), and the detectors ([`crate::detect`]).
+//! Not here: how a protocol's values are read ([`CellKind`]), and the detectors ([`crate::detect`]).
 //!
 //! [`RowMasker`]: crate::mask::RowMasker
+
+mod search;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::detect::{Category, Confidence, Detectors, Hints, Names, Tally, Wanted};
+use self::search::Search;
+use crate::detect::{Category, Confidence, Hints, Names, Tally, Wanted};
+use crate::mask::CellKind;
 use crate::pattern::Pattern;
 use crate::snapshot::Snapshot;
 
 /// Places that are told apart between two releases; findings in more columns are counted together, so that their events fit
 /// one batch with what is released.
 pub const PLACES_MAX: usize = 64;
-
-/// Bytes of a number below which no detector finds anything in it, however sure it has to be.
-const NUMBER_BYTES_MIN: usize = 7;
 
 /// A net of a policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,30 +103,12 @@ impl Channel {
     }
 }
 
-/// How the cells of a column are read, and what stands for one that holds an identifier.
-#[derive(Clone, Copy, Debug, Default)]
-pub enum Form {
-    /// Text: each finding becomes a token.
-    Text,
-    /// A JSON document: the same, and it stays one.
-    Json,
-    /// A number as its digits: it becomes NULL.
-    Number,
-    /// Any other value as the text that the protocol makes of it: it becomes NULL, also where the protocol makes none.
-    Other(fn(&[u8]) -> Option<String>),
-    /// Not known: searched as text, NULL where anything is found.
-    #[default]
-    Unknown,
-    /// A value that has no room for an identifier, such as a truth value: not searched.
-    Nothing,
-}
-
-/// A column as the net sees it. Without more it is one of an unknown form that no net passes over.
+/// A column as the net sees it. Without more it is one of an unknown kind that no net passes over.
 #[derive(Clone, Debug, Default)]
 pub struct NetColumn {
     /// What evidence calls it: the resource that it comes from, or its name as released.
     place: Option<Arc<str>>,
-    form: Form,
+    kind: CellKind,
     /// The category that name or type says, where a net names it.
     label: Option<Category>,
     /// Its values are names, for which later texts are searched.
@@ -210,7 +193,7 @@ impl SessionNet {
     }
 
     /// A column that is described.
-    pub fn column(&self, known: Known<'_>, form: Form) -> NetColumn {
+    pub fn column(&self, known: Known<'_>, kind: CellKind) -> NetColumn {
         if self.is_empty() {
             return NetColumn::default();
         }
@@ -220,7 +203,7 @@ impl SessionNet {
         let label = [named, known.meaning.map(Meaning::category)].into_iter().flatten();
         NetColumn {
             place: Some(known.origin.unwrap_or(known.name).into()),
-            form,
+            kind,
             label: label.into_iter().find(|category| wanted.names(*category)),
             // What an agent calls a column teaches nothing.
             learns: known.origin.is_some() && named == Some(Category::Name) && self.wanted.names(Category::Name),
@@ -242,30 +225,14 @@ impl SessionNet {
         if self.is_empty() {
             return Some(value);
         }
-        let wanted = column.wanted.as_ref().unwrap_or(&self.wanted);
-        let hints = self.hints().category(column.label);
-        let mut tally = Tally::default();
-        let masked = match (column.form, column.label) {
-            (Form::Nothing, _) => return Some(value),
-            (Form::Number | Form::Unknown | Form::Other(_), Some(category)) => {
-                tally.add(category);
-                Some(None)
-            }
-            (Form::Number, None) if value.len() < NUMBER_BYTES_MIN => return Some(value),
-            (Form::Text, _) => search(&value, &hints, wanted, &mut tally).map(Some),
-            (Form::Json, _) => match std::str::from_utf8(&value) {
-                Ok(text) => Detectors::shared()
-                    .mask_json_counted(text, &hints, wanted, &mut tally)
-                    .map(|text| Some(text.into_bytes())),
-                Err(_) => search(&value, &hints, wanted, &mut tally).map(|_| None),
-            },
-            (Form::Number | Form::Unknown, None) => search(&value, &hints, wanted, &mut tally).map(|_| None),
-            (Form::Other(read), None) => {
-                // What is no value of its type is not known to hold nothing: it becomes NULL.
-                let text = read(&value)?;
-                search(text.as_bytes(), &hints, wanted, &mut tally).map(|_| None)
-            }
+        let mut search = Search {
+            hints: self.hints(),
+            label: column.label,
+            wanted: column.wanted.as_ref().unwrap_or(&self.wanted),
+            tally: Tally::default(),
         };
+        let masked = search.cell(column.kind, &value);
+        let tally = search.tally;
         let Some(masked) = masked else {
             return Some(value);
         };
@@ -283,8 +250,14 @@ impl SessionNet {
             Channel::Column | Channel::Setting => self.wanted.at_least(Confidence::Strong),
             Channel::Cell | Channel::Error | Channel::Notice | Channel::Notification => self.wanted,
         };
-        let mut tally = Tally::default();
-        let masked = search(text, &self.hints(), &wanted, &mut tally)?;
+        let mut search = Search {
+            hints: self.hints(),
+            label: None,
+            wanted: &wanted,
+            tally: Tally::default(),
+        };
+        let masked = search.bytes(text)?;
+        let tally = search.tally;
         self.count((channel, None), &tally);
         Some(masked)
     }
@@ -331,20 +304,6 @@ impl SessionNet {
         };
         self.caught.entry(place).or_default().extend(tally);
     }
-}
-
-/// The bytes of a text with tokens in the place of what was found; `None` where nothing was. What is no UTF-8 is read byte
-/// by byte: in the encodings that a session may have, a byte of ASCII is always itself.
-fn search(bytes: &[u8], hints: &Hints<'_>, wanted: &Wanted, tally: &mut Tally) -> Option<Vec<u8>> {
-    let detectors = Detectors::shared();
-    if let Ok(text) = std::str::from_utf8(bytes) {
-        let masked = detectors.mask_counted(text, hints, wanted, tally);
-        return masked.map(String::into_bytes);
-    }
-    let text: String = bytes.iter().copied().map(char::from).collect();
-    let masked = detectors.mask_counted(&text, hints, wanted, tally)?;
-    // Every character came from one byte, or is a letter of a token.
-    Some(masked.chars().filter_map(|one| u8::try_from(one).ok()).collect())
 }
 
 #[cfg(test)]

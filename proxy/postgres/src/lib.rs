@@ -41,7 +41,6 @@ mod startup;
 mod target;
 mod tls;
 mod upstream;
-mod values;
 
 pub use config::{Config, ConfigError};
 pub use listener::{Authenticate, Listener, serve};

@@ -3,7 +3,7 @@
 //! A message in which nothing is found keeps its bytes. In another one the texts that hold a finding are written anew; codes,
 //! places and numbers stay, and so do the places in a statement that an error points at.
 //!
-//! Not here: what of an error may pass at all where masks hold (see [`crate::reply`]), and cells ([`crate::values`]).
+//! Not here: what of an error may pass at all where masks hold (see [`crate::reply`]), and cells ([`crate::types`]).
 
 use exhibit_policy::net::{Channel, SessionNet};
 

@@ -14,8 +14,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use exhibit_gate::session::{Cleared, EndStatus, ROW_BYTES_MAX, Releasing, Reply, Session};
-use exhibit_policy::mask::{Masked, RowMasker};
-use exhibit_policy::net::{Channel, Form, Known, NetColumn};
+use exhibit_policy::mask::{CellKind, Masked, RowMasker};
+use exhibit_policy::net::{Channel, Known, NetColumn};
 use exhibit_schemas::event::access::{Column, Frame};
 use tokio::io::AsyncRead;
 
@@ -35,8 +35,8 @@ use crate::names::Names;
 use crate::netted;
 use crate::notified;
 use crate::session::SessionError;
+use crate::types;
 use crate::upstream::{ENCODING, STRINGS};
-use crate::values;
 
 /// How long a command that ran ahead waits for its reply, to be recorded with it in one flush: longer than most answers
 /// from memory take, and little against a sync of the disk under load.
@@ -437,9 +437,9 @@ impl<'a> Replies<'a> {
     /// A column as the net sees it.
     fn netted(&mut self, field: &Field, column: &Column) -> NetColumn {
         // What the database has masked, or masks by its own technique, is no matter of the net.
-        let form = match column.mask {
-            Some(_) => Form::Nothing,
-            None => values::form(field.type_oid, field.binary),
+        let kind = match column.mask {
+            Some(_) => CellKind::Roomless,
+            None => types::searched(field.type_oid, field.binary),
         };
         // The catalogs' own columns are named after what they describe, and an agent names what it computes.
         let origin = column.origin.as_deref();
@@ -455,9 +455,9 @@ impl<'a> Replies<'a> {
             name: &field.name,
             origin,
             label,
-            meaning: values::meaning(field.type_oid),
+            meaning: types::meaning(field.type_oid),
         };
-        self.session.net().column(known, form)
+        self.session.net().column(known, kind)
     }
 
     /// A description of columns as the agent gets it; the fields get the same names.

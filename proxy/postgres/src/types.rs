@@ -1,16 +1,28 @@
-//! Types of the server by number (`pg_type.dat`): their names for evidence, and what masks must know of their values.
+//! Types of the server by number (`pg_type.dat`): their names for evidence, and how masks and the net read their values.
 //!
-//! Not here: the bytes of their values (`text` and `binary`).
+//! | type | masks | the net |
+//! | --- | --- | --- |
+//! | text, varchar, char, unknown, json, jsonb | read and write them | tokens in the text or document |
+//! | integers, numeric, date, timestamps, uuid, bytea, arrays of some | read and write them | the text that stands for them |
+//! | name, xml | NULL | tokens in the text |
+//! | floats, money (without cents), oid, rows, other arrays | NULL | the text that stands for them |
+//! | bool, char (one byte), times, intervals, void | NULL | not searched |
+//! | others | NULL | their bytes as text |
+//!
+//! There is one reader for each type and format (`text` and `binary`), whoever asks.
+//!
+//! Not here: what a mask or the net makes of a value (policy).
 
 mod binary;
 mod text;
 
 use exhibit_policy::mask::CellKind;
+use exhibit_policy::net::Meaning;
 
 use self::binary::Binary;
 use self::text::Text;
 
-/// A type whose values masks can read and write.
+/// How values of a type are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Type {
     /// UTF-8 text of any kind.
@@ -36,6 +48,23 @@ pub(crate) enum Type {
     Bytea,
     /// A list of values of the type with that number.
     Array(&'static Known),
+    /// A number that no technique has a form for: `oid`, `money`, `float4`, `float8`.
+    Number(Number),
+    /// Columns of any types.
+    Row,
+    /// A value with no room for an identifier.
+    Roomless,
+}
+
+/// How a number is written in binary form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Number {
+    /// 32 bits without a sign.
+    Unsigned,
+    /// Cents as 64 bits in two's complement; what is searched are the digits before them.
+    Cents,
+    /// IEEE 754, in four or eight bytes.
+    Float,
 }
 
 /// A type and its two formats.
@@ -65,6 +94,20 @@ static INT8: Known = known(20, Type::Integer(i64::MAX));
 static NUMERIC: Known = known(1700, Type::Numeric);
 static DATE: Known = known(1082, Type::Date);
 static UUID: Known = known(2950, Type::Uuid);
+static JSON: Known = known(114, Type::Json);
+static JSONB: Known = known(3802, Type::Jsonb);
+static TIMESTAMP: Known = known(1114, Type::Timestamp { zoned: false });
+static TIMESTAMPTZ: Known = known(1184, Type::Timestamp { zoned: true });
+static BYTEA: Known = known(17, Type::Bytea);
+static NAME: Known = known(19, Type::Text);
+static XML: Known = known(142, Type::Text);
+static BOOL: Known = known(16, Type::Roomless);
+static CHAR: Known = known(18, Type::Roomless);
+static OID: Known = known(26, Type::Number(Number::Unsigned));
+static MONEY: Known = known(790, Type::Number(Number::Cents));
+static FLOAT4: Known = known(700, Type::Number(Number::Float));
+static FLOAT8: Known = known(701, Type::Number(Number::Float));
+static RECORD: Known = known(2249, Type::Row);
 
 /// Every type that masks know.
 static TYPES: [&Known; 22] = [
@@ -78,11 +121,11 @@ static TYPES: [&Known; 22] = [
     &DATE,
     &UUID,
     &known(705, Type::Text),
-    &known(114, Type::Json),
-    &known(3802, Type::Jsonb),
-    &known(1114, Type::Timestamp { zoned: false }),
-    &known(1184, Type::Timestamp { zoned: true }),
-    &known(17, Type::Bytea),
+    &JSON,
+    &JSONB,
+    &TIMESTAMP,
+    &TIMESTAMPTZ,
+    &BYTEA,
     &known(1009, Type::Array(&TEXT)),
     &known(1014, Type::Array(&BPCHAR)),
     &known(1015, Type::Array(&VARCHAR)),
@@ -90,6 +133,39 @@ static TYPES: [&Known; 22] = [
     &known(1007, Type::Array(&INT4)),
     &known(1016, Type::Array(&INT8)),
     &known(2951, Type::Array(&UUID)),
+];
+
+/// Types that the net alone reads. A mask on them is NULL, at the proxy as in the database.
+static SEARCHED: [&Known; 29] = [
+    &NAME,
+    &XML,
+    &BOOL,
+    &CHAR,
+    &OID,
+    &MONEY,
+    &FLOAT4,
+    &FLOAT8,
+    &RECORD,
+    &known(1083, Type::Roomless),
+    &known(1186, Type::Roomless),
+    &known(1266, Type::Roomless),
+    &known(2278, Type::Roomless),
+    &known(143, Type::Array(&XML)),
+    &known(199, Type::Array(&JSON)),
+    &known(791, Type::Array(&MONEY)),
+    &known(1000, Type::Array(&BOOL)),
+    &known(1001, Type::Array(&BYTEA)),
+    &known(1002, Type::Array(&CHAR)),
+    &known(1003, Type::Array(&NAME)),
+    &known(1021, Type::Array(&FLOAT4)),
+    &known(1022, Type::Array(&FLOAT8)),
+    &known(1028, Type::Array(&OID)),
+    &known(1115, Type::Array(&TIMESTAMP)),
+    &known(1182, Type::Array(&DATE)),
+    &known(1185, Type::Array(&TIMESTAMPTZ)),
+    &known(1231, Type::Array(&NUMERIC)),
+    &known(2287, Type::Array(&RECORD)),
+    &known(3807, Type::Array(&JSONB)),
 ];
 
 /// The name of a type, `oid:` and its number where it is not one of the usual, and `unspecified` for zero.
@@ -142,17 +218,41 @@ pub(crate) fn of(oid: u32) -> Option<Type> {
     TYPES.iter().find(|known| known.oid == oid).map(|known| known.of)
 }
 
-/// What kind of value a cell of that type and format holds.
+/// What kind of value a cell of that type and format holds, to a mask.
 pub fn kind(oid: u32, binary: bool) -> CellKind {
-    let Some(known) = TYPES.iter().copied().find(|known| known.oid == oid) else {
-        return CellKind::Opaque;
-    };
-    match (known.of, binary) {
-        // The binary form of texts and of json is the text.
-        (Type::Text, _) => CellKind::Text,
-        (Type::Json, _) | (Type::Jsonb, false) => CellKind::Json,
-        (_, false) => CellKind::Coded(&known.text),
-        (_, true) => CellKind::Coded(&known.binary),
+    let known = TYPES.iter().find(|known| known.oid == oid);
+    known.map_or(CellKind::Opaque, |known| known.kind(binary))
+}
+
+/// The same to the net, which reads more types.
+pub(crate) fn searched(oid: u32, binary: bool) -> CellKind {
+    readable(oid).map_or(CellKind::Opaque, |known| known.kind(binary))
+}
+
+/// What a type says that its values are.
+pub(crate) fn meaning(oid: u32) -> Option<Meaning> {
+    match oid {
+        1082 | 1114 | 1184 => Some(Meaning::Date),
+        650 | 869 => Some(Meaning::NetworkAddress),
+        774 | 829 => Some(Meaning::HardwareAddress),
+        _ => None,
+    }
+}
+
+fn readable(oid: u32) -> Option<&'static Known> {
+    TYPES.iter().chain(&SEARCHED).copied().find(|known| known.oid == oid)
+}
+
+impl Known {
+    fn kind(&'static self, binary: bool) -> CellKind {
+        match (self.of, binary) {
+            // The binary form of texts and of json is the text.
+            (Type::Text, _) => CellKind::Text,
+            (Type::Json, _) | (Type::Jsonb, false) => CellKind::Json,
+            (Type::Roomless, _) => CellKind::Roomless,
+            (_, false) => CellKind::Coded(&self.text),
+            (_, true) => CellKind::Coded(&self.binary),
+        }
     }
 }
 

@@ -60,7 +60,10 @@ fn suits(technique: &Technique, value: &Value) -> bool {
         Technique::Null => false,
         Technique::Partial { .. } | Technique::Detect => matches!(value, Value::Text(_) | Value::Json(_)),
         // A date is no name of anything; a list in a list is none that a protocol reads.
-        Technique::Token { .. } => !matches!(value, Value::Date(_) | Value::Moment(_) | Value::List(_)),
+        Technique::Token { .. } => !matches!(
+            value,
+            Value::Date(_) | Value::Moment(_) | Value::List(_) | Value::Other(_)
+        ),
         Technique::Year | Technique::DateShift { .. } => {
             matches!(value, Value::Text(_) | Value::Date(_) | Value::Moment(_))
         }
@@ -84,7 +87,7 @@ fn redact(value: &Value) -> Option<Value> {
             Value::List(first.map(redact).into_iter().collect())
         }
         // Every date could be one.
-        Value::Date(_) | Value::Moment(_) => return None,
+        Value::Date(_) | Value::Moment(_) | Value::Other(_) => return None,
     })
 }
 
@@ -135,7 +138,7 @@ fn token(value: &Value, domain: &str, key: &MaskKey) -> Option<Value> {
             Value::Uuid(masked)
         }
         Value::Bytes(bytes) => Value::Bytes(key.token_bytes(domain, bytes).to_vec()),
-        Value::Date(_) | Value::Moment(_) | Value::List(_) => return None,
+        Value::Date(_) | Value::Moment(_) | Value::List(_) | Value::Other(_) => return None,
     })
 }
 

@@ -99,6 +99,7 @@ fn shown(value: Option<&Value>) -> String {
             let values: Vec<String> = values.iter().map(|value| shown(value.as_ref())).collect();
             format!("list [{}]", values.join(", "))
         }
+        Some(Value::Other(text)) => format!("other {text}"),
     }
 }
 

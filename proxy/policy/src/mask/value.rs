@@ -5,6 +5,7 @@
 //!
 //! Not here: what the bytes of a protocol look like, and what a technique makes of a value (`apply`).
 
+use std::borrow::Cow;
 use std::fmt;
 
 /// Days of 400 years of the Gregorian calendar.
@@ -21,7 +22,8 @@ pub const DAY_MICROS: i64 = 86_400_000_000;
 
 /// How a protocol writes the values of one type in one format.
 ///
-/// Both directions are strict: what is not as the protocol writes it is `None`, and a mask makes it NULL.
+/// One reader serves masks and the net. Both directions are strict: what is not as the protocol writes it is `None`, and is
+/// released as NULL.
 pub trait Coding: fmt::Debug + Send + Sync {
     /// The value that the bytes stand for.
     fn read(&self, bytes: &[u8]) -> Option<Value>;
@@ -51,6 +53,41 @@ pub enum Value {
     Bytes(Vec<u8>),
     /// A list of values of one type; `None` is NULL.
     List(Vec<Option<Value>>),
+    /// A value that no technique has a form for (`infinity`, a row, a list of lists), as the text that stands for it. It is
+    /// searched and not written.
+    Other(String),
+}
+
+impl Value {
+    /// The text in which identifiers are looked for. See [`BETWEEN`] for lists and rows.
+    pub fn text(&self) -> Cow<'_, str> {
+        match self {
+            Self::Text(text) | Self::Json(text) | Self::Other(text) => Cow::Borrowed(text),
+            Self::Integer(integer) => Cow::Owned(integer.number.to_string()),
+            Self::Decimal(decimal) => Cow::Borrowed(decimal.as_str()),
+            Self::Date(day) => Cow::Owned(day.iso()),
+            Self::Moment(moment) => Cow::Owned(moment.iso()),
+            Self::Uuid(uuid) => Cow::Owned(hyphenated(uuid)),
+            Self::Bytes(bytes) => characters(bytes),
+            Self::List(values) => {
+                let values: Vec<_> = values.iter().flatten().map(Self::text).collect();
+                Cow::Owned(values.join(BETWEEN))
+            }
+        }
+    }
+}
+
+/// What stands between the values of a list or a row where they are searched together: one may say what the next one is, and
+/// digits on both sides are no number.
+pub const BETWEEN: &str = ", ";
+
+/// Bytes as text: UTF-8, or else a character to a byte. In the encodings that a protocol reads, a byte of ASCII is always
+/// itself.
+pub fn characters(bytes: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => Cow::Owned(bytes.iter().copied().map(char::from).collect()),
+    }
 }
 
 impl fmt::Debug for Value {
@@ -231,6 +268,17 @@ pub struct Moment {
     pub micros: i64,
     /// Seconds that the place is ahead of UTC, where that is told.
     pub offset_s: Option<i32>,
+}
+
+impl Moment {
+    /// As `YYYY-MM-DD HH:MM:SS[.f…]`, without an offset.
+    pub fn iso(&self) -> String {
+        let seconds = self.micros / 1_000_000;
+        let (hour, minute, second) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
+        let fraction = format!(".{:06}", self.micros % 1_000_000);
+        let fraction = fraction.trim_end_matches('0').trim_end_matches('.');
+        format!("{} {hour:02}:{minute:02}:{second:02}{fraction}", self.day.iso())
+    }
 }
 
 impl fmt::Debug for Moment {

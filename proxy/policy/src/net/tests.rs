@@ -4,8 +4,10 @@ use exhibit_schemas::cbor::Bytes;
 use exhibit_schemas::event::access::Frame;
 use proptest::prelude::*;
 
-use super::{Caught, Channel, Form, Known, Meaning, NUMBER_BYTES_MIN, NetColumn, PLACES_MAX, SessionNet};
+use super::search::NUMBER_BYTES_MIN;
+use super::{Caught, Channel, Known, Meaning, NetColumn, PLACES_MAX, SessionNet};
 use crate::detect::{Category, Confidence, Detectors, Hints, Tally, Wanted};
+use crate::mask::value::{Coding, Integer, Value};
 use crate::mask::{CellKind, ColumnMask, MaskError, MaskKey, RowMasker, Technique};
 use crate::snapshot::Snapshot;
 
@@ -30,6 +32,45 @@ fn known(origin: &'static str) -> Known<'static> {
     }
 }
 
+/// Cells as a protocol might write them.
+#[derive(Debug)]
+enum Written {
+    Number,
+    Lines,
+    List,
+    Nothing,
+}
+
+const NUMBER: CellKind = CellKind::Coded(&Written::Number);
+const LINES: CellKind = CellKind::Coded(&Written::Lines);
+const LIST: CellKind = CellKind::Coded(&Written::List);
+const NOTHING: CellKind = CellKind::Coded(&Written::Nothing);
+
+impl Coding for Written {
+    fn read(&self, bytes: &[u8]) -> Option<Value> {
+        let text = std::str::from_utf8(bytes).ok()?;
+        let element = |text: &str| Some(Value::Text(text.to_owned())).filter(|_| !text.is_empty());
+        match self {
+            Self::Number => Integer::new(text.parse().ok()?, i64::MAX).map(Value::Integer),
+            Self::Lines => Some(Value::Other(text.to_owned())),
+            Self::List => Some(Value::List(text.split('|').map(element).collect())),
+            Self::Nothing => None,
+        }
+    }
+
+    fn write(&self, value: &Value) -> Option<Vec<u8>> {
+        match (self, value) {
+            (Self::List, Value::List(elements)) => {
+                let element =
+                    |element: &Option<Value>| element.as_ref().map_or(String::new(), |value| value.text().into());
+                let elements: Vec<String> = elements.iter().map(element).collect();
+                Some(elements.join("|").into_bytes())
+            }
+            _ => None,
+        }
+    }
+}
+
 /// A cell of one column through a masker.
 fn cell(net: &mut SessionNet, column: NetColumn, value: &str) -> Option<String> {
     let mut masker = RowMasker::new(vec![None], MaskKey::new([7; 32])).described(vec![column]);
@@ -49,66 +90,74 @@ fn caught(net: &mut SessionNet) -> Vec<Place> {
 
 #[test]
 fn each_form_of_cell_stays_valid_for_its_type() {
-    let check = |form: Form, value: &str, wanted: Option<&str>| {
+    let check = |kind: CellKind, value: &str, wanted: Option<&str>| {
         let mut net = net();
-        let column = net.column(known("public.notes.body"), form);
-        assert_eq!(cell(&mut net, column, value).as_deref(), wanted, "{form:?} {value}");
+        let column = net.column(known("public.notes.body"), kind);
+        assert_eq!(cell(&mut net, column, value).as_deref(), wanted, "{kind:?} {value}");
         assert_eq!(net.take().is_empty(), wanted == Some(value));
     };
     let seen = "seen 123-45-6789 today";
-    check(Form::Text, seen, Some("seen [ssn] today"));
-    check(Form::Text, "stable", Some("stable"));
-    check(Form::Json, "{\"a\": \"123-45-6789\"}", Some("{\"a\": \"[ssn]\"}"));
-    check(Form::Json, "{\"a\": 1}", Some("{\"a\": 1}"));
-    check(Form::Unknown, "{123-45-6789,x}", None);
-    check(Form::Unknown, "{x,y}", Some("{x,y}"));
-    check(Form::Number, "4711", Some("4711"));
-    check(Form::Number, "2125550123", None);
-    check(Form::Number, "4.539578763621486e+15", Some("4.539578763621486e+15"));
-    check(Form::Other(|_| Some("123-45-6789".to_owned())), "zzz", None);
-    check(Form::Nothing, seen, Some(seen));
+    check(CellKind::Text, seen, Some("seen [ssn] today"));
+    check(CellKind::Text, "stable", Some("stable"));
+    check(CellKind::Json, "{\"a\": \"123-45-6789\"}", Some("{\"a\": \"[ssn]\"}"));
+    check(CellKind::Json, "{\"a\": 1}", Some("{\"a\": 1}"));
+    check(CellKind::Opaque, "{123-45-6789,x}", None);
+    check(CellKind::Opaque, "{x,y}", Some("{x,y}"));
+    check(NUMBER, "4711", Some("4711"));
+    check(NUMBER, "4111111111111111", Some("4111111111111111"));
+    check(NUMBER, "2125550123", None);
+    check(LINES, "4.539578763621486e+15", Some("4.539578763621486e+15"));
+    check(LINES, "123-45-6789", None);
+    check(LINES, "a\nb", Some("a\nb"));
+    check(LIST, "a|123-45-6789||7", Some("a|[ssn]||7"));
+    check(LIST, "a|b", Some("a|b"));
+    // What is found only in the words of two elements is not told apart.
+    check(LIST, "phone|5550123", None);
+    check(LIST, "", Some(""));
+    check(CellKind::Roomless, seen, Some(seen));
     // A category that no net names passes.
-    check(Form::Text, "10.1.2.3 on 2021-03-04", Some("10.1.2.3 on 2021-03-04"));
+    check(CellKind::Text, "10.1.2.3 on 2021-03-04", Some("10.1.2.3 on 2021-03-04"));
 }
 
 #[test]
 fn a_value_that_is_none_of_its_type_is_not_let_out() {
     let mut net = net();
-    let column = net.column(known("public.notes.body"), Form::Other(|_| None));
+    let column = net.column(known("public.notes.body"), NOTHING);
     assert_eq!(cell(&mut net, column, "nothing to find"), None);
     assert!(net.take().is_empty(), "nothing was found in it");
 }
 
 #[test]
 fn what_a_name_or_a_type_says_masks_the_whole_cell() {
-    let check = |known: Known<'_>, form: Form, value: &str, wanted: Option<&str>| {
+    let check = |known: Known<'_>, kind: CellKind, value: &str, wanted: Option<&str>| {
         let mut net = net();
-        let column = net.column(known, form);
+        let column = net.column(known, kind);
         assert_eq!(cell(&mut net, column, value).as_deref(), wanted, "{known:?}");
     };
     check(
         known("public.people.phone"),
-        Form::Text,
+        CellKind::Text,
         "ask at the desk",
         Some("[phone]"),
     );
-    check(known("public.people.phone"), Form::Number, "42", None);
-    check(known("public.people.phone"), Form::Other(|_| None), "42", None);
-    check(known("public.people.zip"), Form::Text, "02139", Some("02139"));
+    check(known("public.people.phone"), NUMBER, "42", None);
+    check(known("public.people.phone"), NOTHING, "42", None);
+    check(known("public.people.phone"), LIST, "desk|none", Some("[phone]|[phone]"));
+    check(known("public.people.zip"), CellKind::Text, "02139", Some("02139"));
     let alias = Known {
         name: "ssn",
         label: Some("ssn"),
         ..Known::default()
     };
-    check(alias, Form::Text, "123456789", Some("[ssn]"));
+    check(alias, CellKind::Text, "123456789", Some("[ssn]"));
     let date = Known {
         meaning: Some(Meaning::Date),
         ..known("public.visits.day")
     };
-    check(date, Form::Unknown, "2021-03-04", Some("2021-03-04"));
+    check(date, CellKind::Opaque, "2021-03-04", Some("2021-03-04"));
     let dated = NET.replace("\"ssn\"", "\"date\"");
     let mut net = SessionNet::new(&policy(&dated).unwrap(), "clinic");
-    let column = net.column(date, Form::Unknown);
+    let column = net.column(date, CellKind::Opaque);
     // Not even a form that detectors do not know passes.
     assert_eq!(cell(&mut net, column, "J2459277"), None);
     assert_eq!(
@@ -131,7 +180,7 @@ fn without_a_description_cells_are_searched_and_null() {
 #[test]
 fn a_net_passes_over_what_it_excepts_and_other_targets() {
     let mut net = net();
-    let column = net.column(known("public.log.line"), Form::Text);
+    let column = net.column(known("public.log.line"), CellKind::Text);
     assert_eq!(cell(&mut net, column, "123-45-6789").as_deref(), Some("123-45-6789"));
     let mut other = SessionNet::new(&policy(NET).unwrap(), "other");
     assert!(other.is_empty());
@@ -155,7 +204,7 @@ fn bytes_that_are_no_utf8_keep_what_is_not_found() {
 #[test]
 fn a_document_in_another_encoding_is_null_where_something_is_found() {
     let mut net = net();
-    let column = net.column(known("public.notes.body"), Form::Json);
+    let column = net.column(known("public.notes.body"), CellKind::Json);
     let mut masker = RowMasker::new(vec![None], MaskKey::new([7; 32])).described(vec![column]);
     let mut row = |value: &[u8]| masker.row(vec![Some(value.to_vec())], &mut net).unwrap().into_inner();
     assert_eq!(row(b"{\"a\": \"\xfc 123-45-6789\"}"), Frame::Row(vec![None]));
@@ -170,7 +219,7 @@ fn texts_beside_rows_are_searched_at_their_own_floor_with_the_sessions_names_and
     assert_eq!(net.text(Channel::Error, b"999-17-5017").unwrap(), b"[ssn]");
     assert_eq!(net.text(Channel::Column, b"999-17-5017"), None);
     assert_eq!(net.text(Channel::Notice, b"duran is well"), None);
-    let column = net.column(known("public.people.last_name"), Form::Text);
+    let column = net.column(known("public.people.last_name"), CellKind::Text);
     assert_eq!(cell(&mut net, column.clone(), "Duran").as_deref(), Some("[name]"));
     assert_eq!(cell(&mut net, column, "Okafor").as_deref(), Some("[name]"));
     assert_eq!(net.text(Channel::Notice, b"duran is well").unwrap(), b"[name] is well");
@@ -218,7 +267,7 @@ fn words_of_a_schema_are_masked_only_where_they_cannot_be_one() {
 fn names_in_columns_of_names_are_found_in_later_texts() {
     let note = "duran is well";
     let note_of = |net: &mut SessionNet| {
-        let column = net.column(known("public.notes.body"), Form::Text);
+        let column = net.column(known("public.notes.body"), CellKind::Text);
         cell(net, column, note).unwrap()
     };
     assert_eq!(note_of(&mut net()), note);
@@ -229,7 +278,7 @@ fn names_in_columns_of_names_are_found_in_later_texts() {
         kind: CellKind::Text,
     };
     let mut session = net();
-    let column = session.column(known("public.people.last_name"), Form::Text);
+    let column = session.column(known("public.people.last_name"), CellKind::Text);
     let mut masker = RowMasker::new(vec![Some(mask)], MaskKey::new([7; 32])).described(vec![column]);
     masker.row(vec![Some(b"Duran".to_vec())], &mut session).unwrap();
     assert_eq!(note_of(&mut session), "[name] is well");
@@ -239,7 +288,7 @@ fn names_in_columns_of_names_are_found_in_later_texts() {
         label: Some("last_name"),
         ..Known::default()
     };
-    let column = session.column(alias, Form::Text);
+    let column = session.column(alias, CellKind::Text);
     cell(&mut session, column, "Duran");
     assert_eq!(note_of(&mut session), note);
 }
@@ -250,7 +299,7 @@ fn what_is_caught_is_told_by_net_and_place_and_once() {
         "{NET}[[nets]]\nname = \"cards\"\ntargets = [\"clinic\"]\ncategories = [\"card\"]\nends_session = true\n"
     );
     let mut net = SessionNet::new(&policy(&two).unwrap(), "clinic");
-    let column = net.column(known("public.notes.body"), Form::Text);
+    let column = net.column(known("public.notes.body"), CellKind::Text);
     let text = "123-45-6789 and 123-45-6780 paid by 4111 1111 1111 1111";
     let shown = cell(&mut net, column, text);
     assert_eq!(shown.as_deref(), Some("[ssn] and [ssn] paid by [card]"));
@@ -278,7 +327,7 @@ fn past_the_limit_places_are_counted_together() {
             name: &name,
             ..Known::default()
         };
-        let column = net.column(known, Form::Text);
+        let column = net.column(known, CellKind::Text);
         cell(&mut net, column, "123-45-6789");
     }
     let all = caught(&mut net);
@@ -328,8 +377,8 @@ proptest! {
     #[test]
     fn no_bytes_make_the_net_panic(value: Vec<u8>) {
         let mut net = net();
-        for form in [Form::Text, Form::Json, Form::Number, Form::Unknown, Form::Nothing] {
-            let column = net.column(known("public.notes.body"), form);
+        for kind in [CellKind::Text, CellKind::Json, NUMBER, LINES, CellKind::Opaque, CellKind::Roomless] {
+            let column = net.column(known("public.notes.body"), kind);
             let mut masker = RowMasker::new(vec![None], MaskKey::new([7; 32])).described(vec![column]);
             prop_assert!(masker.row(vec![Some(value.clone())], &mut net).is_ok());
         }

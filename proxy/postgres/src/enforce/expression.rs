@@ -23,13 +23,16 @@ pub(super) const CONSTANTS: &str = "constants";
 /// The date up to which a date has a year that a timestamp has, too; the proxy gives NULL for years past 999999.
 const YEARS: &str = "'0001-01-01' AND '294276-12-31'";
 
+/// Why a column of a type that masks do not read is NULL.
+const NONE: &str = "the type has no expression";
+
 /// What stands in the place of a masked column, and what it shows.
 pub(super) fn masked(column: &Column, others: &[Column], technique: &Technique) -> (String, Shown) {
     let name = format!("r.{}", super::identifier(&column.name));
     let made = match (types::of(column.base_oid), person(others, technique)) {
         (Some(of), Ok(person)) => value(of, column.base_oid, &name, technique, &person),
         (Some(_), Err(why)) => Err(why),
-        (None, _) => Err("the type has no expression"),
+        (None, _) => Err(NONE),
     };
     let typed = match made {
         Ok(typed) => typed,
@@ -114,6 +117,7 @@ fn redacted(of: Type) -> Result<String, &'static str> {
         Type::Uuid => "'00000000-0000-0000-0000-000000000000'::uuid".to_owned(),
         Type::Bytea => format!("'\\x{}'::bytea", hex::encode(REDACTED)),
         Type::Date | Type::Timestamp { .. } | Type::Array(_) => return Err("every date could be one"),
+        Type::Number(_) | Type::Row | Type::Roomless => return Err(NONE),
     })
 }
 
@@ -253,6 +257,7 @@ fn token_of(of: Type, name: &str, text: &str, domain: &str) -> Result<String, &'
         }
         Type::Bytea => format!("substring({}, 1, {TOKEN_BYTES})", digest(name, domain)),
         Type::Date | Type::Timestamp { .. } | Type::Array(_) => return Err("a date keeps nothing but its year"),
+        Type::Number(_) | Type::Row | Type::Roomless => return Err(NONE),
     })
 }
 

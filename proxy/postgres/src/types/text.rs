@@ -8,12 +8,12 @@
 //! | `bytea` | `\x` and hexadecimal digits |
 //! | arrays | `{a,"b c",NULL}` (documentation, "Array Input and Output Syntax") |
 //!
-//! Not here: other settings of those, years BC and `infinity`, arrays of more than one dimension or that begin elsewhere than
-//! at 1. They are not read, so a mask makes them NULL.
+//! What is written otherwise (other settings of those, years BC, `infinity`, `NaN`, arrays of more than one dimension or that
+//! begin elsewhere than at 1, what is no UTF-8) is its own text: it can be searched, and a mask makes it NULL.
 
-use exhibit_policy::mask::value::{Coding, DAY_MICROS, Day, Decimal, Integer, Moment, Value, hyphenated};
+use exhibit_policy::mask::value::{Coding, DAY_MICROS, Day, Decimal, Integer, Moment, Value, characters, hyphenated};
 
-use super::Type;
+use super::{Number, Type};
 
 /// Digits of a fraction of a second at the most.
 const FRACTION_DIGITS: usize = 6;
@@ -24,30 +24,8 @@ pub(super) struct Text(pub(super) Type);
 
 impl Coding for Text {
     fn read(&self, bytes: &[u8]) -> Option<Value> {
-        let text = std::str::from_utf8(bytes).ok()?;
-        Some(match self.0 {
-            Type::Text => Value::Text(text.to_owned()),
-            Type::Json | Type::Jsonb => Value::Json(text.to_owned()),
-            Type::Integer(max) => {
-                let number = text.parse::<i64>().ok().filter(|number| number.to_string() == text)?;
-                Value::Integer(Integer::new(number, max)?)
-            }
-            Type::Numeric => Value::Decimal(Decimal::parse(text)?),
-            Type::Date => match Day::read_iso(text)? {
-                (day, "") => Value::Date(day),
-                _ => return None,
-            },
-            Type::Timestamp { zoned } => Value::Moment(moment(text, zoned)?),
-            Type::Uuid => {
-                let digits: String = text.split('-').collect();
-                let mut uuid = [0; 16];
-                hex::decode_to_slice(digits, &mut uuid).ok()?;
-                let value = Value::Uuid(uuid);
-                (self.write(&value)? == bytes).then_some(value)?
-            }
-            Type::Bytea => Value::Bytes(hex::decode(text.strip_prefix("\\x")?).ok()?),
-            Type::Array(element) => Value::List(list(text, &element.text)?),
-        })
+        let read = std::str::from_utf8(bytes).ok().and_then(|text| self.value(text));
+        Some(read.unwrap_or_else(|| Value::Other(self.other(bytes))))
     }
 
     fn write(&self, value: &Value) -> Option<Vec<u8>> {
@@ -69,6 +47,73 @@ impl Coding for Text {
             _ => return None,
         };
         Some(text.into_bytes())
+    }
+}
+
+impl Text {
+    /// The value that masks know, where the text is one.
+    fn value(self, text: &str) -> Option<Value> {
+        Some(match self.0 {
+            Type::Text => Value::Text(text.to_owned()),
+            Type::Json | Type::Jsonb => Value::Json(text.to_owned()),
+            Type::Integer(max) => {
+                let number = text.parse::<i64>().ok().filter(|number| number.to_string() == text)?;
+                Value::Integer(Integer::new(number, max)?)
+            }
+            Type::Numeric => Value::Decimal(Decimal::parse(text)?),
+            Type::Date => match Day::read_iso(text)? {
+                (day, "") => Value::Date(day),
+                _ => return None,
+            },
+            Type::Timestamp { zoned } => Value::Moment(moment(text, zoned)?),
+            Type::Uuid => {
+                let digits: String = text.split('-').collect();
+                let mut uuid = [0; 16];
+                hex::decode_to_slice(digits, &mut uuid).ok()?;
+                let value = Value::Uuid(uuid);
+                (self.write(&value)? == text.as_bytes()).then_some(value)?
+            }
+            Type::Bytea => Value::Bytes(hex::decode(text.strip_prefix("\\x")?).ok()?),
+            Type::Array(element) => Value::List(list(text, element.text)?),
+            Type::Number(_) | Type::Row | Type::Roomless => return None,
+        })
+    }
+
+    /// The text that stands for what is written otherwise.
+    fn other(self, bytes: &[u8]) -> String {
+        match self.0 {
+            Type::Bytea => characters(&unescaped(bytes)).into_owned(),
+            Type::Number(Number::Cents) => amount(&characters(bytes)),
+            _ => characters(bytes).into_owned(),
+        }
+    }
+}
+
+/// The bytes that a `bytea` stands for under `bytea_output = escape`: `\\` and `\ooo` (`byteain`).
+fn unescaped(value: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(value.len());
+    let mut rest = value;
+    while let Some((first, after)) = rest.split_first() {
+        let (byte, after) = match (first, after) {
+            (b'\\', [b'\\', after @ ..]) => (b'\\', after),
+            (b'\\', [a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', after @ ..]) => {
+                let digit = |byte: &u8| byte - b'0';
+                (digit(a) * 64 + digit(b) * 8 + digit(c), after)
+            }
+            (byte, after) => (*byte, after),
+        };
+        bytes.push(byte);
+        rest = after;
+    }
+    bytes
+}
+
+/// The digits of an amount of money before its cents. `lc_monetary` says what stands around and between them.
+fn amount(written: &str) -> String {
+    let digits = |text: &str| -> String { text.chars().filter(char::is_ascii_digit).collect() };
+    match written.rsplit_once(['.', ',']) {
+        Some((whole, cents)) if digits(cents).len() == 2 => digits(whole),
+        _ => digits(written),
     }
 }
 
@@ -126,11 +171,8 @@ fn written(moment: &Moment, zoned: bool) -> Option<String> {
     if !(0..DAY_MICROS).contains(&moment.micros) {
         return None;
     }
-    let seconds = moment.micros / 1_000_000;
     let clock = |seconds: i64| format!("{:02}:{:02}:{:02}", seconds / 3_600, seconds / 60 % 60, seconds % 60);
-    let mut text = format!("{} {}", moment.day.iso(), clock(seconds));
-    let fraction = format!(".{:06}", moment.micros % 1_000_000);
-    text.push_str(fraction.trim_end_matches('0').trim_end_matches('.'));
+    let mut text = moment.iso();
     match (zoned, moment.offset_s) {
         (false, _) => {}
         (true, Some(offset)) => {
@@ -163,7 +205,7 @@ fn quoted(text: String) -> String {
 }
 
 /// Reads the elements of an array of one dimension.
-fn list(text: &str, element: &Text) -> Option<Vec<Option<Value>>> {
+fn list(text: &str, element: Text) -> Option<Vec<Option<Value>>> {
     let inside = text.strip_prefix('{')?.strip_suffix('}')?;
     let mut values = Vec::new();
     let mut rest = inside.chars().peekable();
@@ -183,7 +225,7 @@ fn list(text: &str, element: &Text) -> Option<Vec<Option<Value>>> {
         values.push(match read.as_str() {
             "NULL" if !quoted => None,
             "" if !quoted => return None,
-            text => Some(element.read(text.as_bytes())?),
+            text => Some(element.value(text)?),
         });
         match rest.next() {
             None => break,
