@@ -36,11 +36,15 @@ fn key() -> MaskKey {
 }
 
 async fn install(server: &Server) {
+    install_with(server, &key()).await;
+}
+
+async fn install_with(server: &Server, key: &MaskKey) {
     let password = Server::password().to_owned().into();
     let administrator = Administrator::connect(&config(server), "postgres", password, "postgres").await;
     administrator
         .unwrap()
-        .apply(&policy(&rules()), "clinic", &key())
+        .apply(&policy(&rules()), "clinic", key)
         .await
         .unwrap();
 }
@@ -306,6 +310,26 @@ async fn a_session_begins_only_where_the_database_masks_as_it_has_to() {
     let (opened, ended) = missing.memory.sessions();
     assert_eq!(opened, ended.len());
     assert!(ended.iter().any(|reason| reason == "target"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_another_key_no_session_begins_until_that_key_is_applied() {
+    let server = Arc::new(Server::start());
+    server.execute(CLINIC);
+    let former = MaskKey::new([9; 32]);
+    install_with(&server, &former).await;
+    let stand = stand(Arc::clone(&server)).await;
+    let ssn = "SELECT ssn FROM patients WHERE id = 1";
+    let said = stand.psql(ssn).await;
+    assert!(
+        said.contains("key of tokens") && said.contains("exhibit target check"),
+        "{said}"
+    );
+    install(&server).await;
+    let said = stand.psql(ssn).await;
+    let token = |key: &MaskKey| key.token("ssn", b"912-84-7731");
+    assert_eq!(said.trim_end(), token(&key()));
+    assert_ne!(token(&key()), token(&former));
 }
 
 impl Stand {
