@@ -51,6 +51,14 @@ SELECT * FROM patient_view
 SELECT who, city FROM patient_view WHERE id = 1
 --@ ordinary.view_aggregate: a view that counts
 SELECT * FROM city_view ORDER BY city
+--@ ordinary.view_computed: a view that computes
+SELECT * FROM letter_view ORDER BY id
+--@ ordinary.view_joined: a view of a join
+SELECT city, day, note FROM visit_view WHERE day > '2024-01-01'
+--@ ordinary.view_union: a view of several relations
+SELECT * FROM union_view ORDER BY id
+--@ ordinary.view_changed: a change through a view
+BEGIN; UPDATE patient_view SET city = 'Jena' WHERE id = 2 RETURNING id, who, city; ROLLBACK
 --@ ordinary.count: a count
 SELECT count(*) FROM patients
 --@ ordinary.count_column: a count of a masked column
@@ -99,6 +107,10 @@ SELECT p.name, l.day FROM patients p, LATERAL (SELECT day FROM visits v WHERE v.
 SELECT note, day FROM visits
 --@ ordinary.inherited: a relation with a child
 SELECT secret FROM family
+--@ ordinary.partition_alone: a partition
+SELECT id, note FROM visits_2024
+--@ ordinary.child: a child
+SELECT secret, more FROM family_child
 --@ ordinary.cursor: a cursor
 BEGIN; DECLARE c CURSOR FOR SELECT name FROM patients; FETCH ALL FROM c; COMMIT
 --@ ordinary.cursor_hold: a cursor that holds

@@ -102,3 +102,11 @@ BEGIN; DECLARE c CURSOR FOR SELECT id FROM patients WHERE name LIKE 'Zyx%'; FETC
 COPY (SELECT id FROM patients WHERE name LIKE 'Zyx%') TO STDOUT
 --@ probes.setop: in a set operation
 SELECT name LIKE 'Zyx%' FROM patients UNION SELECT false ORDER BY 1
+--@ probes.view_where: a condition on a column of a view
+SELECT count(*) FROM patient_view WHERE number LIKE '912%'
+--@ probes.view_chosen: whom a view has chosen by a value
+SELECT id FROM chosen_view
+--@ probes.view_fails: whether what a view computes fails
+SELECT part IS NULL FROM number_view WHERE id = 2
+--@ probes.view_order: the order of a view's rows
+SELECT id FROM patient_view ORDER BY who LIMIT 1

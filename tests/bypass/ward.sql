@@ -30,6 +30,12 @@ INSERT INTO plain VALUES (1, 'open'), (2, 'clear');
 
 CREATE VIEW patient_view WITH (security_invoker) AS SELECT id, name AS who, ssn AS number, city FROM patients;
 CREATE VIEW city_view WITH (security_invoker) AS SELECT city, count(*) AS patients FROM patients GROUP BY city;
+CREATE VIEW letter_view WITH (security_invoker) AS SELECT id, upper(name) AS capitals, name || ', ' || city AS line, city FROM patients;
+CREATE VIEW visit_view WITH (security_invoker) AS SELECT p.city, v.day, v.note FROM visits v JOIN patients p ON p.id = v.patient;
+CREATE VIEW union_view WITH (security_invoker) AS SELECT id, name AS word FROM patients UNION ALL SELECT id, word FROM plain;
+CREATE VIEW last_view WITH (security_invoker) AS SELECT city, max(name) AS last, string_agg(name, ',') AS names FROM patients GROUP BY city;
+CREATE VIEW chosen_view WITH (security_invoker) AS SELECT id, city, name FROM patients WHERE name LIKE 'Z%' ORDER BY ssn;
+CREATE VIEW number_view WITH (security_invoker) AS SELECT id, name, substr(ssn, 1, 3)::integer AS part FROM patients;
 CREATE FUNCTION ssn_of(integer) RETURNS text LANGUAGE sql STABLE AS 'SELECT ssn FROM public.patients WHERE id = $1';
 CREATE FUNCTION told() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN

@@ -47,7 +47,7 @@ use crate::evidence::Recorded;
 use crate::finder::{Finder, Heard, Pieces};
 
 /// Attempts at the least; the corpus only grows.
-const ATTEMPTS_MIN: usize = 450;
+const ATTEMPTS_MIN: usize = 500;
 
 /// Probes at the least.
 const PROBES_MIN: usize = 50;
@@ -62,7 +62,7 @@ const NETTED_MIN: usize = 40;
 const PASS_DATABASE_MIN: usize = 65;
 
 /// The same where the proxy masks; what it cannot prove it refuses.
-const PASS_PROXY_MIN: usize = 56;
+const PASS_PROXY_MIN: usize = 65;
 
 /// Attempts that the gateway does not take, with masks or without: their way is closed to everybody.
 const NEVER_TAKEN: [&str; 1] = ["wire.fastpath"];

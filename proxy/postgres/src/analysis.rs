@@ -22,8 +22,8 @@
 //!    and `DECLARE` the statement inside is proven; `EXECUTE` and `FETCH` are as proven as what their names stand for.
 //! 2. Every function, operator, type and system relation that is named must be on a list of harmless ones: they compute
 //!    from their arguments, or tell about definitions. Everything else may read any relation.
-//! 3. Every relation must be known. Views over a relation with masked columns, children of one, and parents of one
-//!    whose own columns are not masked by the same names, are not read at all: the server names the wrong origin for them.
+//! 3. Every relation must be known, and so must what it shows: columns of partitions and children are masked as those above and
+//!    below them; views whose rows go by masked columns, or that compute from them what could fail, are not read at all.
 //! 4. In a statement that names a relation with masked columns, every name must be known, scope by scope. What selects,
 //!    joins, sorts, groups, compares, counts or limits rows goes by clean columns alone, and so does what is written.
 //!
@@ -34,7 +34,8 @@
 //! Counts (`count(column)` among them), existence, unique and foreign keys, row estimates and timing of statements over
 //! unmasked columns can still tell something about masked ones (inference). Triggers, defaults, casts and row security that
 //! the target's owner has set up run as they are; copies that they make in other relations need masks of their own. Between
-//! the loading of a catalog and a statement, another connection can change definitions.
+//! the loading of a catalog and a statement, another connection can change definitions: of relations the origins tell, and
+//! the versions of views' rules are asked for before a statement that reads views.
 //!
 //! Not here: the decision (policy), masking (by the session, from origins), and bind parameters.
 
@@ -62,6 +63,7 @@ pub use self::access::{EXECUTED, FETCHED, channel};
 pub use self::copy::{Copy, CopyForm, CsvOptions};
 pub(crate) use self::edits::Mapped;
 pub use self::foreign::Foreign;
+pub(crate) use self::kind::Views;
 pub use self::kind::{CopyDirection, Named, Statement, StatementClass, TransactionControl};
 use self::kind::{Form, kind_name};
 pub(crate) use self::known::harmless_setting;
@@ -278,6 +280,9 @@ fn message(sql: &str, names: &mut Names<'_>, masks: &Masks<'_>) -> Result<Analys
         }
         let mut statement = form.statement(may_write, certain, foreign);
         statement.outputs = outputs;
+        if masks.by == By::Proxy {
+            statement.views = lineage::views(&tree, names, masks.masked);
+        }
         statements.push(statement);
     }
     let mut mapped = None;

@@ -10,9 +10,11 @@
 //!
 //! Not here: statements (see [`crate::analysis`]), and masks (policy).
 
+mod definition;
 mod document;
 mod layer;
 mod load;
+mod node_tree;
 mod queries;
 mod shared;
 
@@ -21,6 +23,7 @@ use std::sync::Arc;
 
 use exhibit_gate::gate::CatalogDocument;
 
+pub(crate) use self::definition::{ColumnId, Definition, Source};
 pub use self::document::{DocumentError, is_catalog, stands_on, whole};
 use self::layer::Layer;
 pub use self::load::CatalogError;
@@ -95,6 +98,10 @@ pub struct Relation {
     pub calls_functions: bool,
     /// Generated columns, with the columns that they are computed from.
     pub generated: BTreeMap<i16, BTreeSet<i16>>,
+    /// What it shows, of a view whose query is understood and that has no other rules.
+    pub(crate) definition: Option<Definition>,
+    /// Columns that its partitions go by; zero for an expression.
+    pub partitioned_by: BTreeSet<i16>,
     /// Code that statements over it run.
     pub code: Code,
 }
@@ -178,6 +185,9 @@ impl Catalog {
 
     /// What tells the search path in force: one row per schema, in order, first column the name.
     pub(crate) const SEARCH_PATH: &'static str = queries::SEARCH_PATH;
+
+    /// What tells whether views show what they did: the versions of all rules, and how transactions are isolated.
+    pub(crate) const RULES: &'static str = queries::RULES;
 
     /// What tells the settings that statements are read by: client encoding, and whether strings are standard.
     pub(crate) const HELD: &'static str = queries::HELD;
@@ -294,6 +304,11 @@ impl Catalog {
     pub fn knows_name(&self, name: &str) -> bool {
         let Definitions { system, own, .. } = self.definitions.as_ref();
         own.knows_name(name) || system.layer.knows_name(name)
+    }
+
+    /// The versions of all rules when it was loaded.
+    pub(crate) fn rules(&self) -> &str {
+        &self.definitions.own.rules
     }
 
     /// What the catalog-snapshot events hold, the same for the same definitions: the document of what initdb made, and the

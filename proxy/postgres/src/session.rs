@@ -7,6 +7,7 @@
 //! When a request inside a transaction is refused, the agent is told that the transaction failed, and nothing but its
 //! rollback passes, as after an error of the server: no transaction commits without a part that was refused.
 
+mod definitions;
 mod error;
 
 use std::collections::VecDeque;
@@ -15,6 +16,7 @@ use std::time::Duration;
 
 use exhibit_gate::session::{Denial, EndStatus, Pending, Permit, Reply, Request, Ruling, Session, Transaction};
 use exhibit_policy::mask::Masked;
+use exhibit_policy::snapshot::Snapshot;
 use tokio::io::ReadHalf;
 use tokio_util::sync::CancellationToken;
 
@@ -37,7 +39,7 @@ use crate::netted;
 use crate::notified;
 use crate::read::Read;
 use crate::reply::{Masking, Outcome, Replies, Step};
-use crate::upstream::{Place, Upstream, UpstreamError};
+use crate::upstream::{Upstream, UpstreamError};
 
 /// Messages of a group at the most: their events fit one batch of the ledger. Longer pipelines go in several groups.
 const GROUP_MESSAGES_MAX: usize = 256;
@@ -107,6 +109,8 @@ pub(crate) struct State {
     text_unsure: bool,
     /// Code may have given the names of prepared statements to others.
     names_unsure: bool,
+    /// Messages are read again because rules of views were others.
+    reread: bool,
 }
 
 impl Default for State {
@@ -127,6 +131,7 @@ impl Default for State {
             path_unsure: false,
             text_unsure: false,
             names_unsure: false,
+            reread: false,
         }
     }
 }
@@ -256,28 +261,24 @@ impl Driver {
         }
         self.refresh().await?;
         self.deliver_aside().await?;
+        let again = self.again(&messages);
         let policy = self.session.gate().policy();
-        let block = self.block();
-        let group = Reading {
-            catalog: &self.catalog,
-            policy: &policy,
-            target: &self.target,
-            masking: self.masking,
-            names: &self.state.names,
-            read: &mut self.state.read,
-            block,
-            changed: self.state.changed,
-            foreign: self.state.foreign_inside,
-        }
-        .group(messages);
         let Group {
-            drafts,
+            mut drafts,
             mut items,
             synced,
             rest,
-        } = group;
+        } = self.read(messages, &policy);
         // Those that an earlier group left come after what this one leaves.
         let rest = rest.into_iter().map(|(_, bytes)| Raw::again(bytes));
+        if !self.rules_hold(&mut drafts).await? {
+            self.state.held = again
+                .into_iter()
+                .chain(rest)
+                .chain(std::mem::take(&mut self.state.held))
+                .collect();
+            return Ok(());
+        }
         self.state.held = rest.chain(std::mem::take(&mut self.state.held)).collect();
         let Some((permits, statements)) = self.permits(drafts, synced).await? else {
             return Ok(());
@@ -348,6 +349,23 @@ impl Driver {
         self.upstream.encoding = outcome.encoding.unwrap_or(self.upstream.encoding);
         self.state.under_way = false;
         self.after(&outcome, &statements)
+    }
+
+    /// Reads the messages of a group.
+    fn read(&mut self, messages: Vec<(Frontend, Vec<u8>)>, policy: &Snapshot) -> Group {
+        let block = self.block();
+        let mut reading = Reading {
+            catalog: &self.catalog,
+            policy,
+            target: &self.target,
+            masking: self.masking,
+            names: &self.state.names,
+            read: &mut self.state.read,
+            block,
+            changed: self.state.changed,
+            foreign: self.state.foreign_inside,
+        };
+        reading.group(messages)
     }
 
     /// Permits for all requests of a group, and what the server runs of it; `None` where one of them was refused.
@@ -542,66 +560,6 @@ impl Driver {
         };
         state.names_unsure |= statements.iter().any(code) && state.names.any_statement();
         Ok(())
-    }
-
-    /// Loads the catalog again where it may have changed and the server can tell.
-    async fn refresh(&mut self) -> Result<(), SessionError> {
-        if self.deaf() {
-            return Ok(());
-        }
-        let place = self.place();
-        if self.state.path_unsure || self.state.stale {
-            self.check_held().await?;
-        }
-        if self.state.path_unsure && !self.state.stale {
-            let path = self.upstream.search_path(place).await?;
-            if path != self.catalog.search_path() {
-                self.state.stale = true;
-                self.state.changed |= place != Place::Idle;
-            }
-        }
-        self.state.path_unsure = false;
-        if self.state.names_unsure {
-            let there = self.upstream.prepared(place).await?;
-            self.state.names.confirm(&there);
-            self.state.names_unsure = false;
-        }
-        if self.state.stale {
-            self.catalog = self.upstream.catalog(place, &self.definitions).await?;
-            let snapshot = self.catalog.snapshot();
-            self.session.gate().record_catalog(&self.target, &snapshot).await?;
-            self.state.read.forget();
-            self.state.stale = false;
-            self.state.foreign = Foreign::None;
-        }
-        Ok(())
-    }
-
-    /// Asks for the settings that text is read by, where the server can tell.
-    async fn check_held(&mut self) -> Result<(), SessionError> {
-        if self.deaf() {
-            return Ok(());
-        }
-        let masked = self.session.gate().policy().masks_target(&self.target);
-        self.upstream.check_held(self.place(), masked).await?;
-        self.state.text_unsure = false;
-        Ok(())
-    }
-
-    /// Where a question of the proxy's own would stand.
-    fn place(&self) -> Place {
-        match self.state.status {
-            _ if self.state.unsynced => Place::Pipeline,
-            TransactionStatus::Idle => Place::Idle,
-            TransactionStatus::Open | TransactionStatus::Failed => Place::Transaction,
-        }
-    }
-
-    /// Whether the server takes no question: in a transaction that has failed, and after an error up to the next `Sync`. What
-    /// is not known then decides nothing: but for that `Sync` no message of the agent is read, and of a failed transaction
-    /// only its end passes.
-    fn deaf(&self) -> bool {
-        self.state.status == TransactionStatus::Failed || matches!(self.state.skipping, Some(Skipping::Failed))
     }
 
     fn block(&self) -> Option<Block> {

@@ -390,6 +390,15 @@ impl Upstream {
         Ok(catalog::schemas(&rows)?)
     }
 
+    /// The versions of all rules, and how the transaction is isolated.
+    pub(crate) async fn rules(&mut self, place: Place) -> Result<[String; 2], UpstreamError> {
+        let rows = self.asked(place, Catalog::RULES, Letters::Utf8).await?;
+        let [row] = rows.as_slice() else {
+            return Err(UpstreamError::Protocol);
+        };
+        <[String; 2]>::try_from(catalog::cells(row)?).map_err(|_| UpstreamError::Protocol)
+    }
+
     /// Asks for the settings that statements are read by: in a pipeline the server tells of a change only at its end. The
     /// encoding may be another one where there are no masks.
     pub(crate) async fn check_held(&mut self, place: Place, masked: bool) -> Result<(), UpstreamError> {

@@ -43,6 +43,8 @@ mod shared;
 mod stand;
 #[path = "flow/typed.rs"]
 mod typed;
+#[path = "flow/views.rs"]
+mod views;
 
 use std::sync::atomic::Ordering;
 

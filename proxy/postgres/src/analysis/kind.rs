@@ -220,6 +220,8 @@ pub struct Statement {
     pub changes_encoding: bool,
     /// Code that it runs and that is not known.
     pub foreign: Foreign,
+    /// Views that it reads, on a target where the proxy masks.
+    pub(crate) views: Views,
     /// The columns of its reply, where masks hold for any that it could show; `None` where the server's origins say all.
     pub(crate) outputs: Option<Arc<[Output]>>,
 }
@@ -229,6 +231,18 @@ impl Statement {
     pub(crate) fn runs_deferred(&self) -> bool {
         self.transaction.is_some() || self.kind == "ConstraintsSetStmt"
     }
+}
+
+/// Views that a statement reads. What it shows hangs on their definitions, which no description of rows tells.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Views {
+    /// None.
+    #[default]
+    None,
+    /// None that depends on masked columns.
+    Clean,
+    /// At least one that does.
+    Masked,
 }
 
 /// The same, and what the rest of the analysis asks about a kind.
@@ -352,6 +366,7 @@ impl Form {
             changes_encoding: self.changes_encoding,
             changes_catalog: self.changes_catalog,
             foreign,
+            views: Views::None,
             outputs: None,
         }
     }

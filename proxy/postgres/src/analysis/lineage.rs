@@ -3,7 +3,7 @@
 //! | rule | where |
 //! | --- | --- |
 //! | 1, 2: kinds of statements, and what they name | `kinds` |
-//! | 3: relations | `relations` |
+//! | 3: relations, and where their columns come from | `relations`, `sources` |
 //! | 4: each output is clean, a masked column itself, or computed from masked ones | `query`, `from`, `change` |
 //! | 4: conditions go by clean columns; expressions are withheld | `expression` |
 //! | 4: what a name means | `columns`, `naming` |
@@ -18,6 +18,7 @@ mod kinds;
 mod naming;
 mod query;
 mod relations;
+mod sources;
 
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -31,9 +32,11 @@ pub(crate) use self::columns::Output;
 use self::columns::{ColumnId, Level, Outputs, Proof};
 use self::query::Used;
 use self::relations::Masks;
+use self::sources::Sources;
 use super::Names;
-use super::kind::Form;
+use super::kind::{Form, Views};
 use super::tree::{Place, Tree, strings, tagged};
+use crate::catalog::RelationKind;
 
 /// Nodes inside of nodes at the most, as the walk counts them. Trees come with a hundred messages inside of each other at
 /// the most (prost), and each counts twice at the most; people nest a dozen.
@@ -66,19 +69,20 @@ pub(super) fn prove(
     masked: &dyn Fn(&str) -> bool,
 ) -> Proof<Lineage> {
     let statement = node.node.as_ref().ok_or("the statement is empty")?;
+    let sources = Sources::new(names.catalog, masked);
     let unproven = kinds::form_unproven(form, statement)
         .or_else(|| kinds::named_unproven(form, tree, names))
-        .or_else(|| relations::relations_unproven(tree, names, masked));
+        .or_else(|| relations::relations_unproven(tree, names, &sources));
     if let Some(cause) = unproven {
         return Err(cause);
     }
-    let masks = Masks::of(tree, names, masked);
+    let masks = Masks::of(tree, names, &sources);
     if masks.ranges.is_empty() {
         return Ok(Lineage::default());
     }
     let mut prover = Prover {
         names,
-        masked,
+        sources: &sources,
         withheld: BTreeSet::new(),
         depth: 0,
         steps: 0,
@@ -92,13 +96,29 @@ pub(super) fn prove(
 
 /// Whether a statement names a relation with masked columns.
 pub(super) fn touches(tree: &Tree, names: &Names<'_>, masked: &dyn Fn(&str) -> bool) -> bool {
-    !Masks::of(tree, names, masked).ranges.is_empty()
+    let sources = Sources::new(names.catalog, masked);
+    !Masks::of(tree, names, &sources).ranges.is_empty()
+}
+
+/// The views that a statement reads.
+pub(super) fn views(tree: &Tree, names: &Names<'_>, masked: &dyn Fn(&str) -> bool) -> Views {
+    let sources = Sources::new(names.catalog, masked);
+    let ranges = tree.ranges.iter();
+    let relations = ranges.flat_map(|range| relations::candidates(names, range.schema.as_deref(), &range.name));
+    let views = relations.map(|relation| match relation.kind {
+        // What the server came with does not change.
+        _ if sources::is_system(relation) => Views::None,
+        RelationKind::View if sources.hidden(relation).is_empty() => Views::Clean,
+        RelationKind::View => Views::Masked,
+        _ => Views::None,
+    });
+    views.max().unwrap_or_default()
 }
 
 /// A proof under way.
 struct Prover<'a> {
     names: &'a Names<'a>,
-    masked: &'a dyn Fn(&str) -> bool,
+    sources: &'a Sources<'a>,
     withheld: BTreeSet<(usize, usize)>,
     depth: usize,
     steps: usize,

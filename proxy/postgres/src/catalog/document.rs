@@ -7,7 +7,9 @@
 //! ```json
 //! {
 //!   "relations": { "public.patients": { "kind": "table", "columns": [[1, "id", 23]], "parents": [], "depends_on": [],
-//!                                       "calls_functions": false, "generated": [] } },
+//!                                       "calls_functions": false, "generated": [] },
+//!                  "public.cities": { "kind": "view", ..., "shows": { "outputs": [[1, [["public.patients", 4]], true]],
+//!                                     "conditions": [], "fallible": [] } } },
 //!   "functions": { "leak": { "interpreted": true, "schemas": ["public"] } },
 //!   "operators": [], "types": [],
 //!   "system": "5f0c..."
@@ -26,7 +28,7 @@ use serde::{Deserialize, Serialize};
 
 use super::layer::Layer;
 use super::shared::System;
-use super::{Catalog, CatalogColumn, Code, Functions, Relation, RelationKind};
+use super::{Catalog, CatalogColumn, Code, ColumnId, Definition, Functions, Relation, RelationKind, Source};
 
 /// In the place of a relation that was not known to the recorded catalog either; no relation has this number.
 const UNKNOWN_OID: u32 = 0;
@@ -95,6 +97,23 @@ struct RelationDocument {
     depends_on: BTreeSet<String>,
     calls_functions: bool,
     generated: Vec<(i16, BTreeSet<i16>)>,
+    /// Of a view. Catalogs that were recorded before views were read have none.
+    #[serde(default)]
+    shows: Option<ShowsDocument>,
+    #[serde(default)]
+    partitioned_by: BTreeSet<i16>,
+}
+
+/// A column: the relation's name, and the number of the attribute.
+type ColumnName = (String, i16);
+
+/// What a view shows.
+#[derive(Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+struct ShowsDocument {
+    outputs: Vec<(i16, BTreeSet<ColumnName>, bool)>,
+    conditions: BTreeSet<ColumnName>,
+    fallible: BTreeSet<ColumnName>,
 }
 
 /// The functions of one name, as the document holds them.
@@ -186,14 +205,39 @@ fn describe<'a>(relation: &Relation, find: &dyn Fn(u32) -> Option<&'a Relation>)
         .iter()
         .map(|(number, column)| (*number, column.name.as_str(), column.type_oid))
         .collect();
-    serde_json::json!({
+    let mut description = serde_json::json!({
         "kind": relation.kind.as_str(),
         "columns": columns,
         "parents": names(&relation.parents),
         "depends_on": names(&relation.depends_on),
         "calls_functions": relation.calls_functions,
         "generated": relation.generated.iter().collect::<Vec<_>>(),
-    })
+    });
+    if let (false, Some(fields)) = (relation.partitioned_by.is_empty(), description.as_object_mut()) {
+        fields.insert("partitioned_by".to_owned(), serde_json::json!(relation.partitioned_by));
+    }
+    if let (Some(definition), Some(fields)) = (&relation.definition, description.as_object_mut()) {
+        fields.insert("shows".to_owned(), shows(definition, &name));
+    }
+    description
+}
+
+fn shows(definition: &Definition, name: &dyn Fn(&u32) -> String) -> serde_json::Value {
+    let named = |columns: &BTreeSet<ColumnId>| -> BTreeSet<ColumnName> {
+        columns
+            .iter()
+            .map(|(relation, number)| (name(relation), *number))
+            .collect()
+    };
+    let outputs = definition.outputs.iter();
+    let document = ShowsDocument {
+        outputs: outputs
+            .map(|(number, source)| (*number, named(&source.columns), source.bare))
+            .collect(),
+        conditions: named(&definition.conditions),
+        fallible: named(&definition.fallible),
+    };
+    serde_json::json!(document)
 }
 
 impl Catalog {
@@ -257,10 +301,32 @@ impl RelationDocument {
             depends_on: set(&self.depends_on)?,
             calls_functions: self.calls_functions,
             generated: self.generated.into_iter().collect(),
+            partitioned_by: self.partitioned_by,
+            definition: self.shows.map(|shows| shows.read(&number)).transpose()?,
             // The document does not say; it decides what runs ahead of its event, which no document's reader does.
             code: Code::OnReads,
             schema,
             name,
+        })
+    }
+}
+
+impl ShowsDocument {
+    fn read(self, number: &dyn Fn(&String) -> Result<u32, DocumentError>) -> Result<Definition, DocumentError> {
+        let columns = |columns: BTreeSet<ColumnName>| -> Result<BTreeSet<ColumnId>, DocumentError> {
+            let columns = columns.into_iter();
+            columns
+                .map(|(relation, attribute)| Ok((number(&relation)?, attribute)))
+                .collect()
+        };
+        let outputs = self.outputs.into_iter().map(|(number, sources, bare)| {
+            let columns = columns(sources)?;
+            Ok((number, Source { columns, bare }))
+        });
+        Ok(Definition {
+            outputs: outputs.collect::<Result<_, _>>()?,
+            conditions: columns(self.conditions)?,
+            fallible: columns(self.fallible)?,
         })
     }
 }

@@ -21,6 +21,8 @@ pub(crate) struct Layer {
     /// Every name in it.
     names: BTreeSet<String>,
     pub(super) temporary_schema: Option<String>,
+    /// The versions of all rules, as one digest of the server's.
+    pub(super) rules: String,
     /// Code of casts and operators, which every statement could run.
     pub(super) code: Code,
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::definition::Definition;
 use super::layer::Layer;
 use super::queries::Table;
 use super::{CatalogColumn, Code, Relation, RelationKind};
@@ -98,6 +99,8 @@ fn take(layer: &mut Layer, table: Table, cells: &[&str]) -> Option<()> {
                 depends_on: BTreeSet::new(),
                 calls_functions: false,
                 generated: BTreeMap::new(),
+                definition: None,
+                partitioned_by: BTreeSet::new(),
                 code: Code::None,
             };
             if *temporary == "t" {
@@ -139,6 +142,19 @@ fn take(layer: &mut Layer, table: Table, cells: &[&str]) -> Option<()> {
                 relation.generated.entry(generated).or_default().insert(source);
             }
         }
+        (Table::Views, [relation, tree]) => {
+            // What is not understood is unknown; a target may have views of any kind.
+            if let Some(relation) = layer.relations.get_mut(&relation.parse().ok()?) {
+                relation.definition = Definition::of(tree);
+            }
+        }
+        (Table::Keys, [relation, number]) => {
+            let number = number.parse().ok()?;
+            if let Some(relation) = layer.relations.get_mut(&relation.parse().ok()?) {
+                relation.partitioned_by.insert(number);
+            }
+        }
+        (Table::Rules, [versions, _]) => (*versions).clone_into(&mut layer.rules),
         (Table::Code, [relation, when]) => {
             let code = code_of(when)?;
             if let Some(relation) = layer.relations.get_mut(&relation.parse().ok()?) {

@@ -29,6 +29,12 @@ pub enum Table {
     Callers,
     /// Generated columns.
     Generated,
+    /// Trees of the queries of views.
+    Views,
+    /// The versions of all rules.
+    Rules,
+    /// What relations are partitioned by.
+    Keys,
     /// Code that hangs on relations.
     Code,
     /// Code that every statement could run.
@@ -54,7 +60,7 @@ impl Table {
     ];
 
     /// What is asked about all others.
-    pub(crate) const OWN: [Self; 11] = [
+    pub(crate) const OWN: [Self; 14] = [
         Self::Relations,
         Self::Columns,
         Self::Parents,
@@ -66,6 +72,9 @@ impl Table {
         Self::Functions,
         Self::Operators,
         Self::Types,
+        Self::Views,
+        Self::Rules,
+        Self::Keys,
     ];
 
     const fn query(self) -> &'static str {
@@ -81,6 +90,9 @@ impl Table {
             Self::Functions => FUNCTIONS,
             Self::Operators => OPERATORS,
             Self::Types => TYPES,
+            Self::Views => VIEWS,
+            Self::Rules => RULES,
+            Self::Keys => KEYS,
         }
     }
 
@@ -214,6 +226,27 @@ const GENERATED: &str = "SELECT a.attrelid, a.attnum, d.refobjsubid FROM pg_cata
      OR (d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass \
      AND d.objid OPERATOR(pg_catalog.=) a.attrelid AND d.objsubid OPERATOR(pg_catalog.=) a.attnum)) \
      WHERE a.attgenerated OPERATOR(pg_catalog.<>) ''::pg_catalog.\"char\" AND a.attrelid {side}";
+
+/// View or materialized view without other rules, and the tree of its query. Trees of more than a megabyte are not read: a
+/// thousand columns of a dozen joins have half of that.
+const VIEWS: &str = "SELECT r.ev_class, r.ev_action::pg_catalog.text FROM pg_catalog.pg_rewrite r \
+     JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) r.ev_class \
+     WHERE c.relkind OPERATOR(pg_catalog.=) ANY (ARRAY['v','m']::pg_catalog.\"char\"[]) \
+     AND r.ev_type OPERATOR(pg_catalog.=) '1'::pg_catalog.\"char\" \
+     AND pg_catalog.octet_length(r.ev_action::pg_catalog.text) OPERATOR(pg_catalog.<=) 1048576 \
+     AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_rewrite o WHERE o.ev_class OPERATOR(pg_catalog.=) r.ev_class \
+     AND o.oid OPERATOR(pg_catalog.<>) r.oid) AND r.ev_class {side}";
+
+/// Partitioned relation, and number of a column that its partitions go by; zero for an expression.
+const KEYS: &str = "SELECT p.partrelid, k.number FROM pg_catalog.pg_partitioned_table p \
+     CROSS JOIN LATERAL pg_catalog.unnest(p.partattrs::pg_catalog.int2[]) k(number) WHERE p.partrelid {side}";
+
+/// One row: SHA-256 in hex over the versions of all rules that initdb did not make, and how transactions are isolated. It is
+/// asked before a statement that reads views: what they show hangs on their rules.
+pub(super) const RULES: &str = "SELECT pg_catalog.encode(pg_catalog.sha256(COALESCE(pg_catalog.string_agg( \
+     pg_catalog.xidsend(r.xmin) OPERATOR(pg_catalog.||) pg_catalog.tidsend(r.ctid), '' ORDER BY r.oid), '')), 'hex'), \
+     pg_catalog.current_setting('transaction_isolation') FROM pg_catalog.pg_rewrite r \
+     WHERE r.ev_class OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid";
 
 /// Schema and name of a function that is not the server's own, and its language.
 const FUNCTIONS: &str = "SELECT DISTINCT n.nspname, p.proname, l.lanname FROM pg_catalog.pg_proc p \

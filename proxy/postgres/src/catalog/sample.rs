@@ -6,7 +6,8 @@ use super::{Catalog, CatalogError, Definitions, SharedDefinitions, whole};
 use crate::message::{Decoder, Raw, encode};
 
 /// Masked columns of the sample.
-pub(crate) const MASKED: [&str; 6] = [
+pub(crate) const MASKED: [&str; 7] = [
+    "public.spread.secret",
     "public.patients.ssn",
     "public.patients.name",
     "public.visits.note",
@@ -16,7 +17,7 @@ pub(crate) const MASKED: [&str; 6] = [
 ];
 
 /// Relations: number, schema, name, kind, columns.
-const RELATIONS: [(u32, &str, &str, &str, &str); 25] = [
+const RELATIONS: [(u32, &str, &str, &str, &str); 27] = [
     (16401, "public", "patients", "r", "id name ssn city born"),
     (16402, "public", "encounters", "r", "id patient_id kind started note"),
     (16403, "public", "facilities", "r", "id name city"),
@@ -42,6 +43,8 @@ const RELATIONS: [(u32, &str, &str, &str, &str); 25] = [
     (16423, "public", "ruled", "r", "id"),
     (16424, "audit", "log", "r", "id line"),
     (16425, "audit", "named", "r", "id secret_of"),
+    (16426, "public", "spread", "p", "id secret"),
+    (16427, "public", "spread_1", "r", "id secret"),
 ];
 
 const SYSTEM: &str = "pg_class pg_namespace pg_attribute pg_attrdef pg_type pg_index pg_constraint pg_inherits pg_am \
@@ -148,7 +151,7 @@ pub(crate) fn own() -> Rows {
     vec![
         relations,
         columns,
-        rows(&["16408 16407", "16410 16409", "16412 16411"]),
+        rows(&["16408 16407", "16410 16409", "16412 16411", "16427 16426"]),
         rows(&[
             "16404 16401",
             "16405 16404",
@@ -170,7 +173,34 @@ pub(crate) fn own() -> Rows {
         ]),
         rows(&["@@@"]),
         rows(&["mood"]),
+        [
+            ("16404", tree(&[(1, 16401, 1), (2, 16401, 3), (3, 16401, 4)])),
+            ("16405", tree(&[(1, 16404, 1), (2, 16404, 2)])),
+        ]
+        .map(|(oid, tree)| row(&[oid, &tree]))
+        .to_vec(),
+        rows(&["versions committed"]),
+        rows(&["16407 2", "16426 2"]),
     ]
+}
+
+/// The tree of a view without conditions, as the server writes it: number of the column, and the column of a relation that it is.
+fn tree(columns: &[(i16, u32, i16)]) -> String {
+    let relation = columns.first().map_or(0, |(_, relation, _)| *relation);
+    let target = |(number, _, attribute): &(i16, u32, i16)| {
+        format!(
+            "{{TARGETENTRY :expr {{VAR :varno 1 :varattno {attribute} :varlevelsup 0}} :resno {number} \
+             :ressortgroupref 0 :resjunk false}}"
+        )
+    };
+    let targets: Vec<String> = columns.iter().map(target).collect();
+    format!(
+        "({{QUERY :commandType 1 :utilityStmt <> :hasTargetSRFs false :hasModifyingCTE false :cteList <> \
+         :rtable ({{RANGETBLENTRY :rtekind 0 :relid {relation}}}) \
+         :jointree {{FROMEXPR :fromlist ({{RANGETBLREF :rtindex 1}}) :quals <>}} :targetList ({}) \
+         :havingQual <> :windowClause <> :limitOffset <> :limitCount <> :setOperations <>}})",
+        targets.join(" ")
+    )
 }
 
 fn rows(lines: &[&str]) -> Vec<Vec<Option<String>>> {

@@ -7,7 +7,9 @@ use exhibit_gate::session::{Reach, Request};
 use exhibit_policy::decide::UNPROVEN;
 use exhibit_schemas::event::access::{Access, Action, Attribute, Facts};
 
-use crate::analysis::{Analysis, AnalysisError, Complaint, Copy, CopyDirection, EXECUTED, FETCHED, Output, Statement};
+use crate::analysis::{
+    Analysis, AnalysisError, Complaint, Copy, CopyDirection, EXECUTED, FETCHED, Output, Statement, Views,
+};
 use crate::message::frontend::Kind;
 
 /// A request, and how to refuse it.
@@ -46,10 +48,16 @@ pub(crate) fn about_session(statement: &str, class: &str) -> Draft {
 }
 
 impl Draft {
-    pub(super) fn refuse(&mut self, code: &'static str, reason: &str) {
+    pub(crate) fn refuse(&mut self, code: &'static str, reason: &str) {
         self.code = code;
         let reason = Attribute::Text(reason.to_owned());
         self.request.facts.attributes.insert(UNPROVEN.to_owned(), reason);
+    }
+
+    /// The views that it reads.
+    pub(crate) fn views(&self) -> Views {
+        let statements = self.statements.iter().map(|statement| statement.views);
+        statements.max().unwrap_or_default()
     }
 
     /// The columns of each of its replies.
@@ -95,6 +103,7 @@ impl Draft {
             statement.changes_role |= inner.changes_role;
             statement.changes_encoding |= inner.changes_encoding;
             statement.foreign = statement.foreign.max(inner.foreign);
+            statement.views = statement.views.max(inner.views);
             statement.transaction = statement.transaction.or(inner.transaction);
             statement.copy = statement.copy.take().or_else(|| inner.copy.clone());
             statement.outputs = statement.outputs.take().or_else(|| inner.outputs.clone());

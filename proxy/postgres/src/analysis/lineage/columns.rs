@@ -6,10 +6,8 @@
 use std::collections::BTreeSet;
 
 use super::super::tree::Reference;
+pub(super) use crate::catalog::ColumnId;
 use crate::catalog::is_system_column;
-
-/// A column of a relation: the relation's number, and the number of the attribute.
-pub(crate) type ColumnId = (u32, i16);
 
 /// Why nothing is proven.
 pub(super) type Proof<T> = Result<T, String>;

@@ -1,7 +1,5 @@
 //! What stands in `FROM`: relations, expressions of `WITH`, subqueries, functions, `VALUES` and joins of them.
 
-use std::collections::BTreeSet;
-
 use pg_query::protobuf::JoinType;
 use serde_json::Value as Json;
 
@@ -9,9 +7,9 @@ use super::super::tree::{Object, strings, tagged, text};
 use super::columns::{Entry, Items, Level, Output, Outputs, Proof, Value};
 use super::expression::query_of;
 use super::query::{Used, list};
-use super::relations::{self, candidates};
+use super::relations::candidates;
 use super::{Ctes, Env, Expression, Prover};
-use crate::catalog::Relation;
+use crate::catalog::{Relation, RelationKind};
 
 /// Functions whose rows have one column, which is named as they are.
 const ONE_COLUMN: &str = "generate_series generate_subscripts string_to_table regexp_split_to_table";
@@ -107,12 +105,14 @@ impl Prover<'_> {
         })?;
         let mut outputs = Outputs::default();
         for (number, column) in &relation.columns {
-            let mut value = self.stored(relation, *number);
+            let mut value = self.sources.value(relation, *number);
             if schema.is_none() {
                 // A name without a schema is masked as any relation of that name, so that no proof hangs on the search path.
                 for other in candidates(self.names, None, &name) {
                     let same = other.columns.iter().find(|(_, other)| other.name == column.name);
-                    let other = same.map(|(number, _)| self.stored(other, *number)).unwrap_or_default();
+                    let other = same
+                        .map(|(number, _)| self.sources.value(other, *number))
+                        .unwrap_or_default();
                     value.bare = if value.is_masked() && other.is_masked() {
                         value.bare && other.bare
                     } else {
@@ -127,7 +127,8 @@ impl Prover<'_> {
             });
         }
         let mut entry = derived(fields, Some(name.clone()), outputs)?;
-        entry.stored = true;
+        // A name that a view does not have is looked for further out. `tableoid` tells the partition.
+        entry.stored = relation.kind != RelationKind::View && !self.sources.parted(relation);
         let aliased = fields.get("alias").is_some_and(|alias| !alias.is_null());
         entry.relation = (!aliased).then(|| (relation.schema.clone(), name));
         Ok(entry)
@@ -137,26 +138,6 @@ impl Prover<'_> {
     pub(super) fn found(&self, fields: &Object) -> Option<&Relation> {
         let schema = text(fields, "schemaname");
         self.names.find(schema.as_deref(), &text(fields, "relname")?)
-    }
-
-    /// What a column of a relation comes from: itself, or for a generated one the columns that it is made of.
-    fn stored(&self, relation: &Relation, number: i16) -> Value {
-        let mut value = Value {
-            shown: Some((relation.oid, number)),
-            ..Value::default()
-        };
-        let is_masked = |number: &i16| relations::is_masked(relation, *number, self.masked);
-        if is_masked(&number) {
-            value.masked.insert((relation.oid, number));
-            value.bare = true;
-        } else {
-            let sources = relation.generated.get(&number).into_iter().flatten();
-            let masked: BTreeSet<_> = sources.filter(|number| is_masked(number)).collect();
-            value
-                .masked
-                .extend(masked.into_iter().map(|number| (relation.oid, *number)));
-        }
-        value
     }
 
     fn join(&mut self, fields: &Object, env: Env<'_>, before: &Level<'_>) -> Proof<Items> {
