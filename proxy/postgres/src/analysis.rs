@@ -62,6 +62,7 @@ use exhibit_schemas::event::access::{Access, Action, Attribute, Facts};
 pub use self::access::{EXECUTED, FETCHED, channel};
 pub use self::copy::{Copy, CopyForm, CsvOptions};
 pub(crate) use self::edits::Mapped;
+use self::edits::Withheld;
 pub use self::foreign::Foreign;
 pub(crate) use self::kind::Views;
 pub use self::kind::{CopyDirection, Named, Statement, StatementClass, TransactionControl};
@@ -225,7 +226,7 @@ fn message(sql: &str, names: &mut Names<'_>, masks: &Masks<'_>) -> Result<Analys
     let mut statements = Vec::new();
     let mut changed = false;
     let mut reach = Reach::Nothing;
-    let mut withheld = BTreeSet::new();
+    let mut withheld = Withheld::default();
     for Parsed { node, text } in parsed {
         // Serializing plain trees cannot fail; if it ever did, the null would name nothing, and its kind is not taken.
         let serialized = serde_json::to_value(&node).unwrap_or_default();
@@ -253,8 +254,10 @@ fn message(sql: &str, names: &mut Names<'_>, masks: &Masks<'_>) -> Result<Analys
                     Err(cause) => Some(cause),
                     Ok(proven) => {
                         outputs = proven.outputs;
+                        let explains = proven.withheld.estimates.is_some();
                         withheld.extend(proven.withheld);
-                        inner_unproven(&form, inner.as_ref(), &tree, names, masks, alone)
+                        let among = (explains && !alone).then(|| EXPLAIN_ALONE.to_owned());
+                        among.or_else(|| inner_unproven(&form, inner.as_ref(), &tree, names, masks, alone))
                     }
                 }
             };
@@ -306,13 +309,11 @@ fn message(sql: &str, names: &mut Names<'_>, masks: &Masks<'_>) -> Result<Analys
     })
 }
 
+/// Why a plan over masked columns is not shown.
+const EXPLAIN_ALONE: &str = "EXPLAIN over masked columns stands among other statements in the same message";
+
 /// The text with references withheld, which is proven in its turn: nothing in it has to be withheld any more.
-fn withhold(
-    sql: &str,
-    withheld: &BTreeSet<(usize, usize)>,
-    names: &mut Names<'_>,
-    masks: &Masks<'_>,
-) -> Result<Mapped, String> {
+fn withhold(sql: &str, withheld: &Withheld, names: &mut Names<'_>, masks: &Masks<'_>) -> Result<Mapped, String> {
     let unsure = || "an expression over masked columns cannot be withheld from the server".to_owned();
     let mapped = edits::withhold(sql, withheld).ok_or_else(unsure)?;
     let again = message(&mapped.text, names, masks).map_err(|_| unsure())?;

@@ -1,7 +1,7 @@
 //! A message's text with parts of it replaced, and the way back from places in what the server got to those in what the
 //! agent sent. All other bytes stay as they were.
 //!
-//! Not here: what is replaced ([`super::mapping`], and [`super::lineage`] for references that are withheld).
+//! Not here: what is replaced ([`super::mapping`], and [`super::lineage`] for what is withheld).
 
 use std::collections::BTreeSet;
 
@@ -45,16 +45,47 @@ fn as_i64(size: usize) -> i64 {
 /// What stands in the place of a part of the text: its bytes, and the new text.
 pub(super) type Edit = (usize, usize, String);
 
-/// Withholds references from the server: each that begins at a place and has so many parts becomes a NULL of the same type
-/// and name. `None` where one of them is not found in the text.
-pub(super) fn withhold(sql: &str, references: &BTreeSet<(usize, usize)>) -> Option<Mapped> {
+/// What the server does not get.
+#[derive(Debug, Default)]
+pub(super) struct Withheld {
+    /// References to masked columns: where each begins in the text, and how many parts it has.
+    pub(super) references: BTreeSet<(usize, usize)>,
+    /// That a plan shall have estimates; the message is an `EXPLAIN` alone.
+    pub(super) estimates: Option<Estimates>,
+}
+
+/// How an `EXPLAIN` asks for estimates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Estimates {
+    /// By having no options.
+    WithoutOptions,
+    /// By options that do not switch them off.
+    AfterOptions,
+}
+
+impl Withheld {
+    pub(super) fn is_empty(&self) -> bool {
+        self.references.is_empty() && self.estimates.is_none()
+    }
+
+    pub(super) fn extend(&mut self, other: Self) {
+        self.references.extend(other.references);
+        self.estimates = self.estimates.or(other.estimates);
+    }
+}
+
+/// Withholds from the server: each reference becomes a NULL of the same type and name, and a plan has no estimates. `None`
+/// where one of them is not found in the text.
+pub(super) fn withhold(sql: &str, withheld: &Withheld) -> Option<Mapped> {
     let tokens = Tokens::of(sql).ok()?;
     let edit = |(location, parts): &(usize, usize)| {
         let (start, end) = tokens.name(*location, *parts)?;
         let reference = sql.get(start..end)?;
         Some((start, end, format!("(SELECT {reference} WHERE false)")))
     };
-    let edits: Vec<Edit> = references.iter().map(edit).collect::<Option<_>>()?;
+    let estimates = withheld.estimates.map(|estimates| tokens.without_estimates(estimates));
+    let references = withheld.references.iter().map(edit);
+    let edits: Vec<Edit> = estimates.into_iter().chain(references).collect::<Option<_>>()?;
     Some(splice(sql, &edits))
 }
 
@@ -111,6 +142,17 @@ impl Tokens {
             .all(|token| token.is_some_and(|token| self.is(token, ".")));
         let end = usize::try_from(self.0.get(last)?.end).ok()?;
         dotted.then_some((location, end))
+    }
+
+    /// Has the `EXPLAIN` that the text begins with show no estimates.
+    fn without_estimates(&self, estimates: Estimates) -> Option<Edit> {
+        let explain = self.0.first().filter(|token| self.is(token, "explain"))?;
+        let (place, new) = match estimates {
+            Estimates::WithoutOptions => (explain.end, " (COSTS OFF)"),
+            Estimates::AfterOptions => (self.0.iter().find(|token| self.is(token, ")"))?.start, ", COSTS OFF"),
+        };
+        let place = usize::try_from(place).ok()?;
+        Some((place, place, new.to_owned()))
     }
 
     /// Whether a name stands right after a word.

@@ -20,7 +20,6 @@ mod query;
 mod relations;
 mod sources;
 
-use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -34,6 +33,7 @@ use self::query::Used;
 use self::relations::Masks;
 use self::sources::Sources;
 use super::Names;
+use super::edits::{Estimates, Withheld};
 use super::kind::{Form, Views};
 use super::tree::{Place, Tree, strings, tagged};
 use crate::catalog::RelationKind;
@@ -52,8 +52,8 @@ pub(super) struct Lineage {
     /// The columns of its reply; `None` where the server's own origins say all: it names no relation with masked columns,
     /// or gives no rows.
     pub(super) outputs: Option<Arc<[Output]>>,
-    /// References to withhold from the server: where each begins in the text, and how many parts it has.
-    pub(super) withheld: BTreeSet<(usize, usize)>,
+    /// What the text for the server does not have.
+    pub(super) withheld: Withheld,
 }
 
 /// Proves that masks reach every masked column of a statement's reply. `serialized` is the serialized `node`.
@@ -83,7 +83,7 @@ pub(super) fn prove(
     let mut prover = Prover {
         names,
         sources: &sources,
-        withheld: BTreeSet::new(),
+        withheld: Withheld::default(),
         depth: 0,
         steps: 0,
     };
@@ -119,7 +119,7 @@ pub(super) fn views(tree: &Tree, names: &Names<'_>, masked: &dyn Fn(&str) -> boo
 struct Prover<'a> {
     names: &'a Names<'a>,
     sources: &'a Sources<'a>,
-    withheld: BTreeSet<(usize, usize)>,
+    withheld: Withheld,
     depth: usize,
     steps: usize,
 }
@@ -199,6 +199,11 @@ impl Prover<'_> {
                     let outputs = prover.rows(query)?.unwrap_or_default();
                     prover.clean(&outputs, "a copy would have no mask of")
                 })?;
+                Ok(None)
+            }
+            NodeEnum::ExplainStmt(explain) => {
+                self.withheld.estimates = explained(explain)?;
+                self.inside(serialized, "query", |prover, query| prover.rows(query).map(|_| ()))?;
                 Ok(None)
             }
             // What they give out is that of the statement inside, when its name is run.
@@ -312,6 +317,34 @@ impl Prover<'_> {
         }
         Ok(Outputs { columns, open: false })
     }
+}
+
+/// What has to be done so that a plan shows no estimates: they come from statistics, those of masked columns among them. The
+/// last of several options of one name holds (`ExplainQuery`).
+fn explained(explain: &pg_query::protobuf::ExplainStmt) -> Proof<Option<Estimates>> {
+    let mut shown = true;
+    for option in &explain.options {
+        let Some(NodeEnum::DefElem(option)) = &option.node else {
+            return Err("an option of EXPLAIN is not understood".to_owned());
+        };
+        match option.defname.as_str() {
+            "costs" => shown = !is_off(option),
+            "format" => {}
+            name => return Err(format!("EXPLAIN with the option {name} over masked columns")),
+        }
+    }
+    let own = if explain.options.is_empty() {
+        Estimates::WithoutOptions
+    } else {
+        Estimates::AfterOptions
+    };
+    Ok(shown.then_some(own))
+}
+
+/// Whether an option is switched off by the word for it.
+fn is_off(option: &pg_query::protobuf::DefElem) -> bool {
+    let argument = option.arg.as_ref().and_then(|argument| argument.node.as_ref());
+    matches!(argument, Some(NodeEnum::String(word)) if word.sval == "off")
 }
 
 /// A definition names no masked column, and no row with one.

@@ -150,6 +150,30 @@ const REPORTS: &[(&str, &str)] = &[
         "\n\n",
     ),
     ("SELECT name::int, ssn::date FROM patients", "|\n|\n"),
+    (
+        "EXPLAIN SELECT name FROM patients WHERE city = 'Ulm'",
+        "Seq Scan on patients\n  Filter: (city = 'Ulm'::text)\n",
+    ),
+    (
+        "/* a plan */ explain (costs ON, FORMAT text) SELECT name FROM patients",
+        "Seq Scan on patients\n",
+    ),
+    (
+        "EXPLAIN (COSTS off) (SELECT name FROM patients)",
+        "Seq Scan on patients\n",
+    ),
+    ("EXPLAIN (SELECT name FROM patients)", "Seq Scan on patients\n"),
+    (
+        "EXPLAIN INSERT INTO patients (id, city) VALUES (4, 'x') RETURNING name",
+        "Insert on patients\n  ->  Result\n",
+    ),
+    (
+        "EXPLAIN SELECT upper(name) FROM patients",
+        "Seq Scan on patients\n  SubPlan 1\n    ->  Result\n          One-Time Filter: false\n",
+    ),
+    ("EXPLAIN ANALYZE SELECT name FROM patients", "ERROR"),
+    ("EXPLAIN VERBOSE SELECT name FROM patients", "ERROR"),
+    ("EXPLAIN SELECT id FROM patients WHERE name > 'M'", "ERROR"),
 ];
 
 async fn reports(server: Server) {

@@ -119,7 +119,7 @@ impl Prover<'_> {
                 self.resource(*first)
             ));
         };
-        self.withheld.insert((place, reference.len()));
+        self.withheld.references.insert((place, reference.len()));
         found.extend(masked);
         Ok(())
     }

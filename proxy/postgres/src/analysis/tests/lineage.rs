@@ -369,6 +369,9 @@ const MASKED: &[(&str, &str)] = &[
         "COPY (INSERT INTO patients (city) VALUES ('x') RETURNING *) TO STDOUT",
         "id, name = patients.name, ssn = patients.ssn, city, born",
     ),
+    ("EXPLAIN SELECT upper(ssn) FROM patients WHERE id = 1", "-"),
+    ("EXPLAIN (FORMAT json, COSTS) TABLE patients", "-"),
+    ("EXPLAIN DELETE FROM patients WHERE id = 1 RETURNING ssn", "-"),
     ("COPY derived TO STDOUT", "id, ssn = derived.ssn"),
     ("COPY derived (id) TO STDOUT", "id"),
     (
@@ -580,6 +583,16 @@ fn the_server_gets_no_masked_column_to_compute_from() {
         let analysis = run(sql, true).unwrap_or_else(|error| panic!("{sql}: {error}"));
         assert_eq!(analysis.mapped.map(|mapped| mapped.text).as_deref(), wanted, "{sql}");
     };
+    check(
+        "-- a plan\nEXPLAIN SELECT upper(ssn) FROM patients",
+        Some("-- a plan\nEXPLAIN (COSTS OFF) SELECT upper((SELECT ssn WHERE false)) FROM patients"),
+    );
+    check(
+        "EXPLAIN (costs ON, FORMAT json) (SELECT ssn FROM patients)",
+        Some("EXPLAIN (costs ON, FORMAT json, COSTS OFF) (SELECT ssn FROM patients)"),
+    );
+    check("EXPLAIN (COSTS on, COSTS off) SELECT ssn FROM patients", None);
+    check("EXPLAIN SELECT id FROM facilities", None);
     check("SELECT id, ssn, upper(city) FROM patients", None);
     check("SELECT count(ssn) FROM patients", None);
     check(
