@@ -54,7 +54,17 @@ pub enum DecodeError {
 ///
 /// The types of this crate cannot fail to encode: they hold only integers, strings, byte strings, arrays and maps.
 pub fn encode<T: Serialize>(value: &T) -> Vec<u8> {
+    append(Vec::with_capacity(ENCODING_BYTES), value)
+}
+
+/// The same, after a byte that says what follows.
+pub(crate) fn encode_after<T: Serialize>(first: u8, value: &T) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(ENCODING_BYTES);
+    bytes.push(first);
+    append(bytes, value)
+}
+
+fn append<T: Serialize>(mut bytes: Vec<u8>, value: &T) -> Vec<u8> {
     value
         .serialize(&mut Serializer::new(&mut bytes))
         .expect("types of this crate hold nothing that CBOR cannot carry, and a Vec cannot fail");

@@ -149,13 +149,8 @@ impl Sealed {
         let message = signed_bytes(&protected, &body);
         let signature = signer.sign(&message)?;
         key.verify(&message, &signature)?;
-        let mut seal = vec![SEAL_FIRST_BYTE];
-        seal.extend(cbor::encode::<CoseSign1>(&(
-            protected,
-            UnprotectedHeader {},
-            body,
-            signature,
-        )));
+        let tagged: CoseSign1 = (protected, UnprotectedHeader {}, body, signature);
+        let seal = cbor::encode_after(SEAL_FIRST_BYTE, &tagged);
         Ok(Self {
             events,
             leaves,

@@ -162,18 +162,14 @@ pub enum Message {
 impl Message {
     /// The bytes of the message.
     pub fn encode(&self) -> Vec<u8> {
-        let (code, body) = match self {
-            Self::Hello(body) => (1, cbor::encode(body)),
-            Self::Welcome(body) => (2, cbor::encode(body)),
-            Self::Append(body) => (3, cbor::encode(body)),
-            Self::Receipt(body) => (4, cbor::encode(body)),
-            Self::Refusal(body) => (5, cbor::encode(body)),
-            Self::Published(body) => (6, cbor::encode(body)),
-        };
-        let mut bytes = Vec::with_capacity(body.len() + 1);
-        bytes.push(code);
-        bytes.extend(body);
-        bytes
+        match self {
+            Self::Hello(body) => cbor::encode_after(1, body),
+            Self::Welcome(body) => cbor::encode_after(2, body),
+            Self::Append(body) => cbor::encode_after(3, body),
+            Self::Receipt(body) => cbor::encode_after(4, body),
+            Self::Refusal(body) => cbor::encode_after(5, body),
+            Self::Published(body) => cbor::encode_after(6, body),
+        }
     }
 
     /// Reads a message strictly.

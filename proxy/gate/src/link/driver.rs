@@ -58,6 +58,7 @@ type Socket = WebSocketStream<Box<dyn Transport>>;
 /// A batch without a receipt.
 struct Flight {
     sealed: Sealed,
+    /// Who waits for its events; their bytes are in `sealed`.
     events: Vec<Queued>,
     sent: Instant,
 }
@@ -321,7 +322,7 @@ impl Driver {
     }
 
     /// Seals events as the next batch of the chain and notes it as on its way.
-    fn seal(&mut self, events: Vec<Queued>) -> Result<Message, Break> {
+    fn seal(&mut self, mut events: Vec<Queued>) -> Result<Message, Break> {
         let unsealed = |events: Vec<Queued>, reason: &str| {
             let error = GateError::LedgerUnavailable {
                 reason: reason.to_owned(),
@@ -334,7 +335,10 @@ impl Driver {
         let Some(chain) = self.chain else {
             return Err(unsealed(events, "there is no chain to seal for"));
         };
-        let bytes = events.iter().map(|event| event.bytes.clone()).collect();
+        let bytes = events
+            .iter_mut()
+            .map(|event| std::mem::take(&mut event.bytes))
+            .collect();
         let Ok(sealed) = Sealed::seal(bytes, chain, &self.key) else {
             return Err(unsealed(events, "this proxy's key did not sign"));
         };
@@ -385,8 +389,10 @@ impl Driver {
         self.acknowledged = Some(Acknowledged { chain: next, size });
         self.base = Some(next);
         if let Some(flight) = self.flights.pop_front() {
-            let events = (receipt.first..).zip(flight.events);
-            let answered = events.map(|(index, event)| event.acknowledge(Index(index)));
+            let leaves = flight.sealed.leaves().iter();
+            let events = flight.events.into_iter().zip(leaves);
+            let answered = events.zip(receipt.first..);
+            let answered = answered.map(|((event, leaf), index)| event.acknowledge(Index(index), *leaf));
             self.answered = answered.filter(|answered| *answered).count();
             self.gathers_until = (self.answered > 2).then(|| Instant::now() + GATHER);
         }

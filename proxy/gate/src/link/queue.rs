@@ -44,16 +44,15 @@ struct Collector {
 /// An event with its encoding.
 pub(super) struct Queued {
     pub(super) bytes: Bytes,
-    leaf: Digest,
     time: Timestamp,
     collector: Arc<Mutex<Collector>>,
 }
 
 impl Queued {
-    /// Notes that it is durable; gives whether its submission is answered with it.
-    pub(super) fn acknowledge(self, index: Index) -> bool {
+    /// Notes that it is durable, at this place and with this leaf hash; gives whether its submission is answered with it.
+    pub(super) fn acknowledge(self, index: Index, leaf: Digest) -> bool {
         let mut collector = self.collector.lock().unwrap_or_else(PoisonError::into_inner);
-        let (leaf, time) = (self.leaf, self.time);
+        let time = self.time;
         collector.receipts.push(Receipt { index, leaf, time });
         let answered = collector.receipts.len() == collector.wanted;
         if answered {
@@ -180,7 +179,6 @@ impl Queue {
             }
             let bytes = event.encode()?;
             queued.push(Queued {
-                leaf: Digest::leaf(&bytes.0),
                 time: event.time,
                 bytes,
                 collector: Arc::clone(&collector),
