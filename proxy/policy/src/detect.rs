@@ -25,6 +25,7 @@ use std::ops::Range;
 use std::sync::LazyLock;
 
 pub use self::category::Category;
+use self::signs::{Asked, Signs};
 use self::token::Tokens;
 use self::vocabulary::{Class, Vocabulary};
 
@@ -38,6 +39,7 @@ mod json;
 mod name;
 mod network;
 mod number;
+mod signs;
 mod token;
 mod vocabulary;
 
@@ -281,8 +283,12 @@ impl Detectors {
         if let Some(category) = hints.label {
             return whole(text, category, Confidence::Certain);
         }
+        self.settled(text, &Asked::everything(hints))
+    }
+
+    fn settled(&self, text: &str, asked: &Asked<'_>) -> Vec<Finding> {
         let mut found = Vec::new();
-        self.search(text, hints, decode::DEPTH_MAX, &mut found);
+        self.search(text, asked, decode::DEPTH_MAX, &mut found);
         settle(text, found)
     }
 
@@ -294,7 +300,16 @@ impl Detectors {
 
     /// The same, and counts what it masks.
     pub fn mask_counted(&self, text: &str, hints: &Hints<'_>, wanted: &Wanted, tally: &mut Tally) -> Option<String> {
-        let findings = self.find(text, hints);
+        let findings = match hints.label {
+            Some(_) => self.find(text, hints),
+            None => self.settled(
+                text,
+                &Asked {
+                    wanted: *wanted,
+                    ..Asked::everything(hints)
+                },
+            ),
+        };
         replace(text, findings.iter().filter(|finding| wanted.takes(finding)), tally)
     }
 
@@ -317,23 +332,23 @@ impl Detectors {
     }
 
     /// Collects findings, which may overlap; `depth` layers of encodings are opened.
-    fn search(&self, text: &str, hints: &Hints<'_>, depth: usize, found: &mut Vec<Finding>) {
+    fn search(&self, text: &str, asked: &Asked<'_>, depth: usize, found: &mut Vec<Finding>) {
         let signs = Signs::of(text);
-        if signs.nothing() && hints.names.is_none() {
+        if (signs.nothing() && asked.names.is_none()) || asked.nothing(signs) {
             return;
         }
         if signs.any(Signs::WIDE)
             && let Some(view) = decode::fold(text)
         {
             let mut inner = Vec::new();
-            self.search(&view.text, hints, depth, &mut inner);
+            self.search(&view.text, asked, depth, &mut inner);
             found.extend(inner.iter().map(|finding| view.outer(finding)));
             return;
         }
         for window in windows(text) {
             let piece = text.get(window.clone()).unwrap_or("");
             let before = found.len();
-            self.search_piece(piece, signs, hints, found);
+            self.search_piece(piece, signs, asked, found);
             for finding in found.iter_mut().skip(before) {
                 finding.span = finding.span.start + window.start..finding.span.end + window.start;
             }
@@ -343,7 +358,7 @@ impl Detectors {
             && let Some(view) = decode::unescape(text)
         {
             let mut inner = Vec::new();
-            self.search(&view.text, hints, depth, &mut inner);
+            self.search(&view.text, asked, depth, &mut inner);
             found.extend(inner.iter().map(|finding| view.outer(finding)));
         }
         if !signs.any(Signs::DIGIT | Signs::INNER) {
@@ -351,7 +366,7 @@ impl Detectors {
         }
         let mut hidden = |span, decoded: &str| {
             let mut inner = Vec::new();
-            self.search(decoded, hints, depth, &mut inner);
+            self.search(decoded, asked, depth, &mut inner);
             inner.retain(|finding| finding.confidence >= Confidence::Likely);
             if let Some(best) = inner.into_iter().max_by_key(|finding| finding.confidence) {
                 found.push(Finding { span, ..best });
@@ -364,7 +379,7 @@ impl Detectors {
         }
     }
 
-    fn search_piece(&self, piece: &str, signs: Signs, hints: &Hints<'_>, found: &mut Vec<Finding>) {
+    fn search_piece(&self, piece: &str, signs: Signs, asked: &Asked<'_>, found: &mut Vec<Finding>) {
         let tokens = Tokens::new(piece, &self.vocabulary);
         let mut findings = Findings { list: found };
         network::find(&tokens, signs, &mut findings);
@@ -376,7 +391,9 @@ impl Detectors {
         } else {
             number::spelled(&tokens, &mut findings);
         }
-        name::find(&tokens, hints.names, &mut findings);
+        if asked.any(Asked::NAMES) {
+            name::find(&tokens, asked.names, &mut findings);
+        }
     }
 }
 
@@ -394,69 +411,6 @@ impl Findings<'_> {
                 confidence,
             });
         }
-    }
-}
-
-/// What kinds of bytes a text has: one pass that lets clean cells go.
-#[derive(Clone, Copy)]
-struct Signs(u8);
-
-impl Signs {
-    /// Something that a finding can be made of.
-    const WORTH: u8 = 1;
-    /// A byte of a character outside ASCII.
-    const WIDE: u8 = 2;
-    /// A mark that an escape begins with.
-    const ESCAPE: u8 = 4;
-    /// A digit.
-    const DIGIT: u8 = 8;
-    /// Capitals as base64 has them and words have not: after a small letter, or two before one.
-    const INNER: u8 = 16;
-    /// An `@`.
-    const AT: u8 = 32;
-    /// A colon.
-    const COLON: u8 = 64;
-    /// A dot.
-    const DOT: u8 = 128;
-
-    fn of(text: &str) -> Self {
-        let mut signs = 0;
-        let mut letters = 0_usize;
-        // Capitals and small letters as bits, so that most texts go through without a branch.
-        let (mut inner, mut small_before, mut capital_before, mut capital_second) = (0, 0, 0, 0);
-        for byte in text.bytes() {
-            let small = u8::from(byte.is_ascii_lowercase());
-            let capital = u8::from(byte.is_ascii_uppercase());
-            inner |= (capital & small_before) | (small & capital_before & capital_second);
-            (capital_second, capital_before, small_before) = (capital_before, capital, small);
-            letters += usize::from(small);
-            signs |= match byte {
-                0x80.. => Self::WIDE | Self::WORTH,
-                b'%' | b'&' | b'\\' => Self::ESCAPE,
-                b'0'..=b'9' => Self::DIGIT | Self::WORTH,
-                b'A'..=b'Z' => Self::WORTH,
-                b'@' => Self::AT | Self::WORTH,
-                b':' => Self::COLON | Self::WORTH,
-                b'.' => Self::DOT,
-                _ => 0,
-            };
-        }
-        if inner != 0 {
-            signs |= Self::INNER;
-        }
-        // Small letters alone can still be a name in small letters, where there are enough of them.
-        if letters >= 3 {
-            signs |= Self::WORTH;
-        }
-        Self(signs)
-    }
-
-    fn any(self, of: u8) -> bool {
-        self.0 & of != 0
-    }
-
-    fn nothing(self) -> bool {
-        !self.any(Self::WORTH | Self::ESCAPE)
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use base64::Engine as _;
 use proptest::prelude::*;
 
-use super::{Category, Confidence, Detectors, Hints, Names, WINDOW_BYTES};
+use super::{Asked, Category, Confidence, Detectors, Hints, Names, WINDOW_BYTES, Wanted};
 
 static DETECTORS: LazyLock<Detectors> = LazyLock::new(Detectors::new);
 
@@ -474,5 +474,80 @@ proptest! {
     fn an_ssn_is_found_between_any_words(before in "[a-z ]{0,30}", after in "[a-z ]{0,30}", number in "[1-8][0-9]{2}-[0-9]{2}-[0-9]{4}") {
         let text = format!("{before} {number} {after}");
         prop_assert!(!masked(&text, Confidence::Likely).contains(&number));
+    }
+}
+
+/// Pieces of texts: identifiers, words and signs that stand between them.
+const PIECES: &[&str] = &[
+    "123-45-6789",
+    "4111 1111 1111 1111",
+    "212-555-0123",
+    "jane@example.org",
+    "https://a.example/x",
+    "10.1.2.3",
+    "fe80::1",
+    "abcd::ef",
+    "00:1f:2b:aa:bb:cc",
+    "ab:cd:ef:ab:cd:ef",
+    "MRN",
+    "MRN: A-33",
+    "fax",
+    "age ninety-three",
+    "93",
+    "aged",
+    "2021-03-04",
+    "Okonkwo",
+    "Dr. Young",
+    "Maria Kowalczyk",
+    "Boston, MA 02139",
+    "12 Maple Street",
+    "DE89370400440532013000",
+    "3132332d34352d36373839",
+    "amFuZUBleGFtcGxlLm9yZw==",
+    "%31%32%33-45-6789",
+    "\u{ff11}23-45-6789",
+    "4.539578763621486e+15",
+    "stable",
+    "the",
+    " ",
+    " ",
+    " ",
+    ", ",
+    ". ",
+    ": ",
+    "\n",
+    "(",
+    ")",
+    "@",
+    ".",
+    ":",
+    "x",
+    "Q7",
+    "serial number",
+    "acct #",
+];
+
+proptest! {
+    #[test]
+    fn a_search_for_less_finds_all_of_that(
+        pieces in proptest::collection::vec(proptest::sample::select(PIECES), 0..12),
+        noise in "\\PC{0,6}",
+        asked in proptest::sample::subsequence(Category::ALL.to_vec(), 1..6),
+        floor in proptest::sample::select(Confidence::ALL.to_vec()),
+    ) {
+        let text = pieces.concat() + &noise;
+        let wanted = asked.iter().fold(Wanted::default(), |wanted, one| wanted.with(*one, floor));
+        let whole: Vec<_> = DETECTORS.find(&text, &Hints::none());
+        let less = DETECTORS.settled(&text, &Asked { wanted, names: None });
+        let covered = |byte: usize| less.iter().any(|one| wanted.takes(one) && one.span.contains(&byte));
+        for finding in whole.iter().filter(|one| wanted.takes(one)) {
+            prop_assert!(finding.span.clone().all(covered), "{finding:?} of {text:?} is missing in {less:?}");
+        }
+        // Nothing is found where a search for everything finds nothing: what more there is stood under something surer.
+        let mark = |byte: usize| text.as_bytes()[byte].is_ascii() && !text.as_bytes()[byte].is_ascii_alphanumeric();
+        let known = |byte: usize| mark(byte) || whole.iter().any(|one| one.span.contains(&byte));
+        for finding in less.iter().filter(|one| wanted.takes(one)) {
+            prop_assert!(finding.span.clone().all(known), "{finding:?} of {text:?} is new to {whole:?}");
+        }
     }
 }
