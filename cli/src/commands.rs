@@ -5,6 +5,7 @@ mod approve;
 mod export;
 mod init;
 mod key;
+mod login;
 mod policy;
 mod replay;
 mod search;
@@ -55,6 +56,7 @@ enum Command {
     Sessions(sessions::Arguments),
     Replay(replay::Arguments),
     Export(export::Arguments),
+    Login(login::Arguments),
     #[command(subcommand)]
     Key(key::Command),
     #[command(subcommand)]
@@ -80,6 +82,7 @@ pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> Result<ExitCode
         Command::Sessions(command) => wait(sessions::run(command, &config()?, output)),
         Command::Replay(command) => wait(replay::run(command, &config()?, output)),
         Command::Export(command) => wait(export::run(command, &config()?, output)),
+        Command::Login(command) => wait(login::run(command, output)),
         Command::Key(command) => wait(key::run(command, &config()?, output)),
         Command::Policy(command) => policy::run(command, config, output),
         Command::Target(command) => wait(target::run(command, &config()?, output)),

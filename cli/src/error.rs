@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use exhibit_identity::oidc::RequestError;
 use exhibit_policy::snapshot::PolicyError;
 use exhibit_proxy::enforcement::EnforcementError;
 use exhibit_proxy::reading::ReadingError;
 use exhibit_schemas::wire::RefusalCode;
 use exhibit_startup::configuration::ConfigurationError;
+use exhibit_startup::pem::PemError;
 
 use crate::append::AppendError;
 use crate::authority::AuthorityError;
@@ -59,6 +61,12 @@ pub(crate) enum CliError {
     /// A key could not be used.
     #[error(transparent)]
     Signer(#[from] SignerError),
+    /// A pipeline's CI service gave no token.
+    #[error("no token: {0}")]
+    Token(#[from] RequestError),
+    /// A certificate file is refused.
+    #[error(transparent)]
+    Pem(#[from] PemError),
     /// The ledger did not take what was signed.
     #[error(transparent)]
     Append(#[from] AppendError),

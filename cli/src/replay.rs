@@ -303,6 +303,9 @@ fn opening(lines: &mut Lines, entry: &Entry, opened: &SessionOpened) {
         principal.issuer,
         names(&principal.groups)
     ));
+    if let Some(run) = &principal.run {
+        lines.add(&run.to_string());
+    }
     let client = opened.client.as_deref().unwrap_or("unnamed");
     lines.add(&format!(
         "from {} over {}; client {client}",

@@ -8,6 +8,11 @@
 //! trust = "trust.toml"
 //! ledger = { url = "https://127.0.0.1:7443", certificate = "tls/proxy.pem", key = "tls/proxy.key", ca = "tls/ca.pem" }
 //!
+//! [[proxy.oidc]]                  # whose tokens are taken; see `exhibit_identity::oidc`
+//! issuer = "https://token.actions.githubusercontent.com"
+//! audience = ["https://exhibit.clinic.example"]
+//! claims = "github-actions"
+//!
 //! [[proxy.postgres]]
 //! target = "clinic"
 //! listen = "127.0.0.1:6432"
@@ -37,6 +42,9 @@ pub struct Config {
     pub trust: PathBuf,
     /// The ledger of another process; absent where both run in one.
     pub ledger: Option<LedgerConfig>,
+    /// Issuers of tokens.
+    #[serde(default)]
+    pub oidc: Vec<exhibit_identity::oidc::Config>,
     /// Listeners for PostgreSQL.
     #[serde(default)]
     pub postgres: Vec<exhibit_postgres::Config>,
@@ -67,6 +75,14 @@ pub enum ConfigError {
         /// The address.
         address: SocketAddr,
     },
+    /// An issuer is refused.
+    #[error("proxy.oidc: {error}")]
+    Issuer {
+        /// Which, from 0.
+        place: usize,
+        /// Why.
+        error: exhibit_identity::oidc::ConfigError,
+    },
     /// A listener for PostgreSQL is refused.
     #[error("proxy.postgres: {error}")]
     Postgres {
@@ -80,8 +96,11 @@ pub enum ConfigError {
 impl ConfigError {
     /// Where the fault is in the file that holds the section.
     pub fn place(&self) -> [Step; 3] {
-        let (Self::ListenTwice { listener, .. } | Self::Postgres { listener, .. }) = self;
-        [Step::Key("proxy"), Step::Key("postgres"), Step::Element(*listener)]
+        let (section, element) = match self {
+            Self::ListenTwice { listener, .. } | Self::Postgres { listener, .. } => ("postgres", *listener),
+            Self::Issuer { place, .. } => ("oidc", *place),
+        };
+        [Step::Key("proxy"), Step::Key(section), Step::Element(element)]
     }
 }
 
@@ -103,6 +122,13 @@ impl Config {
         for path in paths {
             *path = base.join(&*path);
         }
+        let oidc = self.oidc.into_iter().enumerate();
+        self.oidc = oidc
+            .map(|(place, issuer)| {
+                let resolved = issuer.resolved(base);
+                resolved.map_err(|error| ConfigError::Issuer { place, error })
+            })
+            .collect::<Result<_, _>>()?;
         self.postgres = self
             .postgres
             .into_iter()
@@ -166,6 +192,12 @@ server = { host = "127.0.0.1", port = 5432, user = "exhibit", password_file = "p
     #[test]
     fn a_section_is_refused_whole() {
         check("policy =", "polizy =", "polizy");
+        let issuer = "[[oidc]]\nissuer = \"http://issuer.example\"\naudience = [\"exhibit\"]\n[[postgres]]";
+        check(
+            "[[postgres]]",
+            issuer,
+            "proxy.oidc: issuer `http://issuer.example`: it is not an https URL",
+        );
         check("port = 5432,", "", "port");
         check("host = \"127.0.0.1\"", "host = \"db\"", "only for a loopback");
         check("\"off\"", "\"verify-full\"", "give `ca`");

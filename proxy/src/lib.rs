@@ -8,6 +8,7 @@
 
 pub mod config;
 pub mod enforcement;
+mod issuers;
 pub mod reading;
 pub mod secret;
 pub mod start;

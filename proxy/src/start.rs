@@ -9,7 +9,7 @@ use exhibit_gate::link::connect::{Connect, TlsConnect};
 use exhibit_gate::link::{Link, LinkConfig};
 use exhibit_gate::recorder::Recorder;
 use exhibit_gate::{Gate, GateError};
-use exhibit_identity::ApiKeys;
+use exhibit_identity::{ApiKeys, Callers};
 use exhibit_policy::mask::MaskKey;
 use exhibit_policy::snapshot::{PolicyError, Snapshot};
 use exhibit_schemas::bundle::{TrustAnchors, TrustError};
@@ -52,6 +52,14 @@ pub enum ProxyError {
         /// What is wrong.
         error: exhibit_identity::IdentityError,
     },
+    /// An issuer of tokens cannot be used.
+    #[error("proxy.oidc: issuer `{issuer}`: {error}")]
+    Issuer {
+        /// The issuer.
+        issuer: String,
+        /// What is wrong.
+        error: String,
+    },
     /// The trust anchors are refused.
     #[error("{}: {error}", path.display())]
     Trust {
@@ -77,7 +85,7 @@ pub enum ProxyError {
 /// What every listener shares.
 pub struct Proxy {
     gate: Gate,
-    api_keys: Arc<ApiKeys>,
+    callers: Arc<Callers>,
     link: Arc<Link>,
 }
 
@@ -104,6 +112,7 @@ impl Proxy {
             path: config.api_keys.clone(),
             error,
         })?;
+        let issuers = crate::issuers::read(&config.oidc, SystemClock.now())?;
         let trust = TrustAnchors::parse(&text(&config.trust)?).map_err(|error| ProxyError::Trust {
             path: config.trust.clone(),
             error,
@@ -130,7 +139,7 @@ impl Proxy {
         .await?;
         Ok(Self {
             gate,
-            api_keys: Arc::new(api_keys),
+            callers: Arc::new(Callers::new(api_keys, issuers)),
             link,
         })
     }
@@ -140,11 +149,6 @@ impl Proxy {
         &self.gate
     }
 
-    /// The API keys of agents.
-    pub fn api_keys(&self) -> Arc<ApiKeys> {
-        Arc::clone(&self.api_keys)
-    }
-
     /// Binds every listener of the configuration; nobody is let in before [`Listeners::run`].
     ///
     /// # Errors
@@ -152,9 +156,11 @@ impl Proxy {
     pub async fn listen(&self, config: &Config) -> Result<Listeners, ProxyError> {
         let mut listeners = Vec::new();
         for listener in &config.postgres {
-            let keys = self.api_keys();
-            let authenticate: exhibit_postgres::Authenticate =
-                Arc::new(move |user: &str, key: &str| keys.authenticate(user, key, SystemClock.now()).ok());
+            let callers = Arc::clone(&self.callers);
+            let authenticate: exhibit_postgres::Authenticate = Arc::new(move |user, secret| {
+                let callers = Arc::clone(&callers);
+                Box::pin(async move { callers.identify(&user, &secret, SystemClock.now()).await })
+            });
             let bound = exhibit_postgres::Listener::bind(self.gate.clone(), listener, authenticate).await?;
             listeners.push((listener.target.clone(), listener.listen, bound));
         }

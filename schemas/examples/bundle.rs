@@ -74,6 +74,7 @@ fn session(number: u8) -> Vec<(Option<SessionPlace>, Body)> {
         client_id: None,
         groups: vec![],
         evidence: Digest::of(&[number]),
+        run: None,
     };
     let opened = SessionOpened {
         target: "clinic".into(),
@@ -83,6 +84,7 @@ fn session(number: u8) -> Vec<(Option<SessionPlace>, Body)> {
         transport: "TLSv1.3".into(),
         policy: Digest::of(b"policy"),
         client: None,
+        expires: None,
     };
     let closed = SessionClosed {
         reason: "agent".into(),

@@ -33,6 +33,7 @@ fn accepts_an_event_of_every_kind_under_its_own_rule() {
     let all = all();
     let mut kinds: Vec<_> = all.iter().map(|(kind, _)| *kind).collect();
     kinds.sort();
+    kinds.dedup(); // several samples of one kind have different fields
     assert_eq!(kinds, Kind::ALL);
     for (kind, bytes) in all {
         check("event", &bytes.0).unwrap_or_else(|error| panic!("{kind}: {error}"));

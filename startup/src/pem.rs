@@ -65,18 +65,24 @@ pub enum PemError {
         /// The file of the key.
         key: PathBuf,
     },
+    /// The system trusts nobody.
+    #[error("this system trusts no authority: install the package `ca-certificates`, or name a file of authorities")]
+    System,
 }
 
 impl PemError {
-    /// The file.
-    pub fn path(&self) -> &Path {
+    /// The file, if it is about one.
+    pub fn path(&self) -> Option<&Path> {
         let (Self::File { path, .. }
         | Self::Empty { path, .. }
         | Self::Missing { path, .. }
         | Self::Broken { path, .. }
         | Self::Unusable { path, .. }
-        | Self::Mismatch { path, .. }) = self;
-        path
+        | Self::Mismatch { path, .. }) = self
+        else {
+            return None;
+        };
+        Some(path)
     }
 }
 
@@ -131,6 +137,19 @@ pub fn authorities(path: &Path) -> Result<RootCertStore, PemError> {
             path: path.to_owned(),
             reason: "a certificate in it is malformed",
         })?;
+    }
+    Ok(authorities)
+}
+
+/// The authorities that the system trusts; at least one.
+///
+/// # Errors
+/// [`PemError::System`].
+pub fn system_authorities() -> Result<RootCertStore, PemError> {
+    let mut authorities = RootCertStore::empty();
+    let _ = authorities.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if authorities.is_empty() {
+        return Err(PemError::System);
     }
     Ok(authorities)
 }
@@ -275,7 +294,7 @@ mod tests {
                 error.to_string().starts_with("nowhere/ca.pem cannot be read: "),
                 "{error}"
             );
-            assert_eq!(error.path(), path);
+            assert_eq!(error.path(), Some(path));
         }
     }
 

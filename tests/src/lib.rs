@@ -8,7 +8,7 @@ pub mod postgres;
 pub mod programs;
 pub mod stack;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Why the harness cannot go on.
@@ -76,6 +76,25 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), HarnessError> {
     let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(path)?;
     file.write_all(bytes)?;
     Ok(())
+}
+
+/// Makes what tests use of others (drivers, an issuer of tokens), one test at a time, in whichever process; gives where it is.
+///
+/// # Errors
+/// [`HarnessError`] when there is no package index to fetch it from.
+pub fn drivers() -> Result<PathBuf, HarnessError> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize()?;
+    let place = root.join("target/drivers");
+    std::fs::create_dir_all(&place)?;
+    let lock = std::fs::File::create(place.join("lock"))?;
+    lock.lock()?;
+    run(Command::new("sh").arg(root.join("tests/drivers/setup.sh")))?;
+    Ok(place)
+}
+
+/// A script or program under `tests/drivers`.
+pub fn driver(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("drivers").join(name)
 }
 
 /// Runs a program to its end and gives its standard output.

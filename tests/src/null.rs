@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use exhibit_gate::clock::{Clock, SystemClock};
 use exhibit_gate::recorder::{Draft, Receipt, Recorder, Ticket, VerifiedDecision};
 use exhibit_gate::{Gate, GateError};
-use exhibit_identity::ApiKeys;
+use exhibit_identity::{ApiKeys, Refusal};
 use exhibit_policy::mask::MaskKey;
 use exhibit_policy::snapshot::Snapshot;
 use exhibit_schemas::digest::Digest;
@@ -73,8 +73,10 @@ pub async fn serve(
     let mut running = Vec::new();
     for listener in &config.postgres {
         let keys = Arc::clone(&keys);
-        let authenticate: exhibit_postgres::Authenticate =
-            Arc::new(move |user: &str, key: &str| keys.authenticate(user, key, SystemClock.now()).ok());
+        let authenticate: exhibit_postgres::Authenticate = Arc::new(move |user, key| {
+            let identity = keys.identify(&user, &key, SystemClock.now());
+            Box::pin(std::future::ready(identity.map_err(Refusal::ApiKey)))
+        });
         let bound = exhibit_postgres::Listener::bind(gate.clone(), listener, authenticate).await;
         running.push(tokio::spawn(bound.map_err(|error| failed(&error))?.run(stop.clone())));
     }

@@ -11,11 +11,11 @@
     reason = "a test that cannot go on fails, in its helpers too"
 )]
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
-use exhibit_tests::run;
 use exhibit_tests::stack::{Options, Stack};
+use exhibit_tests::{driver, drivers, run};
 
 /// Lets everything pass and masks nothing.
 const POLICY: &str = r#"
@@ -34,17 +34,6 @@ actions = ["read", "write", "delete", "define", "grant", "execute", "session", "
 effect = "allow"
 "#;
 
-/// Makes the drivers, one test at a time, in whichever process; gives the repository and where they are.
-fn drivers() -> (PathBuf, PathBuf) {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap();
-    let place = root.join("target/drivers");
-    std::fs::create_dir_all(&place).unwrap();
-    let lock = std::fs::File::create(place.join("lock")).unwrap();
-    lock.lock().unwrap();
-    run(Command::new("sh").arg(root.join("tests/drivers/setup.sh"))).unwrap();
-    (root, place)
-}
-
 /// The server's own URL, as the role that the proxy comes as.
 fn direct(stack: &Stack) -> String {
     let password = std::fs::read_to_string(stack.directory().join("secrets/clinic.password")).unwrap();
@@ -55,7 +44,7 @@ fn direct(stack: &Stack) -> String {
 
 /// Runs a script both ways and compares its lines, of which there are this many at the least.
 fn check(program: &Path, script: &str, lines_min: usize) {
-    let (root, place) = drivers();
+    let place = drivers().unwrap();
     let directory = tempfile::tempdir().unwrap();
     let mut options = Options::new(&directory.path().join("deployment"));
     POLICY.clone_into(&mut options.policy);
@@ -63,10 +52,7 @@ fn check(program: &Path, script: &str, lines_min: usize) {
     let mut stack = Stack::start(&options).unwrap();
     let said = |url: &str| {
         let mut command = Command::new(program);
-        command
-            .current_dir(&place)
-            .arg(root.join("tests/drivers").join(script))
-            .arg(url);
+        command.current_dir(&place).arg(driver(script)).arg(url);
         run(&mut command).unwrap()
     };
     let wanted = said(&direct(&stack));
@@ -81,13 +67,13 @@ fn check(program: &Path, script: &str, lines_min: usize) {
 
 #[test]
 fn psycopg_does_what_it_does_at_the_server() {
-    let (_, place) = drivers();
+    let place = drivers().unwrap();
     check(&place.join("venv/bin/python"), "use_psycopg.py", 70);
 }
 
 #[test]
 fn asyncpg_does_what_it_does_at_the_server() {
-    let (_, place) = drivers();
+    let place = drivers().unwrap();
     check(&place.join("venv/bin/python"), "use_asyncpg.py", 40);
 }
 

@@ -41,6 +41,10 @@ pub struct SessionLine {
     pub subject: String,
     /// Digest of the credential's public part.
     pub evidence: String,
+    /// The pipeline's run that it is, in a line; absent for others.
+    pub run: Option<String>,
+    /// When the credential expires, where it does.
+    pub expires: Option<String>,
     /// TLS of its connection.
     pub transport: String,
     /// Why it was closed.
@@ -218,6 +222,8 @@ impl Evidence {
             issuer: body.principal.issuer.clone(),
             subject: body.principal.subject.clone(),
             evidence: body.principal.evidence.to_string(),
+            run: body.principal.run.as_ref().map(ToString::to_string),
+            expires: body.expires.map(|expires| expires.to_string()),
             transport: body.transport.clone(),
             reason: None,
             commands: None,

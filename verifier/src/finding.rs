@@ -86,6 +86,7 @@ codes! {
     TimeOrder "time-order" Error "an emitter's event is dated before its event before",
     SessionChain "session-chain" Error "a session's events are missing, repeated, out of order, or of another emitter",
     SessionTotals "session-totals" Error "a session's close states other totals than were recorded",
+    SessionExpired "session-expired" Error "a command passed after what its session was opened with had expired, and the policy ends sessions then",
     SessionOpen "session-open" Note "a session has no close: its proxy was stopped, or the log ends before",
     PolicyDigest "policy-digest" Error "a policy snapshot is not the policy whose digest it states, or cannot be read",
     PolicyMissing "policy-missing" Error "a policy is named whose snapshot does not stand before in the log",

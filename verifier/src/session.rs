@@ -12,7 +12,7 @@ use exhibit_schemas::event::access::{
     Command, CommandData, DecisionRecord, Detection, Effect, Facts, Outcome, ResponseChunk, ResponseEnd, SessionClosed,
     SessionOpened,
 };
-use exhibit_schemas::event::{Body, SessionId, SessionPlace};
+use exhibit_schemas::event::{Body, SessionId, SessionPlace, Timestamp};
 use exhibit_schemas::merkle::Index;
 
 use crate::approval::{Approvals, Settled};
@@ -24,6 +24,9 @@ use crate::response::Response;
 
 /// The reason of a close that follows a detection.
 const DETECTION: &str = "detection";
+
+/// Microseconds from when a command is judged to the time of its event at the most: the events of a flush have one time.
+const JUDGED_US: u64 = 5_000_000;
 
 /// Everything that the checks of an event share.
 pub(crate) struct Context {
@@ -61,6 +64,8 @@ struct Session {
     incomplete: bool,
     /// A detection ends it: index of the first.
     ending: Option<Index>,
+    /// A command passed after its credential had expired.
+    expired: bool,
 }
 
 struct Pending {
@@ -117,6 +122,7 @@ impl Sessions {
                 gaps: self.gaps,
                 incomplete: false,
                 ending: None,
+                expired: false,
             }))
         });
         let State::Open(session) = state else { return };
@@ -211,8 +217,25 @@ impl Session {
         }
     }
 
+    /// Holds that nothing passed after the agent's credential had expired, where the policy ends sessions then.
+    fn in_time(&mut self, placed: &Placed, body: &Command, context: &mut Context) {
+        let Some(opened) = &self.opened else { return };
+        let passed = matches!(body.outcome, Outcome::Allowed | Outcome::Approved);
+        let policy = context.policies.get(opened.policy);
+        let ends = policy.is_some_and(|policy| policy.limits().expiry_ends_session);
+        let late = |expires: Timestamp| placed.event.time.0 > expires.0.saturating_add(JUDGED_US);
+        if passed && ends && !self.expired && opened.expires.is_some_and(late) {
+            self.expired = true; // told once: all that follows is late, too
+            let detail = "a command of a session whose credential had expired";
+            context
+                .findings
+                .add(Code::SessionExpired, Place::Entry(placed.index), detail);
+        }
+    }
+
     fn command(&mut self, placed: &Placed, id: SessionId, sequence: u64, body: &Command, context: &mut Context) {
         self.commands += 1;
+        self.in_time(placed, body, context);
         self.replay(placed.index, &body.facts, &body.decision, context);
         let (effect, outcome) = (body.decision.effect, body.outcome);
         let fits = match outcome {

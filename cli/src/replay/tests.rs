@@ -40,11 +40,13 @@ fn opened() -> SessionOpened {
             client_id: None,
             groups: vec!["etl".into(), "developers".into()],
             evidence: Digest([0; 32]),
+            run: None,
         },
         peer: "192.0.2.1:5000".into(),
         transport: "TLSv1.3".into(),
         policy: Digest([3; 32]),
         client: Some("psql\u{1b}]0;owned\u{7}".into()),
+        expires: None,
     }
 }
 

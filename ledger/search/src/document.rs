@@ -21,7 +21,7 @@ use crate::query::Filter;
 use crate::text;
 
 /// Version of the documents: a change of what is indexed, or how, must raise it, so that old indexes are rebuilt.
-pub(crate) const VERSION: u32 = 3;
+pub(crate) const VERSION: u32 = 4;
 
 /// The fields of the index.
 #[derive(Clone)]
@@ -243,6 +243,18 @@ impl Draft<'_> {
         self.text(&opened.target);
         self.text(&opened.peer);
         self.text(opened.client.as_deref().unwrap_or_default());
+        if let Some(run) = &opened.principal.run {
+            for text in [
+                &run.repository,
+                &run.reference,
+                &run.commit,
+                &run.run_id,
+                &run.actor,
+                &run.trigger,
+            ] {
+                self.text(text);
+            }
+        }
     }
 
     fn command(&mut self, command: &Command) {

@@ -101,11 +101,13 @@ impl Log {
                 client_id: (session.is_multiple_of(2)).then(|| "pipeline".into()),
                 groups: vec![format!("group-{}", session % 3)],
                 evidence: Digest([7; 32]),
+                run: None,
             },
             peer: "192.0.2.1:5000".into(),
             transport: "TLSv1.3".into(),
             policy: Digest([8; 32]),
             client: Some("psql".into()),
+            expires: None,
         };
         self.push(2, place(session, 0), time, opened.into());
     }

@@ -178,10 +178,12 @@ pub(crate) fn opened() -> SessionOpened {
             client_id: None,
             groups: vec![],
             evidence: Digest([0; 32]),
+            run: None,
         },
         peer: "127.0.0.1:1".into(),
         transport: "TLSv1.3".into(),
         policy: Digest([0; 32]),
         client: None,
+        expires: None,
     }
 }

@@ -67,6 +67,9 @@ pub enum GateError {
         /// The net.
         net: String,
     },
+    /// The agent's credential expired, and the policy ends sessions with it.
+    #[error("what this session was opened with has expired")]
+    Expired,
     /// Random bytes could not be had from the operating system.
     #[error("the operating system gives no random bytes")]
     Random,

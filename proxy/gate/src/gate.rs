@@ -9,7 +9,7 @@ use exhibit_schemas::cbor::Bytes;
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::access::{Principal, SessionOpened};
 use exhibit_schemas::event::trust::{CatalogSnapshot, PolicySnapshot};
-use exhibit_schemas::event::{Body, SessionId, SessionPlace};
+use exhibit_schemas::event::{Body, SessionId, SessionPlace, Timestamp};
 
 use crate::clock::Clock;
 use crate::error::GateError;
@@ -60,6 +60,8 @@ pub struct Opening {
     pub protocol: String,
     /// Who it is.
     pub principal: Principal,
+    /// When what it proved itself with expires.
+    pub expires: Option<Timestamp>,
     /// Address and port.
     pub peer: String,
     /// TLS version and cipher suite.
@@ -147,6 +149,11 @@ impl Gate {
         self.inner.clock.as_ref()
     }
 
+    /// The time, by the clock that events have theirs from.
+    pub fn now(&self) -> Timestamp {
+        self.clock().now()
+    }
+
     /// Records a target's catalog: documents of which each stands on the one before it. Those that were recorded last are
     /// not recorded again.
     ///
@@ -203,6 +210,7 @@ impl Gate {
             target,
             protocol,
             principal,
+            expires,
             peer,
             transport,
             client,
@@ -218,6 +226,7 @@ impl Gate {
                 client.truncate(client.floor_char_boundary(CLAIM_BYTES_MAX));
                 client
             }),
+            expires,
         };
         let draft = Draft {
             session: Some(SessionPlace(id, 0)),
@@ -225,7 +234,7 @@ impl Gate {
         };
         let ticket = self.recorder().submit(vec![draft])?;
         // The session stands before its event does: when the caller goes away in between, its drop records the end.
-        let session = Session::begin(self.clone(), id, principal, target);
+        let session = Session::begin(self.clone(), id, principal, expires, target);
         match ticket.await {
             Ok(_) => Ok(session),
             Err(error) => Err(session.failed(error)),

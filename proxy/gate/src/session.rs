@@ -14,7 +14,7 @@ use exhibit_schemas::cbor;
 use exhibit_schemas::event::access::{
     Column, CommandData, Frame, Principal, ResponseChunk, ResponseEnd, SessionClosed,
 };
-use exhibit_schemas::event::{Body, SessionId, SessionPlace};
+use exhibit_schemas::event::{Body, SessionId, SessionPlace, Timestamp};
 
 pub use crate::approval::Asked;
 pub use crate::data::{Data, Sending};
@@ -51,6 +51,8 @@ pub struct Session {
     earlier: Mutex<Vec<Ticket>>,
     /// What catches identifiers in its replies.
     net: SessionNet,
+    /// When nothing more passes, where the policy ends sessions with their agents' credentials.
+    expires: Option<Timestamp>,
     failure: Failure,
     closed: bool,
 }
@@ -63,8 +65,15 @@ impl std::fmt::Debug for Session {
 
 impl Session {
     /// A session whose opening event was handed over.
-    pub(crate) fn begin(gate: Gate, id: SessionId, principal: Principal, target: String) -> Self {
-        let net = SessionNet::new(&gate.policy(), &target);
+    pub(crate) fn begin(
+        gate: Gate,
+        id: SessionId,
+        principal: Principal,
+        expires: Option<Timestamp>,
+        target: String,
+    ) -> Self {
+        let policy = gate.policy();
+        let net = SessionNet::new(&policy, &target);
         Self {
             gate,
             id,
@@ -77,6 +86,7 @@ impl Session {
             held: Vec::new(),
             earlier: Mutex::default(),
             net,
+            expires: expires.filter(|_| policy.limits().expiry_ends_session),
             failure: Failure::default(),
             closed: false,
         }
@@ -135,6 +145,7 @@ impl Session {
     /// [`GateError`]; then nothing of the group may pass.
     pub async fn record(&mut self, permits: Vec<Permit>) -> Result<Vec<Cleared>, GateError> {
         self.own(permits.iter().map(|permit| permit.judged.session))?;
+        self.in_time()?;
         let bodies = permits.iter().map(|permit| request::permitted(permit).into()).collect();
         let (first, receipts) = self.commands(bodies).await?;
         // P1: only here, after the receipts, do permits come out that a target takes.
@@ -158,6 +169,7 @@ impl Session {
             return self.record(permits).await;
         }
         self.own(permits.iter().map(|permit| permit.judged.session))?;
+        self.in_time()?;
         self.failure.check()?;
         let ahead = |permit: Permit| {
             let command = self.next;
@@ -173,6 +185,14 @@ impl Session {
             }
         };
         Ok(permits.into_iter().map(ahead).collect())
+    }
+
+    /// Holds that what the agent came with has not expired.
+    fn in_time(&self) -> Result<(), GateError> {
+        match self.expires {
+            Some(expires) if self.gate.now() >= expires => Err(GateError::Expired),
+            _ => Ok(()),
+        }
     }
 
     /// Whether commands run ahead that were not handed over.
@@ -255,7 +275,7 @@ impl Session {
         self.releasing(&reply, frames, ticket)
     }
 
-    /// Closes the session (`agent`, `target`, `idle`, `limit`, `ledger`, `shutdown`, `protocol`, `detection`). Replies that have not
+    /// Closes the session (`agent`, `target`, `idle`, `limit`, `expiry`, `ledger`, `shutdown`, `protocol`, `detection`). Replies that have not
     /// ended are recorded as cut.
     ///
     /// # Errors

@@ -29,6 +29,8 @@ use serde::Deserialize;
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
+use crate::Identity;
+
 /// The `method` of a principal that came with an API key; roles match on it.
 pub const METHOD: &str = "api-key";
 
@@ -148,7 +150,7 @@ impl ApiKeys {
     ///
     /// # Errors
     /// [`IdentityError::Refused`] and [`IdentityError::Expired`].
-    pub fn authenticate(&self, user: &str, key: &str, now: Timestamp) -> Result<Principal, IdentityError> {
+    pub fn identify(&self, user: &str, key: &str, now: Timestamp) -> Result<Identity, IdentityError> {
         let (id, secret) = split(key).ok_or(IdentityError::Refused)?;
         let entry = self.keys.get(id).ok_or(IdentityError::Refused)?;
         let hash = Digest::of(secret.as_bytes()).to_string();
@@ -156,18 +158,21 @@ impl ApiKeys {
         if !same || user != entry.subject {
             return Err(IdentityError::Refused);
         }
-        let expires_us = entry.expires_unix_s.map(|seconds| seconds.saturating_mul(US_PER_S));
-        if expires_us.is_some_and(|expires_us| now.0 >= expires_us) {
+        let expires = entry.expires_unix_s;
+        let expires = expires.map(|seconds| Timestamp(seconds.saturating_mul(US_PER_S)));
+        if expires.is_some_and(|expires| now >= expires) {
             return Err(IdentityError::Expired);
         }
-        Ok(Principal {
+        let principal = Principal {
             method: METHOD.to_owned(),
             issuer: ISSUER.to_owned(),
             subject: entry.subject.clone(),
             client_id: None,
             groups: entry.groups.clone(),
             evidence: Digest::of(entry.id.as_bytes()),
-        })
+            run: None,
+        };
+        Ok(Identity { principal, expires })
     }
 
     /// Draws a new key.
@@ -258,12 +263,12 @@ mod tests {
     #[test]
     fn a_drawn_key_lets_its_subject_in_and_nobody_else() {
         let (keys, key) = key(None);
-        let principal = keys.authenticate("ci-nightly", &key, NOW).unwrap();
+        let principal = keys.identify("ci-nightly", &key, NOW).unwrap().principal;
         assert_eq!(principal.subject, "ci-nightly");
         assert_eq!(principal.groups, ["a", "b \"q\""]);
         let refused = |user: &str, key: &str| {
             assert_eq!(
-                keys.authenticate(user, key, NOW),
+                keys.identify(user, key, NOW),
                 Err(IdentityError::Refused),
                 "{user} {key}"
             );
@@ -279,7 +284,7 @@ mod tests {
     #[test]
     fn a_key_ends_with_its_expiry() {
         let (keys, key) = key(Some(1_000));
-        let at = |us| keys.authenticate("ci-nightly", &key, Timestamp(us)).map(|_| ());
+        let at = |us| keys.identify("ci-nightly", &key, Timestamp(us)).map(|_| ());
         assert_eq!(at(999_999_999), Ok(()));
         assert_eq!(at(1_000_000_000), Err(IdentityError::Expired));
     }

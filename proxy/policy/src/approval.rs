@@ -91,8 +91,7 @@ pub fn check(request: &Request<'_>, decided: &Decided<'_>) -> Result<(), Approva
     if let Some((what, _)) = bindings.iter().find(|(_, same)| !same) {
         return Err(ApprovalFault::Other(what));
     }
-    let of_requester =
-        signer.name == request.requester.subject || Some(&signer.name) == request.requester.client_id.as_ref();
+    let of_requester = requests(&signer.name, request.requester);
     match () {
         () if decided.time > asked.expires => Err(ApprovalFault::Late),
         () if signer.role != Role::Person => Err(ApprovalFault::NotAPerson),
@@ -106,6 +105,16 @@ pub fn check(request: &Request<'_>, decided: &Decided<'_>) -> Result<(), Approva
         () if of_requester && !asked.requirement.requester_may_approve => Err(ApprovalFault::Requester),
         () => Ok(()),
     }
+}
+
+/// Whether a person is the requester, or set off the run that requests.
+///
+/// CI services take names of accounts without regard to case, and people are enrolled under the name that they have there.
+fn requests(person: &str, requester: &Principal) -> bool {
+    let actor = requester.run.as_ref().map(|run| run.actor.as_str());
+    person == requester.subject
+        || Some(person) == requester.client_id.as_deref()
+        || actor.is_some_and(|actor| actor.eq_ignore_ascii_case(person))
 }
 
 /// What the decisions that count come to; decisions that do not count are passed over.

@@ -104,33 +104,6 @@ pub(crate) fn roles<'a>(snapshot: &'a Snapshot, principal: &Principal) -> BTreeS
         .collect()
 }
 
-impl Role {
-    fn matches(&self, principal: &Principal) -> bool {
-        let Self {
-            name: _,
-            method,
-            issuer,
-            subject,
-            client_id,
-            groups,
-        } = self;
-        let given = |pattern: &Option<crate::pattern::Pattern>, value: Option<&str>| {
-            pattern
-                .as_ref()
-                .is_none_or(|pattern| value.is_some_and(|value| pattern.matches(value)))
-        };
-        given(method, Some(&principal.method))
-            && given(issuer, Some(&principal.issuer))
-            && given(subject, Some(&principal.subject))
-            && given(client_id, principal.client_id.as_deref())
-            && groups.as_ref().is_none_or(|groups| {
-                groups
-                    .iter()
-                    .all(|pattern| principal.groups.iter().any(|group| pattern.matches(group)))
-            })
-    }
-}
-
 impl Rule {
     fn matches(&self, roles: &BTreeSet<&str>, target: &str, Access(action, resource): &Access, facts: &Facts) -> bool {
         self.actions.contains(action)
@@ -242,6 +215,7 @@ effect = "allow"
             client_id: None,
             groups: vec!["developers".into()],
             evidence: Digest([0; 32]),
+            run: None,
         }
     }
 

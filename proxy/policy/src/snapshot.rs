@@ -7,6 +7,10 @@
 //! name = "ci-reader"
 //! match = { method = "api-key", subject = "ci-*" }      # all that is given must match
 //!
+//! [[roles]]
+//! name = "ci-nightly"                                   # a pipeline's run, of a token that its CI service signed
+//! match = { method = "oidc", run = { repository_id = "456789", reference = "refs/heads/main" } }
+//!
 //! [[targets]]
 //! name = "clinic"
 //! protocol = "postgres"
@@ -43,12 +47,14 @@
 //! [limits]                                              # of every session; what is left out is as here
 //! idle_s = 3600                                         # without a word from the agent
 //! session_s = 86400                                     # from its first event to its last
+//! expiry_ends_session = false                           # whether it ends when what its agent came with expires
 //! ```
 //!
 //! Not here: deciding ([`crate::decide`]) and masking ([`crate::mask`]).
 
 mod masks;
 mod nets;
+mod roles;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -58,6 +64,8 @@ use serde::Deserialize;
 
 use self::masks::MaskText;
 use self::nets::NetText;
+pub(crate) use self::roles::Role;
+use self::roles::RoleText;
 use crate::mask::Technique;
 use crate::net::Net;
 use crate::pattern::{Pattern, PatternError};
@@ -154,6 +162,9 @@ pub struct Limits {
     pub idle_s: u64,
     /// Seconds from the opening of a session to its end.
     pub session_s: u64,
+    /// Whether a session ends when the credential of its agent expires. Tokens of CI services last for minutes, and runs
+    /// for hours, so it is the policy's to choose.
+    pub expiry_ends_session: bool,
 }
 
 impl Default for Limits {
@@ -162,6 +173,7 @@ impl Default for Limits {
         Self {
             idle_s: 3_600,
             session_s: 86_400,
+            expiry_ends_session: false,
         }
     }
 }
@@ -175,17 +187,6 @@ pub struct Mask {
     pub technique: Technique,
     pub(crate) targets: BTreeSet<String>,
     pub(crate) resources: Vec<Pattern>,
-}
-
-/// Who has a role: every pattern that is given must match.
-#[derive(Clone, Debug)]
-pub(crate) struct Role {
-    pub(crate) name: String,
-    pub(crate) method: Option<Pattern>,
-    pub(crate) issuer: Option<Pattern>,
-    pub(crate) subject: Option<Pattern>,
-    pub(crate) client_id: Option<Pattern>,
-    pub(crate) groups: Option<Vec<Pattern>>,
 }
 
 /// A rule, with its names checked and its patterns read.
@@ -356,24 +357,6 @@ struct File {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RoleText {
-    name: String,
-    #[serde(rename = "match")]
-    matches: MatchText,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct MatchText {
-    method: Option<String>,
-    issuer: Option<String>,
-    subject: Option<String>,
-    client_id: Option<String>,
-    groups: Option<Vec<String>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct RuleText {
     name: String,
     roles: Vec<String>,
@@ -385,48 +368,6 @@ struct RuleText {
     effect: String,
     approval: Option<String>,
     reason: Option<String>,
-}
-
-impl RoleText {
-    fn check(self) -> Result<Role, PolicyError> {
-        let place = format!("role `{}`", self.name);
-        let one = |text: Option<String>| text.map(|text| pattern(&place, &text)).transpose();
-        let MatchText {
-            method,
-            issuer,
-            subject,
-            client_id,
-            groups,
-        } = self.matches;
-        let groups = groups.map(|groups| patterns(&place, &groups)).transpose()?;
-        let role = Role {
-            method: one(method)?,
-            issuer: one(issuer)?,
-            subject: one(subject)?,
-            client_id: one(client_id)?,
-            groups,
-            name: self.name,
-        };
-        let Role {
-            method,
-            issuer,
-            subject,
-            client_id,
-            groups,
-            ..
-        } = &role;
-        let asks = [method, issuer, subject, client_id]
-            .iter()
-            .any(|pattern| pattern.is_some());
-        if asks || groups.as_ref().is_some_and(|groups| !groups.is_empty()) {
-            Ok(role)
-        } else {
-            Err(PolicyError::Rule {
-                place,
-                rule: "it would match everybody; give at least one pattern",
-            })
-        }
-    }
 }
 
 impl RuleText {
@@ -664,7 +605,13 @@ effect = "allow"
     #[test]
     fn sessions_have_limits_even_where_the_policy_has_none() {
         let limits = |text: &str| Snapshot::parse(format!("{POLICY}{text}").as_bytes()).map(|policy| policy.limits());
-        let of = |idle_s, session_s| Ok(Limits { idle_s, session_s });
+        let of = |idle_s, session_s| {
+            Ok(Limits {
+                idle_s,
+                session_s,
+                expiry_ends_session: false,
+            })
+        };
         assert_eq!(limits(""), of(3_600, 86_400));
         assert_eq!(limits("[limits]"), of(3_600, 86_400));
         assert_eq!(limits("[limits]\nidle_s = 1"), of(1, 86_400));

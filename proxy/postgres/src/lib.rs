@@ -43,4 +43,4 @@ mod tls;
 mod upstream;
 
 pub use config::{Config, ConfigError};
-pub use listener::{Authenticate, Listener, serve};
+pub use listener::{Authenticate, Authenticating, Listener, serve};

@@ -1,11 +1,15 @@
 //! The listener of one target: agents come in here, each in a task of its own.
 
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use exhibit_gate::GateError;
 use exhibit_gate::session::{Gate, Opening, Session};
-use exhibit_schemas::event::access::Principal;
+use exhibit_identity::{Identity, Refusal};
+use exhibit_policy::snapshot::Limits;
+use exhibit_schemas::event::Timestamp;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -36,8 +40,11 @@ const ARRIVE: Duration = Duration::from_secs(30);
 /// How long the listener waits after it could not take a connection, as when the machine has no file handles left.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
-/// Tells who calls, from the user name and the API key that it gives; `None` lets nobody in.
-pub type Authenticate = Arc<dyn Fn(&str, &str) -> Option<Principal> + Send + Sync>;
+/// Tells who calls, from the user name and the secret (an API key or a token) that it gives.
+pub type Authenticate = Arc<dyn Fn(String, Zeroizing<String>) -> Authenticating + Send + Sync>;
+
+/// The answer, once it is known: an issuer may have to be asked for its keys.
+pub type Authenticating = Pin<Box<dyn Future<Output = Result<Identity, Refusal>> + Send>>;
 
 /// A bound listener with everything that its sessions share.
 pub struct Listener {
@@ -198,7 +205,8 @@ impl Shared {
         let opening = Opening {
             target: self.target.to_string(),
             protocol: "postgres".to_owned(),
-            principal: arrived.principal.clone(),
+            principal: arrived.identity.principal.clone(),
+            expires: arrived.identity.expires,
             peer: peer.to_string(),
             transport: arrived.transport.clone(),
             client: client.map(str::to_owned),
@@ -213,7 +221,7 @@ impl Shared {
             return;
         };
         let limits = self.gate.policy().limits();
-        let last = Instant::now() + Duration::from_secs(limits.session_s);
+        let last = Last::of(&limits, arrived.identity.expires, self.gate.now());
         let mut session = match self.gate.open(opening).await {
             Ok(session) => session,
             Err(error) => return farewell(Agent::new(writer), &error.into()).await,
@@ -225,7 +233,7 @@ impl Shared {
             &arrived.database,
             arrived.choices,
         );
-        let begun = timeout_at(last, begun).await.unwrap_or(Err(SessionError::Limit));
+        let begun = timeout_at(last.at, begun).await.unwrap_or_else(|_| Err(last.error()));
         let agent = Agent::new(writer);
         let (upstream, catalog, registered) = match begun {
             Ok(begun) => begun,
@@ -246,8 +254,10 @@ impl Shared {
             state: State::default(),
         };
         let ended = tokio::select! {
+            // A session whose time is over does nothing more, whatever is there to be done.
+            biased;
+            () = sleep_until(last.at) => Err(last.error()),
             ended = driver.run() => ended,
-            () = sleep_until(last) => Err(SessionError::Limit),
         };
         let Driver {
             session,
@@ -298,10 +308,41 @@ impl Shared {
         let catalog = upstream.catalog(Place::Idle, &self.definitions).await?;
         self.gate.record_catalog(&self.target, &catalog.snapshot()).await?;
         let registered = self.cancels.register(upstream.key.clone(), minor);
-        let registered = registered.ok_or(SessionError::Gate(exhibit_gate::GateError::Random))?;
+        let registered = registered.ok_or(SessionError::Gate(GateError::Random))?;
         writer.write_all(&welcome(&upstream.settings, &registered.key)).await?;
         writer.flush().await?;
         Ok((upstream, catalog, registered))
+    }
+}
+
+/// When a session ends at the latest.
+struct Last {
+    at: Instant,
+    /// Whether it is its agent's credential that ends then.
+    expiry: bool,
+}
+
+impl Last {
+    fn of(limits: &Limits, expires: Option<Timestamp>, now: Timestamp) -> Self {
+        let begun = Instant::now();
+        let limit = begun + Duration::from_secs(limits.session_s);
+        let left = |expires: Timestamp| Duration::from_micros(expires.0.saturating_sub(now.0));
+        let ends = expires.filter(|_| limits.expiry_ends_session);
+        match ends.and_then(|expires| begun.checked_add(left(expires))) {
+            Some(at) if at < limit => Self { at, expiry: true },
+            _ => Self {
+                at: limit,
+                expiry: false,
+            },
+        }
+    }
+
+    fn error(&self) -> SessionError {
+        if self.expiry {
+            SessionError::Gate(GateError::Expired)
+        } else {
+            SessionError::Limit
+        }
     }
 }
 

@@ -25,6 +25,9 @@ pub const LONG_BYTES: usize = 1 << 20;
 /// Bytes of a start-up message at the most, as the server has it (`MAX_STARTUP_PACKET_LENGTH`).
 pub const STARTUP_BYTES_MAX: usize = 10_000;
 
+/// Bytes of the answer to a request for a password at the most, as the server has it (`PG_MAX_AUTH_TOKEN_LENGTH`).
+pub const SECRET_BYTES_MAX: usize = 65_535;
+
 /// Tag and length.
 const HEAD_BYTES: usize = 5;
 

@@ -7,7 +7,7 @@
 //!
 //! As PostgreSQL 18 has it (`backend_startup.c`). Not here: who may come in, and the session.
 
-use exhibit_schemas::event::access::Principal;
+use exhibit_identity::Identity;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use zeroize::Zeroizing;
@@ -18,7 +18,7 @@ use crate::link::Connection;
 use crate::listener::Authenticate;
 use crate::message::encode::{self, Report};
 use crate::message::startup::{First, MINOR_LATEST, version};
-use crate::message::{MessageError, STARTUP_BYTES_MAX, read};
+use crate::message::{MessageError, SECRET_BYTES_MAX, STARTUP_BYTES_MAX, read};
 use crate::tls::ALPN;
 
 /// First byte of a TLS record that holds a handshake (RFC 8446, 5.1). As the first byte of a length it is past every limit.
@@ -58,7 +58,7 @@ pub(crate) enum Arrival {
 /// An agent that is known.
 pub(crate) struct Arrived {
     pub(crate) connection: Connection,
-    pub(crate) principal: Principal,
+    pub(crate) identity: Identity,
     pub(crate) transport: String,
     /// Minor version of the protocol that is spoken.
     pub(crate) minor: u16,
@@ -100,15 +100,17 @@ pub(crate) async fn arrive(
         Ok(wishes) => wishes,
         Err((code, text)) => return Err(refuse(&mut connection, &Report::fatal(code, text), code).await),
     };
-    let key = password(&mut connection).await?;
-    let Some(principal) = authenticate(&wishes.user, &key) else {
-        // Neither name nor key is told apart, and neither is repeated.
-        let report = Report::fatal("28P01", "the user or its API key is not known, or has expired");
-        return Err(refuse(&mut connection, &report, "28P01").await);
+    let secret = password(&mut connection).await?;
+    let identity = match authenticate(wishes.user, secret).await {
+        Ok(identity) => identity,
+        Err(refusal) => {
+            tracing::info!(%refusal, "an agent is not known");
+            return Err(refuse(&mut connection, &Report::fatal("28P01", refusal.to_string()), "28P01").await);
+        }
     };
     Ok(Arrival::Agent(Box::new(Arrived {
         connection,
-        principal,
+        identity,
         transport,
         minor,
         database: wishes.database,
@@ -279,7 +281,7 @@ impl Wishes {
     }
 }
 
-/// Asks for the API key: `AuthenticationCleartextPassword`, which TLS protects.
+/// Asks for the API key or the token: `AuthenticationCleartextPassword`, which TLS protects.
 async fn password(connection: &mut Connection) -> Result<Zeroizing<String>, StartupError> {
     connection
         .write_all(&encode::message(b'R', &3_i32.to_be_bytes()))
@@ -288,19 +290,19 @@ async fn password(connection: &mut Connection) -> Result<Zeroizing<String>, Star
     let mut head = [0; 5];
     connection.read_exact(&mut head).await?;
     let [tag, length @ ..] = head;
-    let length = read::length(&length, STARTUP_BYTES_MAX)?;
+    let length = read::length(&length, SECRET_BYTES_MAX)?;
     let mut body = Zeroizing::new(vec![0; length.saturating_sub(4)]);
     connection.read_exact(&mut body).await?;
-    let key = || {
+    let secret = || {
         let mut reader = read::Reader::new(tag, &body);
         if tag != b'p' {
             return Err(MessageError::Unknown { tag });
         }
-        let key = Zeroizing::new(reader.text()?.to_owned());
-        reader.end().map(|()| key)
+        let secret = Zeroizing::new(reader.text()?.to_owned());
+        reader.end().map(|()| secret)
     };
-    match key() {
-        Ok(key) => Ok(key),
+    match secret() {
+        Ok(secret) => Ok(secret),
         Err(error) => Err(refuse(connection, &Report::fatal("08P01", error.to_string()), "08P01").await),
     }
 }

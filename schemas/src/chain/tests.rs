@@ -93,6 +93,7 @@ fn opened() -> SessionOpened {
         client_id: None,
         groups: vec![],
         evidence: Digest([0; 32]),
+        run: None,
     };
     SessionOpened {
         target: "clinic".into(),
@@ -102,6 +103,7 @@ fn opened() -> SessionOpened {
         transport: "TLSv1.3".into(),
         policy: Digest([0; 32]),
         client: None,
+        expires: None,
     }
 }
 

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use crate::cbor::Bytes;
 use crate::digest::Digest;
+use crate::event::Timestamp;
 
 crate::code! {
     /// What a request does to a resource; the word that rules of a policy use.
@@ -94,6 +95,62 @@ crate::record! {
         5 => groups: Vec<String>,
         /// SHA-256 of the credential's public part (key identifier, token without its signature, certificate).
         6 => evidence: Digest,
+        /// The run of a pipeline that it is, where the issuer is one of a known CI service.
+        (?) 7 => run: Box<Run>,
+    }
+}
+
+crate::record! {
+    /// The run of a pipeline, as its CI service vouches for it in a signed token. Names can be given away and taken by
+    /// somebody else; numbers are never given twice, so roles are matched by these.
+    pub struct Run {
+        /// The CI service: `github-actions`, `gitlab-ci`.
+        1 => provider: String,
+        /// The repository's name at that time.
+        2 => repository: String,
+        /// The repository's number.
+        3 => repository_id: String,
+        /// Number of the account, organization or namespace that owns the repository.
+        4 => owner_id: String,
+        /// The Git reference in full, such as `refs/heads/main`.
+        5 => reference: String,
+        /// The commit.
+        6 => commit: String,
+        /// The definition of the pipeline with its place, such as `octo/app/.github/workflows/ci.yml@refs/heads/main`.
+        (?) 7 => workflow: String,
+        /// Number of the run.
+        8 => run_id: String,
+        /// Number of the job or of the attempt within the run.
+        (?) 9 => job_id: String,
+        /// Name of the account that set it off, at that time.
+        10 => actor: String,
+        /// Number of that account.
+        11 => actor_id: String,
+        /// What set it off: `push`, `schedule`, `workflow_dispatch`, `merge_request_event` ...
+        12 => trigger: String,
+        /// The protected environment that it runs in.
+        (?) 13 => environment: String,
+    }
+}
+
+impl std::fmt::Display for Run {
+    /// One line for people.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self {
+            provider,
+            repository,
+            repository_id,
+            reference,
+            commit,
+            run_id,
+            actor,
+            trigger,
+            ..
+        } = self;
+        write!(
+            formatter,
+            "{provider} run {run_id} of {repository} (#{repository_id}), {reference} at {commit}, set off by {actor} ({trigger})"
+        )
     }
 }
 
@@ -140,13 +197,15 @@ crate::record! {
         6 => policy: Digest,
         /// Name that the client gives itself; a claim, not a fact.
         (?) 7 => client: String,
+        /// When what the agent proved itself with expires.
+        (?) 8 => expires: Timestamp,
     }
 }
 
 crate::record! {
     /// A session ended.
     pub struct SessionClosed {
-        /// Why: `agent`, `target`, `policy`, `idle`, `limit`, `ledger`, `shutdown`, `protocol`, `detection`.
+        /// Why: `agent`, `target`, `policy`, `idle`, `limit`, `expiry`, `ledger`, `shutdown`, `protocol`, `detection`.
         1 => reason: String,
         /// Commands that the session recorded.
         2 => commands: u64,

@@ -6,7 +6,7 @@ use exhibit_schemas::cbor::Bytes;
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::access::{
     Access, Action, Attribute, Column, Command, CommandData, DecisionRecord, Detection, Effect, Facts, Frame, Outcome,
-    Principal, ResponseChunk, ResponseEnd, SessionClosed, SessionOpened,
+    Principal, ResponseChunk, ResponseEnd, Run, SessionClosed, SessionOpened,
 };
 use exhibit_schemas::event::approval::{ApprovalDecided, ApprovalExpired, ApprovalRequested, Requirement, Verdict};
 use exhibit_schemas::event::trust::{
@@ -137,6 +137,24 @@ fn trust_bodies() -> Vec<Body> {
     ]
 }
 
+fn run() -> Run {
+    Run {
+        provider: text("github-actions"),
+        repository: text("octo/app"),
+        repository_id: text("456789"),
+        owner_id: text("123456"),
+        reference: text("refs/heads/main"),
+        commit: text("0123"),
+        workflow: Some(text("octo/app/.github/workflows/ci.yml@refs/heads/main")),
+        run_id: text("9"),
+        job_id: None,
+        actor: text("mona"),
+        actor_id: text("583231"),
+        trigger: text("push"),
+        environment: None,
+    }
+}
+
 fn access_bodies() -> Vec<Body> {
     let principal = Principal {
         method: text("api-key"),
@@ -145,6 +163,7 @@ fn access_bodies() -> Vec<Body> {
         client_id: None,
         groups: vec![],
         evidence: digest(),
+        run: None,
     };
     let column = Column {
         name: text("ssn"),
@@ -161,11 +180,26 @@ fn access_bodies() -> Vec<Body> {
         SessionOpened {
             target: text("clinic"),
             protocol: text("postgres"),
-            principal,
+            principal: principal.clone(),
             peer: text("127.0.0.1:5"),
             transport: text("TLSv1.3"),
             policy: digest(),
             client: None,
+            expires: None,
+        }
+        .into(),
+        SessionOpened {
+            target: text("clinic"),
+            protocol: text("postgres"),
+            principal: Principal {
+                run: Some(Box::new(run())),
+                ..principal
+            },
+            peer: text("127.0.0.1:5"),
+            transport: text("TLSv1.3"),
+            policy: digest(),
+            client: Some(text("psql")),
+            expires: Some(Timestamp(2)),
         }
         .into(),
         SessionClosed {

@@ -53,6 +53,9 @@ const MASKED_READ_BYTES: u64 = 9 * (1 + 11 + 10 + 36) + 6 * 10;
 /// Bytes that end a command.
 const FRAMING_BYTES: u64 = 6;
 
+/// When what the agents come with expires.
+pub const EXPIRES: u64 = START + 86_400_000_000;
+
 const STEP_US: u64 = 1_000;
 
 /// The policy.
@@ -65,6 +68,9 @@ match = { method = "api-key", subject = "ci-*" }
 [[targets]]
 name = "clinic"
 protocol = "postgres"
+
+[limits]
+expiry_ends_session = true
 
 [[approvals]]
 name = "schema"
@@ -307,6 +313,7 @@ impl Writer {
             subject,
             client_id: None,
             groups: vec!["developers".into()],
+            run: None,
         };
         let mut session = Session {
             id: SessionId([number + 1; 16]),
@@ -323,6 +330,7 @@ impl Writer {
             transport: "TLSv1.3 TLS13_AES_128_GCM_SHA256".into(),
             policy: self.snapshot.digest(),
             client: Some("psql".into()),
+            expires: Some(Timestamp(EXPIRES)),
         };
         self.events(&mut session, vec![body.into()]);
         session

@@ -17,7 +17,7 @@ type Place = (usize, usize);
 type Change = fn(&Base, &mut Random) -> Mutant;
 
 /// Each class with how many of it are made.
-const CLASSES: [(Change, usize); 30] = [
+const CLASSES: [(Change, usize); 31] = [
     (decision_flipped, 20),
     (rule_renamed, 10),
     (facts_changed, 15),
@@ -35,6 +35,7 @@ const CLASSES: [(Change, usize); 30] = [
     (session_taken_over, 10),
     (command_count_changed, 8),
     (byte_count_changed, 8),
+    (credential_expired, 8),
     (time_turned_back, 10),
     (other_key, 20),
     (role_exceeded, 10),
@@ -345,6 +346,29 @@ fn command_count_changed(base: &Base, random: &mut Random) -> Mutant {
     };
     body.commands -= 1;
     at(base, "command-count-changed", &plan, place, &[Code::SessionTotals])
+}
+
+/// The credential had expired before the session's first command that passed.
+fn credential_expired(base: &Base, random: &mut Random) -> Mutant {
+    let mut plan = base.plan();
+    let passed = commands(&plan, Outcome::Allowed);
+    let session = plan
+        .event(random.pick(&passed))
+        .session
+        .expect("a command is of a session")
+        .0;
+    let of_it = |place: &&Place| plan.event(**place).session.is_some_and(|it| it.0 == session);
+    let first = *passed.iter().find(of_it).expect("it has one that was picked");
+    let opening = *of_kind(&plan, Kind::SessionOpened)
+        .iter()
+        .find(of_it)
+        .expect("a session has an opening");
+    let late = Timestamp(plan.event(first).time.0 - 5_000_001);
+    let Body::SessionOpened(body) = &mut plan.event_mut(opening).body else {
+        panic!("an opening was looked for");
+    };
+    body.expires = Some(late);
+    at(base, "credential-expired", &plan, first, &[Code::SessionExpired])
 }
 
 fn byte_count_changed(base: &Base, random: &mut Random) -> Mutant {

@@ -161,7 +161,8 @@ fn session(line: &SessionLine) -> Markup {
         td.index { (index(line.opened)) }
         td.index { (maybe(line.closed)) }
         td.index { (line.time) }
-        td { (line.subject) " (" (line.method) ", " (line.issuer) ")" br; code { (short(&line.evidence)) } }
+        td { (line.subject) " (" (line.method) ", " (line.issuer) ")" br; code { (short(&line.evidence)) }
+            @if let Some(run) = &line.run { br; (run) } }
         td { (line.target) " (" (line.protocol) ")" }
         td { (line.transport) }
         td { (line.reason.as_deref().unwrap_or("open")) }

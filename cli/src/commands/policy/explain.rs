@@ -15,6 +15,7 @@ use crate::files;
 use crate::output::Output;
 
 mod page;
+mod run;
 
 /// Bytes of a catalog at the most, as the gate records it.
 const CATALOG_BYTES_MAX: u64 = 32 << 20;
@@ -59,6 +60,9 @@ pub(crate) struct Arguments {
     /// Who vouches for the agent
     #[arg(long, default_value = ISSUER)]
     issuer: String,
+    /// Something about the pipeline's run, by its name in roles, such as `repository_id=456789`; may be given several times
+    #[arg(long = "run", value_name = "NAME=VALUE", value_parser = run::claim)]
+    run: Vec<(run::Claim, String)>,
     /// The target's name in the policy
     #[arg(long)]
     target: String,
@@ -114,6 +118,7 @@ fn answer(arguments: &Arguments) -> Result<(Effect, String), CliError> {
         groups: arguments.groups.clone(),
         // No credential was shown; roles do not match on it.
         evidence: Digest([0; 32]),
+        run: run::of(&arguments.run),
     };
     let catalog = arguments.catalog.as_ref();
     let reading = catalog.map(|catalog| read_command(arguments, &snapshot, catalog));

@@ -66,6 +66,11 @@ async fn world() -> World {
 }
 
 async fn world_of(policy: &str) -> World {
+    world_with(policy, None).await
+}
+
+/// Under that policy, for an agent whose credential expires then.
+async fn world_with(policy: &str, expires: Option<Timestamp>) -> World {
     let memory = Memory::new();
     let clock = Arc::new(Standing(Mutex::new(NOW_US)));
     let snapshot = Snapshot::parse(policy.as_bytes()).unwrap();
@@ -77,6 +82,7 @@ async fn world_of(policy: &str) -> World {
     let opening = Opening {
         target: "clinic".into(),
         protocol: "postgres".into(),
+        expires,
         principal: Principal {
             method: "api-key".into(),
             issuer: "exhibit".into(),
@@ -84,6 +90,7 @@ async fn world_of(policy: &str) -> World {
             client_id: None,
             groups: vec![],
             evidence: Digest([0; 32]),
+            run: None,
         },
         peer: "127.0.0.1:1".into(),
         transport: "TLSv1.3".into(),
@@ -126,6 +133,25 @@ fn waits<T>(future: &mut std::pin::Pin<Box<impl Future<Output = T>>>) -> bool {
         future.as_mut().poll(&mut Context::from_waker(Waker::noop())),
         Poll::Pending
     )
+}
+
+#[tokio::test]
+async fn nothing_passes_after_the_credential_where_the_policy_says_so() {
+    let ends = format!("{POLICY}[limits]\nexpiry_ends_session = true\n");
+    let expires = Some(Timestamp(NOW_US + 1));
+    for (policy, ends) in [(ends.as_str(), true), (POLICY, false)] {
+        let mut world = world_with(policy, expires).await;
+        let permits = |session: &Session| vec![reaching(session, Reach::Nothing)];
+        let early = permits(&world.session);
+        world.session.clear(early, Transaction::None).await.unwrap();
+        *world.clock.0.lock().unwrap() = NOW_US + 1;
+        let ahead = permits(&world.session);
+        let ahead = world.session.clear(ahead, Transaction::None).await.err();
+        let recorded = permits(&world.session);
+        let recorded = world.session.record(recorded).await.err();
+        let wanted = ends.then_some(GateError::Expired);
+        assert_eq!((ahead, recorded), (wanted.clone(), wanted));
+    }
 }
 
 #[tokio::test]

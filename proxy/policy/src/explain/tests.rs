@@ -103,6 +103,7 @@ fn agent() -> Principal {
         client_id: None,
         groups: vec![],
         evidence: Digest([0; 32]),
+        run: None,
     }
 }
 

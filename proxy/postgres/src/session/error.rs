@@ -76,6 +76,7 @@ impl SessionError {
     pub(crate) fn reason(&self) -> &'static str {
         match self {
             Self::Gate(GateError::Detected { .. }) => "detection",
+            Self::Gate(GateError::Expired) => "expiry",
             Self::Gate(_) => "ledger",
             Self::Agent(_) => "agent",
             Self::Protocol(_) => "protocol",
@@ -101,6 +102,7 @@ impl SessionError {
             Self::Target(error) => error.sqlstate(),
             Self::Unexpected | Self::Setting | Self::Origin | Self::Copy(_) => "XX000",
             Self::Refused(_) | Self::Gate(GateError::Detected { .. }) => "42501",
+            Self::Gate(GateError::Expired) => "28000",
             Self::Gate(_) => "58030",
             Self::Drift(_) => "55000",
             Self::Idle => "57P05",

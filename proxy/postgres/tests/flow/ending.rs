@@ -201,6 +201,22 @@ async fn a_busy_session_is_not_idle_but_ends_at_its_limit() {
     drop(lock);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_ends_with_its_credential_where_the_policy_says_so() {
+    let server = Server::start();
+    server.execute(SCHEMA);
+    let policy = format!("{POLICY}[limits]\nexpiry_ends_session = true\n");
+    let now = exhibit_gate::clock::Clock::now(&exhibit_gate::clock::SystemClock);
+    let expires = Some(exhibit_schemas::event::Timestamp(now.0 + 3_000_000));
+    let stand = Stand::start_until(Arc::new(server), &policy, |_| {}, expires).await;
+    let (mut silent, _) = session(&stand).await;
+    talk(&mut silent, &[(b'Q', b"SELECT 1\0")]).await;
+    let told = rest(&mut silent).await;
+    assert_eq!(sqlstate(&told).as_deref(), Some("28000"));
+    assert!(String::from_utf8_lossy(&told).contains("has expired"));
+    assert_eq!(stand.memory.sessions(), (1, vec!["expiry".to_owned()]));
+}
+
 /// Whether the sockets of a connection to that port have a timer although nothing is under way: keepalive.
 fn kept_alive(port: u16) -> Vec<bool> {
     let sockets = std::fs::read_to_string("/proc/net/tcp").unwrap();

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use exhibit_gate::clock::SystemClock;
 use exhibit_gate::recorder::{Draft, Receipt, Recorder, Ticket, VerifiedDecision};
 use exhibit_gate::{Gate, GateError};
+use exhibit_identity::{Identity, IdentityError, Refusal};
 use exhibit_policy::mask::MaskKey;
 use exhibit_policy::snapshot::Snapshot;
 use exhibit_postgres::message::backend::Backend;
@@ -236,6 +237,16 @@ impl Stand {
 
     /// The same before that server, which may have nothing in it, under that policy, with a changed configuration.
     pub(crate) async fn start_with(server: Arc<Server>, policy: &str, change: impl FnOnce(&mut Config)) -> Self {
+        Self::start_until(server, policy, change, None).await
+    }
+
+    /// The same for an agent whose credential expires.
+    pub(crate) async fn start_until(
+        server: Arc<Server>,
+        policy: &str,
+        change: impl FnOnce(&mut Config),
+        expires: Option<Timestamp>,
+    ) -> Self {
         let key = rcgen::KeyPair::generate().unwrap();
         let certificate = rcgen::CertificateParams::new(vec!["localhost".to_owned()])
             .unwrap()
@@ -262,16 +273,22 @@ impl Stand {
         )
         .await
         .unwrap();
-        let authenticate = |user: &str, key: &str| {
-            (user == "ci" && key == "exk_test").then(|| Principal {
+        let authenticate: exhibit_postgres::Authenticate = Arc::new(move |user, key| {
+            let known = user == "ci" && key.as_str() == "exk_test";
+            let principal = Principal {
                 method: "api-key".into(),
                 issuer: "api-keys".into(),
                 subject: "ci".into(),
                 client_id: None,
                 groups: Vec::new(),
                 evidence: Digest::of(b"key"),
-            })
-        };
+                run: None,
+            };
+            let identity = known.then_some(Identity { principal, expires });
+            Box::pin(std::future::ready(
+                identity.ok_or(Refusal::ApiKey(IdentityError::Refused)),
+            ))
+        });
         let mut config = Config {
             target: "clinic".into(),
             listen: "127.0.0.1:0".parse().unwrap(),
@@ -293,7 +310,7 @@ impl Stand {
         }
         .resolved(directory);
         change(&mut config);
-        let listener = Listener::bind(gate, &config, Arc::new(authenticate)).await.unwrap();
+        let listener = Listener::bind(gate, &config, authenticate).await.unwrap();
         let address = listener.local_address().unwrap();
         let shutdown = CancellationToken::new();
         tokio::spawn(listener.run(shutdown.clone()));
