@@ -10,6 +10,7 @@
 //!
 //! Not here: statements (see [`crate::analysis`]), and masks (policy).
 
+mod by_text;
 mod definition;
 mod document;
 mod layer;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::by_text;
 use super::definition::Definition;
 use super::layer::Layer;
 use super::queries::Table;
@@ -146,6 +147,8 @@ fn take(layer: &mut Layer, table: Table, cells: &[&str]) -> Option<()> {
             // What is not understood is unknown; a target may have views of any kind.
             if let Some(relation) = layer.relations.get_mut(&relation.parse().ok()?) {
                 relation.definition = Definition::of(tree);
+                // Whether the tree is understood or not: it shows no more of what these read.
+                relation.calls_functions |= by_text::reads(tree);
             }
         }
         (Table::Keys, [relation, number]) => {

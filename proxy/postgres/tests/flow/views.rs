@@ -65,6 +65,9 @@ CREATE VIEW asks AS SELECT id, (SELECT name FROM patients q WHERE q.id = p.id) A
 CREATE VIEW goes_round AS WITH RECURSIVE r AS (SELECT id, name FROM patients UNION ALL SELECT id + 1, name FROM r WHERE id < 2)
   SELECT * FROM r;
 CREATE VIEW calls AS SELECT ssn_of(id) FROM plain;
+CREATE VIEW by_text AS SELECT id, query_to_xml('SELECT ssn FROM patients', true, false, '')::text AS x FROM plain;
+CREATE VIEW by_stat AS SELECT word FROM ts_stat('SELECT to_tsvector(''simple'', name) FROM patients');
+CREATE VIEW by_file AS SELECT pg_read_file('PG_VERSION') AS x;
 CREATE TABLE spread (id int, secret text) PARTITION BY LIST (secret);
 CREATE TABLE spread_z PARTITION OF spread FOR VALUES IN ('Zyxwara Qonterly');
 INSERT INTO spread VALUES (1, 'Zyxwara Qonterly');
@@ -163,6 +166,9 @@ const SHOWN: &[(&str, &str)] = &[
     ("SELECT id FROM asks", "ERROR"),
     ("SELECT id FROM goes_round", "ERROR"),
     ("SELECT * FROM calls", "ERROR"),
+    ("SELECT id FROM by_text", "ERROR"),
+    ("SELECT * FROM by_stat", "ERROR"),
+    ("SELECT * FROM by_file", "ERROR"),
     ("SELECT id FROM ruled", "ERROR"),
     ("SELECT * FROM spread", "1|[redacted]\n"),
     ("SELECT id FROM spread_z", "ERROR"),
