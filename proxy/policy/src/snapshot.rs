@@ -264,16 +264,16 @@ impl Snapshot {
             .rules
             .into_iter()
             .map(|rule| rule.check(&roles, &targets, &approvals));
+        let masks = file.masks.into_iter().map(|mask| mask.check(&targets));
+        let masks = masks.collect::<Result<Vec<_>, _>>()?;
+        let nets = nets::check(file.nets, &targets)?;
+        nets::reach(&nets, &masks)?;
         Ok(Self {
             digest: Digest::of(bytes),
             rules: checked.collect::<Result<_, _>>()?,
             roles: file.roles.into_iter().map(RoleText::check).collect::<Result<_, _>>()?,
-            masks: file
-                .masks
-                .into_iter()
-                .map(|mask| mask.check(&targets))
-                .collect::<Result<_, _>>()?,
-            nets: nets::check(file.nets, &targets)?,
+            masks,
+            nets,
             targets: file.targets,
             approvals: file.approvals,
             limits: file.limits,

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use serde::Deserialize;
 
-use super::{PolicyError, known, patterns};
+use super::{Mask, PolicyError, known, patterns};
 use crate::detect::{Category, Confidence};
+use crate::mask::Technique;
 use crate::net::Net;
 
 /// A net as the file has it.
@@ -44,6 +45,27 @@ pub(super) fn check(nets: Vec<NetText>, targets: &BTreeSet<String>) -> Result<Ve
     Ok(nets)
 }
 
+/// Holds that a net reaches everything that it is to reach: a document that is masked by path is not searched, so what a mask keeps
+/// of it has to be searched by the mask, or passed over by name.
+pub(super) fn reach(nets: &[Net], masks: &[Mask]) -> Result<(), PolicyError> {
+    let keeps = |mask: &&Mask| matches!(mask.technique, Technique::Paths { rest: None, .. });
+    for mask in masks.iter().filter(keeps) {
+        let passed_over = |net: &Net| {
+            let mut resources = mask.resources.iter();
+            resources.all(|resource| net.except().any(|except| except == resource.as_str()))
+        };
+        let over = |net: &&Net| !net.targets.is_disjoint(&mask.targets) && !passed_over(net);
+        if nets.iter().any(|net| over(&net)) {
+            return Err(PolicyError::Rule {
+                place: format!("mask `{}`", mask.name),
+                rule: "a net does not search what it keeps: give rest = \"detect\", \"redact\" or \"null\", or name its resources in \
+                       the net's `except`",
+            });
+        }
+    }
+    Ok(())
+}
+
 impl NetText {
     fn check(self, targets: &BTreeSet<String>) -> Result<Net, PolicyError> {
         let place = format!("net `{}`", self.name);
@@ -68,5 +90,36 @@ impl NetText {
             except: patterns(&place, &self.except)?,
             name: self.name,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::snapshot::Snapshot;
+
+    #[test]
+    fn what_a_mask_by_path_keeps_is_not_out_of_a_net_s_reach_unsaid() {
+        let parse = |target: &str, rest: &str, except: &str| {
+            let text = format!(
+                "version = 1\n[[targets]]\nname = \"clinic\"\nprotocol = \"postgres\"\n[[targets]]\nname = \"other\"\nprotocol = \
+                 \"postgres\"\n[[masks]]\nname = \"m\"\ntargets = [\"clinic\"]\nresources = [\"public.a.b\", \"public.c.d\"]\n\
+                 technique = \"paths\"\nrest = \"{rest}\"\npaths = [{{ path = \"/x\", technique = \"redact\" }}]\n[[nets]]\nname = \
+                 \"n\"\ntargets = [\"{target}\"]\ncategories = [\"ssn\"]\nexcept = [{except}]\n"
+            );
+            Snapshot::parse(text.as_bytes())
+                .map(drop)
+                .map_err(|error| error.to_string())
+        };
+        let refused = parse("clinic", "keep", "").unwrap_err();
+        assert!(
+            refused.contains("mask `m`: a net does not search what it keeps"),
+            "{refused}"
+        );
+        assert!(parse("clinic", "keep", "\"public.a.b\"").is_err());
+        assert_eq!(parse("clinic", "keep", "\"public.c.d\", \"public.a.b\""), Ok(()));
+        for rest in ["detect", "redact", "null"] {
+            assert_eq!(parse("clinic", rest, ""), Ok(()));
+        }
+        assert_eq!(parse("other", "keep", ""), Ok(()));
     }
 }
