@@ -101,9 +101,13 @@ fn kept_heads_are_compared() {
         std::io::Write::write_all(&mut std::fs::File::create(&path).unwrap(), text.as_bytes()).unwrap();
         path.to_str().unwrap().to_owned()
     };
+    // Another root under the same signature: the root is the third line.
+    let root = checkpoint.lines().nth(2).unwrap();
+    let (first, rest) = root.split_at(1);
+    let other = format!("{}{rest}", if first == "A" { "B" } else { "A" });
     let (kept, forged) = (
         write("kept", &checkpoint),
-        write("forged", &checkpoint.replacen('6', "7", 1)),
+        write("forged", &checkpoint.replacen(root, &other, 1)),
     );
     let (code, text) = answer(&[&bundle, "--keys", &trust, "--heads", &kept]);
     assert_eq!(code, Some(0), "{text}");
