@@ -85,9 +85,12 @@ fn direct(stack: &Stack, sql: &str) -> Result<String, HarnessError> {
     exhibit_tests::run(stack.psql_direct().args(["--command", sql]))
 }
 
-/// Rows of a statement as text; NULL as `(null)`.
+/// What stands for NULL in [`rows`].
+const NULL: &str = "(null)";
+
+/// Rows of a statement as text; NULL as [`NULL`].
 fn rows(command: &mut Command, sql: &str) -> Result<Vec<Vec<String>>, HarnessError> {
-    let text = exhibit_tests::run(command.args(["--csv", "--pset=null=(null)", "--command", sql]))?;
+    let text = exhibit_tests::run(command.args(["--csv", &format!("--pset=null={NULL}"), "--command", sql]))?;
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
         .from_reader(text.as_bytes());

@@ -10,7 +10,7 @@ use exhibit_tests::HarnessError;
 use exhibit_tests::stack::{AGENT, APPROVER, Stack};
 
 use crate::claims::{Claims, Ran};
-use crate::{direct, rows};
+use crate::{NULL, direct, rows};
 
 /// How a column of the demo's policy is masked.
 #[derive(Clone, Copy, Debug)]
@@ -102,7 +102,7 @@ impl Comparison {
             Masked::No => shown == original,
             Masked::Redact => shown == "[redacted]",
             Masked::RedactJson => shown == "\"[redacted]\"",
-            Masked::Null => shown == "(null)",
+            Masked::Null => shown == NULL,
             Masked::Year => Some(shown) == original.get(..4).map(|year| format!("{year}-01-01")).as_deref(),
             Masked::Partial => {
                 let (head, tail) = original.split_at(original.len().saturating_sub(4));
@@ -154,6 +154,22 @@ pub(crate) fn reads(stack: &Stack, claims: &mut Claims) -> Result<(), HarnessErr
             &compared.shown(),
         );
     }
+    let sql = "SELECT id, name, phone FROM patient_directory ORDER BY id";
+    let (original, masked) = (rows(&mut stack.psql_direct(), sql)?, rows(&mut stack.psql(), sql)?);
+    let hidden = |(original, masked): (&Vec<String>, &Vec<String>)| match (original.as_slice(), masked.as_slice()) {
+        ([id, name, phone], [same, nothing, other]) => {
+            id == same && name != NULL && nothing == NULL && phone != NULL && other == NULL
+        }
+        _ => false,
+    };
+    claims.check(
+        &format!(
+            "{} rows of a view: no name that it puts together, and no telephone number",
+            masked.len()
+        ),
+        !masked.is_empty() && original.len() == masked.len() && original.iter().zip(&masked).all(hidden),
+        "",
+    );
     let sql = "SELECT department, count(*), sum(cost) FROM encounters GROUP BY department ORDER BY department";
     let (original, counted) = (rows(&mut stack.psql_direct(), sql)?, rows(&mut stack.psql(), sql)?);
     claims.check(
@@ -215,7 +231,10 @@ pub(crate) fn refusals(stack: &Stack, claims: &mut Claims) -> Result<(), Harness
             "SELECT id FROM patients WHERE ssn LIKE '9%'",
             "a masked column as a condition",
         ),
-        ("SELECT name FROM patient_directory", "a masked column through a view"),
+        (
+            "SELECT last_name, count(*) FROM patients GROUP BY last_name",
+            "a masked column as a group",
+        ),
         (
             "SELECT p.id FROM patients p ORDER BY p.last_name",
             "a masked column as an order",
