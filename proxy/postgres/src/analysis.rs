@@ -23,7 +23,8 @@
 //! 2. Every function, operator, type and system relation that is named must be on a list of harmless ones: they compute
 //!    from their arguments, or tell about definitions. Everything else may read any relation.
 //! 3. Every relation must be known, and so must what it shows: columns of partitions and children are masked as those above and
-//!    below them; views whose rows go by masked columns, or that compute from them what could fail, are not read at all.
+//!    below them; views whose rows go by masked columns, or that compute from them what could fail, are not read at all, nor are
+//!    relations whose row security goes by masked columns.
 //! 4. In a statement that names a relation with masked columns, every name must be known, scope by scope. What selects,
 //!    joins, sorts, groups, compares, counts or limits rows goes by clean columns alone, and so does what is written.
 //!
@@ -32,8 +33,8 @@
 //! # Known limits
 //!
 //! Counts (`count(column)` among them), existence, unique and foreign keys, row estimates and timing of statements over
-//! unmasked columns can still tell something about masked ones (inference). Triggers, defaults, casts and row security that
-//! the target's owner has set up run as they are; copies that they make in other relations need masks of their own. Between
+//! unmasked columns can still tell something about masked ones (inference). Triggers, defaults, casts and functions of row
+//! security that the target's owner has set up run as they are; copies that they make in other relations need masks of their own. Between
 //! the loading of a catalog and a statement, another connection can change definitions: of relations the origins tell, and
 //! the versions of views' rules are asked for before a statement that reads views.
 //!

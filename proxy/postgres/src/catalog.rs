@@ -103,6 +103,8 @@ pub struct Relation {
     pub(crate) definition: Option<Definition>,
     /// Columns that its partitions go by; zero for an expression.
     pub partitioned_by: BTreeSet<i16>,
+    /// Columns that its row security goes by; number zero is any column of the relation.
+    pub(crate) secured_by: BTreeSet<ColumnId>,
     /// Code that statements over it run.
     pub code: Code,
 }

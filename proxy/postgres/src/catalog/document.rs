@@ -102,6 +102,8 @@ struct RelationDocument {
     shows: Option<ShowsDocument>,
     #[serde(default)]
     partitioned_by: BTreeSet<i16>,
+    #[serde(default)]
+    secured_by: BTreeSet<ColumnName>,
 }
 
 /// A column: the relation's name, and the number of the attribute.
@@ -216,19 +218,23 @@ fn describe<'a>(relation: &Relation, find: &dyn Fn(u32) -> Option<&'a Relation>)
     if let (false, Some(fields)) = (relation.partitioned_by.is_empty(), description.as_object_mut()) {
         fields.insert("partitioned_by".to_owned(), serde_json::json!(relation.partitioned_by));
     }
+    if let (false, Some(fields)) = (relation.secured_by.is_empty(), description.as_object_mut()) {
+        let columns = named(&relation.secured_by, &name);
+        fields.insert("secured_by".to_owned(), serde_json::json!(columns));
+    }
     if let (Some(definition), Some(fields)) = (&relation.definition, description.as_object_mut()) {
         fields.insert("shows".to_owned(), shows(definition, &name));
     }
     description
 }
 
+fn named(columns: &BTreeSet<ColumnId>, name: &dyn Fn(&u32) -> String) -> BTreeSet<ColumnName> {
+    let columns = columns.iter();
+    columns.map(|(relation, number)| (name(relation), *number)).collect()
+}
+
 fn shows(definition: &Definition, name: &dyn Fn(&u32) -> String) -> serde_json::Value {
-    let named = |columns: &BTreeSet<ColumnId>| -> BTreeSet<ColumnName> {
-        columns
-            .iter()
-            .map(|(relation, number)| (name(relation), *number))
-            .collect()
-    };
+    let named = |columns| named(columns, name);
     let outputs = definition.outputs.iter();
     let document = ShowsDocument {
         outputs: outputs
@@ -302,6 +308,7 @@ impl RelationDocument {
             calls_functions: self.calls_functions,
             generated: self.generated.into_iter().collect(),
             partitioned_by: self.partitioned_by,
+            secured_by: columns_of(self.secured_by, &number)?,
             definition: self.shows.map(|shows| shows.read(&number)).transpose()?,
             // The document does not say; it decides what runs ahead of its event, which no document's reader does.
             code: Code::OnReads,
@@ -311,14 +318,19 @@ impl RelationDocument {
     }
 }
 
+fn columns_of(
+    columns: BTreeSet<ColumnName>,
+    number: &dyn Fn(&String) -> Result<u32, DocumentError>,
+) -> Result<BTreeSet<ColumnId>, DocumentError> {
+    let columns = columns.into_iter();
+    columns
+        .map(|(relation, attribute)| Ok((number(&relation)?, attribute)))
+        .collect()
+}
+
 impl ShowsDocument {
     fn read(self, number: &dyn Fn(&String) -> Result<u32, DocumentError>) -> Result<Definition, DocumentError> {
-        let columns = |columns: BTreeSet<ColumnName>| -> Result<BTreeSet<ColumnId>, DocumentError> {
-            let columns = columns.into_iter();
-            columns
-                .map(|(relation, attribute)| Ok((number(&relation)?, attribute)))
-                .collect()
-        };
+        let columns = |columns| columns_of(columns, number);
         let outputs = self.outputs.into_iter().map(|(number, sources, bare)| {
             let columns = columns(sources)?;
             Ok((number, Source { columns, bare }))

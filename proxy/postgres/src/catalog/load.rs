@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::by_text;
 use super::definition::Definition;
 use super::layer::Layer;
 use super::queries::Table;
@@ -102,6 +101,7 @@ fn take(layer: &mut Layer, table: Table, cells: &[&str]) -> Option<()> {
                 generated: BTreeMap::new(),
                 definition: None,
                 partitioned_by: BTreeSet::new(),
+                secured_by: BTreeSet::new(),
                 code: Code::None,
             };
             if *temporary == "t" {
@@ -147,14 +147,18 @@ fn take(layer: &mut Layer, table: Table, cells: &[&str]) -> Option<()> {
             // What is not understood is unknown; a target may have views of any kind.
             if let Some(relation) = layer.relations.get_mut(&relation.parse().ok()?) {
                 relation.definition = Definition::of(tree);
-                // Whether the tree is understood or not: it shows no more of what these read.
-                relation.calls_functions |= by_text::reads(tree);
             }
         }
         (Table::Keys, [relation, number]) => {
             let number = number.parse().ok()?;
             if let Some(relation) = layer.relations.get_mut(&relation.parse().ok()?) {
                 relation.partitioned_by.insert(number);
+            }
+        }
+        (Table::Policies, [relation, named, number]) => {
+            let column = (named.parse().ok()?, number.parse().ok()?);
+            if let Some(relation) = layer.relations.get_mut(&relation.parse().ok()?) {
+                relation.secured_by.insert(column);
             }
         }
         (Table::Rules, [versions, _]) => (*versions).clone_into(&mut layer.rules),

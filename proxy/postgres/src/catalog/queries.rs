@@ -14,6 +14,8 @@
 
 use std::sync::LazyLock;
 
+use super::by_text;
+
 /// What the rows of a query tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Table {
@@ -25,7 +27,7 @@ pub enum Table {
     Parents,
     /// What rules name.
     Dependencies,
-    /// Relations whose rules call code that is not the server's own.
+    /// Relations whose rules call code that is not the server's own, or that reads by a text.
     Callers,
     /// Generated columns.
     Generated,
@@ -35,6 +37,8 @@ pub enum Table {
     Rules,
     /// What relations are partitioned by.
     Keys,
+    /// What row security goes by.
+    Policies,
     /// Code that hangs on relations.
     Code,
     /// Code that every statement could run.
@@ -60,7 +64,7 @@ impl Table {
     ];
 
     /// What is asked about all others.
-    pub(crate) const OWN: [Self; 14] = [
+    pub(crate) const OWN: [Self; 15] = [
         Self::Relations,
         Self::Columns,
         Self::Parents,
@@ -75,6 +79,7 @@ impl Table {
         Self::Views,
         Self::Rules,
         Self::Keys,
+        Self::Policies,
     ];
 
     const fn query(self) -> &'static str {
@@ -93,24 +98,31 @@ impl Table {
             Self::Views => VIEWS,
             Self::Rules => RULES,
             Self::Keys => KEYS,
+            Self::Policies => POLICIES,
         }
     }
 
     /// The query about the objects that initdb made.
     fn system(self) -> String {
-        self.query()
-            .replace(SIDE, "OPERATOR(pg_catalog.<) 16384::pg_catalog.oid")
+        self.side("OPERATOR(pg_catalog.<) 16384::pg_catalog.oid")
     }
 
     /// The query about all others.
     fn own(self) -> String {
-        self.query()
-            .replace(SIDE, "OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid")
+        self.side("OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid")
+    }
+
+    fn side(self, side: &str) -> String {
+        let query = self.query().replace(SIDE, side);
+        query.replace(CALL, &by_text::call())
     }
 }
 
 /// Stands in a query for the comparison that picks its half.
 const SIDE: &str = "{side}";
+
+/// Stands in a query for the regular expression that finds calls in trees ([`by_text`]).
+const CALL: &str = "{call}";
 
 /// What a session asks first: [`STATE`], [`SEARCH_PATH`].
 pub(crate) static SESSION: LazyLock<Vec<String>> = LazyLock::new(|| vec![STATE.clone(), SEARCH_PATH.to_owned()]);
@@ -155,13 +167,14 @@ static STATE: LazyLock<String> = LazyLock::new(|| {
 const NUMBERS: &str = "{first}";
 
 /// The catalogs that the queries read, which of their rows are about what initdb made, and which rows are read.
-const ROWS: [(&str, &str, &str); 14] = [
+const ROWS: [(&str, &str, &str); 15] = [
     ("pg_namespace", "t.oid OPERATOR(pg_catalog.<) {first}", "true"),
     ("pg_class", "t.oid OPERATOR(pg_catalog.<) {first}", "true"),
     ("pg_attribute", "t.attrelid OPERATOR(pg_catalog.<) {first}", "true"),
     ("pg_inherits", "t.inhrelid OPERATOR(pg_catalog.<) {first}", "true"),
     ("pg_rewrite", "t.ev_class OPERATOR(pg_catalog.<) {first}", "true"),
     ("pg_trigger", "t.tgrelid OPERATOR(pg_catalog.<) {first}", "true"),
+    ("pg_policy", "t.polrelid OPERATOR(pg_catalog.<) {first}", "true"),
     ("pg_attrdef", "t.adrelid OPERATOR(pg_catalog.<) {first}", "true"),
     ("pg_constraint", OF_INITDB, "true"),
     ("pg_depend", "t.objid OPERATOR(pg_catalog.<) {first}", "true"),
@@ -205,13 +218,17 @@ const DEPENDENCIES: &str = "SELECT DISTINCT r.ev_class, d.refobjid FROM pg_catal
      AND d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass \
      AND d.refobjid OPERATOR(pg_catalog.<>) r.ev_class AND r.ev_class {side}";
 
-/// Relation whose rules call functions or operators that initdb did not make (numbers from 16384 up).
+/// Relation whose rules call functions or operators that initdb did not make (numbers from 16384 up), or functions of the
+/// server that read by a text. Nothing depends on the server's own functions, so the trees of all rules are searched.
 const CALLERS: &str = "SELECT DISTINCT r.ev_class FROM pg_catalog.pg_rewrite r \
      JOIN pg_catalog.pg_depend d ON d.objid OPERATOR(pg_catalog.=) r.oid \
      WHERE d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_rewrite'::pg_catalog.regclass \
      AND d.refclassid OPERATOR(pg_catalog.=) ANY (ARRAY['pg_catalog.pg_proc'::pg_catalog.regclass, \
      'pg_catalog.pg_operator'::pg_catalog.regclass]::pg_catalog.oid[]) \
-     AND d.refobjid OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid AND r.ev_class {side}";
+     AND d.refobjid OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid AND r.ev_class {side} \
+     UNION SELECT r.ev_class FROM pg_catalog.pg_rewrite r WHERE r.ev_class {side} \
+     AND (r.ev_action::pg_catalog.text OPERATOR(pg_catalog.~) '{call}' \
+     OR r.ev_qual::pg_catalog.text OPERATOR(pg_catalog.~) '{call}')";
 
 /// Relation, generated column, a column that it is computed from. Since version 15 the dependency hangs at the default,
 /// before at the column.
@@ -240,6 +257,16 @@ const VIEWS: &str = "SELECT r.ev_class, r.ev_action::pg_catalog.text FROM pg_cat
 /// Partitioned relation, and number of a column that its partitions go by; zero for an expression.
 const KEYS: &str = "SELECT p.partrelid, k.number FROM pg_catalog.pg_partitioned_table p \
      CROSS JOIN LATERAL pg_catalog.unnest(p.partattrs::pg_catalog.int2[]) k(number) WHERE p.partrelid {side}";
+
+/// Relation with row security, and relation and number of a column that one of its policies names; zero is any column, where a
+/// policy names a whole row.
+const POLICIES: &str = "SELECT DISTINCT p.polrelid, d.refobjid, d.refobjsubid FROM pg_catalog.pg_policy p \
+     JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) p.polrelid AND c.relrowsecurity \
+     JOIN pg_catalog.pg_depend d ON d.objid OPERATOR(pg_catalog.=) p.oid \
+     WHERE d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_policy'::pg_catalog.regclass \
+     AND d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass \
+     AND (d.refobjsubid OPERATOR(pg_catalog.<>) 0 OR p.polqual::pg_catalog.text OPERATOR(pg_catalog.~) ':varattno 0 ' \
+     OR p.polwithcheck::pg_catalog.text OPERATOR(pg_catalog.~) ':varattno 0 ') AND p.polrelid {side}";
 
 /// One row: SHA-256 in hex over the versions of all rules that initdb did not make, and how transactions are isolated. It is
 /// asked before a statement that reads views: what they show hangs on their rules.

@@ -17,7 +17,7 @@ pub(crate) const MASKED: [&str; 7] = [
 ];
 
 /// Relations: number, schema, name, kind, columns.
-const RELATIONS: [(u32, &str, &str, &str, &str); 27] = [
+const RELATIONS: [(u32, &str, &str, &str, &str); 28] = [
     (16401, "public", "patients", "r", "id name ssn city born"),
     (16402, "public", "encounters", "r", "id patient_id kind started note"),
     (16403, "public", "facilities", "r", "id name city"),
@@ -45,6 +45,7 @@ const RELATIONS: [(u32, &str, &str, &str, &str); 27] = [
     (16425, "audit", "named", "r", "id secret_of"),
     (16426, "public", "spread", "p", "id secret"),
     (16427, "public", "spread_1", "r", "id secret"),
+    (16428, "public", "secured", "r", "id word"),
 ];
 
 const SYSTEM: &str = "pg_class pg_namespace pg_attribute pg_attrdef pg_type pg_index pg_constraint pg_inherits pg_am \
@@ -181,6 +182,7 @@ pub(crate) fn own() -> Rows {
         .to_vec(),
         rows(&["versions committed"]),
         rows(&["16407 2", "16426 2"]),
+        rows(&["16428 16401 3", "16403 16401 1"]),
     ]
 }
 

@@ -7,13 +7,14 @@ use crate::server::Server;
 const SCHEMA: &str = "CREATE SCHEMA other; CREATE TABLE other.x (id int); CREATE TABLE t (id int, word text); CREATE TABLE u (id int, d date); \
      CREATE TABLE p (id int) PARTITION BY LIST (id); CREATE TABLE p1 (id int); CREATE TABLE p2 (id int); CREATE TABLE k (id int PRIMARY KEY); \
      CREATE VIEW v AS SELECT id FROM t; CREATE SEQUENCE s; \
+     CREATE TABLE l (id int, word text); ALTER TABLE l ENABLE ROW LEVEL SECURITY; CREATE POLICY own ON l USING (id > 1); \
      CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'; \
      CREATE FUNCTION same(int, int) RETURNS bool LANGUAGE plpgsql AS 'BEGIN RETURN $1 = $2; END'; \
      CREATE FUNCTION touched() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'; \
      CREATE TYPE mood AS ENUM ('good'); CREATE DOMAIN small AS int;";
 
 /// Definitions, and whether the state of what initdb made changes with them.
-const CHANGES: [(&str, bool); 37] = [
+const CHANGES: [(&str, bool); 39] = [
     ("CREATE TABLE n (id int)", false),
     ("CREATE TABLE other.t (id int)", false),
     ("CREATE TEMPORARY TABLE n (id int)", false),
@@ -45,6 +46,8 @@ const CHANGES: [(&str, bool); 37] = [
     ),
     ("ALTER TABLE u ALTER id TYPE small", false),
     ("ALTER TABLE t ENABLE ROW LEVEL SECURITY", false),
+    ("CREATE POLICY q ON l USING (word = 'x')", false),
+    ("ALTER POLICY own ON l USING (word IS NULL)", false),
     ("CREATE FUNCTION g() RETURNS int LANGUAGE sql AS 'SELECT 2'", false),
     (
         "CREATE OR REPLACE FUNCTION f() RETURNS int LANGUAGE plpgsql AS 'BEGIN RETURN 1; END'",

@@ -68,6 +68,37 @@ CREATE VIEW calls AS SELECT ssn_of(id) FROM plain;
 CREATE VIEW by_text AS SELECT id, query_to_xml('SELECT ssn FROM patients', true, false, '')::text AS x FROM plain;
 CREATE VIEW by_stat AS SELECT word FROM ts_stat('SELECT to_tsvector(''simple'', name) FROM patients');
 CREATE VIEW by_file AS SELECT pg_read_file('PG_VERSION') AS x;
+CREATE VIEW by_text_ruled AS SELECT id, query_to_xml('SELECT ssn FROM patients', true, false, '')::text AS x FROM plain;
+CREATE RULE r AS ON INSERT TO by_text_ruled DO INSTEAD NOTHING;
+CREATE VIEW plain_ruled AS SELECT id, word FROM plain;
+CREATE RULE r AS ON INSERT TO plain_ruled WHERE new.id > 1 DO INSTEAD NOTHING;
+CREATE VIEW rule_by_text AS SELECT id, word FROM plain;
+CREATE RULE r AS ON INSERT TO rule_by_text WHERE query_to_xml('SELECT ssn FROM patients', true, false, '') IS NOT NULL
+  DO INSTEAD NOTHING;
+DO $$ BEGIN
+  EXECUTE 'CREATE VIEW by_text_long AS SELECT query_to_xml(''SELECT ssn FROM patients'', true, false, '''')::text AS x, ARRAY['
+    || (SELECT string_agg(quote_literal(n), ',') FROM generate_series(1, 12000) n) || '] AS y FROM plain';
+  EXECUTE 'CREATE VIEW plain_long AS SELECT word, ARRAY['
+    || (SELECT string_agg(quote_literal(n), ',') FROM generate_series(1, 12000) n) || '] AS y FROM plain';
+END $$;
+CREATE TABLE secured (id int, word text);
+INSERT INTO secured VALUES (1, 'open');
+ALTER TABLE secured ENABLE ROW LEVEL SECURITY;
+CREATE POLICY p ON secured USING (EXISTS (SELECT 1 FROM patients WHERE ssn = current_setting('app.guess', true)));
+CREATE VIEW over_secured AS SELECT id FROM secured;
+CREATE TABLE secured_rows (id int, word text);
+ALTER TABLE secured_rows ENABLE ROW LEVEL SECURITY;
+CREATE POLICY p ON secured_rows USING (EXISTS (SELECT 1 FROM patients q WHERE q::text LIKE '%912%'));
+CREATE TABLE secured_checks (id int, word text);
+ALTER TABLE secured_checks ENABLE ROW LEVEL SECURITY;
+CREATE POLICY p ON secured_checks WITH CHECK (word IN (SELECT ssn FROM patients));
+CREATE TABLE secured_plain (id int, word text);
+INSERT INTO secured_plain VALUES (1, 'open');
+ALTER TABLE secured_plain ENABLE ROW LEVEL SECURITY;
+CREATE POLICY p ON secured_plain USING (id IN (SELECT id FROM patients WHERE city = 'Ulm'));
+CREATE TABLE secured_not (id int, word text);
+INSERT INTO secured_not VALUES (1, 'open');
+CREATE POLICY p ON secured_not USING (EXISTS (SELECT 1 FROM patients WHERE ssn LIKE '912%'));
 CREATE TABLE spread (id int, secret text) PARTITION BY LIST (secret);
 CREATE TABLE spread_z PARTITION OF spread FOR VALUES IN ('Zyxwara Qonterly');
 INSERT INTO spread VALUES (1, 'Zyxwara Qonterly');
@@ -169,7 +200,18 @@ const SHOWN: &[(&str, &str)] = &[
     ("SELECT id FROM by_text", "ERROR"),
     ("SELECT * FROM by_stat", "ERROR"),
     ("SELECT * FROM by_file", "ERROR"),
+    ("SELECT * FROM by_text_ruled", "ERROR"),
+    ("SELECT * FROM rule_by_text", "ERROR"),
+    ("SELECT x FROM by_text_long", "ERROR"),
+    ("SELECT word FROM plain_ruled", "open\n"),
+    ("SELECT word FROM plain_long", "open\n"),
     ("SELECT id FROM ruled", "ERROR"),
+    ("SELECT word FROM secured", "ERROR"),
+    ("SELECT id FROM over_secured", "ERROR"),
+    ("SELECT word FROM secured_rows", "ERROR"),
+    ("INSERT INTO secured_checks VALUES (1, 'x')", "ERROR"),
+    ("SELECT word FROM secured_plain", "open\n"),
+    ("SELECT word FROM secured_not", "open\n"),
     ("SELECT * FROM spread", "1|[redacted]\n"),
     ("SELECT id FROM spread_z", "ERROR"),
     ("SELECT tableoid::regclass FROM spread", "ERROR"),

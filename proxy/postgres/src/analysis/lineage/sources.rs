@@ -84,6 +84,9 @@ impl<'a> Sources<'a> {
                     relation.resource()
                 ));
             }
+            if let Some(cause) = self.secured(relation) {
+                return Some(cause);
+            }
             let Some(kin) = self.kin(relation).filter(|_| seen.len() <= WALK_MAX) else {
                 return Some(not_known(relation));
             };
@@ -115,6 +118,19 @@ impl<'a> Sources<'a> {
             }
         }
         None
+    }
+
+    /// Why the row security of a relation tells of a masked column: which rows it shows goes by that.
+    fn secured(&self, relation: &Relation) -> Option<String> {
+        let mut columns = relation.secured_by.iter();
+        let (oid, _) = columns.find(|(oid, number)| match (self.catalog.relation(*oid), number) {
+            (None, _) => true,
+            (Some(named), 0) => !self.hidden(named).is_empty(),
+            (Some(_), _) => self.column((*oid, *number)).is_masked(),
+        })?;
+        let named = self.catalog.relation(*oid).map(Relation::resource).unwrap_or_default();
+        let relation = relation.resource();
+        Some(format!("row security of {relation} goes by a masked column of {named}"))
     }
 
     /// Whether in which partition a row of a relation lies tells something of a masked column.
@@ -160,6 +176,9 @@ impl<'a> Sources<'a> {
                 return Some(not_known(relation));
             };
             let leaking = is_system(used) && !known::definition_relation(&used.schema, &used.name);
+            if self.secured(used).is_some() {
+                return self.secured(used);
+            }
             if !self.hidden(used).is_empty() || used.calls_functions || (leaking && !is_system(relation)) {
                 return Some(shows(relation, used));
             }

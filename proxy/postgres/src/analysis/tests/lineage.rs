@@ -636,6 +636,10 @@ fn a_refusal_says_what_goes_by_which_column() {
         "WHERE goes by the masked column public.patients.ssn",
     );
     check(
+        "SELECT word FROM secured",
+        "row security of public.secured goes by a masked column of public.patients",
+    );
+    check(
         "SELECT id, ssn FROM patients ORDER BY 2",
         "ORDER BY goes by the masked column public.patients.ssn",
     );
