@@ -6,6 +6,7 @@
 //! Not here: the decision (policy).
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use exhibit_policy::decide::UNPROVEN;
 use exhibit_policy::snapshot::Snapshot;
@@ -28,6 +29,20 @@ pub enum ReadingError {
     Catalog(#[from] DocumentError),
 }
 
+/// The recorded catalog of a target, read once for any number of commands.
+#[derive(Clone, Debug)]
+pub struct RecordedCatalog(Arc<Catalog>);
+
+impl RecordedCatalog {
+    /// Reads a catalog as `exhibit policy catalog` prints it.
+    ///
+    /// # Errors
+    /// [`ReadingError::Catalog`].
+    pub fn read(bytes: &[u8]) -> Result<Self, ReadingError> {
+        Ok(Self(Arc::new(Catalog::from_snapshot(bytes)?)))
+    }
+}
+
 /// What a command does.
 #[derive(Clone, Debug)]
 pub struct Reading {
@@ -35,7 +50,7 @@ pub struct Reading {
     pub statement: String,
     /// What it does, as policy decides on it.
     pub facts: Facts,
-    catalog: Catalog,
+    catalog: RecordedCatalog,
 }
 
 impl Reading {
@@ -50,7 +65,7 @@ impl Reading {
         snapshot: &Snapshot,
         target: &str,
         command: &str,
-        catalog: &[u8],
+        catalog: &RecordedCatalog,
         search_path: &[String],
     ) -> Result<Self, ReadingError> {
         let known = snapshot.targets().iter().find(|known| known.name == target);
@@ -58,23 +73,22 @@ impl Reading {
         if protocol != "postgres" {
             return Err(ReadingError::Protocol(protocol.clone()));
         }
-        let catalog = Catalog::from_snapshot(catalog)?;
         let masked = |resource: &str| snapshot.mask(target, resource).is_some();
         let has_masks = snapshot.masks_target(target);
-        let (statement, facts) = match analyse(command, &catalog, search_path, &masked, has_masks) {
+        let (statement, facts) = match analyse(command, &catalog.0, search_path, &masked, has_masks) {
             Ok(analysis) => (analysis.redacted, analysis.facts),
             Err(error) => refused(&error),
         };
         Ok(Self {
             statement,
             facts,
-            catalog,
+            catalog: catalog.clone(),
         })
     }
 
     /// The columns of a relation, as resources; nothing for any other resource.
     pub fn parts(&self, resource: &str) -> Vec<String> {
-        let mut relations = self.catalog.relations();
+        let mut relations = self.catalog.0.relations();
         let relation = relations.find(|relation| relation.resource() == resource);
         let columns = relation.into_iter().flat_map(|relation| {
             let columns = relation.columns.values();
@@ -99,7 +113,7 @@ mod tests {
     use exhibit_policy::snapshot::Snapshot;
     use exhibit_schemas::event::access::{Access, Action, Attribute};
 
-    use super::{Reading, ReadingError};
+    use super::{Reading, ReadingError, RecordedCatalog};
 
     const POLICY: &str = r#"
 version = 1
@@ -126,7 +140,8 @@ technique = "redact"
 
     fn read(target: &str, command: &str, catalog: &str) -> Result<Reading, ReadingError> {
         let snapshot = Snapshot::parse(POLICY.as_bytes()).unwrap();
-        Reading::of(&snapshot, target, command, catalog.as_bytes(), &["public".to_owned()])
+        let catalog = RecordedCatalog::read(catalog.as_bytes())?;
+        Reading::of(&snapshot, target, command, &catalog, &["public".to_owned()])
     }
 
     #[test]

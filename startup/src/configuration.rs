@@ -130,6 +130,11 @@ impl File {
         self.refused(self.start(place).unwrap_or(0), reason.to_string())
     }
 
+    /// The line, from 1, of the deepest part of a place that is there.
+    pub fn line(&self, place: &[Step]) -> usize {
+        self.line_at(self.start(place).unwrap_or(0))
+    }
+
     /// Refuses the file for want of a section.
     pub fn missing(&self, section: &'static str) -> ConfigurationError {
         ConfigurationError::Section {
@@ -139,12 +144,16 @@ impl File {
     }
 
     fn refused(&self, start: usize, reason: String) -> ConfigurationError {
-        let before = self.text.as_bytes().iter().take(start);
         ConfigurationError::Refused {
             path: self.path.clone(),
-            line: before.filter(|byte| **byte == b'\n').count() + 1,
+            line: self.line_at(start),
             reason,
         }
+    }
+
+    fn line_at(&self, start: usize) -> usize {
+        let before = self.text.as_bytes().iter().take(start);
+        before.filter(|byte| **byte == b'\n').count() + 1
     }
 
     /// Where a place begins: its own key where it has one, otherwise its value.

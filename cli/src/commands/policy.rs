@@ -3,7 +3,11 @@
 mod catalog;
 mod check;
 mod explain;
+mod page;
+mod pipeline_run;
+mod question;
 mod scan;
+mod test;
 
 use std::process::ExitCode;
 
@@ -16,6 +20,7 @@ use crate::output::Output;
 pub(crate) enum Command {
     Check(check::Arguments),
     Explain(Box<explain::Arguments>),
+    Test(test::Arguments),
     Catalog(catalog::Arguments),
     Scan(scan::Arguments),
 }
@@ -29,6 +34,7 @@ pub(crate) fn run(
     match command {
         Command::Check(arguments) => check::run(arguments, output),
         Command::Explain(arguments) => explain::run(arguments, output),
+        Command::Test(arguments) => test::run(arguments, output),
         Command::Scan(arguments) => super::wait(scan::run(arguments, &config()?, output)),
         Command::Catalog(arguments) => super::wait(catalog::run(arguments, &config()?, output)),
     }

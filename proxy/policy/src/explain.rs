@@ -54,6 +54,15 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::Rule,
+        Self::Unproven,
+        Self::NoRule,
+        Self::NoAccess,
+        Self::TwoApprovals,
+    ];
+
     /// The word in JSON.
     pub const fn as_str(self) -> &'static str {
         match self {

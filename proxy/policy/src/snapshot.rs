@@ -55,17 +55,19 @@
 mod masks;
 mod nets;
 mod roles;
+mod rules;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use exhibit_schemas::digest::Digest;
-use exhibit_schemas::event::access::{Action, Attribute, Effect};
 use serde::Deserialize;
 
 use self::masks::MaskText;
 use self::nets::NetText;
 pub(crate) use self::roles::Role;
 use self::roles::RoleText;
+pub(crate) use self::rules::Rule;
+use self::rules::RuleText;
 use crate::mask::Technique;
 use crate::net::Net;
 use crate::pattern::{Pattern, PatternError};
@@ -189,21 +191,6 @@ pub struct Mask {
     pub(crate) resources: Vec<Pattern>,
 }
 
-/// A rule, with its names checked and its patterns read.
-#[derive(Clone, Debug)]
-pub(crate) struct Rule {
-    pub(crate) name: String,
-    pub(crate) roles: BTreeSet<String>,
-    pub(crate) targets: BTreeSet<String>,
-    pub(crate) actions: BTreeSet<Action>,
-    /// `None` where the rule does not ask.
-    pub(crate) resources: Option<Vec<Pattern>>,
-    pub(crate) when: BTreeMap<String, Attribute>,
-    pub(crate) effect: Effect,
-    pub(crate) approval: Option<String>,
-    pub(crate) reason: String,
-}
-
 /// A target that rules may name.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -290,6 +277,11 @@ impl Snapshot {
         &self.targets
     }
 
+    /// Names of the rules, in the order of the file.
+    pub fn rule_names(&self) -> impl Iterator<Item = &str> {
+        self.rules.iter().map(|rule| rule.name.as_str())
+    }
+
     /// The mask of a resource of a target (`schema.relation.column`): the first that names it.
     pub fn mask(&self, target: &str, resource: &str) -> Option<&Mask> {
         self.masks.iter().find(|mask| {
@@ -353,64 +345,6 @@ struct File {
     nets: Vec<NetText>,
     #[serde(default)]
     limits: Limits,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RuleText {
-    name: String,
-    roles: Vec<String>,
-    targets: Vec<String>,
-    actions: Vec<String>,
-    resources: Option<Vec<String>>,
-    #[serde(default)]
-    when: BTreeMap<String, Attribute>,
-    effect: String,
-    approval: Option<String>,
-    reason: Option<String>,
-}
-
-impl RuleText {
-    fn check(
-        self,
-        roles: &BTreeSet<String>,
-        targets: &BTreeSet<String>,
-        approvals: &BTreeSet<String>,
-    ) -> Result<Rule, PolicyError> {
-        let place = format!("rule `{}`", self.name);
-        let broken = |rule| PolicyError::Rule {
-            place: place.clone(),
-            rule,
-        };
-        if self.roles.is_empty() || self.targets.is_empty() || self.actions.is_empty() {
-            return Err(broken("roles, targets and actions each name at least one"));
-        }
-        if self.resources.as_ref().is_some_and(Vec::is_empty) {
-            return Err(broken(
-                "an empty list of resources matches nothing; leave it out to match everything",
-            ));
-        }
-        known(&place, "role", &self.roles, roles)?;
-        known(&place, "target", &self.targets, targets)?;
-        known(&place, "approval", self.approval.as_slice(), approvals)?;
-        let words: BTreeSet<String> = Action::ALL.iter().map(ToString::to_string).collect();
-        known(&place, "action", &self.actions, &words)?;
-        let effect = Effect::from_word(&self.effect).ok_or(broken("an effect is allow, ask or deny"))?;
-        if (effect == Effect::Ask) != self.approval.is_some() {
-            return Err(broken("a rule names an approval exactly when its effect is ask"));
-        }
-        Ok(Rule {
-            resources: self.resources.map(|texts| patterns(&place, &texts)).transpose()?,
-            roles: self.roles.into_iter().collect(),
-            targets: self.targets.into_iter().collect(),
-            actions: self.actions.iter().filter_map(|word| Action::from_word(word)).collect(),
-            when: self.when,
-            effect,
-            approval: self.approval,
-            reason: self.reason.unwrap_or_else(|| format!("rule `{}`", self.name)),
-            name: self.name,
-        })
-    }
 }
 
 fn check_approval(approval: &Approval) -> Result<(), PolicyError> {

@@ -1,24 +1,15 @@
 //! `exhibit policy explain`: what a policy decides about a request, and why.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use exhibit_identity::api_key::{ISSUER, METHOD};
-use exhibit_policy::explain::{Explanation, explain};
-use exhibit_policy::snapshot::Snapshot;
-use exhibit_proxy::reading::{Reading, ReadingError};
-use exhibit_schemas::digest::Digest;
-use exhibit_schemas::event::access::{Access, Action, Attribute, Effect, Facts, Principal};
+use exhibit_schemas::event::access::{Access, Attribute, Effect, Facts};
 
+use super::pipeline_run;
+use super::question::{Question, Request, access, principal, read_catalog, read_policy};
 use crate::error::CliError;
-use crate::files;
 use crate::output::Output;
-
-mod page;
-mod run;
-
-/// Bytes of a catalog at the most, as the gate records it.
-const CATALOG_BYTES_MAX: u64 = 32 << 20;
 
 /// Below the help.
 const EXAMPLES: &str = "\
@@ -61,8 +52,8 @@ pub(crate) struct Arguments {
     #[arg(long, default_value = ISSUER)]
     issuer: String,
     /// Something about the pipeline's run, by its name in roles, such as `repository_id=456789`; may be given several times
-    #[arg(long = "run", value_name = "NAME=VALUE", value_parser = run::claim)]
-    run: Vec<(run::Claim, String)>,
+    #[arg(long = "run", value_name = "NAME=VALUE", value_parser = pipeline_run::claim)]
+    run: Vec<(pipeline_run::Claim, String)>,
     /// The target's name in the policy
     #[arg(long)]
     target: String,
@@ -87,16 +78,6 @@ pub(crate) struct Arguments {
     sql: Vec<String>,
 }
 
-/// A request with everything that is said about it.
-struct Explained<'a> {
-    principal: &'a Principal,
-    target: &'a str,
-    /// The command without its values; absent where accesses were given.
-    statement: Option<&'a str>,
-    facts: &'a Facts,
-    explanation: &'a Explanation,
-}
-
 pub(super) fn run(arguments: &Arguments, output: &mut Output) -> Result<ExitCode, CliError> {
     let (effect, answer) = answer(arguments)?;
     output.line(&answer)?;
@@ -109,99 +90,40 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> Result<ExitCode
 /// The decision's effect, and all that is printed.
 fn answer(arguments: &Arguments) -> Result<(Effect, String), CliError> {
     let snapshot = read_policy(&arguments.policy)?;
-    let target = known_target(&snapshot, &arguments.target, &arguments.policy)?;
-    let principal = Principal {
-        method: arguments.method.clone(),
-        issuer: arguments.issuer.clone(),
-        subject: arguments.subject.clone(),
-        client_id: None,
-        groups: arguments.groups.clone(),
-        // No credential was shown; roles do not match on it.
-        evidence: Digest([0; 32]),
-        run: run::of(&arguments.run),
+    let request = match &arguments.catalog {
+        Some(catalog) => Request::Sql {
+            // An unquoted statement comes in words.
+            command: arguments.sql.join(" "),
+            catalog: read_catalog(catalog)?,
+            schemas: arguments.schemas.clone(),
+        },
+        None => Request::Facts(Facts {
+            accesses: arguments.accesses.clone(),
+            attributes: arguments.facts.iter().cloned().collect(),
+        }),
     };
-    let catalog = arguments.catalog.as_ref();
-    let reading = catalog.map(|catalog| read_command(arguments, &snapshot, catalog));
-    let reading = reading.transpose()?;
-    let given = Facts {
-        accesses: arguments.accesses.clone(),
-        attributes: arguments.facts.iter().cloned().collect(),
+    let Arguments {
+        method,
+        issuer,
+        subject,
+        groups,
+        ..
+    } = arguments;
+    let question = Question {
+        principal: principal(method, issuer, subject, groups, pipeline_run::of(&arguments.run)),
+        target: arguments.target.clone(),
+        request,
     };
-    let facts = reading.as_ref().map_or(&given, |reading| &reading.facts);
-    let parts = |resource: &str| {
-        reading
-            .as_ref()
-            .map(|reading| reading.parts(resource))
-            .unwrap_or_default()
-    };
-    let explanation = explain(&snapshot, &principal, target, facts, &parts);
-    let explained = Explained {
-        principal: &principal,
-        target,
-        statement: reading.as_ref().map(|reading| reading.statement.as_str()),
-        facts,
-        explanation: &explanation,
-    };
-    let answer = if arguments.json {
-        explained.json().to_string()
-    } else {
-        explained.text()
-    };
-    Ok((explanation.decision.effect, answer))
-}
-
-fn read_policy(path: &Path) -> Result<Snapshot, CliError> {
-    Snapshot::parse(&files::read(path)?).map_err(|error| CliError::Policy {
-        path: path.to_owned(),
+    let answer = question.put(&snapshot).map_err(|error| CliError::Reading {
+        path: arguments.policy.clone(),
         error,
-    })
-}
-
-fn read_command(arguments: &Arguments, snapshot: &Snapshot, catalog: &Path) -> Result<Reading, CliError> {
-    let bytes = files::read_at_most(catalog, CATALOG_BYTES_MAX)?;
-    // An unquoted statement comes in words.
-    let command = arguments.sql.join(" ");
-    let read = Reading::of(snapshot, &arguments.target, &command, &bytes, &arguments.schemas);
-    read.map_err(|error| {
-        let path = match error {
-            ReadingError::Catalog(_) => catalog,
-            ReadingError::Target(_) | ReadingError::Protocol(_) => &arguments.policy,
-        };
-        CliError::Reading {
-            path: path.to_owned(),
-            error,
-        }
-    })
-}
-
-/// A name that the policy has: a request for another would be denied, and only because of the misspelling.
-fn known_target<'a>(snapshot: &'a Snapshot, name: &str, path: &Path) -> Result<&'a str, CliError> {
-    let known = snapshot.targets().iter().find(|target| target.name == name);
-    known
-        .map(|target| target.name.as_str())
-        .ok_or_else(|| CliError::Reading {
-            path: path.to_owned(),
-            error: ReadingError::Target(name.to_owned()),
-        })
-}
-
-/// `ACTION[:RESOURCE]`.
-fn access(text: &str) -> Result<Access, String> {
-    let (action, resource) = match text.split_once(':') {
-        Some((_, "")) => return Err("a resource follows the colon".to_owned()),
-        Some((action, resource)) => (action, Some(resource.to_owned())),
-        None => (text, None),
+    })?;
+    let shown = if arguments.json {
+        answer.json().to_string()
+    } else {
+        answer.text()
     };
-    let words = || {
-        Action::ALL
-            .iter()
-            .map(ToString::to_string)
-            .collect::<Vec<_>>()
-            .join(", ")
-    };
-    let action =
-        Action::from_word(action).ok_or_else(|| format!("`{action}` is no action; actions are {}", words()))?;
-    Ok(Access(action, resource))
+    Ok((answer.explanation.decision.effect, shown))
 }
 
 /// `NAME=VALUE`: true and false, numbers, and everything else a word.

@@ -7,19 +7,19 @@ use exhibit_policy::snapshot::Approval;
 use exhibit_schemas::event::access::{Access, Attribute};
 use serde_json::json;
 
-use super::Explained;
+use super::question::Answer;
 use crate::output::printable;
 
-impl Explained<'_> {
+impl Answer {
     /// The decision first, then why, then what it demands.
     pub(super) fn text(&self) -> String {
-        let explanation = self.explanation;
+        let explanation = &self.explanation;
         let decision = &explanation.decision;
         let effect = decision.effect.as_str().to_uppercase();
         let mut lines = vec![format!("{effect}: {}", self.reason()), String::new()];
         lines.push(format!("who      {}", self.who()));
         lines.push(format!("target   {}", self.target));
-        if let Some(statement) = self.statement {
+        if let Some(statement) = &self.statement {
             lines.push(format!("command  {}", statement.replace('\n', "\n         ")));
         }
         lines.push(format!("policy   {}", decision.policy));
@@ -65,7 +65,7 @@ impl Explained<'_> {
             [] => "none".to_owned(),
             names => names.join(", "),
         };
-        let principal = self.principal;
+        let principal = &self.principal;
         format!(
             "{} by {} of {}; groups: {}; roles: {}",
             principal.subject,
@@ -78,7 +78,7 @@ impl Explained<'_> {
 
     /// The same for programs; every field is always there.
     pub(super) fn json(&self) -> serde_json::Value {
-        let (explanation, principal) = (self.explanation, self.principal);
+        let (explanation, principal) = (&self.explanation, &self.principal);
         let decision = &explanation.decision;
         let facts = self.facts.attributes.iter();
         let facts: serde_json::Map<_, _> = facts.map(|(name, value)| (name.clone(), fact_json(value))).collect();

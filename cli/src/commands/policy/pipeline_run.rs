@@ -1,4 +1,4 @@
-//! A run of a pipeline as it is given on the command line, one claim after the other.
+//! A run of a pipeline as a person gives it, one claim after the other.
 
 use exhibit_schemas::event::access::Run;
 
@@ -23,14 +23,18 @@ const CLAIMS: [(&str, Claim); 11] = [
 /// Reads `NAME=VALUE`.
 pub(super) fn claim(text: &str) -> Result<(Claim, String), String> {
     let (name, value) = text.split_once('=').ok_or("give NAME=VALUE")?;
+    Ok((named(name)?, value.to_owned()))
+}
+
+/// The claim of this name.
+pub(super) fn named(name: &str) -> Result<Claim, String> {
     let known = CLAIMS.iter().find(|(known, _)| *known == name);
-    match known {
-        Some((_, claim)) => Ok((*claim, value.to_owned())),
-        None => Err(format!(
+    known.map(|(_, claim)| *claim).ok_or_else(|| {
+        format!(
             "a run has no `{name}`; it has {}",
             CLAIMS.map(|(known, _)| known).join(", ")
-        )),
-    }
+        )
+    })
 }
 
 /// The run, if anything is said of one.

@@ -1,0 +1,149 @@
+//! A request that is put to a policy: who asks, of which target, for what. `explain` asks one, `test` a file of them.
+//!
+//! Not here: a session. What it adds to a statement is not known without one.
+
+use std::path::Path;
+
+use exhibit_policy::explain::{Explanation, explain};
+use exhibit_policy::snapshot::Snapshot;
+use exhibit_proxy::reading::{Reading, ReadingError, RecordedCatalog};
+use exhibit_schemas::digest::Digest;
+use exhibit_schemas::event::access::{Access, Action, Facts, Principal, Run};
+
+use crate::error::CliError;
+use crate::files;
+
+/// Bytes of a catalog at the most, as the gate records it.
+const CATALOG_BYTES_MAX: u64 = 32 << 20;
+
+/// A request.
+pub(super) struct Question {
+    pub(super) principal: Principal,
+    pub(super) target: String,
+    pub(super) request: Request,
+}
+
+/// What is asked for.
+pub(super) enum Request {
+    /// A command, read as a proxy reads it.
+    Sql {
+        command: String,
+        catalog: RecordedCatalog,
+        schemas: Vec<String>,
+    },
+    /// Accesses and attributes that are taken as given.
+    Facts(Facts),
+}
+
+/// What the policy says of a request, with everything that it was told.
+pub(super) struct Answer {
+    pub(super) principal: Principal,
+    pub(super) target: String,
+    /// The command without its values; absent where accesses were given.
+    pub(super) statement: Option<String>,
+    pub(super) facts: Facts,
+    pub(super) explanation: Explanation,
+}
+
+impl Question {
+    /// Asks the policy.
+    ///
+    /// # Errors
+    /// [`ReadingError`] where the policy has no such target (a request for it would be denied, and only because of the
+    /// misspelling), or commands of its protocol cannot be read here.
+    pub(super) fn put(self, snapshot: &Snapshot) -> Result<Answer, ReadingError> {
+        let Self {
+            principal,
+            target,
+            request,
+        } = self;
+        if !snapshot.targets().iter().any(|known| known.name == target) {
+            return Err(ReadingError::Target(target));
+        }
+        let (reading, facts) = match request {
+            Request::Sql {
+                command,
+                catalog,
+                schemas,
+            } => {
+                let reading = Reading::of(snapshot, &target, &command, &catalog, &schemas)?;
+                let facts = reading.facts.clone();
+                (Some(reading), facts)
+            }
+            Request::Facts(facts) => (None, facts),
+        };
+        let parts = |resource: &str| {
+            let parts = reading.as_ref().map(|reading| reading.parts(resource));
+            parts.unwrap_or_default()
+        };
+        let explanation = explain(snapshot, &principal, &target, &facts, &parts);
+        Ok(Answer {
+            statement: reading.map(|reading| reading.statement),
+            principal,
+            target,
+            facts,
+            explanation,
+        })
+    }
+}
+
+/// Reads a policy.
+///
+/// # Errors
+/// [`CliError::File`], [`CliError::Policy`].
+pub(super) fn read_policy(path: &Path) -> Result<Snapshot, CliError> {
+    Snapshot::parse(&files::read(path)?).map_err(|error| CliError::Policy {
+        path: path.to_owned(),
+        error,
+    })
+}
+
+/// Reads the recorded catalog of a target.
+///
+/// # Errors
+/// [`CliError::File`], [`CliError::Reading`].
+pub(super) fn read_catalog(path: &Path) -> Result<RecordedCatalog, CliError> {
+    let bytes = files::read_at_most(path, CATALOG_BYTES_MAX)?;
+    RecordedCatalog::read(&bytes).map_err(|error| CliError::Reading {
+        path: path.to_owned(),
+        error,
+    })
+}
+
+/// Somebody who has shown no credential; roles do not match on it.
+pub(super) fn principal(
+    method: &str,
+    issuer: &str,
+    subject: &str,
+    groups: &[String],
+    run: Option<Box<Run>>,
+) -> Principal {
+    Principal {
+        method: method.to_owned(),
+        issuer: issuer.to_owned(),
+        subject: subject.to_owned(),
+        client_id: None,
+        groups: groups.to_vec(),
+        evidence: Digest([0; 32]),
+        run,
+    }
+}
+
+/// Reads `ACTION[:RESOURCE]`.
+pub(super) fn access(text: &str) -> Result<Access, String> {
+    let (action, resource) = match text.split_once(':') {
+        Some((_, "")) => return Err("a resource follows the colon".to_owned()),
+        Some((action, resource)) => (action, Some(resource.to_owned())),
+        None => (text, None),
+    };
+    let words = || {
+        Action::ALL
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    let action =
+        Action::from_word(action).ok_or_else(|| format!("`{action}` is no action; actions are {}", words()))?;
+    Ok(Access(action, resource))
+}

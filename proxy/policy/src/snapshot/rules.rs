@@ -1,0 +1,84 @@
+//! `[[rules]]` of a policy file: who may do what to which resources of which targets, and what is asked for it.
+//!
+//! Not here: which rule decides ([`crate::decide`]).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use exhibit_schemas::event::access::{Action, Attribute, Effect};
+use serde::Deserialize;
+
+use super::{PolicyError, known, patterns};
+use crate::pattern::Pattern;
+
+/// A rule, with its names checked and its patterns read.
+#[derive(Clone, Debug)]
+pub(crate) struct Rule {
+    pub(crate) name: String,
+    pub(crate) roles: BTreeSet<String>,
+    pub(crate) targets: BTreeSet<String>,
+    pub(crate) actions: BTreeSet<Action>,
+    /// `None` where the rule does not ask.
+    pub(crate) resources: Option<Vec<Pattern>>,
+    pub(crate) when: BTreeMap<String, Attribute>,
+    pub(crate) effect: Effect,
+    pub(crate) approval: Option<String>,
+    pub(crate) reason: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RuleText {
+    pub(super) name: String,
+    roles: Vec<String>,
+    targets: Vec<String>,
+    actions: Vec<String>,
+    resources: Option<Vec<String>>,
+    #[serde(default)]
+    when: BTreeMap<String, Attribute>,
+    effect: String,
+    approval: Option<String>,
+    reason: Option<String>,
+}
+
+impl RuleText {
+    pub(super) fn check(
+        self,
+        roles: &BTreeSet<String>,
+        targets: &BTreeSet<String>,
+        approvals: &BTreeSet<String>,
+    ) -> Result<Rule, PolicyError> {
+        let place = format!("rule `{}`", self.name);
+        let broken = |rule| PolicyError::Rule {
+            place: place.clone(),
+            rule,
+        };
+        if self.roles.is_empty() || self.targets.is_empty() || self.actions.is_empty() {
+            return Err(broken("roles, targets and actions each name at least one"));
+        }
+        if self.resources.as_ref().is_some_and(Vec::is_empty) {
+            return Err(broken(
+                "an empty list of resources matches nothing; leave it out to match everything",
+            ));
+        }
+        known(&place, "role", &self.roles, roles)?;
+        known(&place, "target", &self.targets, targets)?;
+        known(&place, "approval", self.approval.as_slice(), approvals)?;
+        let words: BTreeSet<String> = Action::ALL.iter().map(ToString::to_string).collect();
+        known(&place, "action", &self.actions, &words)?;
+        let effect = Effect::from_word(&self.effect).ok_or(broken("an effect is allow, ask or deny"))?;
+        if (effect == Effect::Ask) != self.approval.is_some() {
+            return Err(broken("a rule names an approval exactly when its effect is ask"));
+        }
+        Ok(Rule {
+            resources: self.resources.map(|texts| patterns(&place, &texts)).transpose()?,
+            roles: self.roles.into_iter().collect(),
+            targets: self.targets.into_iter().collect(),
+            actions: self.actions.iter().filter_map(|word| Action::from_word(word)).collect(),
+            when: self.when,
+            effect,
+            approval: self.approval,
+            reason: self.reason.unwrap_or_else(|| format!("rule `{}`", self.name)),
+            name: self.name,
+        })
+    }
+}
