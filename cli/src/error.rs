@@ -10,6 +10,7 @@ use exhibit_proxy::reading::ReadingError;
 use exhibit_schemas::wire::RefusalCode;
 use exhibit_startup::configuration::ConfigurationError;
 use exhibit_startup::pem::PemError;
+use exhibit_verify::VerifyError;
 
 use crate::append::AppendError;
 use crate::authority::AuthorityError;
@@ -52,6 +53,9 @@ pub(crate) enum CliError {
     /// A target's database was not planned for, changed or checked.
     #[error("{0}")]
     Enforcement(Box<EnforcementError>),
+    /// A bundle could not be judged.
+    #[error(transparent)]
+    Verify(#[from] VerifyError),
     /// A certificate was not made.
     #[error(transparent)]
     Authority(#[from] AuthorityError),
@@ -116,6 +120,7 @@ impl CliError {
             | Self::Config(_)
             | Self::Policy { .. }
             | Self::Reading { .. }
+            | Self::Verify(_)
             | Self::File(FileError::Io { .. } | FileError::Mode { .. } | FileError::Form { .. })
             | Self::Unknown { .. }
             | Self::Client(ClientError::Credential(_))

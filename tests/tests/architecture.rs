@@ -41,7 +41,8 @@ const ARROWS: &[(&str, &[&str])] = &[
         &["exhibit-schemas", "exhibit-search", "exhibit-startup"],
     ),
     ("exhibit-verify", &["exhibit-policy", "exhibit-schemas"]),
-    // `exhibit up` runs proxy and ledger in one process; they still speak the wire protocol.
+    // `exhibit up` runs proxy and ledger in one process; they still speak the wire protocol. `exhibit policy diff` decides
+    // again what a verified log holds.
     (
         "exhibit",
         &[
@@ -52,6 +53,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "exhibit-proxy",
             "exhibit-schemas",
             "exhibit-startup",
+            "exhibit-verify",
         ],
     ),
     (

@@ -131,6 +131,14 @@ fn check(stack: &Stack, seen: &BTreeSet<String>) {
     let missing: Vec<_> = seen.difference(&released).collect();
     assert!(missing.is_empty(), "seen but not recorded: {missing:?}");
     assert!(seen.len() >= SEEN_FIRST);
+    // The ledger itself is asked, too: under the policy in force everything stays as it was decided.
+    let mut diff = stack.exhibit().unwrap();
+    diff.args(["policy", "diff", "--json"])
+        .arg(stack.directory().join("policy.toml"));
+    let answer = diff.output().unwrap();
+    let answer: serde_json::Value = serde_json::from_slice(&answer.stdout).unwrap();
+    assert!(answer["decisions"].as_u64().unwrap() > 0);
+    assert_eq!(answer["groups"], serde_json::json!([]));
 }
 
 #[test]

@@ -14,6 +14,7 @@
 //! bundle.
 
 pub mod archive;
+pub mod comparison;
 pub mod evidence;
 pub mod finding;
 pub mod report;
@@ -30,7 +31,7 @@ mod tree;
 
 pub use archive::Archive;
 pub use finding::{Code, Finding, Place, Severity};
-pub use verify::{Bundle, KeptHead, Options, Outcome, Progress, Refused, Verified, VerifyError, verify};
+pub use verify::{Bundle, KeptHead, Options, Outcome, Progress, Refused, Verified, VerifyError, compare, verify};
 
 /// Version of this verifier, as reports state it.
 pub const VERIFIER_VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -17,6 +17,7 @@ use exhibit_schemas::merkle::Index;
 
 use crate::approval::{Approvals, Settled};
 use crate::batch::Placed;
+use crate::comparison::{Comparison, Recorded};
 use crate::evidence::Evidence;
 use crate::finding::{Code, Findings, Place};
 use crate::policy::Policies;
@@ -34,6 +35,8 @@ pub(crate) struct Context {
     pub(crate) policies: Policies,
     pub(crate) approvals: Approvals,
     pub(crate) evidence: Evidence,
+    /// Where another policy is compared with.
+    pub(crate) comparison: Option<Comparison>,
 }
 
 #[derive(Default)]
@@ -174,6 +177,9 @@ impl Session {
             Body::Command(body) => self.command(placed, id, sequence, body, context),
             Body::ApprovalRequested(body) => {
                 self.replay(placed.index, &body.facts, &body.decision, context);
+                if let Some((comparison, recorded)) = self.recorded(placed, &body.facts, &body.decision, context) {
+                    comparison.request(&recorded, id, sequence);
+                }
                 let target = self.opened.as_ref().map(|opened| opened.target.as_str());
                 if target.is_some_and(|target| target != body.target) {
                     let place = Place::Entry(placed.index);
@@ -217,6 +223,25 @@ impl Session {
         }
     }
 
+    /// A decision with what it was made from, where another policy is compared with.
+    fn recorded<'a>(
+        &'a self,
+        placed: &Placed,
+        facts: &'a Facts,
+        decision: &'a DecisionRecord,
+        context: &'a mut Context,
+    ) -> Option<(&'a mut Comparison, Recorded<'a>)> {
+        let recorded = Recorded {
+            index: placed.index,
+            time: placed.event.time,
+            opened: self.opened.as_ref()?,
+            facts,
+            decision,
+            policy: context.policies.get(decision.policy)?,
+        };
+        Some((context.comparison.as_mut()?, recorded))
+    }
+
     /// Holds that nothing passed after the agent's credential had expired, where the policy ends sessions then.
     fn in_time(&mut self, placed: &Placed, body: &Command, context: &mut Context) {
         let Some(opened) = &self.opened else { return };
@@ -237,6 +262,9 @@ impl Session {
         self.commands += 1;
         self.in_time(placed, body, context);
         self.replay(placed.index, &body.facts, &body.decision, context);
+        if let Some((comparison, recorded)) = self.recorded(placed, &body.facts, &body.decision, context) {
+            comparison.command(&recorded, id, body.request);
+        }
         let (effect, outcome) = (body.decision.effect, body.outcome);
         let fits = match outcome {
             Outcome::Allowed => effect == Effect::Allow,

@@ -14,6 +14,7 @@ use exhibit_schemas::tile::{BUNDLE_BYTES_MAX, TILE_WIDTH, Tile, TileError, TileK
 use crate::approval::Approvals;
 use crate::archive::{Archive, ArchiveError};
 use crate::batch::{Batches, Placed};
+use crate::comparison::{Candidate, Comparison};
 use crate::evidence::Evidence;
 use crate::files::{self, Head};
 use crate::finding::{Code, Finding, Findings, Place};
@@ -96,6 +97,8 @@ pub struct Bundle {
     pub findings: Findings,
     /// Lines of the report, where they were asked for.
     pub evidence: Evidence,
+    /// What another policy would have decided, where that was asked for.
+    pub comparison: Option<Comparison>,
 }
 
 /// A bundle with errors.
@@ -140,6 +143,28 @@ impl Outcome {
 /// # Errors
 /// [`VerifyError`] when it could not be judged; everything wrong with the bundle itself is a finding.
 pub fn verify(archive: &Archive, anchors: &TrustAnchors, options: Options<'_>) -> Result<Outcome, VerifyError> {
+    examine(archive, anchors, options, None)
+}
+
+/// Checks everything as [`verify`] does, and decides what was decided again under another policy.
+///
+/// # Errors
+/// As [`verify`].
+pub fn compare(
+    archive: &Archive,
+    anchors: &TrustAnchors,
+    options: Options<'_>,
+    candidate: Candidate,
+) -> Result<Outcome, VerifyError> {
+    examine(archive, anchors, options, Some(Comparison::new(candidate)))
+}
+
+fn examine(
+    archive: &Archive,
+    anchors: &TrustAnchors,
+    options: Options<'_>,
+    comparison: Option<Comparison>,
+) -> Result<Outcome, VerifyError> {
     let Options {
         heads,
         evidence,
@@ -162,6 +187,7 @@ pub fn verify(archive: &Archive, anchors: &TrustAnchors, options: Options<'_>) -
             policies: Policies::default(),
             approvals: Approvals::default(),
             evidence: Evidence::new(evidence),
+            comparison,
         },
     };
     reader.read(head.size, progress)?;
@@ -310,6 +336,9 @@ impl Reader<'_> {
             .evidence
             .finish(&self.batches, &context.policies, &context.approvals);
         self.sessions.finish(context);
+        if let Some(comparison) = &mut context.comparison {
+            comparison.finish();
+        }
         let root = self.tree.finish(head.checkpoint.as_ref(), &mut context.findings)?;
         let (origin, log_key) = (anchors.log.origin.as_str().to_owned(), anchors.log.to_string());
         let (size, findings) = (head.size, self.context.findings);
@@ -323,6 +352,7 @@ impl Reader<'_> {
                 heads,
                 findings,
                 evidence: self.context.evidence,
+                comparison: self.context.comparison,
             })))
         } else {
             Outcome::Refused(Refused {

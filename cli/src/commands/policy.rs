@@ -2,6 +2,7 @@
 
 mod catalog;
 mod check;
+mod diff;
 mod explain;
 mod page;
 mod pipeline_run;
@@ -21,6 +22,7 @@ pub(crate) enum Command {
     Check(check::Arguments),
     Explain(Box<explain::Arguments>),
     Test(test::Arguments),
+    Diff(diff::Arguments),
     Catalog(catalog::Arguments),
     Scan(scan::Arguments),
 }
@@ -35,6 +37,7 @@ pub(crate) fn run(
         Command::Check(arguments) => check::run(arguments, output),
         Command::Explain(arguments) => explain::run(arguments, output),
         Command::Test(arguments) => test::run(arguments, output),
+        Command::Diff(arguments) => super::wait(diff::run(arguments, config, output)),
         Command::Scan(arguments) => super::wait(scan::run(arguments, &config()?, output)),
         Command::Catalog(arguments) => super::wait(catalog::run(arguments, &config()?, output)),
     }

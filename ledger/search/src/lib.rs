@@ -23,7 +23,6 @@ pub mod query;
 pub mod searcher;
 mod snippet;
 mod text;
-mod time;
 
 pub use follower::{Follower, Step};
 pub use index::{Index, Rebuilt, SearchError};

@@ -37,7 +37,6 @@ use exhibit_schemas::event::approval::Verdict;
 use exhibit_schemas::event::{Kind, SessionId, Timestamp};
 
 use crate::text::{self, WORD_BYTES_MAX};
-use crate::time;
 
 /// Bytes of a question at the most; it comes in a URL.
 pub const QUERY_BYTES_MAX: usize = 4_096;
@@ -306,7 +305,7 @@ fn set_time(key: &'static str, place: &mut Option<Timestamp>, value: String) -> 
     if place.is_some() {
         return Err(QueryError::Twice { key });
     }
-    *place = Some(time::parse(&value).ok_or_else(|| QueryError::Value {
+    *place = Some(Timestamp::parse(&value).ok_or_else(|| QueryError::Value {
         key,
         value,
         wanted: "a date in UTC, such as 2026-11-24 or 2026-11-24T09:30:00Z".to_owned(),

@@ -4,7 +4,7 @@
 //!
 //! Not here: waiting for people ([`crate::approval`]) and replies ([`crate::release`]).
 
-use exhibit_policy::decide::{UNPROVEN, decide};
+use exhibit_policy::decide::{NOBODY_TO_ASK, UNPROVEN, decide};
 use exhibit_policy::snapshot::Snapshot;
 use exhibit_schemas::cbor;
 use exhibit_schemas::digest::Digest;
@@ -316,7 +316,7 @@ pub(crate) fn rule_at_once(
         Ruling::Pending(Pending { judged, .. }) => judged,
     };
     let rule = judged.decision.rule.as_deref().unwrap_or("none");
-    let cause = format!("the rule {rule} asks for an approval, and nobody can be asked about it here");
+    let cause = format!("the rule {rule} asks for an approval, and {NOBODY_TO_ASK}");
     let facts = &mut judged.request.facts;
     facts.attributes.insert(UNPROVEN.to_owned(), Attribute::Text(cause));
     // A decision of its own, which replays: every policy denies what is not proven.

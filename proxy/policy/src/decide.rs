@@ -15,6 +15,10 @@ use crate::snapshot::{NO_RESOURCE, Role, Rule, Snapshot};
 /// The attribute (a text: the cause) of a request whose reply might carry a masked value where no mask reaches it.
 pub const UNPROVEN: &str = "unproven";
 
+/// How the cause ends of a request that is not proven because a rule would have people asked, and nobody can be: what it
+/// does is not told by its facts alone then, but by the policy that was in force.
+pub const NOBODY_TO_ASK: &str = "nobody can be asked about it here";
+
 /// Decides a request.
 pub fn decide(snapshot: &Snapshot, principal: &Principal, target: &str, facts: &Facts) -> DecisionRecord {
     if let Some(cause) = facts.attributes.get(UNPROVEN) {

@@ -2,6 +2,8 @@
 //!
 //! RFC 3339 ends with the year 9999; later years have more digits.
 
+mod parse;
+
 use super::Timestamp;
 
 const SECOND_US: u64 = 1_000_000;

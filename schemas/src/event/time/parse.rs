@@ -1,23 +1,26 @@
-//! Times in questions: `2026-11-24` or `2026-11-24T09:30:00Z` (RFC 3339, UTC only, to the microsecond).
+//! Times as people write them: `2026-11-24` or `2026-11-24T09:30:00Z` (RFC 3339, UTC only, to the microsecond).
 
-use exhibit_schemas::event::Timestamp;
+use crate::event::Timestamp;
 
 const MICROSECONDS: u64 = 1_000_000;
 const DAY_S: u64 = 86_400;
 
-/// Reads a time; `None` for any other text. A date alone is its midnight.
-pub(crate) fn parse(text: &str) -> Option<Timestamp> {
-    let (date, time) = match text.split_once('T') {
-        Some((date, time)) => (date, Some(time.strip_suffix('Z')?)),
-        None => (text, None),
-    };
-    let seconds = days(date)?.checked_mul(DAY_S)?;
-    let (seconds_of_day, microseconds) = time.map_or(Some((0, 0)), time_of_day)?;
-    seconds
-        .checked_add(seconds_of_day)?
-        .checked_mul(MICROSECONDS)?
-        .checked_add(microseconds)
-        .map(Timestamp)
+impl Timestamp {
+    /// Reads `2026-11-24` or `2026-11-24T09:30:00Z` (RFC 3339, UTC only); `None` for any other text. A date alone is its
+    /// midnight.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (date, time) = match text.split_once('T') {
+            Some((date, time)) => (date, Some(time.strip_suffix('Z')?)),
+            None => (text, None),
+        };
+        let seconds = days(date)?.checked_mul(DAY_S)?;
+        let (seconds_of_day, microseconds) = time.map_or(Some((0, 0)), time_of_day)?;
+        seconds
+            .checked_add(seconds_of_day)?
+            .checked_mul(MICROSECONDS)?
+            .checked_add(microseconds)
+            .map(Self)
+    }
 }
 
 /// Days from 1970-01-01 to `YYYY-MM-DD`, for years 1970 to 9999.
@@ -76,10 +79,10 @@ fn number(text: &str, digits: usize) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::parse;
+    use crate::event::Timestamp;
 
     fn check(text: &str, wanted: Option<u64>) {
-        assert_eq!(parse(text).map(|time| time.0), wanted, "{text}");
+        assert_eq!(Timestamp::parse(text).map(|time| time.0), wanted, "{text}");
     }
 
     #[test]

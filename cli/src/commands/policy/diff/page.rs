@@ -1,0 +1,123 @@
+//! A comparison as a page for a person, and as JSON.
+
+use exhibit_schemas::digest::Digest;
+use exhibit_schemas::event::Timestamp;
+use exhibit_verify::comparison::{Decided, Difference, Group};
+use serde_json::json;
+
+use crate::output::printable;
+
+/// Indexes that a page shows of one group; JSON has more.
+const SHOWN_MAX: usize = 8;
+
+/// Kinds of difference, each with its title.
+const SECTIONS: [(Difference, &str); 5] = [
+    (Difference::Changes, "would change"),
+    (Difference::OtherRule, "the same effect, by another rule"),
+    (
+        Difference::OtherMasks,
+        "compared by rules alone: the target's masks differ, and whether a reply can be proven masked is not recorded",
+    ),
+    (
+        Difference::Unproven,
+        "cannot be said: denied as unproven, and what would be proven of it now is not recorded",
+    ),
+    (
+        Difference::OnlyPrepared,
+        "cannot be said: a statement that was only prepared, of which no more is recorded",
+    ),
+];
+
+/// What is shown.
+pub(super) struct Page {
+    pub(super) policy: Digest,
+    pub(super) from: Option<Timestamp>,
+    pub(super) to: Option<Timestamp>,
+    pub(super) decisions: u64,
+    pub(super) groups: Vec<Group>,
+}
+
+impl Page {
+    pub(super) fn text(&self) -> String {
+        let mut lines = Vec::new();
+        for (difference, title) in SECTIONS {
+            let groups: Vec<_> = self
+                .groups
+                .iter()
+                .filter(|group| group.difference == difference)
+                .collect();
+            if groups.is_empty() {
+                continue;
+            }
+            lines.push(title.to_owned());
+            for group in groups {
+                lines.extend(described(group));
+            }
+            lines.push(String::new());
+        }
+        let different: u64 = self.groups.iter().map(|group| group.count).sum();
+        let of = |difference| {
+            let groups = self.groups.iter().filter(move |group| group.difference == difference);
+            groups.map(|group| group.count).sum::<u64>()
+        };
+        lines.push(format!(
+            "{} decisions{}{} under {}",
+            self.decisions,
+            self.from.map(|from| format!(" from {from}")).unwrap_or_default(),
+            self.to.map(|to| format!(" before {to}")).unwrap_or_default(),
+            self.policy,
+        ));
+        lines.push(format!(
+            "  {} would change, {} come to the same by another rule, {} are compared by rules alone, {} cannot be said, {} stay",
+            of(Difference::Changes),
+            of(Difference::OtherRule),
+            of(Difference::OtherMasks),
+            of(Difference::Unproven) + of(Difference::OnlyPrepared),
+            self.decisions.saturating_sub(different),
+        ));
+        printable(&lines.join("\n"))
+    }
+
+    /// The same for programs; every field is always there.
+    pub(super) fn json(&self) -> serde_json::Value {
+        let time = |time: Option<Timestamp>| time.map(|time| time.to_string());
+        json!({
+            "policy": self.policy.to_string(),
+            "from": time(self.from),
+            "to": time(self.to),
+            "decisions": self.decisions,
+            "groups": self.groups,
+        })
+    }
+}
+
+fn described(group: &Group) -> Vec<String> {
+    let events = group.events.iter().take(SHOWN_MAX).map(|index| format!("#{index}"));
+    let mut events = events.collect::<Vec<_>>().join(", ");
+    let more = group.count.saturating_sub(u64::try_from(SHOWN_MAX).unwrap_or(u64::MAX));
+    if more > 0 {
+        events = format!("{events} and {more} more");
+    }
+    vec![
+        format!(
+            "  {:>6}  {}: {} -> {}",
+            group.count,
+            group.target,
+            decided(&group.before),
+            decided(&group.after)
+        ),
+        format!("          {events}"),
+    ]
+}
+
+fn decided(decided: &Decided) -> String {
+    let rule = decided
+        .rule
+        .as_ref()
+        .map_or_else(|| "no rule".to_owned(), |rule| format!("`{rule}`"));
+    let approval = decided
+        .approval
+        .as_ref()
+        .map(|approval| format!(" with approval `{approval}`"));
+    format!("{} by {rule}{}", decided.effect, approval.unwrap_or_default())
+}
