@@ -213,7 +213,7 @@ mod tests {
         let mut keyring = Keyring::begin(genesis, administrator.id()).unwrap();
         for (place, body) in (2..).zip(bodies(1)) {
             keyring.may_emit(administrator.id(), body.kind()).unwrap();
-            keyring.apply(Index(place), &body).unwrap();
+            keyring.apply(Index(place), administrator.id(), &body).unwrap();
         }
         assert_eq!(keyring.keys().count(), 3);
         assert_eq!(made.batches[0].next().previous, made.batches[1].payload().previous);

@@ -7,6 +7,7 @@ use exhibit_identity::oidc::RequestError;
 use exhibit_policy::snapshot::PolicyError;
 use exhibit_proxy::enforcement::EnforcementError;
 use exhibit_proxy::reading::ReadingError;
+use exhibit_proxy::secret::SecretError;
 use exhibit_schemas::wire::RefusalCode;
 use exhibit_startup::configuration::ConfigurationError;
 use exhibit_startup::pem::PemError;
@@ -34,6 +35,9 @@ pub(crate) enum CliError {
     /// A file is missing or refused.
     #[error(transparent)]
     File(#[from] FileError),
+    /// A secret of the proxy's is refused.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
     /// A policy is refused.
     #[error("{path}: {error}")]
     Policy {
@@ -118,6 +122,7 @@ impl CliError {
             Self::Usage(_)
             | Self::NotEmpty(_)
             | Self::Config(_)
+            | Self::Secret(_)
             | Self::Policy { .. }
             | Self::Reading { .. }
             | Self::Verify(_)

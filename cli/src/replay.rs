@@ -181,6 +181,7 @@ fn body_json(entry: &Entry) -> serde_json::Value {
             "peer": opened.peer,
             "transport": opened.transport,
             "client": opened.client,
+            "mask_key": opened.mask_key.map(|key| key.to_string()),
         }),
         Body::SessionClosed(closed) => json!({
             "reason": closed.reason,
@@ -311,6 +312,9 @@ fn opening(lines: &mut Lines, entry: &Entry, opened: &SessionOpened) {
         "from {} over {}; client {client}",
         opened.peer, opened.transport
     ));
+    if let Some(key) = &opened.mask_key {
+        lines.add(&format!("masked under {key}"));
+    }
     lines.add(&format!("at {}", entry.event.time));
 }
 

@@ -23,6 +23,7 @@ use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, post};
 use exhibit_schemas::event::{Event, SessionId};
 use exhibit_schemas::key::KeyId;
+use exhibit_schemas::keyring::MaskKeyRecord;
 use exhibit_schemas::merkle::{self, Index, TreeSize};
 use exhibit_schemas::proof::EventProof;
 use exhibit_schemas::seal::{BATCH_EVENTS_MAX, SEAL_FIRST_BYTE};
@@ -312,6 +313,15 @@ struct Key {
     groups: Vec<String>,
     enrolled: u64,
     ended: Option<u64>,
+    /// Of a proxy, what it masked under.
+    mask_keys: Vec<MaskKey>,
+}
+
+#[derive(Serialize)]
+struct MaskKey {
+    id: String,
+    announced: u64,
+    ended: Option<u64>,
 }
 
 async fn keys(State(api): State<Api>) -> Json<Vec<Key>> {
@@ -324,8 +334,17 @@ async fn keys(State(api): State<Api>) -> Json<Vec<Key>> {
         groups: record.groups.clone(),
         enrolled: record.enrolled.0,
         ended: record.ended.map(|index| index.0),
+        mask_keys: record.mask_keys.iter().map(mask_key).collect(),
     });
     Json(keys.collect())
+}
+
+fn mask_key(record: &MaskKeyRecord) -> MaskKey {
+    MaskKey {
+        id: record.key.to_string(),
+        announced: record.announced.0,
+        ended: record.ended.map(|index| index.0),
+    }
 }
 
 #[derive(Serialize)]

@@ -258,8 +258,10 @@ impl Committer {
             let begins = index == 0 && event.kind() == Kind::Genesis;
             if !begins && is_key_event(event.kind()) {
                 let mut changed = keyring.clone();
-                changed.apply(Index(index), &event.body).map_err(key)?;
+                changed.apply(Index(index), emitter, &event.body).map_err(key)?;
                 effects.keyring = Some(changed);
+            } else if let Body::SessionOpened(opened) = &event.body {
+                keyring.may_open(emitter, opened).map_err(key)?;
             }
             self.session_effects(staged, &mut effects, event, index, *leaf)?;
         }
@@ -484,7 +486,7 @@ impl Staged {
 pub const fn is_key_event(kind: Kind) -> bool {
     matches!(
         kind,
-        Kind::Genesis | Kind::KeyEnrolled | Kind::KeyRevoked | Kind::KeyRotated
+        Kind::Genesis | Kind::KeyEnrolled | Kind::KeyRevoked | Kind::KeyRotated | Kind::MaskKeyAnnounced
     )
 }
 

@@ -431,7 +431,8 @@ fn recover_keyring(shared: &Shared) -> Result<Keyring, LedgerError> {
     for batch in shared.store.batches(0) {
         let (start, count) = batch?;
         for index in start.max(1)..start.saturating_add(count) {
-            keyring.apply(Index(index), &read_event(&shared.store, index)?.body)?;
+            let event = read_event(&shared.store, index)?;
+            keyring.apply(Index(index), event.emitter.0, &event.body)?;
         }
     }
     Ok(keyring)

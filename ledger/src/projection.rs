@@ -140,10 +140,16 @@ pub fn approval_changes(
     }
 }
 
-/// Whether streams publish a batch with this event: proxies check key events and decisions for themselves.
+/// Whether streams publish a batch with this event: proxies check key events and decisions for themselves. The ledger
+/// finds its own keyring again by these batches.
 pub const fn is_published(kind: Kind) -> bool {
     matches!(
         kind,
-        Kind::Genesis | Kind::KeyEnrolled | Kind::KeyRevoked | Kind::KeyRotated | Kind::ApprovalDecided
+        Kind::Genesis
+            | Kind::KeyEnrolled
+            | Kind::KeyRevoked
+            | Kind::KeyRotated
+            | Kind::ApprovalDecided
+            | Kind::MaskKeyAnnounced
     )
 }

@@ -14,6 +14,8 @@ mod api;
 mod crash;
 #[path = "ledger/fixture.rs"]
 mod fixture;
+#[path = "ledger/mask_keys.rs"]
+mod mask_keys;
 #[path = "ledger/queue.rs"]
 mod queue;
 #[path = "ledger/rebuild.rs"]

@@ -105,6 +105,13 @@ impl ConfigError {
 }
 
 impl Config {
+    /// Targets whose database masks by itself, under the key that was applied there.
+    pub fn masked_by_database(&self) -> impl Iterator<Item = &str> {
+        let enforced = |listener: &&exhibit_postgres::Config| listener.masking == exhibit_postgres::Masking::Database;
+        let listeners = self.postgres.iter().filter(enforced);
+        listeners.map(|listener| listener.target.as_str())
+    }
+
     /// Makes every path relative to `base`, and checks what fits together.
     ///
     /// # Errors

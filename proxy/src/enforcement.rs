@@ -14,7 +14,8 @@ pub use exhibit_postgres::enforce::{Checked, MaskedRelation, Plan, PlanError, Sh
 use zeroize::Zeroizing;
 
 use crate::config::Config;
-use crate::secret::{self, SecretError};
+use crate::mask_key;
+use crate::secret::SecretError;
 
 /// Why nothing was planned, applied or checked.
 #[derive(Debug, thiserror::Error)]
@@ -95,7 +96,7 @@ impl Enforcement {
             path: path.clone(),
             error,
         })?;
-        let key = MaskKey::new(*secret::read(&config.directory.join("mask.key"))?);
+        let key = mask_key::read(&config.directory.join(mask_key::FILE))?;
         let mut listeners = config.postgres.iter();
         let listener = listeners.find(|listener| listener.target == target);
         let listener = listener.ok_or_else(|| EnforcementError::Target(target.to_owned()))?;

@@ -9,6 +9,7 @@
 pub mod config;
 pub mod enforcement;
 mod issuers;
+pub mod mask_key;
 pub mod reading;
 pub mod secret;
 pub mod start;

@@ -34,6 +34,18 @@ pub enum SecretError {
 /// # Errors
 /// [`SecretError`].
 pub fn read(path: &Path) -> Result<Zeroizing<[u8; 32]>, SecretError> {
+    digits(text(path)?.trim_end()).ok_or_else(|| SecretError::Format(path.to_owned()))
+}
+
+/// 64 hexadecimal digits.
+pub(crate) fn digits(text: &str) -> Option<Zeroizing<[u8; 32]>> {
+    let mut bytes = Zeroizing::new([0; 32]);
+    hex::decode_to_slice(text, bytes.as_mut_slice()).ok()?;
+    Some(bytes)
+}
+
+/// Reads a file that only its owner may read.
+pub(crate) fn text(path: &Path) -> Result<Zeroizing<String>, SecretError> {
     let file = |error| SecretError::File {
         path: path.to_owned(),
         error,
@@ -45,11 +57,7 @@ pub fn read(path: &Path) -> Result<Zeroizing<[u8; 32]>, SecretError> {
             mode,
         });
     }
-    let text = Zeroizing::new(std::fs::read_to_string(path).map_err(file)?);
-    let mut bytes = Zeroizing::new([0; 32]);
-    let read = hex::decode_to_slice(text.trim_end(), bytes.as_mut_slice());
-    read.map_err(|_| SecretError::Format(path.to_owned()))?;
-    Ok(bytes)
+    Ok(Zeroizing::new(std::fs::read_to_string(path).map_err(file)?))
 }
 
 #[cfg(test)]

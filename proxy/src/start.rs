@@ -10,7 +10,6 @@ use exhibit_gate::link::{Link, LinkConfig};
 use exhibit_gate::recorder::Recorder;
 use exhibit_gate::{Gate, GateError};
 use exhibit_identity::{ApiKeys, Callers};
-use exhibit_policy::mask::MaskKey;
 use exhibit_policy::snapshot::{PolicyError, Snapshot};
 use exhibit_schemas::bundle::{TrustAnchors, TrustError};
 use exhibit_schemas::key::SecretKey;
@@ -20,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::{Config, LedgerConfig};
+use crate::mask_key;
 use crate::secret::{self, SecretError};
 
 /// Why a proxy does not start.
@@ -118,7 +118,8 @@ impl Proxy {
             error,
         })?;
         let key = |name: &str| secret::read(&config.directory.join(name));
-        let (event_key, digest_key, mask_key) = (key("proxy.key")?, key("digest.key")?, key("mask.key")?);
+        let (event_key, digest_key) = (key("proxy.key")?, key("digest.key")?);
+        let mask_key = mask_key::read(&config.directory.join(mask_key::FILE))?;
         let clock = Arc::new(SystemClock);
         let link = Link::start(LinkConfig {
             connect,
@@ -129,14 +130,7 @@ impl Proxy {
         });
         let link = Arc::new(link.await?);
         let recorder: Arc<dyn Recorder> = link.clone();
-        let gate = Gate::start(
-            (policy, snapshot),
-            recorder,
-            clock,
-            MaskKey::new(*mask_key),
-            *digest_key,
-        )
-        .await?;
+        let gate = Gate::start((policy, snapshot), recorder, clock, mask_key, *digest_key).await?;
         Ok(Self {
             gate,
             callers: Arc::new(Callers::new(api_keys, issuers)),

@@ -85,6 +85,7 @@ fn session(number: u8) -> Vec<(Option<SessionPlace>, Body)> {
         policy: Digest::of(b"policy"),
         client: None,
         expires: None,
+        mask_key: None,
     };
     let closed = SessionClosed {
         reason: "agent".into(),

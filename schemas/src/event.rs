@@ -210,6 +210,8 @@ kinds! {
     CommandData(access::CommandData) = 20 "command-data",
     /// Detectors found identifiers in what was about to be released.
     Detection(access::Detection) = 21 "detection",
+    /// From here on a proxy masks under another key.
+    MaskKeyAnnounced(trust::MaskKeyAnnounced) = 22 "mask-key-announced",
 }
 
 impl Kind {

@@ -7,13 +7,17 @@
 
 use std::collections::BTreeMap;
 
-use crate::event::trust::{Genesis, KeyEnrolled, KeyRevoked, KeyRotated, Role};
+use crate::event::access::SessionOpened;
+use crate::event::trust::{Genesis, KeyEnrolled, KeyRevoked, KeyRotated, MaskKeyAnnounced, MaskKeyId, Role};
 use crate::event::{Body, Kind};
 use crate::key::{KeyBytes, KeyError, KeyId, PublicKey};
 use crate::merkle::Index;
 
 /// Keys that a log may ever enrol; bounds the memory of every reader.
 pub const KEYS_MAX: usize = 100_000;
+
+/// Keys of masks that one proxy may ever announce; one a day for ten years is fewer.
+pub const MASK_KEYS_MAX: usize = 4_096;
 
 /// Why a key may not do what it did, or a key event cannot be applied.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -54,6 +58,64 @@ pub enum KeyringError {
     /// More keys than [`KEYS_MAX`].
     #[error("the log has enrolled {KEYS_MAX} keys; no more are taken")]
     Full,
+    /// A proxy announces a key of masks that does not say that it took the place of the one before it.
+    #[error(
+        "the key of masks {key} of proxy {proxy} does not say that it replaces {current}, which it announced before: put the \
+         old key back, or rotate it"
+    )]
+    MaskKeyUnlinked {
+        /// The proxy.
+        proxy: KeyId,
+        /// The key that it announces.
+        key: MaskKeyId,
+        /// The key that it announced before.
+        current: MaskKeyId,
+    },
+    /// A proxy announces a key of masks that another one replaced.
+    #[error("proxy {proxy} replaced the key of masks {key} at index {ended}; a replaced key never comes back")]
+    MaskKeyReplaced {
+        /// The proxy.
+        proxy: KeyId,
+        /// The key.
+        key: MaskKeyId,
+        /// Index of the event that ended it.
+        ended: Index,
+    },
+    /// A session is opened under a key of masks that is not the one that its proxy announced last, or under none.
+    #[error("a session of proxy {proxy} does not mask under the key that it announced last")]
+    MaskKeyNotInForce {
+        /// The proxy.
+        proxy: KeyId,
+        /// The key that the session names.
+        key: Option<MaskKeyId>,
+    },
+    /// More keys of masks than [`MASK_KEYS_MAX`].
+    #[error("proxy {0} has announced {MASK_KEYS_MAX} keys of masks; no more are taken")]
+    MaskKeysFull(KeyId),
+}
+
+impl KeyringError {
+    /// Whether it is about keys of masks, which vouch for nothing: what a proxy says of them is out of order.
+    pub const fn is_of_masks(&self) -> bool {
+        matches!(
+            self,
+            Self::MaskKeyUnlinked { .. }
+                | Self::MaskKeyReplaced { .. }
+                | Self::MaskKeyNotInForce { .. }
+                | Self::MaskKeysFull(_)
+        )
+    }
+}
+
+/// A key of masks that a proxy announced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MaskKeyRecord {
+    /// The key.
+    pub key: MaskKeyId,
+    /// Index of the first event that announced it.
+    pub announced: Index,
+    /// Index of the event that announced the next one.
+    pub ended: Option<Index>,
 }
 
 /// A key that the log enrolled.
@@ -71,6 +133,9 @@ pub struct KeyRecord {
     pub enrolled: Index,
     /// Index of the event that ended it.
     pub ended: Option<Index>,
+    /// Keys of masks of a proxy, in the order of their announcement: the last one is in force. A rotation of the proxy's
+    /// own key hands them on.
+    pub mask_keys: Vec<MaskKeyRecord>,
 }
 
 /// All keys of a log, as of the last event applied.
@@ -162,13 +227,28 @@ impl Keyring {
         }
     }
 
-    /// Takes the next event of the log; only key events change anything.
+    /// Holds that a session is opened under the key of masks that its proxy announced last.
+    ///
+    /// A proxy of a version that announced none opens its sessions under none.
+    ///
+    /// # Errors
+    /// [`KeyringError::MaskKeyNotInForce`], and those of [`Keyring::in_force`].
+    pub fn may_open(&self, proxy: KeyId, opened: &SessionOpened) -> Result<(), KeyringError> {
+        let current = self.in_force(proxy)?.mask_keys.last().map(|record| record.key);
+        if opened.mask_key == current {
+            return Ok(());
+        }
+        let key = opened.mask_key;
+        Err(KeyringError::MaskKeyNotInForce { proxy, key })
+    }
+
+    /// Takes the next event of the log, by `emitter`; only key events change anything.
     ///
     /// The caller has checked the seal and [`Keyring::may_emit`].
     ///
     /// # Errors
     /// [`KeyringError`]; nothing has changed then.
-    pub fn apply(&mut self, index: Index, body: &Body) -> Result<(), KeyringError> {
+    pub fn apply(&mut self, index: Index, emitter: KeyId, body: &Body) -> Result<(), KeyringError> {
         match body {
             Body::Genesis(_) => Err(KeyringError::Genesis("it is not the first entry")),
             Body::KeyEnrolled(KeyEnrolled {
@@ -176,13 +256,23 @@ impl Keyring {
                 role,
                 name,
                 groups,
-            }) => self.enrol(index, *key, *role, name, groups),
+            }) => self.enrol(index, *key, *role, name, groups).map(|_| ()),
             Body::KeyRevoked(KeyRevoked { key, .. }) => self.end(index, *key),
             Body::KeyRotated(KeyRotated { from, to }) => {
-                let KeyRecord { role, name, groups, .. } = self.in_force(*from)?.clone();
-                self.enrol(index, *to, role, &name, &groups)?;
+                let KeyRecord {
+                    role,
+                    name,
+                    groups,
+                    mask_keys,
+                    ..
+                } = self.in_force(*from)?.clone();
+                let to = self.enrol(index, *to, role, &name, &groups)?;
+                if let Some(record) = self.keys.get_mut(&to) {
+                    record.mask_keys = mask_keys;
+                }
                 self.end(index, *from)
             }
+            Body::MaskKeyAnnounced(announced) => self.announce(index, emitter, announced),
             _ => Ok(()),
         }
     }
@@ -194,7 +284,7 @@ impl Keyring {
         role: Role,
         name: &str,
         groups: &[String],
-    ) -> Result<(), KeyringError> {
+    ) -> Result<KeyId, KeyringError> {
         let key = PublicKey::from_bytes(key)?;
         // The log's key signs checkpoints and nothing else (design, "Formats").
         if self.keys.contains_key(&key.id()) || key.to_bytes() == self.log_key {
@@ -210,8 +300,46 @@ impl Keyring {
             groups: groups.to_vec(),
             enrolled: index,
             ended: None,
+            mask_keys: Vec::new(),
         };
         self.keys.insert(key.id(), record);
+        Ok(key.id())
+    }
+
+    /// The next key of masks of a proxy, or the one in force once more.
+    fn announce(&mut self, index: Index, proxy: KeyId, announced: &MaskKeyAnnounced) -> Result<(), KeyringError> {
+        let MaskKeyAnnounced { key, replaces } = announced;
+        self.in_force(proxy)?;
+        let record = self.keys.get_mut(&proxy).ok_or(KeyringError::Unknown(proxy))?;
+        let known = &mut record.mask_keys;
+        if let Some(MaskKeyRecord {
+            key,
+            ended: Some(ended),
+            ..
+        }) = known.iter().find(|record| record.key == *key).copied()
+        {
+            return Err(KeyringError::MaskKeyReplaced { proxy, key, ended });
+        }
+        let full = known.len() >= MASK_KEYS_MAX;
+        match known.last_mut() {
+            Some(current) if current.key == *key => return Ok(()),
+            Some(current) if !replaces.contains(&current.key) => {
+                let current = current.key;
+                return Err(KeyringError::MaskKeyUnlinked {
+                    proxy,
+                    key: *key,
+                    current,
+                });
+            }
+            Some(_) if full => return Err(KeyringError::MaskKeysFull(proxy)),
+            Some(current) => current.ended = Some(index),
+            None => {}
+        }
+        known.push(MaskKeyRecord {
+            key: *key,
+            announced: index,
+            ended: None,
+        });
         Ok(())
     }
 
@@ -248,7 +376,8 @@ const fn emits(role: Role, kind: Kind) -> bool {
         | Kind::ResponseChunk
         | Kind::ResponseEnd
         | Kind::CommandData
-        | Kind::Detection => matches!(role, Role::Proxy),
+        | Kind::Detection
+        | Kind::MaskKeyAnnounced => matches!(role, Role::Proxy),
         Kind::ApprovalDecided | Kind::ReviewSigned => matches!(role, Role::Person),
         Kind::EvidenceRead | Kind::Anchor => matches!(role, Role::Ledger),
         Kind::Fault => matches!(role, Role::Proxy | Role::Ledger),

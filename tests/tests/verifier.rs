@@ -7,7 +7,7 @@
     reason = "a test that cannot go on fails, in its helpers too"
 )]
 
-use exhibit_schemas::event::Body;
+use exhibit_schemas::event::{Body, Kind};
 use exhibit_schemas::merkle::{Frontier, TreeSize};
 use exhibit_tests::bundle_builder::clinic::{LOG, ORIGIN, clinic};
 use exhibit_tests::bundle_builder::{Files, checkpoint, files, write_directory, write_tar};
@@ -76,6 +76,28 @@ fn a_session_without_a_close_is_a_note() {
     let outcome = check(&path, &[]);
     let codes: Vec<_> = outcome.list().iter().map(|finding| finding.code).collect();
     assert_eq!(codes, [Code::SessionOpen]);
+    assert!(matches!(outcome, Outcome::Verified(_)), "a note refuses nothing");
+}
+
+#[test]
+fn keyed_values_under_a_key_that_nobody_names_are_a_note() {
+    let mut clinic = clinic(3);
+    while let Some(place) = clinic.plan.find(|event| event.kind() == Kind::MaskKeyAnnounced).first() {
+        clinic.plan.remove(*place);
+    }
+    for place in clinic.plan.find(|event| event.kind() == Kind::SessionOpened) {
+        if let Body::SessionOpened(opened) = &mut clinic.plan.event_mut(place).body {
+            opened.mask_key = None;
+        }
+    }
+    let entries = clinic.plan.build().entries;
+    let bundle = files(&entries, checkpoint(&entries, ORIGIN, LOG).note(), &clinic.anchors);
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("bundle.tar");
+    write_tar(&path, &bundle).unwrap();
+    let outcome = check(&path, &[]);
+    let codes: Vec<_> = outcome.list().iter().map(|finding| finding.code).collect();
+    assert_eq!(codes, [Code::MaskKeyUnnamed; 3], "once of each session");
     assert!(matches!(outcome, Outcome::Verified(_)), "a note refuses nothing");
 }
 

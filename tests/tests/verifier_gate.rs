@@ -29,7 +29,7 @@ use exhibit_schemas::event::{Body, Emitter, Event, Timestamp};
 use exhibit_schemas::key::Signer as _;
 use exhibit_schemas::keyring::KeyRecord;
 use exhibit_schemas::merkle::Index;
-use exhibit_tests::bundle_builder::clinic::{ALICE, CAROL, LOG, ORIGIN, POLICY, PROXY, START, clinic};
+use exhibit_tests::bundle_builder::clinic::{ALICE, CAROL, LOG, MASK_KEYS, ORIGIN, POLICY, PROXY, START, clinic};
 use exhibit_tests::bundle_builder::{Batch, Plan, Planned, checkpoint, files, key, key_id, write_tar};
 use exhibit_verify::report::Report;
 use exhibit_verify::{Archive, Options, Outcome, verify};
@@ -104,6 +104,7 @@ impl Keeper {
             groups: vec!["dba".into()],
             enrolled: Index(0),
             ended: None,
+            mask_keys: Vec::new(),
         };
         let decision = VerifiedDecision {
             leaf: receipt.leaf,
@@ -274,9 +275,9 @@ async fn start(policy: &str) -> (Gate, Arc<Keeper>, TrustAnchors) {
     let snapshot = Snapshot::parse(policy.as_bytes()).unwrap();
     let policy = (policy.as_bytes().to_vec(), snapshot);
     let recorder: Arc<dyn Recorder> = keeper.clone();
-    let gate = Gate::start(policy, recorder, clock, MaskKey::new([7; 32]), [8; 32])
-        .await
-        .unwrap();
+    // The log has a key of masks of this proxy already.
+    let mask_key = MaskKey::new([7; 32]).in_place_of(&MASK_KEYS[..1]);
+    let gate = Gate::start(policy, recorder, clock, mask_key, [8; 32]).await.unwrap();
     (gate, keeper, clinic.anchors)
 }
 

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use exhibit_schemas::bundle::TrustAnchors;
 use exhibit_schemas::chain::{next_seal, same_emitter};
 use exhibit_schemas::digest::Digest;
-use exhibit_schemas::event::trust::{Administrator, Genesis};
+use exhibit_schemas::event::trust::{Administrator, Genesis, MaskKeyId};
 use exhibit_schemas::event::{Body, Event, Timestamp};
 use exhibit_schemas::key::KeyId;
 use exhibit_schemas::keyring::{KeyRecord, Keyring, KeyringError};
@@ -50,6 +50,8 @@ pub(crate) struct Batches {
     times: BTreeMap<KeyId, Timestamp>,
     waiting: VecDeque<Waiting>,
     strangers: BTreeSet<KeyId>,
+    /// Proxies and keys of masks of which a fault was told.
+    told_of_masks: BTreeSet<(KeyId, Option<MaskKeyId>)>,
     gaps: u64,
     /// Entries before this batch are missing, so its seal may cover more than is here.
     begins_in_gap: bool,
@@ -79,6 +81,7 @@ impl Batches {
             times: BTreeMap::new(),
             waiting: VecDeque::new(),
             strangers: BTreeSet::new(),
+            told_of_masks: BTreeSet::new(),
             gaps: 0,
             begins_in_gap: false,
             seals: 0,
@@ -266,8 +269,17 @@ impl Batches {
             .then(|| self.keyring.record(emitter).cloned())
             .flatten();
         let is_genesis = index == Index(0) && matches!(event.body, Body::Genesis(_));
-        if !is_genesis && let Err(error) = self.keyring.apply(index, &event.body) {
-            findings.add(Code::KeyEvent, place, error.to_string());
+        if !is_genesis && let Err(error) = self.keyring.apply(index, emitter, &event.body) {
+            if error.is_of_masks() {
+                self.of_masks(Code::MaskKeyOrder, place, &event, &error, findings);
+            } else {
+                findings.add(Code::KeyEvent, place, error.to_string());
+            }
+        } else if let Body::SessionOpened(opened) = &event.body
+            && let Err(error) = self.keyring.may_open(emitter, opened)
+            && error.is_of_masks()
+        {
+            self.of_masks(Code::MaskKeyNotInForce, place, &event, &error, findings);
         }
         let leaf = waiting.leaf;
         Some(Placed {
@@ -276,6 +288,19 @@ impl Batches {
             event,
             signer,
         })
+    }
+
+    /// Says once of a proxy and a key of masks that they do not belong together then. Where entries are missing, the
+    /// announcement may be among them.
+    fn of_masks(&mut self, code: Code, place: Place, event: &Event, error: &KeyringError, findings: &mut Findings) {
+        let key = match &event.body {
+            Body::MaskKeyAnnounced(announced) => Some(announced.key),
+            Body::SessionOpened(opened) => opened.mask_key,
+            _ => None,
+        };
+        if self.gaps == 0 && self.unreadable == 0 && self.told_of_masks.insert((event.emitter.0, key)) {
+            findings.add(code, place, error.to_string());
+        }
     }
 
     fn check_genesis(&self, index: Index, event: &Event, findings: &mut Findings) {

@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::SessionId;
 use exhibit_schemas::event::access::{Command, Outcome, ResponseEnd, SessionClosed, SessionOpened};
+use exhibit_schemas::event::trust::MaskKeyId;
+use exhibit_schemas::key::KeyId;
 use exhibit_schemas::merkle::Index;
 use serde::Serialize;
 
@@ -47,6 +49,8 @@ pub struct SessionLine {
     pub expires: Option<String>,
     /// TLS of its connection.
     pub transport: String,
+    /// The key that it masks under, as its proxy announced it.
+    pub mask_key: Option<String>,
     /// Why it was closed.
     pub reason: Option<String>,
     /// Commands that it recorded, as its close states.
@@ -160,6 +164,21 @@ pub struct KeyLine {
     pub ended: Option<Index>,
 }
 
+/// A key of masks of one proxy.
+#[derive(Clone, Debug, Serialize)]
+pub struct MaskKeyLine {
+    /// Its id; equal ids of several proxies are one key.
+    pub key: String,
+    /// The proxy's key.
+    pub proxy: String,
+    /// Index from which the proxy masks under it.
+    pub announced: Index,
+    /// Index from which it masks under the next one.
+    pub ended: Option<Index>,
+    /// Sessions that were opened under it.
+    pub sessions: u64,
+}
+
 /// What the report lists.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Evidence {
@@ -181,12 +200,17 @@ pub struct Evidence {
     pub policies: Vec<PolicyLine>,
     /// Keys in the order of their enrolment.
     pub keys: Vec<KeyLine>,
+    /// Keys of masks in the order of their announcement.
+    pub mask_keys: Vec<MaskKeyLine>,
     /// Lines past [`LINES_MAX`], which are not listed.
     pub not_listed: u64,
     #[serde(skip)]
     gather: bool,
     #[serde(skip)]
     open: BTreeMap<SessionId, usize>,
+    /// Sessions by proxy and key of masks.
+    #[serde(skip)]
+    masked: BTreeMap<(KeyId, MaskKeyId), u64>,
 }
 
 impl Evidence {
@@ -207,6 +231,9 @@ impl Evidence {
         if nobody && self.unidentified.len() < LINES_MAX {
             self.unidentified.push(placed.index);
         }
+        if let Some(key) = body.mask_key {
+            *self.masked.entry((placed.event.emitter.0, key)).or_default() += 1;
+        }
         if !self.room(self.sessions.len()) {
             return;
         }
@@ -225,6 +252,7 @@ impl Evidence {
             run: body.principal.run.as_ref().map(ToString::to_string),
             expires: body.expires.map(|expires| expires.to_string()),
             transport: body.transport.clone(),
+            mask_key: body.mask_key.map(|key| key.to_string()),
             reason: None,
             commands: None,
         });
@@ -312,6 +340,7 @@ impl Evidence {
                 ended: record.ended,
             });
         }
+        self.list_mask_keys(batches);
         let mut whole: Vec<_> = policies.all().collect();
         whole.sort_by_key(|(_, policy)| policy.index);
         for (digest, policy) in whole {
@@ -322,6 +351,26 @@ impl Evidence {
             });
         }
         self.list_approvals(approvals);
+    }
+
+    fn list_mask_keys(&mut self, batches: &Batches) {
+        for (proxy, record) in batches.keyring().keys() {
+            // A rotation of the proxy's own key handed on what the key before it had announced.
+            let own = record.mask_keys.iter().filter(|term| {
+                term.ended.is_none_or(|ended| ended > record.enrolled)
+                    && record.ended.is_none_or(|end| end > term.announced)
+            });
+            for term in own {
+                self.mask_keys.push(MaskKeyLine {
+                    key: term.key.to_string(),
+                    proxy: proxy.to_string(),
+                    announced: term.announced.max(record.enrolled),
+                    ended: term.ended.or(record.ended),
+                    sessions: self.masked.get(&(*proxy, term.key)).copied().unwrap_or(0),
+                });
+            }
+        }
+        self.mask_keys.sort_by_key(|line| line.announced);
     }
 
     fn list_approvals(&mut self, approvals: &Approvals) {

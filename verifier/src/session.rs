@@ -6,6 +6,8 @@
 use std::collections::BTreeMap;
 
 use exhibit_policy::decide::decide;
+use exhibit_policy::mask::Technique;
+use exhibit_policy::snapshot::Snapshot;
 use exhibit_schemas::chain::{SessionChain, next_event};
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::access::{
@@ -69,6 +71,8 @@ struct Session {
     ending: Option<Index>,
     /// A command passed after its credential had expired.
     expired: bool,
+    /// It released keyed values and names no key.
+    unnamed: bool,
 }
 
 struct Pending {
@@ -126,6 +130,7 @@ impl Sessions {
                 incomplete: false,
                 ending: None,
                 expired: false,
+                unnamed: false,
             }))
         });
         let State::Open(session) = state else { return };
@@ -161,6 +166,15 @@ impl Sessions {
             context.findings.add(Code::SessionOpen, Place::Entry(first), detail);
         }
     }
+}
+
+/// Whether a chunk begins a table with a column that its policy masks under the key.
+fn shows_keyed(chunk: &ResponseChunk, target: &str, policy: &Snapshot) -> bool {
+    chunk.columns.iter().flatten().any(|column| {
+        let mask = column.origin.as_deref().and_then(|origin| policy.mask(target, origin));
+        let nulled = column.technique.as_deref() == Some(Technique::Null.as_str());
+        !nulled && mask.is_some_and(|mask| mask.technique.is_keyed())
+    })
 }
 
 impl Session {
@@ -326,6 +340,15 @@ impl Session {
         if let Some(ending) = self.ending {
             let detail = format!("released after the detection #{ending}");
             findings.add(Code::DetectionEnd, Place::Entry(placed.index), detail);
+        }
+        if let (Some(opened), Some(policy)) = (&self.opened, policy)
+            && opened.mask_key.is_none()
+            && !self.unnamed
+            && shows_keyed(body, &opened.target, policy)
+        {
+            self.unnamed = true; // told once of a session
+            let detail = "its session names no key of masks";
+            findings.add(Code::MaskKeyUnnamed, Place::Entry(placed.index), detail);
         }
         let before = pending.response.bytes;
         pending.response.chunk(placed.index, body, target, policy, findings);

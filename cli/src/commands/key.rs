@@ -1,5 +1,7 @@
 //! `exhibit key`: whose signatures count, by events that an administrator seals.
 
+mod rotate_mask;
+
 use std::process::ExitCode;
 
 use clap::ValueEnum;
@@ -16,11 +18,12 @@ use crate::error::CliError;
 use crate::output::{Output, printable};
 use crate::{append, files, signer};
 
-/// Enrol, rotate and revoke keys
+/// Enrol, rotate and revoke keys, and rotate the key of masks
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
     Enrol(Enrol),
     Rotate(Rotate),
+    RotateMask(rotate_mask::Arguments),
     Revoke(Revoke),
     List(List),
     Api(Api),
@@ -58,6 +61,17 @@ struct Listed {
     name: String,
     groups: Vec<String>,
     enrolled: u64,
+    ended: Option<u64>,
+    /// Of a proxy, what it masked under.
+    #[serde(default)]
+    mask_keys: Vec<ListedMask>,
+}
+
+/// A key of masks as the ledger lists it.
+#[derive(Serialize, Deserialize)]
+struct ListedMask {
+    id: String,
+    announced: u64,
     ended: Option<u64>,
 }
 
@@ -131,6 +145,7 @@ pub(crate) async fn run(command: &Command, config: &Config, output: &mut Output)
             let to = to.to_bytes();
             change(config, output, KeyRotated { from, to }.into(), &done).await
         }
+        Command::RotateMask(arguments) => rotate_mask::run(arguments, config, output),
         Command::List(arguments) => list(arguments, config, output).await,
         Command::Api(api) => draw(api, config, output),
         Command::Revoke(revoke) => {
@@ -160,6 +175,10 @@ async fn list(list: &List, config: &Config, output: &mut Output) -> Result<ExitC
         let groups = key.groups.join(",");
         let line = format!("{}  {:13}  {:12}  {}  {groups}", key.id, key.role, state, key.name);
         output.line(printable(&line).trim_end())?;
+        for ListedMask { id, announced, ended } in key.mask_keys {
+            let until = ended.map_or_else(String::new, |index| format!(" until {index}"));
+            output.line(&printable(&format!("    masks under {id} from {announced}{until}")))?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -47,6 +47,7 @@ fn opened() -> SessionOpened {
         policy: Digest([3; 32]),
         client: Some("psql\u{1b}]0;owned\u{7}".into()),
         expires: None,
+        mask_key: None,
     }
 }
 

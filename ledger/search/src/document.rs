@@ -232,6 +232,12 @@ impl Draft<'_> {
             // They are read whole, by their digests.
             Body::PolicySnapshot(snapshot) => self.text(&snapshot.policy.to_string()),
             Body::CatalogSnapshot(snapshot) => self.text(&snapshot.catalog.to_string()),
+            Body::MaskKeyAnnounced(announced) => {
+                self.text(&announced.key.to_string());
+                for key in &announced.replaces {
+                    self.text(&key.to_string());
+                }
+            }
             // Their holders' names were added with the keys. Counts and digests of data nobody would search for.
             Body::KeyRotated(_) | Body::CommandData(_) => {}
         }
@@ -243,6 +249,9 @@ impl Draft<'_> {
         self.text(&opened.target);
         self.text(&opened.peer);
         self.text(opened.client.as_deref().unwrap_or_default());
+        if let Some(key) = &opened.mask_key {
+            self.text(&key.to_string());
+        }
         if let Some(run) = &opened.principal.run {
             for text in [
                 &run.repository,

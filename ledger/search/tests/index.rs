@@ -108,6 +108,7 @@ impl Log {
             policy: Digest([8; 32]),
             client: Some("psql".into()),
             expires: None,
+            mask_key: None,
         };
         self.push(2, place(session, 0), time, opened.into());
     }

@@ -185,5 +185,6 @@ pub(crate) fn opened() -> SessionOpened {
         policy: Digest([0; 32]),
         client: None,
         expires: None,
+        mask_key: None,
     }
 }

@@ -8,7 +8,7 @@ use exhibit_policy::snapshot::Snapshot;
 use exhibit_schemas::cbor::Bytes;
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::access::{Principal, SessionOpened};
-use exhibit_schemas::event::trust::{CatalogSnapshot, PolicySnapshot};
+use exhibit_schemas::event::trust::{CatalogSnapshot, MaskKeyAnnounced, PolicySnapshot};
 use exhibit_schemas::event::{Body, SessionId, SessionPlace, Timestamp};
 
 use crate::clock::Clock;
@@ -93,10 +93,10 @@ impl std::fmt::Debug for Gate {
 }
 
 impl Gate {
-    /// A gate with a policy in force; records the policy's snapshot before it returns.
+    /// A gate with a policy and a key of masks in force; both are recorded before it returns.
     ///
     /// # Errors
-    /// [`GateError`] when the snapshot cannot be recorded.
+    /// [`GateError`] when they cannot be recorded: the ledger refuses a key of masks that does not follow the last one.
     pub async fn start(
         policy: (Vec<u8>, Snapshot),
         recorder: Arc<dyn Recorder>,
@@ -115,6 +115,16 @@ impl Gate {
             })
         });
         recorder.submit(parts)?.await?;
+        let announced = MaskKeyAnnounced {
+            key: mask_key.id(),
+            replaces: mask_key.replaced().to_vec(),
+        };
+        // A flush of its own: streams publish the batch that holds it.
+        let draft = Draft {
+            session: None,
+            body: announced.into(),
+        };
+        recorder.submit(vec![draft])?.await?;
         Ok(Self {
             inner: Arc::new(Inner {
                 policy: Arc::new(snapshot),
@@ -227,6 +237,7 @@ impl Gate {
                 client
             }),
             expires,
+            mask_key: Some(self.inner.mask_key.id()),
         };
         let draft = Draft {
             session: Some(SessionPlace(id, 0)),

@@ -127,6 +127,19 @@ impl Technique {
         "detect",
     ];
 
+    /// Whether what it leaves depends on the key of masks.
+    pub fn is_keyed(&self) -> bool {
+        match self {
+            Self::Token { .. } | Self::DateShift { .. } | Self::Ff1 { .. } => true,
+            Self::Paths { paths, rest } => {
+                paths.iter().any(|mask| mask.technique.is_keyed()) || rest.as_ref().is_some_and(|rest| rest.is_keyed())
+            }
+            Self::Redact | Self::Null | Self::Partial { .. } | Self::Year | Self::Zip3 | Self::Age | Self::Detect => {
+                false
+            }
+        }
+    }
+
     /// What the policy says of it beside its word, by name. What has a default is named, too.
     pub fn parameters(&self) -> serde_json::Map<String, serde_json::Value> {
         let parameters = match self {

@@ -42,5 +42,5 @@ mod target;
 mod tls;
 mod upstream;
 
-pub use config::{Config, ConfigError};
+pub use config::{Config, ConfigError, Masking};
 pub use listener::{Authenticate, Authenticating, Listener, serve};

@@ -104,6 +104,7 @@ fn opened() -> SessionOpened {
         policy: Digest([0; 32]),
         client: None,
         expires: None,
+        mask_key: None,
     }
 }
 

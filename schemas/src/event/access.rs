@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use crate::cbor::Bytes;
 use crate::digest::Digest;
 use crate::event::Timestamp;
+use crate::event::trust::MaskKeyId;
 
 crate::code! {
     /// What a request does to a resource; the word that rules of a policy use.
@@ -199,6 +200,8 @@ crate::record! {
         (?) 7 => client: String,
         /// When what the agent proved itself with expires.
         (?) 8 => expires: Timestamp,
+        /// The key of masks in force, which the emitter announced before.
+        (?) 9 => mask_key: MaskKeyId,
     }
 }
 

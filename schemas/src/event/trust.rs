@@ -77,6 +77,23 @@ crate::record! {
     }
 }
 
+crate::fixed_bytes! {
+    /// A key of masks, by what can be told of it: the first bytes of a value that is derived one way from the key itself, so
+    /// that equal ids mean equal keys and nothing of a key or of its tokens follows from an id.
+    pub struct MaskKeyId([u8; 16]);
+}
+
+crate::record! {
+    /// From here on the emitter masks under this key; said at each of its starts.
+    pub struct MaskKeyAnnounced {
+        /// The key.
+        1 => key: MaskKeyId,
+        /// The keys whose place it took, the last one first. The key that the emitter announced before must be among them, or
+        /// be this one; those that never were announced were replaced before they were used.
+        2 => replaces: Vec<MaskKeyId>,
+    }
+}
+
 crate::record! {
     /// The exact bytes of a policy; long ones in several parts, one event each.
     pub struct PolicySnapshot {

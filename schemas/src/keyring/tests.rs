@@ -1,7 +1,11 @@
 //! Who may emit what and when, every refusal, and that a refused event changes nothing.
 
 use super::{Keyring, KeyringError};
-use crate::event::trust::{Administrator, Fault, Genesis, KeyEnrolled, KeyRevoked, KeyRotated, Role};
+use crate::digest::Digest;
+use crate::event::access::{Principal, SessionOpened};
+use crate::event::trust::{
+    Administrator, Fault, Genesis, KeyEnrolled, KeyRevoked, KeyRotated, MaskKeyAnnounced, MaskKeyId, Role,
+};
 use crate::event::{Body, Kind};
 use crate::key::{KeyBytes, KeyError, KeyId, PublicKey, SecretKey, Signer as _};
 use crate::merkle::Index;
@@ -66,7 +70,7 @@ fn weak() -> (KeyBytes, KeyId) {
 #[track_caller]
 fn check_refused(keyring: &Keyring, body: &Body, wanted: &KeyringError) {
     let mut changed = keyring.clone();
-    assert_eq!(changed.apply(Index(9), body).as_ref(), Err(wanted));
+    assert_eq!(changed.apply(Index(9), key(1).id(), body).as_ref(), Err(wanted));
     assert_eq!(changed, *keyring, "a refused event changes nothing");
 }
 
@@ -106,9 +110,9 @@ fn a_key_is_in_force_from_its_enrolment_to_its_end() {
     let mut keyring = begun(&[1]);
     let id = key(3).id();
     assert_eq!(keyring.in_force(id), Err(KeyringError::Unknown(id)));
-    keyring.apply(Index(2), &enrolled(3, Role::Proxy)).unwrap();
+    keyring.apply(Index(2), key(1).id(), &enrolled(3, Role::Proxy)).unwrap();
     assert_eq!(keyring.in_force(id).unwrap().enrolled, Index(2));
-    keyring.apply(Index(4), &revoked(3)).unwrap();
+    keyring.apply(Index(4), key(1).id(), &revoked(3)).unwrap();
     let ended = KeyringError::Ended {
         key: id,
         ended: Index(4),
@@ -120,23 +124,27 @@ fn a_key_is_in_force_from_its_enrolment_to_its_end() {
 #[test]
 fn a_rotation_hands_role_name_and_groups_to_the_new_key_and_ends_the_old() {
     let mut keyring = begun(&[1]);
-    keyring.apply(Index(2), &enrolled(3, Role::Person)).unwrap();
+    keyring
+        .apply(Index(2), key(1).id(), &enrolled(3, Role::Person))
+        .unwrap();
     let old = keyring.in_force(key(3).id()).unwrap().clone();
-    keyring.apply(Index(4), &rotated(3, 4)).unwrap();
+    keyring.apply(Index(4), key(1).id(), &rotated(3, 4)).unwrap();
     let new = keyring.in_force(key(4).id()).unwrap();
     assert_eq!((&new.role, &new.name, &new.groups), (&old.role, &old.name, &old.groups));
     assert!(matches!(keyring.in_force(key(3).id()), Err(KeyringError::Ended { .. })));
     // The only administrator may be rotated: its new key is in force before the old one ends.
-    keyring.apply(Index(6), &rotated(1, 5)).unwrap();
+    keyring.apply(Index(6), key(1).id(), &rotated(1, 5)).unwrap();
     assert_eq!(keyring.in_force(key(5).id()).unwrap().role, Role::Administrator);
 }
 
 #[test]
 fn key_events_that_do_not_fit_are_refused_whole() {
     let mut keyring = begun(&[1]);
-    keyring.apply(Index(2), &enrolled(3, Role::Proxy)).unwrap();
-    keyring.apply(Index(3), &enrolled(4, Role::Person)).unwrap();
-    keyring.apply(Index(4), &revoked(4)).unwrap();
+    keyring.apply(Index(2), key(1).id(), &enrolled(3, Role::Proxy)).unwrap();
+    keyring
+        .apply(Index(3), key(1).id(), &enrolled(4, Role::Person))
+        .unwrap();
+    keyring.apply(Index(4), key(1).id(), &revoked(4)).unwrap();
     let (one, three, four) = (key(1).id(), key(3).id(), key(4).id());
     let ended = KeyringError::Ended {
         key: four,
@@ -166,7 +174,7 @@ fn key_events_that_do_not_fit_are_refused_whole() {
 #[test]
 fn the_last_administrator_stays_and_one_before_it_may_go() {
     let mut keyring = begun(&[1, 2]);
-    keyring.apply(Index(2), &revoked(1)).unwrap();
+    keyring.apply(Index(2), key(1).id(), &revoked(1)).unwrap();
     check_refused(&keyring, &revoked(2), &KeyringError::LastAdministrator(key(2).id()));
 }
 
@@ -178,7 +186,7 @@ fn other_events_change_no_key() {
         place: "gate".into(),
         text: "queue".into(),
     };
-    keyring.apply(Index(2), &fault.into()).unwrap();
+    keyring.apply(Index(2), key(1).id(), &fault.into()).unwrap();
     assert_eq!(keyring, before);
 }
 
@@ -192,13 +200,13 @@ fn each_role_emits_its_own_kinds_and_no_other() {
         (4, Role::Person),
     ];
     for (number, role) in roles.into_iter().skip(1) {
-        keyring.apply(Index(2), &enrolled(number, role)).unwrap();
+        keyring.apply(Index(2), key(1).id(), &enrolled(number, role)).unwrap();
     }
     let wanted = |role| match role {
         Role::Administrator => "genesis key-enrolled key-revoked key-rotated policy-snapshot hold erasure",
         Role::Proxy => {
             "policy-snapshot catalog-snapshot session-opened session-closed command approval-requested \
-             approval-expired response-chunk response-end command-data detection fault"
+             approval-expired response-chunk response-end command-data detection mask-key-announced fault"
         }
         Role::Ledger => "evidence-read anchor fault",
         Role::Person => "approval-decided review-signed",
@@ -218,7 +226,7 @@ fn each_role_emits_its_own_kinds_and_no_other() {
             assert_eq!(keyring.may_emit(id, *kind).map(|record| record.role), expected);
         }
     }
-    keyring.apply(Index(5), &revoked(2)).unwrap();
+    keyring.apply(Index(5), key(1).id(), &revoked(2)).unwrap();
     assert!(matches!(
         keyring.may_emit(key(2).id(), Kind::Command),
         Err(KeyringError::Ended { .. })
@@ -236,8 +244,139 @@ fn the_number_of_keys_is_limited_at_and_past_the_edge() {
         keyring.keys.insert(KeyId(id), record.clone());
     }
     assert_eq!(keyring.keys().count(), super::KEYS_MAX - 1);
-    keyring.apply(Index(2), &enrolled(3, Role::Proxy)).unwrap();
-    let full = keyring.apply(Index(3), &enrolled(4, Role::Proxy));
+    keyring.apply(Index(2), key(1).id(), &enrolled(3, Role::Proxy)).unwrap();
+    let full = keyring.apply(Index(3), key(1).id(), &enrolled(4, Role::Proxy));
     assert_eq!(full, Err(KeyringError::Full));
     assert_eq!(keyring.keys().count(), super::KEYS_MAX);
+}
+
+fn announced(number: u8, replaces: &[u8]) -> Body {
+    MaskKeyAnnounced {
+        key: MaskKeyId([number; 16]),
+        replaces: replaces.iter().map(|number| MaskKeyId([*number; 16])).collect(),
+    }
+    .into()
+}
+
+fn opened(mask_key: Option<u8>) -> SessionOpened {
+    SessionOpened {
+        target: "clinic".into(),
+        protocol: "postgres".into(),
+        principal: Principal {
+            method: "api-key".into(),
+            issuer: "api-keys.toml".into(),
+            subject: "ci".into(),
+            client_id: None,
+            groups: Vec::new(),
+            evidence: Digest([1; 32]),
+            run: None,
+        },
+        peer: "127.0.0.1:5".into(),
+        transport: "TLSv1.3".into(),
+        policy: Digest([2; 32]),
+        client: None,
+        expires: None,
+        mask_key: mask_key.map(|number| MaskKeyId([number; 16])),
+    }
+}
+
+#[test]
+fn sessions_mask_under_the_key_that_their_proxy_announced_last() {
+    let mut keyring = begun(&[1]);
+    let proxy = key(3).id();
+    keyring.apply(Index(2), key(1).id(), &enrolled(3, Role::Proxy)).unwrap();
+    let check = |keyring: &Keyring, right: Option<u8>| {
+        for named in [None, Some(1), Some(2), Some(3)] {
+            let refused = KeyringError::MaskKeyNotInForce {
+                proxy,
+                key: named.map(|number| MaskKeyId([number; 16])),
+            };
+            let wanted = if named == right { Ok(()) } else { Err(refused) };
+            assert_eq!(keyring.may_open(proxy, &opened(named)), wanted, "{right:?}");
+        }
+    };
+    check(&keyring, None);
+    keyring.apply(Index(4), proxy, &announced(1, &[])).unwrap();
+    check(&keyring, Some(1));
+    // At each start it says so again; nothing changes.
+    let before = keyring.clone();
+    keyring.apply(Index(5), proxy, &announced(1, &[])).unwrap();
+    assert_eq!(keyring, before);
+    // A key that was replaced before it was used stands between.
+    keyring.apply(Index(6), proxy, &announced(3, &[2, 1])).unwrap();
+    check(&keyring, Some(3));
+    let terms: Vec<_> = keyring.record(proxy).unwrap().mask_keys.iter().collect();
+    let terms: Vec<_> = terms
+        .iter()
+        .map(|term| (term.key.0[0], term.announced, term.ended))
+        .collect();
+    assert_eq!(terms, [(1, Index(4), Some(Index(6))), (3, Index(6), None)]);
+    assert_eq!(
+        keyring.may_open(key(9).id(), &opened(None)),
+        Err(KeyringError::Unknown(key(9).id()))
+    );
+}
+
+#[test]
+fn a_key_of_masks_follows_the_one_before_it_and_never_comes_back() {
+    let mut keyring = begun(&[1]);
+    let proxy = key(3).id();
+    keyring.apply(Index(2), key(1).id(), &enrolled(3, Role::Proxy)).unwrap();
+    keyring.apply(Index(3), proxy, &announced(1, &[])).unwrap();
+    keyring.apply(Index(4), proxy, &announced(2, &[1])).unwrap();
+    let check = |keyring: &Keyring, body: &Body, wanted: &KeyringError| {
+        let mut changed = keyring.clone();
+        assert_eq!(changed.apply(Index(9), proxy, body).as_ref(), Err(wanted));
+        assert_eq!(changed, *keyring, "a refused event changes nothing");
+        assert!(wanted.is_of_masks());
+    };
+    let (one, two, three) = (MaskKeyId([1; 16]), MaskKeyId([2; 16]), MaskKeyId([3; 16]));
+    for replaces in [&[][..], &[1], &[3, 4]] {
+        let wanted = KeyringError::MaskKeyUnlinked {
+            proxy,
+            key: three,
+            current: two,
+        };
+        check(&keyring, &announced(3, replaces), &wanted);
+    }
+    let ended = Index(4);
+    let back = KeyringError::MaskKeyReplaced { proxy, key: one, ended };
+    check(&keyring, &announced(1, &[2]), &back);
+    let unknown = keyring.apply(Index(9), key(9).id(), &announced(1, &[]));
+    assert_eq!(unknown, Err(KeyringError::Unknown(key(9).id())));
+    assert!(!KeyringError::Unknown(key(9).id()).is_of_masks());
+    // Another proxy may mask under the same key, for as long as it likes.
+    keyring.apply(Index(5), key(1).id(), &enrolled(4, Role::Proxy)).unwrap();
+    keyring.apply(Index(6), key(4).id(), &announced(1, &[])).unwrap();
+    // A rotation of the proxy's own key changes nothing about what it masks under.
+    keyring.apply(Index(7), key(1).id(), &rotated(3, 5)).unwrap();
+    keyring.may_open(key(5).id(), &opened(Some(2))).unwrap();
+    let mut back = keyring.clone();
+    assert!(matches!(
+        back.apply(Index(9), key(5).id(), &announced(1, &[2])),
+        Err(KeyringError::MaskKeyReplaced { .. })
+    ));
+    keyring.apply(Index(8), key(5).id(), &announced(3, &[2])).unwrap();
+    keyring.may_open(key(5).id(), &opened(Some(3))).unwrap();
+}
+
+#[test]
+fn the_number_of_keys_of_masks_is_limited_at_and_past_the_edge() {
+    let mut keyring = begun(&[1]);
+    let proxy = key(3).id();
+    keyring.apply(Index(2), key(1).id(), &enrolled(3, Role::Proxy)).unwrap();
+    let announced = |number: usize| {
+        let id = |number: usize| MaskKeyId(u128::try_from(number).unwrap().to_be_bytes());
+        Body::from(MaskKeyAnnounced {
+            key: id(number),
+            replaces: number.checked_sub(1).map(id).into_iter().collect(),
+        })
+    };
+    for number in 0..super::MASK_KEYS_MAX {
+        keyring.apply(Index(3), proxy, &announced(number)).unwrap();
+    }
+    let last = super::MASK_KEYS_MAX - 1;
+    keyring.apply(Index(4), proxy, &announced(last)).unwrap();
+    let full = keyring.apply(Index(4), proxy, &announced(last + 1));
+    assert_eq!(full, Err(KeyringError::MaskKeysFull(proxy)));
 }

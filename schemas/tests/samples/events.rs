@@ -11,7 +11,7 @@ use exhibit_schemas::event::access::{
 use exhibit_schemas::event::approval::{ApprovalDecided, ApprovalExpired, ApprovalRequested, Requirement, Verdict};
 use exhibit_schemas::event::trust::{
     Administrator, Anchor, CatalogSnapshot, Erasure, EvidenceRead, Fault, Genesis, Hold, KeyEnrolled, KeyRevoked,
-    KeyRotated, PolicySnapshot, ReviewSigned, Role,
+    KeyRotated, MaskKeyAnnounced, MaskKeyId, PolicySnapshot, ReviewSigned, Role,
 };
 use exhibit_schemas::event::{Body, Emitter, Event, Kind, SessionId, SessionPlace, Timestamp};
 use exhibit_schemas::key::{KeyBytes, KeyId};
@@ -81,6 +81,11 @@ fn trust_bodies() -> Vec<Body> {
         KeyRotated {
             from: KeyId([4; 8]),
             to: KeyBytes([5; 32]),
+        }
+        .into(),
+        MaskKeyAnnounced {
+            key: MaskKeyId([8; 16]),
+            replaces: vec![MaskKeyId([6; 16])],
         }
         .into(),
         PolicySnapshot {
@@ -186,6 +191,7 @@ fn access_bodies() -> Vec<Body> {
             policy: digest(),
             client: None,
             expires: None,
+            mask_key: None,
         }
         .into(),
         SessionOpened {
@@ -200,6 +206,7 @@ fn access_bodies() -> Vec<Body> {
             policy: digest(),
             client: Some(text("psql")),
             expires: Some(Timestamp(2)),
+            mask_key: Some(MaskKeyId([8; 16])),
         }
         .into(),
         SessionClosed {

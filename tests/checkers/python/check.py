@@ -167,6 +167,7 @@ class Log:
     def __init__(self, origin, log_key, administrators):
         self.origin, self.log_key, self.administrators = origin, log_key, administrators
         self.keys, self.ended, self.seals, self.sessions, self.seal_count = {}, set(), {}, {}, 0
+        self.mask_keys = {}
 
     def enrol(self, key, index):
         name = sha256(key)[:8]
@@ -217,7 +218,7 @@ class Log:
         need(set(event) - {5} == {1, 2, 3, 4, 6} and event[1] == 1, f"{what}: not an event")
         need(event[4] == [emitter, boot], f"{what}: another emitter or boot than its seal")
         kind, body = event[3], event[6]
-        need(0 <= kind <= 19 and (kind != 0 or index == 0), f"{what}: a kind that has no place here")
+        need(0 <= kind <= 22 and (kind != 0 or index == 0), f"{what}: a kind that has no place here")
         if kind in (1, 2, 3):
             need(self.keys[emitter] in self.admins(), f"{what}: a key event that no administrator sealed")
         if kind == 1:
@@ -228,9 +229,19 @@ class Log:
             need(body[1] in self.keys and body[1] not in self.ended, f"{what}: ends a key that is not in force")
             if kind == 3:
                 self.enrol(body[2], index)
+                self.mask_keys[sha256(body[2])[:8]] = list(self.mask_keys.get(body[1], []))
                 if self.keys[body[1]] in self.admins():
                     self.extra.append(body[2])
             self.ended.add(body[1])
+        elif kind == 22:
+            known = self.mask_keys.setdefault(emitter, [])
+            if body[1] not in known[-1:]:
+                need(body[1] not in known, f"{what}: a key of masks that was replaced")
+                need(not known or known[-1] in body[2], f"{what}: a key of masks that does not follow the last one")
+                known.append(body[1])
+        elif kind == 6:
+            named = [body[9]] if 9 in body else []
+            need(named == self.mask_keys.get(emitter, [])[-1:], f"{what}: another key of masks")
         if 5 in event:
             session, sequence = event[5]
             wanted, author, closed = self.sessions.get(session, (0, (emitter, boot), False))

@@ -13,7 +13,8 @@ use exhibit_schemas::event::access::{
 };
 use exhibit_schemas::event::approval::{ApprovalDecided, ApprovalExpired, ApprovalRequested, Requirement, Verdict};
 use exhibit_schemas::event::trust::{
-    Administrator, EvidenceRead, Genesis, KeyEnrolled, KeyRevoked, KeyRotated, PolicySnapshot, Role,
+    Administrator, EvidenceRead, Genesis, KeyEnrolled, KeyRevoked, KeyRotated, MaskKeyAnnounced, MaskKeyId,
+    PolicySnapshot, Role,
 };
 use exhibit_schemas::event::{Body, Emitter, Event, SessionId, SessionPlace, Timestamp};
 use exhibit_schemas::key::Signer as _;
@@ -42,6 +43,9 @@ pub const CAROL: u8 = 21;
 pub const BOB: u8 = 22;
 /// Seed of the key of a person of the group `dba` whose key is revoked early in the log.
 pub const DAVE: u8 = 23;
+
+/// Keys of masks: both proxies begin with the first, and one of them rotates it early in the log.
+pub const MASK_KEYS: [MaskKeyId; 2] = [MaskKeyId([0x4d; 16]), MaskKeyId([0x4e; 16])];
 
 /// First time of the log.
 pub const START: u64 = 1_700_000_000_000_000;
@@ -144,6 +148,8 @@ pub fn clinic(sessions: u8) -> Clinic {
     writer.keys();
     writer.policy(PROXY, POLICY);
     writer.policy(SECOND_PROXY, POLICY);
+    writer.announce(PROXY, MASK_KEYS[0]);
+    writer.announce(SECOND_PROXY, MASK_KEYS[0]);
     for number in 0..sessions {
         let proxy = if number.is_multiple_of(2) { PROXY } else { SECOND_PROXY };
         writer.session(proxy, number);
@@ -153,6 +159,9 @@ pub fn clinic(sessions: u8) -> Clinic {
                 reason: "left".into(),
             };
             writer.seal(ADMINISTRATOR, vec![body.into()]);
+        }
+        if number == 3 {
+            writer.announce(PROXY, MASK_KEYS[1]);
         }
         if number == 4 {
             let body = EvidenceRead {
@@ -179,6 +188,8 @@ pub struct Writer {
     pub plan: Plan,
     now: u64,
     snapshot: Snapshot,
+    /// Keys of masks of each proxy, the last one first.
+    mask_keys: BTreeMap<u8, Vec<MaskKeyId>>,
 }
 
 /// A session under way.
@@ -204,6 +215,7 @@ impl Writer {
             plan: Plan::default(),
             now: START,
             snapshot: Snapshot::parse(POLICY.as_bytes()).expect("the policy is right"),
+            mask_keys: BTreeMap::new(),
         }
     }
 
@@ -277,6 +289,14 @@ impl Writer {
         );
     }
 
+    /// Announces that a proxy masks under a key from now on, in the place of its keys before.
+    pub fn announce(&mut self, seed: u8, key: MaskKeyId) {
+        let known = self.mask_keys.entry(seed).or_default();
+        let replaces = known.clone();
+        known.insert(0, key);
+        self.seal(seed, vec![MaskKeyAnnounced { key, replaces }.into()]);
+    }
+
     /// Records a policy in two parts.
     pub fn policy(&mut self, seed: u8, policy: &str) {
         let (first, second) = policy.as_bytes().split_at(policy.len() / 2);
@@ -331,6 +351,7 @@ impl Writer {
             policy: self.snapshot.digest(),
             client: Some("psql".into()),
             expires: Some(Timestamp(EXPIRES)),
+            mask_key: self.mask_keys.get(&proxy).and_then(|keys| keys.first()).copied(),
         };
         self.events(&mut session, vec![body.into()]);
         session

@@ -4,6 +4,8 @@
 mod entries;
 #[path = "events.rs"]
 mod events;
+#[path = "mask_keys.rs"]
+mod mask_keys;
 #[path = "raw.rs"]
 mod raw;
 
@@ -157,5 +159,6 @@ pub(crate) fn mutants(base: &Base, random: &mut Random) -> Vec<Mutant> {
     let mut mutants = raw::mutants(base, random);
     mutants.extend(entries::mutants(base, random));
     mutants.extend(events::mutants(base, random));
+    mutants.extend(mask_keys::mutants(base, random));
     mutants
 }

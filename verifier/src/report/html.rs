@@ -6,7 +6,7 @@ use exhibit_schemas::merkle::Index;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::{Control, Report};
-use crate::evidence::{ApprovalLine, CommandLine, Evidence, KeyLine, PolicyLine, SessionLine};
+use crate::evidence::{ApprovalLine, CommandLine, Evidence, KeyLine, MaskKeyLine, PolicyLine, SessionLine};
 use crate::summary::FindingLine;
 
 const STYLE: &str = "
@@ -142,6 +142,7 @@ fn lines(evidence: &Evidence) -> Markup {
         .collect();
     let policies: Vec<_> = evidence.policies.iter().map(policy).collect();
     let keys: Vec<_> = evidence.keys.iter().map(key).collect();
+    let mask_keys: Vec<_> = evidence.mask_keys.iter().map(mask_key).collect();
     html! {
         @if evidence.not_listed > 0 {
             p { (evidence.not_listed) " lines are past the limit of a table and are not listed; all were checked." }
@@ -153,6 +154,10 @@ fn lines(evidence: &Evidence) -> Markup {
         (table("Masks", &["Command", "Response", "Columns", "Cells masked"], &masks))
         (table("Policy snapshots", &["Index", "SHA-256", "Bytes"], &policies))
         (table("Keys", &["Enrolled", "Ended", "Key", "Role", "Name", "Groups"], &keys))
+        (table("Keys of masks", &["From", "Until", "Key of masks", "Proxy", "Sessions"], &mask_keys))
+        @if !mask_keys.is_empty() {
+            p { "Tokens, encrypted values and shifted dates under different keys of masks do not match each other." }
+        }
     }
 }
 
@@ -234,6 +239,16 @@ fn key(line: &KeyLine) -> Markup {
         td { (line.role) }
         td { (line.name) }
         td { (line.groups.join(", ")) }
+    } }
+}
+
+fn mask_key(line: &MaskKeyLine) -> Markup {
+    html! { tr {
+        td.index { (index(line.announced)) }
+        td.index { (maybe(line.ended)) }
+        td { code { (line.key) } }
+        td { code { (line.proxy) } }
+        td.index { (line.sessions) }
     } }
 }
 

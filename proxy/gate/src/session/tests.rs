@@ -22,6 +22,7 @@ use crate::error::GateError;
 use crate::memory::{Memory, Mode, Standing, lost};
 use crate::recorder::VerifiedDecision;
 
+mod keyed;
 mod netted;
 
 const POLICY: &str = r#"
@@ -227,7 +228,7 @@ async fn what_runs_ahead_is_recorded_with_its_reply_and_nothing_leaves_before_bo
         None,
         BTreeMap::new(),
     );
-    assert_eq!(memory.kinds()[2..], ["command", "response-chunk", "response-end"]);
+    assert_eq!(memory.kinds()[3..], ["command", "response-chunk", "response-end"]);
     let mut releasing = Box::pin(end.durable());
     assert!(waits(&mut releasing));
     memory.mode.send_replace(Mode::Durable);
@@ -274,8 +275,8 @@ async fn a_commit_waits_for_all_that_ran_ahead_of_it() {
     assert!(waits(&mut committing));
     memory.mode.send_replace(Mode::Durable);
     let cleared = committing.await.unwrap().remove(0);
-    assert_eq!(cleared.receipt().unwrap().index, Index(6));
-    assert_eq!(memory.kinds()[2..], ["command"; 5]);
+    assert_eq!(cleared.receipt().unwrap().index, Index(7));
+    assert_eq!(memory.kinds()[3..], ["command"; 5]);
 }
 
 #[tokio::test]
@@ -289,9 +290,9 @@ async fn commands_that_ran_ahead_are_recorded_without_a_gap_however_the_session_
     assert_eq!(session.flush(), Err(GateError::QueueFull { limit: 0 }));
     memory.mode.send_replace(Mode::Durable);
     drop(session);
-    assert_eq!(memory.kinds()[2..], ["command", "response-end", "session-closed"]);
+    assert_eq!(memory.kinds()[3..], ["command", "response-end", "session-closed"]);
     let events = memory.events.lock().unwrap();
-    assert!((1..5).all(|number| events[number].session.unwrap().1 == u64::try_from(number).unwrap() - 1));
+    assert!((2..6).all(|number| events[number].session.unwrap().1 == u64::try_from(number).unwrap() - 2));
 }
 
 #[tokio::test]
@@ -352,6 +353,7 @@ async fn a_dropped_session_records_its_end_and_cuts_open_replies() {
     drop(session);
     let wanted = [
         "policy-snapshot",
+        "mask-key-announced",
         "session-opened",
         "command",
         "command",
@@ -363,7 +365,7 @@ async fn a_dropped_session_records_its_end_and_cuts_open_replies() {
     ];
     assert_eq!(memory.kinds(), wanted);
     let events = memory.events.lock().unwrap();
-    match (&events[6].body, &events[7].body, &events[8].body) {
+    match (&events[7].body, &events[8].body, &events[9].body) {
         (Body::ResponseEnd(first), Body::ResponseEnd(second), Body::SessionClosed(closed)) => {
             assert_eq!(
                 (first.status.as_str(), first.chunks, first.bytes),
@@ -374,7 +376,7 @@ async fn a_dropped_session_records_its_end_and_cuts_open_replies() {
         }
         other => panic!("{other:?}"),
     }
-    assert!((1..9).all(|number| events[number].session.unwrap().1 == u64::try_from(number).unwrap() - 1));
+    assert!((2..10).all(|number| events[number].session.unwrap().1 == u64::try_from(number).unwrap() - 2));
 }
 
 #[tokio::test]
@@ -484,6 +486,7 @@ fn decision(world: &World, name: &str, change: impl FnOnce(&mut VerifiedDecision
             groups: vec!["dba".into()],
             enrolled: Index(1),
             ended: None,
+            mask_keys: Vec::new(),
         },
         body: ApprovalDecided {
             request: Digest::leaf(&asked.encode().unwrap().0),

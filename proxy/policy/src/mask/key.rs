@@ -3,10 +3,15 @@
 //! ```text
 //! token digest   HMAC-SHA-256(key, domain ‖ 0x00 ‖ value)          a domain is never empty and holds no 0x00
 //! subkey         HMAC-SHA-256(key, 0x00 ‖ label ‖ 0x00 ‖ part ‖ 0x00 ‖ part)
+//! id             the first 16 bytes of HMAC-SHA-256(key, 0x00 ‖ "mask-key-id")
 //! ```
 //!
-//! No message of one kind begins as one of the other, so what a token shows tells nothing about a subkey.
+//! No message of one kind begins as one of the other, so what a token shows tells nothing about a subkey, and what the id in
+//! the ledger shows tells nothing about either.
 
+use std::sync::Arc;
+
+use exhibit_schemas::event::trust::MaskKeyId;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use zeroize::Zeroizing;
@@ -14,17 +19,45 @@ use zeroize::Zeroizing;
 /// Bytes of the HMAC that a token shows; 128 bits, so that two values of one domain never meet by chance.
 pub const TOKEN_BYTES: usize = 16;
 
+/// What the id of a key is derived under.
+const ID_LABEL: &str = "mask-key-id";
+
 /// Bytes of a block of SHA-256, which HMAC fills its keys up to.
 const HMAC_BLOCK_BYTES: usize = 64;
 
 /// The key of tokens; wiped when dropped, never printed.
 #[derive(Clone)]
-pub struct MaskKey(Zeroizing<[u8; 32]>);
+pub struct MaskKey {
+    key: Zeroizing<[u8; 32]>,
+    replaced: Arc<[MaskKeyId]>,
+}
 
 impl MaskKey {
-    /// Takes 32 random bytes.
+    /// Takes 32 random bytes, as a key that replaced no other.
     pub fn new(bytes: [u8; 32]) -> Self {
-        Self(Zeroizing::new(bytes))
+        Self {
+            key: Zeroizing::new(bytes),
+            replaced: Arc::new([]),
+        }
+    }
+
+    /// The same key, in the place of others: the last one first.
+    #[must_use]
+    pub fn in_place_of(self, replaced: &[MaskKeyId]) -> Self {
+        let replaced = replaced.into();
+        Self { replaced, ..self }
+    }
+
+    /// What the ledger calls it. Nothing of the key or of its tokens can be found from it, other than whether a guess of all
+    /// 256 bits is right; proxies that share a key show the same id.
+    pub fn id(&self) -> MaskKeyId {
+        let [id @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] = *self.subkey(&[ID_LABEL]);
+        MaskKeyId(id)
+    }
+
+    /// The keys whose place it took, the last one first.
+    pub fn replaced(&self) -> &[MaskKeyId] {
+        &self.replaced
     }
 
     /// The token of a text.
@@ -45,7 +78,7 @@ impl MaskKey {
     pub fn pads(&self) -> [Zeroizing<[u8; HMAC_BLOCK_BYTES]>; 2] {
         [0x36, 0x5c].map(|pad| {
             let mut block = Zeroizing::new([pad; HMAC_BLOCK_BYTES]);
-            for (byte, key) in block.iter_mut().zip(self.0.iter()) {
+            for (byte, key) in block.iter_mut().zip(self.key.iter()) {
                 *byte ^= key;
             }
             block
@@ -59,7 +92,7 @@ impl MaskKey {
     }
 
     fn digest(&self, message: &[&[u8]]) -> [u8; 32] {
-        let mut mac = Hmac::<Sha256>::new_from_slice(self.0.as_slice()).expect("HMAC takes keys of every length");
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.key.as_slice()).expect("HMAC takes keys of every length");
         for part in message {
             mac.update(part);
         }

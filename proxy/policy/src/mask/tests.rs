@@ -428,3 +428,61 @@ proptest! {
         prop_assert_eq!(shown.chars().count(), value.chars().count());
     }
 }
+
+#[test]
+fn the_id_of_a_key_is_its_own_and_no_token_or_subkey() {
+    let key = MaskKey::new([7; 32]);
+    // Computed apart: printf '\0mask-key-id' | openssl dgst -sha256 -mac HMAC -macopt hexkey:0707…07, first 16 bytes.
+    assert_eq!(key.id().to_string(), "157b4b13c0a8626cee90489d807cc9df");
+    assert_eq!(key.clone().in_place_of(&[MaskKey::new([8; 32]).id()]).id(), key.id());
+    assert_ne!(key.id(), MaskKey::new([8; 32]).id());
+    let shown = key.id().to_string();
+    for value in ["", "mask-key-id", "\0mask-key-id", "k-id"] {
+        for domain in ["mask-key-id", "mas", "m"] {
+            assert!(
+                !key.token(domain, value.as_bytes()).contains(&shown),
+                "{domain} {value:?}"
+            );
+        }
+    }
+    for parts in [&["mask-key-id", ""][..], &["ff1", "mask-key-id"], &["date-shift"]] {
+        assert!(
+            !hex::encode(key.subkey(parts).as_slice()).starts_with(&shown),
+            "{parts:?}"
+        );
+    }
+}
+
+#[test]
+fn techniques_that_go_by_the_key_say_so() {
+    use crate::snapshot::Snapshot;
+    let keyed = |technique: &str| {
+        let policy = format!(
+            "version = 1\n[[targets]]\nname = \"t\"\nprotocol = \"postgres\"\n[[masks]]\nname = \"m\"\ntargets = [\"t\"]\n\
+             resources = [\"public.a.b\"]\n{technique}"
+        );
+        let policy = Snapshot::parse(policy.as_bytes()).unwrap();
+        policy.mask("t", "public.a.b").unwrap().technique.is_keyed()
+    };
+    for (technique, wanted) in [
+        ("technique = \"token\"", true),
+        ("technique = \"ff1\"\nalphabet = \"digits\"", true),
+        ("technique = \"date_shift\"", true),
+        ("technique = \"redact\"", false),
+        ("technique = \"null\"", false),
+        ("technique = \"partial\"\nkeep = 4", false),
+        ("technique = \"year\"", false),
+        ("technique = \"zip3\"", false),
+        ("technique = \"age\"", false),
+        (
+            "technique = \"paths\"\nrest = \"null\"\npaths = [{ path = \"/a\", technique = \"token\" }]",
+            true,
+        ),
+        (
+            "technique = \"paths\"\nrest = \"keep\"\npaths = [{ path = \"/a\", technique = \"redact\" }]",
+            false,
+        ),
+    ] {
+        assert_eq!(keyed(technique), wanted, "{technique}");
+    }
+}
