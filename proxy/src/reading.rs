@@ -9,11 +9,21 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use exhibit_policy::decide::UNPROVEN;
+use exhibit_policy::inspect::Attributes;
 use exhibit_policy::snapshot::Snapshot;
-use exhibit_postgres::analysis::{AnalysisError, analyse};
+use exhibit_postgres::analysis::{ATTRIBUTES, AnalysisError, analyse};
 use exhibit_postgres::catalog::{Catalog, DocumentError};
 pub use exhibit_postgres::catalog::{is_catalog, stands_on, whole};
 use exhibit_schemas::event::access::{Access, Action, Attribute, Facts};
+
+/// How resources of the system's own relations begin.
+const SYSTEM_SCHEMAS: [&str; 2] = ["pg_catalog.", "information_schema."];
+
+/// The attributes that requests of a protocol have, each with the word of its type; `None` for protocols that are not read
+/// here.
+pub fn attributes(protocol: &str) -> Option<Attributes> {
+    (protocol == "postgres").then_some(ATTRIBUTES)
+}
 
 /// Why a command cannot be read.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -40,6 +50,24 @@ impl RecordedCatalog {
     /// [`ReadingError::Catalog`].
     pub fn read(bytes: &[u8]) -> Result<Self, ReadingError> {
         Ok(Self(Arc::new(Catalog::from_snapshot(bytes)?)))
+    }
+
+    /// Every column, but of the system's own relations: its relation as a resource, its name, and itself as a resource.
+    pub fn columns(&self) -> impl Iterator<Item = (String, &str, String)> {
+        let own = self.0.relations().filter(|relation| {
+            let resource = relation.resource();
+            !SYSTEM_SCHEMAS.iter().any(|schema| resource.starts_with(schema))
+        });
+        own.flat_map(|relation| {
+            let columns = relation.columns.values();
+            columns.map(|column| {
+                (
+                    relation.resource(),
+                    column.name.as_str(),
+                    relation.column_resource(&column.name),
+                )
+            })
+        })
     }
 }
 
@@ -110,10 +138,11 @@ fn refused(error: &AnalysisError) -> (String, Facts) {
 #[cfg(test)]
 mod tests {
     use exhibit_policy::decide::UNPROVEN;
+    use exhibit_policy::inspect::type_of;
     use exhibit_policy::snapshot::Snapshot;
     use exhibit_schemas::event::access::{Access, Action, Attribute};
 
-    use super::{Reading, ReadingError, RecordedCatalog};
+    use super::{Reading, ReadingError, RecordedCatalog, attributes};
 
     const POLICY: &str = r#"
 version = 1
@@ -183,6 +212,17 @@ technique = "redact"
             "SET standard_conforming_strings = off",
             Some("cannot be changed"),
         );
+    }
+
+    #[test]
+    fn the_attributes_that_policies_can_ask_for_are_those_of_requests() {
+        let reading = read("clinic", "SELECT ssn FROM patients", CATALOG).unwrap();
+        let of_request = reading.facts.attributes.iter();
+        let of_request: Vec<_> = of_request
+            .map(|(name, value)| (name.as_str(), type_of(value)))
+            .collect();
+        assert_eq!(attributes("postgres").unwrap(), of_request);
+        assert_eq!(attributes("s3"), None);
     }
 
     #[test]

@@ -98,6 +98,14 @@ impl File {
         }
     }
 
+    /// A text that was read from a file before.
+    pub fn of(path: &Path, text: &str) -> Self {
+        Self {
+            path: path.to_owned(),
+            text: text.to_owned(),
+        }
+    }
+
     /// The file.
     pub fn path(&self) -> &Path {
         &self.path

@@ -8,6 +8,7 @@ pub mod approval;
 pub mod decide;
 pub mod detect;
 pub mod explain;
+pub mod inspect;
 pub mod mask;
 pub mod net;
 pub mod pattern;

@@ -1,5 +1,9 @@
 //! Patterns of a policy: `*` matches any run of characters, everything else matches itself.
 
+mod inclusion;
+
+pub(crate) use self::inclusion::covered;
+
 /// Bytes of a pattern at the most; names in the targets are shorter.
 pub const PATTERN_BYTES_MAX: usize = 1_024;
 

@@ -191,6 +191,23 @@ pub struct Mask {
     pub(crate) resources: Vec<Pattern>,
 }
 
+impl Mask {
+    /// Whether it is for a target.
+    pub fn is_for(&self, target: &str) -> bool {
+        self.targets.contains(target)
+    }
+
+    /// Its targets, sorted.
+    pub fn targets(&self) -> impl Iterator<Item = &str> {
+        self.targets.iter().map(String::as_str)
+    }
+
+    /// The resources that it names.
+    pub fn resources(&self) -> &[Pattern] {
+        &self.resources
+    }
+}
+
 /// A target that rules may name.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -289,6 +306,11 @@ impl Snapshot {
         })
     }
 
+    /// All masks, in the order of the file.
+    pub fn masks(&self) -> &[Mask] {
+        &self.masks
+    }
+
     /// Whether the policy masks anything of a target.
     pub fn masks_target(&self, target: &str) -> bool {
         self.masks.iter().any(|mask| mask.targets.contains(target))
@@ -297,6 +319,16 @@ impl Snapshot {
     /// The nets under a target, in the order of the file.
     pub fn nets(&self, target: &str) -> impl Iterator<Item = &Net> {
         self.nets.iter().filter(move |net| net.targets.contains(target))
+    }
+
+    /// All nets, in the order of the file.
+    pub(crate) fn all_nets(&self) -> &[Net] {
+        &self.nets
+    }
+
+    /// All approvals, in the order of the file.
+    pub(crate) fn approvals(&self) -> &[Approval] {
+        &self.approvals
     }
 
     /// What tells the masks of a target from others: the digest of their names, techniques and resources, in order.
@@ -434,147 +466,4 @@ fn distance(left: &str, right: &str) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::{LIMIT_S_MAX, Limits, PolicyError, Snapshot, distance};
-
-    pub(crate) const POLICY: &str = r#"
-version = 1
-[[roles]]
-name = "reader"
-match = { subject = "ci-*" }
-[[targets]]
-name = "clinic"
-protocol = "postgres"
-[[approvals]]
-name = "dba"
-groups = ["dba"]
-people = 1
-expires_s = 900
-[[rules]]
-name = "reads"
-roles = ["reader"]
-targets = ["clinic"]
-actions = ["read"]
-resources = ["public.*"]
-effect = "allow"
-"#;
-
-    fn check_refused(from: &str, to: &str, wanted: &str) {
-        assert!(POLICY.contains(from), "{from}");
-        let error = Snapshot::parse(POLICY.replacen(from, to, 1).as_bytes())
-            .unwrap_err()
-            .to_string();
-        assert!(error.contains(wanted), "{error}");
-    }
-
-    #[test]
-    fn a_policy_is_refused_whole_with_the_place() {
-        Snapshot::parse(POLICY.as_bytes()).unwrap();
-        check_refused("version = 1", "version = 2", "version = 2");
-        check_refused("effect =", "efect =", "line 20");
-        check_refused("roles = [\"reader\"]", "roles = [\"raeder\"]", "nearest is `reader`");
-        check_refused(
-            "targets = [\"clinic\"]",
-            "targets = [\"clinics\"]",
-            "nearest is `clinic`",
-        );
-        check_refused("[\"read\"]", "[\"reed\"]", "nearest is `read`");
-        check_refused("\"allow\"", "\"permit\"", "allow, ask or deny");
-        check_refused("\"allow\"", "\"ask\"", "exactly when its effect is ask");
-        check_refused("{ subject = \"ci-*\" }", "{}", "match everybody");
-        check_refused("{ subject = \"ci-*\" }", "{ groups = [] }", "match everybody");
-        check_refused("[\"public.*\"]", "[]", "matches nothing");
-        check_refused("[\"public.*\"]", "[\"\"]", "a pattern has");
-        check_refused("people = 1", "people = 0", "at least one person");
-        check_refused("expires_s = 900", "expires_s = 0", "at least 1");
-        check_refused(
-            "[[targets]]",
-            "[[targets]]\nname = \"clinic\"\nprotocol = \"s3\"\n[[targets]]",
-            "defined twice",
-        );
-    }
-
-    #[test]
-    fn the_digest_is_of_the_exact_bytes() {
-        let digest = |text: &str| Snapshot::parse(text.as_bytes()).unwrap().digest();
-        assert_ne!(digest(POLICY), digest(&format!("{POLICY}\n")));
-    }
-
-    #[test]
-    fn the_digest_of_masks_is_of_one_target_s_masks_alone() {
-        let mask = "[[masks]]\nname = \"a\"\ntargets = [\"clinic\"]\nresources = [\"public.a.b\"]\ntechnique = \"partial\"\nkeep = 4\n";
-        let digest = |text: &str| Snapshot::parse(text.as_bytes()).unwrap().masks_digest("clinic");
-        let policy = format!("{POLICY}{mask}");
-        assert_eq!(
-            digest(&policy),
-            digest(&policy.replace("name = \"reads\"", "name = \"read\""))
-        );
-        for (from, to) in [
-            ("keep = 4", "keep = 3"),
-            ("public.a.b", "public.a.*"),
-            ("name = \"a\"", "name = \"b\""),
-        ] {
-            assert_ne!(digest(&policy), digest(&policy.replace(from, to)), "{to}");
-        }
-        assert_ne!(digest(&policy), digest(POLICY));
-        assert_eq!(
-            digest(POLICY),
-            Snapshot::parse(policy.as_bytes()).unwrap().masks_digest("other")
-        );
-    }
-
-    #[test]
-    fn limits_hold_at_and_past_the_edge() {
-        let padded = |size: usize| Snapshot::parse(format!("{POLICY}{}", "#".repeat(size - POLICY.len())).as_bytes());
-        assert!(padded(1 << 20).is_ok());
-        assert!(matches!(padded((1 << 20) + 1), Err(PolicyError::TooLong { .. })));
-        assert!(matches!(
-            Snapshot::parse(b"\xff"),
-            Err(PolicyError::NotText { offset: 0 })
-        ));
-    }
-
-    #[test]
-    fn sessions_have_limits_even_where_the_policy_has_none() {
-        let limits = |text: &str| Snapshot::parse(format!("{POLICY}{text}").as_bytes()).map(|policy| policy.limits());
-        let of = |idle_s, session_s| {
-            Ok(Limits {
-                idle_s,
-                session_s,
-                expiry_ends_session: false,
-            })
-        };
-        assert_eq!(limits(""), of(3_600, 86_400));
-        assert_eq!(limits("[limits]"), of(3_600, 86_400));
-        assert_eq!(limits("[limits]\nidle_s = 1"), of(1, 86_400));
-        assert_eq!(limits("[limits]\nsession_s = 2678400"), of(3_600, LIMIT_S_MAX));
-        for refused in [
-            "idle_s = 0",
-            "session_s = 0",
-            "session_s = 2678401",
-            "idle_s = 2678401",
-            "idle = 1",
-            "idle_s = -1",
-        ] {
-            let error = limits(&format!("[limits]\n{refused}")).unwrap_err().to_string();
-            assert!(error.contains("limits") || error.contains(refused), "{error}");
-        }
-    }
-
-    #[test]
-    fn distances_are_levenshtein_s() {
-        assert_eq!(
-            (distance("kitten", "sitting"), distance("", "abc"), distance("a", "a")),
-            (3, 3, 0)
-        );
-    }
-
-    proptest! {
-        #[test]
-        fn never_panics(text in any::<String>()) {
-            let _ = Snapshot::parse(text.as_bytes());
-        }
-    }
-}
+mod tests;

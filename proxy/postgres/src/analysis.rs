@@ -75,6 +75,15 @@ use self::tree::Tree;
 use crate::catalog::Catalog;
 use crate::redact::{REDACTED_BYTES_MAX, TOKENS_MAX, redact};
 
+/// Attributes of a statement that policies can ask for, each with the word of its type.
+pub const ATTRIBUTES: &[(&str, &str)] = &[
+    ("class", "text"),
+    ("copy", "bool"),
+    ("ddl", "bool"),
+    ("no_where", "bool"),
+    ("statements", "integer"),
+];
+
 /// Statements in one message at the most; drivers send one, scripts a few dozen.
 pub const STATEMENTS_MAX: usize = 256;
 

@@ -1,0 +1,144 @@
+//! What is refused and what is read, and the limits at and past their edges.
+
+use proptest::prelude::*;
+
+use super::{LIMIT_S_MAX, Limits, PolicyError, Snapshot, distance};
+
+pub(crate) const POLICY: &str = r#"
+version = 1
+[[roles]]
+name = "reader"
+match = { subject = "ci-*" }
+[[targets]]
+name = "clinic"
+protocol = "postgres"
+[[approvals]]
+name = "dba"
+groups = ["dba"]
+people = 1
+expires_s = 900
+[[rules]]
+name = "reads"
+roles = ["reader"]
+targets = ["clinic"]
+actions = ["read"]
+resources = ["public.*"]
+effect = "allow"
+"#;
+
+fn check_refused(from: &str, to: &str, wanted: &str) {
+    assert!(POLICY.contains(from), "{from}");
+    let error = Snapshot::parse(POLICY.replacen(from, to, 1).as_bytes())
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains(wanted), "{error}");
+}
+
+#[test]
+fn a_policy_is_refused_whole_with_the_place() {
+    Snapshot::parse(POLICY.as_bytes()).unwrap();
+    check_refused("version = 1", "version = 2", "version = 2");
+    check_refused("effect =", "efect =", "line 20");
+    check_refused("roles = [\"reader\"]", "roles = [\"raeder\"]", "nearest is `reader`");
+    check_refused(
+        "targets = [\"clinic\"]",
+        "targets = [\"clinics\"]",
+        "nearest is `clinic`",
+    );
+    check_refused("[\"read\"]", "[\"reed\"]", "nearest is `read`");
+    check_refused("\"allow\"", "\"permit\"", "allow, ask or deny");
+    check_refused("\"allow\"", "\"ask\"", "exactly when its effect is ask");
+    check_refused("{ subject = \"ci-*\" }", "{}", "match everybody");
+    check_refused("{ subject = \"ci-*\" }", "{ groups = [] }", "match everybody");
+    check_refused("[\"public.*\"]", "[]", "matches nothing");
+    check_refused("[\"public.*\"]", "[\"\"]", "a pattern has");
+    check_refused("people = 1", "people = 0", "at least one person");
+    check_refused("expires_s = 900", "expires_s = 0", "at least 1");
+    check_refused(
+        "[[targets]]",
+        "[[targets]]\nname = \"clinic\"\nprotocol = \"s3\"\n[[targets]]",
+        "defined twice",
+    );
+}
+
+#[test]
+fn the_digest_is_of_the_exact_bytes() {
+    let digest = |text: &str| Snapshot::parse(text.as_bytes()).unwrap().digest();
+    assert_ne!(digest(POLICY), digest(&format!("{POLICY}\n")));
+}
+
+#[test]
+fn the_digest_of_masks_is_of_one_target_s_masks_alone() {
+    let mask = "[[masks]]\nname = \"a\"\ntargets = [\"clinic\"]\nresources = [\"public.a.b\"]\ntechnique = \"partial\"\nkeep = 4\n";
+    let digest = |text: &str| Snapshot::parse(text.as_bytes()).unwrap().masks_digest("clinic");
+    let policy = format!("{POLICY}{mask}");
+    assert_eq!(
+        digest(&policy),
+        digest(&policy.replace("name = \"reads\"", "name = \"read\""))
+    );
+    for (from, to) in [
+        ("keep = 4", "keep = 3"),
+        ("public.a.b", "public.a.*"),
+        ("name = \"a\"", "name = \"b\""),
+    ] {
+        assert_ne!(digest(&policy), digest(&policy.replace(from, to)), "{to}");
+    }
+    assert_ne!(digest(&policy), digest(POLICY));
+    assert_eq!(
+        digest(POLICY),
+        Snapshot::parse(policy.as_bytes()).unwrap().masks_digest("other")
+    );
+}
+
+#[test]
+fn limits_hold_at_and_past_the_edge() {
+    let padded = |size: usize| Snapshot::parse(format!("{POLICY}{}", "#".repeat(size - POLICY.len())).as_bytes());
+    assert!(padded(1 << 20).is_ok());
+    assert!(matches!(padded((1 << 20) + 1), Err(PolicyError::TooLong { .. })));
+    assert!(matches!(
+        Snapshot::parse(b"\xff"),
+        Err(PolicyError::NotText { offset: 0 })
+    ));
+}
+
+#[test]
+fn sessions_have_limits_even_where_the_policy_has_none() {
+    let limits = |text: &str| Snapshot::parse(format!("{POLICY}{text}").as_bytes()).map(|policy| policy.limits());
+    let of = |idle_s, session_s| {
+        Ok(Limits {
+            idle_s,
+            session_s,
+            expiry_ends_session: false,
+        })
+    };
+    assert_eq!(limits(""), of(3_600, 86_400));
+    assert_eq!(limits("[limits]"), of(3_600, 86_400));
+    assert_eq!(limits("[limits]\nidle_s = 1"), of(1, 86_400));
+    assert_eq!(limits("[limits]\nsession_s = 2678400"), of(3_600, LIMIT_S_MAX));
+    for refused in [
+        "idle_s = 0",
+        "session_s = 0",
+        "session_s = 2678401",
+        "idle_s = 2678401",
+        "idle = 1",
+        "idle_s = -1",
+    ] {
+        let error = limits(&format!("[limits]\n{refused}")).unwrap_err().to_string();
+        assert!(error.contains("limits") || error.contains(refused), "{error}");
+    }
+}
+
+#[test]
+fn distances_are_levenshtein_s() {
+    assert_eq!(
+        (distance("kitten", "sitting"), distance("", "abc"), distance("a", "a")),
+        (3, 3, 0)
+    );
+}
+
+proptest! {
+    #[test]
+    fn never_panics(text in any::<String>()) {
+        let _ = Snapshot::parse(text.as_bytes());
+    }
+}
