@@ -148,7 +148,7 @@ mod tests {
     use exhibit_policy::snapshot::Snapshot;
     use exhibit_schemas::bundle::TrustAnchors;
     use exhibit_schemas::checkpoint::Origin;
-    use exhibit_schemas::event::{Body, Event};
+    use exhibit_schemas::event::{Body, Emitter, Event};
     use exhibit_schemas::keyring::Keyring;
     use exhibit_schemas::merkle::Index;
 
@@ -213,7 +213,9 @@ mod tests {
         let mut keyring = Keyring::begin(genesis, administrator.id()).unwrap();
         for (place, body) in (2..).zip(bodies(1)) {
             keyring.may_emit(administrator.id(), body.kind()).unwrap();
-            keyring.apply(Index(place), administrator.id(), &body).unwrap();
+            keyring
+                .apply(Index(place), Emitter(administrator.id(), 1), &body)
+                .unwrap();
         }
         assert_eq!(keyring.keys().count(), 3);
         assert_eq!(made.batches[0].next().previous, made.batches[1].payload().previous);

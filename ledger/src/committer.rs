@@ -258,7 +258,7 @@ impl Committer {
             let begins = index == 0 && event.kind() == Kind::Genesis;
             if !begins && is_key_event(event.kind()) {
                 let mut changed = keyring.clone();
-                changed.apply(Index(index), emitter, &event.body).map_err(key)?;
+                changed.apply(Index(index), event.emitter, &event.body).map_err(key)?;
                 effects.keyring = Some(changed);
             } else if let Body::SessionOpened(opened) = &event.body {
                 keyring.may_open(emitter, opened).map_err(key)?;

@@ -432,7 +432,7 @@ fn recover_keyring(shared: &Shared) -> Result<Keyring, LedgerError> {
         let (start, count) = batch?;
         for index in start.max(1)..start.saturating_add(count) {
             let event = read_event(&shared.store, index)?;
-            keyring.apply(Index(index), event.emitter.0, &event.body)?;
+            keyring.apply(Index(index), event.emitter, &event.body)?;
         }
     }
     Ok(keyring)

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use crate::event::access::SessionOpened;
 use crate::event::trust::{Genesis, KeyEnrolled, KeyRevoked, KeyRotated, MaskKeyAnnounced, MaskKeyId, Role};
-use crate::event::{Body, Kind};
+use crate::event::{Body, Emitter, Kind};
 use crate::key::{KeyBytes, KeyError, KeyId, PublicKey};
 use crate::merkle::Index;
 
@@ -60,8 +60,8 @@ pub enum KeyringError {
     Full,
     /// A proxy announces a key of masks that does not say that it took the place of the one before it.
     #[error(
-        "the key of masks {key} of proxy {proxy} does not say that it replaces {current}, which it announced before: put the \
-         old key back, or rotate it"
+        "the key of masks {key} of proxy {proxy} does not say that it replaces {current}, which it announced before: put that \
+         key back, or rotate and name it"
     )]
     MaskKeyUnlinked {
         /// The proxy.
@@ -80,6 +80,14 @@ pub enum KeyringError {
         key: MaskKeyId,
         /// Index of the event that ended it.
         ended: Index,
+    },
+    /// A proxy announces another key of masks than its run began with: sessions of that run are open under the first.
+    #[error("proxy {proxy} announces the key of masks {key} in the middle of a run; a key changes with a start alone")]
+    MaskKeyWithinRun {
+        /// The proxy.
+        proxy: KeyId,
+        /// The key that it announces.
+        key: MaskKeyId,
     },
     /// A session is opened under a key of masks that is not the one that its proxy announced last, or under none.
     #[error("a session of proxy {proxy} does not mask under the key that it announced last")]
@@ -100,6 +108,7 @@ impl KeyringError {
         matches!(
             self,
             Self::MaskKeyUnlinked { .. }
+                | Self::MaskKeyWithinRun { .. }
                 | Self::MaskKeyReplaced { .. }
                 | Self::MaskKeyNotInForce { .. }
                 | Self::MaskKeysFull(_)
@@ -114,6 +123,8 @@ pub struct MaskKeyRecord {
     pub key: MaskKeyId,
     /// Index of the first event that announced it.
     pub announced: Index,
+    /// Run of the proxy that announced it last, or that is known to have opened a session under it.
+    pub boot: u64,
     /// Index of the event that announced the next one.
     pub ended: Option<Index>,
 }
@@ -242,13 +253,22 @@ impl Keyring {
         Err(KeyringError::MaskKeyNotInForce { proxy, key })
     }
 
+    /// Notes that a session was opened in this run of its proxy, whose key of masks does not change any more in it. A run can
+    /// begin without an announcement, where the proxy had lost its ledger; only who reads all sessions sees that.
+    pub fn opened(&mut self, emitter: Emitter) {
+        let record = self.keys.get_mut(&emitter.0);
+        if let Some(current) = record.and_then(|record| record.mask_keys.last_mut()) {
+            current.boot = emitter.1;
+        }
+    }
+
     /// Takes the next event of the log, by `emitter`; only key events change anything.
     ///
     /// The caller has checked the seal and [`Keyring::may_emit`].
     ///
     /// # Errors
     /// [`KeyringError`]; nothing has changed then.
-    pub fn apply(&mut self, index: Index, emitter: KeyId, body: &Body) -> Result<(), KeyringError> {
+    pub fn apply(&mut self, index: Index, emitter: Emitter, body: &Body) -> Result<(), KeyringError> {
         match body {
             Body::Genesis(_) => Err(KeyringError::Genesis("it is not the first entry")),
             Body::KeyEnrolled(KeyEnrolled {
@@ -307,8 +327,9 @@ impl Keyring {
     }
 
     /// The next key of masks of a proxy, or the one in force once more.
-    fn announce(&mut self, index: Index, proxy: KeyId, announced: &MaskKeyAnnounced) -> Result<(), KeyringError> {
+    fn announce(&mut self, index: Index, emitter: Emitter, announced: &MaskKeyAnnounced) -> Result<(), KeyringError> {
         let MaskKeyAnnounced { key, replaces } = announced;
+        let Emitter(proxy, boot) = emitter;
         self.in_force(proxy)?;
         let record = self.keys.get_mut(&proxy).ok_or(KeyringError::Unknown(proxy))?;
         let known = &mut record.mask_keys;
@@ -322,7 +343,11 @@ impl Keyring {
         }
         let full = known.len() >= MASK_KEYS_MAX;
         match known.last_mut() {
-            Some(current) if current.key == *key => return Ok(()),
+            Some(current) if current.key == *key => {
+                current.boot = boot;
+                return Ok(());
+            }
+            Some(current) if current.boot == boot => return Err(KeyringError::MaskKeyWithinRun { proxy, key: *key }),
             Some(current) if !replaces.contains(&current.key) => {
                 let current = current.key;
                 return Err(KeyringError::MaskKeyUnlinked {
@@ -338,6 +363,7 @@ impl Keyring {
         known.push(MaskKeyRecord {
             key: *key,
             announced: index,
+            boot,
             ended: None,
         });
         Ok(())

@@ -55,7 +55,8 @@ impl Keeper {
         let planned = drafts.into_iter().map(|draft| {
             Planned::new(Event {
                 time: self.clock.now(),
-                emitter: Emitter(key_id(seed), START + u64::from(seed)),
+                // A run after those that the log has.
+                emitter: Emitter(key_id(seed), START + 1_000 + u64::from(seed)),
                 session: draft.session,
                 body: draft.body,
             })

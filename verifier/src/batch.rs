@@ -268,19 +268,7 @@ impl Batches {
         let signer = matches!(event.body, Body::ApprovalDecided(_))
             .then(|| self.keyring.record(emitter).cloned())
             .flatten();
-        let is_genesis = index == Index(0) && matches!(event.body, Body::Genesis(_));
-        if !is_genesis && let Err(error) = self.keyring.apply(index, emitter, &event.body) {
-            if error.is_of_masks() {
-                self.of_masks(Code::MaskKeyOrder, place, &event, &error, findings);
-            } else {
-                findings.add(Code::KeyEvent, place, error.to_string());
-            }
-        } else if let Body::SessionOpened(opened) = &event.body
-            && let Err(error) = self.keyring.may_open(emitter, opened)
-            && error.is_of_masks()
-        {
-            self.of_masks(Code::MaskKeyNotInForce, place, &event, &error, findings);
-        }
+        self.step_keys(index, &event, findings);
         let leaf = waiting.leaf;
         Some(Placed {
             index,
@@ -288,6 +276,26 @@ impl Batches {
             event,
             signer,
         })
+    }
+
+    /// Takes what the event changes about keys, and holds sessions to the key of masks of their proxy.
+    fn step_keys(&mut self, index: Index, event: &Event, findings: &mut Findings) {
+        let place = Place::Entry(index);
+        let is_genesis = index == Index(0) && matches!(event.body, Body::Genesis(_));
+        if !is_genesis && let Err(error) = self.keyring.apply(index, event.emitter, &event.body) {
+            if error.is_of_masks() {
+                self.of_masks(Code::MaskKeyOrder, place, event, &error, findings);
+            } else {
+                findings.add(Code::KeyEvent, place, error.to_string());
+            }
+        } else if let Body::SessionOpened(opened) = &event.body {
+            match self.keyring.may_open(event.emitter.0, opened) {
+                Err(error) if error.is_of_masks() => {
+                    self.of_masks(Code::MaskKeyNotInForce, place, event, &error, findings);
+                }
+                _ => self.keyring.opened(event.emitter),
+            }
+        }
     }
 
     /// Says once of a proxy and a key of masks that they do not belong together then. Where entries are missing, the

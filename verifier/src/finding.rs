@@ -112,7 +112,7 @@ codes! {
     ResponseOpen "response-open" Note "a command has no end of its response",
     ResponseDenied "response-denied" Error "rows were released to a command that did not pass",
     ResponseColumns "response-columns" Error "rows were released that do not fit a description of their columns",
-    MaskKeyOrder "mask-key-order" Error "a proxy announced a key of masks that it had replaced, or that does not say that it replaces the one before",
+    MaskKeyOrder "mask-key-order" Error "a proxy announced a key of masks that it had replaced, that does not say that it replaces the one before, or in the middle of a run",
     MaskKeyNotInForce "mask-key-not-in-force" Error "a session masks under a key that its proxy had not announced, or had replaced",
     MaskKeyUnnamed "mask-key-unnamed" Note "keyed values were released, and nothing says under which key: the proxy is of an older version",
     MaskMissing "mask-missing" Error "a column was released without the mask that the policy puts on it",

@@ -36,36 +36,65 @@ fn refused(ledger: &Ledger, chain: Chain, bodies: Vec<(Option<SessionPlace>, Bod
     assert_eq!(check_whole(ledger), size, "it is refused whole");
 }
 
+fn take(ledger: &Ledger, chain: &mut Chain, bodies: Vec<(Option<SessionPlace>, Body)>) -> Chain {
+    let batch = sealed(*chain, bodies);
+    submit(ledger, &batch).unwrap();
+    *chain = batch.next();
+    *chain
+}
+
+/// Where the proxy stands after its next start.
+fn restarted(chain: Chain) -> Chain {
+    Chain {
+        boot: chain.boot + 1,
+        sequence: 0,
+        ..chain
+    }
+}
+
 #[test]
 fn a_proxy_masks_under_the_key_that_it_announced_last_also_after_a_restart() {
     let directory = tempfile::tempdir().unwrap();
     let config = begin(directory.path());
     let ledger = open(&config);
     let mut chain = start(10);
-    let mut take = |ledger: &Ledger, bodies| {
-        let batch = sealed(chain, bodies);
-        submit(ledger, &batch).unwrap();
-        chain = batch.next();
-        chain
-    };
     // One of a version that knows no keys of masks.
-    take(&ledger, vec![session(1, None)]);
+    take(&ledger, &mut chain, vec![session(1, None)]);
     // The session may stand in the same batch as the announcement, behind it.
-    let at = take(&ledger, vec![(None, announced(1, &[])), session(2, Some(1))]);
+    let at = take(
+        &ledger,
+        &mut chain,
+        vec![(None, announced(1, &[])), session(2, Some(1))],
+    );
     refused(&ledger, at, vec![session(3, None)]);
     refused(&ledger, at, vec![session(3, Some(2))]);
     refused(&ledger, at, vec![(None, announced(2, &[]))]);
     refused(&ledger, at, vec![session(3, Some(2)), (None, announced(2, &[1]))]);
-    let at = take(&ledger, vec![(None, announced(1, &[])), session(3, Some(1))]);
-    refused(&ledger, at, vec![(None, announced(2, &[1])), session(4, Some(1))]);
-    take(&ledger, vec![(None, announced(2, &[1])), session(4, Some(2))]);
+    let at = take(
+        &ledger,
+        &mut chain,
+        vec![(None, announced(1, &[])), session(3, Some(1))],
+    );
+    // Sessions of this run are open under the first key.
+    refused(&ledger, at, vec![(None, announced(2, &[1]))]);
+    chain = restarted(at);
+    refused(&ledger, chain, vec![(None, announced(2, &[1])), session(4, Some(1))]);
+    take(
+        &ledger,
+        &mut chain,
+        vec![(None, announced(2, &[1])), session(4, Some(2))],
+    );
     ledger.shutdown();
 
     let ledger = open(&config);
     refused(&ledger, chain, vec![session(5, Some(1))]);
     refused(&ledger, chain, vec![(None, announced(1, &[2]))]);
-    refused(&ledger, chain, vec![(None, announced(3, &[1]))]);
-    let batch = sealed(chain, vec![(None, announced(4, &[3, 2])), session(5, Some(4))]);
+    refused(&ledger, restarted(chain), vec![(None, announced(3, &[1]))]);
+    refused(&ledger, chain, vec![(None, announced(4, &[3, 2]))]);
+    let batch = sealed(
+        restarted(chain),
+        vec![(None, announced(4, &[3, 2])), session(5, Some(4))],
+    );
     submit(&ledger, &batch).unwrap();
     let keyring = ledger.shared().keyring();
     let (_, record) = keyring.keys().find(|(_, record)| !record.mask_keys.is_empty()).unwrap();

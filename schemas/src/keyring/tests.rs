@@ -1,17 +1,29 @@
 //! Who may emit what and when, every refusal, and that a refused event changes nothing.
 
+use proptest::prelude::*;
+
 use super::{Keyring, KeyringError};
 use crate::digest::Digest;
 use crate::event::access::{Principal, SessionOpened};
 use crate::event::trust::{
     Administrator, Fault, Genesis, KeyEnrolled, KeyRevoked, KeyRotated, MaskKeyAnnounced, MaskKeyId, Role,
 };
-use crate::event::{Body, Kind};
+use crate::event::{Body, Emitter, Kind};
 use crate::key::{KeyBytes, KeyError, KeyId, PublicKey, SecretKey, Signer as _};
 use crate::merkle::Index;
 
 fn key(number: u8) -> PublicKey {
     SecretKey::from_seed(&[number; 32]).public_key()
+}
+
+/// The administrator of the key 1.
+fn root() -> Emitter {
+    Emitter(key(1).id(), 1)
+}
+
+/// A run of a proxy.
+fn run(proxy: KeyId, boot: u64) -> Emitter {
+    Emitter(proxy, boot)
 }
 
 const LOG: u8 = 100;
@@ -70,7 +82,7 @@ fn weak() -> (KeyBytes, KeyId) {
 #[track_caller]
 fn check_refused(keyring: &Keyring, body: &Body, wanted: &KeyringError) {
     let mut changed = keyring.clone();
-    assert_eq!(changed.apply(Index(9), key(1).id(), body).as_ref(), Err(wanted));
+    assert_eq!(changed.apply(Index(9), root(), body).as_ref(), Err(wanted));
     assert_eq!(changed, *keyring, "a refused event changes nothing");
 }
 
@@ -110,9 +122,9 @@ fn a_key_is_in_force_from_its_enrolment_to_its_end() {
     let mut keyring = begun(&[1]);
     let id = key(3).id();
     assert_eq!(keyring.in_force(id), Err(KeyringError::Unknown(id)));
-    keyring.apply(Index(2), key(1).id(), &enrolled(3, Role::Proxy)).unwrap();
+    keyring.apply(Index(2), root(), &enrolled(3, Role::Proxy)).unwrap();
     assert_eq!(keyring.in_force(id).unwrap().enrolled, Index(2));
-    keyring.apply(Index(4), key(1).id(), &revoked(3)).unwrap();
+    keyring.apply(Index(4), root(), &revoked(3)).unwrap();
     let ended = KeyringError::Ended {
         key: id,
         ended: Index(4),
@@ -124,27 +136,23 @@ fn a_key_is_in_force_from_its_enrolment_to_its_end() {
 #[test]
 fn a_rotation_hands_role_name_and_groups_to_the_new_key_and_ends_the_old() {
     let mut keyring = begun(&[1]);
-    keyring
-        .apply(Index(2), key(1).id(), &enrolled(3, Role::Person))
-        .unwrap();
+    keyring.apply(Index(2), root(), &enrolled(3, Role::Person)).unwrap();
     let old = keyring.in_force(key(3).id()).unwrap().clone();
-    keyring.apply(Index(4), key(1).id(), &rotated(3, 4)).unwrap();
+    keyring.apply(Index(4), root(), &rotated(3, 4)).unwrap();
     let new = keyring.in_force(key(4).id()).unwrap();
     assert_eq!((&new.role, &new.name, &new.groups), (&old.role, &old.name, &old.groups));
     assert!(matches!(keyring.in_force(key(3).id()), Err(KeyringError::Ended { .. })));
     // The only administrator may be rotated: its new key is in force before the old one ends.
-    keyring.apply(Index(6), key(1).id(), &rotated(1, 5)).unwrap();
+    keyring.apply(Index(6), root(), &rotated(1, 5)).unwrap();
     assert_eq!(keyring.in_force(key(5).id()).unwrap().role, Role::Administrator);
 }
 
 #[test]
 fn key_events_that_do_not_fit_are_refused_whole() {
     let mut keyring = begun(&[1]);
-    keyring.apply(Index(2), key(1).id(), &enrolled(3, Role::Proxy)).unwrap();
-    keyring
-        .apply(Index(3), key(1).id(), &enrolled(4, Role::Person))
-        .unwrap();
-    keyring.apply(Index(4), key(1).id(), &revoked(4)).unwrap();
+    keyring.apply(Index(2), root(), &enrolled(3, Role::Proxy)).unwrap();
+    keyring.apply(Index(3), root(), &enrolled(4, Role::Person)).unwrap();
+    keyring.apply(Index(4), root(), &revoked(4)).unwrap();
     let (one, three, four) = (key(1).id(), key(3).id(), key(4).id());
     let ended = KeyringError::Ended {
         key: four,
@@ -174,7 +182,7 @@ fn key_events_that_do_not_fit_are_refused_whole() {
 #[test]
 fn the_last_administrator_stays_and_one_before_it_may_go() {
     let mut keyring = begun(&[1, 2]);
-    keyring.apply(Index(2), key(1).id(), &revoked(1)).unwrap();
+    keyring.apply(Index(2), root(), &revoked(1)).unwrap();
     check_refused(&keyring, &revoked(2), &KeyringError::LastAdministrator(key(2).id()));
 }
 
@@ -186,7 +194,7 @@ fn other_events_change_no_key() {
         place: "gate".into(),
         text: "queue".into(),
     };
-    keyring.apply(Index(2), key(1).id(), &fault.into()).unwrap();
+    keyring.apply(Index(2), root(), &fault.into()).unwrap();
     assert_eq!(keyring, before);
 }
 
@@ -200,7 +208,7 @@ fn each_role_emits_its_own_kinds_and_no_other() {
         (4, Role::Person),
     ];
     for (number, role) in roles.into_iter().skip(1) {
-        keyring.apply(Index(2), key(1).id(), &enrolled(number, role)).unwrap();
+        keyring.apply(Index(2), root(), &enrolled(number, role)).unwrap();
     }
     let wanted = |role| match role {
         Role::Administrator => "genesis key-enrolled key-revoked key-rotated policy-snapshot hold erasure",
@@ -226,7 +234,7 @@ fn each_role_emits_its_own_kinds_and_no_other() {
             assert_eq!(keyring.may_emit(id, *kind).map(|record| record.role), expected);
         }
     }
-    keyring.apply(Index(5), key(1).id(), &revoked(2)).unwrap();
+    keyring.apply(Index(5), root(), &revoked(2)).unwrap();
     assert!(matches!(
         keyring.may_emit(key(2).id(), Kind::Command),
         Err(KeyringError::Ended { .. })
@@ -244,8 +252,8 @@ fn the_number_of_keys_is_limited_at_and_past_the_edge() {
         keyring.keys.insert(KeyId(id), record.clone());
     }
     assert_eq!(keyring.keys().count(), super::KEYS_MAX - 1);
-    keyring.apply(Index(2), key(1).id(), &enrolled(3, Role::Proxy)).unwrap();
-    let full = keyring.apply(Index(3), key(1).id(), &enrolled(4, Role::Proxy));
+    keyring.apply(Index(2), root(), &enrolled(3, Role::Proxy)).unwrap();
+    let full = keyring.apply(Index(3), root(), &enrolled(4, Role::Proxy));
     assert_eq!(full, Err(KeyringError::Full));
     assert_eq!(keyring.keys().count(), super::KEYS_MAX);
 }
@@ -284,7 +292,7 @@ fn opened(mask_key: Option<u8>) -> SessionOpened {
 fn sessions_mask_under_the_key_that_their_proxy_announced_last() {
     let mut keyring = begun(&[1]);
     let proxy = key(3).id();
-    keyring.apply(Index(2), key(1).id(), &enrolled(3, Role::Proxy)).unwrap();
+    keyring.apply(Index(2), root(), &enrolled(3, Role::Proxy)).unwrap();
     let check = |keyring: &Keyring, right: Option<u8>| {
         for named in [None, Some(1), Some(2), Some(3)] {
             let refused = KeyringError::MaskKeyNotInForce {
@@ -296,14 +304,25 @@ fn sessions_mask_under_the_key_that_their_proxy_announced_last() {
         }
     };
     check(&keyring, None);
-    keyring.apply(Index(4), proxy, &announced(1, &[])).unwrap();
+    keyring.apply(Index(4), run(proxy, 1), &announced(1, &[])).unwrap();
     check(&keyring, Some(1));
-    // At each start it says so again; nothing changes.
+    // At each start it says so again; within the run it is the key.
+    keyring.apply(Index(5), run(proxy, 2), &announced(1, &[])).unwrap();
+    check(&keyring, Some(1));
+    let within = KeyringError::MaskKeyWithinRun {
+        proxy,
+        key: MaskKeyId([3; 16]),
+    };
     let before = keyring.clone();
-    keyring.apply(Index(5), proxy, &announced(1, &[])).unwrap();
+    let refused = keyring.apply(Index(6), run(proxy, 2), &announced(3, &[2, 1]));
+    assert_eq!(refused, Err(within));
     assert_eq!(keyring, before);
+    // A run that began without an announcement has one key, too, once a session is known of it.
+    let mut later = keyring.clone();
+    later.opened(run(proxy, 3));
+    assert!(later.apply(Index(6), run(proxy, 3), &announced(3, &[2, 1])).is_err());
     // A key that was replaced before it was used stands between.
-    keyring.apply(Index(6), proxy, &announced(3, &[2, 1])).unwrap();
+    keyring.apply(Index(6), run(proxy, 3), &announced(3, &[2, 1])).unwrap();
     check(&keyring, Some(3));
     let terms: Vec<_> = keyring.record(proxy).unwrap().mask_keys.iter().collect();
     let terms: Vec<_> = terms
@@ -321,12 +340,12 @@ fn sessions_mask_under_the_key_that_their_proxy_announced_last() {
 fn a_key_of_masks_follows_the_one_before_it_and_never_comes_back() {
     let mut keyring = begun(&[1]);
     let proxy = key(3).id();
-    keyring.apply(Index(2), key(1).id(), &enrolled(3, Role::Proxy)).unwrap();
-    keyring.apply(Index(3), proxy, &announced(1, &[])).unwrap();
-    keyring.apply(Index(4), proxy, &announced(2, &[1])).unwrap();
+    keyring.apply(Index(2), root(), &enrolled(3, Role::Proxy)).unwrap();
+    keyring.apply(Index(3), run(proxy, 1), &announced(1, &[])).unwrap();
+    keyring.apply(Index(4), run(proxy, 2), &announced(2, &[1])).unwrap();
     let check = |keyring: &Keyring, body: &Body, wanted: &KeyringError| {
         let mut changed = keyring.clone();
-        assert_eq!(changed.apply(Index(9), proxy, body).as_ref(), Err(wanted));
+        assert_eq!(changed.apply(Index(9), run(proxy, 3), body).as_ref(), Err(wanted));
         assert_eq!(changed, *keyring, "a refused event changes nothing");
         assert!(wanted.is_of_masks());
     };
@@ -342,21 +361,25 @@ fn a_key_of_masks_follows_the_one_before_it_and_never_comes_back() {
     let ended = Index(4);
     let back = KeyringError::MaskKeyReplaced { proxy, key: one, ended };
     check(&keyring, &announced(1, &[2]), &back);
-    let unknown = keyring.apply(Index(9), key(9).id(), &announced(1, &[]));
+    let unknown = keyring.apply(Index(9), run(key(9).id(), 1), &announced(1, &[]));
     assert_eq!(unknown, Err(KeyringError::Unknown(key(9).id())));
     assert!(!KeyringError::Unknown(key(9).id()).is_of_masks());
     // Another proxy may mask under the same key, for as long as it likes.
-    keyring.apply(Index(5), key(1).id(), &enrolled(4, Role::Proxy)).unwrap();
-    keyring.apply(Index(6), key(4).id(), &announced(1, &[])).unwrap();
+    keyring.apply(Index(5), root(), &enrolled(4, Role::Proxy)).unwrap();
+    keyring
+        .apply(Index(6), run(key(4).id(), 2), &announced(1, &[]))
+        .unwrap();
     // A rotation of the proxy's own key changes nothing about what it masks under.
-    keyring.apply(Index(7), key(1).id(), &rotated(3, 5)).unwrap();
+    keyring.apply(Index(7), root(), &rotated(3, 5)).unwrap();
     keyring.may_open(key(5).id(), &opened(Some(2))).unwrap();
     let mut back = keyring.clone();
     assert!(matches!(
-        back.apply(Index(9), key(5).id(), &announced(1, &[2])),
+        back.apply(Index(9), run(key(5).id(), 3), &announced(1, &[2])),
         Err(KeyringError::MaskKeyReplaced { .. })
     ));
-    keyring.apply(Index(8), key(5).id(), &announced(3, &[2])).unwrap();
+    keyring
+        .apply(Index(8), run(key(5).id(), 3), &announced(3, &[2]))
+        .unwrap();
     keyring.may_open(key(5).id(), &opened(Some(3))).unwrap();
 }
 
@@ -364,7 +387,7 @@ fn a_key_of_masks_follows_the_one_before_it_and_never_comes_back() {
 fn the_number_of_keys_of_masks_is_limited_at_and_past_the_edge() {
     let mut keyring = begun(&[1]);
     let proxy = key(3).id();
-    keyring.apply(Index(2), key(1).id(), &enrolled(3, Role::Proxy)).unwrap();
+    keyring.apply(Index(2), root(), &enrolled(3, Role::Proxy)).unwrap();
     let announced = |number: usize| {
         let id = |number: usize| MaskKeyId(u128::try_from(number).unwrap().to_be_bytes());
         Body::from(MaskKeyAnnounced {
@@ -373,10 +396,52 @@ fn the_number_of_keys_of_masks_is_limited_at_and_past_the_edge() {
         })
     };
     for number in 0..super::MASK_KEYS_MAX {
-        keyring.apply(Index(3), proxy, &announced(number)).unwrap();
+        let run = run(proxy, u64::try_from(number).unwrap());
+        keyring.apply(Index(3), run, &announced(number)).unwrap();
     }
     let last = super::MASK_KEYS_MAX - 1;
-    keyring.apply(Index(4), proxy, &announced(last)).unwrap();
-    let full = keyring.apply(Index(4), proxy, &announced(last + 1));
+    let run = run(proxy, u64::MAX);
+    keyring.apply(Index(4), run, &announced(last)).unwrap();
+    let run = Emitter(proxy, u64::MAX - 1);
+    let full = keyring.apply(Index(4), run, &announced(last + 1));
     assert_eq!(full, Err(KeyringError::MaskKeysFull(proxy)));
+}
+
+proptest! {
+    /// Whatever two proxies announce, in whatever order: what is taken is one line of keys for each, and sessions open under
+    /// its end alone.
+    #[test]
+    fn announcements_that_are_taken_make_one_line_of_keys(
+        said in proptest::collection::vec((3_u8..5, 1_u8..6, proptest::collection::vec(1_u8..6, 0..4), any::<bool>()), 0..40)
+    ) {
+        let mut keyring = begun(&[1]);
+        for number in [3, 4] {
+            keyring.apply(Index(2), root(), &enrolled(number, Role::Proxy)).unwrap();
+        }
+        let mut boot = 1;
+        for (place, (proxy, number, replaces, starts)) in (3..).zip(said) {
+            boot += u64::from(starts);
+            let proxy = key(proxy).id();
+            let before = keyring.clone();
+            let last = before.record(proxy).unwrap().mask_keys.last();
+            let same_run = last.is_some_and(|term| term.boot == boot);
+            let last = last.map(|term| term.key.0[0]);
+            let taken = keyring.apply(Index(place), run(proxy, boot), &announced(number, &replaces)).is_ok();
+            let known = before.record(proxy).unwrap().mask_keys.iter().any(|term| term.key.0[0] == number);
+            let follows = last.is_none_or(|last| replaces.contains(&last)) && !known && !same_run;
+            prop_assert_eq!(taken, last == Some(number) || follows);
+            if !taken {
+                prop_assert_eq!(&keyring, &before);
+            }
+            let terms = &keyring.record(proxy).unwrap().mask_keys;
+            for pair in terms.windows(2) {
+                prop_assert_eq!(pair[0].ended, Some(pair[1].announced));
+            }
+            prop_assert!(terms.last().is_none_or(|term| term.ended.is_none()));
+            let end = terms.last().map(|term| term.key.0[0]);
+            for named in (1..6).map(Some).chain([None]) {
+                prop_assert_eq!(keyring.may_open(proxy, &opened(named)).is_ok(), named == end);
+            }
+        }
+    }
 }

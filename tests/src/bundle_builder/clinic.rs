@@ -190,6 +190,8 @@ pub struct Writer {
     snapshot: Snapshot,
     /// Keys of masks of each proxy, the last one first.
     mask_keys: BTreeMap<u8, Vec<MaskKeyId>>,
+    /// Runs of proxies that were started again.
+    boots: BTreeMap<u8, u64>,
 }
 
 /// A session under way.
@@ -216,6 +218,7 @@ impl Writer {
             now: START,
             snapshot: Snapshot::parse(POLICY.as_bytes()).expect("the policy is right"),
             mask_keys: BTreeMap::new(),
+            boots: BTreeMap::new(),
         }
     }
 
@@ -226,13 +229,13 @@ impl Writer {
     }
 
     fn batch(&mut self, seed: u8, drafts: Vec<(Option<SessionPlace>, Body)>) -> Vec<Digest> {
+        let boot = self.boots.get(&seed).copied().unwrap_or(START + u64::from(seed));
         let mut events = Vec::new();
         for (session, body) in drafts {
             self.now += STEP_US;
             events.push(Planned::new(Event {
                 time: Timestamp(self.now),
-                // One run of each emitter through the whole log.
-                emitter: Emitter(key_id(seed), START + u64::from(seed)),
+                emitter: Emitter(key_id(seed), boot),
                 session,
                 body,
             }));
@@ -293,6 +296,8 @@ impl Writer {
     pub fn announce(&mut self, seed: u8, key: MaskKeyId) {
         let known = self.mask_keys.entry(seed).or_default();
         let replaces = known.clone();
+        // A key changes with a start of its proxy alone.
+        *self.boots.entry(seed).or_insert(START + u64::from(seed)) += u64::from(!replaces.is_empty());
         known.insert(0, key);
         self.seal(seed, vec![MaskKeyAnnounced { key, replaces }.into()]);
     }

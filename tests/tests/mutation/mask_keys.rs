@@ -14,7 +14,7 @@ type Place = (usize, usize);
 const EACH: usize = 8;
 
 pub(crate) fn mutants(base: &Base, random: &mut Random) -> Vec<Mutant> {
-    let classes = [never_announced, unlinked, brought_back, hidden, unknown];
+    let classes = [never_announced, unlinked, brought_back, within_run, hidden, unknown];
     let each = classes.iter().flat_map(|change| std::iter::repeat_n(change, EACH));
     each.map(|change| change(base, random)).collect()
 }
@@ -86,6 +86,22 @@ fn brought_back(base: &Base, random: &mut Random) -> Mutant {
     plan.batches.insert(place.0, planned);
     assert_eq!(plan.event((place.0, 0)).emitter.0, key_id(PROXY));
     mutant(base, "mask-key-brought-back", &plan, (place.0, 0), Code::MaskKeyOrder)
+}
+
+/// A proxy goes on under another key while its sessions are open.
+fn within_run(base: &Base, random: &mut Random) -> Mutant {
+    let mut plan = base.plan();
+    let place = random.pick(&plan.find(|event| masks_under(event, MASK_KEYS[1])));
+    let mut planned = plan.batches[place.0].clone();
+    planned.events.truncate(1);
+    let announced = MaskKeyAnnounced {
+        key: MaskKeyId([9; 16]),
+        replaces: MASK_KEYS.to_vec(),
+    };
+    planned.events[0].event.session = None;
+    planned.events[0].event.body = announced.into();
+    plan.batches.insert(place.0 + 1, planned);
+    mutant(base, "mask-key-within-run", &plan, (place.0 + 1, 0), Code::MaskKeyOrder)
 }
 
 /// A session says nothing of its key.

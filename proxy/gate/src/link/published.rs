@@ -87,7 +87,7 @@ impl PublishedKeys {
         match (&mut self.keyring, &event.body) {
             (Some(keyring), body) => {
                 keyring.may_emit(emitter, event.kind()).map_err(text)?;
-                keyring.apply(index, emitter, body).map_err(text)
+                keyring.apply(index, event.emitter, body).map_err(text)
             }
             (none, Body::Genesis(genesis)) => {
                 let log = &self.trust.log;
