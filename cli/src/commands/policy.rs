@@ -8,6 +8,7 @@ mod page;
 mod pipeline_run;
 mod question;
 mod scan;
+mod schema;
 mod test;
 
 use std::process::ExitCode;
@@ -25,6 +26,7 @@ pub(crate) enum Command {
     Diff(diff::Arguments),
     Catalog(catalog::Arguments),
     Scan(scan::Arguments),
+    Schema(schema::Arguments),
 }
 
 /// Runs a command; `config` is read by those that need it.
@@ -38,6 +40,7 @@ pub(crate) fn run(
         Command::Explain(arguments) => explain::run(arguments, output),
         Command::Test(arguments) => test::run(arguments, output),
         Command::Diff(arguments) => super::wait(diff::run(arguments, config, output)),
+        Command::Schema(arguments) => schema::run(arguments, output),
         Command::Scan(arguments) => super::wait(scan::run(arguments, &config()?, output)),
         Command::Catalog(arguments) => super::wait(catalog::run(arguments, &config()?, output)),
     }

@@ -56,6 +56,7 @@ mod masks;
 mod nets;
 mod roles;
 mod rules;
+mod table;
 
 use std::collections::BTreeSet;
 
@@ -71,6 +72,10 @@ use self::rules::RuleText;
 use crate::mask::Technique;
 use crate::net::Net;
 use crate::pattern::{Pattern, PatternError};
+
+/// A JSON Schema (draft 7) of policy files, for editors: it says what [`Snapshot::parse`] says, but for names that have to be
+/// defined.
+pub const JSON_SCHEMA: &str = include_str!("../policy.schema.json");
 
 /// Bytes of a policy file at the most; some thousand rules.
 pub const POLICY_BYTES_MAX: usize = 1 << 20;
@@ -363,19 +368,19 @@ impl Snapshot {
 #[serde(deny_unknown_fields)]
 struct File {
     version: u64,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "table::each")]
     roles: Vec<RoleText>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "table::each")]
     targets: Vec<Target>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "table::each")]
     approvals: Vec<Approval>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "table::each")]
     rules: Vec<RuleText>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "table::each")]
     masks: Vec<MaskText>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "table::each")]
     nets: Vec<NetText>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "table::one")]
     limits: Limits,
 }
 

@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 
 use serde::Deserialize;
 
-use super::{Mask, PolicyError, known, patterns};
+use super::{Mask, PolicyError, known, patterns, table};
 use crate::mask::ff1::Alphabet;
 use crate::mask::path::{PATHS_MAX, Path, PathMask};
 use crate::mask::{Technique, shift};
@@ -31,6 +31,7 @@ pub(super) struct MaskText {
     days: Option<u32>,
     person: Option<String>,
     alphabet: Option<String>,
+    #[serde(default, deserialize_with = "table::some_each")]
     paths: Option<Vec<PathText>>,
     rest: Option<String>,
 }

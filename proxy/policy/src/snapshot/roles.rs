@@ -5,7 +5,7 @@
 use exhibit_schemas::event::access::{Principal, Run};
 use serde::Deserialize;
 
-use super::{PolicyError, pattern, patterns};
+use super::{PolicyError, pattern, patterns, table};
 use crate::pattern::Pattern;
 
 /// Who has a role: every pattern that is given must match.
@@ -31,7 +31,7 @@ type Claim = fn(&Run) -> Option<&str>;
 #[serde(deny_unknown_fields)]
 pub(super) struct RoleText {
     pub(super) name: String,
-    #[serde(rename = "match")]
+    #[serde(rename = "match", deserialize_with = "table::one")]
     matches: MatchText,
 }
 
@@ -43,6 +43,7 @@ struct MatchText {
     subject: Option<String>,
     client_id: Option<String>,
     groups: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "table::some")]
     run: Option<RunText>,
 }
 

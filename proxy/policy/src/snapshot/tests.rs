@@ -62,6 +62,35 @@ fn a_policy_is_refused_whole_with_the_place() {
 }
 
 #[test]
+fn a_list_does_not_stand_for_a_table() {
+    check_refused(
+        "{ subject = \"ci-*\" }",
+        "[\"m\", \"i\", \"s\", \"c\", [], {}]",
+        "expected a table",
+    );
+    for list in [
+        "limits = [10, 20, true]",
+        "limits = []",
+        "targets = [[\"t\", \"postgres\", []]]",
+        "approvals = [[\"a\", [\"g\"], 1, 1, true]]",
+        "roles = [[\"r\", { subject = \"s\" }]]",
+    ] {
+        let error = Snapshot::parse(format!("version = 1\n{list}\n").as_bytes()).unwrap_err();
+        let PolicyError::Syntax(text) = error else {
+            panic!("{list}: {error}")
+        };
+        assert!(text.contains("line 2") && text.contains("expected a table"), "{text}");
+    }
+    let run = POLICY.replace("{ subject", "{ run = [\"p\"], subject");
+    assert!(
+        Snapshot::parse(run.as_bytes())
+            .unwrap_err()
+            .to_string()
+            .contains("expected a table")
+    );
+}
+
+#[test]
 fn the_digest_is_of_the_exact_bytes() {
     let digest = |text: &str| Snapshot::parse(text.as_bytes()).unwrap().digest();
     assert_ne!(digest(POLICY), digest(&format!("{POLICY}\n")));

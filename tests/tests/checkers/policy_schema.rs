@@ -1,0 +1,447 @@
+//! The JSON Schema of policies against the reader of policies, in both directions, by a validator that is not ours.
+//!
+//! One policy that uses every key is changed in every place: keys taken away and added, values of other types and past their
+//! limits, every technique with every set of parameters. Of each the schema has to say what the reader says, but where a
+//! fault is about more than one place of the file ([`beyond_schema`]).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use exhibit_policy::detect::{Category, Confidence};
+use exhibit_policy::mask::Technique;
+use exhibit_policy::mask::ff1::Alphabet;
+use exhibit_policy::snapshot::{JSON_SCHEMA, PolicyError, Snapshot};
+use exhibit_schemas::event::access::{Action, Effect};
+use exhibit_tests::run;
+use serde_json::{Value as Json, json};
+use toml::Value;
+
+use crate::Checkers;
+
+/// A policy with every key.
+const FULL: &str = r#"
+version = 1
+[[roles]]
+name = "r"
+match = { method = "oidc", issuer = "i", subject = "s*", client_id = "c", groups = ["g"], run = { provider = "p", repository = "r", repository_id = "1", owner_id = "2", reference = "m", commit = "0", workflow = "w", actor = "a", actor_id = "3", trigger = "push", environment = "e" } }
+[[targets]]
+name = "t"
+protocol = "postgres"
+tags = ["x"]
+[[approvals]]
+name = "a"
+groups = ["g"]
+people = 1
+expires_s = 900
+requester_may_approve = false
+[[rules]]
+name = "asks"
+roles = ["r"]
+targets = ["t"]
+actions = ["read"]
+resources = ["public.*", "none"]
+when = { no_where = true, statements = 1, class = "select" }
+effect = "ask"
+approval = "a"
+reason = "because"
+[[masks]]
+name = "partial"
+targets = ["t"]
+resources = ["public.a.b"]
+technique = "partial"
+keep = 4
+[[masks]]
+name = "shift"
+targets = ["t"]
+resources = ["public.a.c"]
+technique = "date_shift"
+domain = "d"
+days = 10
+person = "id"
+[[masks]]
+name = "ff1"
+targets = ["t"]
+resources = ["public.a.d"]
+technique = "ff1"
+alphabet = "letters"
+[[masks]]
+name = "paths"
+targets = ["t"]
+resources = ["public.a.e"]
+technique = "paths"
+rest = "null"
+paths = [{ path = "/a/*", technique = "partial", keep = 3 }, { path = "", technique = "date_shift", domain = "d", days = 3 }, { path = "/b", technique = "ff1", alphabet = "digits" }]
+[[nets]]
+name = "n"
+targets = ["t"]
+categories = ["ssn"]
+floor = "likely"
+except = ["public.a.f"]
+ends_session = false
+[limits]
+idle_s = 10
+session_s = 20
+expiry_ends_session = true
+"#;
+
+/// A step into a document.
+#[derive(Clone, Debug)]
+enum Step {
+    Key(String),
+    Element(usize),
+}
+
+fn full() -> Value {
+    toml::from_str(FULL).unwrap()
+}
+
+fn schema() -> Json {
+    serde_json::from_str(JSON_SCHEMA).unwrap()
+}
+
+fn parse(document: &Value) -> Result<(), PolicyError> {
+    Snapshot::parse(toml::to_string(document).unwrap().as_bytes()).map(|_| ())
+}
+
+/// A fault that no schema sees: names that have to be defined somewhere or only once, a mask's name that is its domain, and
+/// nets against each other and masks.
+fn beyond_schema(error: &PolicyError) -> bool {
+    match error {
+        PolicyError::Unknown { kind, .. } => ["role", "target", "approval"].contains(kind),
+        PolicyError::Twice { .. } => true,
+        PolicyError::Rule { place, .. } if place.starts_with("mask ``") => true,
+        PolicyError::Rule { rule, .. } => rule.starts_with("another net") || rule.starts_with("a net does not search"),
+        _ => false,
+    }
+}
+
+fn at<'a>(document: &'a mut Value, place: &[Step]) -> &'a mut Value {
+    place.iter().fold(document, |value, step| match step {
+        Step::Key(key) => value.get_mut(key.as_str()).unwrap(),
+        Step::Element(element) => value.get_mut(*element).unwrap(),
+    })
+}
+
+/// Every place of a document, outer ones first.
+fn places(value: &Value, here: &mut Vec<Step>, found: &mut Vec<Vec<Step>>) {
+    found.push(here.clone());
+    let mut inside = |step: Step, value: &Value| {
+        here.push(step);
+        places(value, here, found);
+        here.pop();
+    };
+    match value {
+        Value::Table(table) => table
+            .iter()
+            .for_each(|(key, value)| inside(Step::Key(key.clone()), value)),
+        Value::Array(array) => array
+            .iter()
+            .enumerate()
+            .for_each(|(element, value)| inside(Step::Element(element), value)),
+        _ => {}
+    }
+}
+
+/// The part of the schema that is for a place.
+fn part(place: &[Step]) -> Json {
+    let mut part = schema();
+    for step in place {
+        part = match step {
+            Step::Key(key) if part["properties"].get(key).is_some() => part["properties"][key].clone(),
+            Step::Key(_) => part["additionalProperties"].clone(),
+            Step::Element(_) => part["items"].clone(),
+        };
+    }
+    part
+}
+
+/// Documents by what was done to them.
+#[derive(Default)]
+struct Documents(BTreeMap<String, Value>);
+
+impl Documents {
+    fn add(&mut self, name: String, change: impl FnOnce(&mut Value)) {
+        let mut document = full();
+        change(&mut document);
+        self.0.insert(name, document);
+    }
+
+    /// Each document is said to be the same by the reader and by the schema; how many were accepted.
+    fn check(self, checkers: &Checkers) -> usize {
+        let place = tempfile::tempdir().unwrap();
+        let (schema, documents) = (place.path().join("schema.json"), place.path().join("documents.json"));
+        exhibit_tests::write(&schema, JSON_SCHEMA.as_bytes()).unwrap();
+        let values: Vec<&Value> = self.0.values().collect();
+        exhibit_tests::write(&documents, &serde_json::to_vec(&values).unwrap()).unwrap();
+        let said = run(checkers.script("python/schema.py").arg(schema).arg(documents)).unwrap();
+        let faults: Vec<Option<String>> = serde_json::from_str(&said).unwrap();
+        assert_eq!(faults.len(), self.0.len());
+        let mut wrong = Vec::new();
+        let mut accepted = 0;
+        for ((name, document), fault) in self.0.iter().zip(faults) {
+            match (parse(document), fault) {
+                (Ok(()), None) => accepted += 1,
+                (Ok(()), Some(fault)) => wrong.push(format!("{name}: only the schema refuses: {fault}")),
+                (Err(error), None) if !beyond_schema(&error) => {
+                    wrong.push(format!("{name}: only the reader refuses: {error}"));
+                }
+                (Err(_), _) => {}
+            }
+        }
+        assert!(wrong.is_empty(), "{wrong:#?}");
+        accepted
+    }
+}
+
+#[test]
+fn the_schema_of_policies_says_what_their_reader_says() {
+    let checkers = Checkers::ready();
+    let mut documents = Documents::default();
+    documents.add("full".to_owned(), |_| {});
+    changed_everywhere(&mut documents);
+    techniques(&mut documents);
+    limits(&mut documents);
+    let count = documents.0.len();
+    let accepted = documents.check(&checkers);
+    // Both answers are there often enough for the comparison to mean something.
+    assert!(count > 3_000 && accepted > 100, "{accepted} of {count}");
+}
+
+#[test]
+fn policies_that_are_in_use_are_accepted() {
+    let mut documents = Documents::default();
+    for text in [
+        include_str!("../../../docs/policy/policy.toml"),
+        exhibit_tests::stack::POLICY,
+        exhibit_tests::bundle_builder::clinic::POLICY,
+    ] {
+        documents.add(text.to_owned(), |document| *document = toml::from_str(text).unwrap());
+    }
+    assert_eq!(documents.check(&Checkers::ready()), 3);
+}
+
+/// Every key is taken away, every table gets one that nobody knows, and every value becomes another.
+fn changed_everywhere(documents: &mut Documents) {
+    let mut found = Vec::new();
+    places(&full(), &mut Vec::new(), &mut found);
+    let others: [Value; 9] = [
+        true.into(),
+        3.into(),
+        0.into(),
+        Value::Integer(-1),
+        1.5.into(),
+        "".into(),
+        "word".into(),
+        Value::Array(Vec::new()),
+        Value::Table(toml::Table::new()),
+    ];
+    for place in found {
+        if let Some((Step::Key(key), outer)) = place.split_last() {
+            documents.add(format!("{place:?} taken away"), |document| {
+                at(document, outer).as_table_mut().unwrap().remove(key);
+            });
+        }
+        if at(&mut full(), &place).is_table() {
+            documents.add(format!("{place:?} with a stranger"), |document| {
+                let table = at(document, &place).as_table_mut().unwrap();
+                table.insert("stranger".to_owned(), Value::Float(0.5));
+            });
+        }
+        for other in others.iter().filter(|_| !place.is_empty()) {
+            documents.add(format!("{place:?} as {other}"), |document| {
+                *at(document, &place) = other.clone();
+            });
+        }
+    }
+}
+
+/// Every technique, and one that is none, with every set of parameters; of masks and of paths.
+fn techniques(documents: &mut Documents) {
+    let paths: Value =
+        toml::from_str::<toml::Table>("p = [{ path = \"/a\", technique = \"year\" }]").unwrap()["p"].clone();
+    let parameters: [(&str, Value); 7] = [
+        ("keep", 4.into()),
+        ("domain", "d".into()),
+        ("days", 5.into()),
+        ("person", "id".into()),
+        ("alphabet", "digits".into()),
+        ("paths", paths),
+        ("rest", "redact".into()),
+    ];
+    let mask = [Step::Key("masks".to_owned()), Step::Element(3)];
+    let path = [&mask[..], &[Step::Key("paths".to_owned()), Step::Element(0)]].concat();
+    for technique in Technique::WORDS.into_iter().chain(["tokens"]) {
+        for set in 0..1_u32 << parameters.len() {
+            let given: Vec<_> = parameters
+                .iter()
+                .enumerate()
+                .filter(|(place, _)| set & (1 << place) != 0)
+                .map(|(_, one)| one)
+                .collect();
+            let names: Vec<&str> = given.iter().map(|(name, _)| *name).collect();
+            for place in [&mask[..], &path] {
+                documents.add(format!("{place:?} {technique} of {names:?}"), |document| {
+                    let table = at(document, place).as_table_mut().unwrap();
+                    for (name, _) in &parameters {
+                        table.remove(*name);
+                    }
+                    table.extend(given.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+                    table.insert("technique".to_owned(), technique.into());
+                });
+            }
+        }
+    }
+}
+
+/// Values at their limits and past them, and effects with and without an approval.
+fn limits(documents: &mut Documents) {
+    let key = |name: &str| Step::Key(name.to_owned());
+    let inside = |list: &str, element, name: &str| vec![key(list), Step::Element(element), key(name)];
+    let mut set = |place: &[Step], values: &[Value]| {
+        for value in values {
+            let name = value.to_string().chars().take(20).collect::<String>();
+            let size = value.to_string().len();
+            documents.add(format!("{place:?} = {name} {size}"), |document| {
+                *at(document, place) = value.clone();
+            });
+        }
+    };
+    let integers = |values: &[i64]| values.iter().map(|value| Value::Integer(*value)).collect::<Vec<_>>();
+    let texts = |values: &[&str]| values.iter().map(|value| Value::from(*value)).collect::<Vec<_>>();
+    set(&[key("version")], &integers(&[0, 1, 2]));
+    set(&inside("masks", 0, "keep"), &integers(&[0, 1, 8, 9]));
+    set(&inside("masks", 1, "days"), &integers(&[0, 1, 3_650, 3_651]));
+    set(&inside("masks", 1, "domain"), &texts(&["", "a", "a\0b", "a\n"]));
+    for limit in ["idle_s", "session_s"] {
+        set(&[key("limits"), key(limit)], &integers(&[0, 1, 2_678_400, 2_678_401]));
+    }
+    for count in ["people", "expires_s"] {
+        set(&inside("approvals", 0, count), &integers(&[0, 1, i64::MAX]));
+    }
+    let mut resource = inside("rules", 0, "resources");
+    resource.push(Step::Element(0));
+    set(&resource, &texts(&["", "a", &"a".repeat(1_024), &"a".repeat(1_025)]));
+    let mut pointer = inside("masks", 3, "paths");
+    pointer.extend([Step::Element(0), key("path")]);
+    set(
+        &pointer,
+        &texts(&[
+            "",
+            "/",
+            "a",
+            "/a~0b~1",
+            "/a~",
+            "/a~2",
+            "/a\n",
+            &"/a".repeat(127),
+            &"/a".repeat(128),
+        ]),
+    );
+    for count in [0, 1, 256, 257] {
+        documents.add(format!("{count} paths"), |document| {
+            let paths = at(document, &inside("masks", 3, "paths")).as_array_mut().unwrap();
+            let one = paths[0].clone();
+            *paths = (0..count).map(|_| one.clone()).collect();
+        });
+    }
+    for effect in ["allow", "ask", "deny", "permit"] {
+        for approval in [true, false] {
+            documents.add(format!("{effect} with an approval: {approval}"), |document| {
+                let rule = at(document, &[key("rules"), Step::Element(0)]).as_table_mut().unwrap();
+                rule.insert("effect".to_owned(), effect.into());
+                if !approval {
+                    rule.remove("approval");
+                }
+            });
+        }
+    }
+    for claims in [
+        "",
+        "groups = []",
+        "groups = [\"g\"]",
+        "run = {}",
+        "run = { actor = \"a\" }",
+        "groups = []\nmethod = \"m\"",
+    ] {
+        documents.add(format!("match {claims}"), |document| {
+            *at(document, &[key("roles"), Step::Element(0), key("match")]) = toml::from_str(claims).unwrap();
+        });
+    }
+}
+
+/// The reader names all that it knows where it does not know something; that is what the schema has there.
+#[test]
+fn the_keys_of_the_schema_are_those_that_the_reader_knows() {
+    let mut found = Vec::new();
+    places(&full(), &mut Vec::new(), &mut found);
+    let mut compared = BTreeSet::new();
+    for place in found {
+        let mut document = full();
+        let Some(table) = at(&mut document, &place).as_table_mut() else {
+            continue;
+        };
+        let used: BTreeSet<String> = table.keys().cloned().collect();
+        table.insert("stranger".to_owned(), Value::Boolean(true));
+        let part = part(&place);
+        let Some(properties) = part["properties"].as_object() else {
+            // Attributes of requests have names that no reader knows.
+            assert!(
+                matches!(place.last(), Some(Step::Key(key)) if key == "when"),
+                "{place:?}"
+            );
+            continue;
+        };
+        let known: BTreeSet<String> = properties.keys().cloned().collect();
+        assert!(used.is_subset(&known), "{place:?}");
+        let error = parse(&document).unwrap_err().to_string();
+        let list = error.split("expected ").nth(1).unwrap();
+        let expected: BTreeSet<String> = list.split('`').skip(1).step_by(2).map(str::to_owned).collect();
+        assert_eq!(known, expected, "{place:?}");
+        compared.extend(
+            known
+                .into_iter()
+                .map(|key| (part["description"].to_string(), key, used.len())),
+        );
+    }
+    assert!(compared.len() > 60, "{}", compared.len());
+}
+
+#[test]
+fn the_words_of_the_schema_are_those_of_the_code() {
+    let schema = schema();
+    let items = |list: &str| schema["properties"][list]["items"]["properties"].clone();
+    let words = |value: &Json| -> BTreeSet<String> { serde_json::from_value(value.clone()).unwrap() };
+    let code = |words: &mut dyn Iterator<Item = &'static str>| words.map(str::to_owned).collect::<BTreeSet<_>>();
+    let (rules, masks, nets) = (items("rules"), items("masks"), items("nets"));
+    assert_eq!(
+        words(&rules["actions"]["items"]["enum"]),
+        code(&mut Action::ALL.iter().map(|one| one.as_str()))
+    );
+    assert_eq!(
+        words(&rules["effect"]["enum"]),
+        code(&mut Effect::ALL.iter().map(|one| one.as_str()))
+    );
+    assert_eq!(
+        words(&masks["technique"]["enum"]),
+        code(&mut Technique::WORDS.into_iter())
+    );
+    let mut of_paths = words(&masks["paths"]["items"]["properties"]["technique"]["enum"]);
+    assert!(of_paths.insert("paths".to_owned()));
+    assert_eq!(of_paths, code(&mut Technique::WORDS.into_iter()));
+    assert_eq!(
+        words(&masks["alphabet"]["enum"]),
+        code(&mut Alphabet::ALL.iter().map(|one| one.as_str()))
+    );
+    assert_eq!(
+        words(&nets["categories"]["items"]["enum"]),
+        code(&mut Category::ALL.iter().map(|one| one.as_str()))
+    );
+    assert_eq!(
+        words(&nets["floor"]["enum"]),
+        code(&mut Confidence::ALL.iter().map(|one| one.as_str()))
+    );
+    // What the reader takes where something is left out.
+    let limits = exhibit_policy::snapshot::Limits::default();
+    let defaults = &schema["properties"]["limits"]["properties"];
+    assert_eq!(defaults["idle_s"]["default"], json!(limits.idle_s));
+    assert_eq!(defaults["session_s"]["default"], json!(limits.session_s));
+}
