@@ -9,6 +9,7 @@ use exhibit_schemas::event::access::{
     ResponseEnd, SessionClosed, SessionOpened,
 };
 use exhibit_schemas::event::approval::{ApprovalDecided, Verdict};
+use exhibit_schemas::event::trust::MaskKeyId;
 use exhibit_schemas::event::{Body, Emitter, Event, SessionId, SessionPlace, Timestamp};
 use exhibit_schemas::key::KeyId;
 
@@ -47,7 +48,7 @@ fn opened() -> SessionOpened {
         policy: Digest([3; 32]),
         client: Some("psql\u{1b}]0;owned\u{7}".into()),
         expires: None,
-        mask_key: None,
+        mask_key: Some(MaskKeyId([0x4d; 16])),
     }
 }
 

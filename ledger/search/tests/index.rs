@@ -15,7 +15,7 @@ use exhibit_schemas::event::access::{
     SessionOpened,
 };
 use exhibit_schemas::event::approval::{ApprovalDecided, Verdict};
-use exhibit_schemas::event::trust::{Administrator, Genesis, KeyEnrolled, KeyRotated, Role};
+use exhibit_schemas::event::trust::{Administrator, Genesis, KeyEnrolled, KeyRotated, MaskKeyId, Role};
 use exhibit_schemas::event::{Body, Emitter, Event, SessionId, SessionPlace, Timestamp};
 use exhibit_schemas::key::{PublicKey, SecretKey, Signer as _};
 use exhibit_schemas::merkle::{Index as EntryIndex, TreeSize};
@@ -108,7 +108,7 @@ impl Log {
             policy: Digest([8; 32]),
             client: Some("psql".into()),
             expires: None,
-            mask_key: None,
+            mask_key: Some(MaskKeyId([0x4d; 16])),
         };
         self.push(2, place(session, 0), time, opened.into());
     }
@@ -477,6 +477,23 @@ fn a_hit_says_what_it_is_and_shows_where() {
     );
     assert_eq!(hit.target.as_deref(), Some("target-1"));
     assert_eq!(hit.snippet, "smith | masked");
+}
+
+#[test]
+fn sessions_are_found_by_the_key_that_they_mask_under() {
+    let log = small();
+    let (_directory, follower) = followed(&log);
+    let found = |text: &str| {
+        let query = Query::parse(text).expect("it parses");
+        let results = follower.searcher().search(&query, 10, None).expect("it answers");
+        results.hits.into_iter().map(|hit| hit.kind).collect::<Vec<_>>()
+    };
+    let opened = found(&"4d".repeat(16));
+    assert!(
+        !opened.is_empty() && opened.iter().all(|kind| kind == "session-opened"),
+        "{opened:?}"
+    );
+    assert!(found(&"4e".repeat(16)).is_empty());
 }
 
 #[test]

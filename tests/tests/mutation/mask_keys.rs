@@ -88,10 +88,16 @@ fn brought_back(base: &Base, random: &mut Random) -> Mutant {
     mutant(base, "mask-key-brought-back", &plan, (place.0, 0), Code::MaskKeyOrder)
 }
 
-/// A proxy goes on under another key while its sessions are open.
+/// A proxy goes on under another key while its sessions are open; also in a run that it began without an announcement.
 fn within_run(base: &Base, random: &mut Random) -> Mutant {
     let mut plan = base.plan();
     let place = random.pick(&plan.find(|event| masks_under(event, MASK_KEYS[1])));
+    if random.below(2) == 0 {
+        let later = plan.batches[place.0..].iter_mut().filter(|batch| batch.seed == PROXY);
+        for planned in later.flat_map(|batch| &mut batch.events) {
+            planned.event.emitter.1 += 5;
+        }
+    }
     let mut planned = plan.batches[place.0].clone();
     planned.events.truncate(1);
     let announced = MaskKeyAnnounced {

@@ -32,7 +32,7 @@ impl Recorder for RefusesKeys {
 #[tokio::test]
 async fn each_session_names_the_key_that_was_announced_before_it() {
     let world = world().await;
-    let events = world.memory.events.lock().unwrap();
+    let events = world.memory.events.lock().unwrap().clone();
     let wanted = MaskKey::new([1; 32]).id();
     let (Body::MaskKeyAnnounced(announced), Body::SessionOpened(opened)) = (&events[1].body, &events[2].body) else {
         panic!("{:?}", world.memory.kinds());
