@@ -52,6 +52,7 @@
 //!
 //! Not here: deciding ([`crate::decide`]) and masking ([`crate::mask`]).
 
+mod line;
 mod masks;
 mod nets;
 mod roles;
@@ -137,6 +138,14 @@ pub enum PolicyError {
         place: String,
         /// What is wrong.
         error: PatternError,
+    },
+    /// Another fault, with its line.
+    #[error("line {line}: {error}")]
+    At {
+        /// The line, from 1, at which what is at fault begins.
+        line: usize,
+        /// What is wrong.
+        error: Box<Self>,
     },
     /// Any other rule of the file.
     #[error("{place}: {rule}")]
@@ -256,6 +265,10 @@ impl Snapshot {
             offset: error.valid_up_to(),
         })?;
         let file: File = toml::from_str(text).map_err(|error| PolicyError::Syntax(error.to_string()))?;
+        Self::check(file, Digest::of(bytes)).map_err(|error| line::placed(error, text))
+    }
+
+    fn check(file: File, digest: Digest) -> Result<Self, PolicyError> {
         if file.version != 1 {
             return Err(PolicyError::Version { found: file.version });
         }
@@ -278,7 +291,7 @@ impl Snapshot {
         let nets = nets::check(file.nets, &targets)?;
         nets::reach(&nets, &masks)?;
         Ok(Self {
-            digest: Digest::of(bytes),
+            digest,
             rules: checked.collect::<Result<_, _>>()?,
             roles: file.roles.into_iter().map(RoleText::check).collect::<Result<_, _>>()?,
             masks,

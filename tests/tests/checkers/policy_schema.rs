@@ -108,6 +108,7 @@ fn beyond_schema(error: &PolicyError) -> bool {
     match error {
         PolicyError::Unknown { kind, .. } => ["role", "target", "approval"].contains(kind),
         PolicyError::Twice { .. } => true,
+        PolicyError::At { error, .. } => beyond_schema(error),
         PolicyError::Rule { place, .. } if place.starts_with("mask ``") => true,
         PolicyError::Rule { rule, .. } => rule.starts_with("another net") || rule.starts_with("a net does not search"),
         _ => false,

@@ -62,6 +62,47 @@ fn a_policy_is_refused_whole_with_the_place() {
 }
 
 #[test]
+fn a_fault_is_named_with_the_line_where_its_place_begins() {
+    let line = |from: &str, to: &str| {
+        assert!(POLICY.contains(from), "{from}");
+        let error = Snapshot::parse(POLICY.replacen(from, to, 1).as_bytes()).unwrap_err();
+        let PolicyError::At { line, error } = &error else {
+            panic!("{error}")
+        };
+        assert!(!matches!(**error, PolicyError::At { .. }));
+        *line
+    };
+    let header = |list: &str| POLICY.lines().position(|line| line == list).unwrap() + 1;
+    assert_eq!(line("version = 1", "version = 2"), 2);
+    assert_eq!(
+        line("roles = [\"reader\"]", "roles = [\"raeder\"]"),
+        header("[[rules]]")
+    );
+    assert_eq!(line("\"public.*\"", "\"\""), header("[[rules]]"));
+    assert_eq!(line("people = 1", "people = 0"), header("[[approvals]]"));
+    assert_eq!(line("{ subject = \"ci-*\" }", "{ groups = [] }"), header("[[roles]]"));
+    let second = "[[targets]]\nname = \"clinic\"\nprotocol = \"s3\"\n\n";
+    assert_eq!(
+        line("[[approvals]]", &format!("{second}[[approvals]]")),
+        header("[[approvals]]")
+    );
+    let end = POLICY.lines().count();
+    let added = |text: &str| line("effect = \"allow\"\n", &format!("effect = \"allow\"\n{text}"));
+    assert_eq!(added("[limits]\nidle_s = 0"), end + 1);
+    let mask = "[[masks]]\nname = \"m\"\ntargets = [\"clinic\"]\nresources = [\"a.b.c\"]\ntechnique = ";
+    assert_eq!(added(&format!("{mask}\"partial\"")), end + 1);
+    let path = "\"paths\"\nrest = \"null\"\npaths = [{ path = \"a\", technique = \"year\" }]";
+    assert_eq!(added(&format!("{mask}{path}")), end + 1);
+    let net = "\n[[nets]]\nname = \"m\"\ntargets = [\"clinic\"]\ncategories = [\"ssn\"]";
+    assert_eq!(added(&format!("{mask}\"null\"{net}")), end + 6);
+    // Backticks in a name lead nowhere else.
+    assert_eq!(
+        line("name = \"reads\"", "name = 'a`b'\nreason = \"\"\napproval = \"dba\""),
+        header("[[rules]]")
+    );
+}
+
+#[test]
 fn a_list_does_not_stand_for_a_table() {
     check_refused(
         "{ subject = \"ci-*\" }",
