@@ -2,10 +2,12 @@
 //!
 //! Its id is the beginning of the event's leaf hash, so the ledger cannot show one event under the id of another.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use exhibit_policy::probe::columns;
 use exhibit_schemas::digest::Digest;
-use exhibit_schemas::event::access::Access;
+use exhibit_schemas::event::access::{Access, Facts};
 use exhibit_schemas::event::approval::{ApprovalDecided, ApprovalRequested, Verdict};
 use exhibit_schemas::event::{Body, Event, EventError, SessionPlace, Timestamp};
 use exhibit_schemas::key::KeyId;
@@ -142,6 +144,10 @@ impl Request {
         };
         line("statement", statement);
         line("does", &accesses(&facts.accesses));
+        let tried = tried(facts);
+        if !tried.is_empty() {
+            line("tries", &tried);
+        }
         line("rule", decision.rule.as_deref().unwrap_or("none"));
         line("reason", &decision.reason);
         line(
@@ -179,6 +185,7 @@ impl Request {
             "target": self.body.target,
             "statement": self.body.statement,
             "accesses": accesses(&self.body.facts.accesses),
+            "probes": columns(&self.body.facts).collect::<BTreeMap<_, _>>(),
             "rule": self.body.decision.rule,
             "reason": self.body.decision.reason,
             "policy": self.body.decision.policy.to_string(),
@@ -199,12 +206,24 @@ fn accesses(accesses: &[Access]) -> String {
     accesses.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
+/// `2 values on the masked column public.patients.ssn`, for each column on which values are tried.
+fn tried(facts: &Facts) -> String {
+    let one = |(column, values): (&str, u64)| {
+        let values = match values {
+            1 => "1 value".to_owned(),
+            values => format!("{values} values"),
+        };
+        format!("{values} on the masked column {column}: the rows of the reply tell where they stand")
+    };
+    columns(facts).map(one).collect::<Vec<_>>().join("\n")
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
     use exhibit_schemas::digest::Digest;
-    use exhibit_schemas::event::access::{Access, Action, DecisionRecord, Effect, Facts};
+    use exhibit_schemas::event::access::{Access, Action, Attribute, DecisionRecord, Effect, Facts};
     use exhibit_schemas::event::approval::{ApprovalRequested, Requirement, Verdict};
     use exhibit_schemas::event::trust::Fault;
     use exhibit_schemas::event::{Emitter, Event, SessionId, SessionPlace, Timestamp};
@@ -281,6 +300,25 @@ mod tests {
         assert!(!text.contains('\u{1b}'), "{text}");
         assert!(text.contains("define public.claims"), "{text}");
         assert!(request().expired(Timestamp(2_000_001)) && !request().expired(Timestamp(2_000_000)));
+    }
+
+    #[test]
+    fn values_that_are_tried_are_shown_to_whoever_approves_them() {
+        let mut request = request();
+        assert!(!request.describe(Timestamp(1_500_000)).contains("tries"));
+        let attributes = &mut request.body.facts.attributes;
+        attributes.insert("probe:public.patients.ssn".into(), Attribute::Integer(2));
+        attributes.insert("probe:public.claims.ssn".into(), Attribute::Integer(1));
+        let text = request.describe(Timestamp(1_500_000));
+        assert!(
+            text.contains("tries     1 value on the masked column public.claims.ssn"),
+            "{text}"
+        );
+        assert!(
+            text.contains("2 values on the masked column public.patients.ssn"),
+            "{text}"
+        );
+        assert_eq!(request.to_json()["probes"]["public.patients.ssn"], 2);
     }
 
     #[test]

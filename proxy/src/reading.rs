@@ -10,8 +10,9 @@ use std::sync::Arc;
 
 use exhibit_policy::decide::UNPROVEN;
 use exhibit_policy::inspect::Attributes;
+use exhibit_policy::probe;
 use exhibit_policy::snapshot::Snapshot;
-use exhibit_postgres::analysis::{ATTRIBUTES, AnalysisError, analyse};
+use exhibit_postgres::analysis::{ATTRIBUTES, AnalysisError, Columns, Probe, analyse, array_parameters, state_probes};
 use exhibit_postgres::catalog::{Catalog, DocumentError};
 pub use exhibit_postgres::catalog::{is_catalog, stands_on, whole};
 use exhibit_schemas::event::access::{Access, Action, Attribute, Facts};
@@ -102,9 +103,16 @@ impl Reading {
             return Err(ReadingError::Protocol(protocol.clone()));
         }
         let masked = |resource: &str| snapshot.mask(target, resource).is_some();
-        let has_masks = snapshot.masks_target(target);
-        let (statement, facts) = match analyse(command, &catalog.0, search_path, &masked, has_masks) {
-            Ok(analysis) => (analysis.redacted, analysis.facts),
+        let columns = Columns {
+            masked: &masked,
+            probed: &|resource| snapshot.probed(target, resource),
+        };
+        let columns = snapshot.masks_target(target).then_some(columns);
+        let (statement, facts) = match analyse(command, &catalog.0, search_path, columns) {
+            Ok(analysis) => (
+                analysis.redacted,
+                tried(snapshot, target, &analysis.probes, analysis.facts),
+            ),
             Err(error) => refused(&error),
         };
         Ok(Self {
@@ -124,6 +132,21 @@ impl Reading {
         });
         columns.collect()
     }
+}
+
+/// The facts with what it tries, as the first that tries anything within an hour. Of an array that is bound nothing is known; it
+/// is taken to hold one value.
+fn tried(snapshot: &Snapshot, target: &str, probes: &[Probe], mut facts: Facts) -> Facts {
+    let bound = array_parameters(probes).map(|number| (number, 1)).collect();
+    if let Err(cause) = state_probes(probes, &[], &bound, &mut facts) {
+        facts
+            .attributes
+            .insert(UNPROVEN.to_owned(), Attribute::Text(cause.to_owned()));
+    }
+    for mask in probe::by_mask(snapshot, target, &facts).into_keys() {
+        probe::state(&mut facts, mask, 0);
+    }
+    facts
 }
 
 /// The request that a session makes of a command that is not understood.

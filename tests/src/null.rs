@@ -44,6 +44,10 @@ impl Recorder for NullRecorder {
         Ok(Box::pin(std::future::ready(Ok(receipts))))
     }
 
+    fn recorded_before(&self) -> bool {
+        false
+    }
+
     fn decisions(&self) -> broadcast::Receiver<Arc<VerifiedDecision>> {
         self.decisions.subscribe()
     }

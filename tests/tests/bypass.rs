@@ -8,7 +8,10 @@
 //! | proxy | by the proxy | a superuser | no attempt shows a value on any channel, and none is in the evidence |
 //! | database | by the database | reads and changes everything, defines | the same |
 //!
-//! In all three every message of every attempt is recorded. What counts as a leak is said in `bypass/finder.rs`. Questions
+//! The proxy's run is made again under masks that let values be tried (`masks_tried.toml`), with what somebody would do with that
+//! (`tried.sql`).
+//!
+//! In all of them every message of every attempt is recorded. What counts as a leak is said in `bypass/finder.rs`. Questions
 //! whose answer is yes or no stand in `probes.sql`, and reports that shall pass, masked, in `ordinary.sql`. What a net catches
 //! where nothing is masked is in `net.sql` (`bypass/netted.rs`).
 
@@ -57,6 +60,9 @@ const ORDINARY_MIN: usize = 60;
 
 /// Ways past the net at the least.
 const NETTED_MIN: usize = 40;
+
+/// Ways to use that values may be tried at the least.
+const TRIED_MIN: usize = 50;
 
 /// Ordinary statements that pass, masked, where the database masks.
 const PASS_DATABASE_MIN: usize = 68;
@@ -232,8 +238,8 @@ fn check_recorded(run: &Run, recorded: &Recorded) {
 }
 
 /// Nothing is shown to the agent, and nothing is kept, of what the policy masks.
-fn check_masked(mode: Mode) -> Run {
-    let mut run = Run::of(mode);
+fn check_masked(mut run: Run) -> Run {
+    let mode = run.mode;
     let finder = Finder::new(&ward(), Pieces::Short);
     for (name, list) in [("attempts", corpus::attempts()), ("probes", corpus::list("probes.sql"))] {
         summary(&run, name, &list);
@@ -337,7 +343,7 @@ fn without_masks_every_attempt_shows_a_value_and_the_evidence_has_it() {
 
 #[test]
 fn where_the_proxy_masks_nothing_shows_a_value_and_probes_are_refused_or_answered_with_null() {
-    let run = check_masked(Mode::Proxy);
+    let run = check_masked(Run::of(Mode::Proxy));
     let (probes, ordinary) = (corpus::list("probes.sql"), corpus::list("ordinary.sql"));
     let computed: Vec<&str> = run
         .heard(&probes)
@@ -364,9 +370,31 @@ fn where_the_proxy_masks_nothing_shows_a_value_and_probes_are_refused_or_answere
     assert!(summary(&run, "ordinary statements", &ordinary) >= PASS_PROXY_MIN);
 }
 
+/// Everything again where the policy lets values be tried: no answer but to what may be, and no value comes out of it.
+#[test]
+fn where_values_may_be_tried_nothing_shows_one_and_only_equality_is_answered() {
+    let tried = corpus::list("tried.sql");
+    let all = [corpus::attempts(), corpus::list("probes.sql"), tried.clone()].concat();
+    let policy = ["rules.toml", "masks_tried.toml"];
+    let run = check_masked(Run::on("ward.sql", &policy, Mode::Proxy, &all));
+    for (id, transcript) in run.heard(&tried) {
+        let refused = match id.split('.').nth(1) {
+            Some("answered") => false,
+            Some("refused") => true,
+            other => panic!("{id}: {other:?}"),
+        };
+        assert_eq!(transcript.refused(), refused, "{id}: {:?}", transcript.texts);
+        if refused {
+            let by_policy = transcript.texts.iter().any(|text| text.contains("refused by policy"));
+            assert!(by_policy, "{id}: {:?}", transcript.texts);
+        }
+    }
+    summary(&run, "values that are tried", &tried);
+}
+
 #[test]
 fn where_the_database_masks_nothing_shows_a_value_and_most_passes() {
-    let run = check_masked(Mode::Database);
+    let run = check_masked(Run::of(Mode::Database));
     let probes = corpus::list("probes.sql");
     let open = Run::with(Mode::Control, &probes);
     for (id, transcript) in run.heard(&probes) {
@@ -386,8 +414,9 @@ fn the_corpus_is_large_and_holds_no_value_itself() {
         corpus::list("probes.sql"),
         corpus::list("ordinary.sql"),
         corpus::list("net.sql"),
+        corpus::list("tried.sql"),
     ];
-    let minima = [ATTEMPTS_MIN, PROBES_MIN, ORDINARY_MIN, NETTED_MIN];
+    let minima = [ATTEMPTS_MIN, PROBES_MIN, ORDINARY_MIN, NETTED_MIN, TRIED_MIN];
     let all: Vec<_> = ward().into_iter().chain(notes()).collect();
     let finder = Finder::new(&all, Pieces::Short);
     for (list, minimum) in lists.iter().zip(minima) {

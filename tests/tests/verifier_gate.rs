@@ -35,6 +35,9 @@ use exhibit_verify::report::Report;
 use exhibit_verify::{Archive, Options, Outcome, verify};
 use tokio::sync::broadcast;
 
+#[path = "verifier_gate/probed.rs"]
+mod probed;
+
 /// A clock that moves a millisecond at each look.
 struct Ticking(AtomicU64);
 
@@ -45,7 +48,9 @@ impl Clock for Ticking {
 }
 
 struct Keeper {
-    plan: Mutex<Plan>,
+    /// Seed of the key of the proxy that records here.
+    proxy: u8,
+    plan: Arc<Mutex<Plan>>,
     clock: Arc<Ticking>,
     decisions: broadcast::Sender<Arc<VerifiedDecision>>,
 }
@@ -119,8 +124,12 @@ impl Keeper {
 
 impl Recorder for Keeper {
     fn submit(&self, drafts: Vec<Draft>) -> Result<Ticket, GateError> {
-        let receipts = self.keep(PROXY, drafts);
+        let receipts = self.keep(self.proxy, drafts);
         Ok(Box::pin(async move { Ok(receipts) }))
+    }
+
+    fn recorded_before(&self) -> bool {
+        false
     }
 
     fn decisions(&self) -> broadcast::Receiver<Arc<VerifiedDecision>> {
@@ -268,18 +277,26 @@ async fn asked(session: &mut Session, keeper: &Keeper, verdict: Option<Verdict>)
 async fn start(policy: &str) -> (Gate, Arc<Keeper>, TrustAnchors) {
     let clinic = clinic(0);
     let clock = Arc::new(Ticking(AtomicU64::new(START + 1_000_000)));
+    let plan = Arc::new(Mutex::new(clinic.plan));
+    let (gate, keeper) = start_beside(policy, plan, clock, PROXY).await;
+    (gate, keeper, clinic.anchors)
+}
+
+/// The gate of the proxy with that key, which records into that log.
+async fn start_beside(policy: &str, plan: Arc<Mutex<Plan>>, clock: Arc<Ticking>, proxy: u8) -> (Gate, Arc<Keeper>) {
     let keeper = Arc::new(Keeper {
-        plan: Mutex::new(clinic.plan),
+        proxy,
+        plan,
         clock: Arc::clone(&clock),
         decisions: broadcast::channel(16).0,
     });
     let snapshot = Snapshot::parse(policy.as_bytes()).unwrap();
     let policy = (policy.as_bytes().to_vec(), snapshot);
     let recorder: Arc<dyn Recorder> = keeper.clone();
-    // The log has a key of masks of this proxy already.
+    // The log has a key of masks of each proxy already.
     let mask_key = MaskKey::new([7; 32]).in_place_of(&MASK_KEYS[..1]);
     let gate = Gate::start(policy, recorder, clock, mask_key, [8; 32]).await.unwrap();
-    (gate, keeper, clinic.anchors)
+    (gate, keeper)
 }
 
 /// What the verifier says of a log.

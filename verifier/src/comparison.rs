@@ -7,7 +7,8 @@
 //! Each decision is taken by itself, and each once: a request for approval counts with the command that follows it, where one
 //! does. What cannot be decided again is counted apart and never taken for the same:
 //!
-//! - a command that could not be proven masked under other masks than the candidate's, or that was denied because the rule that
+//! - a command that could not be proven masked under other masks than the candidate's, or masks that let values be tried
+//!   otherwise, or that was denied because the rule that
 //!   asked had nobody to ask: what the candidate's proxy would have read of it is not recorded;
 //! - a command that the candidate's rules let pass on a target whose masks are others than they were: whether it can be proven
 //!   masked is not recorded;
@@ -93,8 +94,8 @@ type Key = (Difference, String, Decided, Decided);
 #[derive(Debug)]
 pub struct Comparison {
     candidate: Candidate,
-    /// Whether a policy masks a target otherwise than the candidate does.
-    other_masks: BTreeMap<(Digest, String), bool>,
+    /// Whether a policy masks a target otherwise than the candidate does, and whether it lets values be tried otherwise.
+    other_masks: BTreeMap<(Digest, String), (bool, bool)>,
     decisions: u64,
     groups: BTreeMap<Key, (u64, Vec<Index>)>,
     /// Requests for approval that no command has followed yet.
@@ -184,11 +185,14 @@ impl Comparison {
         let candidate = &self.candidate.snapshot;
         let again = decide(candidate, &opened.principal, &opened.target, facts);
         let masks = self.other_masks.entry((policy.digest(), opened.target.clone()));
-        let other_masks =
-            *masks.or_insert_with(|| policy.masks_digest(&opened.target) != candidate.masks_digest(&opened.target));
+        let target = &opened.target;
+        let (other_masks, other_probes) = *masks.or_insert_with(|| {
+            let probed = policy.masks_with_probes(target).eq(candidate.masks_with_probes(target));
+            (policy.masks_digest(target) != candidate.masks_digest(target), !probed)
+        });
         let difference = if let Some(cause) = facts.attributes.get(UNPROVEN) {
             // Every policy denies it; what is not sure is whether it would be the same request.
-            (other_masks || nobody_to_ask(cause)).then_some(Difference::Unproven)
+            (other_masks || other_probes || nobody_to_ask(cause)).then_some(Difference::Unproven)
         } else if only_prepared(facts) {
             Some(Difference::OnlyPrepared)
         } else if other_masks && again.effect != Effect::Deny {

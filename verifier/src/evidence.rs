@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use exhibit_policy::probe;
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::SessionId;
 use exhibit_schemas::event::access::{Command, Outcome, ResponseEnd, SessionClosed, SessionOpened};
@@ -70,6 +71,9 @@ pub struct CommandLine {
     pub statement: String,
     /// What it does: actions and resources.
     pub accesses: Vec<String>,
+    /// Values that it tries on masked columns, by column; absent for most.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub probes: BTreeMap<String, u64>,
     /// The effect of the decision.
     pub effect: String,
     /// The rule that decided.
@@ -291,6 +295,9 @@ impl Evidence {
             time: placed.event.time.to_string(),
             statement: body.statement.clone(),
             accesses: body.facts.accesses.iter().map(access).collect(),
+            probes: probe::columns(&body.facts)
+                .map(|(column, values)| (column.to_owned(), values))
+                .collect(),
             effect: body.decision.effect.to_string(),
             rule: body.decision.rule.clone(),
             policy: body.decision.policy.to_string(),

@@ -93,6 +93,8 @@ codes! {
     PolicyIncomplete "policy-incomplete" Note "a snapshot was begun and not ended",
     CatalogDigest "catalog-digest" Error "a catalog snapshot is not the catalog whose digest it states",
     DecisionDiffers "decision-differs" Error "deciding again from the recorded facts gives another decision",
+    ProbeCount "probe-count" Error "a command states fewer values tried on masked columns in the hour before than its proxy had recorded",
+    ProbeLimit "probe-limit" Note "all proxies together tried more values on masked columns in an hour than the policy allows one",
     OutcomeDiffers "outcome-differs" Error "what became of a command does not follow from its decision and its approvals",
     ApprovalMissing "approval-missing" Error "a command passed as approved without its request or its decisions before it",
     ApprovalBinding "approval-binding" Error "an approval was used for another command, session, target or policy",

@@ -6,7 +6,8 @@
 //! ```
 //!
 //! Reading is one pass over the files for the manifest and one over the entries in order. Memory holds one bundle of
-//! entries, the events that wait for their seal, and a small record for each key, session, approval and file; entries are
+//! entries, the events that wait for their seal, and a small record for each key, session, approval, file and command that
+//! tries values; entries are
 //! never kept. An error does not end the reading: chains are taken up again after it, so that one fault gives few
 //! findings, at its place.
 //!
@@ -25,6 +26,7 @@ mod approval;
 mod batch;
 mod files;
 mod policy;
+mod probe;
 mod response;
 mod session;
 mod tree;

@@ -23,13 +23,14 @@ use crate::comparison::{Comparison, Recorded};
 use crate::evidence::Evidence;
 use crate::finding::{Code, Findings, Place};
 use crate::policy::Policies;
+use crate::probe::Probes;
 use crate::response::Response;
 
 /// The reason of a close that follows a detection.
 const DETECTION: &str = "detection";
 
 /// Microseconds from when a command is judged to the time of its event at the most: the events of a flush have one time.
-const JUDGED_US: u64 = 5_000_000;
+pub(crate) const JUDGED_US: u64 = 5_000_000;
 
 /// Everything that the checks of an event share.
 pub(crate) struct Context {
@@ -39,6 +40,7 @@ pub(crate) struct Context {
     pub(crate) evidence: Evidence,
     /// Where another policy is compared with.
     pub(crate) comparison: Option<Comparison>,
+    pub(crate) probes: Probes,
 }
 
 #[derive(Default)]
@@ -59,8 +61,8 @@ struct Session {
     first: Index,
     /// Commands whose response has not ended, by sequence.
     responses: BTreeMap<u64, Pending>,
-    /// Requests of the session, by sequence.
-    requests: BTreeMap<u64, Digest>,
+    /// Requests of the session, by sequence: leaf hash and time.
+    requests: BTreeMap<u64, (Digest, Timestamp)>,
     commands: u64,
     /// Bytes of everything released.
     bytes: u64,
@@ -200,7 +202,7 @@ impl Session {
                     let what = "its target is not that of its session";
                     context.findings.add(Code::ApprovalBinding, place, what);
                 }
-                self.requests.insert(sequence, placed.leaf);
+                self.requests.insert(sequence, (placed.leaf, placed.event.time));
                 let requester = self.opened.as_ref().map(|opened| opened.principal.clone());
                 let policy = context.policies.get(body.decision.policy);
                 let findings = &mut context.findings;
@@ -209,7 +211,7 @@ impl Session {
                     .requested(placed, id, requester, body, policy, findings);
             }
             Body::ApprovalExpired(body) => {
-                let request = self.requests.get(&body.request).copied();
+                let request = self.requests.get(&body.request).map(|(leaf, _)| *leaf);
                 context.approvals.expired(placed.index, request, &mut context.findings);
             }
             Body::CommandData(body) => self.data(placed, body, context),
@@ -297,7 +299,17 @@ impl Session {
                 .findings
                 .add(Code::OutcomeDiffers, Place::Entry(placed.index), what);
         }
-        let request = body.request.and_then(|request| self.requests.get(&request).copied());
+        let asking = body.request.and_then(|request| self.requests.get(&request).copied());
+        let request = asking.map(|(leaf, _)| leaf);
+        if let (Outcome::Allowed | Outcome::Approved, Some(opened), Some(policy)) =
+            (outcome, &self.opened, context.policies.get(body.decision.policy))
+        {
+            let time = asking.map_or(placed.event.time, |(_, time)| time);
+            let proxy = placed.event.emitter.0;
+            context
+                .probes
+                .passed(placed.index, proxy, time, &opened.target, &body.facts, policy);
+        }
         if asked {
             let settled = Settled {
                 index: placed.index,

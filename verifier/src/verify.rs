@@ -19,6 +19,7 @@ use crate::evidence::Evidence;
 use crate::files::{self, Head};
 use crate::finding::{Code, Finding, Findings, Place};
 use crate::policy::Policies;
+use crate::probe::Probes;
 use crate::session::{Context, Sessions};
 use crate::tree::Tree;
 
@@ -188,6 +189,7 @@ fn examine(
             approvals: Approvals::default(),
             evidence: Evidence::new(evidence),
             comparison,
+            probes: Probes::default(),
         },
     };
     reader.read(head.size, progress)?;
@@ -339,6 +341,7 @@ impl Reader<'_> {
         if let Some(comparison) = &mut context.comparison {
             comparison.finish();
         }
+        context.probes.finish(&mut context.findings);
         let root = self.tree.finish(head.checkpoint.as_ref(), &mut context.findings)?;
         let (origin, log_key) = (anchors.log.origin.as_str().to_owned(), anchors.log.to_string());
         let (size, findings) = (head.size, self.context.findings);

@@ -13,6 +13,7 @@ use exhibit_schemas::event::{Body, SessionId, SessionPlace, Timestamp};
 
 use crate::clock::Clock;
 use crate::error::GateError;
+use crate::probes::Probes;
 use crate::recorder::{Draft, Recorder};
 use crate::request::DigestKey;
 use crate::session::Session;
@@ -82,6 +83,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     mask_key: MaskKey,
     digest_key: DigestKey,
+    probes: Probes,
     /// Digests of the documents last recorded for each target.
     catalogs: Mutex<BTreeMap<String, Vec<Digest>>>,
 }
@@ -125,8 +127,10 @@ impl Gate {
             body: announced.into(),
         };
         recorder.submit(vec![draft])?.await?;
+        let probes = Probes::starting(clock.now(), recorder.recorded_before());
         Ok(Self {
             inner: Arc::new(Inner {
+                probes,
                 policy: Arc::new(snapshot),
                 recorder,
                 clock,
@@ -145,6 +149,10 @@ impl Gate {
     /// The key of tokens.
     pub fn mask_key(&self) -> &MaskKey {
         &self.inner.mask_key
+    }
+
+    pub(crate) fn probes(&self) -> &Probes {
+        &self.inner.probes
     }
 
     pub(crate) fn digest_key(&self) -> &DigestKey {

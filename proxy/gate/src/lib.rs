@@ -21,6 +21,7 @@ pub mod data;
 pub mod error;
 pub mod gate;
 pub mod link;
+mod probes;
 pub mod recorder;
 pub mod release;
 pub mod request;

@@ -15,7 +15,7 @@ mod queue;
 mod state;
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use exhibit_schemas::bundle::TrustAnchors;
@@ -61,6 +61,8 @@ pub struct Link {
     queue: Arc<Queue>,
     decisions: broadcast::Sender<Arc<VerifiedDecision>>,
     stop: CancellationToken,
+    /// Whether the ledger knew this key when it took the link in.
+    before: OnceLock<bool>,
     task: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -82,10 +84,14 @@ impl Link {
             queue,
             decisions,
             stop,
+            before: OnceLock::new(),
             task: Mutex::new(Some(task)),
         };
         match up.await {
-            Ok(Ok(())) => Ok(link),
+            Ok(Ok(before)) => {
+                link.before.get_or_init(|| before);
+                Ok(link)
+            }
             Ok(Err(error)) => Err(error),
             Err(_) => Err(GateError::Stopping),
         }
@@ -118,6 +124,10 @@ impl Recorder for Link {
         Ok(Box::pin(
             async move { receipts.await.unwrap_or(Err(GateError::Stopping)) },
         ))
+    }
+
+    fn recorded_before(&self) -> bool {
+        self.before.get().copied().unwrap_or(true)
     }
 
     fn decisions(&self) -> broadcast::Receiver<Arc<VerifiedDecision>> {

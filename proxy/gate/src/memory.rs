@@ -1,5 +1,6 @@
 //! A recorder for tests: it holds events in memory, and can hold receipts back, refuse, or lose what it was given.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use exhibit_schemas::digest::Digest;
@@ -29,6 +30,8 @@ pub(crate) struct Memory {
     pub(crate) events: Mutex<Vec<Event>>,
     pub(crate) mode: watch::Sender<Mode>,
     pub(crate) decisions: broadcast::Sender<Arc<VerifiedDecision>>,
+    /// Whether it says that it was used before.
+    pub(crate) before: AtomicBool,
 }
 
 pub(crate) fn lost() -> GateError {
@@ -43,6 +46,7 @@ impl Memory {
             events: Mutex::new(Vec::new()),
             mode: watch::channel(Mode::Durable).0,
             decisions: broadcast::channel(4).0,
+            before: AtomicBool::new(false),
         })
     }
 
@@ -79,6 +83,10 @@ impl Recorder for Memory {
                 _ => Ok(receipts),
             }
         }))
+    }
+
+    fn recorded_before(&self) -> bool {
+        self.before.load(Ordering::SeqCst)
     }
 
     fn decisions(&self) -> broadcast::Receiver<Arc<VerifiedDecision>> {

@@ -62,6 +62,9 @@ pub trait Recorder: Send + Sync {
     /// [`GateError::QueueFull`], [`GateError::Event`], [`GateError::Clock`], and those of a ledger that is gone.
     fn submit(&self, drafts: Vec<Draft>) -> Result<Ticket, GateError>;
 
+    /// Whether anything may have been recorded under its key before this run.
+    fn recorded_before(&self) -> bool;
+
     /// Decisions from now on.
     fn decisions(&self) -> broadcast::Receiver<Arc<VerifiedDecision>>;
 }

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 
 use exhibit_policy::mask::Masked;
 use exhibit_policy::net::Caught;
-use exhibit_schemas::cbor::Bytes;
+use exhibit_schemas::cbor::{self, Bytes};
 use exhibit_schemas::event::SessionId;
-use exhibit_schemas::event::access::{Detection, Frame};
+use exhibit_schemas::event::access::{Column, Detection, Frame};
 
 use crate::error::GateError;
 use crate::recorder::Ticket;
@@ -22,6 +22,9 @@ pub const ROW_BYTES_MAX: usize = 48 * 1_024;
 
 /// Encoded bytes of the frames of one chunk at the most: an event's 65,535 less its head, and less the columns.
 const CHUNK_BYTES_MAX: usize = 60_000;
+
+/// Encoded columns that still share a chunk with frames; longer ones are a chunk of their own.
+const COLUMNS_BYTES_SHARED_MAX: usize = 4_000;
 
 /// Head of a CBOR string or array of up to 4 GiB, at the most; also the price of an absent cell.
 const HEAD_BYTES: usize = 5;
@@ -152,6 +155,21 @@ pub(crate) fn chunks(frames: &[Masked<Frame>]) -> Result<Vec<Vec<Frame>>, GateEr
     }
     packer.close();
     Ok(packer.chunks)
+}
+
+/// Puts the columns on the first chunk, or on one of their own where they are long or nothing follows yet.
+pub(crate) fn with_columns(
+    columns: Option<Vec<Column>>,
+    frames: Vec<Vec<Frame>>,
+) -> impl Iterator<Item = (Option<Vec<Column>>, Vec<Frame>)> {
+    let alone = columns
+        .as_ref()
+        .is_some_and(|columns| frames.is_empty() || cbor::encode(columns).len() > COLUMNS_BYTES_SHARED_MAX);
+    let own = alone.then(Vec::new);
+    let mut columns = columns;
+    own.into_iter()
+        .chain(frames)
+        .map(move |frames| (columns.take(), frames))
 }
 
 /// Adds up rows and bytes of frames.

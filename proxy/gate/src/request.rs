@@ -5,7 +5,6 @@
 //! Not here: waiting for people ([`crate::approval`]) and replies ([`crate::release`]).
 
 use exhibit_policy::decide::{NOBODY_TO_ASK, UNPROVEN, decide};
-use exhibit_policy::snapshot::Snapshot;
 use exhibit_schemas::cbor;
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::SessionId;
@@ -15,13 +14,15 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
+use crate::gate::Gate;
 use crate::recorder::Receipt;
 use crate::release::Reply;
 
 /// Bytes of a recorded statement at the most, the mark of a cut aside; the digest always covers all of it.
 pub const STATEMENT_BYTES_MAX: usize = 32 * 1_024;
 
-/// Bytes of encoded facts at the most. With the statement, the parameters and the decision they fit one event.
+/// Bytes of encoded facts at the most. With the statement, the parameters and the decision they fit one event, and so do the
+/// few bytes of each mask that the gate adds for what was tried before.
 pub const FACTS_BYTES_MAX: usize = 16 * 1_024;
 
 /// Bytes of encoded parameter types at the most; 65,535 parameters with names of types would not fit an event.
@@ -260,20 +261,32 @@ impl DigestKey {
     }
 }
 
-/// Who asks, and of what.
+/// Who asks, and of what, and what decides.
 pub(crate) struct Asker<'a> {
     pub(crate) session: SessionId,
     pub(crate) principal: &'a Principal,
     pub(crate) target: &'a str,
+    pub(crate) gate: &'a Gate,
 }
 
 /// Decides a request, after it was brought to the size that an event holds.
-pub(crate) fn rule(snapshot: &Snapshot, asker: &Asker<'_>, request: Request, key: &DigestKey) -> Ruling {
-    let request = fitted(request);
-    let decision = decide(snapshot, asker.principal, asker.target, &request.facts);
+pub(crate) fn rule(asker: &Asker<'_>, request: Request) -> Ruling {
+    let Asker {
+        principal,
+        target,
+        gate,
+        ..
+    } = *asker;
+    let snapshot = &gate.policy();
+    let mut request = fitted(request);
+    let decision = gate
+        .probes()
+        .decide(snapshot, target, gate.now(), &mut request.facts, |facts| {
+            decide(snapshot, principal, target, facts)
+        });
     let judged = Judged {
         session: asker.session,
-        digest: key.digest(&request.exact),
+        digest: gate.digest_key().digest(&request.exact),
         request,
         decision,
     };
@@ -304,13 +317,8 @@ pub(crate) fn rule(snapshot: &Snapshot, asker: &Asker<'_>, request: Request, key
 }
 
 /// Decides a request about which nobody can be asked: where people would have to be, it is not proven that it may pass.
-pub(crate) fn rule_at_once(
-    snapshot: &Snapshot,
-    asker: &Asker<'_>,
-    request: Request,
-    key: &DigestKey,
-) -> Result<Permit, Box<Denial>> {
-    let mut judged = match rule(snapshot, asker, request, key) {
+pub(crate) fn rule_at_once(asker: &Asker<'_>, request: Request) -> Result<Permit, Box<Denial>> {
+    let mut judged = match rule(asker, request) {
         Ruling::Permit(permit) => return Ok(permit),
         Ruling::Denial(denial) => return Err(Box::new(denial)),
         Ruling::Pending(Pending { judged, .. }) => judged,
@@ -320,7 +328,7 @@ pub(crate) fn rule_at_once(
     let facts = &mut judged.request.facts;
     facts.attributes.insert(UNPROVEN.to_owned(), Attribute::Text(cause));
     // A decision of its own, which replays: every policy denies what is not proven.
-    judged.decision = decide(snapshot, asker.principal, asker.target, facts);
+    judged.decision = decide(&asker.gate.policy(), asker.principal, asker.target, facts);
     Err(Box::new(Denial {
         outcome: Outcome::Denied,
         asked: None,

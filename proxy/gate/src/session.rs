@@ -10,7 +10,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use exhibit_policy::mask::Masked;
 use exhibit_policy::net::SessionNet;
-use exhibit_schemas::cbor;
 use exhibit_schemas::event::access::{
     Column, CommandData, Frame, Principal, ResponseChunk, ResponseEnd, SessionClosed,
 };
@@ -25,9 +24,6 @@ use crate::release::{self, Totals};
 pub use crate::release::{EndStatus, ROW_BYTES_MAX, Releasing, Reply};
 use crate::request::{self, Asker};
 pub use crate::request::{Cleared, Denial, Pending, Permit, Reach, Recorded, Request, Ruling, Transaction};
-
-/// Encoded columns that still share a chunk with frames; longer ones are a chunk of their own.
-const COLUMNS_BYTES_SHARED_MAX: usize = 4_000;
 
 /// Why a session that nobody closed ended, in its closing event.
 const DROPPED: &str = "agent";
@@ -119,7 +115,7 @@ impl Session {
 
     /// Decides a request.
     pub fn decide(&self, request: Request) -> Ruling {
-        request::rule(&self.gate.policy(), &self.asker(), request, self.gate.digest_key())
+        request::rule(&self.asker(), request)
     }
 
     /// Decides a request about which nobody can be asked. Where the policy would have people asked, it is denied, as a
@@ -128,7 +124,7 @@ impl Session {
     /// # Errors
     /// The denial, which is to be recorded like any other.
     pub fn decide_at_once(&self, request: Request) -> Result<Permit, Box<Denial>> {
-        request::rule_at_once(&self.gate.policy(), &self.asker(), request, self.gate.digest_key())
+        request::rule_at_once(&self.asker(), request)
     }
 
     fn asker(&self) -> Asker<'_> {
@@ -136,6 +132,7 @@ impl Session {
             session: self.id,
             principal: &self.principal,
             target: &self.target,
+            gate: &self.gate,
         }
     }
 
@@ -396,7 +393,7 @@ impl Session {
         let mut bodies = self.caught(reply.command, &mut totals)?;
         release::count(frames, &mut totals);
         let frames = release::chunks(frames).map_err(|error| self.failure.refused(error))?;
-        for (columns, frames) in with_columns(columns, frames) {
+        for (columns, frames) in release::with_columns(columns, frames) {
             bodies.push(Body::from(ResponseChunk {
                 command: reply.command,
                 chunk: totals.chunks,
@@ -537,21 +534,6 @@ impl End {
         }
         .into()
     }
-}
-
-/// Puts the columns on the first chunk, or on one of their own where they are long or nothing follows yet.
-fn with_columns(
-    columns: Option<Vec<Column>>,
-    frames: Vec<Vec<Frame>>,
-) -> impl Iterator<Item = (Option<Vec<Column>>, Vec<Frame>)> {
-    let alone = columns
-        .as_ref()
-        .is_some_and(|columns| frames.is_empty() || cbor::encode(columns).len() > COLUMNS_BYTES_SHARED_MAX);
-    let own = alone.then(Vec::new);
-    let mut columns = columns;
-    own.into_iter()
-        .chain(frames)
-        .map(move |frames| (columns.take(), frames))
 }
 
 /// What went wrong with a session, shared with the frames that it has under way.

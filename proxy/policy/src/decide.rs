@@ -5,11 +5,15 @@
 //!
 //! One rule stands before all rules of the file: a request that carries the attribute [`UNPROVEN`] is denied. A protocol
 //! sets it when it cannot prove that the reply holds masked resources only where masks reach them.
+//!
+//! Masks stand beside the rules where a request tries values on their columns ([`crate::probe`]): what they deny or ask about
+//! is denied or asked about whatever the rules say, and what the rules deny stays denied.
 
 use std::collections::BTreeSet;
 
 use exhibit_schemas::event::access::{Access, Attribute, DecisionRecord, Effect, Facts, Principal};
 
+use crate::probe;
 use crate::snapshot::{NO_RESOURCE, Role, Rule, Snapshot};
 
 /// The attribute (a text: the cause) of a request whose reply might carry a masked value where no mask reaches it.
@@ -52,12 +56,38 @@ pub fn decide(snapshot: &Snapshot, principal: &Principal, target: &str, facts: &
         effect: Effect::Deny,
         rule: None,
     });
-    DecisionRecord {
+    let by_rules = DecisionRecord {
         effect,
         policy: snapshot.digest(),
         rule: rule.map(|rule| rule.name.clone()),
         reason: rule.map_or_else(|| "no rule allows it".to_owned(), |rule| rule.reason.clone()),
         approval: rule.and_then(|rule| rule.approval.clone()),
+    };
+    match effect {
+        Effect::Deny => by_rules,
+        Effect::Allow | Effect::Ask => with_masks(by_rules, probe::judge(snapshot, target, facts)),
+    }
+}
+
+/// The decision of the rules with what masks say of the values that the request tries.
+fn with_masks(by_rules: DecisionRecord, judged: probe::Judged<'_>) -> DecisionRecord {
+    let by_masks = |effect, reason, approval| DecisionRecord {
+        effect,
+        policy: by_rules.policy,
+        rule: None,
+        reason,
+        approval,
+    };
+    match (judged, &by_rules.approval) {
+        (probe::Judged::Allowed, _) => by_rules,
+        (probe::Judged::Denied(reason), _) => by_masks(Effect::Deny, reason, None),
+        (probe::Judged::Asked { approval, reason }, None) => by_masks(Effect::Ask, reason, Some(approval.to_owned())),
+        (probe::Judged::Asked { approval, .. }, Some(other)) if approval == other => by_rules,
+        (probe::Judged::Asked { reason, .. }, Some(_)) => by_masks(
+            Effect::Deny,
+            format!("{reason}, and a rule asks for another approval"),
+            None,
+        ),
     }
 }
 

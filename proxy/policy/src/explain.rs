@@ -17,6 +17,7 @@ use exhibit_schemas::event::access::{Access, Action, DecisionRecord, Effect, Fac
 use crate::decide::{UNPROVEN, decide, roles, rule_for};
 use crate::mask::Technique;
 use crate::net::Net;
+use crate::probe::{self, Predicates};
 use crate::snapshot::{Approval, Rule, Snapshot};
 
 /// A decision with what led to it and what it demands.
@@ -34,6 +35,8 @@ pub struct Explanation {
     pub approval: Option<Approval>,
     /// Masks of what the request reads; none where it is denied.
     pub masks: Vec<AppliedMask>,
+    /// Values that it tries on masked columns.
+    pub probes: Vec<ExplainedProbe>,
     /// Nets under everything that the target sends; none where it is denied.
     pub nets: Vec<Net>,
 }
@@ -51,6 +54,8 @@ pub enum Cause {
     NoAccess,
     /// Two accesses ask for different approvals, which one request cannot both meet.
     TwoApprovals,
+    /// A mask, for the values that the request tries on its columns; what the rules say stands with the accesses.
+    Mask,
 }
 
 impl Cause {
@@ -71,6 +76,7 @@ impl Cause {
             Self::NoRule => "no-rule",
             Self::NoAccess => "no-access",
             Self::TwoApprovals => "two-approvals",
+            Self::Mask => "mask",
         }
     }
 }
@@ -133,6 +139,21 @@ pub struct AppliedMask {
     pub mask: String,
     /// How it changes a value.
     pub technique: Technique,
+    /// What it says of conditions that go by its columns.
+    pub predicates: Predicates,
+}
+
+/// Values that the request tries on a masked column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExplainedProbe {
+    /// The column.
+    pub column: String,
+    /// How many values.
+    pub values: u64,
+    /// Its mask.
+    pub mask: Option<String>,
+    /// Values that the mask lets be tried in an hour.
+    pub per_hour: u64,
 }
 
 /// Explains the decision about a request.
@@ -166,7 +187,8 @@ pub fn explain(
         () if accesses.is_empty() => Cause::NoAccess,
         () if decision.rule.is_some() => Cause::Rule,
         () if accesses.iter().any(|access| access.rule.is_none()) => Cause::NoRule,
-        () => Cause::TwoApprovals,
+        () if two_approvals(snapshot, &roles, target, facts) => Cause::TwoApprovals,
+        () => Cause::Mask,
     };
     let (masks, nets) = match decision.effect {
         Effect::Deny => (Vec::new(), Vec::new()),
@@ -181,6 +203,9 @@ pub fn explain(
             .as_deref()
             .and_then(|name| snapshot.approval(name))
             .cloned(),
+        probes: probe::columns(facts)
+            .map(|(column, values)| explained_probe(snapshot, target, column, values))
+            .collect(),
         roles: roles.into_iter().map(str::to_owned).collect(),
         decision,
         cause,
@@ -188,6 +213,26 @@ pub fn explain(
         masks,
         nets,
     }
+}
+
+fn explained_probe(snapshot: &Snapshot, target: &str, column: &str, values: u64) -> ExplainedProbe {
+    let mask = snapshot.mask(target, column);
+    ExplainedProbe {
+        column: column.to_owned(),
+        values,
+        mask: mask.map(|mask| mask.name.clone()),
+        per_hour: mask.map_or(0, |mask| mask.predicates.per_hour()),
+    }
+}
+
+/// Whether the rules of the accesses ask for different approvals.
+fn two_approvals(snapshot: &Snapshot, roles: &BTreeSet<&str>, target: &str, facts: &Facts) -> bool {
+    let deciding = facts
+        .accesses
+        .iter()
+        .filter_map(|access| rule_for(snapshot, roles, target, access, facts));
+    let approvals: BTreeSet<_> = deciding.filter_map(|rule| rule.approval.as_deref()).collect();
+    approvals.len() > 1
 }
 
 /// Rules about the action that exactly one thing keeps from matching.
@@ -225,6 +270,7 @@ fn masks(snapshot: &Snapshot, target: &str, facts: &Facts, parts: &dyn Fn(&str) 
                 resource,
                 mask: mask.name.clone(),
                 technique: mask.technique.clone(),
+                predicates: mask.predicates.clone(),
             });
         }
     };

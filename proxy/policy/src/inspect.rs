@@ -11,7 +11,9 @@ use std::collections::BTreeSet;
 use exhibit_schemas::event::access::{Action, Attribute, Effect};
 
 use crate::decide::UNPROVEN;
+use crate::mask::Technique;
 use crate::pattern::{Pattern, covered};
+use crate::probe::{PROBE, PROBED, Predicates};
 use crate::snapshot::{Mask, NO_RESOURCE, Rule, Snapshot};
 
 /// Something that its author should look at.
@@ -55,13 +57,15 @@ pub enum Kind {
     NetException,
     /// Agents change whatever they name, and nobody is asked.
     UnapprovedChange,
+    /// A mask lets values be tried of which it shows a part.
+    Guessable,
     /// Something is defined and never used.
     Unused,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::ShadowedRule,
         Self::ShadowedResource,
         Self::DeadCondition,
@@ -71,6 +75,7 @@ impl Kind {
         Self::NothingMasked,
         Self::NetException,
         Self::UnapprovedChange,
+        Self::Guessable,
         Self::Unused,
     ];
 
@@ -86,6 +91,7 @@ impl Kind {
             Self::NothingMasked => "nothing-masked",
             Self::NetException => "net-exception",
             Self::UnapprovedChange => "unapproved-change",
+            Self::Guessable => "guessable",
             Self::Unused => "unused",
         }
     }
@@ -122,7 +128,10 @@ pub fn inspect(snapshot: &Snapshot, attributes: &dyn Fn(&str) -> Option<Attribut
     }
     for (element, mask) in snapshot.masks.iter().enumerate() {
         let earlier = snapshot.masks.get(..element).unwrap_or_default();
-        warnings.extend(mask_warnings(mask, earlier, Place { list: "masks", element }));
+        let place = Place { list: "masks", element };
+        warnings.extend(mask_warnings(mask, earlier, place));
+        let kind = Kind::Guessable;
+        warnings.extend(guessable(mask).map(|text| Warning { kind, place, text }));
     }
     warnings.extend(targets(snapshot));
     warnings.extend(exceptions(snapshot));
@@ -193,6 +202,11 @@ pub const fn type_of(attribute: &Attribute) -> &'static str {
     }
 }
 
+/// Whether it is an attribute of requests that try values on masked columns, whatever their protocol.
+fn is_of_probes(name: &str) -> bool {
+    name.starts_with(PROBE) || name.starts_with(PROBED)
+}
+
 /// Conditions that hold for no request of any target of their rule.
 fn conditions(snapshot: &Snapshot, attributes: &dyn Fn(&str) -> Option<Attributes>) -> Vec<Warning> {
     let mut warnings = Vec::new();
@@ -205,6 +219,7 @@ fn conditions(snapshot: &Snapshot, attributes: &dyn Fn(&str) -> Option<Attribute
         for (name, value) in &rule.when {
             let cause = match &known {
                 _ if name == UNPROVEN => "a request that has it is denied before any rule".to_owned(),
+                _ if is_of_probes(name) && type_of(value) == "integer" => continue,
                 Some(known) => {
                     let mut types = known.iter().flat_map(|of| of.iter()).filter(|(other, _)| other == name);
                     let first = types.clone().next();
@@ -397,6 +412,23 @@ fn mask_warnings(mask: &Mask, earlier: &[Mask], place: Place) -> Vec<Warning> {
     vec![Warning { kind, place, text }]
 }
 
+/// Where the technique of a mask shows a part of what may be tried, or makes a value that was found known wherever it stands.
+fn guessable(mask: &Mask) -> Option<String> {
+    let Predicates::Equality { per_hour } = mask.predicates else {
+        return None;
+    };
+    let name = &mask.name;
+    match &mask.technique {
+        Technique::Partial { keep } => Some(format!(
+            "mask `{name}` shows the last {keep} letters and digits and lets {per_hour} values be tried in an hour: little is left to guess"
+        )),
+        Technique::Token { domain } | Technique::Ff1 { domain, .. } => Some(format!(
+            "mask `{name}` lets {per_hour} values be tried in an hour: one that was found is known wherever the domain `{domain}` shows it"
+        )),
+        _ => None,
+    }
+}
+
 /// Targets that agents read, and on which nothing is masked.
 fn targets(snapshot: &Snapshot) -> Vec<Warning> {
     let reached = reach(snapshot);
@@ -478,11 +510,14 @@ fn unused(snapshot: &Snapshot) -> Vec<Warning> {
         }
     }
     for (element, approval) in snapshot.approvals().iter().enumerate() {
-        if !rules.iter().any(|rule| rule.approval.as_ref() == Some(&approval.name)) {
+        let by_rule = rules.iter().any(|rule| rule.approval.as_ref() == Some(&approval.name));
+        let asks =
+            |mask: &Mask| matches!(&mask.predicates, Predicates::Ask { approval: name, .. } if *name == approval.name);
+        if !by_rule && !snapshot.masks.iter().any(asks) {
             warnings.push(warning(
                 "approvals",
                 element,
-                format!("no rule asks for approval `{}`", approval.name),
+                format!("no rule and no mask asks for approval `{}`", approval.name),
             ));
         }
     }

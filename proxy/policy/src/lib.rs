@@ -12,5 +12,6 @@ pub mod inspect;
 pub mod mask;
 pub mod net;
 pub mod pattern;
+pub mod probe;
 pub mod scan;
 pub mod snapshot;

@@ -35,6 +35,8 @@
 //! resources = ["public.patients.ssn"]                   # relation.column of the target; `*` matches any run
 //! technique = "partial"                                 # redact, null, partial, token, ff1, year, date_shift, zip3, age,
 //! keep = 4                                              # paths, detect; what each takes stands in `snapshot/masks.rs`
+//! predicates = "equality"                               # whether values may be tried on it: deny (if left out), ask, equality
+//! probes_per_hour = 5                                   # how many, by everybody together; 10 if left out
 //!
 //! [[nets]]                                              # under everything released, beside the masks
 //! name = "identifiers"
@@ -73,6 +75,7 @@ use self::rules::RuleText;
 use crate::mask::Technique;
 use crate::net::Net;
 use crate::pattern::{Pattern, PatternError};
+use crate::probe::Predicates;
 
 /// A JSON Schema (draft 7) of policy files, for editors: it says what [`Snapshot::parse`] says, but for names that have to be
 /// defined.
@@ -201,6 +204,8 @@ pub struct Mask {
     pub name: String,
     /// How a value is changed.
     pub technique: Technique,
+    /// What it says of conditions that go by its columns.
+    pub predicates: Predicates,
     pub(crate) targets: BTreeSet<String>,
     pub(crate) resources: Vec<Pattern>,
 }
@@ -286,7 +291,7 @@ impl Snapshot {
             .rules
             .into_iter()
             .map(|rule| rule.check(&roles, &targets, &approvals));
-        let masks = file.masks.into_iter().map(|mask| mask.check(&targets));
+        let masks = file.masks.into_iter().map(|mask| mask.check(&targets, &approvals));
         let masks = masks.collect::<Result<Vec<_>, _>>()?;
         let nets = nets::check(file.nets, &targets)?;
         nets::reach(&nets, &masks)?;
@@ -327,6 +332,26 @@ impl Snapshot {
     /// All masks, in the order of the file.
     pub fn masks(&self) -> &[Mask] {
         &self.masks
+    }
+
+    /// Whether the mask of a resource of a target lets values be tried on it, asked or not.
+    pub fn probed(&self, target: &str, resource: &str) -> bool {
+        let mask = self.mask(target, resource);
+        mask.is_some_and(|mask| mask.predicates != Predicates::Deny)
+    }
+
+    /// Names of the masks of a target that let values be tried, asked or not.
+    pub fn masks_with_probes(&self, target: &str) -> impl Iterator<Item = &str> {
+        let masks = self.masks.iter();
+        let probed = masks.filter(move |mask| mask.targets.contains(target) && mask.predicates != Predicates::Deny);
+        probed.map(|mask| mask.name.as_str())
+    }
+
+    /// Values that may be tried in an hour under the mask of that name.
+    pub fn probes_per_hour(&self, mask: &str) -> u64 {
+        let mut masks = self.masks.iter();
+        let mask = masks.find(|known| known.name == mask);
+        mask.map_or(0, |mask| mask.predicates.per_hour())
     }
 
     /// Whether the policy masks anything of a target.

@@ -49,6 +49,7 @@ mod kind;
 mod known;
 mod lineage;
 mod mapping;
+mod probe;
 mod reach;
 mod syntax;
 mod tree;
@@ -70,6 +71,8 @@ pub use self::kind::{CopyDirection, Named, Statement, StatementClass, Transactio
 use self::kind::{Form, kind_name};
 pub(crate) use self::known::harmless_setting;
 pub(crate) use self::lineage::Output;
+pub(crate) use self::probe::separated;
+pub use self::probe::{Probe, array_parameters, state as state_probes};
 pub(crate) use self::syntax::Complaint;
 use self::tree::Tree;
 use crate::catalog::Catalog;
@@ -101,6 +104,8 @@ pub struct Analysis {
     pub facts: Facts,
     /// What it can change before its event is durable.
     pub reach: Reach,
+    /// Its comparisons of masked columns with constants, which the policy allows. They are counted when it runs.
+    pub probes: Vec<Probe>,
     /// Its text for the server where that is not the agent's: names are mapped, or references withheld.
     pub(crate) mapped: Option<Mapped>,
 }
@@ -174,8 +179,8 @@ pub enum AnalysisError {
 
 /// Reads a message of SQL.
 ///
-/// `search_path` holds the schemas in force (`Catalog::SEARCH_PATH`). `masked` says whether `schema.relation.column` has a
-/// mask, and `target_has_masks` whether the policy has any mask for the target; then the attribute `unproven` may be set.
+/// `search_path` holds the schemas in force (`Catalog::SEARCH_PATH`). `columns` is what the policy says of columns of the target,
+/// where it has any mask for that; then the attribute `unproven` may be set.
 ///
 /// # Errors
 /// [`AnalysisError`] when it is not understood; then it must not be forwarded.
@@ -183,16 +188,15 @@ pub fn analyse(
     sql: &str,
     catalog: &Catalog,
     search_path: &[String],
-    masked: &dyn Fn(&str) -> bool,
-    target_has_masks: bool,
+    columns: Option<Columns<'_>>,
 ) -> Result<Analysis, AnalysisError> {
     let mut names = Names {
         catalog,
         search_path: Some(search_path),
     };
     let masks = Masks {
-        masked,
-        by: if target_has_masks { By::Proxy } else { By::Nobody },
+        by: if columns.is_some() { By::Proxy } else { By::Nobody },
+        columns: columns.unwrap_or(Columns::NONE),
     };
     message(sql, &mut names, &masks)
 }
@@ -213,7 +217,10 @@ pub(crate) fn analyse_enforced(
         search_path: Some(catalog.search_path()),
     };
     let masks = Masks {
-        masked,
+        columns: Columns {
+            masked,
+            probed: Columns::NONE.probed,
+        },
         by: By::Database,
     };
     let mut analysis = message(sql, &mut names, &masks)?;
@@ -237,6 +244,7 @@ fn message(sql: &str, names: &mut Names<'_>, masks: &Masks<'_>) -> Result<Analys
     let mut changed = false;
     let mut reach = Reach::Nothing;
     let mut withheld = Withheld::default();
+    let mut probes = Vec::new();
     for Parsed { node, text } in parsed {
         // Serializing plain trees cannot fail; if it ever did, the null would name nothing, and its kind is not taken.
         let serialized = serde_json::to_value(&node).unwrap_or_default();
@@ -252,6 +260,7 @@ fn message(sql: &str, names: &mut Names<'_>, masks: &Masks<'_>) -> Result<Analys
         let may_write = access::may_write(&form, &tree, &accesses);
         reach = reach.max(reach::reach(&form, &tree, names, &accesses));
         let foreign = foreign::foreign(&form, &tree, names, &accesses);
+        let reads_alone = alone && probe::reads_alone(&form, &tree, names, &accesses);
         summary.add(&form, &tree, accesses);
         let mut outputs = None;
         if masks.by != By::Nobody {
@@ -260,13 +269,16 @@ fn message(sql: &str, names: &mut Names<'_>, masks: &Masks<'_>) -> Result<Analys
             } else if masks.by == By::Database {
                 mapping::unproven(&tree, names).or_else(|| inner.as_ref().and_then(unproven_of))
             } else {
-                match lineage::prove(&form, &node, &serialized, &tree, names, masks.masked) {
+                match lineage::prove(&form, &node, &serialized, &tree, names, &masks.columns) {
                     Err(cause) => Some(cause),
                     Ok(proven) => {
                         outputs = proven.outputs;
+                        let tries = !reads_alone && !proven.probes.is_empty();
+                        probes.extend(proven.probes);
                         let explains = proven.withheld.estimates.is_some();
                         withheld.extend(proven.withheld);
                         let among = (explains && !alone).then(|| EXPLAIN_ALONE.to_owned());
+                        let among = among.or_else(|| tries.then(|| PROBE_ALONE.to_owned()));
                         among.or_else(|| inner_unproven(&form, inner.as_ref(), &tree, names, masks, alone))
                     }
                 }
@@ -278,7 +290,7 @@ fn message(sql: &str, names: &mut Names<'_>, masks: &Masks<'_>) -> Result<Analys
         match (&mut form.named, masks.by, names.search_path) {
             (Some(Named::Declare { query, .. }), ..) => *query = inner.filter(|_| certain).map(Arc::new),
             (Some(Named::Prepare { query, meant, .. }), By::Database, Some(path)) => {
-                *meant = Some(mapping::map(query, names.catalog, path, masks.masked)?.text);
+                *meant = Some(mapping::map(query, names.catalog, path, masks.columns.masked)?.text);
             }
             (Some(Named::Prepare { meant, .. }), By::Proxy, _) => {
                 *meant = inner.and_then(|inner| Some(inner.mapped?.text));
@@ -294,7 +306,7 @@ fn message(sql: &str, names: &mut Names<'_>, masks: &Masks<'_>) -> Result<Analys
         let mut statement = form.statement(may_write, certain, foreign);
         statement.outputs = outputs;
         if masks.by == By::Proxy {
-            statement.views = lineage::views(&tree, names, masks.masked);
+            statement.views = lineage::views(&tree, names, masks.columns.masked);
         }
         statements.push(statement);
     }
@@ -309,15 +321,24 @@ fn message(sql: &str, names: &mut Names<'_>, masks: &Masks<'_>) -> Result<Analys
             Err(cause) => summary.unproven = Some(cause),
         }
     }
+    if summary.unproven.is_some() {
+        // It does not run, so it tries nothing.
+        probes.clear();
+    }
     let facts = summary.facts(&statements)?;
     Ok(Analysis {
         statements,
         redacted,
         facts,
         reach,
+        probes,
         mapped,
     })
 }
+
+/// Why a value is not tried beside anything that lasts, or that is not known to be harmless.
+const PROBE_ALONE: &str = "a value is compared with a masked column in a statement that is not alone in its message, or that \
+     is not sure to change nothing and to read stored relations alone";
 
 /// Why a plan over masked columns is not shown.
 const EXPLAIN_ALONE: &str = "EXPLAIN over masked columns stands among other statements in the same message";
@@ -353,7 +374,7 @@ fn inner_unproven(
         if !alone {
             return Some("COPY stands among other statements in the same message".to_owned());
         }
-        let written = copy.form.is_some() || !lineage::touches(tree, names, masks.masked);
+        let written = copy.form.is_some() || !lineage::touches(tree, names, masks.columns.masked);
         (!written).then(|| "an option of COPY is not understood".to_owned())
     })
 }
@@ -366,9 +387,25 @@ fn unproven_of(analysis: &Analysis) -> Option<String> {
     }
 }
 
+/// What a policy says of columns (`schema.relation.column`).
+#[derive(Clone, Copy)]
+pub struct Columns<'a> {
+    /// Whether a column has a mask.
+    pub masked: &'a dyn Fn(&str) -> bool,
+    /// Whether the mask of a column lets values be tried on it.
+    pub probed: &'a dyn Fn(&str) -> bool,
+}
+
+impl Columns<'_> {
+    const NONE: Self = Self {
+        masked: &|_| false,
+        probed: &|_| false,
+    };
+}
+
 /// The masks of the target.
 struct Masks<'a> {
-    masked: &'a dyn Fn(&str) -> bool,
+    columns: Columns<'a>,
     by: By,
 }
 

@@ -14,7 +14,7 @@
 mod draft;
 mod part;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use exhibit_gate::session::Request;
@@ -25,10 +25,11 @@ use self::draft::{code_of, missing, refusal};
 use self::part::{Part, asked, assemble, merge_preparations};
 use crate::analysis::{
     Analysis, AnalysisError, Complaint, Copy, CopyDirection, Foreign, Mapped, Named, Output, Statement, StatementClass,
-    TransactionControl,
+    TransactionControl, array_parameters,
 };
 use crate::catalog::Catalog;
 use crate::config::Masking;
+use crate::message::bound::elements;
 use crate::message::encode;
 use crate::message::frontend::{Frontend, Kind};
 use crate::names::{Ahead, Change, Names, Portal, Prepared, changes};
@@ -198,7 +199,7 @@ impl Reading<'_> {
             }
             Frontend::Bind { portal, statement, .. } => {
                 part.answer = Answer::Bind;
-                match self.bound(&statement, progress) {
+                match self.bound(&statement, &part.bytes, progress) {
                     Ok(bound) => {
                         part.prepared.clone_from(&bound.prepared);
                         part.changes
@@ -285,6 +286,7 @@ impl Reading<'_> {
         let draft = match self.portal_analysis(&portal) {
             Ok(analysis) => {
                 let mut draft = self.resolved(&analysis, types, progress, Runs::Now);
+                draft.try_values(&analysis.probes, types, &portal.held);
                 part.mapped.clone_from(&analysis.mapped);
                 if !portal.means(&analysis) {
                     draft.refuse("0A000", OTHER_MEANING);
@@ -335,7 +337,7 @@ impl Reading<'_> {
     }
 
     /// The portal that a message makes of a prepared statement; it keeps what names mean here.
-    fn bound(&mut self, statement: &str, progress: &Progress<'_>) -> Result<Portal, Box<Draft>> {
+    fn bound(&mut self, statement: &str, bind: &[u8], progress: &Progress<'_>) -> Result<Portal, Box<Draft>> {
         let Some(prepared) = progress.names.statement(statement) else {
             return Err(Box::new(missing(Kind::Statement)));
         };
@@ -343,7 +345,10 @@ impl Reading<'_> {
         if !prepared.means(&analysis) {
             return Err(Box::new(refusal("0A000", OTHER_MEANING)));
         }
+        let arrays = array_parameters(&analysis.probes);
+        let held = arrays.filter_map(|number| Some((number, elements(bind, number)?)));
         Ok(Portal {
+            held: held.collect(),
             analysis,
             prepared: Some(prepared),
             hold: false,
@@ -389,7 +394,13 @@ impl Reading<'_> {
 
     fn draft(&mut self, sql: &str, types: &[u32], progress: &mut Progress<'_>, runs: Runs) -> Draft {
         match self.analysis(sql) {
-            Ok(analysis) => self.resolved(&analysis, types, progress, runs),
+            Ok(analysis) => {
+                let mut draft = self.resolved(&analysis, types, progress, runs);
+                if runs == Runs::Now {
+                    draft.try_values(&analysis.probes, types, &BTreeMap::new());
+                }
+                draft
+            }
             Err(error) => {
                 let mut refusal = unread(&error);
                 // The message repeats a word, which may be a value; where masks are, the server's own are cut down, too.

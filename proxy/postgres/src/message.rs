@@ -10,6 +10,7 @@
 //! Not here: what messages mean for a session, sockets, and TLS.
 
 pub mod backend;
+pub(crate) mod bound;
 pub mod encode;
 pub mod frontend;
 pub mod read;

@@ -7,7 +7,7 @@
 //!
 //! Not here: what statements do (see [`crate::analysis`]).
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::analysis::{Analysis, Named, Statement, StatementClass};
@@ -48,6 +48,8 @@ pub(crate) struct Portal {
     pub(crate) prepared: Option<Arc<Prepared>>,
     /// Whether it outlives its transaction.
     pub(crate) hold: bool,
+    /// How many values the arrays hold that were bound and are compared with masked columns, by number of the parameter.
+    pub(crate) held: BTreeMap<u32, u64>,
 }
 
 /// Statements and portals that the server has confirmed.
@@ -89,6 +91,7 @@ pub(crate) fn changes(statement: &Statement, source: &str) -> Vec<Change> {
                     analysis: Arc::clone(analysis),
                     prepared: None,
                     hold: *hold,
+                    held: BTreeMap::new(),
                 })
             };
             vec![Change::Portal(name.clone(), query.as_ref().map(portal))]

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use exhibit_policy::snapshot::Snapshot;
 use exhibit_schemas::digest::Digest;
 
-use crate::analysis::{Analysis, AnalysisError, analyse, analyse_enforced};
+use crate::analysis::{Analysis, AnalysisError, Columns, analyse, analyse_enforced};
 use crate::catalog::Catalog;
 use crate::config::Masking;
 
@@ -52,7 +52,13 @@ impl Read {
         let present = policy.masks_target(target);
         let analysis = match masking {
             Masking::Database if present => analyse_enforced(sql, catalog, &masked)?,
-            Masking::Database | Masking::Proxy => analyse(sql, catalog, catalog.search_path(), &masked, present)?,
+            Masking::Database | Masking::Proxy => {
+                let columns = Columns {
+                    masked: &masked,
+                    probed: &|resource| policy.probed(target, resource),
+                };
+                analyse(sql, catalog, catalog.search_path(), present.then_some(columns))?
+            }
         };
         let analysis = Arc::new(analysis);
         if sql.len() <= TEXT_BYTES_MAX {

@@ -35,6 +35,8 @@ mod netted;
 mod pairs;
 #[path = "flow/pipeline.rs"]
 mod pipeline;
+#[path = "flow/probed.rs"]
+mod probed;
 #[path = "flow/server.rs"]
 mod server;
 #[path = "flow/shared.rs"]

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use exhibit_policy::detect::{Category, Confidence};
 use exhibit_policy::mask::Technique;
 use exhibit_policy::mask::ff1::Alphabet;
+use exhibit_policy::probe::{PROBES_PER_HOUR_MAX, Predicates};
 use exhibit_policy::snapshot::{JSON_SCHEMA, PolicyError, Snapshot};
 use exhibit_schemas::event::access::{Action, Effect};
 use exhibit_tests::run;
@@ -49,6 +50,9 @@ targets = ["t"]
 resources = ["public.a.b"]
 technique = "partial"
 keep = 4
+predicates = "ask"
+approval = "a"
+probes_per_hour = 3
 [[masks]]
 name = "shift"
 targets = ["t"]
@@ -312,6 +316,7 @@ fn limits(documents: &mut Documents) {
     set(&inside("masks", 0, "keep"), &integers(&[0, 1, 8, 9]));
     set(&inside("masks", 1, "days"), &integers(&[0, 1, 3_650, 3_651]));
     set(&inside("masks", 1, "domain"), &texts(&["", "a", "a\0b", "a\n"]));
+    set(&inside("masks", 0, "probes_per_hour"), &integers(&[0, 1, 1_000, 1_001]));
     for limit in ["idle_s", "session_s"] {
         set(&[key("limits"), key(limit)], &integers(&[0, 1, 2_678_400, 2_678_401]));
     }
@@ -343,6 +348,30 @@ fn limits(documents: &mut Documents) {
             let one = paths[0].clone();
             *paths = (0..count).map(|_| one.clone()).collect();
         });
+    }
+    // On masks of each kind of technique, with the keys that go with it and without.
+    for (element, predicates) in
+        (0..4).flat_map(|element| ["deny", "ask", "equality", "none", ""].map(|word| (element, word)))
+    {
+        for (approval, limit) in [(true, true), (true, false), (false, true), (false, false)] {
+            documents.add(format!("mask {element} {predicates} {approval} {limit}"), |document| {
+                let mask = at(document, &[key("masks"), Step::Element(element)])
+                    .as_table_mut()
+                    .unwrap();
+                for name in ["predicates", "approval", "probes_per_hour"] {
+                    mask.remove(name);
+                }
+                if !predicates.is_empty() {
+                    mask.insert("predicates".to_owned(), predicates.into());
+                }
+                if approval {
+                    mask.insert("approval".to_owned(), "a".into());
+                }
+                if limit {
+                    mask.insert("probes_per_hour".to_owned(), 3.into());
+                }
+            });
+        }
     }
     for effect in ["allow", "ask", "deny", "permit"] {
         for approval in [true, false] {
@@ -428,6 +457,11 @@ fn the_words_of_the_schema_are_those_of_the_code() {
     let mut of_paths = words(&masks["paths"]["items"]["properties"]["technique"]["enum"]);
     assert!(of_paths.insert("paths".to_owned()));
     assert_eq!(of_paths, code(&mut Technique::WORDS.into_iter()));
+    assert_eq!(
+        words(&masks["predicates"]["enum"]),
+        code(&mut Predicates::WORDS.into_iter())
+    );
+    assert_eq!(masks["probes_per_hour"]["maximum"], json!(PROBES_PER_HOUR_MAX));
     assert_eq!(
         words(&masks["alphabet"]["enum"]),
         code(&mut Alphabet::ALL.iter().map(|one| one.as_str()))

@@ -192,7 +192,10 @@ fn command(line: &CommandLine) -> Markup {
 fn decision(line: &CommandLine) -> Markup {
     html! { tr {
         td.index { (index(line.command)) }
-        td { @for access in &line.accesses { (access) br; } }
+        td {
+            @for access in &line.accesses { (access) br; }
+            @for (column, values) in &line.probes { "tries " (values) " on " (column) br; }
+        }
         td { (line.effect) }
         td { (line.rule.as_deref().unwrap_or("none matched")) }
         td { code { (short(&line.policy)) } }

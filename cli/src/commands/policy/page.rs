@@ -1,8 +1,9 @@
 //! An explanation as a page for a person, and as JSON.
 
-use exhibit_policy::explain::{AppliedMask, Cause, ExplainedAccess, Lack, NearMiss};
+use exhibit_policy::explain::{AppliedMask, Cause, ExplainedAccess, ExplainedProbe, Lack, NearMiss};
 use exhibit_policy::mask::Technique;
 use exhibit_policy::net::Net;
+use exhibit_policy::probe::Predicates;
 use exhibit_policy::snapshot::Approval;
 use exhibit_schemas::event::access::{Access, Attribute};
 use serde_json::json;
@@ -34,6 +35,10 @@ impl Answer {
             _ => "what it does",
         };
         section(does, accesses(&explanation.accesses));
+        section(
+            "which values it tries on masked columns",
+            explanation.probes.iter().map(tried).collect(),
+        );
         section("who must approve", explanation.approval.iter().map(terms).collect());
         section(
             "what is masked, wherever the reply has it",
@@ -56,7 +61,7 @@ impl Answer {
             (Cause::Unproven, _) => format!("{} (no rule was asked)", decision.reason),
             (Cause::NoAccess, _) => "the request does nothing that can be named".to_owned(),
             (Cause::TwoApprovals, _) => "it needs two different approvals at once; send its parts alone".to_owned(),
-            (Cause::NoRule | Cause::Rule, _) => decision.reason.clone(),
+            (Cause::NoRule | Cause::Rule | Cause::Mask, _) => decision.reason.clone(),
         }
     }
 
@@ -100,6 +105,7 @@ impl Answer {
             "facts": facts,
             "accesses": explanation.accesses.iter().map(access_json).collect::<Vec<_>>(),
             "approval": explanation.approval.as_ref().map(approval_json),
+            "probes": explanation.probes.iter().map(probe_json).collect::<Vec<_>>(),
             "masks": explanation.masks.iter().map(mask_json).collect::<Vec<_>>(),
             "nets": explanation.nets.iter().map(net_json).collect::<Vec<_>>(),
         })
@@ -179,7 +185,26 @@ fn masked(mask: &AppliedMask) -> String {
         }
         Technique::Detect => "detect, what detectors find in it".to_owned(),
     };
-    format!("  {}: {technique} (mask `{}`)", mask.resource, mask.mask)
+    let predicates = match &mask.predicates {
+        Predicates::Deny => String::new(),
+        Predicates::Ask { approval, per_hour } => {
+            format!("; {per_hour} values an hour may be tried, with approval `{approval}`")
+        }
+        Predicates::Equality { per_hour } => format!("; {per_hour} values an hour may be tried"),
+    };
+    format!("  {}: {technique}{predicates} (mask `{}`)", mask.resource, mask.mask)
+}
+
+fn tried(probe: &ExplainedProbe) -> String {
+    let mask = probe.mask.as_deref().unwrap_or("none");
+    let (column, values, per_hour) = (&probe.column, probe.values, probe.per_hour);
+    format!(
+        "  {column}: {values} of the {per_hour} that everybody together may try in an hour (mask `{mask}`); taken to be the first"
+    )
+}
+
+fn probe_json(probe: &ExplainedProbe) -> serde_json::Value {
+    json!({ "column": probe.column, "values": probe.values, "mask": probe.mask, "per_hour": probe.per_hour })
 }
 
 fn netted(net: &Net) -> String {
@@ -243,8 +268,8 @@ fn approval_json(approval: &Approval) -> serde_json::Value {
 
 fn mask_json(mask: &AppliedMask) -> serde_json::Value {
     let (technique, parameters) = (mask.technique.as_str(), mask.technique.parameters());
-    let mut shown =
-        json!({ "resource": mask.resource, "mask": mask.mask, "technique": technique, "keep": null, "domain": null });
+    let mut shown = json!({ "resource": mask.resource, "mask": mask.mask, "technique": technique, "keep": null, "domain": null,
+            "predicates": mask.predicates.as_str(), "probes_per_hour": mask.predicates.per_hour() });
     if let Some(shown) = shown.as_object_mut() {
         shown.extend(parameters);
     }

@@ -83,7 +83,7 @@ pub(super) struct Driver {
     queue: Arc<Queue>,
     decisions: broadcast::Sender<Arc<VerifiedDecision>>,
     stop: CancellationToken,
-    ready: Option<oneshot::Sender<Result<(), GateError>>>,
+    ready: Option<oneshot::Sender<Result<bool, GateError>>>,
     published: PublishedKeys,
     /// Where the next seal stands; `None` until the ledger has taken us in, and after everything failed.
     chain: Option<Chain>,
@@ -109,7 +109,7 @@ impl Driver {
         queue: Arc<Queue>,
         decisions: broadcast::Sender<Arc<VerifiedDecision>>,
         stop: CancellationToken,
-        ready: oneshot::Sender<Result<(), GateError>>,
+        ready: oneshot::Sender<Result<bool, GateError>>,
     ) -> Result<Self, GateError> {
         let acknowledged = state::read(&config.state).map_err(|error| GateError::LedgerDistrusted {
             reason: error.to_string(),
@@ -213,7 +213,8 @@ impl Driver {
         self.welcomed(welcome)?;
         self.lost_since = None;
         if let Some(ready) = self.ready.take() {
-            let _ = ready.send(Ok(()));
+            // Nothing of this run was sent yet, so what the ledger knows of this key is of earlier ones.
+            let _ = ready.send(Ok(self.base.is_some()));
         }
         for flight in &mut self.flights {
             flight.sent = Instant::now();

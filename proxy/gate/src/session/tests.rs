@@ -24,6 +24,7 @@ use crate::recorder::VerifiedDecision;
 
 mod keyed;
 mod netted;
+mod probed;
 
 const POLICY: &str = r#"
 version = 1
@@ -72,8 +73,12 @@ async fn world_of(policy: &str) -> World {
 
 /// Under that policy, for an agent whose credential expires then.
 async fn world_with(policy: &str, expires: Option<Timestamp>) -> World {
-    let memory = Memory::new();
     let clock = Arc::new(Standing(Mutex::new(NOW_US)));
+    world_in(policy, expires, Memory::new(), clock).await
+}
+
+/// The same with that recorder and clock.
+async fn world_in(policy: &str, expires: Option<Timestamp>, memory: Arc<Memory>, clock: Arc<Standing>) -> World {
     let snapshot = Snapshot::parse(policy.as_bytes()).unwrap();
     let policy = (policy.as_bytes().to_vec(), snapshot);
     let (recorder, time) = (Arc::clone(&memory), Arc::clone(&clock));

@@ -284,3 +284,45 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_mask_that_helps_to_guess_is_told() {
+    let mask = |rest: &str| {
+        format!(
+            "[[approvals]]\nname = 'dba'\ngroups = ['dba']\npeople = 1\nexpires_s = 60\n\
+             [[masks]]\nname = 'g'\ntargets = ['t']\nresources = ['public.claims.card']\ntechnique = {rest}\n{}",
+            rule("reads", READS)
+        )
+    };
+    for (rest, guessable) in [
+        ("'partial'\nkeep = 4\npredicates = 'equality'", true),
+        ("'token'\npredicates = 'equality'", true),
+        ("'ff1'\npredicates = 'equality'", true),
+        ("'redact'\npredicates = 'equality'", false),
+        ("'partial'\nkeep = 4", false),
+        ("'partial'\nkeep = 4\npredicates = 'ask'\napproval = 'dba'", false),
+    ] {
+        let warned = warned(&mask(rest));
+        assert_eq!(
+            warned.contains(&(Kind::Guessable, "masks", 1)),
+            guessable,
+            "{rest}: {warned:?}"
+        );
+        // The approval that a mask asks for is used.
+        let unused = warned.contains(&(Kind::Unused, "approvals", 0));
+        assert_eq!(unused, !rest.contains("ask"), "{rest}: {warned:?}");
+    }
+}
+
+/// A rule with a condition on what is tried is not dead: facts have it.
+#[test]
+fn a_condition_on_what_is_tried_can_hold() {
+    let condition = |value: &str| {
+        let when =
+            format!("actions = [\"read\"]; when = {{ \"probe:public.patients.ssn\" = {value} }}; effect = \"allow\"");
+        warned(&rule("tried", &when))
+    };
+    let dead = (Kind::DeadCondition, "rules", 0);
+    assert!(!condition("1").contains(&dead), "{:?}", condition("1"));
+    assert!(condition("true").contains(&dead), "{:?}", condition("true"));
+}

@@ -8,6 +8,9 @@
 //! | `date_shift` | `domain` as `token`; `days`, 1 to 3650, 365 when left out; `person`, a column of the same relation |
 //! | `ff1` | `domain` as `token`; `alphabet`: `digits` (when left out), `letters`, `alphanumeric` |
 //! | `paths` | `paths`: each a `path` (a JSON Pointer; `*` is every member or element) and a technique with what it takes; `rest`: `keep`, `redact`, `null` or `detect` for all other values |
+//!
+//! Beside its technique a mask says with `predicates` whether values may be tried on its columns ([`crate::probe`]): `deny`
+//! (when left out), `ask` with an `approval`, or `equality`; with the last two `probes_per_hour`, 1 to 1000, 10 when left out.
 
 use std::collections::BTreeSet;
 
@@ -17,6 +20,7 @@ use super::{Mask, PolicyError, known, patterns, table};
 use crate::mask::ff1::Alphabet;
 use crate::mask::path::{PATHS_MAX, Path, PathMask};
 use crate::mask::{Technique, shift};
+use crate::probe::{PROBES_PER_HOUR, PROBES_PER_HOUR_MAX, Predicates};
 
 /// A mask as the file has it.
 #[derive(Deserialize)]
@@ -34,6 +38,9 @@ pub(super) struct MaskText {
     #[serde(default, deserialize_with = "table::some_each")]
     paths: Option<Vec<PathText>>,
     rest: Option<String>,
+    predicates: Option<String>,
+    approval: Option<String>,
+    probes_per_hour: Option<u64>,
 }
 
 /// A path of a mask as the file has it.
@@ -77,7 +84,7 @@ impl Parameters {
 }
 
 impl MaskText {
-    pub(super) fn check(self, targets: &BTreeSet<String>) -> Result<Mask, PolicyError> {
+    pub(super) fn check(self, targets: &BTreeSet<String>, approvals: &BTreeSet<String>) -> Result<Mask, PolicyError> {
         let place = Place(format!("mask `{}`", self.name));
         if self.targets.is_empty() || self.resources.is_empty() {
             return Err(place.broken("targets and resources each name at least one"));
@@ -92,8 +99,11 @@ impl MaskText {
             paths: self.paths,
             rest: self.rest,
         };
+        known(&place.0, "approval", self.approval.as_slice(), approvals)?;
+        let technique = place.technique(&self.technique, &self.name, parameters)?;
         Ok(Mask {
-            technique: place.technique(&self.technique, &self.name, parameters)?,
+            predicates: place.predicates(&technique, self.predicates, self.approval, self.probes_per_hour)?,
+            technique,
             targets: self.targets.into_iter().collect(),
             resources: patterns(&place.0, &self.resources)?,
             name: self.name,
@@ -161,6 +171,46 @@ impl Place {
         })
     }
 
+    /// What the mask says of conditions, where that makes sense beside what its technique leaves to see.
+    fn predicates(
+        &self,
+        technique: &Technique,
+        word: Option<String>,
+        approval: Option<String>,
+        per_hour: Option<u64>,
+    ) -> Result<Predicates, PolicyError> {
+        let word = word.unwrap_or_else(|| Predicates::Deny.as_str().to_owned());
+        let words = Predicates::WORDS.map(str::to_owned).into();
+        known(&self.0, "predicates", std::slice::from_ref(&word), &words)?;
+        if word == Predicates::Deny.as_str() {
+            return match (approval, per_hour) {
+                (None, None) => Ok(Predicates::Deny),
+                _ => {
+                    Err(self.broken("approval and probes_per_hour go with predicates = \"ask\" or \"equality\" alone"))
+                }
+            };
+        }
+        let per_hour = per_hour.unwrap_or(PROBES_PER_HOUR);
+        if !(1..=PROBES_PER_HOUR_MAX).contains(&per_hour) {
+            return Err(self.broken("probes_per_hour is 1 to 1000"));
+        }
+        match (technique, word.as_str(), approval) {
+            (Technique::Paths { .. } | Technique::Detect, ..) => Err(self.broken(
+                "paths and detect mask parts of a value, and a value is compared as a whole; leave predicates out",
+            )),
+            (
+                Technique::Year | Technique::Age | Technique::Zip3 | Technique::DateShift { .. },
+                "equality",
+                _,
+            ) => Err(self.broken(
+                "what year, age, zip3 and date_shift show leaves so few values that trying them finds the right one; use predicates = \"ask\"",
+            )),
+            (_, "ask", Some(approval)) => Ok(Predicates::Ask { approval, per_hour }),
+            (_, "equality", None) => Ok(Predicates::Equality { per_hour }),
+            _ => Err(self.broken("a mask names an approval exactly when its predicates are \"ask\"")),
+        }
+    }
+
     fn domain(&self, given: Option<String>, name: &str) -> Result<String, PolicyError> {
         let domain = given.unwrap_or_else(|| name.to_owned());
         // It begins the message of a token, and a zero byte ends it there.
@@ -224,15 +274,21 @@ impl Place {
 #[cfg(test)]
 mod tests {
     use crate::mask::Technique;
-    use crate::snapshot::Snapshot;
+    use crate::probe::Predicates;
+    use crate::snapshot::{Mask, Snapshot};
 
-    fn technique(text: &str) -> Result<Technique, String> {
+    fn mask(text: &str) -> Result<Mask, String> {
         let policy = format!(
             "version = 1\n[[targets]]\nname = \"t\"\nprotocol = \"postgres\"\n\
+             [[approvals]]\nname = \"dba\"\ngroups = [\"dba\"]\npeople = 1\nexpires_s = 60\n\
              [[masks]]\nname = \"m\"\ntargets = [\"t\"]\nresources = [\"a.b.c\"]\ntechnique = {text}\n"
         );
         let snapshot = Snapshot::parse(policy.as_bytes()).map_err(|error| error.to_string())?;
-        Ok(snapshot.mask("t", "a.b.c").unwrap().technique.clone())
+        Ok(snapshot.mask("t", "a.b.c").unwrap().clone())
+    }
+
+    fn technique(text: &str) -> Result<Technique, String> {
+        mask(text).map(|mask| mask.technique)
     }
 
     #[test]
@@ -260,6 +316,87 @@ mod tests {
             let found = serde_json::Value::from(found.parameters()).to_string();
             let sorted = |text: &str| -> serde_json::Value { serde_json::from_str(text).unwrap() };
             assert_eq!(sorted(&found), sorted(parameters), "{text}");
+        }
+    }
+
+    #[test]
+    fn predicates_are_denied_unless_a_mask_says_otherwise() {
+        for (text, wanted) in [
+            ("'redact'", Predicates::Deny),
+            ("'redact'\npredicates = 'deny'", Predicates::Deny),
+            (
+                "'token'\npredicates = 'equality'",
+                Predicates::Equality { per_hour: 10 },
+            ),
+            (
+                "'partial'\nkeep = 4\npredicates = 'equality'\nprobes_per_hour = 1000",
+                Predicates::Equality { per_hour: 1_000 },
+            ),
+            (
+                "'year'\npredicates = 'ask'\napproval = 'dba'\nprobes_per_hour = 1",
+                Predicates::Ask {
+                    approval: "dba".to_owned(),
+                    per_hour: 1,
+                },
+            ),
+        ] {
+            assert_eq!(mask(text).unwrap().predicates, wanted, "{text}");
+        }
+        for (text, wanted) in [
+            (
+                "'redact'\npredicates = 'equal'",
+                "mask `m` names predicates `equal`, which is not defined; the nearest is `equality`",
+            ),
+            (
+                "'redact'\nprobes_per_hour = 3",
+                "mask `m`: approval and probes_per_hour go with",
+            ),
+            (
+                "'redact'\napproval = 'dba'",
+                "mask `m`: approval and probes_per_hour go with",
+            ),
+            (
+                "'redact'\npredicates = 'deny'\nprobes_per_hour = 3",
+                "go with predicates",
+            ),
+            (
+                "'redact'\npredicates = 'ask'",
+                "mask `m`: a mask names an approval exactly when",
+            ),
+            (
+                "'redact'\npredicates = 'ask'\napproval = 'dab'",
+                "mask `m` names approval `dab`, which is not defined; the nearest is `dba`",
+            ),
+            (
+                "'redact'\npredicates = 'equality'\napproval = 'dba'",
+                "a mask names an approval exactly when",
+            ),
+            (
+                "'redact'\npredicates = 'equality'\nprobes_per_hour = 0",
+                "mask `m`: probes_per_hour is 1 to 1000",
+            ),
+            (
+                "'redact'\npredicates = 'equality'\nprobes_per_hour = 1001",
+                "mask `m`: probes_per_hour is 1 to 1000",
+            ),
+            (
+                "'year'\npredicates = 'equality'",
+                "mask `m`: what year, age, zip3 and date_shift show",
+            ),
+            ("'zip3'\npredicates = 'equality'", "leaves so few values"),
+            ("'age'\npredicates = 'equality'", "leaves so few values"),
+            ("'date_shift'\npredicates = 'equality'", "leaves so few values"),
+            (
+                "'detect'\npredicates = 'ask'\napproval = 'dba'",
+                "mask `m`: paths and detect mask parts",
+            ),
+            (
+                "'paths'\nrest = 'redact'\npaths = [{ path = '/a', technique = 'year' }]\npredicates = 'equality'",
+                "paths and detect mask parts",
+            ),
+        ] {
+            let error = mask(text).unwrap_err();
+            assert!(error.contains(wanted), "{text}: {error}");
         }
     }
 

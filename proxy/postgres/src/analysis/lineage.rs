@@ -6,6 +6,7 @@
 //! | 3: relations, and where their columns come from | `relations`, `sources` |
 //! | 4: each output is clean, a masked column itself, or computed from masked ones | `query`, `from`, `change` |
 //! | 4: conditions go by clean columns; expressions are withheld | `expression` |
+//! | 4: probes, where the policy lets values be tried | `selection` |
 //! | 4: what a name means | `columns`, `naming` |
 //!
 //! Not here: which mask a column gets (the reply, by the policy), and the text for the server ([`super::edits`]).
@@ -18,6 +19,7 @@ mod kinds;
 mod naming;
 mod query;
 mod relations;
+mod selection;
 mod sources;
 
 use std::rc::Rc;
@@ -32,10 +34,11 @@ use self::columns::{ColumnId, Level, Outputs, Proof};
 use self::query::Used;
 use self::relations::Masks;
 use self::sources::Sources;
-use super::Names;
 use super::edits::{Estimates, Withheld};
 use super::kind::{Form, Views};
+use super::probe::Probe;
 use super::tree::{Place, Tree, strings, tagged};
+use super::{Columns, Names};
 use crate::catalog::RelationKind;
 
 /// Nodes inside of nodes at the most, as the walk counts them. Trees come with a hundred messages inside of each other at
@@ -54,6 +57,8 @@ pub(super) struct Lineage {
     pub(super) outputs: Option<Arc<[Output]>>,
     /// What the text for the server does not have.
     pub(super) withheld: Withheld,
+    /// Its comparisons of masked columns with constants, which the policy allows.
+    pub(super) probes: Vec<Probe>,
 }
 
 /// Proves that masks reach every masked column of a statement's reply. `serialized` is the serialized `node`.
@@ -66,10 +71,10 @@ pub(super) fn prove(
     serialized: &Json,
     tree: &Tree,
     names: &Names<'_>,
-    masked: &dyn Fn(&str) -> bool,
+    columns: &Columns<'_>,
 ) -> Proof<Lineage> {
     let statement = node.node.as_ref().ok_or("the statement is empty")?;
-    let sources = Sources::new(names.catalog, masked);
+    let sources = Sources::new(names.catalog, columns.masked);
     let unproven = kinds::form_unproven(form, statement)
         .or_else(|| kinds::named_unproven(form, tree, names))
         .or_else(|| relations::relations_unproven(tree, names, &sources));
@@ -84,11 +89,16 @@ pub(super) fn prove(
         names,
         sources: &sources,
         withheld: Withheld::default(),
+        probed: columns.probed,
+        outermost: matches!(statement, NodeEnum::SelectStmt(_)),
+        probes: Vec::new(),
         depth: 0,
         steps: 0,
     };
     let outputs = prover.statement(statement, serialized, tree, &masks)?;
+    prover.parameters_stand_alone(serialized)?;
     Ok(Lineage {
+        probes: prover.probes,
         outputs: outputs.map(|outputs| outputs.columns.into()),
         withheld: prover.withheld,
     })
@@ -120,6 +130,11 @@ struct Prover<'a> {
     names: &'a Names<'a>,
     sources: &'a Sources<'a>,
     withheld: Withheld,
+    /// Whether the policy lets values be tried on a masked column.
+    probed: &'a dyn Fn(&str) -> bool,
+    /// The next query is the outermost one of a `SELECT`, the only one whose rows may go by probes.
+    outermost: bool,
+    probes: Vec<Probe>,
     depth: usize,
     steps: usize,
 }

@@ -2,23 +2,33 @@
 
 use exhibit_schemas::event::access::Facts;
 
-use super::{Analysis, AnalysisError, analyse};
+use super::{Analysis, AnalysisError, Columns, analyse};
 use crate::catalog::{Catalog, sample};
 
 pub(crate) mod attempts;
 mod facts;
 mod lineage;
+mod probes;
 mod reach;
 
 fn run(sql: &str, target_has_masks: bool) -> Result<Analysis, AnalysisError> {
+    run_probing(sql, target_has_masks, &|_| false)
+}
+
+/// The same under a policy that lets values be tried on those columns.
+fn run_probing(sql: &str, target_has_masks: bool, probed: &dyn Fn(&str) -> bool) -> Result<Analysis, AnalysisError> {
     let masked = |resource: &str| sample::MASKED.contains(&resource);
+    let columns = target_has_masks.then_some(Columns {
+        masked: &masked,
+        probed,
+    });
     let path = ["pg_temp_3", "pg_catalog", "public"].map(str::to_owned);
     let catalog = sample::catalog();
-    let analysis = analyse(sql, &catalog, &path, &masked, target_has_masks);
+    let analysis = analyse(sql, &catalog, &path, columns);
     // Every statement of these tests means the same under the recorded catalog, which knows no temporary relation.
     if !sql.contains("scratch") {
         let recorded = Catalog::from_snapshot(&sample::recorded(&catalog)).expect("what was recorded is read");
-        let again = analyse(sql, &recorded, &path[1..], &masked, target_has_masks);
+        let again = analyse(sql, &recorded, &path[1..], columns);
         assert_eq!(facts(&again), facts(&analysis), "{sql}");
     }
     analysis

@@ -8,7 +8,8 @@ use exhibit_policy::decide::UNPROVEN;
 use exhibit_schemas::event::access::{Access, Action, Attribute, Facts};
 
 use crate::analysis::{
-    Analysis, AnalysisError, Complaint, Copy, CopyDirection, EXECUTED, FETCHED, Output, Statement, Views,
+    Analysis, AnalysisError, Complaint, Copy, CopyDirection, EXECUTED, FETCHED, Output, Probe, Statement, Views,
+    state_probes,
 };
 use crate::message::frontend::Kind;
 
@@ -46,6 +47,9 @@ pub(crate) fn about_session(statement: &str, class: &str) -> Draft {
         ends: false,
     }
 }
+
+/// Why a statement that tries values does not run by `EXECUTE` or `FETCH`: what is bound there is not read.
+const BY_NAME: &str = "a statement that compares values with a masked column runs by Bind and Execute alone";
 
 impl Draft {
     pub(crate) fn refuse(&mut self, code: &'static str, reason: &str) {
@@ -86,8 +90,18 @@ impl Draft {
         })
     }
 
+    /// Says what values it tries on masked columns, now that it runs; `bound` is how many the arrays hold that were bound.
+    pub(super) fn try_values(&mut self, probes: &[Probe], types: &[u32], bound: &BTreeMap<u32, u64>) {
+        if let Err(cause) = state_probes(probes, types, bound, &mut self.request.facts) {
+            self.refuse("42501", cause);
+        }
+    }
+
     /// Adds what a name stands for.
     pub(super) fn stand_for(&mut self, statement: &mut Statement, found: &Analysis) {
+        if !found.probes.is_empty() {
+            self.refuse("42501", BY_NAME);
+        }
         let facts = &mut self.request.facts;
         facts.accesses.extend(found.facts.accesses.iter().cloned());
         for (name, value) in &found.facts.attributes {

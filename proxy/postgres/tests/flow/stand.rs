@@ -103,6 +103,10 @@ impl Recorder for Memory {
         }))
     }
 
+    fn recorded_before(&self) -> bool {
+        false
+    }
+
     fn decisions(&self) -> broadcast::Receiver<Arc<VerifiedDecision>> {
         self.decisions.subscribe()
     }
@@ -158,6 +162,24 @@ impl Memory {
                 Some(facts.map(word).collect::<Vec<_>>().join(", "))
             }
             _ => None,
+        };
+        bodies.iter().filter_map(line).collect()
+    }
+
+    /// What commands and requests for approval tried on masked columns, and what was tried before, one line each.
+    pub(crate) fn tried(&self) -> Vec<String> {
+        let bodies = self.bodies.lock().unwrap();
+        let line = |body: &Body| {
+            let (word, facts) = match body {
+                Body::Command(command) => (command.outcome.to_string(), &command.facts),
+                Body::ApprovalRequested(asked) => ("asked".to_owned(), &asked.facts),
+                _ => return None,
+            };
+            let attributes = facts.attributes.iter();
+            let tried = attributes.filter(|(name, _)| name.starts_with("probe"));
+            let tried = tried.map(|(name, value)| format!("{name}={}", serde_json::to_string(value).unwrap()));
+            let tried: Vec<String> = tried.collect();
+            (!tried.is_empty()).then(|| format!("{word} {}", tried.join(" ")))
         };
         bodies.iter().filter_map(line).collect()
     }

@@ -24,6 +24,10 @@ impl Recorder for RefusesKeys {
         self.0.submit(drafts)
     }
 
+    fn recorded_before(&self) -> bool {
+        false
+    }
+
     fn decisions(&self) -> broadcast::Receiver<Arc<VerifiedDecision>> {
         self.0.decisions()
     }

@@ -32,6 +32,7 @@ impl Prover<'_> {
     /// The columns of a `SELECT`, `VALUES` or set operation.
     pub(super) fn query(&mut self, query: &Object, env: Env<'_>, used: Used) -> Proof<Outputs> {
         self.enter()?;
+        let outermost = std::mem::take(&mut self.outermost);
         let with = self.with(query.get("with_clause"), env)?;
         let env = Env {
             ctes: with.as_ref().or(env.ctes),
@@ -48,7 +49,7 @@ impl Prover<'_> {
                 self.sorted(query, env, &outputs)?;
                 outputs
             }
-            Some(SetOperation::SetopNone) => self.plain(query, env, used)?,
+            Some(SetOperation::SetopNone) => self.plain(query, env, used, outermost)?,
             Some(SetOperation::SetopUnion | SetOperation::SetopIntersect | SetOperation::SetopExcept) => {
                 let [left, right] = arms(query)?;
                 let left = self.query(left, env, used)?;
@@ -66,7 +67,7 @@ impl Prover<'_> {
         Ok(outputs)
     }
 
-    fn plain(&mut self, query: &Object, env: Env<'_>, used: Used) -> Proof<Outputs> {
+    fn plain(&mut self, query: &Object, env: Env<'_>, used: Used, outermost: bool) -> Proof<Outputs> {
         let items = self.from(list(query, "from_clause"), env)?;
         let level = Level {
             outer: env.level,
@@ -76,7 +77,10 @@ impl Prover<'_> {
             level: Some(&level),
             ..env
         };
-        self.condition(query.get("where_clause"), env, "WHERE goes by")?;
+        match query.get("where_clause") {
+            condition if outermost => self.selection(condition, env)?,
+            condition => self.condition(condition, env, "WHERE goes by")?,
+        }
         let outputs = self.targets(list(query, "target_list"), env, used)?;
         for group in list(query, "group_clause") {
             self.placed(group, env, &outputs, "GROUP BY goes by")?;
