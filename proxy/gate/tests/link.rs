@@ -453,6 +453,20 @@ async fn a_restart_sees_a_ledger_that_was_rolled_back() {
 }
 
 #[tokio::test]
+async fn a_link_knows_whether_its_key_recorded_anything_before_this_run() {
+    let directory = tempfile::tempdir().unwrap();
+    let ledger = ledger();
+    let first = start(&ledger, directory.path().join("state")).await.unwrap();
+    first.submit(drafts(1)).unwrap().await.unwrap();
+    assert!(!first.recorded_before(), "what there is, is of this run");
+    first.shutdown().await;
+    // The ledger tells it, also where the state file is lost.
+    let again = start(&ledger, directory.path().join("other")).await.unwrap();
+    assert!(again.recorded_before());
+    again.shutdown().await;
+}
+
+#[tokio::test]
 async fn a_full_queue_and_a_gap_are_refused_whole() {
     let directory = tempfile::tempdir().unwrap();
     let link = start(&ledger(), directory.path().join("state")).await.unwrap();
