@@ -7,7 +7,8 @@
 
 use exhibit_schemas::cbor::Bytes;
 use exhibit_schemas::event::access::{
-    Access, Column, Command, DecisionRecord, Detection, Frame, ResponseChunk, ResponseEnd, SessionClosed, SessionOpened,
+    Access, Column, Command, DecisionRecord, Detection, Frame, Outcome, ResponseChunk, ResponseEnd, SessionClosed,
+    SessionOpened,
 };
 use exhibit_schemas::event::approval::{ApprovalDecided, ApprovalExpired, ApprovalRequested, Verdict};
 use exhibit_schemas::event::{Body, Event, SessionId};
@@ -148,6 +149,14 @@ fn describe(entry: &Entry, rows: usize) -> Vec<String> {
         Body::ApprovalExpired(ApprovalExpired { reason, .. }) => lines.add(&format!("by {reason}")),
         Body::CommandData(data) => lines.add(&format!("{} bytes, digest {}", data.bytes, data.digest)),
         Body::Detection(found) => detected(&mut lines, found),
+        Body::ThresholdDecided(decided) => {
+            lines.add(&format!(
+                "the reply would come to {} rows, {} bytes; the session to {} rows, {} bytes",
+                decided.rows, decided.bytes, decided.session_rows, decided.session_bytes
+            ));
+            lines.add(&ruling(&decided.decision));
+            lines.add(&outcome(decided.outcome, entry));
+        }
         Body::ResponseChunk(chunk) => table(&mut lines, chunk, rows),
         Body::ResponseEnd(end) => ending(&mut lines, end),
         Body::Fault(fault) => lines.add(&format!("{}: {}", fault.place, fault.text)),
@@ -227,6 +236,18 @@ fn body_json(entry: &Entry) -> serde_json::Value {
             "findings": found.findings,
             "ends": found.ends,
         }),
+        Body::ThresholdDecided(decided) => json!({
+            "command": decided.command,
+            "rows": decided.rows,
+            "bytes": decided.bytes,
+            "session_rows": decided.session_rows,
+            "session_bytes": decided.session_bytes,
+            "decision": decided.decision.effect.as_str(),
+            "rule": decided.decision.rule,
+            "reason": decided.decision.reason,
+            "outcome": decided.outcome.as_str(),
+            "approvers": entry.people,
+        }),
         Body::ResponseChunk(chunk) => chunk_json(chunk),
         Body::ResponseEnd(end) => json!({
             "command": end.command,
@@ -270,6 +291,7 @@ fn chunk_json(chunk: &ResponseChunk) -> serde_json::Value {
         "chunk": chunk.chunk,
         "columns": chunk.columns.as_ref().map(|columns| columns.iter().map(column).collect::<Vec<_>>()),
         "rows": rows,
+        "framed_rows": chunk.framed_rows,
         "verbatim_bytes": verbatim,
     })
 }
@@ -322,12 +344,16 @@ fn describe_command(lines: &mut Lines, entry: &Entry, command: &Command) {
     lines.add(&command.statement);
     lines.add(&format!("does {}", names(&accesses(&command.facts.accesses))));
     lines.add(&ruling(&command.decision));
-    let by = if entry.people.is_empty() {
-        String::new()
+    lines.add(&outcome(command.outcome, entry));
+}
+
+/// What came of a question, and by whom.
+fn outcome(outcome: Outcome, entry: &Entry) -> String {
+    if entry.people.is_empty() {
+        outcome.to_string()
     } else {
-        format!(" by {}", names(&entry.people))
-    };
-    lines.add(&format!("{}{by}", command.outcome));
+        format!("{outcome} by {}", names(&entry.people))
+    }
 }
 
 fn ruling(decision: &DecisionRecord) -> String {

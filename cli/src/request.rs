@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use exhibit_policy::probe::columns;
+use exhibit_policy::snapshot::Counts;
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::access::{Access, Facts};
 use exhibit_schemas::event::approval::{ApprovalDecided, ApprovalRequested, Verdict};
@@ -148,6 +149,15 @@ impl Request {
         if !tried.is_empty() {
             line("tries", &tried);
         }
+        if let Some(counts) = Counts::of(facts) {
+            line(
+                "held at",
+                &format!(
+                    "{} rows, {} bytes; in all replies of the session {} rows, {} bytes",
+                    counts.rows, counts.bytes, counts.session_rows, counts.session_bytes
+                ),
+            );
+        }
         line("rule", decision.rule.as_deref().unwrap_or("none"));
         line("reason", &decision.reason);
         line(
@@ -186,6 +196,12 @@ impl Request {
             "statement": self.body.statement,
             "accesses": accesses(&self.body.facts.accesses),
             "probes": columns(&self.body.facts).collect::<BTreeMap<_, _>>(),
+            "held": Counts::of(&self.body.facts).map(|counts| json!({
+                "rows": counts.rows,
+                "bytes": counts.bytes,
+                "session_rows": counts.session_rows,
+                "session_bytes": counts.session_bytes,
+            })),
             "rule": self.body.decision.rule,
             "reason": self.body.decision.reason,
             "policy": self.body.decision.policy.to_string(),

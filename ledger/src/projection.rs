@@ -107,7 +107,9 @@ pub fn step_session(
     record.commands += u64::from(event.kind() == Kind::Command);
     match &event.body {
         Body::ApprovalRequested(_) => record.waiting = Some(leaf),
-        Body::ApprovalExpired(_) | Body::Command(_) | Body::SessionClosed(_) => record.waiting = None,
+        Body::ApprovalExpired(_) | Body::Command(_) | Body::ThresholdDecided(_) | Body::SessionClosed(_) => {
+            record.waiting = None;
+        }
         _ => {}
     }
     record
@@ -134,7 +136,9 @@ pub fn approval_changes(
                 .chain([ApprovalChange::Begins(leaf, record)])
                 .collect()
         }
-        (Body::ApprovalExpired(_) | Body::Command(_) | Body::SessionClosed(_), _) => ended.into_iter().collect(),
+        (Body::ApprovalExpired(_) | Body::Command(_) | Body::ThresholdDecided(_) | Body::SessionClosed(_), _) => {
+            ended.into_iter().collect()
+        }
         (Body::ApprovalDecided(decided), _) => vec![ApprovalChange::Decided(decided.request, index)],
         _ => Vec::new(),
     }

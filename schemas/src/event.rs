@@ -212,6 +212,8 @@ kinds! {
     Detection(access::Detection) = 21 "detection",
     /// From here on a proxy masks under another key.
     MaskKeyAnnounced(trust::MaskKeyAnnounced) = 22 "mask-key-announced",
+    /// Whether a reply goes on past a threshold.
+    ThresholdDecided(access::ThresholdDecided) = 23 "threshold-decided",
 }
 
 impl Kind {
@@ -226,7 +228,8 @@ impl Kind {
             | Self::ResponseChunk
             | Self::ResponseEnd
             | Self::CommandData
-            | Self::Detection => Some(true),
+            | Self::Detection
+            | Self::ThresholdDecided => Some(true),
             Self::Fault => None,
             _ => Some(false),
         }

@@ -263,7 +263,7 @@ async fn a_session_with_an_approval_is_durable_verifies_and_survives_restarts() 
         panic!("asked")
     };
     let asked = session.ask(pending).await.unwrap();
-    let id = asked.id();
+    let id = asked.question().id();
     let (leaf, waiting) = ledger.approvals().unwrap().remove(0);
     assert!(leaf.to_string().starts_with(&id));
     let event = Event::decode(&ledger.entry(Index(waiting.index)).unwrap().unwrap()).unwrap();

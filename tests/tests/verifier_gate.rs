@@ -22,7 +22,9 @@ use exhibit_policy::mask::{CellKind, ColumnMask, MaskKey, Masked, RowMasker};
 use exhibit_policy::snapshot::Snapshot;
 use exhibit_schemas::bundle::TrustAnchors;
 use exhibit_schemas::digest::Digest;
-use exhibit_schemas::event::access::{Access, Action, Attribute, Column, Facts, Frame, Principal};
+use exhibit_schemas::event::access::{
+    Access, Action, Attribute, Column, Effect, Facts, Frame, Outcome as Became, Principal, ThresholdDecided,
+};
 use exhibit_schemas::event::approval::{ApprovalDecided, Verdict};
 use exhibit_schemas::event::trust::Role;
 use exhibit_schemas::event::{Body, Emitter, Event, Timestamp};
@@ -477,4 +479,147 @@ async fn what_the_net_catches_verifies_and_what_is_told_otherwise_does_not() {
         }
     };
     check(closed, by_agent, &["detection-end"]);
+}
+
+const THRESHOLDS: &str = r#"
+[[rules]]
+name = "never"
+roles = ["agent"]
+targets = ["clinic"]
+actions = ["read"]
+over = { session_rows = 6 }
+effect = "deny"
+[[rules]]
+name = "bulk"
+roles = ["agent"]
+targets = ["clinic"]
+actions = ["read"]
+over = { rows = 2 }
+effect = "ask"
+approval = "schema"
+"#;
+
+/// Begins a read, and lets rows out: two that anybody may have, and more where it is said who approves.
+async fn read_rows(session: &mut Session, keeper: &Keeper, more: usize) -> Result<(), GateError> {
+    let Ruling::Permit(permit) = session.decide(request("SELECT * FROM patients", Action::Read)) else {
+        panic!("reads are allowed");
+    };
+    let recorded = session.record(vec![permit]).await?;
+    let (columns, mut masker) = masker(&session.gate().policy());
+    let mut rows = |session: &mut Session, count: usize| -> Vec<Masked<Frame>> {
+        let cells = || ["7", "987-65-4321", "\"Lovelace\"", "MRN-1", "1970-07-15"].map(|cell| Some(cell.into()));
+        (0..count)
+            .map(|_| masker.row(cells().into(), session.net()).unwrap())
+            .collect()
+    };
+    let mut reply = recorded[0].reply();
+    let two = rows(session, 2);
+    assert!(session.weigh(&reply, &two).await?.is_none());
+    session.release(&mut reply, Some(columns), two).durable().await?;
+    let frames = rows(session, more);
+    if let Some(held) = session.weigh(&reply, &frames).await? {
+        keeper.decide(ALICE, "alice", Verdict::Approve);
+        keeper.decide(CAROL, "carol", Verdict::Approve);
+        session.held(held, std::future::pending()).await?;
+    }
+    let counts = masker.masked().clone();
+    let releasing = session.finish(reply, None, frames, EndStatus::Complete, None, counts);
+    releasing.durable().await.map(|_| ())
+}
+
+fn decided(body: &mut Body) -> &mut ThresholdDecided {
+    match body {
+        Body::ThresholdDecided(decided) => decided,
+        _ => panic!("a decision about a threshold was looked for"),
+    }
+}
+
+#[tokio::test]
+async fn what_thresholds_let_out_verifies_and_what_passes_them_otherwise_does_not() {
+    let policy = POLICY.replacen("[[rules]]", &format!("{THRESHOLDS}[[rules]]"), 1);
+    let (gate, keeper, anchors) = start(&policy).await;
+    let mut session = open(&gate).await;
+    read_rows(&mut session, &keeper, 1).await.unwrap();
+    read_rows(&mut session, &keeper, 0).await.unwrap();
+    let ended = read_rows(&mut session, &keeper, 0).await.unwrap_err();
+    assert!(
+        matches!(&ended, GateError::Threshold { rule, .. } if rule == "never"),
+        "{ended}"
+    );
+    session.close("threshold").await.unwrap();
+
+    let plan = keeper.plan.lock().unwrap().clone();
+    assert_eq!(findings(&verified(&plan, &anchors)), []);
+
+    let check = |fits: fn(&Event) -> bool, change: fn(&mut Body), wanted: &[&str]| {
+        let mut plan = plan.clone();
+        let place = *plan.find(fits).first().unwrap();
+        change(&mut plan.event_mut(place).body);
+        let outcome = verified(&plan, &anchors);
+        let codes: Vec<_> = findings(&outcome).into_iter().map(|(code, _)| code).collect();
+        assert_eq!(codes, wanted);
+    };
+    let approved =
+        |event: &Event| matches!(&event.body, Body::ThresholdDecided(decided) if decided.approvals.is_some());
+    let denied = |event: &Event| matches!(&event.body, Body::ThresholdDecided(decided) if decided.request.is_none());
+    // Said to have been about less than was let out, or other people's decision, or none, or no question.
+    check(
+        approved,
+        |body| decided(body).rows = 1,
+        &[
+            "threshold-decided",
+            "decision-differs",
+            "approval-binding",
+            "threshold-passed",
+        ],
+    );
+    check(approved, |body| decided(body).approvals = None, &["approval-missing"]);
+    check(approved, |body| decided(body).request = Some(0), &["approval-missing"]);
+    check(
+        approved,
+        |body| decided(body).outcome = Became::Allowed,
+        &[
+            "threshold-decided",
+            "threshold-passed",
+            "threshold-passed",
+            "threshold-passed",
+        ],
+    );
+    check(
+        approved,
+        |body| decided(body).decision.rule = Some("reads".into()),
+        &["decision-differs", "approval-binding"],
+    );
+    check(
+        approved,
+        |body| decided(body).command = 3,
+        &["response-command", "threshold-passed"],
+    );
+    // The gate said no, and it is told as if people had been asked, or as if more had been let out.
+    check(
+        denied,
+        |body| decided(body).outcome = Became::Approved,
+        &["threshold-decided", "approval-missing", "threshold-decided"],
+    );
+    check(denied, |body| decided(body).session_rows = 6, &["decision-differs"]);
+    check(
+        denied,
+        |body| decided(body).decision.effect = Effect::Allow,
+        &["threshold-decided", "decision-differs"],
+    );
+    let closed = |event: &Event| matches!(&event.body, Body::SessionClosed(_));
+    let by_agent = |body: &mut Body| {
+        if let Body::SessionClosed(closed) = body {
+            closed.reason = "agent".into();
+        }
+    };
+    check(closed, by_agent, &["threshold-decided"]);
+    // Rows that a protocol framed itself count as rows.
+    let chunk = |event: &Event| matches!(&event.body, Body::ResponseChunk(chunk) if chunk.columns.is_some());
+    let framed = |body: &mut Body| {
+        if let Body::ResponseChunk(chunk) = body {
+            chunk.framed_rows = Some(1);
+        }
+    };
+    check(chunk, framed, &["threshold-passed", "response-totals"]);
 }

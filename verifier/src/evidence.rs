@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use exhibit_policy::probe;
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::SessionId;
-use exhibit_schemas::event::access::{Command, Outcome, ResponseEnd, SessionClosed, SessionOpened};
+use exhibit_schemas::event::access::{Command, Outcome, ResponseEnd, SessionClosed, SessionOpened, ThresholdDecided};
 use exhibit_schemas::event::trust::MaskKeyId;
 use exhibit_schemas::key::KeyId;
 use exhibit_schemas::merkle::Index;
@@ -86,6 +86,8 @@ pub struct CommandLine {
     pub request: Option<Index>,
     /// Indexes of the decisions that it names.
     pub approvals: Vec<Index>,
+    /// Thresholds that its response came to.
+    pub thresholds: Vec<ThresholdLine>,
     /// First and last index of what was released.
     pub released: Option<(Index, Index)>,
     /// Index of the end of its response.
@@ -100,6 +102,25 @@ pub struct CommandLine {
     pub masks: Vec<(String, String, String)>,
     /// Cells masked, by mask.
     pub masked: BTreeMap<String, u64>,
+}
+
+/// What was decided when a response came to more than a threshold.
+#[derive(Clone, Debug, Serialize)]
+pub struct ThresholdLine {
+    /// Index of the decision.
+    pub decided: Index,
+    /// Rows that it would come to.
+    pub rows: u64,
+    /// Bytes.
+    pub bytes: u64,
+    /// The rule.
+    pub rule: Option<String>,
+    /// What came of it.
+    pub outcome: String,
+    /// Index of the request for approval.
+    pub request: Option<Index>,
+    /// Indexes of the decisions that let it go on.
+    pub approvals: Vec<Index>,
 }
 
 /// A request for approval, with what people decided.
@@ -304,6 +325,7 @@ impl Evidence {
             outcome: body.outcome.to_string(),
             request: request.and_then(|leaf| approvals.request_index(leaf)),
             approvals: named.filter_map(|leaf| approvals.decision_index(*leaf)).collect(),
+            thresholds: Vec::new(),
             released: None,
             ended: None,
             status: None,
@@ -313,6 +335,31 @@ impl Evidence {
             masked: BTreeMap::new(),
         });
         Some(self.commands.len() - 1)
+    }
+
+    /// Adds what was decided at a threshold to its command's line.
+    pub(crate) fn threshold(
+        &mut self,
+        line: Option<usize>,
+        index: Index,
+        body: &ThresholdDecided,
+        request: Option<Digest>,
+        approvals: &Approvals,
+    ) {
+        self.approved += u64::from(body.outcome == Outcome::Approved);
+        let Some(line) = line.and_then(|line| self.commands.get_mut(line)) else {
+            return;
+        };
+        let named = body.approvals.iter().flatten();
+        line.thresholds.push(ThresholdLine {
+            decided: index,
+            rows: body.rows,
+            bytes: body.bytes,
+            rule: body.decision.rule.clone(),
+            outcome: body.outcome.to_string(),
+            request: request.and_then(|leaf| approvals.request_index(leaf)),
+            approvals: named.filter_map(|leaf| approvals.decision_index(*leaf)).collect(),
+        });
     }
 
     pub(crate) fn ended(&mut self, line: Option<usize>, index: Index, response: &Response, end: &ResponseEnd) {

@@ -122,6 +122,8 @@ codes! {
     MaskCount "mask-count" Error "the counts of masked cells are not those of the released columns",
     DetectionNet "detection-net" Error "a detection does not follow from a net of its policy, or says nothing",
     DetectionCount "detection-count" Error "a response's end states other counts of findings than its detections",
+    ThresholdDecided "threshold-decided" Error "a decision about a threshold does not follow from its command, or its session went on against it",
+    ThresholdPassed "threshold-passed" Error "rows were released past a threshold, and neither policy nor people let them out",
     DetectionEnd "detection-end" Error "a session went on after a detection that ends it, or its close gives another reason",
 }
 

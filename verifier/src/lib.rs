@@ -20,6 +20,7 @@ pub mod evidence;
 pub mod finding;
 pub mod report;
 pub mod summary;
+mod threshold;
 pub mod verify;
 
 mod approval;

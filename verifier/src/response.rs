@@ -45,6 +45,8 @@ pub(crate) struct Response {
     /// Parts of data that followed the command.
     parts: u64,
     verbatim_bytes: u64,
+    /// Rows stand in verbatim frames, whose cells are not seen.
+    framed: bool,
     columns: Option<Vec<Shown>>,
     cells: BTreeMap<String, Cells>,
     /// Findings of its detections, by net.
@@ -83,6 +85,7 @@ impl Response {
             chunks: 0,
             parts: 0,
             verbatim_bytes: 0,
+            framed: false,
             columns: None,
             cells: BTreeMap::new(),
             caught: BTreeMap::new(),
@@ -128,6 +131,8 @@ impl Response {
                 .map(|column| self.column(index, column, target, policy, findings));
             self.columns = Some(shown.collect());
         }
+        self.rows = self.rows.saturating_add(chunk.framed_rows.unwrap_or(0));
+        self.framed |= chunk.framed_rows.is_some();
         for frame in &chunk.frames {
             match frame {
                 Frame::Verbatim(bytes) => {
@@ -221,7 +226,7 @@ impl Response {
             let stated = end.masked.get(mask).copied().unwrap_or(0);
             let (all, shown) = self.cells.get(mask).map_or((0, 0), |cells| (cells.all, cells.shown));
             // Rows that a protocol frames itself throughout (copied out) are never seen as rows.
-            let framed = self.rows == 0 && self.columns.is_some();
+            let framed = self.framed || (self.rows == 0 && self.columns.is_some());
             let may_be_more = framed || self.verbatim_bytes > FRAMED_ROW_BYTES;
             if stated < shown || (stated > all && !may_be_more) {
                 let detail = format!("mask `{mask}`: it states {stated} cells; {shown} of {all} were released");

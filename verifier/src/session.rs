@@ -7,12 +7,12 @@ use std::collections::BTreeMap;
 
 use exhibit_policy::decide::decide;
 use exhibit_policy::mask::Technique;
-use exhibit_policy::snapshot::Snapshot;
+use exhibit_policy::snapshot::{Counts, Snapshot};
 use exhibit_schemas::chain::{SessionChain, next_event};
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::access::{
     Command, CommandData, DecisionRecord, Detection, Effect, Facts, Outcome, ResponseChunk, ResponseEnd, SessionClosed,
-    SessionOpened,
+    SessionOpened, ThresholdDecided,
 };
 use exhibit_schemas::event::{Body, SessionId, SessionPlace, Timestamp};
 use exhibit_schemas::merkle::Index;
@@ -25,9 +25,13 @@ use crate::finding::{Code, Findings, Place};
 use crate::policy::Policies;
 use crate::probe::Probes;
 use crate::response::Response;
+use crate::threshold::{Watch, Who};
 
 /// The reason of a close that follows a detection.
 const DETECTION: &str = "detection";
+
+/// The reason of a close that follows a threshold past which nothing was let out.
+const THRESHOLD: &str = "threshold";
 
 /// Microseconds from when a command is judged to the time of its event at the most: the events of a flush have one time.
 pub(crate) const JUDGED_US: u64 = 5_000_000;
@@ -64,13 +68,17 @@ struct Session {
     /// Requests of the session, by sequence: leaf hash and time.
     requests: BTreeMap<u64, (Digest, Timestamp)>,
     commands: u64,
-    /// Bytes of everything released.
+    /// Rows of everything released.
+    rows: u64,
+    /// Bytes of it.
     bytes: u64,
     gaps: u64,
     /// Events of it are missing: its totals cannot be compared.
     incomplete: bool,
     /// A detection ends it: index of the first.
     ending: Option<Index>,
+    /// A threshold ends it: index of the decision.
+    stopped: Option<Index>,
     /// A command passed after its credential had expired.
     expired: bool,
     /// It released keyed values and names no key.
@@ -81,6 +89,19 @@ struct Pending {
     response: Response,
     policy: Digest,
     line: Option<usize>,
+    watch: Option<Box<Watch>>,
+}
+
+impl Pending {
+    /// What it, and its session, come to.
+    const fn counts(&self, session_rows: u64, session_bytes: u64) -> Counts {
+        Counts {
+            rows: self.response.rows,
+            bytes: self.response.bytes,
+            session_rows,
+            session_bytes,
+        }
+    }
 }
 
 impl Sessions {
@@ -127,10 +148,12 @@ impl Sessions {
                 responses: BTreeMap::new(),
                 requests: BTreeMap::new(),
                 commands: 0,
+                rows: 0,
                 bytes: 0,
                 gaps: self.gaps,
                 incomplete: false,
                 ending: None,
+                stopped: None,
                 expired: false,
                 unnamed: false,
             }))
@@ -216,6 +239,7 @@ impl Session {
             }
             Body::CommandData(body) => self.data(placed, body, context),
             Body::Detection(body) => self.detection(placed, body, context),
+            Body::ThresholdDecided(body) => self.threshold(placed, id, body, context),
             Body::ResponseChunk(body) => self.chunk(placed, body, context),
             Body::ResponseEnd(body) => self.end(placed, body, context),
             _ => {}
@@ -321,11 +345,14 @@ impl Session {
             };
             context.approvals.settle(&settled, &mut context.findings);
         }
+        let policy = context.policies.get(body.decision.policy);
         let line = context.evidence.command(placed, id, body, request, &context.approvals);
+        let who = self.opened.as_ref().map(who);
         let pending = Pending {
             response: Response::new(placed.index, outcome),
             policy: body.decision.policy,
             line,
+            watch: policy.and_then(|policy| Watch::of(body, policy, who)).map(Box::new),
         };
         self.responses.insert(sequence, pending);
     }
@@ -362,9 +389,57 @@ impl Session {
             let detail = "its session names no key of masks";
             findings.add(Code::MaskKeyUnnamed, Place::Entry(placed.index), detail);
         }
-        let before = pending.response.bytes;
+        if let Some(stopped) = self.stopped {
+            let detail = format!("released after #{stopped} had stopped it");
+            findings.add(Code::ThresholdPassed, Place::Entry(placed.index), detail);
+        }
+        let before = (pending.response.rows, pending.response.bytes);
         pending.response.chunk(placed.index, body, target, policy, findings);
-        self.bytes += pending.response.bytes - before;
+        self.rows += pending.response.rows - before.0;
+        self.bytes += pending.response.bytes - before.1;
+        let after = pending.counts(self.rows, self.bytes);
+        if let Some(watch) = pending.watch.as_mut().filter(|_| !pending.response.doubtful) {
+            let who = self.opened.as_ref().map(who);
+            watch.chunk(placed.index, after, policy, who, findings);
+        }
+    }
+
+    fn threshold(&mut self, placed: &Placed, id: SessionId, body: &ThresholdDecided, context: &mut Context) {
+        let place = Place::Entry(placed.index);
+        let Some(pending) = self.responses.get_mut(&body.command) else {
+            return self.stray(placed.index, body.command, context);
+        };
+        let released = pending.counts(self.rows, self.bytes);
+        let Some(watch) = &mut pending.watch else {
+            if context.policies.get(pending.policy).is_some() {
+                let what = "its policy has no threshold, or its command did not pass";
+                context.findings.add(Code::ThresholdDecided, place, what);
+            }
+            return;
+        };
+        let policy = context.policies.get(pending.policy);
+        let who = self.opened.as_ref().map(who);
+        watch.decided(placed.index, body, released, policy, who, &mut context.findings);
+        let (again, line) = (watch.at(body), pending.line);
+        self.replay(placed.index, &again.facts, &body.decision, context);
+        let asking = body.request.and_then(|request| self.requests.get(&request));
+        let request = asking.map(|(leaf, _)| *leaf);
+        if matches!(body.outcome, Outcome::Approved | Outcome::Refused | Outcome::Expired) {
+            let settled = Settled {
+                index: placed.index,
+                time: placed.event.time,
+                session: id,
+                target: self.opened.as_ref().map(|opened| opened.target.as_str()),
+                command: &again,
+                request,
+            };
+            context.approvals.settle(&settled, &mut context.findings);
+        }
+        if body.outcome != Outcome::Approved {
+            self.stopped.get_or_insert(placed.index);
+        }
+        let approvals = &context.approvals;
+        context.evidence.threshold(line, placed.index, body, request, approvals);
     }
 
     fn detection(&mut self, placed: &Placed, body: &Detection, context: &mut Context) {
@@ -420,6 +495,16 @@ impl Session {
             };
             context.findings.add(Code::DetectionEnd, place, detail);
         }
+        let stopped = body.reason == THRESHOLD;
+        if stopped != self.stopped.is_some() && !self.incomplete {
+            let detail = match self.stopped {
+                Some(stopped) => format!("its reason is not `{THRESHOLD}` after #{stopped}"),
+                None => format!("its reason is `{THRESHOLD}` without a decision that stops it"),
+            };
+            context
+                .findings
+                .add(Code::ThresholdDecided, Place::Entry(placed.index), detail);
+        }
         for pending in self.responses.values() {
             let passed = matches!(pending.response.outcome, Outcome::Allowed | Outcome::Approved);
             if passed {
@@ -430,4 +515,9 @@ impl Session {
         }
         context.evidence.closed(id, placed, body);
     }
+}
+
+/// Who reads, and from which target.
+fn who(opened: &SessionOpened) -> Who<'_> {
+    (&opened.principal, opened.target.as_str())
 }

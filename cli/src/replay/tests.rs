@@ -95,6 +95,7 @@ fn chunk() -> ResponseChunk {
             row([Some(b"5"), Some(b"[redacted]"), Some(b"hidden")]),
             Frame::Verbatim(Bytes(b"C\0\0\0\rSELECT 5\0".to_vec())),
         ],
+        framed_rows: None,
     }
 }
 

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use exhibit_schemas::event::access::{
-    Access, Command, Detection, Facts, Frame, Principal, ResponseChunk, ResponseEnd, SessionOpened,
+    Access, Command, Detection, Facts, Frame, Principal, ResponseChunk, ResponseEnd, SessionOpened, ThresholdDecided,
 };
 use exhibit_schemas::event::approval::{ApprovalDecided, ApprovalExpired, ApprovalRequested};
 use exhibit_schemas::event::trust::Genesis;
@@ -212,6 +212,7 @@ impl Draft<'_> {
             Body::ApprovalExpired(ApprovalExpired { reason, .. }) => self.text(reason),
             Body::ResponseChunk(chunk) => self.chunk(chunk),
             Body::Detection(detection) => self.detection(detection),
+            Body::ThresholdDecided(decided) => self.threshold(decided),
             Body::ResponseEnd(ResponseEnd { status, code, .. }) => {
                 self.text(status);
                 self.text(code.as_deref().unwrap_or_default());
@@ -283,6 +284,13 @@ impl Draft<'_> {
         for category in detection.findings.keys() {
             self.text(category);
         }
+    }
+
+    fn threshold(&mut self, decided: &ThresholdDecided) {
+        self.text(&decided.decision.reason);
+        self.one(Filter::Decision, decided.decision.effect.as_str());
+        self.one(Filter::Outcome, decided.outcome.as_str());
+        self.all(Filter::Rule, &decided.decision.rule);
     }
 
     fn requested(&mut self, requested: &ApprovalRequested) {

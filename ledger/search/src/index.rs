@@ -353,6 +353,11 @@ impl Index {
                     around.approvers.extend(self.approver(decision)?);
                 }
             }
+            Body::ThresholdDecided(threshold) => {
+                for decision in threshold.approvals.iter().flatten() {
+                    around.approvers.extend(self.approver(decision)?);
+                }
+            }
             Body::SessionOpened(opened) => {
                 if let Some(session) = document::session(event) {
                     self.remember(session, index, Context::of(opened))?;

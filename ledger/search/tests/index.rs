@@ -172,6 +172,7 @@ impl Log {
                 mask: None,
             }]),
             frames,
+            framed_rows: None,
         };
         self.push(2, place(session, 2), time, chunk.into());
     }

@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use exhibit_policy::approval::{self as policy, Decided, Tally, tally};
 use exhibit_schemas::digest::Digest;
-use exhibit_schemas::event::Timestamp;
 use exhibit_schemas::event::access::Outcome;
 use exhibit_schemas::event::approval::{ApprovalExpired, ApprovalRequested};
+use exhibit_schemas::event::{Body, Timestamp};
 use tokio::sync::broadcast::{self, error::RecvError};
 
 use crate::error::GateError;
@@ -30,24 +30,36 @@ const CLOCK_AGAIN: Duration = Duration::from_millis(200);
 /// Hexadecimal digits of the id that people type.
 const ID_DIGITS: usize = 12;
 
-/// A request whose question is in the ledger.
-pub struct Asked {
+/// A question that is in the ledger, and waits for people.
+pub struct Question {
     // Invariant: `body` stands durable in the ledger as event `sequence` of its session, with the leaf hash `leaf`.
-    judged: Judged,
     body: ApprovalRequested,
     leaf: Digest,
-    sequence: u64,
+    pub(crate) sequence: u64,
     /// Subscribed before the question was recorded, so no answer is missed.
     decisions: broadcast::Receiver<Arc<VerifiedDecision>>,
 }
 
+/// A request whose question is in the ledger.
+pub struct Asked {
+    judged: Judged,
+    question: Question,
+}
+
 impl std::fmt::Debug for Asked {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "Asked({})", self.id())
+        write!(formatter, "Asked({})", self.question.id())
     }
 }
 
 impl Asked {
+    /// What people are asked.
+    pub fn question(&self) -> &Question {
+        &self.question
+    }
+}
+
+impl Question {
     /// The id that people type: the first 12 hexadecimal digits of the request event's leaf hash.
     pub fn id(&self) -> String {
         self.leaf.to_string().chars().take(ID_DIGITS).collect()
@@ -70,11 +82,20 @@ impl Asked {
 }
 
 /// How a wait ended.
-enum Ending {
+pub(crate) enum Ending {
     Approved(Vec<Digest>),
     Refused,
-    /// With the word of the expiry event, and what the agent is told.
-    Expired(&'static str, &'static str),
+    /// With what the agent is told.
+    Expired(&'static str),
+}
+
+/// What an agent is told whose own going ended the wait.
+const WITHDRAWN: &str = "the request was withdrawn";
+
+/// The event of a question that nobody answered: `time`, or `agent` when it went away.
+pub(crate) fn expired(request: u64, reason: &str) -> Body {
+    let reason = reason.to_owned();
+    ApprovalExpired { request, reason }.into()
 }
 
 impl Session {
@@ -89,7 +110,6 @@ impl Session {
             expires_s,
         } = pending;
         self.own([judged.session])?;
-        let decisions = self.gate().recorder().decisions();
         let now = self.gate().clock().now();
         let body = ApprovalRequested {
             target: self.target().to_owned(),
@@ -100,6 +120,13 @@ impl Session {
             requirement,
             expires: Timestamp(now.0.saturating_add(expires_s.saturating_mul(1_000_000))),
         };
+        let question = self.question(body).await?;
+        Ok(Asked { judged, question })
+    }
+
+    /// Records what people are asked.
+    pub(crate) async fn question(&mut self, body: ApprovalRequested) -> Result<Question, GateError> {
+        let decisions = self.gate().recorder().decisions();
         let Handed {
             first: sequence,
             events,
@@ -108,8 +135,8 @@ impl Session {
         let receipts = self.durable(events, ticket).await?;
         let leaf = receipts.last().map(|receipt| receipt.leaf);
         let leaf = leaf.expect("`durable` gives as many receipts as events were handed over");
-        Ok(Asked {
-            judged,
+        self.waiting = Some(sequence);
+        Ok(Question {
             body,
             leaf,
             sequence,
@@ -127,14 +154,13 @@ impl Session {
         gone: impl Future<Output = ()> + Send,
     ) -> Result<Result<Permit, Denial>, GateError> {
         self.own([asked.judged.session])?;
-        let mut asked = asked;
-        let ending = self.ending(&mut asked, gone).await?;
-        let Asked { judged, sequence, .. } = asked;
-        // The policy that asked must still be the one in force, and the bytes must still be those that people saw.
-        let same = judged.decision.policy == self.gate().policy().digest()
-            && judged.digest == self.gate().digest_key().digest(&judged.request.exact);
-        let ending = match ending {
-            Ending::Approved(_) if !same => Ending::Expired("time", "the policy has changed since it was asked"),
+        let Asked { judged, mut question } = asked;
+        let sequence = question.sequence;
+        let ending = match self.answered(&mut question, gone).await? {
+            // The bytes must still be those that people saw.
+            Ending::Approved(_) if judged.digest != self.gate().digest_key().digest(&judged.request.exact) => {
+                return Err(self.failed(GateError::Foreign { session: self.id() }));
+            }
             ending => ending,
         };
         let denial = |outcome, reason: &str, judged| Denial {
@@ -152,29 +178,43 @@ impl Session {
                 }),
             })),
             Ending::Refused => Ok(Err(denial(Outcome::Refused, "a person refused it", judged))),
-            Ending::Expired(word, reason) => {
-                let expired = ApprovalExpired {
-                    request: sequence,
-                    reason: word.to_owned(),
-                };
-                let Handed { events, ticket, .. } = self.hand_over(vec![expired.into()])?;
-                self.durable(events, ticket).await?;
-                Ok(Err(denial(Outcome::Expired, reason, judged)))
-            }
+            Ending::Expired(reason) => Ok(Err(denial(Outcome::Expired, reason, judged))),
         }
     }
 
-    async fn ending(&self, asked: &mut Asked, gone: impl Future<Output = ()> + Send) -> Result<Ending, GateError> {
+    /// Waits until a question is answered, or nobody can answer it any more; then that is recorded.
+    pub(crate) async fn answered(
+        &mut self,
+        question: &mut Question,
+        gone: impl Future<Output = ()> + Send,
+    ) -> Result<Ending, GateError> {
+        let ending = match self.ending(question, gone).await? {
+            // The policy that asked must still be the one in force.
+            Ending::Approved(_) if question.body.decision.policy != self.gate().policy().digest() => {
+                Ending::Expired("the policy has changed since it was asked")
+            }
+            ending => ending,
+        };
+        self.waiting = None;
+        if let Ending::Expired(reason) = ending {
+            let word = if reason == WITHDRAWN { "agent" } else { "time" };
+            let Handed { events, ticket, .. } = self.hand_over(vec![expired(question.sequence, word)])?;
+            self.durable(events, ticket).await?;
+        }
+        Ok(ending)
+    }
+
+    async fn ending(&self, asked: &mut Question, gone: impl Future<Output = ()> + Send) -> Result<Ending, GateError> {
         let mut gone = std::pin::pin!(gone);
         let mut made: Vec<Arc<VerifiedDecision>> = Vec::new();
         loop {
             let left_us = asked.body.expires.0.saturating_sub(self.gate().clock().now().0);
             if left_us == 0 {
-                return Ok(Ending::Expired("time", "nobody decided in time"));
+                return Ok(Ending::Expired("nobody decided in time"));
             }
             let decision = tokio::select! {
                 biased;
-                () = &mut gone => return Ok(Ending::Expired("agent", "the request was withdrawn")),
+                () = &mut gone => return Ok(Ending::Expired(WITHDRAWN)),
                 decision = asked.decisions.recv() => decision,
                 () = tokio::time::sleep(CLOCK_AGAIN.min(Duration::from_micros(left_us))) => continue,
             };
@@ -195,7 +235,7 @@ impl Session {
         }
     }
 
-    fn tally(&self, asked: &Asked, made: &[Arc<VerifiedDecision>]) -> Tally {
+    fn tally(&self, asked: &Question, made: &[Arc<VerifiedDecision>]) -> Tally {
         let request = policy::Request {
             leaf: asked.leaf,
             session: self.id(),

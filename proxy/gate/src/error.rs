@@ -67,6 +67,18 @@ pub enum GateError {
         /// The net.
         net: String,
     },
+    /// A reply came to more than policy or people let out.
+    #[error("refused by policy: {reason} (rule: {rule}); the reply came to {rows} rows and {bytes} bytes")]
+    Threshold {
+        /// The rule.
+        rule: String,
+        /// Why: the rule's reason, or how people decided.
+        reason: String,
+        /// Rows with those that were held.
+        rows: u64,
+        /// Bytes.
+        bytes: u64,
+    },
     /// The agent's credential expired, and the policy ends sessions with it.
     #[error("what this session was opened with has expired")]
     Expired,

@@ -4,6 +4,7 @@
 //! Request ─decide─▶ Permit ───────────────clear─▶ Cleared             ─▶ the target takes nothing else
 //!                   Pending ─ask─▶ Asked ─wait─▶ Permit | Denial
 //!                   Denial  ─────────────refuse─▶ Recorded<Denial>
+//! Vec<Masked<Frame>> ─weigh─▶ may go on | Held ─held─▶ may go on       (where a rule is about what a reply comes to)
 //! Vec<Masked<Frame>> ─release─▶ Releasing ─durable─▶ Recorded<Vec<Masked<Frame>>> ─▶ the agent takes nothing else
 //! ```
 //!
@@ -26,6 +27,7 @@ pub mod recorder;
 pub mod release;
 pub mod request;
 pub mod session;
+pub mod threshold;
 
 #[cfg(test)]
 mod memory;

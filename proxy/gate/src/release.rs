@@ -3,18 +3,22 @@
 //!
 //! Not here: masking, and how frames look on the wire.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use exhibit_policy::decide::Asker;
 use exhibit_policy::mask::Masked;
 use exhibit_policy::net::Caught;
+use exhibit_policy::snapshot::Counts;
 use exhibit_schemas::cbor::{self, Bytes};
-use exhibit_schemas::event::SessionId;
-use exhibit_schemas::event::access::{Column, Detection, Frame};
+use exhibit_schemas::event::access::{Column, Detection, Frame, ResponseEnd};
+use exhibit_schemas::event::{Body, SessionId};
 
 use crate::error::GateError;
 use crate::recorder::Ticket;
 use crate::request::Recorded;
 use crate::session::Failure;
+use crate::threshold::Watched;
 
 /// Bytes of one row's cells at the most; a protocol turns a longer row into its wire bytes first
 /// ([`Masked::framed`]), which are then cut into several chunks.
@@ -116,7 +120,7 @@ impl Recorded<Vec<Masked<Frame>>> {
 }
 
 /// What a reply came to.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Totals {
     /// Parts of data that followed the command.
     pub(crate) parts: u64,
@@ -126,6 +130,13 @@ pub(crate) struct Totals {
     pub(crate) bytes: u64,
     /// Findings, by net.
     pub(crate) caught: BTreeMap<String, u64>,
+    /// What was decided about, where rules are about what the reply comes to: what it and its session came to at its last
+    /// frames.
+    pub(crate) weighed: Counts,
+    /// Where rules are about what the reply comes to.
+    pub(crate) watched: Option<Arc<Watched>>,
+    /// What asked for people, and was approved.
+    pub(crate) approved: BTreeSet<Asker>,
 }
 
 /// The event of what was caught in one place, added to the totals of its command.
@@ -145,11 +156,11 @@ pub(crate) fn detection(command: u64, caught: Caught, totals: &mut Totals) -> De
 }
 
 /// Cuts frames into chunks that fit events; verbatim frames may be split, rows stay whole.
-pub(crate) fn chunks(frames: &[Masked<Frame>]) -> Result<Vec<Vec<Frame>>, GateError> {
+pub(crate) fn chunks(frames: &[Masked<Frame>]) -> Result<Vec<Packed>, GateError> {
     let mut packer = Packer::default();
     for frame in frames {
         match frame.get() {
-            Frame::Verbatim(bytes) => packer.verbatim(&bytes.0),
+            Frame::Verbatim(bytes) => packer.verbatim(&bytes.0, frame.rows()),
             row @ Frame::Row(_) => packer.row(row)?,
         }
     }
@@ -157,19 +168,43 @@ pub(crate) fn chunks(frames: &[Masked<Frame>]) -> Result<Vec<Vec<Frame>>, GateEr
     Ok(packer.chunks)
 }
 
+/// The end of a command.
+pub(crate) struct End {
+    pub(crate) status: EndStatus,
+    pub(crate) code: Option<String>,
+    pub(crate) masked: BTreeMap<String, u64>,
+}
+
+impl End {
+    /// Its event.
+    pub(crate) fn event(mut self, command: u64, totals: &Totals) -> Body {
+        self.masked.extend(totals.caught.clone());
+        ResponseEnd {
+            command,
+            status: self.status.as_str().to_owned(),
+            code: self.code,
+            chunks: totals.chunks,
+            rows: totals.rows,
+            bytes: totals.bytes,
+            masked: self.masked,
+        }
+        .into()
+    }
+}
+
 /// Puts the columns on the first chunk, or on one of their own where they are long or nothing follows yet.
 pub(crate) fn with_columns(
     columns: Option<Vec<Column>>,
-    frames: Vec<Vec<Frame>>,
-) -> impl Iterator<Item = (Option<Vec<Column>>, Vec<Frame>)> {
+    chunks: Vec<Packed>,
+) -> impl Iterator<Item = (Option<Vec<Column>>, Packed)> {
     let alone = columns
         .as_ref()
-        .is_some_and(|columns| frames.is_empty() || cbor::encode(columns).len() > COLUMNS_BYTES_SHARED_MAX);
-    let own = alone.then(Vec::new);
+        .is_some_and(|columns| chunks.is_empty() || cbor::encode(columns).len() > COLUMNS_BYTES_SHARED_MAX);
+    let own = alone.then(Packed::default);
     let mut columns = columns;
     own.into_iter()
-        .chain(frames)
-        .map(move |frames| (columns.take(), frames))
+        .chain(chunks)
+        .map(move |packed| (columns.take(), packed))
 }
 
 /// Adds up rows and bytes of frames.
@@ -177,24 +212,30 @@ pub(crate) fn count(frames: &[Masked<Frame>], totals: &mut Totals) {
     for frame in frames {
         let bytes = match frame.get() {
             Frame::Verbatim(bytes) => bytes.0.len(),
-            Frame::Row(cells) => {
-                totals.rows = totals.rows.saturating_add(1);
-                cell_bytes(cells)
-            }
+            Frame::Row(cells) => cell_bytes(cells),
         };
+        totals.rows = totals.rows.saturating_add(frame.rows());
         totals.bytes = totals.bytes.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
     }
 }
 
+/// Frames of one chunk.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Packed {
+    pub(crate) frames: Vec<Frame>,
+    /// Rows that begin in verbatim ones among them.
+    pub(crate) framed_rows: u64,
+}
+
 #[derive(Default)]
 struct Packer {
-    chunks: Vec<Vec<Frame>>,
-    open: Vec<Frame>,
+    chunks: Vec<Packed>,
+    open: Packed,
     used: usize,
 }
 
 impl Packer {
-    fn verbatim(&mut self, mut bytes: &[u8]) {
+    fn verbatim(&mut self, mut bytes: &[u8], mut rows: u64) {
         while !bytes.is_empty() {
             if self.used + HEAD_BYTES >= CHUNK_BYTES_MAX {
                 self.close();
@@ -202,7 +243,8 @@ impl Packer {
             let room = CHUNK_BYTES_MAX - self.used - HEAD_BYTES;
             let (now, later) = bytes.split_at(room.min(bytes.len()));
             self.used += now.len() + HEAD_BYTES;
-            self.open.push(Frame::Verbatim(Bytes(now.to_vec())));
+            self.open.frames.push(Frame::Verbatim(Bytes(now.to_vec())));
+            self.open.framed_rows += std::mem::take(&mut rows);
             bytes = later;
         }
     }
@@ -218,12 +260,12 @@ impl Packer {
             self.close();
         }
         self.used += encoded;
-        self.open.push(row.clone());
+        self.open.frames.push(row.clone());
         Ok(())
     }
 
     fn close(&mut self) {
-        if !self.open.is_empty() {
+        if !self.open.frames.is_empty() {
             self.chunks.push(std::mem::take(&mut self.open));
         }
         self.used = 0;
@@ -279,10 +321,10 @@ mod tests {
         fn chunks_fit_events_and_hold_exactly_the_frames_in_order(frames in proptest::collection::vec(frame(), 0..8)) {
             let chunks = chunks(&frames).unwrap();
             for chunk in &chunks {
-                prop_assert!(!chunk.is_empty());
-                prop_assert!(cbor::encode(chunk).len() <= CHUNK_BYTES_MAX + 5);
+                prop_assert!(!chunk.frames.is_empty());
+                prop_assert!(cbor::encode(&chunk.frames).len() <= CHUNK_BYTES_MAX + 5);
             }
-            prop_assert_eq!(wire(chunks.iter().flatten()), wire(frames.iter().map(Masked::get)));
+            prop_assert_eq!(wire(chunks.iter().flat_map(|chunk| &chunk.frames)), wire(frames.iter().map(Masked::get)));
         }
     }
 

@@ -5,6 +5,7 @@
 //! Not here: waiting for people ([`crate::approval`]) and replies ([`crate::release`]).
 
 use exhibit_policy::decide::{NOBODY_TO_ASK, UNPROVEN, decide};
+use exhibit_policy::snapshot::Approval;
 use exhibit_schemas::cbor;
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::SessionId;
@@ -297,12 +298,7 @@ pub(crate) fn rule(asker: &Asker<'_>, request: Request) -> Ruling {
     ) {
         (Effect::Allow, _) => Ruling::Permit(Permit { judged, approved: None }),
         (Effect::Ask, Some(approval)) => Ruling::Pending(Pending {
-            requirement: Requirement {
-                name: approval.name.clone(),
-                groups: approval.groups.clone(),
-                people: approval.people,
-                requester_may_approve: approval.requester_may_approve,
-            },
+            requirement: requirement(approval),
             expires_s: approval.expires_s,
             judged,
         }),
@@ -313,6 +309,16 @@ pub(crate) fn rule(asker: &Asker<'_>, request: Request) -> Ruling {
             reason: judged.decision.reason.clone(),
             judged,
         }),
+    }
+}
+
+/// Who must approve, as a question says it.
+pub(crate) fn requirement(approval: &Approval) -> Requirement {
+    Requirement {
+        name: approval.name.clone(),
+        groups: approval.groups.clone(),
+        people: approval.people,
+        requester_may_approve: approval.requester_may_approve,
     }
 }
 

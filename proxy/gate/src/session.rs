@@ -10,20 +10,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use exhibit_policy::mask::Masked;
 use exhibit_policy::net::SessionNet;
-use exhibit_schemas::event::access::{
-    Column, CommandData, Frame, Principal, ResponseChunk, ResponseEnd, SessionClosed,
-};
+use exhibit_schemas::event::access::{Column, CommandData, Frame, Principal, ResponseChunk, SessionClosed};
 use exhibit_schemas::event::{Body, SessionId, SessionPlace, Timestamp};
 
-pub use crate::approval::Asked;
+use crate::approval;
+pub use crate::approval::{Asked, Question};
 pub use crate::data::{Data, Sending};
 use crate::error::GateError;
 pub use crate::gate::{Gate, Opening};
 use crate::recorder::{Draft, Receipt, Ticket};
-use crate::release::{self, Totals};
+use crate::release::{self, End, Totals, with_columns};
 pub use crate::release::{EndStatus, ROW_BYTES_MAX, Releasing, Reply};
 use crate::request::{self, Asker};
 pub use crate::request::{Cleared, Denial, Pending, Permit, Reach, Recorded, Request, Ruling, Transaction};
+pub use crate::threshold::Held;
 
 /// Why a session that nobody closed ended, in its closing event.
 const DROPPED: &str = "agent";
@@ -37,9 +37,12 @@ pub struct Session {
     /// Sequence of the next event.
     next: u64,
     commands: u64,
-    bytes: u64,
+    pub(crate) rows: u64,
+    pub(crate) bytes: u64,
     /// Recorded commands whose reply has not ended, by sequence.
-    open: BTreeMap<u64, Totals>,
+    pub(crate) open: BTreeMap<u64, Totals>,
+    /// Sequence of a question that waits for people.
+    pub(crate) waiting: Option<u64>,
     /// Commands that run ahead and are numbered, but not handed over: they go with the next events, in one flush.
     held: Vec<Body>,
     /// Tickets that nobody has awaited, of events before the next ones. The lock is never waited for: it is there because
@@ -77,8 +80,10 @@ impl Session {
             target,
             next: 1,
             commands: 0,
+            rows: 0,
             bytes: 0,
             open: BTreeMap::new(),
+            waiting: None,
             held: Vec::new(),
             earlier: Mutex::default(),
             net,
@@ -144,7 +149,8 @@ impl Session {
         self.own(permits.iter().map(|permit| permit.judged.session))?;
         self.in_time()?;
         let bodies = permits.iter().map(|permit| request::permitted(permit).into()).collect();
-        let (first, receipts) = self.commands(bodies).await?;
+        let totals = permits.iter().map(|permit| self.totals(permit)).collect();
+        let (first, receipts) = self.commands(bodies, totals).await?;
         // P1: only here, after the receipts, do permits come out that a target takes.
         let recorded = |((permit, command), receipt)| Cleared {
             permit,
@@ -173,7 +179,7 @@ impl Session {
             self.held.push(request::permitted(&permit).into());
             self.next = self.next.saturating_add(1);
             self.commands = self.commands.saturating_add(1);
-            self.open.insert(command, Totals::default());
+            self.open.insert(command, self.totals(&permit));
             Cleared {
                 permit,
                 session: self.id,
@@ -216,7 +222,9 @@ impl Session {
     /// [`GateError`].
     pub async fn refuse(&mut self, denial: Denial) -> Result<Recorded<Denial>, GateError> {
         self.own([denial.judged.session])?;
-        let (command, receipts) = self.commands(vec![request::denied(&denial).into()]).await?;
+        let (command, receipts) = self
+            .commands(vec![request::denied(&denial).into()], vec![Totals::default()])
+            .await?;
         Ok(Recorded {
             value: denial,
             session: self.id,
@@ -287,6 +295,11 @@ impl Session {
         self.failure.lost(error)
     }
 
+    /// Notes an error before which nothing was handed over, and gives it back.
+    pub(crate) fn refused(&self, error: GateError) -> GateError {
+        self.failure.refused(error)
+    }
+
     /// Refuses values of other sessions.
     pub(crate) fn own(&self, sessions: impl IntoIterator<Item = SessionId>) -> Result<(), GateError> {
         if sessions.into_iter().all(|session| session == self.id) {
@@ -315,7 +328,7 @@ impl Session {
     }
 
     /// Records command events; gives the sequence of the first.
-    async fn commands(&mut self, bodies: Vec<Body>) -> Result<(u64, Vec<Receipt>), GateError> {
+    async fn commands(&mut self, bodies: Vec<Body>, totals: Vec<Totals>) -> Result<(u64, Vec<Receipt>), GateError> {
         if bodies.is_empty() {
             self.failure.check()?;
             return Ok((self.next, Vec::new()));
@@ -323,9 +336,9 @@ impl Session {
         let count = bodies.len();
         let Handed { first, events, ticket } = self.hand_over(bodies)?;
         // Counted with the hand-over, so that the close of a session whose caller went away states the right totals.
-        for sequence in (first..).take(count) {
+        for (sequence, totals) in (first..).zip(totals) {
             self.commands = self.commands.saturating_add(1);
-            self.open.insert(sequence, Totals::default());
+            self.open.insert(sequence, totals);
         }
         let mut receipts = self.durable(events, ticket).await?;
         // Those before are of commands that ran ahead.
@@ -388,17 +401,20 @@ impl Session {
         self.failure.check()?;
         self.own([reply.session])?;
         let foreign = GateError::Foreign { session: self.id };
+        let weighed = self.weighed(reply, frames).map_err(|error| self.refused(error))?;
         let mut totals = self.open.get(&reply.command).ok_or(foreign)?.clone();
-        let before = totals.bytes;
+        totals.weighed = weighed;
+        let before = (totals.rows, totals.bytes);
         let mut bodies = self.caught(reply.command, &mut totals)?;
         release::count(frames, &mut totals);
-        let frames = release::chunks(frames).map_err(|error| self.failure.refused(error))?;
-        for (columns, frames) in release::with_columns(columns, frames) {
+        let chunks = release::chunks(frames).map_err(|error| self.failure.refused(error))?;
+        for (columns, packed) in with_columns(columns, chunks) {
             bodies.push(Body::from(ResponseChunk {
                 command: reply.command,
                 chunk: totals.chunks,
                 columns,
-                frames,
+                frames: packed.frames,
+                framed_rows: Some(packed.framed_rows).filter(|rows| *rows > 0),
             }));
             totals.chunks = totals.chunks.saturating_add(1);
         }
@@ -408,7 +424,8 @@ impl Session {
             return Ok(None);
         }
         let Handed { ticket, .. } = self.hand_over(bodies)?;
-        self.bytes = self.bytes.saturating_add(totals.bytes.saturating_sub(before));
+        self.rows = self.rows.saturating_add(totals.rows.saturating_sub(before.0));
+        self.bytes = self.bytes.saturating_add(totals.bytes.saturating_sub(before.1));
         if ends {
             self.open.remove(&reply.command);
         } else {
@@ -466,7 +483,9 @@ impl Session {
             };
             end.event(*command, totals)
         };
-        let mut bodies: Vec<Body> = self.open.iter().map(cut).collect();
+        // A question whose asker goes away is one that nobody answered.
+        let question = self.waiting.take().map(|request| approval::expired(request, "agent"));
+        let mut bodies: Vec<Body> = question.into_iter().chain(self.open.iter().map(cut)).collect();
         bodies.push(
             SessionClosed {
                 reason: reason.to_owned(),
@@ -512,28 +531,6 @@ fn after(earlier: Vec<Ticket>, last: Ticket) -> Ticket {
         }
         last.await
     })
-}
-
-struct End {
-    status: EndStatus,
-    code: Option<String>,
-    masked: BTreeMap<String, u64>,
-}
-
-impl End {
-    fn event(mut self, command: u64, totals: &Totals) -> Body {
-        self.masked.extend(totals.caught.clone());
-        ResponseEnd {
-            command,
-            status: self.status.as_str().to_owned(),
-            code: self.code,
-            chunks: totals.chunks,
-            rows: totals.rows,
-            bytes: totals.bytes,
-            masked: self.masked,
-        }
-        .into()
-    }
 }
 
 /// What went wrong with a session, shared with the frames that it has under way.

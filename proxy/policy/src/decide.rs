@@ -91,6 +91,34 @@ fn with_masks(by_rules: DecisionRecord, judged: probe::Judged<'_>) -> DecisionRe
     }
 }
 
+/// Who asks for people: a rule by its name, or the masks of columns on which values are tried.
+pub type Asker = Option<String>;
+
+/// All that asks for people about a request, where a decision names one of them alone: the approval of a request is one of all
+/// these.
+pub fn askers(snapshot: &Snapshot, principal: &Principal, target: &str, facts: &Facts) -> BTreeSet<Asker> {
+    let roles = roles(snapshot, principal);
+    let deciding = facts
+        .accesses
+        .iter()
+        .filter_map(|access| rule_for(snapshot, &roles, target, access, facts));
+    let asking = deciding.filter(|rule| rule.effect == Effect::Ask);
+    let mut askers: BTreeSet<Asker> = asking.map(|rule| Some(rule.name.clone())).collect();
+    if matches!(probe::judge(snapshot, target, facts), probe::Judged::Asked { .. }) {
+        askers.insert(None);
+    }
+    askers
+}
+
+/// Whether a request that was decided so passes when people have approved that: it is allowed, or all that asks was approved.
+pub fn stands(effect: Effect, askers: &BTreeSet<Asker>, approved: &BTreeSet<Asker>) -> bool {
+    match effect {
+        Effect::Allow => true,
+        Effect::Ask => !askers.is_empty() && askers.is_subset(approved),
+        Effect::Deny => false,
+    }
+}
+
 /// What one access, or all up to here, came to.
 struct Outcome<'a> {
     effect: Effect,
@@ -139,12 +167,19 @@ pub(crate) fn roles<'a>(snapshot: &'a Snapshot, principal: &Principal) -> BTreeS
 }
 
 impl Rule {
-    fn matches(&self, roles: &BTreeSet<&str>, target: &str, Access(action, resource): &Access, facts: &Facts) -> bool {
+    pub(crate) fn matches(
+        &self,
+        roles: &BTreeSet<&str>,
+        target: &str,
+        Access(action, resource): &Access,
+        facts: &Facts,
+    ) -> bool {
         self.actions.contains(action)
             && self.targets.contains(target)
             && self.is_for(roles)
             && self.names(resource.as_deref())
             && self.unmet(facts).next().is_none()
+            && self.over.is_none_or(|over| over.holds(facts))
     }
 
     /// Whether one of the roles is among its own.
@@ -160,6 +195,11 @@ impl Rule {
                 None => pattern.as_str() == NO_RESOURCE,
             })
         })
+    }
+
+    /// Whether it does not match every request that its lists name.
+    pub(crate) fn has_conditions(&self) -> bool {
+        !self.when.is_empty() || self.over.is_some()
     }
 
     /// Names of its conditions that do not hold.

@@ -18,7 +18,7 @@ use crate::decide::{UNPROVEN, decide, roles, rule_for};
 use crate::mask::Technique;
 use crate::net::Net;
 use crate::probe::{self, Predicates};
-use crate::snapshot::{Approval, Rule, Snapshot};
+use crate::snapshot::{Approval, Counts, Over, Rule, Snapshot, facts_at};
 
 /// A decision with what led to it and what it demands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +39,21 @@ pub struct Explanation {
     pub probes: Vec<ExplainedProbe>,
     /// Nets under everything that the target sends; none where it is denied.
     pub nets: Vec<Net>,
+    /// Rules that would match once the reply comes to more, in the order of the file; none where it is denied.
+    pub thresholds: Vec<Threshold>,
+}
+
+/// A rule about what the reply comes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Threshold {
+    /// The rule.
+    pub rule: String,
+    /// What it does then.
+    pub effect: Effect,
+    /// From when on.
+    pub over: Over,
+    /// The approval that it asks for.
+    pub approval: Option<String>,
 }
 
 /// What brought a decision about.
@@ -190,11 +205,12 @@ pub fn explain(
         () if two_approvals(snapshot, &roles, target, facts) => Cause::TwoApprovals,
         () => Cause::Mask,
     };
-    let (masks, nets) = match decision.effect {
-        Effect::Deny => (Vec::new(), Vec::new()),
+    let (masks, nets, thresholds) = match decision.effect {
+        Effect::Deny => (Vec::new(), Vec::new(), Vec::new()),
         Effect::Allow | Effect::Ask => (
             masks(snapshot, target, facts, parts),
             snapshot.nets(target).cloned().collect(),
+            thresholds(snapshot, &roles, target, facts),
         ),
     };
     Explanation {
@@ -212,6 +228,7 @@ pub fn explain(
         accesses,
         masks,
         nets,
+        thresholds,
     }
 }
 
@@ -235,6 +252,28 @@ fn two_approvals(snapshot: &Snapshot, roles: &BTreeSet<&str>, target: &str, fact
     approvals.len() > 1
 }
 
+/// Rules about what the reply comes to that match one of the accesses.
+fn thresholds(snapshot: &Snapshot, roles: &BTreeSet<&str>, target: &str, facts: &Facts) -> Vec<Threshold> {
+    let most = Counts {
+        rows: u64::MAX,
+        bytes: u64::MAX,
+        session_rows: u64::MAX,
+        session_bytes: u64::MAX,
+    };
+    let grown = facts_at(facts, most);
+    let about = |rule: &Rule| {
+        let over = rule.over.filter(|over| over.holds(&grown))?;
+        let matches = |access: &Access| rule.matches(roles, target, access, &grown);
+        facts.accesses.iter().any(matches).then(|| Threshold {
+            rule: rule.name.clone(),
+            effect: rule.effect,
+            over,
+            approval: rule.approval.clone(),
+        })
+    };
+    snapshot.rules.iter().filter_map(about).collect()
+}
+
 /// Rules about the action that exactly one thing keeps from matching.
 fn near(snapshot: &Snapshot, roles: &BTreeSet<&str>, target: &str, access: &Access, facts: &Facts) -> Vec<NearMiss> {
     let Access(action, resource) = access;
@@ -244,9 +283,10 @@ fn near(snapshot: &Snapshot, roles: &BTreeSet<&str>, target: &str, access: &Acce
             (rule.targets.contains(target), Lack::Target),
             (rule.names(resource.as_deref()), Lack::Resource),
         ];
+        let over = rule.over.is_some().then(|| Lack::Condition("over".to_owned()));
         let conditions = rule.unmet(facts).map(|name| Lack::Condition(name.to_owned()));
         let lacking = fixed.into_iter().filter(|(holds, _)| !holds).map(|(_, lack)| lack);
-        lacking.chain(conditions).collect::<Vec<_>>()
+        lacking.chain(conditions).chain(over).collect::<Vec<_>>()
     };
     let mut near = Vec::new();
     for rule in snapshot.rules.iter().filter(|rule| rule.actions.contains(action)) {

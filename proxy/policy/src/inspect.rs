@@ -165,7 +165,7 @@ pub fn reach(snapshot: &Snapshot) -> Vec<Reach> {
                     action,
                     rule: rule.name.clone(),
                     resources,
-                    conditional: !rule.when.is_empty(),
+                    conditional: rule.has_conditions(),
                 });
             }
         }
@@ -182,7 +182,7 @@ pub fn readers<'a>(snapshot: &'a Snapshot, target: &str, resource: &str) -> Vec<
                 && rule.actions.contains(&Action::Read)
                 && rule.names(Some(resource))
         });
-        let deciding = about.find(|rule| rule.effect != Effect::Deny || rule.when.is_empty());
+        let deciding = about.find(|rule| rule.effect != Effect::Deny || !rule.has_conditions());
         deciding.is_some_and(|rule| rule.effect != Effect::Deny)
     };
     snapshot
@@ -269,10 +269,9 @@ struct Before<'a> {
 impl<'a> Before<'a> {
     fn of(about: &Rule, earlier: &'a [Rule], role: &str, target: &str, action: Action) -> Self {
         let implied = |other: &&Rule| {
-            other
-                .when
-                .iter()
-                .all(|(name, value)| about.when.get(name) == Some(value))
+            let mut when = other.when.iter();
+            when.all(|(name, value)| about.when.get(name) == Some(value))
+                && other.over.is_none_or(|over| about.over == Some(over))
         };
         let same = |other: &&Rule| {
             other.roles.contains(role) && other.targets.contains(target) && other.actions.contains(&action)

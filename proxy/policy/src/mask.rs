@@ -225,17 +225,21 @@ impl ColumnMask {
 ///
 /// **Invariant:** only this module makes one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Masked<T>(T);
+pub struct Masked<T> {
+    value: T,
+    /// Rows that begin in it.
+    rows: u64,
+}
 
 impl<T> Masked<T> {
     /// What may be released.
     pub fn get(&self) -> &T {
-        &self.0
+        &self.value
     }
 
     /// What may be released, by value.
     pub fn into_inner(self) -> T {
-        self.0
+        self.value
     }
 }
 
@@ -244,13 +248,24 @@ impl Masked<Frame> {
     /// errors and their like, whose texts the protocol has cut down to what policy lets through and sent through
     /// [`SessionNet::text`].
     pub fn framing(bytes: Vec<u8>) -> Self {
-        Self(Frame::Verbatim(Bytes(bytes)))
+        Self::verbatim(bytes, 0)
+    }
+
+    const fn verbatim(bytes: Vec<u8>, rows: u64) -> Self {
+        let value = Frame::Verbatim(Bytes(bytes));
+        Self { value, rows }
+    }
+
+    /// Rows that begin in it: one of a row, and as many of verbatim bytes as their protocol counted.
+    pub const fn rows(&self) -> u64 {
+        self.rows
     }
 
     /// The same bytes in pieces of at most `bytes`; a row is one piece.
     pub fn pieces(self, bytes: usize) -> impl Iterator<Item = Self> {
-        let (row, verbatim) = match self.0 {
-            Frame::Row(cells) => (Some(Self(Frame::Row(cells))), Vec::new()),
+        let mut rows = self.rows;
+        let (row, verbatim) = match self.value {
+            value @ Frame::Row(_) => (Some(Self { value, rows }), Vec::new()),
             Frame::Verbatim(Bytes(verbatim)) => (None, verbatim),
         };
         let mut start = 0;
@@ -258,7 +273,7 @@ impl Masked<Frame> {
             let end = verbatim.len().min(start + bytes.max(1));
             let piece = verbatim.get(start..end).filter(|piece| !piece.is_empty())?.to_vec();
             start = end;
-            Some(Self(Frame::Verbatim(Bytes(piece))))
+            Some(Self::verbatim(piece, std::mem::take(&mut rows)))
         });
         row.into_iter().chain(pieces)
     }
@@ -266,7 +281,7 @@ impl Masked<Frame> {
     /// The same frame as the bytes that `wire` makes of it, for a row that is too long for one event.
     #[must_use]
     pub fn framed(self, wire: impl FnOnce(&Frame) -> Vec<u8>) -> Self {
-        Self(Frame::Verbatim(Bytes(wire(&self.0))))
+        Self::verbatim(wire(&self.value), self.rows)
     }
 }
 
@@ -348,19 +363,20 @@ impl RowMasker {
             };
             row.push(cell.map(Bytes));
         }
-        Ok(Masked(Frame::Row(row)))
+        let value = Frame::Row(row);
+        Ok(Masked { value, rows: 1 })
     }
 
-    /// Data of a table none of whose columns has a mask, as the protocol framed it, where no net holds.
+    /// Data of a table none of whose columns has a mask, as the protocol framed it, with so many rows, where no net holds.
     ///
     /// # Errors
     /// [`MaskError::Mask`] when a column has one, [`MaskError::Net`] when a net holds.
-    pub fn whole(&self, bytes: Vec<u8>, net: &SessionNet) -> Result<Masked<Frame>, MaskError> {
+    pub fn whole(&self, bytes: Vec<u8>, rows: u64, net: &SessionNet) -> Result<Masked<Frame>, MaskError> {
         if !net.is_empty() {
             return Err(MaskError::Net);
         }
         match self.columns.iter().flatten().next() {
-            None => Ok(Masked(Frame::Verbatim(Bytes(bytes)))),
+            None => Ok(Masked::verbatim(bytes, rows)),
             Some(column) => Err(MaskError::Mask {
                 mask: column.mask.clone(),
             }),

@@ -29,6 +29,15 @@
 //! resources = ["public.*", "none"]                      # "none": a request that names nothing, such as SELECT 1
 //! effect = "allow"
 //!
+//! [[rules]]                                             # in front of `reads`: a rule about replies that have grown
+//! name = "bulk"
+//! roles = ["ci-reader"]
+//! targets = ["clinic"]
+//! actions = ["read"]
+//! over = { rows = 10000, session_bytes = 50000000 }     # matches once a reply, or all of the session, come to more than any;
+//! effect = "ask"                                        # what is more waits for people, or with "deny" ends the session
+//! approval = "dba"
+//!
 //! [[masks]]                                             # the first mask that names a resource masks it
 //! name = "ssn"
 //! targets = ["clinic"]
@@ -57,6 +66,7 @@
 mod line;
 mod masks;
 mod nets;
+mod over;
 mod roles;
 mod rules;
 mod table;
@@ -68,6 +78,7 @@ use serde::Deserialize;
 
 use self::masks::MaskText;
 use self::nets::NetText;
+pub use self::over::{Counts, Over, facts_at};
 pub(crate) use self::roles::Role;
 use self::roles::RoleText;
 pub(crate) use self::rules::Rule;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use exhibit_gate::session::{Asked, Recorded};
+use exhibit_gate::session::{Question, Recorded};
 use exhibit_policy::mask::Masked;
 use exhibit_schemas::event::access::Frame;
 use tokio::io::{AsyncWriteExt as _, WriteHalf};
@@ -55,7 +55,11 @@ impl Agent {
     }
 
     /// Tells that people are asked. All of it stands in the event of the question, which is durable.
-    pub(crate) async fn waiting(&mut self, asked: &Asked) -> std::io::Result<()> {
+    pub(crate) async fn waiting(&mut self, asked: &Question) -> std::io::Result<()> {
+        // A notice is no part of another message; the question is in the ledger, and people are told there.
+        if self.torn {
+            return Ok(());
+        }
         let text = format!(
             "approval {} is needed by {}; it expires at {}",
             asked.id(),

@@ -18,6 +18,7 @@ use exhibit_policy::mask::{CellKind, Masked, RowMasker};
 use exhibit_policy::net::{Channel, Known, NetColumn};
 use exhibit_schemas::event::access::{Column, Frame};
 use tokio::io::AsyncRead;
+use tokio::sync::Notify;
 
 use self::copied::Copying;
 pub(crate) use self::masking::Masking;
@@ -69,6 +70,8 @@ pub(crate) struct Replies<'a> {
     masking: Masking<'a>,
     /// The agent is told that its transaction failed, because a part of it was refused.
     aborted: bool,
+    /// The agent asked to cancel what is under way.
+    cancelled: &'a Notify,
     open: VecDeque<(usize, Reply)>,
     frames: Vec<Masked<Frame>>,
     bytes: usize,
@@ -81,6 +84,8 @@ pub(crate) struct Replies<'a> {
     copying: Option<Copying>,
     /// Messages without a mask that were copied out and are no frame yet.
     whole: Vec<u8>,
+    /// Rows among them.
+    whole_rows: u64,
     counts: BTreeMap<String, u64>,
     window: VecDeque<(Releasing, Ends)>,
     status: EndStatus,
@@ -107,6 +112,7 @@ impl<'a> Replies<'a> {
         names: &'a mut Names,
         masking: Masking<'a>,
         aborted: bool,
+        cancelled: &'a Notify,
         commands: &[Cleared],
     ) -> Self {
         let replies = commands.iter().map(Cleared::reply).enumerate();
@@ -117,6 +123,7 @@ impl<'a> Replies<'a> {
             names,
             masking,
             aborted,
+            cancelled,
             frames: Vec::new(),
             bytes: 0,
             columns: None,
@@ -125,6 +132,7 @@ impl<'a> Replies<'a> {
             probed: None,
             copying: None,
             whole: Vec::new(),
+            whole_rows: 0,
             counts: BTreeMap::new(),
             window: VecDeque::new(),
             status: EndStatus::Complete,

@@ -300,6 +300,7 @@ impl Driver {
             &mut self.state.names,
             masking,
             self.state.aborted,
+            &self.registered.cancelled,
             &commands,
         );
         let upstream = &mut self.upstream;
@@ -429,7 +430,7 @@ impl Driver {
 
     async fn asked(&mut self, pending: Pending) -> Result<Result<Permit, Denial>, SessionError> {
         let asked = self.session.ask(pending).await?;
-        self.agent.waiting(&asked).await?;
+        self.agent.waiting(asked.question()).await?;
         let cancelled = Arc::clone(&self.registered.cancelled);
         let (incoming, shutdown) = (&mut self.incoming, &self.shutdown);
         let gone = async move {

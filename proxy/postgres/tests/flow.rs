@@ -43,6 +43,8 @@ mod server;
 mod shared;
 #[path = "flow/stand.rs"]
 mod stand;
+#[path = "flow/threshold.rs"]
+mod threshold;
 #[path = "flow/typed.rs"]
 mod typed;
 #[path = "flow/views.rs"]

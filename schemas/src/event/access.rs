@@ -311,6 +311,34 @@ crate::record! {
         (?) 3 => columns: Vec<Column>,
         /// The bytes.
         4 => frames: Vec<Frame>,
+        /// Rows that stand in its verbatim frames, as its protocol counted them: of what is copied out, and rows too long for a
+        /// frame of their own. A row that goes over several chunks counts where it begins.
+        (?) 5 => framed_rows: u64,
+    }
+}
+
+crate::record! {
+    /// Whether a reply goes on past a threshold of its policy. It stands before the first chunk that passes it, or before the
+    /// cut end.
+    pub struct ThresholdDecided {
+        /// Sequence in this session of the command.
+        1 => command: u64,
+        /// Rows that the reply would come to with what waits.
+        2 => rows: u64,
+        /// Bytes that it would come to.
+        3 => bytes: u64,
+        /// Rows that all replies of the session would come to.
+        4 => session_rows: u64,
+        /// Bytes that they would come to.
+        5 => session_bytes: u64,
+        /// What the policy says, of the facts of the command and of these counts.
+        6 => decision: DecisionRecord,
+        /// What came of it: `denied` by policy; or people were asked, and it is `approved`, `refused` or `expired`.
+        7 => outcome: Outcome,
+        /// Sequence in this session of the request that people were asked by.
+        (?) 8 => request: u64,
+        /// Leaf hashes of the decisions that approve it.
+        (?) 9 => approvals: Vec<Digest>,
     }
 }
 

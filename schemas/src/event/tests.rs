@@ -23,6 +23,7 @@ fn chunk(frames: Vec<Frame>) -> ResponseChunk {
         chunk: 0,
         columns: None,
         frames,
+        framed_rows: None,
     }
 }
 
@@ -185,7 +186,7 @@ fn codes_and_words_are_unique() {
         assert_eq!(Kind::from_code(kind.code()), Some(*kind));
         assert_eq!(Kind::from_word(kind.as_str()), Some(*kind));
     }
-    assert_eq!(Kind::from_code(23), None);
+    assert_eq!(Kind::from_code(24), None);
 }
 
 #[test]

@@ -214,7 +214,8 @@ fn each_role_emits_its_own_kinds_and_no_other() {
         Role::Administrator => "genesis key-enrolled key-revoked key-rotated policy-snapshot hold erasure",
         Role::Proxy => {
             "policy-snapshot catalog-snapshot session-opened session-closed command approval-requested \
-             approval-expired response-chunk response-end command-data detection mask-key-announced fault"
+             approval-expired response-chunk response-end command-data detection mask-key-announced \
+             threshold-decided fault"
         }
         Role::Ledger => "evidence-read anchor fault",
         Role::Person => "approval-decided review-signed",

@@ -6,7 +6,7 @@ use exhibit_schemas::cbor::Bytes;
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::access::{
     Access, Action, Attribute, Column, Command, CommandData, DecisionRecord, Detection, Effect, Facts, Frame, Outcome,
-    Principal, ResponseChunk, ResponseEnd, Run, SessionClosed, SessionOpened,
+    Principal, ResponseChunk, ResponseEnd, Run, SessionClosed, SessionOpened, ThresholdDecided,
 };
 use exhibit_schemas::event::approval::{ApprovalDecided, ApprovalExpired, ApprovalRequested, Requirement, Verdict};
 use exhibit_schemas::event::trust::{
@@ -247,6 +247,7 @@ fn access_bodies() -> Vec<Body> {
             chunk: 0,
             columns: Some(vec![column]),
             frames,
+            framed_rows: Some(2),
         }
         .into(),
         ResponseEnd {
@@ -289,6 +290,18 @@ fn approval_bodies() -> Vec<Body> {
             expires: TIME,
             verdict: Verdict::Approve,
             reason: text("planned"),
+        }
+        .into(),
+        ThresholdDecided {
+            command: 1,
+            rows: 10_001,
+            bytes: 90_000,
+            session_rows: 12_000,
+            session_bytes: 110_000,
+            decision: decision(),
+            outcome: Outcome::Approved,
+            request: Some(4),
+            approvals: Some(vec![digest()]),
         }
         .into(),
         ApprovalExpired {

@@ -407,6 +407,7 @@ impl Writer {
                 chunk,
                 columns: (chunk == 0).then(patients),
                 frames: (0..3).map(|row| patient(chunk * 3 + row)).collect(),
+                framed_rows: None,
             })
         });
         let chunks: Vec<_> = chunks.collect();
@@ -534,6 +535,7 @@ fn framing(command: u64, status: &str) -> (ResponseChunk, ResponseEnd) {
         chunk: 0,
         columns: None,
         frames: vec![Frame::Verbatim(text("Z\0\0\0\u{5}I"))],
+        framed_rows: None,
     };
     let end = ResponseEnd {
         command,

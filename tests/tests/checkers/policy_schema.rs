@@ -41,6 +41,7 @@ targets = ["t"]
 actions = ["read"]
 resources = ["public.*", "none"]
 when = { no_where = true, statements = 1, class = "select" }
+over = { rows = 1, bytes = 2, session_rows = 3, session_bytes = 4 }
 effect = "ask"
 approval = "a"
 reason = "because"

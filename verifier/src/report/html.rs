@@ -180,7 +180,13 @@ fn command(line: &CommandLine) -> Markup {
         td.index { (line.time) }
         td { code { (short(&line.session)) } }
         td { code { (line.statement) } }
-        td { (line.outcome) @for approval in &line.approvals { " " (index(*approval)) } }
+        td {
+            (line.outcome) @for approval in &line.approvals { " " (index(*approval)) }
+            @for passed in &line.thresholds {
+                br; "at " (passed.rows) " rows, " (passed.bytes) " bytes (" (passed.rule.as_deref().unwrap_or("")) "): "
+                (passed.outcome) " " (index(passed.decided)) @for approval in &passed.approvals { " " (index(*approval)) }
+            }
+        }
         td.index {
             @if let Some((first, last)) = line.released { (index(first)) "–" (index(last)) " " }
             (maybe(line.ended)) " " (line.status.as_deref().unwrap_or(""))

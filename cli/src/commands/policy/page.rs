@@ -1,11 +1,11 @@
 //! An explanation as a page for a person, and as JSON.
 
-use exhibit_policy::explain::{AppliedMask, Cause, ExplainedAccess, ExplainedProbe, Lack, NearMiss};
+use exhibit_policy::explain::{AppliedMask, Cause, ExplainedAccess, ExplainedProbe, Lack, NearMiss, Threshold};
 use exhibit_policy::mask::Technique;
 use exhibit_policy::net::Net;
 use exhibit_policy::probe::Predicates;
 use exhibit_policy::snapshot::Approval;
-use exhibit_schemas::event::access::{Access, Attribute};
+use exhibit_schemas::event::access::{Access, Attribute, Effect};
 use serde_json::json;
 
 use super::question::Answer;
@@ -47,6 +47,10 @@ impl Answer {
         section(
             "what detectors mask in everything that is released",
             explanation.nets.iter().map(netted).collect(),
+        );
+        section(
+            "what becomes of a long reply",
+            explanation.thresholds.iter().map(threshold).collect(),
         );
         printable(&lines.join("\n"))
     }
@@ -108,6 +112,7 @@ impl Answer {
             "probes": explanation.probes.iter().map(probe_json).collect::<Vec<_>>(),
             "masks": explanation.masks.iter().map(mask_json).collect::<Vec<_>>(),
             "nets": explanation.nets.iter().map(net_json).collect::<Vec<_>>(),
+            "thresholds": explanation.thresholds.iter().map(threshold_json).collect::<Vec<_>>(),
         })
     }
 }
@@ -160,6 +165,27 @@ fn terms(approval: &Approval) -> String {
         approval.expires_s,
         approval.name
     )
+}
+
+fn threshold(threshold: &Threshold) -> String {
+    let does = match (&threshold.approval, threshold.effect) {
+        (Some(approval), Effect::Ask) => format!("waits for the approval `{approval}`"),
+        _ => "never leaves, and the session ends".to_owned(),
+    };
+    format!("  {}: what is more {does} (rule `{}`)", threshold.over, threshold.rule)
+}
+
+fn threshold_json(threshold: &Threshold) -> serde_json::Value {
+    let over = threshold.over;
+    json!({
+        "rule": threshold.rule,
+        "effect": threshold.effect.as_str(),
+        "approval": threshold.approval,
+        "rows": over.rows,
+        "bytes": over.bytes,
+        "session_rows": over.session_rows,
+        "session_bytes": over.session_bytes,
+    })
 }
 
 fn masked(mask: &AppliedMask) -> String {

@@ -25,6 +25,7 @@ use crate::recorder::VerifiedDecision;
 mod keyed;
 mod netted;
 mod probed;
+mod threshold;
 
 const POLICY: &str = r#"
 version = 1

@@ -7,7 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use exhibit_schemas::event::access::{Action, Attribute, Effect};
 use serde::Deserialize;
 
-use super::{PolicyError, known, patterns};
+use super::over::{self, Over};
+use super::{PolicyError, known, patterns, table};
 use crate::pattern::Pattern;
 
 /// A rule, with its names checked and its patterns read.
@@ -20,6 +21,8 @@ pub(crate) struct Rule {
     /// `None` where the rule does not ask.
     pub(crate) resources: Option<Vec<Pattern>>,
     pub(crate) when: BTreeMap<String, Attribute>,
+    /// It is about replies that have come to more than this alone.
+    pub(crate) over: Option<Over>,
     pub(crate) effect: Effect,
     pub(crate) approval: Option<String>,
     pub(crate) reason: String,
@@ -35,6 +38,8 @@ pub(super) struct RuleText {
     resources: Option<Vec<String>>,
     #[serde(default)]
     when: BTreeMap<String, Attribute>,
+    #[serde(default, deserialize_with = "table::some")]
+    over: Option<Over>,
     effect: String,
     approval: Option<String>,
     reason: Option<String>,
@@ -69,12 +74,21 @@ impl RuleText {
         if (effect == Effect::Ask) != self.approval.is_some() {
             return Err(broken("a rule names an approval exactly when its effect is ask"));
         }
+        if let Some(cause) = self.over.and_then(|over| over.unfit(effect)) {
+            return Err(broken(cause));
+        }
+        if over::COUNTS.iter().any(|name| self.when.contains_key(*name)) {
+            return Err(broken(
+                "what a reply comes to is not for `when`; write `over = { rows = … }`",
+            ));
+        }
         Ok(Rule {
             resources: self.resources.map(|texts| patterns(&place, &texts)).transpose()?,
             roles: self.roles.into_iter().collect(),
             targets: self.targets.into_iter().collect(),
             actions: self.actions.iter().filter_map(|word| Action::from_word(word)).collect(),
             when: self.when,
+            over: self.over,
             effect,
             approval: self.approval,
             reason: self.reason.unwrap_or_else(|| format!("rule `{}`", self.name)),

@@ -57,6 +57,16 @@ pub struct CsvOptions {
     pub force_quote: Option<Vec<String>>,
 }
 
+impl CopyForm {
+    /// Whether the first line names the columns.
+    pub(crate) const fn has_names(&self) -> bool {
+        match self {
+            Self::Text { header, .. } | Self::Csv(CsvOptions { header, .. }) => *header,
+            Self::Binary => false,
+        }
+    }
+}
+
 impl CsvOptions {
     /// Whether a column is quoted whatever it holds.
     pub fn forces(&self, column: &str) -> bool {

@@ -7,7 +7,7 @@ use exhibit_schemas::event::access::Frame;
 
 use super::Replies;
 use super::window::CHUNK_BYTES;
-use crate::analysis::{Copy, Output};
+use crate::analysis::{Copy, CopyForm as Form, Output};
 use crate::config::Masking;
 use crate::copy::CopyMasker;
 use crate::message::Raw;
@@ -17,8 +17,8 @@ use crate::session::SessionError;
 
 /// What is copied out.
 pub(super) enum Copying {
-    /// No column has a mask, and no net holds.
-    Whole(RowMasker),
+    /// No column has a mask, and no net holds; and whether the next message is a line of names.
+    Whole(RowMasker, bool),
     /// At least one has, or one holds.
     Rows(CopyMasker),
 }
@@ -37,8 +37,10 @@ impl Replies<'_> {
         let netted = !self.session.net().is_empty();
         // Where the database masks, what it copies out is masked.
         let hides = self.masked() && self.masking.by == Masking::Proxy;
+        let form = copy.as_ref().and_then(|copy| copy.form.as_ref());
+        let heading = form.is_some_and(Form::has_names);
         if !hides && !netted {
-            self.copying = Some(Copying::Whole(RowMasker::new(Vec::new(), key)));
+            self.copying = Some(Copying::Whole(RowMasker::new(Vec::new(), key), heading));
             return self.frame(raw.bytes().to_vec()).await;
         }
         let copy = copy.ok_or(SessionError::Origin)?;
@@ -53,7 +55,7 @@ impl Replies<'_> {
             let form = copy.form.ok_or(SessionError::Origin)?;
             Copying::Rows(CopyMasker::new(&form, &names, masker))
         } else {
-            Copying::Whole(masker)
+            Copying::Whole(masker, heading)
         });
         self.frame(raw.bytes().to_vec()).await
     }
@@ -88,7 +90,9 @@ impl Replies<'_> {
 
     pub(super) async fn copied(&mut self, raw: &Raw) -> Result<(), SessionError> {
         match self.copying.as_mut().ok_or(SessionError::Unexpected)? {
-            Copying::Whole(_) => {
+            Copying::Whole(_, heading) => {
+                let is_heading = std::mem::take(heading);
+                self.whole_rows += u64::from(!is_heading && has_row(raw.body()));
                 self.whole.extend_from_slice(raw.bytes());
                 if self.whole.len() >= CHUNK_BYTES {
                     self.settle().await?;
@@ -111,12 +115,13 @@ impl Replies<'_> {
     /// Messages that were copied out since become one frame, before anything else does.
     pub(super) async fn settle(&mut self) -> Result<(), SessionError> {
         let bytes = std::mem::take(&mut self.whole);
-        if let Some(Copying::Whole(masker)) = &self.copying
+        let rows = std::mem::take(&mut self.whole_rows);
+        if let Some(Copying::Whole(masker, _)) = &self.copying
             && !bytes.is_empty()
         {
             let size = bytes.len();
             let frame = masker
-                .whole(bytes, self.session.net())
+                .whole(bytes, rows, self.session.net())
                 .map_err(|_| SessionError::Unexpected)?;
             self.push(frame, size).await?;
         }
@@ -126,10 +131,27 @@ impl Replies<'_> {
     pub(super) async fn copied_out(&mut self) -> Result<(), SessionError> {
         self.settle().await?;
         self.masker = Some(match self.copying.take().ok_or(SessionError::Unexpected)? {
-            Copying::Whole(masker) => masker,
+            Copying::Whole(masker, _) => masker,
             Copying::Rows(masker) => masker.end()?,
         });
         self.plain(b'c').await?;
         Ok(())
     }
+}
+
+/// What the binary format begins with, before flags and the length of an extension (`BinarySignature` of `copyto.c`).
+const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0";
+
+/// Bytes of the binary format's header.
+const HEADER_BYTES: usize = SIGNATURE.len() + 8;
+
+/// What the binary format ends with.
+const TRAILER: [u8; 2] = [0xff, 0xff];
+
+/// Whether a message that was copied out has a row: the server sends one to a message, the binary format's header with the
+/// first, and its trailer by itself.
+fn has_row(body: &[u8]) -> bool {
+    let header = if body.starts_with(SIGNATURE) { HEADER_BYTES } else { 0 };
+    body.get(header..)
+        .is_some_and(|rest| !rest.is_empty() && rest != TRAILER)
 }

@@ -89,11 +89,27 @@ impl Replies<'_> {
         let frames = std::mem::take(&mut self.frames);
         self.bytes = 0;
         let columns = self.columns.take();
+        self.weigh(&frames).await?;
         let Some((_, reply)) = self.open.front_mut() else {
             return Err(SessionError::Unexpected);
         };
         let releasing = self.session.release(reply, columns, frames);
         self.under_way(releasing, ends).await
+    }
+
+    /// Waits for people where with these frames the reply passes a threshold. What came before goes out meanwhile.
+    async fn weigh(&mut self, frames: &[Masked<Frame>]) -> Result<(), SessionError> {
+        let Some((_, reply)) = self.open.front() else {
+            return Err(SessionError::Unexpected);
+        };
+        let Some(held) = self.session.weigh(reply, frames).await? else {
+            return Ok(());
+        };
+        self.drain().await?;
+        self.agent.waiting(held.question()).await?;
+        // That the agent goes away, or that the proxy ends, drops this wait; the session's close says so.
+        self.session.held(held, self.cancelled.notified()).await?;
+        Ok(())
     }
 
     async fn under_way(&mut self, releasing: Releasing, ends: Ends) -> Result<(), SessionError> {
@@ -110,11 +126,13 @@ impl Replies<'_> {
     pub(super) async fn reach(&mut self, owner: usize) -> Result<(), SessionError> {
         while self.open.front().is_some_and(|(place, _)| *place < owner) {
             self.count();
+            let frames = std::mem::take(&mut self.frames);
+            self.weigh(&frames).await?;
             let Some((_, reply)) = self.open.pop_front() else {
                 break;
             };
             let columns = self.columns.take();
-            let (frames, counts) = (std::mem::take(&mut self.frames), std::mem::take(&mut self.counts));
+            let counts = std::mem::take(&mut self.counts);
             self.bytes = 0;
             let code = self.code.take();
             let releasing = self.session.finish(reply, columns, frames, self.status, code, counts);

@@ -76,6 +76,7 @@ impl SessionError {
     pub(crate) fn reason(&self) -> &'static str {
         match self {
             Self::Gate(GateError::Detected { .. }) => "detection",
+            Self::Gate(GateError::Threshold { .. }) => "threshold",
             Self::Gate(GateError::Expired) => "expiry",
             Self::Gate(_) => "ledger",
             Self::Agent(_) => "agent",
@@ -101,7 +102,7 @@ impl SessionError {
             Self::Protocol(_) => "08P01",
             Self::Target(error) => error.sqlstate(),
             Self::Unexpected | Self::Setting | Self::Origin | Self::Copy(_) => "XX000",
-            Self::Refused(_) | Self::Gate(GateError::Detected { .. }) => "42501",
+            Self::Refused(_) | Self::Gate(GateError::Detected { .. } | GateError::Threshold { .. }) => "42501",
             Self::Gate(GateError::Expired) => "28000",
             Self::Gate(_) => "58030",
             Self::Drift(_) => "55000",

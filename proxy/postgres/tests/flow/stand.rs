@@ -18,7 +18,11 @@ use exhibit_postgres::message::{Decoder, Raw, encode, startup};
 use exhibit_postgres::{Config, Listener};
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::access::{Access, Principal};
-use exhibit_schemas::event::{Body, Kind, Timestamp};
+use exhibit_schemas::event::approval::{ApprovalDecided, ApprovalRequested, Verdict};
+use exhibit_schemas::event::trust::Role;
+use exhibit_schemas::event::{Body, Kind, SessionId, SessionPlace, Timestamp};
+use exhibit_schemas::key::{SecretKey, Signer as _};
+use exhibit_schemas::keyring::KeyRecord;
 use exhibit_schemas::merkle::Index;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -70,6 +74,7 @@ pub(crate) const SCHEMA: &str = "CREATE TABLE patients (id int PRIMARY KEY, name
 /// Keeps what is recorded; acknowledges nothing any more once it is broken.
 pub(crate) struct Memory {
     bodies: Mutex<Vec<Body>>,
+    places: Mutex<Vec<Option<SessionPlace>>>,
     pub(crate) broken: AtomicBool,
     /// Whether receipts are held back.
     held: watch::Sender<bool>,
@@ -94,6 +99,10 @@ impl Recorder for Memory {
                 time: Timestamp(1),
             })
             .collect();
+        self.places
+            .lock()
+            .unwrap()
+            .extend(drafts.iter().map(|draft| draft.session));
         bodies.extend(drafts.into_iter().map(|draft| draft.body));
         self.handed.send_replace(bodies.len());
         let mut held = self.held.subscribe();
@@ -128,6 +137,62 @@ impl Memory {
     pub(crate) async fn handed_over(&self, events: usize) {
         let mut handed = self.handed.subscribe();
         handed.wait_for(|handed| *handed >= events).await.unwrap();
+    }
+
+    /// What is told of each event.
+    pub(crate) fn each<T>(&self, told: impl Fn(&Body) -> Option<T>) -> Vec<T> {
+        self.bodies.lock().unwrap().iter().filter_map(told).collect()
+    }
+
+    /// Waits until people are asked; gives the question, its index and its session.
+    pub(crate) async fn asked(&self) -> (ApprovalRequested, usize, SessionId) {
+        let mut handed = self.handed.subscribe();
+        loop {
+            let found = self
+                .bodies
+                .lock()
+                .unwrap()
+                .iter()
+                .enumerate()
+                .find_map(|(index, body)| match body {
+                    Body::ApprovalRequested(asked) => Some((asked.clone(), index)),
+                    _ => None,
+                });
+            if let Some((asked, index)) = found {
+                let session = self.places.lock().unwrap()[index].unwrap().0;
+                return (asked, index, session);
+            }
+            handed.changed().await.unwrap();
+        }
+    }
+
+    /// A person of a group decides about the first question, as soon as it is asked.
+    pub(crate) async fn decide(&self, name: &str, group: &str, verdict: Verdict) {
+        let (asked, index, session) = self.asked().await;
+        let decision = VerifiedDecision {
+            leaf: Digest::of(name.as_bytes()),
+            time: Timestamp(1),
+            signer: KeyRecord {
+                key: SecretKey::from_seed(&[3; 32]).public_key(),
+                role: Role::Person,
+                name: name.to_owned(),
+                groups: vec![group.to_owned()],
+                enrolled: Index(1),
+                ended: None,
+                mask_keys: Vec::new(),
+            },
+            body: ApprovalDecided {
+                request: Digest::of(&index.to_be_bytes()),
+                command: asked.command,
+                session,
+                target: asked.target,
+                policy: asked.decision.policy,
+                expires: asked.expires,
+                verdict,
+                reason: "looked at".into(),
+            },
+        };
+        self.decisions.send(Arc::new(decision)).unwrap();
     }
 
     /// Kinds of the events after that many.
@@ -280,6 +345,7 @@ impl Stand {
         std::fs::write(directory.join("target.password"), Server::password()).unwrap();
         let memory = Arc::new(Memory {
             bodies: Mutex::default(),
+            places: Mutex::default(),
             broken: AtomicBool::new(false),
             held: watch::channel(false).0,
             handed: watch::channel(0).0,

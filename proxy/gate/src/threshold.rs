@@ -1,0 +1,266 @@
+//! Replies that come to more than a rule of the policy lets out at once: they are decided again, before what is more is
+//! handed over, from the facts of their command and from what they come to.
+//!
+//! The protocol asks [`Session::weigh`] before each release, and waits where people are asked. A release that passes a threshold
+//! about which nothing was decided is refused.
+//!
+//! Not here: what a threshold is ([`exhibit_policy::snapshot::Over`]).
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::sync::Arc;
+
+use exhibit_policy::decide::{Asker, askers, decide, stands};
+use exhibit_policy::mask::Masked;
+use exhibit_policy::snapshot::{Counts, Snapshot, facts_at};
+use exhibit_schemas::digest::Digest;
+use exhibit_schemas::event::Timestamp;
+use exhibit_schemas::event::access::{DecisionRecord, Effect, Facts, Frame, Outcome, ThresholdDecided};
+use exhibit_schemas::event::approval::ApprovalRequested;
+
+use crate::approval::{Ending, Question};
+use crate::error::GateError;
+use crate::release::{self, Reply, Totals};
+use crate::request::{Judged, Permit, requirement};
+use crate::session::{Handed, Session};
+
+/// A command whose reply is watched, as it was decided and recorded.
+#[derive(Debug)]
+pub(crate) struct Watched {
+    /// What it was decided by: a policy that comes into force meanwhile is for the next command.
+    policy: Arc<Snapshot>,
+    statement: String,
+    digest: Digest,
+    facts: Facts,
+}
+
+/// What waits to be handed over, and would pass a threshold.
+pub struct Held {
+    command: u64,
+    counts: Counts,
+    decision: DecisionRecord,
+    askers: BTreeSet<Asker>,
+    question: Question,
+}
+
+impl std::fmt::Debug for Held {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "Held({})", self.question.id())
+    }
+}
+
+impl Held {
+    /// What people are asked.
+    pub fn question(&self) -> &Question {
+        &self.question
+    }
+}
+
+impl Session {
+    /// Totals of a command whose reply begins.
+    pub(crate) fn totals(&self, permit: &Permit) -> Totals {
+        let Permit { judged, approved } = permit;
+        let policy = self.gate().policy();
+        if !policy.has_thresholds() {
+            return Totals::default();
+        }
+        let Judged { request, digest, .. } = judged;
+        // What people approved at the beginning is not asked again.
+        let approved = match approved {
+            Some(_) => askers(&policy, self.principal(), self.target(), &request.facts),
+            None => BTreeSet::new(),
+        };
+        let watched = Watched {
+            policy,
+            statement: request.statement.clone(),
+            digest: *digest,
+            facts: request.facts.clone(),
+        };
+        Totals {
+            watched: Some(watched.into()),
+            approved,
+            ..Totals::default()
+        }
+    }
+
+    /// Decides whether frames may be handed over, where with them the reply passes a threshold. `None` is that they may; else
+    /// people have been asked, and [`Session::held`] waits for them.
+    ///
+    /// # Errors
+    /// [`GateError::Threshold`] where policy denies it, which is recorded; any other [`GateError`].
+    pub async fn weigh(&mut self, reply: &Reply, frames: &[Masked<Frame>]) -> Result<Option<Held>, GateError> {
+        let Some((totals, after)) = self.passing(reply, frames)? else {
+            return Ok(None);
+        };
+        let Some(watched) = totals.watched.clone() else {
+            return Ok(None);
+        };
+        let facts = facts_at(&watched.facts, after);
+        let policy = &watched.policy;
+        let decision = decide(policy, self.principal(), self.target(), &facts);
+        let askers = askers(policy, self.principal(), self.target(), &facts);
+        if stands(decision.effect, &askers, &totals.approved) {
+            return Ok(None);
+        }
+        let approval = decision.approval.as_deref().and_then(|name| policy.approval(name));
+        let Some(approval) = approval.filter(|_| decision.effect == Effect::Ask) else {
+            let reason = decision.reason.clone();
+            return Err(self
+                .over(reply.command, after, decision, Outcome::Denied, None, reason)
+                .await);
+        };
+        let now = self.gate().clock().now();
+        let body = ApprovalRequested {
+            target: self.target().to_owned(),
+            statement: watched.statement.clone(),
+            command: watched.digest,
+            facts,
+            decision: decision.clone(),
+            requirement: requirement(approval),
+            expires: Timestamp(now.0.saturating_add(approval.expires_s.saturating_mul(1_000_000))),
+        };
+        let question = self.question(body).await?;
+        Ok(Some(Held {
+            command: reply.command,
+            counts: after,
+            decision,
+            askers,
+            question,
+        }))
+    }
+
+    /// Waits for people, for the question's expiry, or for `gone`, whichever is first, and records what came of it. Where it is
+    /// approved, the frames may be handed over.
+    ///
+    /// # Errors
+    /// [`GateError::Threshold`] where it is not approved; any other [`GateError`].
+    pub async fn held(&mut self, held: Held, gone: impl Future<Output = ()> + Send) -> Result<(), GateError> {
+        let Held {
+            command,
+            counts,
+            decision,
+            askers,
+            mut question,
+        } = held;
+        let asked = Some(question.sequence);
+        match self.answered(&mut question, gone).await? {
+            Ending::Approved(approvals) => {
+                let event = ThresholdDecided {
+                    approvals: Some(approvals),
+                    ..event(command, counts, decision, Outcome::Approved, asked)
+                };
+                let Handed { events, ticket, .. } = self.hand_over(vec![event.into()])?;
+                self.durable(events, ticket).await?;
+                if let Some(totals) = self.open.get_mut(&command) {
+                    totals.approved.extend(askers);
+                }
+                Ok(())
+            }
+            Ending::Refused => {
+                let reason = "a person refused it".to_owned();
+                Err(self
+                    .over(command, counts, decision, Outcome::Refused, asked, reason)
+                    .await)
+            }
+            Ending::Expired(reason) => Err(self
+                .over(command, counts, decision, Outcome::Expired, asked, reason.to_owned())
+                .await),
+        }
+    }
+
+    /// Refuses frames that pass a threshold about which nothing was decided. Gives what the reply comes to with them.
+    pub(crate) fn weighed(&self, reply: &Reply, frames: &[Masked<Frame>]) -> Result<Counts, GateError> {
+        let foreign = GateError::Foreign { session: self.id() };
+        let open = self.open.get(&reply.command).ok_or(foreign)?;
+        let Some((totals, counts)) = self.passing(reply, frames)? else {
+            return Ok(self.counts(open, frames));
+        };
+        let Some(watched) = &totals.watched else {
+            return Ok(counts);
+        };
+        let facts = facts_at(&watched.facts, counts);
+        let decision = decide(&watched.policy, self.principal(), self.target(), &facts);
+        let askers = askers(&watched.policy, self.principal(), self.target(), &facts);
+        if stands(decision.effect, &askers, &totals.approved) {
+            return Ok(counts);
+        }
+        let rule = decision.rule.unwrap_or_default();
+        Err(passed(rule, "nothing was decided about it".to_owned(), counts))
+    }
+
+    /// The totals of a reply, and what it comes to with these frames, where that passes a threshold.
+    fn passing(&self, reply: &Reply, frames: &[Masked<Frame>]) -> Result<Option<(Totals, Counts)>, GateError> {
+        self.own([reply.session])?;
+        let foreign = GateError::Foreign { session: self.id() };
+        let totals = self.open.get(&reply.command).ok_or(foreign)?;
+        let Some(watched) = &totals.watched else {
+            return Ok(None);
+        };
+        let after = self.counts(totals, frames);
+        let crosses = watched.policy.crosses(totals.weighed, after);
+        Ok(crosses.then(|| (totals.clone(), after)))
+    }
+
+    /// What a reply and the session come to with these frames.
+    fn counts(&self, totals: &Totals, frames: &[Masked<Frame>]) -> Counts {
+        let mut more = Totals::default();
+        release::count(frames, &mut more);
+        Counts {
+            rows: totals.rows.saturating_add(more.rows),
+            bytes: totals.bytes.saturating_add(more.bytes),
+            session_rows: self.rows.saturating_add(more.rows),
+            session_bytes: self.bytes.saturating_add(more.bytes),
+        }
+    }
+
+    /// Records that a reply does not go on; nothing of the session passes after it.
+    async fn over(
+        &mut self,
+        command: u64,
+        counts: Counts,
+        decision: DecisionRecord,
+        outcome: Outcome,
+        request: Option<u64>,
+        reason: String,
+    ) -> GateError {
+        let rule = decision.rule.clone().unwrap_or_default();
+        let event = event(command, counts, decision, outcome, request);
+        let recorded = match self.hand_over(vec![event.into()]) {
+            Ok(Handed { events, ticket, .. }) => self.durable(events, ticket).await,
+            Err(error) => Err(error),
+        };
+        match recorded {
+            Ok(_) => self.refused(passed(rule, reason, counts)),
+            Err(error) => error,
+        }
+    }
+}
+
+fn event(
+    command: u64,
+    counts: Counts,
+    decision: DecisionRecord,
+    outcome: Outcome,
+    request: Option<u64>,
+) -> ThresholdDecided {
+    ThresholdDecided {
+        command,
+        rows: counts.rows,
+        bytes: counts.bytes,
+        session_rows: counts.session_rows,
+        session_bytes: counts.session_bytes,
+        decision,
+        outcome,
+        request,
+        approvals: None,
+    }
+}
+
+const fn passed(rule: String, reason: String, counts: Counts) -> GateError {
+    GateError::Threshold {
+        rule,
+        reason,
+        rows: counts.rows,
+        bytes: counts.bytes,
+    }
+}
