@@ -1,0 +1,261 @@
+//! A bulk export on the whole system: a pipeline with a token of GitHub's form copies a table out, is held at ten thousand rows,
+//! and goes on when two people have signed by ssh-agent; then an auditor finds all of it in the report.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that cannot go on fails, in its helpers too"
+)]
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use exhibit_gate::clock::{Clock as _, SystemClock};
+use exhibit_tests::programs;
+use exhibit_tests::stack::{Options, Stack};
+use jsonwebtoken::jwk::Jwk;
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use serde_json::{Value, json};
+
+const ISSUER: &str = "https://token.actions.githubusercontent.com";
+const AUDIENCE: &str = "https://exhibit.clinic.example";
+const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
+
+const POLICY: &str = r#"
+version = 1
+[[roles]]
+name = "nightly"
+match = { method = "oidc", run = { repository_id = "456789", reference = "refs/heads/main" } }
+[[targets]]
+name = "clinic"
+protocol = "postgres"
+[[approvals]]
+name = "privacy"
+groups = ["privacy"]
+people = 2
+expires_s = 600
+[[rules]]
+name = "bulk-export"
+roles = ["nightly"]
+targets = ["clinic"]
+actions = ["read"]
+resources = ["public.*"]
+over = { rows = 10000 }
+effect = "ask"
+approval = "privacy"
+reason = "more than ten thousand records"
+[[rules]]
+name = "reads"
+roles = ["nightly"]
+targets = ["clinic"]
+actions = ["read", "session"]
+effect = "allow"
+[[masks]]
+name = "ssn"
+targets = ["clinic"]
+resources = ["public.exports.ssn"]
+technique = "redact"
+"#;
+
+/// Rows of the table.
+const ROWS: usize = 25_000;
+
+const TABLE: &str = "CREATE TABLE exports (id int, ssn text); \
+     INSERT INTO exports SELECT n, '912-55-' || 10000 + n FROM generate_series(1, 25000) n; \
+     GRANT SELECT ON exports TO PUBLIC;";
+
+/// What GitHub Actions would sign, by a key of ours whose public half the proxy is given.
+fn token(directory: &Path) -> String {
+    let pair = rcgen::KeyPair::generate().unwrap();
+    let key = EncodingKey::from_ec_der(&pair.serialize_der());
+    let mut public = Jwk::from_encoding_key(&key, Algorithm::ES256).unwrap();
+    public.common.key_id = Some("k1".to_owned());
+    let keys = json!({ "keys": [public] }).to_string();
+    exhibit_tests::write(&directory.join("idp-keys.json"), keys.as_bytes()).unwrap();
+    // Of the proxy's own clock, which the token has to be good by.
+    let now = SystemClock.now().0 / 1_000_000;
+    let claims = json!({
+        "jti": "one", "iss": ISSUER, "aud": AUDIENCE, "sub": "repo:octo@123456/etl@456789:ref:refs/heads/main",
+        "iat": now - 5, "nbf": now - 5, "exp": now + 600, "ref": "refs/heads/main", "ref_type": "branch", "sha": COMMIT,
+        "repository": "octo/etl", "repository_id": "456789", "repository_owner": "octo", "repository_owner_id": "123456",
+        "repository_visibility": "private", "run_id": "9876543210", "run_number": "10", "run_attempt": "1",
+        "runner_environment": "github-hosted", "actor": "mona", "actor_id": "583231", "workflow": "nightly",
+        "workflow_ref": "octo/etl/.github/workflows/nightly.yml@refs/heads/main",
+        "job_workflow_ref": "octo/etl/.github/workflows/nightly.yml@refs/heads/main",
+        "event_name": "schedule", "head_ref": "", "base_ref": "",
+    });
+    let mut header = Header::new(Algorithm::ES256);
+    header.kid = Some("k1".to_owned());
+    jsonwebtoken::encode(&header, &claims, &key).unwrap()
+}
+
+/// A real ssh-agent with a key of each person; their files are gone.
+struct SshAgent {
+    child: Child,
+    socket: PathBuf,
+}
+
+impl SshAgent {
+    fn start(directory: &Path, people: &[&str]) -> Self {
+        let socket = directory.join("agent");
+        let mut child = Command::new("setpriv")
+            .args(["--pdeathsig=TERM", "--", "ssh-agent", "-D", "-a"])
+            .arg(&socket)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // It says where it listens once it does.
+        let mut said = String::new();
+        let output = child.stdout.take().unwrap();
+        BufReader::new(output).read_line(&mut said).unwrap();
+        assert!(said.contains("SSH_AUTH_SOCK"), "{said}");
+        for person in people {
+            let key = directory.join(person);
+            let mut make = Command::new("ssh-keygen");
+            exhibit_tests::run(make.args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&key)).unwrap();
+            let mut add = Command::new("ssh-add");
+            exhibit_tests::run(add.arg("-q").arg(&key).env("SSH_AUTH_SOCK", &socket)).unwrap();
+            std::fs::remove_file(&key).unwrap();
+        }
+        Self { child, socket }
+    }
+}
+
+impl Drop for SshAgent {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn started(directory: &Path) -> (Stack, String) {
+    let mut options = Options::new(&directory.join("deployment"));
+    POLICY.clone_into(&mut options.policy);
+    let sql = directory.join("exports.sql");
+    exhibit_tests::write(&sql, TABLE.as_bytes()).unwrap();
+    options.sql = Some(sql);
+    options.patients = 0;
+    let mut stack = Stack::prepare(&options).unwrap();
+    let token = token(stack.directory());
+    let section = format!(
+        "\n[[proxy.oidc]]\nissuer = \"{ISSUER}\"\naudience = [\"{AUDIENCE}\"]\nclaims = \"github-actions\"\n\
+         algorithms = [\"ES256\"]\nkeys = \"idp-keys.json\"\n"
+    );
+    let config = std::fs::read_to_string(stack.config()).unwrap() + &section;
+    exhibit_tests::write(&stack.config(), config.as_bytes()).unwrap();
+    stack.up().unwrap();
+    (stack, token)
+}
+
+/// A person decides with a key that only ssh-agent has.
+fn approve(stack: &Stack, agent: &SshAgent, directory: &Path, person: &str, id: &str) -> String {
+    let mut approve = stack.exhibit().unwrap();
+    approve
+        .args(["approve", id, "--yes", "--reason", "the nightly export", "--key"])
+        .arg(directory.join(person).with_extension("pub"))
+        .env("SSH_AUTH_SOCK", &agent.socket);
+    exhibit_tests::run(&mut approve).unwrap()
+}
+
+fn waiting(stack: &Stack) -> Vec<Value> {
+    let listed = exhibit_tests::run(stack.exhibit().unwrap().args(["approvals", "--json"])).unwrap();
+    listed.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// The line of the report about the copy.
+fn reported(stack: &Stack) -> (Value, Value) {
+    let (bundle, out) = (stack.directory().join("bundle"), stack.directory().join("report"));
+    exhibit_tests::run(stack.exhibit().unwrap().arg("export").arg(&bundle)).unwrap();
+    let mut verify = programs::command("exhibit-verify").unwrap();
+    verify.arg("report").arg(&bundle).arg("--keys").arg(stack.trust());
+    exhibit_tests::run(verify.arg("--out").arg(&out)).unwrap();
+    let html = std::fs::read_to_string(out.join("report.html")).unwrap();
+    assert!(html.contains("(bulk-export): approved"), "the page tells of it, too");
+    let report: Value = serde_json::from_slice(&std::fs::read(out.join("report.json")).unwrap()).unwrap();
+    let evidence = &report["evidence"];
+    let lines = evidence["commands"].as_array().unwrap();
+    let copied = lines
+        .iter()
+        .find(|line| line["statement"].as_str().unwrap().starts_with("COPY"));
+    (copied.unwrap().clone(), evidence["sessions"][0].clone())
+}
+
+#[test]
+fn a_bulk_export_is_held_until_two_people_sign_and_the_report_tells_all_of_it() {
+    let place = tempfile::tempdir().unwrap();
+    let directory = place.path();
+    let people = ["ana", "ben", "mona"];
+    let agent = SshAgent::start(directory, &people);
+    let (mut stack, token) = started(directory);
+    for person in people {
+        let mut enrol = stack.exhibit().unwrap();
+        enrol
+            .args(["key", "enrol"])
+            .arg(directory.join(person).with_extension("pub"));
+        exhibit_tests::run(enrol.args(["--name", person, "--group", "privacy"])).unwrap();
+    }
+
+    let url = stack.proxy_url();
+    let (_, server) = url.split_once('@').unwrap();
+    let mut psql = Command::new("psql")
+        .args([
+            "-XAtq",
+            "-c",
+            "COPY (SELECT id, ssn FROM exports ORDER BY id) TO STDOUT",
+        ])
+        .arg(format!("postgresql://oidc@{server}"))
+        .env("PGPASSWORD", &token)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut output = psql.stdout.take().unwrap();
+    let copied = std::thread::spawn(move || {
+        let mut copied = String::new();
+        output.read_to_string(&mut copied).map(|_| copied)
+    });
+    // psql tells of the question when it reads on, which it does while it copies.
+    let mut told = String::new();
+    let mut notices = BufReader::new(psql.stderr.take().unwrap());
+    notices.read_line(&mut told).unwrap();
+    assert!(told.contains("is needed by privacy"), "{told}");
+    let asked = waiting(&stack);
+    let [asked] = asked.as_slice() else {
+        panic!("one question: {asked:?}")
+    };
+    let held = asked["held"]["rows"].as_u64().unwrap();
+    assert!(held > 10_000 && held < 12_000, "{asked}");
+    let id = asked["id"].as_str().unwrap();
+
+    // Whoever set off the run does not count, and one person alone is not enough.
+    approve(&stack, &agent, directory, "mona", id);
+    approve(&stack, &agent, directory, "ana", id);
+    assert_eq!(waiting(&stack).len(), 1);
+    assert!(psql.try_wait().unwrap().is_none(), "it still waits");
+    approve(&stack, &agent, directory, "ben", id);
+
+    assert!(psql.wait().unwrap().success());
+    let copied = copied.join().unwrap().unwrap();
+    assert_eq!(copied.lines().count(), ROWS);
+    assert!(!copied.contains("912-55"), "masked");
+    let (line, session) = reported(&stack);
+    assert_eq!(
+        (line["rows"].as_u64(), line["outcome"].as_str()),
+        (Some(25_000), Some("allowed"))
+    );
+    let passed = &line["thresholds"][0];
+    assert_eq!(
+        (passed["outcome"].as_str(), passed["rule"].as_str()),
+        (Some("approved"), Some("bulk-export"))
+    );
+    assert_eq!(passed["rows"].as_u64(), Some(held));
+    assert_eq!(passed["approvals"].as_array().map(Vec::len), Some(2));
+    let run = session["run"].as_str().unwrap();
+    assert!(
+        run.contains("octo/etl") && run.contains(COMMIT) && run.contains("mona"),
+        "{run}"
+    );
+    stack.down().unwrap();
+}
