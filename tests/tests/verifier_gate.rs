@@ -621,5 +621,9 @@ async fn what_thresholds_let_out_verifies_and_what_passes_them_otherwise_does_no
             chunk.framed_rows = Some(1);
         }
     };
-    check(chunk, framed, &["threshold-passed", "response-totals"]);
+    check(
+        chunk,
+        framed,
+        &["response-chunk", "threshold-passed", "response-totals"],
+    );
 }

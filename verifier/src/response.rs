@@ -39,6 +39,8 @@ pub(crate) struct Response {
     pub(crate) rows: u64,
     /// Bytes of verbatim frames and of cells.
     pub(crate) bytes: u64,
+    /// Cells of rows.
+    pub(crate) all_cells: u64,
     /// What was masked, in order: (origin, mask, technique).
     pub(crate) masks: BTreeSet<(String, String, String)>,
     chunks: u64,
@@ -81,6 +83,7 @@ impl Response {
             span: None,
             rows: 0,
             bytes: 0,
+            all_cells: 0,
             masks: BTreeSet::new(),
             chunks: 0,
             parts: 0,
@@ -131,7 +134,16 @@ impl Response {
                 .map(|column| self.column(index, column, target, policy, findings));
             self.columns = Some(shown.collect());
         }
-        self.rows = self.rows.saturating_add(chunk.framed_rows.unwrap_or(0));
+        let verbatim = chunk.frames.iter().map(|frame| match frame {
+            Frame::Verbatim(bytes) => length(bytes),
+            Frame::Row(_) => 0,
+        });
+        let framed_rows = chunk.framed_rows.unwrap_or(0);
+        if framed_rows > verbatim.sum() {
+            let detail = format!("{framed_rows} rows in fewer bytes");
+            self.tell(Code::ResponseChunk, index, detail, findings);
+        }
+        self.rows = self.rows.saturating_add(framed_rows);
         self.framed |= chunk.framed_rows.is_some();
         for frame in &chunk.frames {
             match frame {
@@ -294,7 +306,9 @@ impl Response {
     }
 
     fn row(&mut self, index: Index, cells: &[Option<Bytes>], findings: &mut Findings) {
-        self.rows += 1;
+        self.rows = self.rows.saturating_add(1);
+        let count = u64::try_from(cells.len()).unwrap_or(u64::MAX);
+        self.all_cells = self.all_cells.saturating_add(count);
         self.bytes += cells.iter().flatten().map(length).sum::<u64>();
         if !self.passed() {
             self.tell(

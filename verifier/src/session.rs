@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use exhibit_policy::decide::decide;
 use exhibit_policy::mask::Technique;
-use exhibit_policy::snapshot::{Counts, Snapshot};
+use exhibit_policy::snapshot::{Counts, Snapshot, with_cells};
 use exhibit_schemas::chain::{SessionChain, next_event};
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::access::{
@@ -72,6 +72,8 @@ struct Session {
     rows: u64,
     /// Bytes of it.
     bytes: u64,
+    /// Cells of its rows.
+    cells: u64,
     gaps: u64,
     /// Events of it are missing: its totals cannot be compared.
     incomplete: bool,
@@ -97,10 +99,11 @@ impl Pending {
     const fn counts(&self, session_rows: u64, session_bytes: u64) -> Counts {
         Counts {
             rows: self.response.rows,
-            bytes: self.response.bytes,
+            bytes: with_cells(self.response.bytes, self.response.all_cells),
             session_rows,
             session_bytes,
         }
+        .of_rows()
     }
 }
 
@@ -150,6 +153,7 @@ impl Sessions {
                 commands: 0,
                 rows: 0,
                 bytes: 0,
+                cells: 0,
                 gaps: self.gaps,
                 incomplete: false,
                 ending: None,
@@ -393,11 +397,16 @@ impl Session {
             let detail = format!("released after #{stopped} had stopped it");
             findings.add(Code::ThresholdPassed, Place::Entry(placed.index), detail);
         }
-        let before = (pending.response.rows, pending.response.bytes);
+        let before = (
+            pending.response.rows,
+            pending.response.bytes,
+            pending.response.all_cells,
+        );
         pending.response.chunk(placed.index, body, target, policy, findings);
-        self.rows += pending.response.rows - before.0;
-        self.bytes += pending.response.bytes - before.1;
-        let after = pending.counts(self.rows, self.bytes);
+        self.rows = self.rows.saturating_add(pending.response.rows - before.0);
+        self.bytes = self.bytes.saturating_add(pending.response.bytes - before.1);
+        self.cells = self.cells.saturating_add(pending.response.all_cells - before.2);
+        let after = pending.counts(self.rows, with_cells(self.bytes, self.cells));
         if let Some(watch) = pending.watch.as_mut().filter(|_| !pending.response.doubtful) {
             let who = self.opened.as_ref().map(who);
             watch.chunk(placed.index, after, policy, who, findings);
@@ -409,7 +418,7 @@ impl Session {
         let Some(pending) = self.responses.get_mut(&body.command) else {
             return self.stray(placed.index, body.command, context);
         };
-        let released = pending.counts(self.rows, self.bytes);
+        let released = pending.counts(self.rows, with_cells(self.bytes, self.cells));
         let Some(watch) = &mut pending.watch else {
             if context.policies.get(pending.policy).is_some() {
                 let what = "its policy has no threshold, or its command did not pass";

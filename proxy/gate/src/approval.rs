@@ -132,10 +132,11 @@ impl Session {
             events,
             ticket,
         } = self.hand_over(vec![body.clone().into()])?;
+        // From here on it may be in the ledger: whoever gives up waiting has the session's close end it.
+        self.waiting = Some(sequence);
         let receipts = self.durable(events, ticket).await?;
         let leaf = receipts.last().map(|receipt| receipt.leaf);
         let leaf = leaf.expect("`durable` gives as many receipts as events were handed over");
-        self.waiting = Some(sequence);
         Ok(Question {
             body,
             leaf,

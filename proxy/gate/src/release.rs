@@ -128,6 +128,8 @@ pub(crate) struct Totals {
     pub(crate) rows: u64,
     /// Bytes of verbatim frames and of cells.
     pub(crate) bytes: u64,
+    /// Cells of rows.
+    pub(crate) cells: u64,
     /// Findings, by net.
     pub(crate) caught: BTreeMap<String, u64>,
     /// What was decided about, where rules are about what the reply comes to: what it and its session came to at its last
@@ -212,7 +214,11 @@ pub(crate) fn count(frames: &[Masked<Frame>], totals: &mut Totals) {
     for frame in frames {
         let bytes = match frame.get() {
             Frame::Verbatim(bytes) => bytes.0.len(),
-            Frame::Row(cells) => cell_bytes(cells),
+            Frame::Row(cells) => {
+                let count = u64::try_from(cells.len()).unwrap_or(u64::MAX);
+                totals.cells = totals.cells.saturating_add(count);
+                cell_bytes(cells)
+            }
         };
         totals.rows = totals.rows.saturating_add(frame.rows());
         totals.bytes = totals.bytes.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));

@@ -25,6 +25,9 @@ use crate::request::{self, Asker};
 pub use crate::request::{Cleared, Denial, Pending, Permit, Reach, Recorded, Request, Ruling, Transaction};
 pub use crate::threshold::Held;
 
+/// Why a session ended that a threshold stopped, in its closing event.
+const THRESHOLD: &str = "threshold";
+
 /// Why a session that nobody closed ended, in its closing event.
 const DROPPED: &str = "agent";
 
@@ -39,8 +42,11 @@ pub struct Session {
     commands: u64,
     pub(crate) rows: u64,
     pub(crate) bytes: u64,
+    pub(crate) cells: u64,
     /// Recorded commands whose reply has not ended, by sequence.
     pub(crate) open: BTreeMap<u64, Totals>,
+    /// A threshold has ended it.
+    pub(crate) stopped: bool,
     /// Sequence of a question that waits for people.
     pub(crate) waiting: Option<u64>,
     /// Commands that run ahead and are numbered, but not handed over: they go with the next events, in one flush.
@@ -82,7 +88,9 @@ impl Session {
             commands: 0,
             rows: 0,
             bytes: 0,
+            cells: 0,
             open: BTreeMap::new(),
+            stopped: false,
             waiting: None,
             held: Vec::new(),
             earlier: Mutex::default(),
@@ -300,6 +308,11 @@ impl Session {
         self.failure.refused(error)
     }
 
+    /// Has what is handed over next, and the close, wait for a ticket.
+    pub(crate) fn later(&mut self, ticket: Ticket) {
+        self.earlier().push(ticket);
+    }
+
     /// Refuses values of other sessions.
     pub(crate) fn own(&self, sessions: impl IntoIterator<Item = SessionId>) -> Result<(), GateError> {
         if sessions.into_iter().all(|session| session == self.id) {
@@ -404,7 +417,7 @@ impl Session {
         let weighed = self.weighed(reply, frames).map_err(|error| self.refused(error))?;
         let mut totals = self.open.get(&reply.command).ok_or(foreign)?.clone();
         totals.weighed = weighed;
-        let before = (totals.rows, totals.bytes);
+        let before = (totals.rows, totals.bytes, totals.cells);
         let mut bodies = self.caught(reply.command, &mut totals)?;
         release::count(frames, &mut totals);
         let chunks = release::chunks(frames).map_err(|error| self.failure.refused(error))?;
@@ -426,6 +439,7 @@ impl Session {
         let Handed { ticket, .. } = self.hand_over(bodies)?;
         self.rows = self.rows.saturating_add(totals.rows.saturating_sub(before.0));
         self.bytes = self.bytes.saturating_add(totals.bytes.saturating_sub(before.1));
+        self.cells = self.cells.saturating_add(totals.cells.saturating_sub(before.2));
         if ends {
             self.open.remove(&reply.command);
         } else {
@@ -473,6 +487,8 @@ impl Session {
 
     fn hand_over_close(&mut self, reason: &str) -> Result<Ticket, GateError> {
         self.closed = true;
+        // Whatever else happens meanwhile, that is why nothing more leaves.
+        let reason = if self.stopped { THRESHOLD } else { reason };
         // A refused submission left no gap, so the end of the session can still be recorded; a lost one may have.
         self.failure.check_lost()?;
         let cut = |(command, totals): (&u64, &Totals)| {

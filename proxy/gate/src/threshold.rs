@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use exhibit_policy::decide::{Asker, askers, decide, stands};
 use exhibit_policy::mask::Masked;
-use exhibit_policy::snapshot::{Counts, Snapshot, facts_at};
+use exhibit_policy::snapshot::{Counts, Snapshot, facts_at, with_cells};
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::Timestamp;
 use exhibit_schemas::event::access::{DecisionRecord, Effect, Facts, Frame, Outcome, ThresholdDecided};
@@ -105,9 +105,7 @@ impl Session {
         let approval = decision.approval.as_deref().and_then(|name| policy.approval(name));
         let Some(approval) = approval.filter(|_| decision.effect == Effect::Ask) else {
             let reason = decision.reason.clone();
-            return Err(self
-                .over(reply.command, after, decision, Outcome::Denied, None, reason)
-                .await);
+            return Err(self.over(reply.command, after, decision, Outcome::Denied, None, reason));
         };
         let now = self.gate().clock().now();
         let body = ApprovalRequested {
@@ -158,13 +156,11 @@ impl Session {
             }
             Ending::Refused => {
                 let reason = "a person refused it".to_owned();
-                Err(self
-                    .over(command, counts, decision, Outcome::Refused, asked, reason)
-                    .await)
+                Err(self.over(command, counts, decision, Outcome::Refused, asked, reason))
             }
-            Ending::Expired(reason) => Err(self
-                .over(command, counts, decision, Outcome::Expired, asked, reason.to_owned())
-                .await),
+            Ending::Expired(reason) => {
+                Err(self.over(command, counts, decision, Outcome::Expired, asked, reason.to_owned()))
+            }
         }
     }
 
@@ -207,14 +203,22 @@ impl Session {
         release::count(frames, &mut more);
         Counts {
             rows: totals.rows.saturating_add(more.rows),
-            bytes: totals.bytes.saturating_add(more.bytes),
+            bytes: with_cells(
+                totals.bytes.saturating_add(more.bytes),
+                totals.cells.saturating_add(more.cells),
+            ),
             session_rows: self.rows.saturating_add(more.rows),
-            session_bytes: self.bytes.saturating_add(more.bytes),
+            session_bytes: with_cells(
+                self.bytes.saturating_add(more.bytes),
+                self.cells.saturating_add(more.cells),
+            ),
         }
+        .of_rows()
     }
 
-    /// Records that a reply does not go on; nothing of the session passes after it.
-    async fn over(
+    /// Records that a reply does not go on; nothing of the session passes after it. The close of the session waits for the event, so
+    /// that nobody has to who may be gone by then.
+    fn over(
         &mut self,
         command: u64,
         counts: Counts,
@@ -225,12 +229,12 @@ impl Session {
     ) -> GateError {
         let rule = decision.rule.clone().unwrap_or_default();
         let event = event(command, counts, decision, outcome, request);
-        let recorded = match self.hand_over(vec![event.into()]) {
-            Ok(Handed { events, ticket, .. }) => self.durable(events, ticket).await,
-            Err(error) => Err(error),
-        };
-        match recorded {
-            Ok(_) => self.refused(passed(rule, reason, counts)),
+        match self.hand_over(vec![event.into()]) {
+            Ok(Handed { ticket, .. }) => {
+                self.later(ticket);
+                self.stopped = true;
+                self.refused(passed(rule, reason, counts))
+            }
             Err(error) => error,
         }
     }

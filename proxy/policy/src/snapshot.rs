@@ -78,7 +78,7 @@ use serde::Deserialize;
 
 use self::masks::MaskText;
 use self::nets::NetText;
-pub use self::over::{Counts, Over, facts_at};
+pub use self::over::{Counts, Over, facts_at, with_cells};
 pub(crate) use self::roles::Role;
 use self::roles::RoleText;
 pub(crate) use self::rules::Rule;

@@ -61,6 +61,9 @@ pub(crate) async fn deliver(
         let reply = command.reply();
         let bytes = told(session, masked, raw)?;
         let frames = vec![Masked::framing(bytes)];
+        if let Some(held) = session.weigh(&reply, &frames).await? {
+            session.held(held, std::future::ready(())).await?;
+        }
         let releasing = session.finish(reply, None, frames, EndStatus::Complete, None, BTreeMap::new());
         agent.release(&releasing.durable().await?).await?;
     }

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use exhibit_gate::session::{Denial, EndStatus, Pending, Permit, Reply, Request, Ruling, Session, Transaction};
 use exhibit_policy::mask::Masked;
+use exhibit_policy::probe;
 use exhibit_policy::snapshot::Snapshot;
 use tokio::io::ReadHalf;
 use tokio_util::sync::CancellationToken;
@@ -346,9 +347,13 @@ impl Driver {
                 () = self.shutdown.cancelled() => return Err(SessionError::Shutdown),
             };
         }
-        let outcome = replies.end().await?;
-        self.upstream.encoding = outcome.encoding.unwrap_or(self.upstream.encoding);
-        self.state.under_way = false;
+        // What the end of a reply waits for may be people.
+        let outcome = tokio::select! {
+            biased;
+            outcome = replies.end() => outcome?,
+            () = self.incoming.gone(AHEAD_BYTES_MAX) => return Err(SessionError::gone()),
+            () = self.shutdown.cancelled() => return Err(SessionError::Shutdown),
+        };
         self.after(&outcome, &statements)
     }
 
@@ -377,7 +382,10 @@ impl Driver {
     ) -> Result<Option<(Vec<Permit>, Vec<Statement>)>, SessionError> {
         let mut permits = Vec::new();
         let mut statements = Vec::new();
-        for draft in drafts {
+        // Values that are tried are counted when that is decided, and then recorded at once: what waits for people goes first.
+        let mut drafts: Vec<(usize, Draft)> = drafts.into_iter().enumerate().collect();
+        drafts.sort_by_key(|(_, draft)| probe::columns(&draft.request.facts).next().is_some());
+        for (place, draft) in drafts {
             let Draft {
                 request,
                 statements: own,
@@ -386,16 +394,22 @@ impl Driver {
                 told,
                 ends,
             } = draft;
-            statements.extend(own.into_iter().filter(|_| runs));
+            statements.push((place, own.into_iter().filter(move |_| runs)));
             match self.permit(request, runs).await? {
-                Ok(permit) => permits.push(permit),
+                Ok(permit) => permits.push((place, permit)),
                 Err(denial) => {
                     self.refused(denial, code, told, synced || ends).await?;
                     return Ok(None);
                 }
             }
         }
-        Ok(Some((permits, statements)))
+        permits.sort_by_key(|(place, _)| *place);
+        statements.sort_by_key(|(place, _)| *place);
+        let statements = statements.into_iter().flat_map(|(_, own)| own).collect();
+        Ok(Some((
+            permits.into_iter().map(|(_, permit)| permit).collect(),
+            statements,
+        )))
     }
 
     /// Whether what these statements change lasts only by a commit of its own. After a pipeline without its `Sync`, and
@@ -522,6 +536,8 @@ impl Driver {
     }
 
     fn after(&mut self, outcome: &Outcome, statements: &[Statement]) -> Result<(), SessionError> {
+        self.upstream.encoding = outcome.encoding.unwrap_or(self.upstream.encoding);
+        self.state.under_way = false;
         let synced = outcome.status.is_some();
         if outcome.fatal {
             return Err(SessionError::Ended);

@@ -325,7 +325,7 @@ crate::record! {
         1 => command: u64,
         /// Rows that the reply would come to with what waits.
         2 => rows: u64,
-        /// Bytes that it would come to.
+        /// Bytes that it would come to, four for each cell among them.
         3 => bytes: u64,
         /// Rows that all replies of the session would come to.
         4 => session_rows: u64,

@@ -27,7 +27,7 @@ pub(super) const COUNTS: [&str; 4] = [REPLY_ROWS, REPLY_BYTES, SESSION_ROWS, SES
 pub struct Counts {
     /// Rows of the reply.
     pub rows: u64,
-    /// Bytes of the reply: of cells, and of messages that are not rows.
+    /// Bytes of the reply: of cells with their lengths ([`with_cells`]), and of messages that are not rows.
     pub bytes: u64,
     /// Rows of all replies of the session.
     pub session_rows: u64,
@@ -122,6 +122,20 @@ impl Counts {
         }
     }
 
+    /// The same, of which the session counts nothing where the reply has no rows: what prepares, completes or fails is not asked
+    /// about because other replies were long.
+    #[must_use]
+    pub const fn of_rows(self) -> Self {
+        match self.rows {
+            0 => Self {
+                session_rows: 0,
+                session_bytes: 0,
+                ..self
+            },
+            _ => self,
+        }
+    }
+
     /// The greater of each.
     #[must_use]
     pub fn max(self, other: Self) -> Self {
@@ -147,6 +161,14 @@ impl Snapshot {
         let mut over = self.rules.iter().filter_map(|rule| rule.over);
         over.any(|over| over.is_passed(after) && !over.is_passed(before))
     }
+}
+
+/// Bytes that a cell costs beside its value: whether it is empty or NULL tells something, too. It is what PostgreSQL sends.
+const CELL_BYTES: u64 = 4;
+
+/// Bytes with what so many cells cost beside their values.
+pub const fn with_cells(bytes: u64, cells: u64) -> u64 {
+    bytes.saturating_add(cells.saturating_mul(CELL_BYTES))
 }
 
 /// The facts of a command whose reply comes to that.

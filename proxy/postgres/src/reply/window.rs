@@ -102,13 +102,16 @@ impl Replies<'_> {
         let Some((_, reply)) = self.open.front() else {
             return Err(SessionError::Unexpected);
         };
+        // Heard from here on: a cancellation while the question is recorded counts, too.
+        let mut cancelled = std::pin::pin!(self.cancelled.notified());
+        cancelled.as_mut().enable();
         let Some(held) = self.session.weigh(reply, frames).await? else {
             return Ok(());
         };
         self.drain().await?;
         self.agent.waiting(held.question()).await?;
         // That the agent goes away, or that the proxy ends, drops this wait; the session's close says so.
-        self.session.held(held, self.cancelled.notified()).await?;
+        self.session.held(held, cancelled).await?;
         Ok(())
     }
 

@@ -166,6 +166,17 @@ impl Memory {
         }
     }
 
+    /// Waits until a session was closed; gives why.
+    pub(crate) async fn closed(&self) -> String {
+        let mut handed = self.handed.subscribe();
+        loop {
+            if let Some(reason) = self.sessions().1.pop() {
+                return reason;
+            }
+            handed.changed().await.unwrap();
+        }
+    }
+
     /// A person of a group decides about the first question, as soon as it is asked.
     pub(crate) async fn decide(&self, name: &str, group: &str, verdict: Verdict) {
         let (asked, index, session) = self.asked().await;
@@ -312,7 +323,7 @@ pub(crate) struct Stand {
     pub(crate) memory: Arc<Memory>,
     pub(crate) address: SocketAddr,
     authority: rcgen::Certificate,
-    shutdown: CancellationToken,
+    pub(crate) shutdown: CancellationToken,
 }
 
 impl Stand {

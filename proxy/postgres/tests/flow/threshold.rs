@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use exhibit_postgres::message::encode::message;
 use exhibit_schemas::event::Body;
 use exhibit_schemas::event::access::Outcome;
 use exhibit_schemas::event::approval::Verdict;
+use tokio::io::AsyncWriteExt as _;
 
 use crate::server::Server;
-use crate::stand::{POLICY, SCHEMA, Stand, talk};
+use crate::stand::{Encrypted, POLICY, SCHEMA, Stand, talk};
 
 const THRESHOLDS: &str = r#"
 [[approvals]]
@@ -227,7 +229,7 @@ async fn what_is_held_never_leaves_when_a_person_refuses() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn cancelling_withdraws_what_is_held_and_going_away_too() {
+async fn cancelling_withdraws_what_is_held() {
     let stand = stand().await;
     let client = stand.driver().await;
     let cancel = client.cancel_token();
@@ -239,4 +241,39 @@ async fn cancelling_withdraws_what_is_held_and_going_away_too() {
     let code = ended_by.as_db_error().map(|error| error.code().code().to_owned());
     assert_eq!(code.as_deref(), Some("42501"), "{ended_by}");
     assert!(matches!(ended(&stand).as_slice(), [(_, _, Outcome::Expired)]));
+}
+
+/// A session that has sent a statement and waits.
+async fn sent(stand: &Stand, sql: &str) -> Encrypted {
+    let mut stream = stand.raw_session().await;
+    let body = [sql.as_bytes(), b"\0"].concat();
+    stream.write_all(&message(b'Q', &body)).await.unwrap();
+    stream.flush().await.unwrap();
+    stand.memory.asked().await;
+    stream
+}
+
+/// Held in the middle, and at the end, where all of the server's answer is there.
+const HELD: [&str; 2] = ["SELECT * FROM bulk", "SELECT * FROM bulk LIMIT 1200"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_that_goes_away_ends_what_is_held() {
+    for sql in HELD {
+        let stand = stand().await;
+        drop(sent(&stand, sql).await);
+        assert_eq!(stand.memory.closed().await, "agent", "{sql}");
+        let kinds = stand.memory.each(|body| Some(body.kind().as_str()));
+        assert!(kinds.contains(&"approval-expired"), "{sql}: {kinds:?}");
+        assert!(!kinds.contains(&"threshold-decided"), "{sql}: {kinds:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proxy_that_ends_does_not_wait_for_people() {
+    for sql in HELD {
+        let stand = stand().await;
+        let _stream = sent(&stand, sql).await;
+        stand.shutdown.cancel();
+        assert_eq!(stand.memory.closed().await, "shutdown", "{sql}");
+    }
 }

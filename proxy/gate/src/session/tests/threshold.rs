@@ -334,3 +334,60 @@ approval = "dba"
     world.session.held(held, pending()).await.unwrap();
     world.session.release(&mut reply, None, more).durable().await.unwrap();
 }
+
+#[tokio::test]
+async fn a_denial_that_nobody_waited_for_is_why_the_session_ended() {
+    let (mut world, reply) = begun().await;
+    let ended = world.session.weigh(&reply, &rows(101)).await.unwrap_err();
+    assert!(matches!(ended, GateError::Threshold { .. }));
+    // The agent went away meanwhile; that is not why nothing more left.
+    world.session.close("agent").await.unwrap();
+    let events = world.memory.events.lock().unwrap();
+    let Body::SessionClosed(closed) = &events.last().unwrap().body else {
+        panic!("a close")
+    };
+    assert_eq!(closed.reason, "threshold");
+}
+
+#[tokio::test]
+async fn a_question_whose_session_ends_while_it_is_recorded_is_ended_too() {
+    let (mut world, reply) = begun().await;
+    world.memory.mode.send_replace(super::Mode::Hold);
+    {
+        let frames = rows(4);
+        let asking = std::pin::pin!(world.session.weigh(&reply, &frames));
+        let mut context = super::Context::from_waker(super::Waker::noop());
+        assert!(matches!(Future::poll(asking, &mut context), super::Poll::Pending));
+    }
+    world.memory.mode.send_replace(super::Mode::Durable);
+    world.session.close("agent").await.unwrap();
+    let kinds = world.memory.kinds();
+    let end = [
+        "approval-requested",
+        "approval-expired",
+        "response-end",
+        "session-closed",
+    ];
+    assert_eq!(kinds[kinds.len() - end.len()..], end);
+}
+
+#[tokio::test]
+async fn a_reply_without_rows_is_not_asked_about_because_others_were_long() {
+    let long = policy().replacen("{ rows = 3, bytes = 1000 }", "{ session_rows = 3 }", 1);
+    let mut world = world_of(&long).await;
+    let mut reply = reading(&mut world).await;
+    out(&mut world, &mut reply, rows(3)).await.unwrap();
+    let mut next = reading(&mut world).await;
+    let framing = || vec![Masked::framing(vec![0; 500])];
+    out(&mut world, &mut next, framing()).await.unwrap();
+    assert!(world.session.weigh(&next, &rows(1)).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn cells_without_a_value_count_as_bytes() {
+    let (mut world, reply) = begun().await;
+    let mut masker = RowMasker::new(vec![None; 300], MaskKey::new([0; 32]));
+    let row = masker.row(vec![None; 300], &mut SessionNet::default()).unwrap();
+    let held = world.session.weigh(&reply, &[row]).await.unwrap();
+    assert!(held.is_some(), "1,200 bytes are more than 1,000");
+}
