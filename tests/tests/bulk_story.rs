@@ -228,6 +228,8 @@ fn a_bulk_export_is_held_until_two_people_sign_and_the_report_tells_all_of_it() 
     let held = asked["held"]["rows"].as_u64().unwrap();
     assert!(held > 10_000 && held < 12_000, "{asked}");
     let id = asked["id"].as_str().unwrap();
+    let shown = exhibit_tests::run(stack.exhibit().unwrap().arg("approvals")).unwrap();
+    assert!(shown.contains(&format!("held at   {held} rows")), "{shown}");
 
     // Whoever set off the run does not count, and one person alone is not enough.
     approve(&stack, &agent, directory, "mona", id);

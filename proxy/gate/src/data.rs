@@ -6,8 +6,9 @@
 use exhibit_schemas::event::SessionId;
 
 use crate::error::GateError;
+use crate::failure::Failure;
 use crate::request::Recorded;
-use crate::session::{Failure, Handed};
+use crate::session::Handed;
 
 /// A part of the data that follows a command.
 pub struct Data(pub(crate) Vec<u8>);

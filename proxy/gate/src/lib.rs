@@ -20,6 +20,7 @@ pub mod approval;
 pub mod clock;
 pub mod data;
 pub mod error;
+mod failure;
 pub mod gate;
 pub mod link;
 mod probes;

@@ -15,9 +15,9 @@ use exhibit_schemas::event::access::{Column, Detection, Frame, ResponseEnd};
 use exhibit_schemas::event::{Body, SessionId};
 
 use crate::error::GateError;
+use crate::failure::Failure;
 use crate::recorder::Ticket;
 use crate::request::Recorded;
-use crate::session::Failure;
 use crate::threshold::Watched;
 
 /// Bytes of one row's cells at the most; a protocol turns a longer row into its wire bytes first

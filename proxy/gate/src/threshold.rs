@@ -34,6 +34,14 @@ pub(crate) struct Watched {
     facts: Facts,
 }
 
+/// A reply that passes a threshold, and may not go on by what is decided then.
+struct Passing {
+    watched: Arc<Watched>,
+    facts: Facts,
+    decision: DecisionRecord,
+    askers: BTreeSet<Asker>,
+}
+
 /// What waits to be handed over, and would pass a threshold.
 pub struct Held {
     command: u64,
@@ -89,23 +97,22 @@ impl Session {
     /// # Errors
     /// [`GateError::Threshold`] where policy denies it, which is recorded; any other [`GateError`].
     pub async fn weigh(&mut self, reply: &Reply, frames: &[Masked<Frame>]) -> Result<Option<Held>, GateError> {
-        let Some((totals, after)) = self.passing(reply, frames)? else {
+        let (counts, Some(passing)) = self.standing(reply, frames)? else {
             return Ok(None);
         };
-        let Some(watched) = totals.watched.clone() else {
-            return Ok(None);
-        };
-        let facts = facts_at(&watched.facts, after);
-        let policy = &watched.policy;
-        let decision = decide(policy, self.principal(), self.target(), &facts);
-        let askers = askers(policy, self.principal(), self.target(), &facts);
-        if stands(decision.effect, &askers, &totals.approved) {
-            return Ok(None);
-        }
-        let approval = decision.approval.as_deref().and_then(|name| policy.approval(name));
+        let Passing {
+            watched,
+            facts,
+            decision,
+            askers,
+        } = passing;
+        let approval = decision
+            .approval
+            .as_deref()
+            .and_then(|name| watched.policy.approval(name));
         let Some(approval) = approval.filter(|_| decision.effect == Effect::Ask) else {
             let reason = decision.reason.clone();
-            return Err(self.over(reply.command, after, decision, Outcome::Denied, None, reason));
+            return Err(self.over(reply.command, counts, decision, Outcome::Denied, None, reason));
         };
         let now = self.gate().clock().now();
         let body = ApprovalRequested {
@@ -120,7 +127,7 @@ impl Session {
         let question = self.question(body).await?;
         Ok(Some(Held {
             command: reply.command,
-            counts: after,
+            counts,
             decision,
             askers,
             question,
@@ -166,35 +173,38 @@ impl Session {
 
     /// Refuses frames that pass a threshold about which nothing was decided. Gives what the reply comes to with them.
     pub(crate) fn weighed(&self, reply: &Reply, frames: &[Masked<Frame>]) -> Result<Counts, GateError> {
-        let foreign = GateError::Foreign { session: self.id() };
-        let open = self.open.get(&reply.command).ok_or(foreign)?;
-        let Some((totals, counts)) = self.passing(reply, frames)? else {
-            return Ok(self.counts(open, frames));
-        };
-        let Some(watched) = &totals.watched else {
-            return Ok(counts);
-        };
-        let facts = facts_at(&watched.facts, counts);
-        let decision = decide(&watched.policy, self.principal(), self.target(), &facts);
-        let askers = askers(&watched.policy, self.principal(), self.target(), &facts);
-        if stands(decision.effect, &askers, &totals.approved) {
-            return Ok(counts);
+        match self.standing(reply, frames)? {
+            (counts, None) => Ok(counts),
+            (counts, Some(Passing { decision, .. })) => {
+                let rule = decision.rule.unwrap_or_default();
+                Err(passed(rule, "nothing was decided about it".to_owned(), counts))
+            }
         }
-        let rule = decision.rule.unwrap_or_default();
-        Err(passed(rule, "nothing was decided about it".to_owned(), counts))
     }
 
-    /// The totals of a reply, and what it comes to with these frames, where that passes a threshold.
-    fn passing(&self, reply: &Reply, frames: &[Masked<Frame>]) -> Result<Option<(Totals, Counts)>, GateError> {
+    /// What a reply comes to with these frames, which nobody asks of one that is not watched; and what is decided again where it
+    /// passes a threshold and may not go on.
+    fn standing(&self, reply: &Reply, frames: &[Masked<Frame>]) -> Result<(Counts, Option<Passing>), GateError> {
         self.own([reply.session])?;
         let foreign = GateError::Foreign { session: self.id() };
         let totals = self.open.get(&reply.command).ok_or(foreign)?;
         let Some(watched) = &totals.watched else {
-            return Ok(None);
+            return Ok((Counts::default(), None));
         };
-        let after = self.counts(totals, frames);
-        let crosses = watched.policy.crosses(totals.weighed, after);
-        Ok(crosses.then(|| (totals.clone(), after)))
+        let counts = self.counts(totals, frames);
+        if !watched.policy.crosses(totals.weighed, counts) {
+            return Ok((counts, None));
+        }
+        let facts = facts_at(&watched.facts, counts);
+        let decision = decide(&watched.policy, self.principal(), self.target(), &facts);
+        let askers = askers(&watched.policy, self.principal(), self.target(), &facts);
+        let passing = (!stands(decision.effect, &askers, &totals.approved)).then(|| Passing {
+            watched: Arc::clone(watched),
+            facts,
+            decision,
+            askers,
+        });
+        Ok((counts, passing))
     }
 
     /// What a reply and the session come to with these frames.

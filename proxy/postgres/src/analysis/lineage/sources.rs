@@ -176,8 +176,8 @@ impl<'a> Sources<'a> {
                 return Some(not_known(relation));
             };
             let leaking = is_system(used) && !known::definition_relation(&used.schema, &used.name);
-            if self.secured(used).is_some() {
-                return self.secured(used);
+            if let Some(cause) = self.secured(used) {
+                return Some(cause);
             }
             if !self.hidden(used).is_empty() || used.calls_functions || (leaking && !is_system(relation)) {
                 return Some(shows(relation, used));
