@@ -51,6 +51,7 @@ mod lineage;
 mod mapping;
 mod probe;
 mod reach;
+mod setting;
 mod syntax;
 mod tree;
 
@@ -255,7 +256,7 @@ fn message(sql: &str, names: &mut Names<'_>, masks: &Masks<'_>) -> Result<Analys
         }
         let inner = form.inner(&node, &text)?;
         let inner = inner.map(|inner| message(&inner, names, masks)).transpose()?;
-        let tree = Tree::of(&serialized, form.class);
+        let tree = Tree::of(&serialized, &form);
         let accesses = access::accesses(&form, &node, &tree, names);
         let may_write = access::may_write(&form, &tree, &accesses);
         reach = reach.max(reach::reach(&form, &tree, names, &accesses));

@@ -13,8 +13,9 @@
 //! every right to change rows that it had. Views read with the rights of their owner (PostgreSQL documentation, "Rules and
 //! Privileges").
 //!
-//! Nothing that is installed is a function: a role that may use a view needs `EXECUTE` on the functions in it, and could
-//! ask a function for the token of a guess. The key of tokens is in a table of the owner, as the two padded halves of
+//! No function that is installed takes anything: a role that may use a view needs `EXECUTE` on the functions in it, and could
+//! ask one of them for the token of a guess. There is one for each relation, which gives the masked rows of that relation
+//! alone. The key of tokens is in a table of the owner, as the two padded halves of
 //! HMAC (RFC 2104); expressions read it by a subquery, with the owner's rights.
 //!
 //! [`Plan::compile`] is pure. It refuses ([`Refusal`]) wherever the role would still reach a masked value: by a grant,

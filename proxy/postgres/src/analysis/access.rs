@@ -56,6 +56,9 @@ pub(super) fn accesses(form: &Form, node: &Node, tree: &Tree, names: &Names<'_>)
     if let Some(statement) = &node.node {
         objects(statement, names, &mut accesses);
     }
+    if form.sets {
+        accesses.insert(Access(Action::Session, None));
+    }
     if accesses.is_empty() {
         accesses.insert(Access(form.class.action(), None));
     }

@@ -161,6 +161,13 @@ impl Tokens {
         before.is_some_and(|token| self.is(token, word))
     }
 
+    /// Where a word begins that a name follows.
+    pub(super) fn word_before(&self, location: usize, word: &str) -> Option<usize> {
+        let before = self.0.get(self.place(location)?.checked_sub(1)?)?;
+        let start = usize::try_from(before.start).ok()?;
+        self.is(before, word).then_some(start)
+    }
+
     /// Where the word `TABLE` stands that a name follows.
     pub(super) fn table_before(&self, location: usize) -> Option<(usize, usize)> {
         let before = self.0.get(..self.place(location)?)?;

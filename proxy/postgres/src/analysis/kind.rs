@@ -6,6 +6,7 @@ use exhibit_schemas::event::access::Action;
 use pg_query::NodeEnum;
 use pg_query::protobuf::{DiscardMode, Node, TransactionStmtKind, VariableSetKind};
 
+use super::setting::Changes;
 use super::{Analysis, AnalysisError, Copy, Foreign, Output, inner};
 use crate::encoding::Encoding;
 
@@ -258,6 +259,8 @@ pub(super) struct Form {
     pub(super) copy: Option<Copy>,
     pub(super) named: Option<Named>,
     pub(super) changes_search_path: bool,
+    /// A query that only changes settings ([`super::setting`]).
+    pub(super) sets: bool,
     pub(super) changes_role: bool,
     pub(super) changes_catalog: bool,
     pub(super) changes_encoding: bool,
@@ -285,6 +288,7 @@ impl Form {
             copy: None,
             named: named(statement, sql)?,
             changes_search_path: false,
+            sets: false,
             changes_role: false,
             changes_encoding: false,
             leaves_utf8: false,
@@ -296,6 +300,11 @@ impl Form {
         match statement {
             NodeEnum::TransactionStmt(transaction) => {
                 form.transaction = Some(control(transaction.kind(), transaction.chain).ok_or_else(unknown)?);
+            }
+            NodeEnum::SelectStmt(query) => {
+                let changes = super::setting::changes(query);
+                form.sets = changes.is_some();
+                form.changes_search_path = changes == Some(Changes::SearchPath);
             }
             NodeEnum::CopyStmt(copy) if class == StatementClass::Copy => form.copy = Some(Copy::of(copy, sql)),
             NodeEnum::VariableSetStmt(set) => {

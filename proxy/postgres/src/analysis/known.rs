@@ -184,7 +184,7 @@ const CATALOG: &str = "pg_class pg_namespace pg_attribute pg_attrdef pg_type pg_
      pg_extension pg_sequence pg_sequences pg_tables pg_views pg_matviews pg_indexes pg_rules pg_partitioned_table \
      pg_cast pg_conversion pg_init_privs pg_default_acl pg_seclabel pg_seclabels pg_timezone_names \
      pg_timezone_abbrevs pg_available_extensions pg_available_extension_versions pg_ts_config pg_ts_config_map \
-     pg_ts_dict pg_ts_parser pg_ts_template pg_transform pg_settings pg_parameter_acl";
+     pg_ts_dict pg_ts_parser pg_ts_template pg_transform pg_settings pg_parameter_acl pg_largeobject_metadata";
 
 const INFORMATION_SCHEMA: &str = "tables columns schemata views table_constraints key_column_usage \
      referential_constraints constraint_column_usage constraint_table_usage check_constraints sequences routines \
@@ -212,4 +212,5 @@ const SETTINGS: &str = "application_name client_min_messages statement_timeout l
      effective_cache_size max_parallel_workers_per_gather client_encoding names standard_conforming_strings \
      check_function_bodies default_tablespace temp_buffers from_collapse_limit join_collapse_limit geqo \
      plan_cache_mode constraint_exclusion gin_fuzzy_search_limit transaction session_characteristics lc_messages \
-     lc_monetary lc_numeric lc_time xmloption default_table_access_method quote_all_identifiers";
+     lc_monetary lc_numeric lc_time xmloption default_table_access_method quote_all_identifiers restrict_nonsystem_relation_kind \
+     synchronize_seqscans row_security";

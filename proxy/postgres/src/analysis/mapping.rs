@@ -11,7 +11,8 @@
 //! | `FROM patients p`, `INSERT INTO patients AS p` | `FROM exhibit."public.patients" p`, … |
 //! | `public.patients.ssn` | `"patients".ssn` |
 //! | `LOCK TABLE patients IN ACCESS SHARE MODE` | `LOCK TABLE exhibit."public.patients" IN ACCESS SHARE MODE` |
-//! | `COPY patients (id, ssn) TO …` | `COPY (SELECT id, ssn FROM exhibit."public.patients") TO …` |
+//! | `FROM ONLY patients` | `FROM exhibit."public.patients"() AS "patients"` |
+//! | `COPY patients (id, ssn) TO …` | `COPY (SELECT id, ssn FROM exhibit."public.patients"()) TO …` |
 //!
 //! Names inside of strings (bodies of functions, `DO`, `query_to_xml`) are not replaced. They mean the relation, and the
 //! server denies its masked columns.
@@ -26,7 +27,7 @@ use pg_query::protobuf::Node;
 use super::edits::{Edit, Mapped, Tokens, splice};
 use super::tree::{Place, Range, Tree};
 use super::{AnalysisError, Foreign, Form, Names, StatementClass, access, foreign, kind_name, parse};
-use crate::catalog::{Catalog, Relation};
+use crate::catalog::{Catalog, Relation, RelationKind};
 use crate::enforce::{SCHEMA, identifier, view_name};
 
 /// Relations that are walked from one to the next at the most.
@@ -57,7 +58,7 @@ pub(crate) fn map(
     for parsed in parse(sql)? {
         let serialized = serde_json::to_value(&parsed.node).unwrap_or_default();
         let form = Form::of(&parsed.node, kind_name(&serialized), &parsed.text)?;
-        let tree = Tree::of(&serialized, form.class);
+        let tree = Tree::of(&serialized, &form);
         if shares(&parsed.node) {
             locks(&tree, &names, &tokens, &mut edits);
         }
@@ -80,8 +81,15 @@ pub(super) fn unproven(tree: &Tree, names: &Names<'_>) -> Option<String> {
         range.schema.as_deref() == Some(SCHEMA)
             || names.relation(range).is_some_and(|relation| relation.schema == SCHEMA)
     };
-    let found = tree.ranges.iter().any(installed);
-    found.then(|| format!("it names what stands in the schema {SCHEMA}; name the relation itself"))
+    let path = names.search_path.unwrap_or_default();
+    let on_path = path.iter().any(|schema| schema == SCHEMA);
+    let calls = |function: &Vec<String>| match function.as_slice() {
+        [] => false,
+        [name] => on_path && names.catalog.named(SCHEMA, name).is_some(),
+        [qualifiers @ .., _] => qualifiers.iter().any(|qualifier| qualifier == SCHEMA),
+    };
+    let found = tree.ranges.iter().any(installed) || tree.functions.iter().any(calls);
+    found.then(|| format!("it names what stands in the schema {SCHEMA}; name the relation itself, and leave the schema out of dumps (--exclude-schema={SCHEMA})"))
 }
 
 fn statement(
@@ -105,8 +113,9 @@ fn statement(
             continue;
         };
         let hidden = masked_columns(relation, names.catalog, masked);
-        // The view shows the rows of relations below, too.
-        let alone = range.only && names.catalog.children(relation).next().is_some();
+        let below = names.catalog.children(relation).next().is_some();
+        // What has no rows of its own has no function that gives them.
+        let own_rows = (relation.kind != RelationKind::PartitionedTable).then(|| format!("{view}()"));
         // `ONLY (relation)` and `COPY BINARY relation` have no place for what would have to follow the name.
         let closed = range.location.is_some_and(|location| {
             ["(", "binary"]
@@ -120,20 +129,27 @@ fn statement(
             continue;
         };
         if copies {
-            let below = names.catalog.children(relation).next().is_some();
-            if !below && copy_needs_view(tree, &hidden) {
+            if let Some(rows) = own_rows.filter(|_| copy_needs_view(tree, &hidden)) {
                 let (columns, end) = tokens.columns(end);
                 let columns = columns.unwrap_or_else(|| stored_columns(relation));
-                edits.push((start, end, format!("(SELECT {columns} FROM {view})")));
+                edits.push((start, end, format!("(SELECT {columns} FROM {rows})")));
             }
-        } else if !alone && needs_view(tree, range, relation, &hidden) {
+        } else if needs_view(tree, range, relation, &hidden) {
+            // Rows of a function take no locks, and no changes.
+            let rows = own_rows.filter(|_| range.only && range.place == Place::Source && !tree.locks);
+            let alone = rows.and_then(|rows| Some((tokens.word_before(start, "only")?, rows)));
+            // The view shows the rows of relations below, too.
+            if range.only && below && alone.is_none() {
+                continue;
+            }
+            let (from, stands) = alone.unwrap_or((start, view));
             let alias = if range.aliased {
                 String::new()
             } else {
                 plain.push(range);
                 format!(" AS {}", identifier(&range.name))
             };
-            edits.push((start, end, format!("{view}{alias}")));
+            edits.push((from, end, format!("{stands}{alias}")));
             // `TABLE relation` takes no alias.
             let table = tokens.table_before(start);
             edits.extend(table.map(|(from, to)| (from, to, "SELECT * FROM".to_owned())));
@@ -261,6 +277,7 @@ mod tests {
     fn check(sql: &str, wanted: &str) {
         let wanted = wanted
             .replace("{p}", P)
+            .replace("{rows}", &format!("{P}()"))
             .replace("{as}", &format!("{P} AS \"patients\""));
         let wanted = wanted.replace("{v}", "exhibit.\"public.visits\" AS \"visits\"");
         assert_eq!(mapped(sql, &["public"]).text, wanted, "{sql}");
@@ -282,7 +299,6 @@ mod tests {
                 "LOCK TABLE {p}, notes IN ACCESS SHARE MODE",
             ),
             ("TABLE patients", "SELECT * FROM {as}"),
-            ("table ONLY public.patients", "SELECT * FROM ONLY {as}"),
             ("SELECT patients FROM patients", "SELECT patients FROM {as}"),
             (
                 "SELECT row_to_json(p) FROM patients p",
@@ -352,13 +368,39 @@ mod tests {
                 "COPY (SELECT ssn FROM patients) TO STDOUT",
                 "COPY (SELECT ssn FROM {as}) TO STDOUT",
             ),
+        ] {
+            check(sql, wanted);
+        }
+    }
+
+    #[test]
+    fn copies_and_only_mean_the_function_of_the_relation_s_own_rows() {
+        for (sql, wanted) in [
+            ("table ONLY public.patients", "SELECT * FROM {rows} AS \"patients\""),
+            ("SELECT ssn FROM only patients p", "SELECT ssn FROM {rows} p"),
+            (
+                "SELECT ssn FROM ONLY patients FOR UPDATE",
+                "SELECT ssn FROM ONLY {as} FOR UPDATE",
+            ),
+            (
+                "DECLARE c CURSOR FOR SELECT id, ssn FROM ONLY public.patients",
+                "DECLARE c CURSOR FOR SELECT id, ssn FROM {rows} AS \"patients\"",
+            ),
+            (
+                "SELECT secret FROM ONLY family",
+                "SELECT secret FROM exhibit.\"public.family\"() AS \"family\"",
+            ),
+            (
+                "COPY family TO STDOUT",
+                "COPY (SELECT \"id\", \"secret\" FROM exhibit.\"public.family\"()) TO STDOUT",
+            ),
             (
                 "COPY patients TO STDOUT",
-                "COPY (SELECT \"id\", \"name\", \"ssn\", \"city\", \"born\" FROM {p}) TO STDOUT",
+                "COPY (SELECT \"id\", \"name\", \"ssn\", \"city\", \"born\" FROM {rows}) TO STDOUT",
             ),
             (
                 "COPY public.patients (id, ssn) TO STDOUT CSV",
-                "COPY (SELECT id, ssn FROM {p}) TO STDOUT CSV",
+                "COPY (SELECT id, ssn FROM {rows}) TO STDOUT CSV",
             ),
         ] {
             check(sql, wanted);

@@ -10,7 +10,7 @@ use exhibit_schemas::event::access::Action;
 use pg_query::protobuf::CmdType;
 use serde_json::{Map, Value};
 
-use super::kind::StatementClass;
+use super::kind::Form;
 use super::known;
 
 pub(super) type Object = Map<String, Value>;
@@ -123,14 +123,18 @@ pub(super) struct Tree {
 }
 
 impl Tree {
-    pub(super) fn of(value: &Value, class: StatementClass) -> Self {
+    pub(super) fn of(value: &Value, form: &Form) -> Self {
         let mut tree = Self::default();
         let scope = Scope {
             hidden: BTreeSet::new(),
-            action: class.action(),
+            action: form.class.action(),
             place: Place::Object,
         };
         tree.value("", value, &scope);
+        if form.sets {
+            // It is the one function that there is, and as harmless as `SET`.
+            tree.functions.clear();
+        }
         tree
     }
 

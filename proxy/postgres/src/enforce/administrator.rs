@@ -210,7 +210,8 @@ impl Administrator {
             }
         }
         let record = [&plan.target, &plan.role].map(|text| literal(text));
-        let digests = [plan.policy, plan.masks, plan.digest].map(|digest| literal(&digest.to_string()));
+        let digests = [plan.policy.to_string(), plan.masks.clone(), plan.digest.to_string()];
+        let digests = digests.map(|digest| literal(&digest));
         let record = [record.join(", "), digests.join(", ")].join(", ");
         self.statement(&format!("DELETE FROM {SCHEMA}.{APPLIED}")).await?;
         self.statement(&format!(

@@ -221,6 +221,8 @@ fn installed(facts: &Facts, found: &mut BTreeSet<Refusal>) {
         .iter()
         .filter(|one| !known.contains(&one.kind.as_str()));
     faults.extend(strange.map(|one| format!("holds `{}`, which no plan has put there", one.name)));
+    let strange = installed.functions.iter().filter(|one| !one.planned);
+    faults.extend(strange.map(|one| format!("holds `{}`, which no plan has put there", one.signature)));
     found.extend(
         faults
             .into_iter()

@@ -172,6 +172,16 @@ pub(super) struct Code {
 pub(super) struct Installed {
     pub(super) owner: String,
     pub(super) relations: Vec<InstalledRelation>,
+    pub(super) functions: Vec<InstalledFunction>,
+}
+
+/// A function of the schema.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct InstalledFunction {
+    pub(super) signature: String,
+    /// Whether it is the owner's, so that a plan has put it there.
+    pub(super) planned: bool,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -327,6 +337,7 @@ SELECT json_build_object( \
   'reads', ARRAY(SELECT c.oid::int8 FROM relation c WHERE has_any_column_privilege(p.proowner, c.oid, 'SELECT'))) \
   ORDER BY p.oid), '[]') FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang WHERE p.oid >= 16384 \
   AND (p.prosecdef OR (NOT l.lanpltrusted AND l.lanname NOT IN ('internal','c'))) \
+  AND NOT (p.pronamespace = coalesce(to_regnamespace({schema}), 0) AND p.proowner = coalesce(to_regrole({owner}), 0)) \
   AND p.prorettype <> 'trigger'::regtype AND p.prorettype <> 'event_trigger'::regtype \
   AND EXISTS (SELECT FROM reach r WHERE has_function_privilege(r.oid, p.oid, 'EXECUTE'))), \
 'code', (SELECT coalesce(json_agg(json_build_object('relation', c.relation::int8, 'what', c.what, \
@@ -362,7 +373,11 @@ SELECT json_build_object( \
   OR rolbypassrls, 'member', EXISTS (SELECT FROM pg_auth_members m WHERE m.member = o.oid), \
   'members', ARRAY(SELECT r.rolname::text FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.member WHERE m.roleid = o.oid)) \
   FROM pg_roles o WHERE o.rolname = {owner}), \
-'installed', (SELECT json_build_object('owner', pg_get_userbyid(n.nspowner), 'relations', \
+'installed', (SELECT json_build_object('owner', pg_get_userbyid(n.nspowner), \
+  'functions', (SELECT coalesce(json_agg(json_build_object('signature', p.oid::regprocedure::text, \
+    'planned', p.proowner = coalesce(to_regrole({owner}), 0)) ORDER BY p.oid), '[]') \
+    FROM pg_proc p WHERE p.pronamespace = n.oid), \
+  'relations', \
   (SELECT coalesce(json_agg(json_build_object('name', c.relname, 'kind', c.relkind, \
     'granted', ARRAY(SELECT x.privilege_type FROM aclexplode(c.relacl) x, me WHERE x.grantee = me.oid), \
     'readable', ARRAY(SELECT a.attname::text FROM pg_attribute a, aclexplode(a.attacl) x, me \

@@ -13,10 +13,10 @@ use exhibit_policy::snapshot::Snapshot;
 use exhibit_schemas::digest::Digest;
 use serde::Serialize;
 
-use super::facts::{Facts, Relation};
+use super::facts::{Column, Facts, Relation};
 use super::refusal::{PlanError, Refusal};
 use super::script::{self, Step};
-use super::{exposure, expression, view_name};
+use super::{exposure, expression, standing, view_name};
 
 /// Relations with masks at the most: each costs a view, and every session reads their definitions once.
 const RELATIONS_MAX: usize = 4_096;
@@ -61,7 +61,7 @@ pub struct Plan {
     pub(super) target: String,
     pub(super) role: String,
     pub(super) policy: Digest,
-    pub(super) masks: Digest,
+    pub(super) masks: String,
     pub(super) relations: Vec<MaskedRelation>,
     pub(super) steps: Vec<Step>,
     pub(super) digest: Digest,
@@ -104,7 +104,7 @@ impl Plan {
             target: target.to_owned(),
             role: role.to_owned(),
             policy: policy.digest(),
-            masks: policy.masks_digest(target),
+            masks: standing::masks(policy, target),
             digest: Digest::of(lasting.join(";\n").as_bytes()),
             relations,
             steps,
@@ -152,6 +152,15 @@ pub(super) struct View<'a> {
     pub(super) masked: &'a BTreeSet<i16>,
     /// What it is.
     pub(super) query: String,
+    /// The same by column: its name, its type and what it is, from `r`.
+    pub(super) columns: Vec<ViewColumn<'a>>,
+}
+
+/// A column of a view.
+pub(super) struct ViewColumn<'a> {
+    pub(super) column: &'a Column,
+    /// What it is, from `r`.
+    pub(super) shown: String,
 }
 
 /// A relation as the plan lists it, and its view.
@@ -161,11 +170,13 @@ fn masked_relation<'a>(relation: &'a Relation, masked: &'a BTreeSet<i16>, masks:
     for column in &relation.columns {
         let name = super::identifier(&column.name);
         let Some((mask, technique)) = masks.masks.get(&(relation.oid, column.number)) else {
-            outputs.push(format!("r.{name}"));
+            let shown = format!("r.{name}");
+            outputs.push(ViewColumn { column, shown });
             continue;
         };
         let (sql, shown) = expression::masked(column, &relation.columns, technique);
-        outputs.push(format!("{sql} AS {name}"));
+        let output = format!("{sql} AS {name}");
+        outputs.push(ViewColumn { column, shown: output });
         columns.push(MaskedColumn {
             resource: relation.column_resource(&column.name),
             mask: mask.clone(),
@@ -179,11 +190,13 @@ fn masked_relation<'a>(relation: &'a Relation, masked: &'a BTreeSet<i16>, masks:
         resource,
         columns,
     };
-    let query = format!("SELECT {} FROM {} r", outputs.join(", "), relation.sql());
+    let shown: Vec<&str> = outputs.iter().map(|output| output.shown.as_str()).collect();
+    let query = format!("SELECT {} FROM {} r", shown.join(", "), relation.sql());
     let view = View {
         relation,
         masked,
         query,
+        columns: outputs,
     };
     (listed, view)
 }

@@ -4,9 +4,9 @@
 
 use std::collections::BTreeSet;
 
-use super::facts::{Facts, InstalledRelation, Relation};
+use super::facts::{Column, Facts, InstalledRelation, Relation};
 use super::plan::View;
-use super::{OWNER, SCHEMA, expression, identifier, view_name};
+use super::{OWNER, SCHEMA, expression, identifier, literal, view_name};
 
 /// The table in which a plan is recorded, in the schema.
 pub(super) const APPLIED: &str = "applied";
@@ -87,6 +87,10 @@ pub(super) fn steps(role: &str, views: &[View<'_>], facts: &Facts) -> Vec<Step> 
 /// What belongs to the owner: the constants, the record, the views, and who may read them.
 fn owned(role: &str, views: &[View<'_>], facts: &Facts, steps: &mut Vec<Step>) {
     let constants = format!("{SCHEMA}.{}", expression::CONSTANTS);
+    let functions = facts.installed.iter().flat_map(|installed| &installed.functions);
+    for function in functions {
+        steps.push(Step::passing(format!("DROP FUNCTION {}", function.signature)));
+    }
     let installed = facts.installed.iter().flat_map(|installed| &installed.relations);
     for view in installed.filter(|relation| relation.kind == "v" && relation.name != STANDING) {
         steps.push(Step::passing(format!("DROP VIEW {SCHEMA}.{}", identifier(&view.name))));
@@ -115,20 +119,63 @@ fn owned(role: &str, views: &[View<'_>], facts: &Facts, steps: &mut Vec<Step>) {
             "INSERT INTO {constants} (inner_pad, outer_pad, letters) VALUES ($1, $2, $3)"
         ))
     });
-    for View { relation, query, .. } in views {
-        let name = view_name(&relation.resource());
+    for view in views {
+        let name = view_name(&view.relation.resource());
+        let rights = view_rights(view.relation, facts.installed_view(&name));
+        let own = own_rows(role, view, facts.installed_view(&name));
+        let View { query, .. } = view;
         let view = format!("{SCHEMA}.{}", identifier(&name));
         steps.push(Step::lasting(format!(
             "CREATE VIEW {view} WITH (security_barrier) AS {query}"
         )));
-        let rights = view_rights(relation, facts.installed_view(&name));
         if !rights.is_empty() {
             steps.push(Step::lasting(format!(
                 "GRANT {} ON {view} TO {role}",
                 rights.join(", ")
             )));
         }
+        steps.extend(own.into_iter().map(Step::lasting));
     }
+}
+
+/// The rows of a relation alone, without those of relations below it, as a function without arguments: what `COPY` and `ONLY`
+/// read, also where the session has the server expand no views, as `pg_dump` does (CVE-2024-7348). It gives the columns that
+/// the role may read, and there is none of a partitioned relation, which has no rows of its own.
+///
+/// Its texts mean what they mean under its own search path, and it takes nothing from who calls it.
+fn own_rows(role: &str, view: &View<'_>, installed: Option<&InstalledRelation>) -> Vec<String> {
+    let View { relation, columns, .. } = view;
+    let shown: Vec<_> = columns
+        .iter()
+        .filter(|one| reads(relation, one.column, installed))
+        .collect();
+    if relation.kind == "p" || shown.is_empty() {
+        return Vec::new();
+    }
+    let types = shown
+        .iter()
+        .map(|one| format!("{} {}", identifier(&one.column.name), one.column.base));
+    let types: Vec<String> = types.collect();
+    let shown: Vec<&str> = shown.iter().map(|one| one.shown.as_str()).collect();
+    let query = format!("SELECT {} FROM ONLY {} r", shown.join(", "), relation.sql());
+    let function = format!("{SCHEMA}.{}()", identifier(&view_name(&relation.resource())));
+    vec![
+        format!(
+            "CREATE FUNCTION {function} RETURNS TABLE ({}) LANGUAGE sql STABLE SECURITY DEFINER \
+             SET search_path = pg_catalog, pg_temp AS {}",
+            types.join(", "),
+            literal(&query)
+        ),
+        format!("REVOKE ALL ON FUNCTION {function} FROM PUBLIC"),
+        format!("GRANT EXECUTE ON FUNCTION {function} TO {role}"),
+    ]
+}
+
+/// Whether the role may read the column, or could before there were masks.
+fn reads(relation: &Relation, column: &Column, installed: Option<&InstalledRelation>) -> bool {
+    reads_all(relation, installed)
+        || column.held.contains("SELECT")
+        || installed.is_some_and(|view| view.readable.contains(&column.name))
 }
 
 /// Rights of the agents' role on a view: to read, what it could read before there were masks; to change, what it may change.
@@ -137,11 +184,10 @@ fn view_rights(relation: &Relation, installed: Option<&InstalledRelation>) -> Ve
     if reads_all(relation, installed) {
         rights.push("SELECT".to_owned());
     } else {
-        let readable = |name: &str| installed.is_some_and(|view| view.readable.contains(name));
         let columns = relation
             .columns
             .iter()
-            .filter(|column| column.held.contains("SELECT") || readable(&column.name));
+            .filter(|column| reads(relation, column, installed));
         rights.extend(on_columns("SELECT", columns.map(|column| column.name.as_str())));
     }
     for right in ["INSERT", "UPDATE", "DELETE"] {

@@ -3,6 +3,8 @@
 
 #[path = "enforced/attempts.rs"]
 pub(crate) mod attempts;
+#[path = "enforced/dumps.rs"]
+mod dumps;
 #[path = "enforced/session.rs"]
 mod session;
 #[path = "enforced/values.rs"]

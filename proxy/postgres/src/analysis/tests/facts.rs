@@ -189,7 +189,11 @@ fn tells_policy_and_session_what_they_ask() {
         first("WITH x AS (DELETE FROM patients) SELECT").may_write
             && first("SELECT FROM patients FOR UPDATE").may_write
     );
-    assert!(first("SET search_path = a").changes_search_path && first("RESET ALL").changes_search_path);
+    assert!(
+        first("SET search_path = a").changes_search_path
+            && first("SELECT set_config('search_path', 'a', true)").changes_search_path
+            && first("RESET ALL").changes_search_path
+    );
     assert!(first("SET ROLE x").changes_role && first("DISCARD ALL").changes_role);
     assert!(first("DROP TABLE x").changes_catalog && !first("SELECT 1").changes_catalog);
     assert_eq!(
@@ -218,6 +222,7 @@ fn tells_which_code_is_not_known() {
         "COMMIT",
         "NOTIFY a",
         "EXECUTE q",
+        "SELECT set_config('search_path', 'x', false)",
         "CREATE TABLE t AS SELECT leak()",
     ] {
         check(sql, Foreign::None);
@@ -236,8 +241,8 @@ fn tells_which_code_is_not_known() {
     }
     for sql in [
         "SELECT leak()",
-        "SELECT set_config('search_path', 'x', false)",
-        "SELECT pg_catalog.set_config('search_path', 'x', false)",
+        "SELECT set_config('search_path', 'x', false) FROM facilities",
+        "SELECT pg_catalog.set_config('search_path', id::text, false) FROM facilities",
         "SELECT query_to_xml('x', true, true, '')",
         "SELECT other.nextval(1)",
         "SELECT 1 @@@ 2",
