@@ -13,6 +13,10 @@
 //! audience = ["https://exhibit.clinic.example"]
 //! claims = "github-actions"
 //!
+//! [[proxy.certificates]]          # whose client certificates are taken; see `exhibit_identity::certificate`
+//! name = "build"
+//! ca = "tls/agents-ca.pem"
+//!
 //! [[proxy.postgres]]
 //! target = "clinic"
 //! listen = "127.0.0.1:6432"
@@ -45,6 +49,9 @@ pub struct Config {
     /// Issuers of tokens.
     #[serde(default)]
     pub oidc: Vec<exhibit_identity::oidc::Config>,
+    /// Authorities of client certificates.
+    #[serde(default)]
+    pub certificates: Vec<exhibit_identity::certificate::Config>,
     /// Listeners for PostgreSQL.
     #[serde(default)]
     pub postgres: Vec<exhibit_postgres::Config>,
@@ -83,6 +90,14 @@ pub enum ConfigError {
         /// Why.
         error: exhibit_identity::oidc::ConfigError,
     },
+    /// Authorities of client certificates are refused.
+    #[error("proxy.certificates: {error}")]
+    Certificates {
+        /// Which, from 0.
+        place: usize,
+        /// Why.
+        error: exhibit_identity::certificate::ConfigError,
+    },
     /// A listener for PostgreSQL is refused.
     #[error("proxy.postgres: {error}")]
     Postgres {
@@ -99,6 +114,7 @@ impl ConfigError {
         let (section, element) = match self {
             Self::ListenTwice { listener, .. } | Self::Postgres { listener, .. } => ("postgres", *listener),
             Self::Issuer { place, .. } => ("oidc", *place),
+            Self::Certificates { place, .. } => ("certificates", *place),
         };
         [Step::Key("proxy"), Step::Key(section), Step::Element(element)]
     }
@@ -134,6 +150,13 @@ impl Config {
             .map(|(place, issuer)| {
                 let resolved = issuer.resolved(base);
                 resolved.map_err(|error| ConfigError::Issuer { place, error })
+            })
+            .collect::<Result<_, _>>()?;
+        let certificates = self.certificates.into_iter().enumerate();
+        self.certificates = certificates
+            .map(|(place, section)| {
+                let resolved = section.resolved(base);
+                resolved.map_err(|error| ConfigError::Certificates { place, error })
             })
             .collect::<Result<_, _>>()?;
         self.postgres = self

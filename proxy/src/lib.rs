@@ -6,6 +6,7 @@
 //!
 //! Not here: protocols, and how the process of `exhibit up` makes its pipe to the ledger.
 
+pub mod callers;
 pub mod config;
 pub mod enforcement;
 mod issuers;

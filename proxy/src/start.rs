@@ -4,12 +4,12 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use exhibit_gate::clock::{Clock as _, SystemClock};
+use exhibit_gate::clock::SystemClock;
 use exhibit_gate::link::connect::{Connect, TlsConnect};
 use exhibit_gate::link::{Link, LinkConfig};
 use exhibit_gate::recorder::Recorder;
 use exhibit_gate::{Gate, GateError};
-use exhibit_identity::{ApiKeys, Callers};
+use exhibit_identity::Callers;
 use exhibit_policy::snapshot::{PolicyError, Snapshot};
 use exhibit_schemas::bundle::{TrustAnchors, TrustError};
 use exhibit_schemas::key::SecretKey;
@@ -18,6 +18,7 @@ use rustls_pki_types::ServerName;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::callers::Watched;
 use crate::config::{Config, LedgerConfig};
 use crate::mask_key;
 use crate::secret::{self, SecretError};
@@ -60,6 +61,12 @@ pub enum ProxyError {
         /// What is wrong.
         error: String,
     },
+    /// A file of certificates or revocations is refused.
+    #[error("proxy.certificates: {0}")]
+    Certificates(pem::PemError),
+    /// Authorities of client certificates cannot be used.
+    #[error("proxy.certificates: {0}")]
+    Authority(#[from] exhibit_identity::certificate::ConfigError),
     /// The trust anchors are refused.
     #[error("{}: {error}", path.display())]
     Trust {
@@ -86,6 +93,7 @@ pub enum ProxyError {
 pub struct Proxy {
     gate: Gate,
     callers: Arc<Callers>,
+    watched: Watched,
     link: Arc<Link>,
 }
 
@@ -108,11 +116,7 @@ impl Proxy {
                 return Err(ProxyError::Target(listener.target.clone()));
             }
         }
-        let api_keys = ApiKeys::parse(&text(&config.api_keys)?).map_err(|error| ProxyError::ApiKeys {
-            path: config.api_keys.clone(),
-            error,
-        })?;
-        let issuers = crate::issuers::read(&config.oidc, SystemClock.now())?;
+        let (callers, watched) = crate::callers::read(config)?;
         let trust = TrustAnchors::parse(&text(&config.trust)?).map_err(|error| ProxyError::Trust {
             path: config.trust.clone(),
             error,
@@ -133,7 +137,8 @@ impl Proxy {
         let gate = Gate::start((policy, snapshot), recorder, clock, mask_key, *digest_key).await?;
         Ok(Self {
             gate,
-            callers: Arc::new(Callers::new(api_keys, issuers)),
+            callers,
+            watched,
             link,
         })
     }
@@ -151,14 +156,13 @@ impl Proxy {
         let mut listeners = Vec::new();
         for listener in &config.postgres {
             let callers = Arc::clone(&self.callers);
-            let authenticate: exhibit_postgres::Authenticate = Arc::new(move |user, secret| {
-                let callers = Arc::clone(&callers);
-                Box::pin(async move { callers.identify(&user, &secret, SystemClock.now()).await })
-            });
-            let bound = exhibit_postgres::Listener::bind(self.gate.clone(), listener, authenticate).await?;
+            let bound = exhibit_postgres::Listener::bind(self.gate.clone(), listener, callers).await?;
             listeners.push((listener.target.clone(), listener.listen, bound));
         }
-        Ok(Listeners(listeners))
+        Ok(Listeners {
+            bound: listeners,
+            watched: Some(self.watched.clone()),
+        })
     }
 
     /// Ends the link; call it after every listener has closed its sessions. What they recorded is durable or has failed
@@ -168,22 +172,31 @@ impl Proxy {
     }
 }
 
-/// Bound listeners, each with its target and the address that its configuration names.
-pub struct Listeners(Vec<(String, SocketAddr, exhibit_postgres::Listener)>);
+/// Bound listeners, and the files in which credentials of their agents may be revoked.
+pub struct Listeners {
+    /// Each with its target and the address that its configuration names.
+    bound: Vec<(String, SocketAddr, exhibit_postgres::Listener)>,
+    watched: Option<Watched>,
+}
 
 impl Listeners {
     /// Target and address of each.
     pub fn addresses(&self) -> impl Iterator<Item = (&str, SocketAddr)> {
-        self.0.iter().map(|(target, address, _)| (target.as_str(), *address))
+        self.bound
+            .iter()
+            .map(|(target, address, _)| (target.as_str(), *address))
     }
 
     /// Lets agents in until `stop`; returns when every session has closed. Without listeners it waits for `stop` alone.
     pub async fn run(self, stop: CancellationToken) {
-        if self.0.is_empty() {
+        if self.bound.is_empty() {
             return stop.cancelled().await;
         }
         let tasks = TaskTracker::new();
-        for (_, _, listener) in self.0 {
+        if let Some(watched) = self.watched {
+            tasks.spawn(watched.run(stop.clone()));
+        }
+        for (_, _, listener) in self.bound {
             tasks.spawn(listener.run(stop.clone()));
         }
         tasks.close();
@@ -241,7 +254,13 @@ mod tests {
     #[tokio::test]
     async fn a_proxy_without_targets_runs_until_it_is_stopped() {
         let stop = CancellationToken::new();
-        let running = tokio::spawn(Listeners(Vec::new()).run(stop.clone()));
+        let running = tokio::spawn(
+            Listeners {
+                bound: Vec::new(),
+                watched: None,
+            }
+            .run(stop.clone()),
+        );
         for _ in 0..100 {
             tokio::task::yield_now().await;
         }

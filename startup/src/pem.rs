@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use rustls::RootCertStore;
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::{self, PemObject as _};
-use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 
 /// Why a PEM file is refused. Nothing of its content is repeated.
 #[derive(Debug, thiserror::Error)]
@@ -141,6 +141,29 @@ pub fn authorities(path: &Path) -> Result<RootCertStore, PemError> {
     Ok(authorities)
 }
 
+/// Reads the lists of what authorities revoked; at least one. Gives the file's bytes with them.
+///
+/// # Errors
+/// [`PemError`].
+pub fn revocations(path: &Path) -> Result<(Vec<u8>, Vec<CertificateRevocationListDer<'static>>), PemError> {
+    let bytes = read(path, REVOCATIONS)?;
+    let revocations = revocations_of(path, &bytes)?;
+    Ok((bytes, revocations))
+}
+
+/// The same of a file's bytes.
+///
+/// # Errors
+/// [`PemError`].
+pub fn revocations_of(path: &Path, bytes: &[u8]) -> Result<Vec<CertificateRevocationListDer<'static>>, PemError> {
+    let revocations: Result<Vec<_>, _> = CertificateRevocationListDer::pem_slice_iter(bytes).collect();
+    match revocations {
+        Ok(revocations) if revocations.is_empty() => Err(missing(path, REVOCATIONS, bytes)),
+        Ok(revocations) => Ok(revocations),
+        Err(error) => Err(broken(path, &error)),
+    }
+}
+
 /// The authorities that the system trusts; at least one.
 ///
 /// # Errors
@@ -177,6 +200,7 @@ fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, PemError> {
 
 const CERTIFICATE: &str = "certificate";
 const KEY: &str = "private key";
+const REVOCATIONS: &str = "list of revocations";
 
 fn read(path: &Path, wanted: &'static str) -> Result<Vec<u8>, PemError> {
     let bytes = std::fs::read(path).map_err(|error| PemError::File {
@@ -186,10 +210,10 @@ fn read(path: &Path, wanted: &'static str) -> Result<Vec<u8>, PemError> {
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Err(PemError::Empty {
             path: path.to_owned(),
-            wanted: if wanted == KEY {
-                "a private key"
-            } else {
-                "a certificate"
+            wanted: match wanted {
+                KEY => "a private key",
+                REVOCATIONS => "a list of revocations",
+                _ => "a certificate",
             },
         });
     }

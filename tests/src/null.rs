@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use exhibit_gate::clock::{Clock, SystemClock};
 use exhibit_gate::recorder::{Draft, Receipt, Recorder, Ticket, VerifiedDecision};
 use exhibit_gate::{Gate, GateError};
-use exhibit_identity::{ApiKeys, Refusal};
+use exhibit_identity::oidc::Issuers;
+use exhibit_identity::{ApiKeys, Callers, Certificates};
 use exhibit_policy::mask::MaskKey;
 use exhibit_policy::snapshot::Snapshot;
 use exhibit_schemas::digest::Digest;
@@ -69,19 +70,15 @@ pub async fn serve(
     let policy = std::fs::read(&config.policy)?;
     let snapshot = Snapshot::parse(&policy).map_err(|error| failed(&error))?;
     let keys = std::fs::read_to_string(&config.api_keys)?;
-    let keys = Arc::new(ApiKeys::parse(&keys).map_err(|error| failed(&error))?);
+    let keys = ApiKeys::parse(&keys).map_err(|error| failed(&error))?;
+    let callers = Arc::new(Callers::new(keys, Issuers::default(), Certificates::default()));
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let recorder: Arc<dyn Recorder> = Arc::new(NullRecorder::default());
     let gate = Gate::start((policy, snapshot), recorder, clock, MaskKey::new([1; 32]), [2; 32]).await;
     let gate = gate.map_err(|error| failed(&error))?;
     let mut running = Vec::new();
     for listener in &config.postgres {
-        let keys = Arc::clone(&keys);
-        let authenticate: exhibit_postgres::Authenticate = Arc::new(move |user, key| {
-            let identity = keys.identify(&user, &key, SystemClock.now());
-            Box::pin(std::future::ready(identity.map_err(Refusal::ApiKey)))
-        });
-        let bound = exhibit_postgres::Listener::bind(gate.clone(), listener, authenticate).await;
+        let bound = exhibit_postgres::Listener::bind(gate.clone(), listener, Arc::clone(&callers)).await;
         running.push(tokio::spawn(bound.map_err(|error| failed(&error))?.run(stop.clone())));
     }
     listening();

@@ -1,12 +1,12 @@
 //! `exhibit key`: whose signatures count, by events that an administrator seals.
 
+mod api;
 mod rotate_mask;
 
 use std::process::ExitCode;
 
 use clap::ValueEnum;
-use exhibit_gate::clock::{Clock as _, SystemClock};
-use exhibit_identity::ApiKeys;
+use exhibit_gate::clock::SystemClock;
 use exhibit_schemas::event::Body;
 use exhibit_schemas::event::trust::{KeyEnrolled, KeyRevoked, KeyRotated, Role};
 use exhibit_schemas::key::{KeyId, SecretKey};
@@ -18,7 +18,7 @@ use crate::error::CliError;
 use crate::output::{Output, printable};
 use crate::{append, files, signer};
 
-/// Enrol, rotate and revoke keys, and rotate the key of masks
+/// Enrol, rotate and revoke keys, rotate the key of masks, and make and revoke API keys
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
     Enrol(Enrol),
@@ -26,7 +26,9 @@ pub(crate) enum Command {
     RotateMask(rotate_mask::Arguments),
     Revoke(Revoke),
     List(List),
-    Api(Api),
+    Api(api::Draw),
+    ApiList(api::List),
+    ApiRevoke(api::Revoke),
 }
 
 /// Show every key that the log has enrolled
@@ -35,21 +37,6 @@ pub(crate) struct List {
     /// Print JSON
     #[arg(long)]
     json: bool,
-}
-
-/// Make an API key for an agent, and print it once
-///
-/// Only a hash of it is kept, in the file that `[proxy] api_keys` names. A running proxy reads that file at its next start.
-#[derive(clap::Args)]
-pub(crate) struct Api {
-    /// Whose key it is: the user name that the agent gives
-    subject: String,
-    /// A group of the agent; may be given several times
-    #[arg(long = "group", value_name = "GROUP")]
-    groups: Vec<String>,
-    /// Days until it expires; never when absent
-    #[arg(long, value_name = "DAYS")]
-    days: Option<u32>,
 }
 
 /// A key as the ledger lists it.
@@ -74,9 +61,6 @@ struct ListedMask {
     announced: u64,
     ended: Option<u64>,
 }
-
-/// Seconds of a day.
-const DAY_S: u64 = 86_400;
 
 /// Let a key sign from now on
 ///
@@ -147,7 +131,9 @@ pub(crate) async fn run(command: &Command, config: &Config, output: &mut Output)
         }
         Command::RotateMask(arguments) => rotate_mask::run(arguments, config, output),
         Command::List(arguments) => list(arguments, config, output).await,
-        Command::Api(api) => draw(api, config, output),
+        Command::Api(arguments) => api::draw(arguments, config, output),
+        Command::ApiList(arguments) => api::list(arguments, config, output),
+        Command::ApiRevoke(arguments) => api::revoke(arguments, config, output),
         Command::Revoke(revoke) => {
             let (key, reason) = (key_id(&revoke.key)?, revoke.reason.clone());
             change(
@@ -180,27 +166,6 @@ async fn list(list: &List, config: &Config, output: &mut Output) -> Result<ExitC
             output.line(&printable(&format!("    masks under {id} from {announced}{until}")))?;
         }
     }
-    Ok(ExitCode::SUCCESS)
-}
-
-/// Draws a key, and appends its entry to the file.
-fn draw(api: &Api, config: &Config, output: &mut Output) -> Result<ExitCode, CliError> {
-    let path = config.proxy()?.api_keys;
-    let text = files::read_text(&path)?;
-    let refuse = |error: &dyn std::fmt::Display| CliError::Usage(format!("{}: {error}", path.display()));
-    let mut groups = api.groups.clone();
-    groups.sort();
-    groups.dedup();
-    let expires = api
-        .days
-        .map(|days| SystemClock.now().0 / 1_000_000 + u64::from(days) * DAY_S);
-    let drawn = ApiKeys::draw(&api.subject, &groups, expires).map_err(|error| refuse(&error))?;
-    let text = format!("{}\n\n{}", text.trim_end(), drawn.entry);
-    // What the proxy would refuse is not written.
-    ApiKeys::parse(&text).map_err(|error| refuse(&error))?;
-    files::replace(&path, text.as_bytes(), files::SECRET)?;
-    output.line(&drawn.key)?;
-    output.note("this is the only time that the key is shown; the proxy takes it from its next start on");
     Ok(ExitCode::SUCCESS)
 }
 

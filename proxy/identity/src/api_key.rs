@@ -10,14 +10,19 @@
 //! subject = "ci-nightly"
 //! groups = ["pipelines"]
 //! hash = "<SHA-256 of the secret's text, 64 hexadecimal digits>"
-//! expires_unix_s = 1798761600                # may be left out
+//! targets = ["clinic"]                       # where it lets in; everywhere if left out
+//! expires_unix_s = 1798761600                # never if left out
+//!
+//! [[revoked]]                                # one per key that is good no more, whether or not it still stands above
+//! id = "1f2e3d4c5b6a7988"
+//! reason = "found in a build log"
 //! ```
 //!
 //! The secret has 256 random bits, so one SHA-256 is enough to keep it: there is no dictionary to try.
 //!
 //! Not here: reading and writing the file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use base64::Engine as _;
@@ -43,7 +48,7 @@ pub const FILE_BYTES_MAX: usize = 4 << 20;
 /// Bytes of a subject or a group at the most, so that events stay small.
 pub const NAME_BYTES_MAX: usize = 128;
 
-/// Groups of one key at the most.
+/// Groups of one key at the most, and targets.
 pub const GROUPS_MAX: usize = 64;
 
 const PREFIX: &str = "exk_";
@@ -64,7 +69,7 @@ pub enum IdentityError {
     #[error("the file of API keys is refused: {0}")]
     Syntax(String),
     /// An entry of the file breaks a rule.
-    #[error("API key `{id}`: {rule}")]
+    #[error("API key `{}`: {rule}", id.escape_debug())]
     Entry {
         /// The entry's id.
         id: String,
@@ -85,8 +90,21 @@ pub enum IdentityError {
 /// The API keys that are valid, by id.
 #[derive(Debug, Default)]
 pub struct ApiKeys {
-    // Invariant: ids are unique and lower-case hexadecimal; groups are sorted.
+    // Invariant: ids are unique and lower-case hexadecimal; groups are sorted; none of them is revoked.
     keys: BTreeMap<String, Entry>,
+    revoked: BTreeSet<String>,
+}
+
+/// A key that somebody came with, without its secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Held(Entry);
+
+impl Held {
+    /// Whether it was made for that target.
+    pub(crate) fn reaches(&self, target: &str) -> bool {
+        let targets = self.0.targets.as_ref();
+        targets.is_none_or(|targets| targets.iter().any(|one| one == target))
+    }
 }
 
 /// A new key: the text goes to the agent, the entry into the file.
@@ -108,9 +126,21 @@ impl std::fmt::Debug for NewKey {
 struct File {
     #[serde(default)]
     keys: Vec<Entry>,
+    #[serde(default)]
+    revoked: Vec<Revoked>,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+/// A key that is good no more.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Revoked {
+    id: String,
+    /// For people.
+    #[serde(rename = "reason")]
+    _reason: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Entry {
     id: String,
@@ -118,7 +148,21 @@ struct Entry {
     #[serde(default)]
     groups: Vec<String>,
     hash: String,
+    targets: Option<Vec<String>>,
     expires_unix_s: Option<u64>,
+}
+
+/// Whose a new key is, and for what.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    /// The user name that goes with it.
+    pub subject: String,
+    /// Groups that it states.
+    pub groups: Vec<String>,
+    /// Targets that it lets in at; `None` for all.
+    pub targets: Option<Vec<String>>,
+    /// When it expires, in unix seconds.
+    pub expires_unix_s: Option<u64>,
 }
 
 impl ApiKeys {
@@ -143,14 +187,50 @@ impl ApiKeys {
                 });
             }
         }
-        Ok(Self { keys })
+        let mut revoked = BTreeSet::new();
+        for Revoked { id, .. } in file.revoked {
+            if !is_id(&id) {
+                return Err(IdentityError::Entry { id, rule: ID_RULE });
+            }
+            keys.remove(&id);
+            revoked.insert(id);
+        }
+        Ok(Self { keys, revoked })
+    }
+
+    /// Whether a key of that id lets in.
+    pub fn contains(&self, id: &str) -> bool {
+        self.keys.contains_key(id)
+    }
+
+    /// Whether a key of that id was revoked.
+    pub fn is_revoked(&self, id: &str) -> bool {
+        self.revoked.contains(id)
+    }
+
+    /// What stands of each key that lets in: id, subject, groups, targets, expiry.
+    pub fn list(&self) -> impl Iterator<Item = (&str, Wanted)> {
+        self.keys.values().map(|entry| {
+            let wanted = Wanted {
+                subject: entry.subject.clone(),
+                groups: entry.groups.clone(),
+                targets: entry.targets.clone(),
+                expires_unix_s: entry.expires_unix_s,
+            };
+            (entry.id.as_str(), wanted)
+        })
+    }
+
+    /// Whether a key that somebody came with stands here still, as it was.
+    pub(crate) fn holds(&self, held: &Held) -> bool {
+        self.keys.get(&held.0.id) == Some(&held.0)
     }
 
     /// Who comes with this key under this user name.
     ///
     /// # Errors
     /// [`IdentityError::Refused`] and [`IdentityError::Expired`].
-    pub fn identify(&self, user: &str, key: &str, now: Timestamp) -> Result<Identity, IdentityError> {
+    pub(crate) fn identify(&self, user: &str, key: &str, now: Timestamp) -> Result<(Identity, Held), IdentityError> {
         let (id, secret) = split(key).ok_or(IdentityError::Refused)?;
         let entry = self.keys.get(id).ok_or(IdentityError::Refused)?;
         let hash = Digest::of(secret.as_bytes()).to_string();
@@ -172,14 +252,14 @@ impl ApiKeys {
             evidence: Digest::of(entry.id.as_bytes()),
             run: None,
         };
-        Ok(Identity { principal, expires })
+        Ok((Identity { principal, expires }, Held(entry.clone())))
     }
 
     /// Draws a new key.
     ///
     /// # Errors
     /// [`IdentityError`] when there are no random bytes, or the entry would break a rule.
-    pub fn draw(subject: &str, groups: &[String], expires_unix_s: Option<u64>) -> Result<NewKey, IdentityError> {
+    pub fn draw(wanted: Wanted) -> Result<NewKey, IdentityError> {
         let mut id = [0; ID_BYTES];
         let mut secret = Zeroizing::new([0; SECRET_BYTES]);
         getrandom::fill(&mut id).map_err(|_| IdentityError::Random)?;
@@ -187,10 +267,11 @@ impl ApiKeys {
         let secret = Zeroizing::new(URL_SAFE_NO_PAD.encode(secret.as_slice()));
         let entry = Entry {
             id: hex::encode(id),
-            subject: subject.to_owned(),
-            groups: groups.to_vec(),
+            subject: wanted.subject,
+            groups: wanted.groups,
             hash: Digest::of(secret.as_bytes()).to_string(),
-            expires_unix_s,
+            targets: wanted.targets,
+            expires_unix_s: wanted.expires_unix_s,
         }
         .check()?;
         Ok(NewKey {
@@ -200,19 +281,63 @@ impl ApiKeys {
     }
 }
 
+const ID_RULE: &str = "an id has 16 lower-case hexadecimal digits";
+
+fn hexadecimal(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+fn is_id(text: &str) -> bool {
+    text.len() == 2 * ID_BYTES && hexadecimal(text)
+}
+
+/// The entry that ends a key, to be appended to the file.
+///
+/// # Errors
+/// [`IdentityError`] when the id is none, or the reason is.
+pub fn revocation(id: &str, reason: &str) -> Result<String, IdentityError> {
+    let rule = if !is_id(id) {
+        ID_RULE
+    } else if reason.trim().is_empty() || reason.contains(char::is_control) {
+        "a reason is one line that says something"
+    } else {
+        return Ok(format!(
+            "\n[[revoked]]\nid = {}\nreason = {}\n",
+            quoted(id),
+            quoted(reason)
+        ));
+    };
+    Err(IdentityError::Entry {
+        id: id.to_owned(),
+        rule,
+    })
+}
+
+fn quoted(text: &str) -> String {
+    toml::Value::String(text.to_owned()).to_string()
+}
+
+fn list(texts: &[String]) -> String {
+    let texts: Vec<String> = texts.iter().map(|text| quoted(text)).collect();
+    format!("[{}]", texts.join(", "))
+}
+
 impl Entry {
     fn check(mut self) -> Result<Self, IdentityError> {
-        let hexadecimal =
-            |text: &str| !text.is_empty() && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
         let name = |text: &String| !text.is_empty() && text.len() <= NAME_BYTES_MAX && !text.contains(char::is_control);
-        let rule = if self.id.len() != 2 * ID_BYTES || !hexadecimal(&self.id) {
-            Some("an id has 16 lower-case hexadecimal digits")
+        let targets = self.targets.as_deref().unwrap_or_default();
+        let rule = if !is_id(&self.id) {
+            Some(ID_RULE)
         } else if self.hash.len() != 64 || !hexadecimal(&self.hash) {
             Some("a hash has 64 lower-case hexadecimal digits")
         } else if !name(&self.subject) || !self.groups.iter().all(name) {
             Some("subject and groups have 1 to 128 bytes and no control characters")
-        } else if self.groups.len() > GROUPS_MAX {
-            Some("a key has at most 64 groups")
+        } else if self.groups.len() > GROUPS_MAX || targets.len() > GROUPS_MAX {
+            Some("a key has at most 64 groups and 64 targets")
+        } else if self.targets.is_some() && targets.is_empty() {
+            Some("an empty list of targets lets in nowhere; leave it out for all targets")
+        } else if !targets.iter().all(name) {
+            Some("a target has 1 to 128 bytes and no control characters")
         } else {
             None
         };
@@ -225,15 +350,16 @@ impl Entry {
     }
 
     fn text(&self) -> String {
-        let quoted = |text: &str| toml::Value::String(text.to_owned()).to_string();
-        let groups: Vec<String> = self.groups.iter().map(|group| quoted(group)).collect();
         let mut text = format!(
-            "\n[[keys]]\nid = {}\nsubject = {}\ngroups = [{}]\nhash = {}\n",
+            "\n[[keys]]\nid = {}\nsubject = {}\ngroups = {}\nhash = {}\n",
             quoted(&self.id),
             quoted(&self.subject),
-            groups.join(", "),
+            list(&self.groups),
             quoted(&self.hash),
         );
+        if let Some(targets) = &self.targets {
+            writeln!(text, "targets = {}", list(targets)).expect("a String takes every text");
+        }
         if let Some(seconds) = self.expires_unix_s {
             writeln!(text, "expires_unix_s = {seconds}").expect("a String takes every text");
         }
@@ -250,25 +376,39 @@ fn split(key: &str) -> Option<(&str, &str)> {
 mod tests {
     use exhibit_schemas::event::Timestamp;
 
-    use super::{ApiKeys, IdentityError};
+    use super::{ApiKeys, IdentityError, NewKey, Wanted, revocation};
 
     const NOW: Timestamp = Timestamp(1_000_000_000);
 
+    fn draw(subject: &str, expires_unix_s: Option<u64>) -> NewKey {
+        let wanted = Wanted {
+            subject: subject.to_owned(),
+            groups: vec!["b \"q\"".to_owned(), "a".to_owned()],
+            targets: Some(vec!["clinic".to_owned()]),
+            expires_unix_s,
+        };
+        ApiKeys::draw(wanted).unwrap()
+    }
+
     fn key(expires_unix_s: Option<u64>) -> (ApiKeys, String) {
-        let groups = ["b \"q\"".to_owned(), "a".to_owned()];
-        let new = ApiKeys::draw("ci-nightly", &groups, expires_unix_s).unwrap();
+        let new = draw("ci-nightly", expires_unix_s);
         (ApiKeys::parse(&new.entry).unwrap(), new.key.to_string())
+    }
+
+    fn id(key: &str) -> &str {
+        super::split(key).unwrap().0
     }
 
     #[test]
     fn a_drawn_key_lets_its_subject_in_and_nobody_else() {
         let (keys, key) = key(None);
-        let principal = keys.identify("ci-nightly", &key, NOW).unwrap().principal;
-        assert_eq!(principal.subject, "ci-nightly");
-        assert_eq!(principal.groups, ["a", "b \"q\""]);
+        let (identity, held) = keys.identify("ci-nightly", &key, NOW).unwrap();
+        assert_eq!(identity.principal.subject, "ci-nightly");
+        assert_eq!(identity.principal.groups, ["a", "b \"q\""]);
+        assert!(held.reaches("clinic") && !held.reaches("clinic2") && !held.reaches(""));
         let refused = |user: &str, key: &str| {
             assert_eq!(
-                keys.identify(user, key, NOW),
+                keys.identify(user, key, NOW).map(|_| ()),
                 Err(IdentityError::Refused),
                 "{user} {key}"
             );
@@ -290,13 +430,49 @@ mod tests {
     }
 
     #[test]
+    fn a_revoked_key_lets_nobody_in_wherever_it_stands() {
+        let new = draw("ci-nightly", None);
+        let revoked = revocation(id(&new.key), "in a \"log\"").unwrap();
+        for file in [format!("{}{revoked}", new.entry), format!("{revoked}{}", new.entry)] {
+            let keys = ApiKeys::parse(&file).unwrap();
+            let let_in = keys.identify("ci-nightly", &new.key, NOW).map(|_| ());
+            assert_eq!(let_in, Err(IdentityError::Refused));
+            assert!(keys.is_revoked(id(&new.key)) && !keys.contains(id(&new.key)));
+        }
+        for (id, reason) in [("1f", "x"), ("", "x"), (id(&new.key), " "), (id(&new.key), "a\nb")] {
+            assert!(revocation(id, reason).is_err(), "{id} {reason}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_held_as_long_as_its_entry_stands_as_it_was() {
+        let new = draw("ci-nightly", None);
+        let keys = ApiKeys::parse(&new.entry).unwrap();
+        let (_, held) = keys.identify("ci-nightly", &new.key, NOW).unwrap();
+        let other = draw("ci-nightly", None).entry;
+        let holds = |file: &str| ApiKeys::parse(file).unwrap().holds(&held);
+        assert!(holds(&new.entry) && holds(&format!("{other}{}", new.entry)));
+        assert!(!holds(&other) && !holds(""));
+        assert!(!holds(&new.entry.replace("clinic", "elsewhere")));
+        assert!(!holds(&format!(
+            "{}{}",
+            new.entry,
+            revocation(id(&new.key), "x").unwrap()
+        )));
+    }
+
+    #[test]
     fn a_wrong_file_is_refused_whole() {
-        let entry = ApiKeys::draw("a", &[], None).unwrap().entry;
+        let entry = draw("nightly", None).entry;
         let refused = |text: &str| assert!(ApiKeys::parse(text).is_err(), "{text}");
         refused(&format!("{entry}{entry}"));
         refused(&entry.replace("subject", "subjekt"));
-        refused(&entry.replace("\"a\"", "\"\""));
+        refused(&entry.replace("\"nightly\"", "\"\""));
         refused(&entry.replace("hash = \"", "hash = \"0"));
+        refused(&entry.replace("[\"clinic\"]", "[]"));
+        refused(&entry.replace("[\"clinic\"]", "[\"\"]"));
+        refused("[[revoked]]\nid = \"1f\"\nreason = \"x\"\n");
+        refused("[[revoked]]\nid = \"0000000000000001\"\n");
         assert!(ApiKeys::parse("# none yet\n").is_ok());
     }
 }

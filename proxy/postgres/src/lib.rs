@@ -43,4 +43,4 @@ mod tls;
 mod upstream;
 
 pub use config::{Config, ConfigError, Masking};
-pub use listener::{Authenticate, Authenticating, Listener, serve};
+pub use listener::{Listener, serve};

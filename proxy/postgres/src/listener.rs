@@ -1,13 +1,12 @@
 //! The listener of one target: agents come in here, each in a task of its own.
 
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use exhibit_gate::GateError;
 use exhibit_gate::session::{Gate, Opening, Session};
-use exhibit_identity::{Identity, Refusal};
+use exhibit_identity::{Admitted, Callers};
 use exhibit_policy::snapshot::Limits;
 use exhibit_schemas::event::Timestamp;
 use tokio::io::AsyncWriteExt as _;
@@ -28,7 +27,7 @@ use crate::enforce::Wanted;
 use crate::link::{Connection, Incoming, Room};
 use crate::session::{Driver, SessionError, State};
 use crate::settled::Settled;
-use crate::startup::{Arrival, Arrived, StartupError, arrive, welcome};
+use crate::startup::{Arrival, Arrived, Door, StartupError, welcome};
 use crate::upstream::{Place, Route, Upstream};
 
 /// Sessions at a time at the most; each holds one of the server's, which has its own limit.
@@ -39,12 +38,6 @@ const ARRIVE: Duration = Duration::from_secs(30);
 
 /// How long the listener waits after it could not take a connection, as when the machine has no file handles left.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
-
-/// Tells who calls, from the user name and the secret (an API key or a token) that it gives.
-pub type Authenticate = Arc<dyn Fn(String, Zeroizing<String>) -> Authenticating + Send + Sync>;
-
-/// The answer, once it is known: an issuer may have to be asked for its keys.
-pub type Authenticating = Pin<Box<dyn Future<Output = Result<Identity, Refusal>> + Send>>;
 
 /// A bound listener with everything that its sessions share.
 pub struct Listener {
@@ -64,7 +57,7 @@ struct Shared {
     room: Room,
     definitions: Arc<SharedDefinitions>,
     places: Semaphore,
-    authenticate: Authenticate,
+    callers: Arc<Callers>,
 }
 
 impl Listener {
@@ -72,7 +65,7 @@ impl Listener {
     ///
     /// # Errors
     /// [`ConfigError`].
-    pub async fn bind(gate: Gate, config: &Config, authenticate: Authenticate) -> Result<Self, ConfigError> {
+    pub async fn bind(gate: Gate, config: &Config, callers: Arc<Callers>) -> Result<Self, ConfigError> {
         config.check()?;
         let target = config.target.clone();
         let path = &config.server.password_file;
@@ -87,7 +80,7 @@ impl Listener {
             target: target.as_str().into(),
             database: config.server.database.clone(),
             masking: config.masking,
-            acceptor: crate::tls::acceptor(config)?,
+            acceptor: crate::tls::acceptor(config, callers.client_verifier())?,
             route: Route {
                 server: config.server.clone(),
                 password: Zeroizing::new(password.trim_end_matches(['\r', '\n']).to_owned()),
@@ -98,7 +91,7 @@ impl Listener {
             cancels: Cancels::default(),
             definitions: Arc::default(),
             places: Semaphore::new(SESSIONS_MAX),
-            authenticate,
+            callers,
         };
         let socket = TcpListener::bind(config.listen).await;
         let socket = socket.map_err(|error| ConfigError::Listen {
@@ -157,10 +150,10 @@ impl Listener {
 pub async fn serve(
     gate: Gate,
     config: &Config,
-    authenticate: Authenticate,
+    callers: Arc<Callers>,
     shutdown: CancellationToken,
 ) -> Result<(), ConfigError> {
-    Listener::bind(gate, config, authenticate).await?.run(shutdown).await;
+    Listener::bind(gate, config, callers).await?.run(shutdown).await;
     Ok(())
 }
 
@@ -170,10 +163,17 @@ impl Shared {
         // What an agent does not acknowledge for as long as it may leave it unread, it will never read. Linux takes the same
         // limit for the answers to keepalive, so an agent that vanished is missed after five minutes.
         socket2::SockRef::from(&socket).set_tcp_user_timeout(Some(UNREAD))?;
-        let masked = self.gate.policy().masks_target(&self.target);
-        let database = self.database.as_deref();
-        let arriving = arrive(socket, &self.acceptor, database, masked, &self.authenticate);
-        timeout(ARRIVE, arriving).await.map_err(|_| StartupError::Time)?
+        let door = Door {
+            acceptor: &self.acceptor,
+            callers: &self.callers,
+            target: &self.target,
+            database: self.database.as_deref(),
+            masked: self.gate.policy().masks_target(&self.target),
+            clock: &|| self.gate.now(),
+        };
+        timeout(ARRIVE, door.arrive(socket))
+            .await
+            .map_err(|_| StartupError::Time)?
     }
 
     async fn arrived(&self, arrival: Result<Arrival, StartupError>, peer: SocketAddr, shutdown: CancellationToken) {
@@ -201,12 +201,13 @@ impl Shared {
     }
 
     async fn session(&self, arrived: Arrived, peer: SocketAddr, shutdown: CancellationToken) {
+        let Admitted { identity, mut standing } = arrived.admitted;
         let client = arrived.choices.named("application_name");
         let opening = Opening {
             target: self.target.to_string(),
             protocol: "postgres".to_owned(),
-            principal: arrived.identity.principal.clone(),
-            expires: arrived.identity.expires,
+            principal: identity.principal,
+            expires: identity.expires,
             peer: peer.to_string(),
             transport: arrived.transport.clone(),
             client: client.map(str::to_owned),
@@ -221,7 +222,7 @@ impl Shared {
             return;
         };
         let limits = self.gate.policy().limits();
-        let last = Last::of(&limits, arrived.identity.expires, self.gate.now());
+        let last = Last::of(&limits, identity.expires, self.gate.now());
         let mut session = match self.gate.open(opening).await {
             Ok(session) => session,
             Err(error) => return farewell(Agent::new(writer), &error.into()).await,
@@ -257,6 +258,7 @@ impl Shared {
             // A session whose time is over does nothing more, whatever is there to be done.
             biased;
             () = sleep_until(last.at) => Err(last.error()),
+            () = standing.revoked() => Err(SessionError::Revoked),
             ended = driver.run() => ended,
         };
         let Driver {

@@ -7,7 +7,11 @@
 //!
 //! As PostgreSQL 18 has it (`backend_startup.c`). Not here: who may come in, and the session.
 
-use exhibit_identity::Identity;
+use std::sync::Arc;
+
+use exhibit_identity::{Admitted, Callers, Refusal as NotKnown};
+use exhibit_schemas::event::Timestamp;
+use rustls_pki_types::CertificateDer;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use zeroize::Zeroizing;
@@ -15,7 +19,6 @@ use zeroize::Zeroizing;
 use crate::cancel::Key;
 use crate::choices::{Choices, Refusal};
 use crate::link::Connection;
-use crate::listener::Authenticate;
 use crate::message::encode::{self, Report};
 use crate::message::startup::{First, MINOR_LATEST, version};
 use crate::message::{MessageError, SECRET_BYTES_MAX, STARTUP_BYTES_MAX, read};
@@ -58,7 +61,7 @@ pub(crate) enum Arrival {
 /// An agent that is known.
 pub(crate) struct Arrived {
     pub(crate) connection: Connection,
-    pub(crate) identity: Identity,
+    pub(crate) admitted: Admitted,
     pub(crate) transport: String,
     /// Minor version of the protocol that is spoken.
     pub(crate) minor: u16,
@@ -66,56 +69,93 @@ pub(crate) struct Arrived {
     pub(crate) choices: Choices,
 }
 
-/// Takes a connection up to a known agent; `masked` says whether the target has masks.
-pub(crate) async fn arrive(
-    socket: TcpStream,
-    acceptor: &tokio_rustls::TlsAcceptor,
-    database: Option<&str>,
-    masked: bool,
-    authenticate: &Authenticate,
-) -> Result<Arrival, StartupError> {
-    let stream = match encrypt(socket, acceptor).await? {
-        Entry::Tls(stream) => stream,
-        Entry::Cancel(cancel) => return Ok(cancel),
-    };
-    let transport = transport(stream.get_ref().1);
-    let mut connection: Connection = stream;
-    let (asked, parameters) = match first(&mut connection).await? {
-        First::Startup { minor, parameters } => (minor, parameters),
-        First::Cancel { process, secret } => {
-            return Ok(Arrival::Cancel {
-                process,
-                secret,
-                connection,
-            });
+/// What agents of one target come in by.
+pub(crate) struct Door<'a> {
+    pub(crate) acceptor: &'a tokio_rustls::TlsAcceptor,
+    pub(crate) callers: &'a Arc<Callers>,
+    pub(crate) target: &'a str,
+    /// The only database that there is, if there is only one.
+    pub(crate) database: Option<&'a str>,
+    /// Whether the target has masks.
+    pub(crate) masked: bool,
+    pub(crate) clock: &'a (dyn Fn() -> Timestamp + Sync),
+}
+
+impl Door<'_> {
+    /// Takes a connection up to a known agent.
+    pub(crate) async fn arrive(&self, socket: TcpStream) -> Result<Arrival, StartupError> {
+        let stream = match encrypt(socket, self.acceptor).await? {
+            Entry::Tls(stream) => stream,
+            Entry::Cancel(cancel) => return Ok(cancel),
+        };
+        let tls = stream.get_ref().1;
+        let transport = transport(tls);
+        let chain = tls
+            .peer_certificates()
+            .map(|chain| chain.iter().map(|one| one.clone().into_owned()).collect());
+        let mut connection: Connection = stream;
+        let (asked, parameters) = match first(&mut connection).await? {
+            First::Startup { minor, parameters } => (minor, parameters),
+            First::Cancel { process, secret } => {
+                return Ok(Arrival::Cancel {
+                    process,
+                    secret,
+                    connection,
+                });
+            }
+            First::Tls | First::Gss => {
+                let report = Report::fatal("0A000", "the connection is encrypted already");
+                return Err(refuse(&mut connection, &report, "0A000").await);
+            }
+            First::Other { major, minor } => return Err(unsupported(&mut connection, major, minor).await),
+        };
+        let minor = negotiate(&mut connection, asked, &parameters).await?;
+        let wishes = match Wishes::parse(&parameters, self.database, self.masked) {
+            Ok(wishes) => wishes,
+            Err((code, text)) => return Err(refuse(&mut connection, &Report::fatal(code, text), code).await),
+        };
+        let admitted = self.admit(&mut connection, &wishes.user, chain).await?;
+        Ok(Arrival::Agent(Box::new(Arrived {
+            connection,
+            admitted,
+            transport,
+            minor,
+            database: wishes.database,
+            choices: wishes.choices,
+        })))
+    }
+
+    /// Who it is: by the certificate of its TLS connection if its user name goes with that, by a secret if not.
+    async fn admit(
+        &self,
+        connection: &mut Connection,
+        user: &str,
+        chain: Option<Vec<CertificateDer<'static>>>,
+    ) -> Result<Admitted, StartupError> {
+        let certified = match chain {
+            Some(chain) => self.callers.certified(user, &chain, (self.clock)()),
+            None => Ok(None),
+        };
+        let admitted = match certified {
+            Ok(Some(admitted)) => return Ok(admitted),
+            Err(refusal) => Err(refusal),
+            Ok(None) => {
+                let secret = password(connection).await?;
+                self.callers.identify(user, &secret, self.target, (self.clock)()).await
+            }
+        };
+        match admitted {
+            Ok(admitted) => Ok(admitted),
+            Err(refusal) => {
+                tracing::info!(%refusal, "an agent is not known");
+                let code = match refusal {
+                    NotKnown::Certificate(_) | NotKnown::Target => "28000",
+                    _ => "28P01",
+                };
+                Err(refuse(connection, &Report::fatal(code, refusal.to_string()), code).await)
+            }
         }
-        First::Tls | First::Gss => {
-            let report = Report::fatal("0A000", "the connection is encrypted already");
-            return Err(refuse(&mut connection, &report, "0A000").await);
-        }
-        First::Other { major, minor } => return Err(unsupported(&mut connection, major, minor).await),
-    };
-    let minor = negotiate(&mut connection, asked, &parameters).await?;
-    let wishes = match Wishes::parse(&parameters, database, masked) {
-        Ok(wishes) => wishes,
-        Err((code, text)) => return Err(refuse(&mut connection, &Report::fatal(code, text), code).await),
-    };
-    let secret = password(&mut connection).await?;
-    let identity = match authenticate(wishes.user, secret).await {
-        Ok(identity) => identity,
-        Err(refusal) => {
-            tracing::info!(%refusal, "an agent is not known");
-            return Err(refuse(&mut connection, &Report::fatal("28P01", refusal.to_string()), "28P01").await);
-        }
-    };
-    Ok(Arrival::Agent(Box::new(Arrived {
-        connection,
-        identity,
-        transport,
-        minor,
-        database: wishes.database,
-        choices: wishes.choices,
-    })))
+    }
 }
 
 /// What stands before the start-up message.

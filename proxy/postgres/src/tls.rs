@@ -6,6 +6,7 @@ use std::sync::Arc;
 use exhibit_startup::pem::{self, PemError};
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::server::danger::ClientCertVerifier;
 use rustls::{CertificateError, DigitallySignedStruct, SignatureScheme};
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
@@ -15,13 +16,22 @@ use crate::config::{Config, ConfigError, ServerTls};
 /// once, may be after an `SSLRequest`; a client that offers only others is refused by rustls.
 pub(crate) const ALPN: &[u8] = b"postgresql";
 
-/// What agents see.
-pub(crate) fn acceptor(config: &Config) -> Result<tokio_rustls::TlsAcceptor, ConfigError> {
+/// What agents see; with `clients` they are asked for a certificate.
+pub(crate) fn acceptor(
+    config: &Config,
+    clients: Option<Arc<dyn ClientCertVerifier>>,
+) -> Result<tokio_rustls::TlsAcceptor, ConfigError> {
     let identity = pem::identity(&config.tls.certificate, &config.tls.key);
     let pem::Identity { chain, key } = identity.map_err(|error| refused(config, error))?;
     let mut server = rustls::ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
-        .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
+        .and_then(|builder| {
+            let builder = match clients {
+                Some(verifier) => builder.with_client_cert_verifier(verifier),
+                None => builder.with_no_client_auth(),
+            };
+            builder.with_single_cert(chain, key)
+        })
         .map_err(|error| broken(config, &config.tls.certificate, &error))?;
     server.alpn_protocols = vec![ALPN.to_vec()];
     Ok(Arc::new(server).into())
@@ -203,9 +213,9 @@ mod tests {
             ] {
                 write(good, content);
             }
-            assert!(acceptor(&config).is_ok() && connector(&config).is_ok());
+            assert!(acceptor(&config, None).is_ok() && connector(&config).is_ok());
             write(name, text);
-            let error = acceptor(&config)
+            let error = acceptor(&config, None)
                 .err()
                 .or(connector(&config).err())
                 .unwrap()

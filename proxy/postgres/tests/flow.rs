@@ -17,6 +17,8 @@ mod between;
 mod choices;
 #[path = "flow/copy.rs"]
 mod copy;
+#[path = "flow/credentials.rs"]
+mod credentials;
 #[path = "flow/encoding.rs"]
 mod encoding;
 #[path = "flow/ending.rs"]

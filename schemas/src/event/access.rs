@@ -208,7 +208,7 @@ crate::record! {
 crate::record! {
     /// A session ended.
     pub struct SessionClosed {
-        /// Why: `agent`, `target`, `policy`, `idle`, `limit`, `expiry`, `ledger`, `shutdown`, `protocol`, `detection`.
+        /// Why: `agent`, `target`, `policy`, `idle`, `limit`, `expiry`, `revoked`, `ledger`, `shutdown`, `protocol`, `detection`.
         1 => reason: String,
         /// Commands that the session recorded.
         2 => commands: u64,

@@ -9,7 +9,9 @@
 mod issuer;
 
 use exhibit_identity::oidc::{Claims, Config, Issuers, TokenError};
-use exhibit_identity::{ApiKeys, Callers, Refusal};
+use std::sync::Arc;
+
+use exhibit_identity::{ApiKeys, Callers, Certificates, Refusal};
 use exhibit_schemas::event::Timestamp;
 use jsonwebtoken::{Algorithm, Header};
 use serde_json::{Value, json};
@@ -60,7 +62,7 @@ fn config(issuer: &str, claims: Claims) -> Config {
 
 /// Issuers that believe one, whose keys are fetched.
 fn believing(config: Config) -> Issuers {
-    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
     let tls = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
@@ -400,23 +402,21 @@ async fn documents_of_another_issuer_and_redirections_are_not_taken() {
 #[tokio::test]
 async fn a_token_goes_with_its_subject_or_the_name_for_tokens() {
     let issuer = Issuer::start().await;
-    let callers = Callers::new(
-        ApiKeys::default(),
-        believing(config(issuer.url(), Claims::GithubActions)),
-    );
+    let issuers = believing(config(issuer.url(), Claims::GithubActions));
+    let callers = Arc::new(Callers::new(ApiKeys::default(), issuers, Certificates::default()));
     let claims = github(issuer.url());
     let token = issuer.sign(&claims);
-    assert!(callers.identify("oidc", &token, NOW).await.is_ok());
+    assert!(callers.identify("oidc", &token, "clinic", NOW).await.is_ok());
     let subject = claims["sub"].as_str().unwrap();
-    assert!(callers.identify(subject, &token, NOW).await.is_ok());
+    assert!(callers.identify(subject, &token, "clinic", NOW).await.is_ok());
     for user in ["", "admin", "OIDC"] {
         assert!(
-            matches!(callers.identify(user, &token, NOW).await, Err(Refusal::User)),
+            matches!(callers.identify(user, &token, "clinic", NOW).await, Err(Refusal::User)),
             "{user}"
         );
     }
     assert!(matches!(
-        callers.identify("oidc", "exk_x_y", NOW).await,
+        callers.identify("oidc", "exk_x_y", "clinic", NOW).await,
         Err(Refusal::ApiKey(_))
     ));
 }

@@ -51,6 +51,9 @@ pub(crate) enum SessionError {
     /// The policy lets no session last longer.
     #[error("the session has lasted as long as the policy lets it")]
     Limit,
+    /// What the agent came with was revoked.
+    #[error("what this session was opened with was revoked")]
+    Revoked,
     /// The proxy stops.
     #[error("the proxy is shutting down")]
     Shutdown,
@@ -91,6 +94,7 @@ impl SessionError {
             Self::Refused(_) => "policy",
             Self::Idle => "idle",
             Self::Limit => "limit",
+            Self::Revoked => "revoked",
             Self::Shutdown => "shutdown",
         }
     }
@@ -103,7 +107,7 @@ impl SessionError {
             Self::Target(error) => error.sqlstate(),
             Self::Unexpected | Self::Setting | Self::Origin | Self::Copy(_) => "XX000",
             Self::Refused(_) | Self::Gate(GateError::Detected { .. } | GateError::Threshold { .. }) => "42501",
-            Self::Gate(GateError::Expired) => "28000",
+            Self::Revoked | Self::Gate(GateError::Expired) => "28000",
             Self::Gate(_) => "58030",
             Self::Drift(_) => "55000",
             Self::Idle => "57P05",

@@ -45,7 +45,7 @@ async fn tls_may_come_at_once_with_alpn_alone() {
 async fn what_stands_before_tls_is_not_inside_it() {
     let stand = Stand::start().await;
     let start = startup(0, &[("user", "ci"), ("database", "postgres")]);
-    let login = [start.clone(), encode::message(b'p', b"exk_test\0")].concat();
+    let login = [start.clone(), encode::message(b'p', b"exk_0000000000000001_test\0")].concat();
     let query = encode::message(b'Q', b"INSERT INTO notes VALUES (1, 'injected')\0");
     let hello = [0x16, 3, 1, 0, 5, 1, 0, 0, 1, 0];
     let second = ssl_request();
@@ -243,7 +243,10 @@ async fn no_first_packet_of_any_length_opens_a_session_or_stops_the_listener() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_no_password_is_told_so() {
     let stand = Stand::start().await;
-    for message in [encode::message(b'Q', b"SELECT 1\0"), encode::message(b'p', b"exk_test")] {
+    for message in [
+        encode::message(b'Q', b"SELECT 1\0"),
+        encode::message(b'p', b"exk_0000000000000001_test"),
+    ] {
         let mut stream = stand.raw().await;
         let start = startup(0, &[("user", "ci"), ("database", "postgres")]);
         stream.write_all(&[start, message].concat()).await.unwrap();

@@ -25,7 +25,7 @@ def connect(**parameters):
         "hostaddr": "127.0.0.1",
         "port": PORT,
         "user": "ci",
-        "password": "exk_test",
+        "password": "exk_0000000000000001_test",
         "dbname": "postgres",
         "sslmode": "verify-full",
         "sslrootcert": CERTIFICATE,

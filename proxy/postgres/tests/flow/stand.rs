@@ -10,14 +10,15 @@ use std::sync::{Arc, Mutex};
 use exhibit_gate::clock::SystemClock;
 use exhibit_gate::recorder::{Draft, Receipt, Recorder, Ticket, VerifiedDecision};
 use exhibit_gate::{Gate, GateError};
-use exhibit_identity::{Identity, IdentityError, Refusal};
+use exhibit_identity::oidc::Issuers;
+use exhibit_identity::{ApiKeys, Callers, Certificates};
 use exhibit_policy::mask::MaskKey;
 use exhibit_policy::snapshot::Snapshot;
 use exhibit_postgres::message::backend::Backend;
 use exhibit_postgres::message::{Decoder, Raw, encode, startup};
 use exhibit_postgres::{Config, Listener};
 use exhibit_schemas::digest::Digest;
-use exhibit_schemas::event::access::{Access, Principal};
+use exhibit_schemas::event::access::Access;
 use exhibit_schemas::event::approval::{ApprovalDecided, ApprovalRequested, Verdict};
 use exhibit_schemas::event::trust::Role;
 use exhibit_schemas::event::{Body, Kind, SessionId, SessionPlace, Timestamp};
@@ -299,6 +300,22 @@ impl Memory {
         bodies.iter().filter_map(line).collect()
     }
 
+    /// Who each session was opened for: method, issuer, subject, groups.
+    pub(crate) fn principals(&self) -> Vec<String> {
+        let bodies = self.bodies.lock().unwrap();
+        let opened = |body: &Body| match body {
+            Body::SessionOpened(opened) => {
+                let one = &opened.principal;
+                Some(format!(
+                    "{} {} {} {:?}",
+                    one.method, one.issuer, one.subject, one.groups
+                ))
+            }
+            _ => None,
+        };
+        bodies.iter().filter_map(opened).collect()
+    }
+
     /// How many sessions were opened, and why those ended that have.
     pub(crate) fn sessions(&self) -> (usize, Vec<String>) {
         let bodies = self.bodies.lock().unwrap();
@@ -318,10 +335,19 @@ impl Memory {
     }
 }
 
+/// The agent's key, `exk_0000000000000001_test`, as the proxy's file has it.
+pub(crate) fn api_keys(expires: Option<u64>) -> ApiKeys {
+    let hash = Digest::of(b"test");
+    let expires = expires.map_or_else(String::new, |seconds| format!("expires_unix_s = {seconds}"));
+    let file = format!("[[keys]]\nid = \"0000000000000001\"\nsubject = \"ci\"\nhash = \"{hash}\"\n{expires}\n");
+    ApiKeys::parse(&file).unwrap()
+}
+
 pub(crate) struct Stand {
     pub(crate) server: Arc<Server>,
     pub(crate) memory: Arc<Memory>,
     pub(crate) address: SocketAddr,
+    pub(crate) callers: Arc<Callers>,
     authority: rcgen::Certificate,
     pub(crate) shutdown: CancellationToken,
 }
@@ -338,13 +364,25 @@ impl Stand {
         Self::start_until(server, policy, change, None).await
     }
 
-    /// The same for an agent whose credential expires.
+    /// The same for an agent whose credential expires at that unix second.
     pub(crate) async fn start_until(
         server: Arc<Server>,
         policy: &str,
         change: impl FnOnce(&mut Config),
-        expires: Option<Timestamp>,
+        expires: Option<u64>,
     ) -> Self {
+        let callers = Callers::new(api_keys(expires), Issuers::default(), Certificates::default());
+        Self::start_for(server, policy, change, callers).await
+    }
+
+    /// The same for these callers.
+    pub(crate) async fn start_for(
+        server: Arc<Server>,
+        policy: &str,
+        change: impl FnOnce(&mut Config),
+        callers: Callers,
+    ) -> Self {
+        let callers = Arc::new(callers);
         let key = rcgen::KeyPair::generate().unwrap();
         let certificate = rcgen::CertificateParams::new(vec!["localhost".to_owned()])
             .unwrap()
@@ -372,22 +410,6 @@ impl Stand {
         )
         .await
         .unwrap();
-        let authenticate: exhibit_postgres::Authenticate = Arc::new(move |user, key| {
-            let known = user == "ci" && key.as_str() == "exk_test";
-            let principal = Principal {
-                method: "api-key".into(),
-                issuer: "api-keys".into(),
-                subject: "ci".into(),
-                client_id: None,
-                groups: Vec::new(),
-                evidence: Digest::of(b"key"),
-                run: None,
-            };
-            let identity = known.then_some(Identity { principal, expires });
-            Box::pin(std::future::ready(
-                identity.ok_or(Refusal::ApiKey(IdentityError::Refused)),
-            ))
-        });
         let mut config = Config {
             target: "clinic".into(),
             listen: "127.0.0.1:0".parse().unwrap(),
@@ -409,7 +431,7 @@ impl Stand {
         }
         .resolved(directory);
         change(&mut config);
-        let listener = Listener::bind(gate, &config, authenticate).await.unwrap();
+        let listener = Listener::bind(gate, &config, Arc::clone(&callers)).await.unwrap();
         let address = listener.local_address().unwrap();
         let shutdown = CancellationToken::new();
         tokio::spawn(listener.run(shutdown.clone()));
@@ -417,6 +439,7 @@ impl Stand {
             server,
             memory,
             address,
+            callers,
             authority: certificate,
             shutdown,
         }
@@ -444,6 +467,11 @@ impl Stand {
     /// The certificate that the proxy is known by.
     pub(crate) fn authority(&self) -> std::path::PathBuf {
         self.server.directory().join("proxy.pem")
+    }
+
+    /// The same, as it is trusted.
+    pub(crate) fn certificate(&self) -> rustls_pki_types::CertificateDer<'static> {
+        self.authority.der().clone()
     }
 
     /// TLS as a client has it that offers these protocols by ALPN.
@@ -490,7 +518,10 @@ impl Stand {
     pub(crate) async fn driver(&self) -> tokio_postgres::Client {
         let stream = self.raw().await;
         let mut config = tokio_postgres::Config::new();
-        config.user("ci").password("exk_test").dbname("postgres");
+        config
+            .user("ci")
+            .password("exk_0000000000000001_test")
+            .dbname("postgres");
         let (client, connection) = config.connect_raw(stream, tokio_postgres::NoTls).await.unwrap();
         tokio::spawn(connection);
         client
@@ -507,7 +538,7 @@ fn run_psql(url: &str, authority: &Path, sql: &str, input: &str) -> String {
     let mut psql = Command::new("psql")
         .arg(format!("{url} sslmode=verify-full sslrootcert={}", authority.display()))
         .args(["--no-psqlrc", "--no-align", "--tuples-only", "--command", sql])
-        .env("PGPASSWORD", "exk_test")
+        .env("PGPASSWORD", "exk_0000000000000001_test")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -536,7 +567,10 @@ pub(crate) async fn ask(stream: &mut Encrypted, minor: u16, parameters: &[(&str,
     let own = [("user", "ci"), ("database", "postgres")];
     let parameters: Vec<(&str, &str)> = own.iter().chain(parameters).copied().collect();
     stream.write_all(&startup::startup(minor, &parameters)).await.unwrap();
-    stream.write_all(&encode::message(b'p', b"exk_test\0")).await.unwrap();
+    stream
+        .write_all(&encode::message(b'p', b"exk_0000000000000001_test\0"))
+        .await
+        .unwrap();
     stream.flush().await.unwrap();
 }
 

@@ -344,7 +344,7 @@ impl Stand {
     fn agent_address(&self) -> String {
         format!(
             "host=localhost hostaddr=127.0.0.1 port={} user=ci dbname=postgres sslmode=verify-full sslrootcert={} \
-             password=exk_test",
+             password=exk_0000000000000001_test",
             self.address.port(),
             self.authority().display()
         )
