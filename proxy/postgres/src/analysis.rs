@@ -72,6 +72,7 @@ pub use self::kind::{CopyDirection, Named, Statement, StatementClass, Transactio
 use self::kind::{Form, kind_name};
 pub(crate) use self::known::harmless_setting;
 pub(crate) use self::lineage::Output;
+pub(crate) use self::mapping::replace_relations;
 pub(crate) use self::probe::separated;
 pub use self::probe::{Probe, array_parameters, state as state_probes};
 pub(crate) use self::syntax::Complaint;

@@ -74,6 +74,35 @@ pub(crate) fn map(
     Ok(splice(sql, &edits))
 }
 
+/// The text of a query with relations replaced: each that `replaced` knows by schema and name stands under its old name as
+/// alias. `None` where the text is not understood, or one of them is not found in it.
+pub(crate) fn replace_relations(sql: &str, replaced: &dyn Fn(&str, &str) -> Option<String>) -> Option<String> {
+    let tokens = Tokens::of(sql).ok()?;
+    let parsed = parse(sql).ok()?;
+    let [query] = parsed.as_slice() else {
+        return None;
+    };
+    let serialized = serde_json::to_value(&query.node).ok()?;
+    let form = Form::of(&query.node, kind_name(&serialized), &query.text).ok()?;
+    let tree = Tree::of(&serialized, &form);
+    let mut edits = Vec::new();
+    for range in &tree.ranges {
+        let Some(view) = range.schema.as_deref().and_then(|schema| replaced(schema, &range.name)) else {
+            continue;
+        };
+        let (start, end) = tokens.name(range.location?, range.parts)?;
+        let alias = if range.aliased {
+            String::new()
+        } else {
+            format!(" AS {}", identifier(&range.name))
+        };
+        edits.push((start, end, format!("{view}{alias}")));
+    }
+    edits.sort_unstable();
+    edits.dedup();
+    Some(splice(sql, &edits).text)
+}
+
 /// Why a statement must not reach a database that masks: it names what stands for a relation, and so not the relation that
 /// policy decides on.
 pub(super) fn unproven(tree: &Tree, names: &Names<'_>) -> Option<String> {
@@ -113,9 +142,12 @@ fn statement(
             continue;
         };
         let hidden = masked_columns(relation, names.catalog, masked);
+        // The twin of a view stands for all of it.
+        let twin = relation.kind == RelationKind::View && hidden.is_empty();
         let below = names.catalog.children(relation).next().is_some();
         // What has no rows of its own has no function that gives them.
-        let own_rows = (relation.kind != RelationKind::PartitionedTable).then(|| format!("{view}()"));
+        let stored = !matches!(relation.kind, RelationKind::PartitionedTable | RelationKind::View);
+        let own_rows = stored.then(|| format!("{view}()"));
         // `ONLY (relation)` and `COPY BINARY relation` have no place for what would have to follow the name.
         let closed = range.location.is_some_and(|location| {
             ["(", "binary"]
@@ -134,7 +166,7 @@ fn statement(
                 let columns = columns.unwrap_or_else(|| stored_columns(relation));
                 edits.push((start, end, format!("(SELECT {columns} FROM {rows})")));
             }
-        } else if needs_view(tree, range, relation, &hidden) {
+        } else if twin || needs_view(tree, range, relation, &hidden) {
             // Rows of a function take no locks, and no changes.
             let rows = own_rows.filter(|_| range.only && range.place == Place::Source && !tree.locks);
             let alone = rows.and_then(|rows| Some((tokens.word_before(start, "only")?, rows)));

@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 use super::facts::{self, Facts, FactsError};
 use super::plan::Plan;
 use super::refusal::PlanError;
-use super::script::{APPLIED, Step};
+use super::script::{APPLIED, Step, TwinStep};
 use super::standing::{Drift, READABLE, Record, STANDING, Wanted, unreadable};
 use super::{SCHEMA, expression, literal};
 use crate::config::{Config, ConfigError, Server};
@@ -56,6 +56,16 @@ pub enum AdministratorError {
         /// SQLSTATE.
         code: String,
         /// What it said.
+        text: String,
+    },
+    /// A view that agents use cannot stand over masked relations.
+    #[error(
+        "{view} reads masked columns with the rights of its owner, and cannot read them masked, for the server says: {text}; revoke the agents' rights on it, or make it a view WITH (security_invoker)"
+    )]
+    View {
+        /// The view.
+        view: String,
+        /// What the server said.
         text: String,
     },
     /// The server's answer is not understood.
@@ -202,11 +212,11 @@ impl Administrator {
             return Err(AdministratorError::Superuser);
         }
         self.statement(UNLOGGED).await?;
-        for Step { sql, takes_key, .. } in plan.steps() {
-            if *takes_key {
-                self.with_key(sql, key).await?;
-            } else {
-                self.statement(sql).await?;
+        for step in plan.steps() {
+            match &step.twin {
+                _ if step.takes_key => drop(self.with_key(&step.sql, key).await?),
+                None => drop(self.statement(&step.sql).await?),
+                Some(twin) => self.stand_in(step, twin).await?,
             }
         }
         let record = [&plan.target, &plan.role].map(|text| literal(text));
@@ -223,7 +233,10 @@ impl Administrator {
             .await?;
         // What follows only asks; the commit is the caller's.
         let (again, left) = self.compile(policy, target).await?;
-        if let Some(relation) = again.right_left(&left) {
+        if let Some(view) = again.reads_raw(policy, &left) {
+            return Err(AdministratorError::Fell(Drift::Raw(view)));
+        }
+        if let Some(relation) = again.right_left(policy, &left) {
             return Err(AdministratorError::Fell(Drift::Right(relation)));
         }
         if again.digest() != plan.digest() {
@@ -233,6 +246,20 @@ impl Administrator {
             Ok(()) => Ok(plan),
             Err(Fall::Drift(drift)) => Err(AdministratorError::Fell(drift)),
             Err(Fall::Error(error)) => Err(error),
+        }
+    }
+
+    /// Makes the twin of a view. One that agents can do without is left out where the server does not take it: they are
+    /// denied the view then.
+    async fn stand_in(&mut self, step: &Step, twin: &TwinStep) -> Result<(), AdministratorError> {
+        self.statement("SAVEPOINT twin").await?;
+        match self.statement(&step.sql).await {
+            Err(AdministratorError::Refused { text, .. }) if twin.needed => Err(AdministratorError::View {
+                view: twin.view.clone(),
+                text,
+            }),
+            Err(AdministratorError::Refused { .. }) => self.statement("ROLLBACK TO twin").await.map(drop),
+            other => other.map(drop),
         }
     }
 

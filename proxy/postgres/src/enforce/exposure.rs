@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use super::facts::{Code, Facts, READERS, Relation};
 use super::plan::Masks;
 use super::refusal::Refusal;
-use super::{OWNER, SCHEMA};
+use super::{OWNER, SCHEMA, twin};
 
 /// All that stands against a plan.
 pub(super) fn refusals(facts: &Facts, masks: &Masks) -> BTreeSet<Refusal> {
@@ -113,28 +113,16 @@ fn masked(facts: &Facts, relation: &Relation, columns: &BTreeSet<i16>, masks: &M
 
 /// Views and rules that read masked columns for their owner, and functions that act for somebody.
 fn definitions(facts: &Facts, masks: &Masks, found: &mut BTreeSet<Refusal>) {
-    let mut showing: BTreeSet<u32> = BTreeSet::new();
-    // Views stand over views: until nothing is added.
-    loop {
-        let before = showing.len();
-        for reads in &facts.reads {
-            let columns = masks.of(reads.relation);
-            let direct = columns.is_some_and(|columns| reads.whole || !columns.is_disjoint(&reads.columns));
-            if direct || showing.contains(&reads.relation) {
-                showing.insert(reads.view);
-            }
-        }
-        if showing.len() == before {
-            break;
-        }
-    }
+    let showing = twin::showing(facts, masks);
+    let twins = twin::twins(facts, masks);
     for relation in facts
         .relations
         .iter()
         .filter(|relation| showing.contains(&relation.oid))
     {
         let asks_itself = relation.invoker && !relation.rules;
-        if relation.is_usable() && !asks_itself {
+        let has_twin = twins.iter().any(|twin| twin.relation.oid == relation.oid);
+        if relation.is_usable() && !asks_itself && !has_twin {
             found.insert(Refusal::Shows {
                 relation: relation.resource(),
             });
@@ -156,7 +144,9 @@ fn code(facts: &Facts, masks: &Masks, found: &mut BTreeSet<Refusal>) {
         };
         let acts = code.definer && code.reads.iter().any(|oid| masks.of(*oid).is_some());
         let meets = masks.of(code.relation).is_some() || acts;
-        if meets && relation.is_changeable() && !is_held(code, facts) {
+        // What the owner of what is installed reads, it plans, and planning can call what hangs on the relation.
+        let planned = code.own && masks.of(code.relation).is_some();
+        if planned || meets && relation.is_changeable() && !is_held(code, facts) {
             found.insert(Refusal::Code {
                 relation: relation.resource(),
                 what: code.what.clone(),
@@ -232,7 +222,7 @@ fn installed(facts: &Facts, found: &mut BTreeSet<Refusal>) {
 
 impl Relation {
     /// Whether the role has any right on it.
-    fn is_usable(&self) -> bool {
+    pub(super) fn is_usable(&self) -> bool {
         !self.held.is_empty() || self.columns.iter().any(|column| !column.held.is_empty())
     }
 

@@ -92,6 +92,12 @@ pub(super) struct Relation {
     pub(super) rules: bool,
     /// A view that reads with the rights of who asks.
     pub(super) invoker: bool,
+    /// Triggers of its own.
+    pub(super) triggers: bool,
+    /// The query of a view, as the server writes it.
+    pub(super) definition: Option<String>,
+    /// What a view checks of rows that are written through it.
+    pub(super) check_option: Option<String>,
     pub(super) parents: BTreeSet<u32>,
     /// Attribute numbers of the key that it is partitioned by; 0 is an expression.
     pub(super) partition_key: BTreeSet<i16>,
@@ -133,6 +139,8 @@ pub(super) struct Reads {
     pub(super) columns: BTreeSet<i16>,
     /// Whether a whole row of something stands in the definition.
     pub(super) whole: bool,
+    /// Whether the owner of the definition may read all of these columns.
+    pub(super) readable: bool,
 }
 
 /// A function that the role may call, and that acts with rights which are not the role's.
@@ -195,6 +203,10 @@ pub(super) struct InstalledRelation {
     pub(super) readable: BTreeSet<String>,
     /// The relation that a view reads.
     pub(super) base: Option<u32>,
+    /// The view that it stands for, where it is a twin.
+    pub(super) stands_for: Option<u32>,
+    /// Relations outside of the schema that it reads.
+    pub(super) reads: BTreeSet<u32>,
 }
 
 impl Facts {
@@ -215,6 +227,12 @@ impl Facts {
     pub(super) fn installed_view(&self, name: &str) -> Option<&InstalledRelation> {
         let mut relations = self.installed.iter().flat_map(|installed| &installed.relations);
         relations.find(|relation| relation.name == name && relation.kind == "v")
+    }
+
+    /// The installed twin of a view.
+    pub(super) fn installed_for(&self, view: u32) -> Option<&InstalledRelation> {
+        let mut relations = self.installed.iter().flat_map(|installed| &installed.relations);
+        relations.find(|relation| relation.stands_for == Some(view) && relation.kind == "v")
     }
 }
 
@@ -305,6 +323,9 @@ SELECT json_build_object( \
   'rules', EXISTS (SELECT FROM pg_rewrite r WHERE r.ev_class = c.oid AND r.ev_type <> '1'), \
   'invoker', coalesce((SELECT option_value::bool FROM pg_options_to_table(c.reloptions) \
     WHERE option_name = 'security_invoker'), false), \
+  'check_option', (SELECT option_value FROM pg_options_to_table(c.reloptions) WHERE option_name = 'check_option'), \
+  'triggers', EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal), \
+  'definition', CASE WHEN c.relkind = 'v' THEN pg_get_viewdef(c.oid) END, \
   'parents', ARRAY(SELECT inhparent::int8 FROM pg_inherits WHERE inhrelid = c.oid), \
   'partition_key', ARRAY(SELECT unnest(partattrs::int2[]) FROM pg_partitioned_table WHERE partrelid = c.oid), \
   'granted', ARRAY(SELECT x.privilege_type FROM aclexplode(c.relacl) x, me WHERE x.grantee = me.oid), \
@@ -328,8 +349,11 @@ SELECT json_build_object( \
     ORDER BY a.attnum), '[]') FROM pg_attribute a JOIN base b ON b.oid = a.atttypid \
     WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)) ORDER BY c.nspname, c.relname), '[]') FROM relation c), \
 'reads', (SELECT coalesce(json_agg(json_build_object('view', v.oid::int8, 'relation', x.refobjid::int8, \
-  'columns', x.columns, 'whole', x.whole)), '[]') FROM relation v JOIN LATERAL (SELECT d.refobjid, \
-    array_agg(DISTINCT d.refobjsubid) AS columns, bool_or(r.ev_action::text ~ ':varattno 0 ') AS whole \
+  'columns', x.columns, 'whole', x.whole, 'readable', x.readable) ORDER BY v.oid, x.refobjid), '[]') \
+  FROM relation v JOIN LATERAL (SELECT d.refobjid, \
+    array_agg(DISTINCT d.refobjsubid) AS columns, bool_or(r.ev_action::text ~ ':varattno 0 ') AS whole, \
+    bool_and(CASE WHEN d.refobjsubid > 0 THEN coalesce(has_column_privilege(v.relowner, d.refobjid, d.refobjsubid::int2, 'SELECT'), \
+      false) ELSE coalesce(has_any_column_privilege(v.relowner, d.refobjid, 'SELECT'), false) END) AS readable \
     FROM pg_rewrite r JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid \
     WHERE r.ev_class = v.oid AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> v.oid GROUP BY d.refobjid) x ON true), \
 'functions', (SELECT coalesce(json_agg(json_build_object('signature', p.oid::regprocedure::text, \
@@ -382,6 +406,11 @@ SELECT json_build_object( \
     'granted', ARRAY(SELECT x.privilege_type FROM aclexplode(c.relacl) x, me WHERE x.grantee = me.oid), \
     'readable', ARRAY(SELECT a.attname::text FROM pg_attribute a, aclexplode(a.attacl) x, me \
       WHERE a.attrelid = c.oid AND x.grantee = me.oid AND x.privilege_type = 'SELECT'), \
+    'stands_for', CASE WHEN obj_description(c.oid, 'pg_class') ~ '^[0-9]{{1,10}}$' \
+      THEN obj_description(c.oid, 'pg_class')::int8 END, \
+    'reads', ARRAY(SELECT DISTINCT d.refobjid::int8 FROM pg_rewrite r JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass \
+      AND d.objid = r.oid WHERE r.ev_class = c.oid AND d.refclassid = 'pg_class'::regclass \
+      AND d.refobjid NOT IN (SELECT oid FROM pg_class WHERE relnamespace = n.oid)), \
     'base', (SELECT min(d.refobjid::int8) FROM pg_rewrite r JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass \
       AND d.objid = r.oid WHERE r.ev_class = c.oid AND c.relkind = 'v' AND d.refclassid = 'pg_class'::regclass \
       AND d.refobjid <> c.oid AND d.refobjid NOT IN (SELECT oid FROM pg_class WHERE relnamespace = n.oid)))), '[]') \

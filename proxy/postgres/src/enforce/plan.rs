@@ -16,7 +16,7 @@ use serde::Serialize;
 use super::facts::{Column, Facts, Relation};
 use super::refusal::{PlanError, Refusal};
 use super::script::{self, Step};
-use super::{exposure, expression, standing, view_name};
+use super::{exposure, expression, standing, twin, view_name};
 
 /// Relations with masks at the most: each costs a view, and every session reads their definitions once.
 const RELATIONS_MAX: usize = 4_096;
@@ -97,7 +97,8 @@ impl Plan {
             relations.push(masked);
             views.push(view);
         }
-        let steps = script::steps(role, &views, facts);
+        let twins = twin::twins(facts, &masks);
+        let steps = script::steps(role, &views, &twins, &twin::showing(facts, &masks), facts);
         let lasting = steps.iter().filter(|step| step.lasts).map(|step| step.sql.as_str());
         let lasting: Vec<&str> = lasting.collect();
         Ok(Self {
@@ -127,7 +128,11 @@ impl Plan {
     }
 
     /// A masked relation on all of which the role still has a right that the plan takes: only its grantor can take that back.
-    pub(super) fn right_left(&self, facts: &Facts) -> Option<String> {
+    pub(super) fn right_left(&self, policy: &Snapshot, facts: &Facts) -> Option<String> {
+        let masks = Masks::of_policy(policy, &self.target, facts);
+        if let Some(view) = twin::left_usable(&twin::twins(facts, &masks)) {
+            return Some(view);
+        }
         let masked = |relation: &&Relation| self.relations.iter().any(|one| one.resource == relation.resource());
         let mut masked = facts.relations.iter().filter(masked);
         let left = masked.find(|relation| {
@@ -136,6 +141,11 @@ impl Plan {
                 .any(|right| relation.granted.contains(*right))
         });
         left.map(Relation::resource)
+    }
+
+    /// What stands for a view and reads a masked relation itself.
+    pub(super) fn reads_raw(&self, policy: &Snapshot, facts: &Facts) -> Option<String> {
+        twin::reads_raw(facts, &Masks::of_policy(policy, &self.target, facts))
     }
 
     /// What tells two plans apart: the digest of what lasts of their statements.

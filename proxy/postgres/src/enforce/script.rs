@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use super::facts::{Column, Facts, InstalledRelation, Relation};
 use super::plan::View;
+use super::twin::{self, Twin};
 use super::{OWNER, SCHEMA, expression, identifier, literal, view_name};
 
 /// The table in which a plan is recorded, in the schema.
@@ -25,8 +26,18 @@ pub struct Step {
     pub sql: String,
     /// Whether it takes the key.
     pub takes_key: bool,
+    /// That it makes the twin of a view.
+    pub(super) twin: Option<TwinStep>,
     /// Whether it says what is there afterwards, and not only how that comes about.
     pub(super) lasts: bool,
+}
+
+/// Whose twin a statement makes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct TwinStep {
+    pub(super) view: String,
+    /// Whether there is no plan without it.
+    pub(super) needed: bool,
 }
 
 impl Step {
@@ -34,21 +45,29 @@ impl Step {
         Self {
             sql,
             takes_key: false,
+            twin: None,
             lasts: true,
         }
     }
 
-    fn passing(sql: String) -> Self {
+    pub(super) fn passing(sql: String) -> Self {
         Self {
             sql,
             takes_key: false,
+            twin: None,
             lasts: false,
         }
     }
 }
 
 /// All statements, in order.
-pub(super) fn steps(role: &str, views: &[View<'_>], facts: &Facts) -> Vec<Step> {
+pub(super) fn steps(
+    role: &str,
+    views: &[View<'_>],
+    twins: &[Twin<'_>],
+    showing: &BTreeSet<u32>,
+    facts: &Facts,
+) -> Vec<Step> {
     let role = identifier(role);
     let mut steps = Vec::new();
     if facts.owner.is_none() {
@@ -57,7 +76,9 @@ pub(super) fn steps(role: &str, views: &[View<'_>], facts: &Facts) -> Vec<Step> 
     if facts.installed.is_none() {
         steps.push(Step::passing(format!("CREATE SCHEMA {SCHEMA} AUTHORIZATION {OWNER}")));
     }
-    let schemas: BTreeSet<&str> = views.iter().map(|view| view.relation.schema.as_str()).collect();
+    let relations = views.iter().map(|view| view.relation);
+    let relations = relations.chain(twins.iter().flat_map(Twin::relations));
+    let schemas: BTreeSet<&str> = relations.map(|relation| relation.schema.as_str()).collect();
     let schemas = schemas.into_iter().map(identifier);
     steps.extend(schemas.map(|schema| Step::lasting(format!("GRANT USAGE ON SCHEMA {schema} TO {OWNER}"))));
     for View { relation, .. } in views {
@@ -72,13 +93,25 @@ pub(super) fn steps(role: &str, views: &[View<'_>], facts: &Facts) -> Vec<Step> 
             rights.join(", ")
         )));
     }
+    steps.extend(twins.iter().flat_map(Twin::grants).map(Step::lasting));
     steps.push(Step::passing(format!("SET LOCAL ROLE {OWNER}")));
     owned(&role, views, facts, &mut steps);
+    for twin in twins {
+        steps.push(Step {
+            twin: Some(TwinStep {
+                view: twin.relation.resource(),
+                needed: twin.needed,
+            }),
+            ..Step::lasting(twin.made(&role, facts))
+        });
+    }
     steps.push(Step::passing("RESET ROLE".to_owned()));
     for view in views {
         based(&role, view, facts, &mut steps);
     }
+    steps.extend(twins.iter().filter_map(|twin| twin.taken(&role)).map(Step::lasting));
     lifted(&role, views, facts, &mut steps);
+    twin::lifted(&role, twins, showing, facts, &mut steps);
     // All agents share the role, and each would see what the others say (`pg_stat_activity`); only a superuser changes this.
     steps.push(Step::lasting(format!("ALTER ROLE {role} SET track_activities = off")));
     steps
@@ -92,8 +125,13 @@ fn owned(role: &str, views: &[View<'_>], facts: &Facts, steps: &mut Vec<Step>) {
         steps.push(Step::passing(format!("DROP FUNCTION {}", function.signature)));
     }
     let installed = facts.installed.iter().flat_map(|installed| &installed.relations);
-    for view in installed.filter(|relation| relation.kind == "v" && relation.name != STANDING) {
-        steps.push(Step::passing(format!("DROP VIEW {SCHEMA}.{}", identifier(&view.name))));
+    let there = installed.filter(|relation| relation.kind == "v" && relation.name != STANDING);
+    let there: Vec<String> = there
+        .map(|view| format!("{SCHEMA}.{}", identifier(&view.name)))
+        .collect();
+    // Together, for twins stand over others.
+    if !there.is_empty() {
+        steps.push(Step::passing(format!("DROP VIEW {}", there.join(", "))));
     }
     let once = "once bool PRIMARY KEY DEFAULT true CHECK (once)";
     let key = expression::token(&expression::constant("c.letters"), KEY_DOMAIN);
@@ -140,7 +178,8 @@ fn owned(role: &str, views: &[View<'_>], facts: &Facts, steps: &mut Vec<Step>) {
 
 /// The rows of a relation alone, without those of relations below it, as a function without arguments: what `COPY` and `ONLY`
 /// read, also where the session has the server expand no views, as `pg_dump` does (CVE-2024-7348). It gives the columns that
-/// the role may read, and there is none of a partitioned relation, which has no rows of its own.
+/// the role may read, and there is none of a partitioned relation, which has no rows of its own, or of a view, whose functions
+/// would act for the owner.
 ///
 /// Its texts mean what they mean under its own search path, and it takes nothing from who calls it.
 fn own_rows(role: &str, view: &View<'_>, installed: Option<&InstalledRelation>) -> Vec<String> {
@@ -149,7 +188,7 @@ fn own_rows(role: &str, view: &View<'_>, installed: Option<&InstalledRelation>) 
         .iter()
         .filter(|one| reads(relation, one.column, installed))
         .collect();
-    if relation.kind == "p" || shown.is_empty() {
+    if relation.kind != "r" || shown.is_empty() {
         return Vec::new();
     }
     let types = shown
@@ -225,7 +264,7 @@ fn based(role: &str, view: &View<'_>, facts: &Facts, steps: &mut Vec<Step>) {
 fn lifted(role: &str, views: &[View<'_>], facts: &Facts, steps: &mut Vec<Step>) {
     let by_oid = facts.by_oid();
     let installed = facts.installed.iter().flat_map(|installed| &installed.relations);
-    for view in installed {
+    for view in installed.filter(|view| view.stands_for.is_none()) {
         let base = view.base.and_then(|oid| by_oid.get(&oid));
         let masked = |base: &Relation| views.iter().any(|view| view.relation.oid == base.oid);
         let Some(base) = base.filter(|base| !masked(base)) else {

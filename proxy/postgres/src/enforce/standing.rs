@@ -109,6 +109,9 @@ pub enum Drift {
     /// A masked column can be read.
     #[error("the agents' role may read the masked column {0}")]
     Readable(String),
+    /// What stands for a view reads a masked relation.
+    #[error("the view {0} that was installed reads a masked relation itself")]
+    Raw(String),
     /// A right stayed that somebody else than the owner had given.
     #[error(
         "the agents' role keeps a right on {0} that somebody else than its owner granted: revoke it as that grantor"

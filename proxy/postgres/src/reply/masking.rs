@@ -10,7 +10,7 @@ use exhibit_policy::snapshot::{Mask, Snapshot};
 use exhibit_schemas::event::access::Column;
 
 use crate::analysis::Output;
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, part};
 use crate::message::backend::Field;
 use crate::session::SessionError;
 use crate::types;
@@ -64,7 +64,8 @@ impl Masking<'_> {
         relation.is_some_and(|relation| relation.generated.contains_key(&field.attribute))
     }
 
-    /// The column that a column of an installed view stands for: the database has masked it.
+    /// The column that a column of an installed view stands for: the database has masked it. What stands for a view has the
+    /// name of that, where it has room for it.
     fn installed(&self, field: &Field) -> Option<String> {
         let view = self.catalog.relation(field.relation)?;
         if self.by != config::Masking::Database || view.schema != enforce::SCHEMA {
@@ -72,8 +73,13 @@ impl Masking<'_> {
         }
         let column = view.columns.get(&field.attribute)?;
         let behind = view.depends_on.iter().filter_map(|oid| self.catalog.relation(*oid));
-        let base = behind.into_iter().find(|relation| relation.schema != enforce::SCHEMA)?;
-        Some(base.column_resource(&column.name))
+        let base = behind.into_iter().find(|relation| {
+            relation.schema != enforce::SCHEMA && enforce::view_name(&relation.resource()) == view.name
+        });
+        Some(match base {
+            Some(base) => base.column_resource(&column.name),
+            None => format!("{}.{}", view.name, part(&column.name)),
+        })
     }
 
     fn column(&self, field: &Field, expected: Option<&Output>) -> Result<(Column, Option<ColumnMask>), SessionError> {

@@ -7,6 +7,8 @@ pub(crate) mod attempts;
 mod dumps;
 #[path = "enforced/session.rs"]
 mod session;
+#[path = "enforced/twins.rs"]
+mod twins;
 #[path = "enforced/values.rs"]
 mod values;
 
@@ -406,12 +408,12 @@ const HAZARDS: &[(&str, &str, &str)] = &[
         "public.copied reads masked columns",
     ),
     (
-        "CREATE VIEW v AS SELECT id, ssn AS number FROM patients; CREATE VIEW w AS SELECT number FROM v; GRANT SELECT ON w TO agent",
+        "CREATE VIEW v AS SELECT id, ssn AS number FROM patients; CREATE VIEW w AS SELECT number FROM v; GRANT SELECT ON w TO PUBLIC",
         "DROP VIEW w, v",
         "public.w reads masked columns",
     ),
     (
-        "CREATE VIEW v AS SELECT id, row_to_json(p) AS row FROM patients p; GRANT SELECT (row) ON v TO agent",
+        "CREATE VIEW v AS SELECT id, row_to_json(p) AS row FROM patients p; GRANT SELECT (row) ON v TO PUBLIC",
         "DROP VIEW v",
         "public.v reads masked columns",
     ),
@@ -442,6 +444,13 @@ const HAZARDS: &[(&str, &str, &str)] = &[
         "CREATE FUNCTION valid(text) RETURNS bool LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN shape($1); END'; \
              ALTER TABLE patients ADD CONSTRAINT shape CHECK (valid(ssn)) NOT VALID",
         "ALTER TABLE patients DROP CONSTRAINT shape; DROP FUNCTION valid(text)",
+        "constraint shape of public.patients",
+    ),
+    (
+        "CREATE FUNCTION valid(text) RETURNS bool LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp AS 'SELECT true'; \
+             ALTER FUNCTION valid(text) OWNER TO agent; REVOKE INSERT, UPDATE, DELETE ON patients FROM agent; \
+             ALTER TABLE patients ADD CONSTRAINT shape CHECK (valid(ssn)) NOT VALID",
+        "ALTER TABLE patients DROP CONSTRAINT shape; DROP FUNCTION valid(text); GRANT INSERT, UPDATE, DELETE ON patients TO agent",
         "constraint shape of public.patients",
     ),
     (
