@@ -196,6 +196,7 @@ mod tests {
         check("-c search_path=a\\\\b", &[("search_path", "a\\b")]);
         check("-c application_name=a=b", &[("application_name", "a=b")]);
         check("-c application_name=", &[("application_name", "")]);
+        check("-c row_security=off", &[("row_security", "off")]);
         check("-c jit=on -c geqo=on -c JIT=off", &[("geqo", "on"), ("jit", "off")]);
         check(
             "-c client_encoding=utf-8 --datestyle=ISO,\\ DMY",
@@ -220,7 +221,6 @@ mod tests {
             "\\ -c geqo=on",
             "-c role=postgres",
             "--session-authorization=postgres",
-            "-c row_security=off",
             "-c session_replication_role=replica",
             "-c standard_conforming_strings=off",
             "-c client_encoding=latin1",
@@ -249,7 +249,6 @@ mod tests {
             assert!(Choices::of(true).take(name, value).is_err(), "{name} {value}");
         };
         check("DateStyle", "Postgres, MDY", true);
-        check("row_security", "off", true);
         check("session_replication_role", "replica", true);
         check("my.setting", "1", true);
         check("standard_conforming_strings", "off", false);
