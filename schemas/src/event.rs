@@ -214,6 +214,8 @@ kinds! {
     MaskKeyAnnounced(trust::MaskKeyAnnounced) = 22 "mask-key-announced",
     /// Whether a reply goes on past a threshold.
     ThresholdDecided(access::ThresholdDecided) = 23 "threshold-decided",
+    /// Somebody was not let in.
+    LoginRefused(access::LoginRefused) = 24 "login-refused",
 }
 
 impl Kind {

@@ -404,7 +404,8 @@ const fn emits(role: Role, kind: Kind) -> bool {
         | Kind::CommandData
         | Kind::Detection
         | Kind::MaskKeyAnnounced
-        | Kind::ThresholdDecided => matches!(role, Role::Proxy),
+        | Kind::ThresholdDecided
+        | Kind::LoginRefused => matches!(role, Role::Proxy),
         Kind::ApprovalDecided | Kind::ReviewSigned => matches!(role, Role::Person),
         Kind::EvidenceRead | Kind::Anchor => matches!(role, Role::Ledger),
         Kind::Fault => matches!(role, Role::Proxy | Role::Ledger),

@@ -6,9 +6,11 @@ use std::collections::BTreeMap;
 
 use exhibit_policy::probe;
 use exhibit_schemas::digest::Digest;
-use exhibit_schemas::event::SessionId;
-use exhibit_schemas::event::access::{Command, Outcome, ResponseEnd, SessionClosed, SessionOpened, ThresholdDecided};
+use exhibit_schemas::event::access::{
+    Command, LoginRefused, Outcome, ResponseEnd, SessionClosed, SessionOpened, ThresholdDecided,
+};
 use exhibit_schemas::event::trust::MaskKeyId;
+use exhibit_schemas::event::{Body, SessionId};
 use exhibit_schemas::key::KeyId;
 use exhibit_schemas::merkle::Index;
 use serde::Serialize;
@@ -204,6 +206,31 @@ pub struct MaskKeyLine {
     pub sessions: u64,
 }
 
+/// Somebody who was not let in, or several who are alike.
+#[derive(Clone, Debug, Serialize)]
+pub struct RefusedLine {
+    /// The event.
+    pub refused: Index,
+    /// When the first of them came.
+    pub since: String,
+    /// When it was recorded.
+    pub time: String,
+    /// The target.
+    pub target: String,
+    /// The address; `*` for several.
+    pub peer: String,
+    /// What they came with.
+    pub method: String,
+    /// Why they were refused.
+    pub reason: String,
+    /// The user name, where the proxy knows it.
+    pub user: Option<String>,
+    /// Keyed digest of the user name.
+    pub named: String,
+    /// How many.
+    pub count: u64,
+}
+
 /// What the report lists.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Evidence {
@@ -227,6 +254,10 @@ pub struct Evidence {
     pub keys: Vec<KeyLine>,
     /// Keys of masks in the order of their announcement.
     pub mask_keys: Vec<MaskKeyLine>,
+    /// Those who were not let in.
+    pub refused_logins: Vec<RefusedLine>,
+    /// How many they were, listed or not.
+    pub refused: u64,
     /// Lines past [`LINES_MAX`], which are not listed.
     pub not_listed: u64,
     #[serde(skip)]
@@ -249,6 +280,9 @@ impl Evidence {
     /// Counts an event.
     pub(crate) fn event(&mut self, placed: &Placed) {
         *self.events.entry(placed.event.kind().as_str()).or_default() += 1;
+        if let Body::LoginRefused(refused) = &placed.event.body {
+            self.login_refused(placed, refused);
+        }
     }
 
     pub(crate) fn opened(&mut self, placed: &Placed, id: SessionId, body: &SessionOpened) {
@@ -281,6 +315,24 @@ impl Evidence {
             reason: None,
             commands: None,
         });
+    }
+
+    fn login_refused(&mut self, placed: &Placed, body: &LoginRefused) {
+        self.refused = self.refused.saturating_add(body.count);
+        if self.room(self.refused_logins.len()) {
+            self.refused_logins.push(RefusedLine {
+                refused: placed.index,
+                since: body.since.to_string(),
+                time: placed.event.time.to_string(),
+                target: body.target.clone(),
+                peer: body.peer.clone(),
+                method: body.method.clone(),
+                reason: body.reason.clone(),
+                user: body.user.clone(),
+                named: body.named.to_string(),
+                count: body.count,
+            });
+        }
     }
 
     pub(crate) fn closed(&mut self, id: SessionId, placed: &Placed, body: &SessionClosed) {

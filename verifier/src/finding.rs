@@ -87,6 +87,7 @@ codes! {
     SessionChain "session-chain" Error "a session's events are missing, repeated, out of order, or of another emitter",
     SessionTotals "session-totals" Error "a session's close states other totals than were recorded",
     SessionExpired "session-expired" Error "a command passed after what its session was opened with had expired, and the policy ends sessions then",
+    LoginCount "login-count" Error "a refused log-in counts nobody, or began after it was recorded",
     SessionOpen "session-open" Note "a session has no close: its proxy was stopped, or the log ends before",
     PolicyDigest "policy-digest" Error "a policy snapshot is not the policy whose digest it states, or cannot be read",
     PolicyMissing "policy-missing" Error "a policy is named whose snapshot does not stand before in the log",

@@ -180,6 +180,13 @@ fn controls(bundle: &Bundle) -> Vec<Control> {
             evidence.unidentified.iter().map(|index| index.0).collect(),
         ),
         control(
+            "164.308(a)(5)(ii)(C)",
+            "refused log-ins",
+            kinds(&["login-refused"]),
+            "each states its address, what was shown, why it was refused, and how many there were from when; whether they were inappropriate is for a person to say",
+            Vec::new(),
+        ),
+        control(
             "164.312(b)",
             "sessions",
             kinds(&["session-opened"]),

@@ -293,6 +293,10 @@ impl Reader<'_> {
         match &placed.event.body {
             Body::PolicySnapshot(body) => context.policies.policy(index, emitter, body, &mut context.findings),
             Body::CatalogSnapshot(body) => context.policies.catalog(index, emitter, body, &mut context.findings),
+            Body::LoginRefused(body) if body.count == 0 || body.since > placed.event.time => {
+                let detail = format!("{} from {} on", body.count, body.since);
+                context.findings.add(Code::LoginCount, Place::Entry(index), detail);
+            }
             Body::ApprovalDecided(body) => context.approvals.decided(placed, body, &mut context.findings),
             _ => {}
         }

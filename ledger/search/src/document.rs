@@ -6,7 +6,8 @@
 use std::collections::BTreeSet;
 
 use exhibit_schemas::event::access::{
-    Access, Command, Detection, Facts, Frame, Principal, ResponseChunk, ResponseEnd, SessionOpened, ThresholdDecided,
+    Access, Command, Detection, Facts, Frame, LoginRefused, Principal, ResponseChunk, ResponseEnd, SessionOpened,
+    ThresholdDecided,
 };
 use exhibit_schemas::event::approval::{ApprovalDecided, ApprovalExpired, ApprovalRequested};
 use exhibit_schemas::event::trust::Genesis;
@@ -233,6 +234,7 @@ impl Draft<'_> {
             // They are read whole, by their digests.
             Body::PolicySnapshot(snapshot) => self.text(&snapshot.policy.to_string()),
             Body::CatalogSnapshot(snapshot) => self.text(&snapshot.catalog.to_string()),
+            Body::LoginRefused(refused) => self.refused(refused),
             Body::MaskKeyAnnounced(announced) => {
                 self.text(&announced.key.to_string());
                 for key in &announced.replaces {
@@ -242,6 +244,17 @@ impl Draft<'_> {
             // Their holders' names were added with the keys. Counts and digests of data nobody would search for.
             Body::KeyRotated(_) | Body::CommandData(_) => {}
         }
+    }
+
+    fn refused(&mut self, refused: &LoginRefused) {
+        self.all(Filter::Agent, &refused.user);
+        self.one(Filter::Target, &refused.target);
+        self.one(Filter::Protocol, &refused.protocol);
+        for text in [&refused.target, &refused.peer, &refused.method, &refused.reason] {
+            self.text(text);
+        }
+        self.text(refused.user.as_deref().unwrap_or_default());
+        self.text(&refused.named.to_string());
     }
 
     fn opened(&mut self, opened: &SessionOpened) {

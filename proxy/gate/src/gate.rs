@@ -1,6 +1,7 @@
 //! The gate of one proxy: the policy in force, the keys, and the way into the ledger.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use exhibit_policy::mask::MaskKey;
@@ -13,6 +14,7 @@ use exhibit_schemas::event::{Body, SessionId, SessionPlace, Timestamp};
 
 use crate::clock::Clock;
 use crate::error::GateError;
+use crate::logins::{Like, Logins};
 use crate::probes::Probes;
 use crate::recorder::{Draft, Recorder};
 use crate::request::DigestKey;
@@ -71,6 +73,25 @@ pub struct Opening {
     pub client: Option<String>,
 }
 
+/// Somebody who was not let in.
+#[derive(Clone, Debug)]
+pub struct RefusedLogin {
+    /// Name of the target.
+    pub target: String,
+    /// `postgres`, `s3`, `kubernetes`.
+    pub protocol: &'static str,
+    /// Its address.
+    pub peer: IpAddr,
+    /// What it came with: `api-key`, `oidc`, `client-certificate`.
+    pub method: &'static str,
+    /// Why: `unknown`, `expired`, `target`, `token`, `user`, `certificate`.
+    pub reason: &'static str,
+    /// The user name that it gave.
+    pub user: String,
+    /// Whether that is one that the proxy knows, so that it may be recorded.
+    pub known: bool,
+}
+
 /// The gate of one proxy.
 #[derive(Clone)]
 pub struct Gate {
@@ -84,6 +105,7 @@ struct Inner {
     mask_key: MaskKey,
     digest_key: DigestKey,
     probes: Probes,
+    logins: Arc<Logins>,
     /// Digests of the documents last recorded for each target.
     catalogs: Mutex<BTreeMap<String, Vec<Digest>>>,
 }
@@ -131,6 +153,7 @@ impl Gate {
         Ok(Self {
             inner: Arc::new(Inner {
                 probes,
+                logins: Logins::new(Arc::clone(&recorder), Arc::clone(&clock)),
                 policy: Arc::new(snapshot),
                 recorder,
                 clock,
@@ -170,6 +193,35 @@ impl Gate {
     /// The time, by the clock that events have theirs from.
     pub fn now(&self) -> Timestamp {
         self.clock().now()
+    }
+
+    /// Takes it that somebody was not let in; recorded at once or, if it is like others, within a minute.
+    pub fn login_refused(&self, refused: RefusedLogin) {
+        let RefusedLogin {
+            target,
+            protocol,
+            peer,
+            method,
+            reason,
+            user,
+            known,
+        } = refused;
+        // Bytes that no command has, so that its digest says nothing of a command.
+        let named = [b"\0exhibit login\0", user.as_bytes()].concat();
+        self.inner.logins.refused(Like {
+            target,
+            protocol: protocol.to_owned(),
+            peer: peer.to_string(),
+            method: method.to_owned(),
+            reason: reason.to_owned(),
+            named: self.digest_key().digest(&named),
+            user: known.then_some(user),
+        });
+    }
+
+    /// Records what is counted of those who were not let in and not recorded yet; for the end of a listener.
+    pub async fn settle_logins(&self) {
+        self.inner.logins.settle().await;
     }
 
     /// Records a target's catalog: documents of which each stands on the one before it. Those that were recorded last are

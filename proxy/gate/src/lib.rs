@@ -23,6 +23,7 @@ pub mod error;
 mod failure;
 pub mod gate;
 pub mod link;
+mod logins;
 mod probes;
 pub mod recorder;
 pub mod release;

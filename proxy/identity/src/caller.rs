@@ -11,10 +11,10 @@ use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, UnixTime};
 use rustls::server::danger::ClientCertVerifier;
 use tokio::sync::watch;
 
-use crate::IdentityError;
 use crate::api_key::{ApiKeys, Held};
 use crate::certificate::{CertificateError, Certificates, ConfigError, unix};
 use crate::oidc::{Issuers, TokenError};
+use crate::{IdentityError, api_key, certificate, oidc};
 
 /// The user name that goes with any token: the subject stands in the token, and client libraries ask for a name all the same.
 pub const TOKEN_USER: &str = "oidc";
@@ -58,6 +58,20 @@ pub enum Refusal {
     /// By its client certificate.
     #[error("the client certificate is refused: {0}")]
     Certificate(#[from] CertificateError),
+}
+
+impl Refusal {
+    /// What the caller came with, as the method of a principal, and why it is not let in, in one word for evidence.
+    pub fn words(&self) -> (&'static str, &'static str) {
+        match self {
+            Self::ApiKey(IdentityError::Expired) => (api_key::METHOD, "expired"),
+            Self::ApiKey(_) => (api_key::METHOD, "unknown"),
+            Self::Target => (api_key::METHOD, "target"),
+            Self::Token(_) => (oidc::METHOD, "token"),
+            Self::User => (oidc::METHOD, "user"),
+            Self::Certificate(_) => (certificate::METHOD, "certificate"),
+        }
+    }
 }
 
 /// Everybody who may call, by whatever they come with.
@@ -147,6 +161,13 @@ impl Callers {
         };
         let standing = Standing::of(self, credential, changed);
         Ok(Some(Admitted { identity, standing }))
+    }
+
+    /// Whether a user name is one of those that go with credentials here, and no text that somebody typed into the wrong place.
+    pub fn knows(&self, user: &str) -> bool {
+        user == TOKEN_USER
+            || user == CERTIFICATE_USER
+            || self.api_keys.load().list().any(|(_, key)| key.subject == user)
     }
 
     /// Takes these API keys from now on, and ends the sessions of those that are no longer among them.

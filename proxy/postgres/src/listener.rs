@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use exhibit_gate::GateError;
+use exhibit_gate::gate::RefusedLogin;
 use exhibit_gate::session::{Gate, Opening, Session};
-use exhibit_identity::{Admitted, Callers};
+use exhibit_identity::{Admitted, Callers, certificate};
 use exhibit_policy::snapshot::Limits;
 use exhibit_schemas::event::Timestamp;
 use tokio::io::AsyncWriteExt as _;
@@ -140,6 +141,7 @@ impl Listener {
         }
         tasks.close();
         tasks.wait().await;
+        self.shared.gate.settle_logins().await;
     }
 }
 
@@ -190,8 +192,30 @@ impl Shared {
                 let _ = timeout(ARRIVE, connection.shutdown()).await;
             }
             Ok(Arrival::Agent(arrived)) => self.session(*arrived, peer, shutdown).await,
-            Err(error) => tracing::info!(target_name = %self.target, %peer, %error, "a connection was not let in"),
+            Err(error) => {
+                tracing::info!(target_name = %self.target, %peer, %error, "a connection was not let in");
+                self.refused(&error, peer);
+            }
         }
+    }
+
+    /// Records it where somebody was refused for who it is.
+    fn refused(&self, error: &StartupError, peer: SocketAddr) {
+        let (user, (method, reason)) = match error {
+            StartupError::NotKnown { refusal, user } => (user.as_str(), refusal.words()),
+            // A handshake ends before there is a name.
+            StartupError::Io(error) if of_certificate(error) => ("", (certificate::METHOD, "certificate")),
+            _ => return,
+        };
+        self.gate.login_refused(RefusedLogin {
+            target: self.target.to_string(),
+            protocol: "postgres",
+            peer: peer.ip(),
+            method,
+            reason,
+            user: user.to_owned(),
+            known: self.callers.knows(user),
+        });
     }
 
     async fn cancel(&self, key: &Key) {
@@ -315,6 +339,12 @@ impl Shared {
         writer.flush().await?;
         Ok((upstream, catalog, registered))
     }
+}
+
+/// Whether a handshake ended because of the certificate that the agent showed.
+fn of_certificate(error: &std::io::Error) -> bool {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    matches!(inner, Some(rustls::Error::InvalidCertificate(_)))
 }
 
 /// When a session ends at the latest.

@@ -45,6 +45,9 @@ pub(crate) enum StartupError {
     /// The agent was told why.
     #[error("refused with SQLSTATE {code}")]
     Refused { code: &'static str },
+    /// Who it is, is not known; it was told so.
+    #[error("{refusal}")]
+    NotKnown { refusal: NotKnown, user: String },
 }
 
 /// What a connection turned out to be.
@@ -147,12 +150,14 @@ impl Door<'_> {
         match admitted {
             Ok(admitted) => Ok(admitted),
             Err(refusal) => {
-                tracing::info!(%refusal, "an agent is not known");
                 let code = match refusal {
                     NotKnown::Certificate(_) | NotKnown::Target => "28000",
                     _ => "28P01",
                 };
-                Err(refuse(connection, &Report::fatal(code, refusal.to_string()), code).await)
+                // Whether or not it hears that, it was refused.
+                let _ = refuse(connection, &Report::fatal(code, refusal.to_string()), code).await;
+                let user = user.to_owned();
+                Err(StartupError::NotKnown { refusal, user })
             }
         }
     }

@@ -218,6 +218,31 @@ crate::record! {
 }
 
 crate::record! {
+    /// Somebody was not let in because of who it said it was, or of what it came with. The first refusal of its like is an event of
+    /// its own; those of the next minute share one.
+    pub struct LoginRefused {
+        /// Name of the target.
+        1 => target: String,
+        /// `postgres`, `s3`, `kubernetes`.
+        2 => protocol: String,
+        /// Its address; `*` for all others, where a minute had more of them than are told apart.
+        3 => peer: String,
+        /// What it came with: `api-key`, `oidc`, `client-certificate`.
+        4 => method: String,
+        /// Why: `unknown`, `expired`, `target`, `token`, `user`, `certificate`.
+        5 => reason: String,
+        /// The user name, where it is one that the proxy knows. Another may be a secret that was typed into the wrong place.
+        (?) 6 => user: String,
+        /// HMAC-SHA-256 of the user name under the proxy's own key, so that equal names show.
+        7 => named: Digest,
+        /// How many.
+        8 => count: u64,
+        /// When the first of them came.
+        9 => since: Timestamp,
+    }
+}
+
+crate::record! {
     /// What the gate did with a command, durable before the command reaches the target.
     pub struct Command {
         /// The command as it may be read: every literal replaced by a typed placeholder.

@@ -215,7 +215,7 @@ fn each_role_emits_its_own_kinds_and_no_other() {
         Role::Proxy => {
             "policy-snapshot catalog-snapshot session-opened session-closed command approval-requested \
              approval-expired response-chunk response-end command-data detection mask-key-announced \
-             threshold-decided fault"
+             threshold-decided login-refused fault"
         }
         Role::Ledger => "evidence-read anchor fault",
         Role::Person => "approval-decided review-signed",

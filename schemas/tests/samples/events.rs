@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use exhibit_schemas::cbor::Bytes;
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::access::{
-    Access, Action, Attribute, Column, Command, CommandData, DecisionRecord, Detection, Effect, Facts, Frame, Outcome,
-    Principal, ResponseChunk, ResponseEnd, Run, SessionClosed, SessionOpened, ThresholdDecided,
+    Access, Action, Attribute, Column, Command, CommandData, DecisionRecord, Detection, Effect, Facts, Frame,
+    LoginRefused, Outcome, Principal, ResponseChunk, ResponseEnd, Run, SessionClosed, SessionOpened, ThresholdDecided,
 };
 use exhibit_schemas::event::approval::{ApprovalDecided, ApprovalExpired, ApprovalRequested, Requirement, Verdict};
 use exhibit_schemas::event::trust::{
@@ -132,6 +132,18 @@ fn trust_bodies() -> Vec<Body> {
             first: 1,
             count: 2,
             rule: text("ten years"),
+        }
+        .into(),
+        LoginRefused {
+            target: text("clinic"),
+            protocol: text("postgres"),
+            peer: text("192.0.2.1"),
+            method: text("api-key"),
+            reason: text("unknown"),
+            user: Some(text("ci-nightly")),
+            named: digest(),
+            count: 3,
+            since: TIME,
         }
         .into(),
         Fault {

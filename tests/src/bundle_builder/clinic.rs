@@ -8,8 +8,8 @@ use exhibit_schemas::bundle::TrustAnchors;
 use exhibit_schemas::cbor::Bytes;
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::access::{
-    Access, Action, Attribute, Column, Command, Effect, Facts, Frame, Outcome, Principal, ResponseChunk, ResponseEnd,
-    SessionClosed, SessionOpened,
+    Access, Action, Attribute, Column, Command, Effect, Facts, Frame, LoginRefused, Outcome, Principal, ResponseChunk,
+    ResponseEnd, SessionClosed, SessionOpened,
 };
 use exhibit_schemas::event::approval::{ApprovalDecided, ApprovalExpired, ApprovalRequested, Requirement, Verdict};
 use exhibit_schemas::event::trust::{
@@ -170,6 +170,7 @@ pub fn clinic(sessions: u8) -> Clinic {
                 scope: "sessions of a week".into(),
             };
             writer.seal(LEDGER, vec![body.into()]);
+            writer.refused();
         }
     }
     Clinic {
@@ -300,6 +301,24 @@ impl Writer {
         *self.boots.entry(seed).or_insert(START + u64::from(seed)) += u64::from(!replaces.is_empty());
         known.insert(0, key);
         self.seal(seed, vec![MaskKeyAnnounced { key, replaces }.into()]);
+    }
+
+    /// Somebody is not let in.
+    fn refused(&mut self) {
+        let since = Timestamp(self.now);
+        self.now += STEP_US;
+        let refused = LoginRefused {
+            target: "clinic".into(),
+            protocol: "postgres".into(),
+            peer: "192.0.2.7".into(),
+            method: "api-key".into(),
+            reason: "unknown".into(),
+            user: Some("ci-nightly".into()),
+            named: Digest([7; 32]),
+            count: 3,
+            since,
+        };
+        self.seal(PROXY, vec![refused.into()]);
     }
 
     /// Records a policy in two parts.

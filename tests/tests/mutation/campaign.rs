@@ -4,6 +4,8 @@
 mod entries;
 #[path = "events.rs"]
 mod events;
+#[path = "logins.rs"]
+mod logins;
 #[path = "mask_keys.rs"]
 mod mask_keys;
 #[path = "raw.rs"]
@@ -160,5 +162,6 @@ pub(crate) fn mutants(base: &Base, random: &mut Random) -> Vec<Mutant> {
     mutants.extend(entries::mutants(base, random));
     mutants.extend(events::mutants(base, random));
     mutants.extend(mask_keys::mutants(base, random));
+    mutants.extend(logins::mutants(base, random));
     mutants
 }

@@ -6,7 +6,9 @@ use exhibit_schemas::merkle::Index;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::{Control, Report};
-use crate::evidence::{ApprovalLine, CommandLine, Evidence, KeyLine, MaskKeyLine, PolicyLine, SessionLine};
+use crate::evidence::{
+    ApprovalLine, CommandLine, Evidence, KeyLine, MaskKeyLine, PolicyLine, RefusedLine, SessionLine,
+};
 use crate::summary::FindingLine;
 
 const STYLE: &str = "
@@ -131,6 +133,7 @@ fn findings(findings: &[FindingLine], all: u64) -> Markup {
 
 fn lines(evidence: &Evidence) -> Markup {
     let sessions: Vec<_> = evidence.sessions.iter().map(session).collect();
+    let refused: Vec<_> = evidence.refused_logins.iter().map(login).collect();
     let commands: Vec<_> = evidence.commands.iter().map(command).collect();
     let decisions: Vec<_> = evidence.commands.iter().map(decision).collect();
     let approvals: Vec<_> = evidence.approvals.iter().map(approval).collect();
@@ -148,6 +151,7 @@ fn lines(evidence: &Evidence) -> Markup {
             p { (evidence.not_listed) " lines are past the limit of a table and are not listed; all were checked." }
         }
         (table("Sessions", &["Opened", "Closed", "Time", "Who", "Target", "Transport", "End"], &sessions))
+        (table("Log-ins refused", &["Index", "From", "To", "Target", "Address", "Came with", "User", "Why", "How many"], &refused))
         (table("Commands", &["Index", "Time", "Session", "Statement", "Outcome", "Response", "Rows"], &commands))
         (table("Decisions", &["Index", "Does", "Effect", "Rule", "Policy"], &decisions))
         (table("Approvals", &["Request", "Statement", "Needs", "Expires", "Decisions"], &approvals))
@@ -171,6 +175,20 @@ fn session(line: &SessionLine) -> Markup {
         td { (line.target) " (" (line.protocol) ")" }
         td { (line.transport) }
         td { (line.reason.as_deref().unwrap_or("open")) }
+    } }
+}
+
+fn login(line: &RefusedLine) -> Markup {
+    html! { tr {
+        td.index { (index(line.refused)) }
+        td.index { (line.since) }
+        td.index { (line.time) }
+        td { (line.target) }
+        td { (line.peer) }
+        td { (line.method) }
+        td { @if let Some(user) = &line.user { (user) } @else { "not known, " code { (short(&line.named)) } } }
+        td { (line.reason) }
+        td.index { (line.count) }
     } }
 }
 

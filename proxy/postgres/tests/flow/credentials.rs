@@ -15,6 +15,7 @@ use rcgen::{
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 use tokio::io::AsyncWriteExt as _;
 
+use crate::ending::until;
 use crate::server::Server;
 use crate::stand::{Encrypted, POLICY, SCHEMA, Stand, api_keys, read_rest, read_until_ready, sqlstate};
 
@@ -177,6 +178,17 @@ async fn psql_comes_in_by_its_certificate_and_without_a_password() {
     let told = psql(&stand, None, "certificate", "exk_0000000000000001_test").await;
     assert!(told.contains("not known"), "{told}");
     assert_eq!(stand.memory.principals().len(), 3);
+    // A name that is not known may be a secret in the wrong place.
+    until("the refusals", || stand.memory.refused().len() == 4).await;
+    let mut refused = stand.memory.refused();
+    refused.sort();
+    let wanted = [
+        "api-key unknown ? 1",
+        "api-key unknown ? 1",
+        "api-key unknown certificate 1",
+        "api-key unknown ci 1",
+    ];
+    assert_eq!(refused, wanted);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -202,6 +214,16 @@ async fn a_certificate_that_nobody_vouches_for_opens_nothing() {
         }
     }
     assert_eq!(stand.memory.sessions().0, 0);
+    until("the refusals", || {
+        stand.memory.refused() == ["client-certificate certificate ? 1"]
+    })
+    .await;
+    // The others are alike, and recorded at the end at the latest.
+    stand.shutdown.cancel();
+    until("the others", || {
+        stand.memory.refused().last().unwrap() == "client-certificate certificate ? 5"
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -15,7 +15,7 @@ use crate::stand::{Encrypted, POLICY, SCHEMA, Stand, enter, messages, read_rest,
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Returns when a condition holds.
-async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+pub(crate) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let wait = async {
         while !holds() {
             tokio::task::yield_now().await;

@@ -316,6 +316,20 @@ impl Memory {
         bodies.iter().filter_map(opened).collect()
     }
 
+    /// Those who were not let in: what they came with, why, under which known name, and how many.
+    pub(crate) fn refused(&self) -> Vec<String> {
+        let bodies = self.bodies.lock().unwrap();
+        let refused = |body: &Body| match body {
+            Body::LoginRefused(one) => {
+                assert_eq!((one.target.as_str(), one.peer.as_str()), ("clinic", "127.0.0.1"));
+                let user = one.user.as_deref().unwrap_or("?");
+                Some(format!("{} {} {user} {}", one.method, one.reason, one.count))
+            }
+            _ => None,
+        };
+        bodies.iter().filter_map(refused).collect()
+    }
+
     /// How many sessions were opened, and why those ended that have.
     pub(crate) fn sessions(&self) -> (usize, Vec<String>) {
         let bodies = self.bodies.lock().unwrap();
