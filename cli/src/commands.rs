@@ -8,6 +8,7 @@ mod key;
 mod login;
 mod policy;
 mod replay;
+mod reveal;
 mod search;
 mod sessions;
 mod status;
@@ -55,6 +56,7 @@ enum Command {
     Search(search::Arguments),
     Sessions(sessions::Arguments),
     Replay(replay::Arguments),
+    Reveal(reveal::Arguments),
     Export(export::Arguments),
     Login(login::Arguments),
     #[command(subcommand)]
@@ -81,6 +83,7 @@ pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> Result<ExitCode
         Command::Search(command) => wait(search::run(command, &config()?, output)),
         Command::Sessions(command) => wait(sessions::run(command, &config()?, output)),
         Command::Replay(command) => wait(replay::run(command, &config()?, output)),
+        Command::Reveal(command) => wait(reveal::run(command, &config()?, output)),
         Command::Export(command) => wait(export::run(command, &config()?, output)),
         Command::Login(command) => wait(login::run(command, output)),
         Command::Key(command) => wait(key::run(command, &config()?, output)),

@@ -17,6 +17,7 @@ use crate::append::AppendError;
 use crate::authority::AuthorityError;
 use crate::client::ClientError;
 use crate::config::ConfigError;
+use crate::copy::CopyError;
 use crate::files::FileError;
 use crate::signer::SignerError;
 
@@ -66,6 +67,9 @@ pub(crate) enum CliError {
     /// The ledger did not answer as it should.
     #[error(transparent)]
     Client(#[from] ClientError),
+    /// A sealed copy was not opened.
+    #[error(transparent)]
+    Copy(#[from] CopyError),
     /// A key could not be used.
     #[error(transparent)]
     Signer(#[from] SignerError),
@@ -129,9 +133,16 @@ impl CliError {
             | Self::File(FileError::Io { .. } | FileError::Mode { .. } | FileError::Form { .. })
             | Self::Unknown { .. }
             | Self::Client(ClientError::Credential(_))
+            | Self::Copy(
+                CopyError::NoCommand(_)
+                | CopyError::None { .. }
+                | CopyError::Identity(_)
+                | CopyError::NoIdentity
+                | CopyError::Stranger(_),
+            )
             | Self::Unasked => ExitCode::from(2),
             Self::Enforcement(error) if !matches!(**error, EnforcementError::Administrator(_)) => ExitCode::from(2),
-            Self::Declined => ExitCode::from(1),
+            Self::Copy(CopyError::Differs) | Self::Declined => ExitCode::from(1),
             _ => ExitCode::from(3),
         }
     }
@@ -158,6 +169,13 @@ impl CliError {
             Self::Client(ClientError::Tls { .. }) => {
                 "is the certificate in `[client]` of the authority that the ledger trusts?"
             }
+            Self::Copy(CopyError::None { .. }) => {
+                "a copy is made where the policy in force names recipients: see `[sealed]` in the policy"
+            }
+            Self::Copy(CopyError::Stranger(_)) => {
+                "the recipients stand in the policy of the command; name the identity of one"
+            }
+            Self::Copy(CopyError::Differs) => "compare with the digest.key of the proxy that recorded the command",
             Self::Signer(SignerError::Passphrase(_)) => {
                 "give the passphrase on a terminal, or a file of it in EXHIBIT_PASSPHRASE_FILE"
             }

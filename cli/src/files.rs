@@ -168,6 +168,28 @@ pub(crate) fn create_secret(path: &Path) -> Result<Zeroizing<[u8; 32]>, FileErro
 /// # Errors
 /// [`FileError`].
 pub(crate) fn read_key(path: &Path) -> Result<SecretKey, FileError> {
+    Ok(SecretKey::from_seed(&*read_secret(path)?))
+}
+
+/// Reads a secret that only its owner may read.
+///
+/// # Errors
+/// [`FileError`].
+pub(crate) fn read_secret(path: &Path) -> Result<Zeroizing<[u8; 32]>, FileError> {
+    let text = read_secret_text(path)?;
+    let mut secret = Zeroizing::new([0; 32]);
+    hex::decode_to_slice(text.trim_end(), secret.as_mut()).map_err(|_| FileError::Form {
+        path: path.to_owned(),
+        wanted: "a key: 64 hexadecimal digits",
+    })?;
+    Ok(secret)
+}
+
+/// Reads a text that only its owner may read.
+///
+/// # Errors
+/// [`FileError`].
+pub(crate) fn read_secret_text(path: &Path) -> Result<Zeroizing<String>, FileError> {
     let mode = std::fs::metadata(path).map_err(at(path))?.permissions().mode() & 0o777;
     if mode & 0o077 != 0 {
         return Err(FileError::Mode {
@@ -175,13 +197,7 @@ pub(crate) fn read_key(path: &Path) -> Result<SecretKey, FileError> {
             mode,
         });
     }
-    let text = Zeroizing::new(read_text(path)?);
-    let mut seed = Zeroizing::new([0; 32]);
-    hex::decode_to_slice(text.trim_end(), seed.as_mut()).map_err(|_| FileError::Form {
-        path: path.to_owned(),
-        wanted: "a key: 64 hexadecimal digits",
-    })?;
-    Ok(SecretKey::from_seed(&seed))
+    read_text(path).map(Zeroizing::new)
 }
 
 #[cfg(test)]

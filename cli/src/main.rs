@@ -10,6 +10,7 @@ mod authority;
 mod client;
 mod commands;
 mod config;
+mod copy;
 mod deployment;
 mod error;
 mod export;

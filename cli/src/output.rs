@@ -43,6 +43,20 @@ impl Output {
             .map_err(CliError::Output)
     }
 
+    /// Bytes of the answer as they are; on a terminal with everything that is no plain text shown as escapes.
+    ///
+    /// # Errors
+    /// [`CliError::Output`].
+    pub(crate) fn exact(&mut self, bytes: &[u8]) -> Result<(), CliError> {
+        let mut stream = std::io::stdout().lock();
+        let written = if stream.is_terminal() {
+            writeln!(stream, "{}", shown(bytes))
+        } else {
+            stream.write_all(bytes)
+        };
+        written.and_then(|()| stream.flush()).map_err(CliError::Output)
+    }
+
     /// The answer as JSON, one line.
     ///
     /// # Errors
@@ -115,9 +129,24 @@ pub(crate) fn printable(text: &str) -> String {
         .collect()
 }
 
+/// Bytes with what is no text shown as escapes, and the rest through [`printable`].
+fn shown(bytes: &[u8]) -> String {
+    let chunk =
+        |chunk: std::str::Utf8Chunk<'_>| format!("{}{}", printable(chunk.valid()), chunk.invalid().escape_ascii());
+    bytes.utf8_chunks().map(chunk).collect()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::printable;
+    use super::{printable, shown};
+
+    #[test]
+    fn bytes_that_are_no_text_are_shown_as_escapes() {
+        assert_eq!(
+            shown(b"Q\0\0SELECT 'caf\xc3\xa9'\xff\x1b"),
+            "Q\\u{0}\\u{0}SELECT 'café'\\xff\\u{1b}"
+        );
+    }
 
     #[test]
     fn text_from_elsewhere_cannot_steer_a_terminal() {

@@ -43,6 +43,21 @@ pub(crate) async fn of_proxy(client: &mut Client, trust: &TrustAnchors, index: u
     Ok(entry)
 }
 
+/// The bytes of an event that a key of ours sealed, after its proof.
+///
+/// # Errors
+/// As [`of_proxy`].
+pub(crate) async fn of_key(
+    client: &mut Client,
+    trust: &TrustAnchors,
+    key: &PublicKey,
+    index: u64,
+) -> Result<Bytes, CliError> {
+    let (entry, proof) = fetch(client, index).await?;
+    verify(&entry, &proof, trust, key, index)?;
+    Ok(entry)
+}
+
 /// The key of this id, proven to be a proxy's.
 async fn proxy_key(client: &mut Client, trust: &TrustAnchors, id: KeyId) -> Result<PublicKey, CliError> {
     let keys: Vec<Begins> = client.fetch_json("/v1/keys").await?;

@@ -147,6 +147,12 @@ fn describe(entry: &Entry, rows: usize) -> Vec<String> {
             lines.add(&format!("{word} by {} (key {key}): {reason}", names(&entry.people)));
         }
         Body::ApprovalExpired(ApprovalExpired { reason, .. }) => lines.add(&format!("by {reason}")),
+        Body::CommandSealed(part) => lines.add(&format!(
+            "part {} of {} of the exact command, {} bytes encrypted",
+            part.part.saturating_add(1),
+            part.parts,
+            part.bytes.0.len()
+        )),
         Body::CommandData(data) => lines.add(&format!("{} bytes, digest {}", data.bytes, data.digest)),
         Body::Detection(found) => detected(&mut lines, found),
         Body::ThresholdDecided(decided) => {
@@ -222,6 +228,12 @@ fn body_json(entry: &Entry) -> serde_json::Value {
             "key": entry.event.emitter.0.to_string(),
         }),
         Body::ApprovalExpired(expired) => json!({ "reason": expired.reason }),
+        Body::CommandSealed(part) => json!({
+            "command": part.command,
+            "part": part.part,
+            "parts": part.parts,
+            "bytes": part.bytes.0.len(),
+        }),
         Body::CommandData(data) => json!({
             "command": data.command,
             "part": data.part,

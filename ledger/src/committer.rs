@@ -15,6 +15,7 @@ use std::sync::Arc;
 use exhibit_schemas::chain::{self, SessionChain};
 use exhibit_schemas::checkpoint::{Checkpoint, Origin};
 use exhibit_schemas::digest::Digest;
+use exhibit_schemas::event::trust::CopyPlace;
 use exhibit_schemas::event::{Body, Event, Kind, SessionId, Timestamp};
 use exhibit_schemas::key::{KeyId, PublicKey, SecretKey};
 use exhibit_schemas::keyring::{Keyring, KeyringError};
@@ -262,10 +263,30 @@ impl Committer {
                 effects.keyring = Some(changed);
             } else if let Body::SessionOpened(opened) = &event.body {
                 keyring.may_open(emitter, opened).map_err(key)?;
+            } else if let Body::EvidenceRead(read) = &event.body {
+                keyring.may_read(emitter, read).map_err(key)?;
+                self.is_copy(read.copy.as_ref())?;
             }
             self.session_effects(staged, &mut effects, event, index, *leaf)?;
         }
         Ok(effects)
+    }
+
+    /// Holds that what a person says to open is the first part of a sealed copy.
+    fn is_copy(&self, named: Option<&CopyPlace>) -> Result<(), (RefusalCode, String)> {
+        let Some(named) = named else { return Ok(()) };
+        let entry = self.shared.store.entry(named.index.0);
+        let entry = entry.map_err(|error| (RefusalCode::Poisoned, error.to_string()))?;
+        let copy = entry
+            .filter(|entry| Digest::leaf(entry) == named.leaf)
+            .and_then(|entry| Event::decode(&entry).ok());
+        match copy.map(|event| event.body) {
+            Some(Body::CommandSealed(part)) if part.part == 0 => Ok(()),
+            _ => Err((
+                RefusalCode::Chain,
+                format!("no sealed copy begins at index {}", named.index.0),
+            )),
+        }
     }
 
     fn session_effects(

@@ -20,6 +20,8 @@ mod mask_keys;
 mod queue;
 #[path = "ledger/rebuild.rs"]
 mod rebuild;
+#[path = "ledger/reveals.rs"]
+mod reveals;
 
 use exhibit_ledger::store::{Durable as _, Store, SyncedCommit};
 use exhibit_ledger::{Ledger, LedgerError};

@@ -216,6 +216,8 @@ kinds! {
     ThresholdDecided(access::ThresholdDecided) = 23 "threshold-decided",
     /// Somebody was not let in.
     LoginRefused(access::LoginRefused) = 24 "login-refused",
+    /// A part of the exact bytes of a command, encrypted to people of the policy.
+    CommandSealed(access::CommandSealed) = 25 "command-sealed",
 }
 
 impl Kind {
@@ -231,7 +233,8 @@ impl Kind {
             | Self::ResponseEnd
             | Self::CommandData
             | Self::Detection
-            | Self::ThresholdDecided => Some(true),
+            | Self::ThresholdDecided
+            | Self::CommandSealed => Some(true),
             Self::Fault => None,
             _ => Some(false),
         }

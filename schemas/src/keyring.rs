@@ -8,7 +8,9 @@
 use std::collections::BTreeMap;
 
 use crate::event::access::SessionOpened;
-use crate::event::trust::{Genesis, KeyEnrolled, KeyRevoked, KeyRotated, MaskKeyAnnounced, MaskKeyId, Role};
+use crate::event::trust::{
+    EvidenceRead, Genesis, KeyEnrolled, KeyRevoked, KeyRotated, MaskKeyAnnounced, MaskKeyId, REVEAL, Role,
+};
 use crate::event::{Body, Emitter, Kind};
 use crate::key::{KeyBytes, KeyError, KeyId, PublicKey};
 use crate::merkle::Index;
@@ -96,6 +98,14 @@ pub enum KeyringError {
         proxy: KeyId,
         /// The key that the session names.
         key: Option<MaskKeyId>,
+    },
+    /// A person says of itself anything but that it opens a sealed copy, says it of somebody else, or the ledger says it.
+    #[error(
+        "key {key} may not say that: a person says that it opens a sealed copy itself, and the ledger what else is read"
+    )]
+    Reading {
+        /// The key.
+        key: KeyId,
     },
     /// More keys of masks than [`MASK_KEYS_MAX`].
     #[error("proxy {0} has announced {MASK_KEYS_MAX} keys of masks; no more are taken")]
@@ -253,6 +263,24 @@ impl Keyring {
         Err(KeyringError::MaskKeyNotInForce { proxy, key })
     }
 
+    /// Holds that a person speaks of nothing but a sealed copy that it opens, under its own name; and the ledger of anything
+    /// else.
+    ///
+    /// # Errors
+    /// [`KeyringError::Reading`], and those of [`Keyring::in_force`].
+    pub fn may_read(&self, key: KeyId, read: &EvidenceRead) -> Result<(), KeyringError> {
+        let record = self.in_force(key)?;
+        let reveals = read.operation == REVEAL && read.copy.is_some();
+        let right = match record.role {
+            Role::Person => reveals && read.reader == record.name,
+            _ => read.operation != REVEAL && read.copy.is_none(),
+        };
+        if right {
+            return Ok(());
+        }
+        Err(KeyringError::Reading { key })
+    }
+
     /// Notes that a session was opened in this run of its proxy, whose key of masks does not change any more in it. A run can
     /// begin without an announcement, where the proxy had lost its ledger; only who reads all sessions sees that.
     pub fn opened(&mut self, emitter: Emitter) {
@@ -405,9 +433,12 @@ const fn emits(role: Role, kind: Kind) -> bool {
         | Kind::Detection
         | Kind::MaskKeyAnnounced
         | Kind::ThresholdDecided
-        | Kind::LoginRefused => matches!(role, Role::Proxy),
+        | Kind::LoginRefused
+        | Kind::CommandSealed => matches!(role, Role::Proxy),
         Kind::ApprovalDecided | Kind::ReviewSigned => matches!(role, Role::Person),
-        Kind::EvidenceRead | Kind::Anchor => matches!(role, Role::Ledger),
+        // Which of the two says what is held by `Keyring::may_read`.
+        Kind::EvidenceRead => matches!(role, Role::Ledger | Role::Person),
+        Kind::Anchor => matches!(role, Role::Ledger),
         Kind::Fault => matches!(role, Role::Proxy | Role::Ledger),
     }
 }

@@ -185,6 +185,7 @@ impl Plan {
                 Body::ResponseChunk(body) => Some(&mut body.command),
                 Body::ResponseEnd(body) => Some(&mut body.command),
                 Body::CommandData(body) => Some(&mut body.command),
+                Body::CommandSealed(body) => Some(&mut body.command),
                 Body::Detection(body) => Some(&mut body.command),
                 Body::ApprovalExpired(body) => Some(&mut body.request),
                 Body::Command(body) => body.request.as_mut(),
@@ -223,6 +224,7 @@ fn rename(body: &mut Body, names: &BTreeMap<Digest, Digest>) {
     match body {
         Body::ApprovalDecided(body) => follow(&mut body.request),
         Body::Command(body) => body.approvals.iter_mut().flatten().for_each(follow),
+        Body::EvidenceRead(body) => body.copy.iter_mut().map(|copy| &mut copy.leaf).for_each(follow),
         _ => {}
     }
 }

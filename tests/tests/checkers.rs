@@ -16,7 +16,7 @@ mod policy_schema;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use exhibit_tests::bundle_builder::clinic::{LOG, ORIGIN, clinic};
+use exhibit_tests::bundle_builder::clinic::{Clinic, LOG, ORIGIN, POLICY, SEALING, clinic, clinic_under};
 use exhibit_tests::bundle_builder::{checkpoint, files, write_directory};
 use exhibit_tests::run;
 
@@ -70,7 +70,12 @@ impl Checkers {
 #[test]
 fn both_checkers_take_a_log_with_every_kind_of_work() {
     let checkers = Checkers::ready();
-    let clinic = clinic(24);
+    for clinic in [clinic(24), clinic_under(&format!("{POLICY}{SEALING}"), 24)] {
+        taken(&checkers, &clinic);
+    }
+}
+
+fn taken(checkers: &Checkers, clinic: &Clinic) {
     let entries = clinic.plan.build().entries;
     let note = checkpoint(&entries, ORIGIN, LOG);
     let place = tempfile::tempdir().unwrap();

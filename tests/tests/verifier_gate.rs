@@ -39,6 +39,8 @@ use tokio::sync::broadcast;
 
 #[path = "verifier_gate/probed.rs"]
 mod probed;
+#[path = "verifier_gate/sealed.rs"]
+mod sealed;
 
 /// A clock that moves a millisecond at each look.
 struct Ticking(AtomicU64);

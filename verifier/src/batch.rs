@@ -26,7 +26,7 @@ pub(crate) struct Placed {
     pub(crate) index: Index,
     pub(crate) leaf: Digest,
     pub(crate) event: Event,
-    /// The signer's key as it was then, of a person's decision.
+    /// The signer's key as it was then, of a person's decision and of who read the evidence.
     pub(crate) signer: Option<KeyRecord>,
 }
 
@@ -247,9 +247,16 @@ impl Batches {
             {
                 findings.add(Code::EventUnsealed, place.clone(), error.to_string());
             }
-            if let Err(error) = self.keyring.may_emit(emitter, event.kind()) {
+            let may = self
+                .keyring
+                .may_emit(emitter, event.kind())
+                .and_then(|_| match &event.body {
+                    Body::EvidenceRead(read) => self.keyring.may_read(emitter, read),
+                    _ => Ok(()),
+                });
+            if let Err(error) = may {
                 let code = match error {
-                    KeyringError::WrongRole { .. } => Code::KeyRole,
+                    KeyringError::WrongRole { .. } | KeyringError::Reading { .. } => Code::KeyRole,
                     _ => Code::KeyNotInForce,
                 };
                 let known = self.strangers.contains(&emitter) && code == Code::KeyNotInForce;
@@ -265,7 +272,7 @@ impl Batches {
             let detail = format!("key {emitter}: {} µs back", last.0 - event.time.0);
             findings.add(Code::TimeOrder, place.clone(), detail);
         }
-        let signer = matches!(event.body, Body::ApprovalDecided(_))
+        let signer = matches!(event.body, Body::ApprovalDecided(_) | Body::EvidenceRead(_))
             .then(|| self.keyring.record(emitter).cloned())
             .flatten();
         self.step_keys(index, &event, findings);

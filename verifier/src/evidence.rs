@@ -9,7 +9,7 @@ use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::access::{
     Command, LoginRefused, Outcome, ResponseEnd, SessionClosed, SessionOpened, ThresholdDecided,
 };
-use exhibit_schemas::event::trust::MaskKeyId;
+use exhibit_schemas::event::trust::{EvidenceRead, MaskKeyId};
 use exhibit_schemas::event::{Body, SessionId};
 use exhibit_schemas::key::KeyId;
 use exhibit_schemas::merkle::Index;
@@ -88,6 +88,9 @@ pub struct CommandLine {
     pub request: Option<Index>,
     /// Indexes of the decisions that it names.
     pub approvals: Vec<Index>,
+    /// First and last index of its sealed copy, where its policy asks for one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub copy: Option<(Index, Index)>,
     /// Thresholds that its response came to.
     pub thresholds: Vec<ThresholdLine>,
     /// First and last index of what was released.
@@ -159,6 +162,27 @@ pub struct DecisionLine {
     pub verdict: String,
     /// Why, in the person's words.
     pub reason: String,
+    /// Index of the event that enrolled the key.
+    pub enrolled: Index,
+}
+
+/// A sealed copy that a person opened.
+#[derive(Clone, Debug, Serialize)]
+pub struct RevealLine {
+    /// Index of the person's word.
+    pub reveal: Index,
+    /// When, by the person's clock.
+    pub time: String,
+    /// Name of the person.
+    pub person: String,
+    /// Groups of the person then.
+    pub groups: Vec<String>,
+    /// Why, in the person's words.
+    pub reason: String,
+    /// Index of the command.
+    pub command: Index,
+    /// Index of the copy's first part.
+    pub copy: Index,
     /// Index of the event that enrolled the key.
     pub enrolled: Index,
 }
@@ -248,6 +272,8 @@ pub struct Evidence {
     pub commands: Vec<CommandLine>,
     /// Requests for approval in order.
     pub approvals: Vec<ApprovalLine>,
+    /// Sealed copies that people opened, in order.
+    pub reveals: Vec<RevealLine>,
     /// Policies in order.
     pub policies: Vec<PolicyLine>,
     /// Keys in the order of their enrolment.
@@ -377,6 +403,7 @@ impl Evidence {
             outcome: body.outcome.to_string(),
             request: request.and_then(|leaf| approvals.request_index(leaf)),
             approvals: named.filter_map(|leaf| approvals.decision_index(*leaf)).collect(),
+            copy: None,
             thresholds: Vec::new(),
             released: None,
             ended: None,
@@ -411,6 +438,33 @@ impl Evidence {
             outcome: body.outcome.to_string(),
             request: request.and_then(|leaf| approvals.request_index(leaf)),
             approvals: named.filter_map(|leaf| approvals.decision_index(*leaf)).collect(),
+        });
+    }
+
+    /// Adds the whole copy of a command to its line.
+    pub(crate) fn copied(&mut self, line: Option<usize>, first: Index, last: Index) {
+        if let Some(line) = line.and_then(|line| self.commands.get_mut(line)) {
+            line.copy = Some((first, last));
+        }
+    }
+
+    /// Adds that a person opens the copy of a command.
+    pub(crate) fn revealed(&mut self, placed: &Placed, read: &EvidenceRead, command: Index) {
+        let (Some(signer), Some(copy)) = (&placed.signer, &read.copy) else {
+            return; // whose key it is was not known, which was said
+        };
+        if !self.room(self.reveals.len()) {
+            return;
+        }
+        self.reveals.push(RevealLine {
+            reveal: placed.index,
+            time: placed.event.time.to_string(),
+            person: signer.name.clone(),
+            groups: signer.groups.clone(),
+            reason: read.scope.clone(),
+            command,
+            copy: copy.index,
+            enrolled: signer.enrolled,
         });
     }
 

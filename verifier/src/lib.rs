@@ -6,9 +6,8 @@
 //! ```
 //!
 //! Reading is one pass over the files for the manifest and one over the entries in order. Memory holds one bundle of
-//! entries, the events that wait for their seal, and a small record for each key, session, approval, file and command that
-//! tries values; entries are
-//! never kept. An error does not end the reading: chains are taken up again after it, so that one fault gives few
+//! entries, the events that wait for their seal, and a small record for each key, session, approval, file, sealed copy and
+//! command that tries values; entries are never kept. An error does not end the reading: chains are taken up again after it, so that one fault gives few
 //! findings, at its place.
 //!
 //! Not here: any network, any clock, any runtime. Trust comes from the anchors that the caller hands in, never from the
@@ -25,6 +24,7 @@ pub mod verify;
 
 mod approval;
 mod batch;
+mod copy;
 mod files;
 mod policy;
 mod probe;

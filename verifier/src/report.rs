@@ -21,11 +21,12 @@ use crate::verify::{Bundle, Outcome, Refused, Verified};
 pub const REPORT_FORMAT: &str = "exhibit-report/1";
 
 /// What the report does not claim; stands on every cover.
-pub const LIMITS: [&str; 6] = [
+pub const LIMITS: [&str; 7] = [
     "It covers what went through the gateway since the log began. Access that goes round the gateway is not in it.",
     "Entries are tamper-evident: a change of what was recorded shows. That nothing was cut off after the last entry shows only against checkpoints kept elsewhere.",
     "Who signed is shown by keys. That a key was used only by its holder is not shown.",
     "A proxy states what it saw and what it released. A proxy whose machine is owned can state what is false about its own sessions from then on.",
+    "Sealed copies of exact commands are found whole and encrypted, and are not opened. That a copy holds the bytes of its command is shown only by who can open it, against the command's digest. Who copies a copy and opens it elsewhere leaves no event.",
     "Masks are compared with the policy and with the look of each released cell. Masked values may still be protected health information.",
     "This is evidence for an assessment, not its conclusion, and no statement about law.",
 ];

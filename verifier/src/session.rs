@@ -11,8 +11,8 @@ use exhibit_policy::snapshot::{Counts, Snapshot, with_cells};
 use exhibit_schemas::chain::{SessionChain, next_event};
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::access::{
-    Command, CommandData, DecisionRecord, Detection, Effect, Facts, Outcome, ResponseChunk, ResponseEnd, SessionClosed,
-    SessionOpened, ThresholdDecided,
+    Command, CommandData, CommandSealed, DecisionRecord, Detection, Effect, Facts, Outcome, ResponseChunk, ResponseEnd,
+    SessionClosed, SessionOpened, ThresholdDecided,
 };
 use exhibit_schemas::event::{Body, SessionId, SessionPlace, Timestamp};
 use exhibit_schemas::merkle::Index;
@@ -20,6 +20,7 @@ use exhibit_schemas::merkle::Index;
 use crate::approval::{Approvals, Settled};
 use crate::batch::Placed;
 use crate::comparison::{Comparison, Recorded};
+use crate::copy::{Copies, Copy, Part};
 use crate::evidence::Evidence;
 use crate::finding::{Code, Findings, Place};
 use crate::policy::Policies;
@@ -45,6 +46,7 @@ pub(crate) struct Context {
     /// Where another policy is compared with.
     pub(crate) comparison: Option<Comparison>,
     pub(crate) probes: Probes,
+    pub(crate) copies: Copies,
 }
 
 #[derive(Default)]
@@ -85,6 +87,10 @@ struct Session {
     expired: bool,
     /// It released keyed values and names no key.
     unnamed: bool,
+    /// The copy of its last command, while parts of it must follow.
+    copy: Option<Copy>,
+    /// The command of which a part of a copy was told to be wrong.
+    miscopied: Option<u64>,
 }
 
 struct Pending {
@@ -160,6 +166,8 @@ impl Sessions {
                 stopped: None,
                 expired: false,
                 unnamed: false,
+                copy: None,
+                miscopied: None,
             }))
         });
         let State::Open(session) = state else { return };
@@ -190,6 +198,10 @@ impl Sessions {
             .collect();
         open.sort_by_key(|(first, _, _)| *first);
         for (first, id, session) in open {
+            if let Some(copy) = &session.copy {
+                let detail = format!("session {id}: nothing follows it");
+                context.findings.add(Code::CopyOpen, Place::Entry(copy.command), detail);
+            }
             let waiting = session.responses.len();
             let detail = format!("session {id}: {waiting} of its commands have no end of their response");
             context.findings.add(Code::SessionOpen, Place::Entry(first), detail);
@@ -208,6 +220,15 @@ fn shows_keyed(chunk: &ResponseChunk, target: &str, policy: &Snapshot) -> bool {
 
 impl Session {
     fn body(&mut self, placed: &Placed, id: SessionId, sequence: u64, context: &mut Context) {
+        if let Body::CommandSealed(body) = &placed.event.body {
+            return self.sealed(placed, body, context);
+        }
+        if let Some(copy) = self.copy.take().filter(|_| !self.incomplete) {
+            let detail = format!("#{} follows instead", placed.index);
+            context
+                .findings
+                .add(Code::CopyMissing, Place::Entry(copy.command), detail);
+        }
         match &placed.event.body {
             Body::SessionOpened(body) => {
                 context.policies.find(body.policy, placed.index, &mut context.findings);
@@ -352,6 +373,10 @@ impl Session {
         let policy = context.policies.get(body.decision.policy);
         let line = context.evidence.command(placed, id, body, request, &context.approvals);
         let who = self.opened.as_ref().map(who);
+        let target = who.map(|(_, target)| target);
+        self.copy = target
+            .zip(policy)
+            .and_then(|(target, policy)| Copy::of(placed, sequence, body, target, policy, line));
         let pending = Pending {
             response: Response::new(placed.index, outcome),
             policy: body.decision.policy,
@@ -359,6 +384,42 @@ impl Session {
             watch: policy.and_then(|policy| Watch::of(body, policy, who)).map(Box::new),
         };
         self.responses.insert(sequence, pending);
+    }
+
+    /// Takes a part of the copy of the last command.
+    fn sealed(&mut self, placed: &Placed, body: &CommandSealed, context: &mut Context) {
+        let findings = &mut context.findings;
+        if let Some(mut copy) = self.copy.take() {
+            let Some(part) = copy.part(placed, body, findings) else {
+                return self.miscopied(placed.index, body.command, Code::CopyPart, findings);
+            };
+            if body.part == 0 {
+                context.copies.begin(placed, copy.command);
+            }
+            match part {
+                Part::Last(first) => context.evidence.copied(copy.line, first, placed.index),
+                Part::One => self.copy = Some(copy),
+            }
+            return;
+        }
+        let Some(pending) = self.responses.get(&body.command) else {
+            return self.miscopied(placed.index, body.command, Code::CopyPart, findings);
+        };
+        let target = self.opened.as_ref().map(|opened| opened.target.as_str());
+        // Where the policy is not known, that was said.
+        if let Some((target, policy)) = target.zip(context.policies.get(pending.policy)) {
+            let unasked = policy.recipients(target).is_empty();
+            let code = if unasked { Code::CopyUnasked } else { Code::CopyPart };
+            self.miscopied(placed.index, body.command, code, findings);
+        }
+    }
+
+    /// Says once of a command that a part of a copy is wrong.
+    fn miscopied(&mut self, index: Index, command: u64, code: Code, findings: &mut Findings) {
+        if !self.incomplete && self.miscopied.replace(command) != Some(command) {
+            let detail = format!("it names event {command} of its session");
+            findings.add(code, Place::Entry(index), detail);
+        }
     }
 
     fn data(&mut self, placed: &Placed, body: &CommandData, context: &mut Context) {

@@ -15,6 +15,7 @@ use crate::approval::Approvals;
 use crate::archive::{Archive, ArchiveError};
 use crate::batch::{Batches, Placed};
 use crate::comparison::{Candidate, Comparison};
+use crate::copy::Copies;
 use crate::evidence::Evidence;
 use crate::files::{self, Head};
 use crate::finding::{Code, Finding, Findings, Place};
@@ -190,6 +191,7 @@ fn examine(
             evidence: Evidence::new(evidence),
             comparison,
             probes: Probes::default(),
+            copies: Copies::default(),
         },
     };
     reader.read(head.size, progress)?;
@@ -298,6 +300,11 @@ impl Reader<'_> {
                 context.findings.add(Code::LoginCount, Place::Entry(index), detail);
             }
             Body::ApprovalDecided(body) => context.approvals.decided(placed, body, &mut context.findings),
+            Body::EvidenceRead(body) => {
+                if let Some(command) = context.copies.revealed(index, body, &mut context.findings) {
+                    context.evidence.revealed(placed, body, command);
+                }
+            }
             _ => {}
         }
         if let Some(place) = placed.event.session {
@@ -326,6 +333,7 @@ impl Reader<'_> {
         self.sessions.gap();
         self.context.policies.after_gap = true;
         self.context.approvals.after_gap = true;
+        self.context.copies.after_gap = true;
         Ok(())
     }
 

@@ -241,8 +241,9 @@ impl Draft<'_> {
                     self.text(&key.to_string());
                 }
             }
-            // Their holders' names were added with the keys. Counts and digests of data nobody would search for.
-            Body::KeyRotated(_) | Body::CommandData(_) => {}
+            // Their holders' names were added with the keys. Counts and digests of data nobody would search for, nor for what
+            // was encrypted.
+            Body::KeyRotated(_) | Body::CommandData(_) | Body::CommandSealed(_) => {}
         }
     }
 

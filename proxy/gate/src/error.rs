@@ -85,6 +85,9 @@ pub enum GateError {
     /// Random bytes could not be had from the operating system.
     #[error("the operating system gives no random bytes")]
     Random,
+    /// The exact bytes of a command could not be encrypted to the recipients of the policy.
+    #[error("the exact command cannot be sealed to the recipients of the policy; nothing passes without its copy")]
+    Sealing,
     /// The proxy is shutting down.
     #[error("the proxy is shutting down")]
     Stopping,

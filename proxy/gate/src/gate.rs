@@ -13,11 +13,12 @@ use exhibit_schemas::event::trust::{CatalogSnapshot, MaskKeyAnnounced, PolicySna
 use exhibit_schemas::event::{Body, SessionId, SessionPlace, Timestamp};
 
 use crate::clock::Clock;
+use crate::digest::DigestKey;
 use crate::error::GateError;
 use crate::logins::{Like, Logins};
 use crate::probes::Probes;
 use crate::recorder::{Draft, Recorder};
-use crate::request::DigestKey;
+use crate::sealed::Sealing;
 use crate::session::Session;
 
 /// Bytes of one part of a snapshot; a part and its framing fit an event.
@@ -104,6 +105,8 @@ struct Inner {
     clock: Arc<dyn Clock>,
     mask_key: MaskKey,
     digest_key: DigestKey,
+    /// To whom exact commands are encrypted, by target.
+    sealing: BTreeMap<String, Arc<Sealing>>,
     probes: Probes,
     logins: Arc<Logins>,
     /// Digests of the documents last recorded for each target.
@@ -120,7 +123,8 @@ impl Gate {
     /// A gate with a policy and a key of masks in force; both are recorded before it returns.
     ///
     /// # Errors
-    /// [`GateError`] when they cannot be recorded: the ledger refuses a key of masks that does not follow the last one.
+    /// [`GateError`] when they cannot be recorded: the ledger refuses a key of masks that does not follow the last one. And
+    /// where nothing can be encrypted to a recipient of the policy.
     pub async fn start(
         policy: (Vec<u8>, Snapshot),
         recorder: Arc<dyn Recorder>,
@@ -129,6 +133,7 @@ impl Gate {
         digest_key: [u8; 32],
     ) -> Result<Self, GateError> {
         let (bytes, snapshot) = policy;
+        let sealing = sealing(&snapshot)?;
         let digest = snapshot.digest();
         let parts = parts(&bytes, |part, parts, bytes| {
             Body::PolicySnapshot(PolicySnapshot {
@@ -159,6 +164,7 @@ impl Gate {
                 clock,
                 mask_key,
                 digest_key: DigestKey::new(digest_key),
+                sealing,
                 catalogs: Mutex::new(BTreeMap::new()),
             }),
         })
@@ -180,6 +186,11 @@ impl Gate {
 
     pub(crate) fn digest_key(&self) -> &DigestKey {
         &self.inner.digest_key
+    }
+
+    /// To whom exact commands to a target are encrypted; `None` where they are not to be kept.
+    pub(crate) fn sealing(&self, target: &str) -> Option<Arc<Sealing>> {
+        self.inner.sealing.get(target).map(Arc::clone)
     }
 
     pub(crate) fn recorder(&self) -> &dyn Recorder {
@@ -311,6 +322,17 @@ impl Gate {
             Err(error) => Err(session.failed(error)),
         }
     }
+}
+
+/// To whom exact commands to each target of a policy are encrypted.
+fn sealing(policy: &Snapshot) -> Result<BTreeMap<String, Arc<Sealing>>, GateError> {
+    let mut sealing = BTreeMap::new();
+    for target in policy.targets() {
+        if let Some(to) = Sealing::new(policy.recipients(&target.name))? {
+            sealing.insert(target.name.clone(), Arc::new(to));
+        }
+    }
+    Ok(sealing)
 }
 
 /// Cuts bytes into the parts of a snapshot; no bytes are one empty part.

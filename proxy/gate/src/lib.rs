@@ -19,6 +19,7 @@
 pub mod approval;
 pub mod clock;
 pub mod data;
+pub mod digest;
 pub mod error;
 mod failure;
 pub mod gate;
@@ -28,6 +29,7 @@ mod probes;
 pub mod recorder;
 pub mod release;
 pub mod request;
+mod sealed;
 pub mod session;
 pub mod threshold;
 

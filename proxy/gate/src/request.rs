@@ -4,20 +4,22 @@
 //!
 //! Not here: waiting for people ([`crate::approval`]) and replies ([`crate::release`]).
 
+use std::sync::Arc;
+
 use exhibit_policy::decide::{NOBODY_TO_ASK, UNPROVEN, decide};
+use exhibit_policy::sealed::{COMMAND_BYTES_MAX, TOO_LONG};
 use exhibit_policy::snapshot::Approval;
 use exhibit_schemas::cbor;
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::SessionId;
 use exhibit_schemas::event::access::{Attribute, Command, DecisionRecord, Effect, Facts, Outcome, Principal};
 use exhibit_schemas::event::approval::Requirement;
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::Sha256;
-use zeroize::Zeroizing;
 
+use crate::error::GateError;
 use crate::gate::Gate;
 use crate::recorder::Receipt;
 use crate::release::Reply;
+use crate::sealed::{Sealing, Told};
 
 /// Bytes of a recorded statement at the most, the mark of a cut aside; the digest always covers all of it.
 pub const STATEMENT_BYTES_MAX: usize = 32 * 1_024;
@@ -91,6 +93,8 @@ pub(crate) struct Judged {
     pub(crate) request: Request,
     pub(crate) digest: Digest,
     pub(crate) decision: DecisionRecord,
+    /// To whom its exact bytes are encrypted, by the policy that decided it.
+    sealing: Option<Arc<Sealing>>,
 }
 
 /// The approval of people, as a command event names it.
@@ -246,22 +250,6 @@ impl Pending {
     }
 }
 
-/// Key of the digests of exact commands; without it a digest does not show whether a guessed command was run.
-pub(crate) struct DigestKey(Zeroizing<[u8; 32]>);
-
-impl DigestKey {
-    pub(crate) fn new(bytes: [u8; 32]) -> Self {
-        Self(Zeroizing::new(bytes))
-    }
-
-    /// HMAC-SHA-256 (RFC 2104) of the exact bytes.
-    pub(crate) fn digest(&self, exact: &[u8]) -> Digest {
-        let mut mac = Hmac::<Sha256>::new_from_slice(self.0.as_slice()).expect("HMAC takes keys of every length");
-        mac.update(exact);
-        Digest(mac.finalize().into_bytes().into())
-    }
-}
-
 /// Who asks, and of what, and what decides.
 pub(crate) struct Asker<'a> {
     pub(crate) session: SessionId,
@@ -279,7 +267,8 @@ pub(crate) fn rule(asker: &Asker<'_>, request: Request) -> Ruling {
         ..
     } = *asker;
     let snapshot = &gate.policy();
-    let mut request = fitted(request);
+    let sealing = gate.sealing(target);
+    let mut request = fitted(request, sealing.is_some());
     let decision = gate
         .probes()
         .decide(snapshot, target, gate.now(), &mut request.facts, |facts| {
@@ -290,6 +279,7 @@ pub(crate) fn rule(asker: &Asker<'_>, request: Request) -> Ruling {
         digest: gate.digest_key().digest(&request.exact),
         request,
         decision,
+        sealing,
     };
     let approval = judged.decision.approval.as_deref();
     match (
@@ -343,8 +333,9 @@ pub(crate) fn rule_at_once(asker: &Asker<'_>, request: Request) -> Result<Permit
     }))
 }
 
-/// Cuts what may be cut, and turns a request whose facts no event holds into one that every policy denies.
-fn fitted(request: Request) -> Request {
+/// Cuts what may be cut, and turns a request whose facts no event holds, or whose copy would be too long, into one that every
+/// policy denies.
+fn fitted(request: Request, sealed: bool) -> Request {
     let Request {
         statement,
         exact,
@@ -355,7 +346,8 @@ fn fitted(request: Request) -> Request {
     let statement = cut(statement);
     let facts_fit = cbor::encode(&facts).len() <= FACTS_BYTES_MAX;
     let parameters_fit = cbor::encode(&parameters).len() <= PARAMETERS_BYTES_MAX;
-    if facts_fit && parameters_fit {
+    let copy_fits = !sealed || exact.len() <= COMMAND_BYTES_MAX;
+    if facts_fit && parameters_fit && copy_fits {
         return Request {
             statement,
             exact,
@@ -364,12 +356,16 @@ fn fitted(request: Request) -> Request {
             reach,
         };
     }
-    let cause = format!(
-        "it does too much to be recorded: {} accesses, {} attributes, {} parameters",
-        facts.accesses.len(),
-        facts.attributes.len(),
-        parameters.len(),
-    );
+    let cause = if copy_fits {
+        format!(
+            "it does too much to be recorded: {} accesses, {} attributes, {} parameters",
+            facts.accesses.len(),
+            facts.attributes.len(),
+            parameters.len(),
+        )
+    } else {
+        TOO_LONG.to_owned()
+    };
     Request {
         statement,
         exact,
@@ -393,25 +389,40 @@ fn cut(mut statement: String) -> String {
     statement
 }
 
-/// The event of a command that passes.
-pub(crate) fn permitted(permit: &Permit) -> Command {
+/// What is recorded of a command that passes.
+///
+/// # Errors
+/// Where its copy cannot be made.
+pub(crate) fn permitted(permit: &Permit) -> Result<Told, GateError> {
     let outcome = match permit.approved {
         Some(_) => Outcome::Approved,
         None => Outcome::Allowed,
     };
-    Command {
+    let command = Command {
         request: permit.approved.as_ref().map(|approved| approved.request),
         approvals: permit.approved.as_ref().map(|approved| approved.decisions.clone()),
         ..command(&permit.judged, outcome)
-    }
+    };
+    told(&permit.judged, command)
 }
 
-/// The event of a command that does not pass.
-pub(crate) fn denied(denial: &Denial) -> Command {
-    Command {
+/// What is recorded of a command that does not pass.
+///
+/// # Errors
+/// Where its copy cannot be made.
+pub(crate) fn denied(denial: &Denial) -> Result<Told, GateError> {
+    let command = Command {
         request: denial.asked,
         ..command(&denial.judged, denial.outcome)
-    }
+    };
+    told(&denial.judged, command)
+}
+
+/// A command with its copy, where its policy has one. What is too long for a copy was denied for it, and has none.
+fn told(judged: &Judged, command: Command) -> Result<Told, GateError> {
+    let exact = &judged.request.exact;
+    let sealing = judged.sealing.as_deref().filter(|_| exact.len() <= COMMAND_BYTES_MAX);
+    Told::new(command, exact, sealing)
 }
 
 fn command(judged: &Judged, outcome: Outcome) -> Command {

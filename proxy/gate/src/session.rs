@@ -24,6 +24,7 @@ use crate::release::{self, End, Totals, with_columns};
 pub use crate::release::{EndStatus, ROW_BYTES_MAX, Releasing, Reply};
 use crate::request::{self, Asker};
 pub use crate::request::{Cleared, Denial, Pending, Permit, Reach, Recorded, Request, Ruling, Transaction};
+use crate::sealed::Told;
 pub use crate::threshold::Held;
 
 /// Why a session ended that a threshold stopped, in its closing event.
@@ -50,7 +51,8 @@ pub struct Session {
     pub(crate) stopped: bool,
     /// Sequence of a question that waits for people.
     pub(crate) waiting: Option<u64>,
-    /// Commands that run ahead and are numbered, but not handed over: they go with the next events, in one flush.
+    /// Commands that run ahead, with their copies, and are numbered, but not handed over: they go with the next events, in one
+    /// flush.
     held: Vec<Body>,
     /// Tickets that nobody has awaited, of events before the next ones. The lock is never waited for: it is there because
     /// a ticket alone cannot be shared between threads, and a session can.
@@ -157,17 +159,19 @@ impl Session {
     pub async fn record(&mut self, permits: Vec<Permit>) -> Result<Vec<Cleared>, GateError> {
         self.own(permits.iter().map(|permit| permit.judged.session))?;
         self.in_time()?;
-        let bodies = permits.iter().map(|permit| request::permitted(permit).into()).collect();
-        let totals = permits.iter().map(|permit| self.totals(permit)).collect();
-        let (first, receipts) = self.commands(bodies, totals).await?;
+        let told = permits
+            .iter()
+            .map(|permit| Ok((request::permitted(permit)?, self.totals(permit))));
+        let told = told.collect::<Result<_, _>>().map_err(|error| self.refused(error))?;
+        let recorded = self.commands(told).await?;
         // P1: only here, after the receipts, do permits come out that a target takes.
-        let recorded = |((permit, command), receipt)| Cleared {
+        let cleared = |(permit, (command, receipt))| Cleared {
             permit,
             session: self.id,
             command,
             receipt: Some(receipt),
         };
-        Ok(permits.into_iter().zip(first..).zip(receipts).map(recorded).collect())
+        Ok(permits.into_iter().zip(recorded).map(cleared).collect())
     }
 
     /// The same, but a group that may run ahead of its events is cleared at once. Its events go with the next ones of the
@@ -183,10 +187,16 @@ impl Session {
         self.own(permits.iter().map(|permit| permit.judged.session))?;
         self.in_time()?;
         self.failure.check()?;
-        let ahead = |permit: Permit| {
+        let told: Vec<Told> = permits
+            .iter()
+            .map(request::permitted)
+            .collect::<Result<_, _>>()
+            .map_err(|error| self.refused(error))?;
+        let ahead = |(permit, told): (Permit, Told)| {
             let command = self.next;
-            self.held.push(request::permitted(&permit).into());
-            self.next = self.next.saturating_add(1);
+            let bodies = told.bodies(command);
+            self.next = self.next.saturating_add(count(&bodies));
+            self.held.extend(bodies);
             self.commands = self.commands.saturating_add(1);
             self.open.insert(command, self.totals(&permit));
             Cleared {
@@ -196,7 +206,7 @@ impl Session {
                 receipt: None,
             }
         };
-        Ok(permits.into_iter().map(ahead).collect())
+        Ok(permits.into_iter().zip(told).map(ahead).collect())
     }
 
     /// Holds that what the agent came with has not expired.
@@ -231,14 +241,17 @@ impl Session {
     /// [`GateError`].
     pub async fn refuse(&mut self, denial: Denial) -> Result<Recorded<Denial>, GateError> {
         self.own([denial.judged.session])?;
-        let (command, receipts) = self
-            .commands(vec![request::denied(&denial).into()], vec![Totals::default()])
-            .await?;
+        let told = request::denied(&denial).map_err(|error| self.refused(error))?;
+        let recorded = self.commands(vec![(told, Totals::default())]).await?;
+        let (command, receipt) = recorded
+            .first()
+            .copied()
+            .expect("there are as many as commands were given");
         Ok(Recorded {
             value: denial,
             session: self.id,
             command,
-            receipt: receipts.last().copied(),
+            receipt: Some(receipt),
         })
     }
 
@@ -341,29 +354,44 @@ impl Session {
         }
     }
 
-    /// Records command events; gives the sequence of the first.
-    async fn commands(&mut self, bodies: Vec<Body>, totals: Vec<Totals>) -> Result<(u64, Vec<Receipt>), GateError> {
-        if bodies.is_empty() {
+    /// Records commands with their copies; gives of each the sequence and the receipt of its event.
+    async fn commands(&mut self, told: Vec<(Told, Totals)>) -> Result<Vec<(u64, Receipt)>, GateError> {
+        if told.is_empty() {
             self.failure.check()?;
-            return Ok((self.next, Vec::new()));
+            return Ok(Vec::new());
         }
-        let count = bodies.len();
-        let Handed { first, events, ticket } = self.hand_over(bodies)?;
+        let (mut bodies, mut commands) = (Vec::new(), Vec::new());
+        for (told, totals) in told {
+            let sequence = self.next.saturating_add(count(&bodies));
+            commands.push((bodies.len(), sequence, totals));
+            bodies.extend(told.bodies(sequence));
+        }
+        let own = bodies.len();
+        let Handed { events, ticket, .. } = self.hand_over(bodies)?;
         // Counted with the hand-over, so that the close of a session whose caller went away states the right totals.
-        for (sequence, totals) in (first..).zip(totals) {
+        let mut places = Vec::with_capacity(commands.len());
+        for (place, sequence, totals) in commands {
             self.commands = self.commands.saturating_add(1);
             self.open.insert(sequence, totals);
+            places.push((place, sequence));
         }
         let mut receipts = self.durable(events, ticket).await?;
         // Those before are of commands that ran ahead.
-        Ok((first, receipts.split_off(receipts.len() - count)))
+        let receipts = receipts.split_off(receipts.len() - own);
+        let receipt = |(place, sequence): (usize, u64)| {
+            let receipt = receipts.get(place).copied();
+            (
+                sequence,
+                receipt.expect("`durable` gives as many receipts as events were handed over"),
+            )
+        };
+        Ok(places.into_iter().map(receipt).collect())
     }
 
     /// Hands over what is held and these events, in one submission.
     fn submit(&mut self, bodies: Vec<Body>) -> Result<Handed, GateError> {
         let first = self.next;
-        let added = u64::try_from(bodies.len()).unwrap_or(u64::MAX);
-        let held = u64::try_from(self.held.len()).unwrap_or(u64::MAX);
+        let (added, held) = (count(&bodies), count(&self.held));
         let place = |(sequence, body)| Draft {
             session: Some(SessionPlace(self.id, sequence)),
             body,
@@ -535,6 +563,10 @@ pub(crate) struct Handed {
     pub(crate) events: usize,
     /// Resolves when they and all before them are durable.
     pub(crate) ticket: Ticket,
+}
+
+fn count(bodies: &[Body]) -> u64 {
+    u64::try_from(bodies.len()).unwrap_or(u64::MAX)
 }
 
 /// The last ticket, once those before it are good too.

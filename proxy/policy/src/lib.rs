@@ -14,4 +14,5 @@ pub mod net;
 pub mod pattern;
 pub mod probe;
 pub mod scan;
+pub mod sealed;
 pub mod snapshot;

@@ -55,6 +55,10 @@
 //! except = ["public.encounters.*"]                      # columns that it passes over; none if left out
 //! ends_session = false                                  # whether a finding ends the session; false if left out
 //!
+//! [sealed]                                              # off where it is left out: exact commands are in no event then
+//! recipients = ["age1..."]                              # the exact bytes of each command go into the log encrypted to them,
+//! targets = ["clinic"]                                  # as `age-keygen` makes them; targets: all if left out
+//!
 //! [limits]                                              # of every session; what is left out is as here
 //! idle_s = 3600                                         # without a word from the agent
 //! session_s = 86400                                     # from its first event to its last
@@ -69,6 +73,7 @@ mod nets;
 mod over;
 mod roles;
 mod rules;
+mod sealed;
 mod table;
 
 use std::collections::BTreeSet;
@@ -83,10 +88,12 @@ pub(crate) use self::roles::Role;
 use self::roles::RoleText;
 pub(crate) use self::rules::Rule;
 use self::rules::RuleText;
+use self::sealed::{Sealed, SealedText};
 use crate::mask::Technique;
 use crate::net::Net;
 use crate::pattern::{Pattern, PatternError};
 use crate::probe::Predicates;
+use crate::sealed::{Recipient, RecipientError};
 
 /// A JSON Schema (draft 7) of policy files, for editors: it says what [`Snapshot::parse`] says, but for names that have to be
 /// defined.
@@ -153,6 +160,14 @@ pub enum PolicyError {
         /// What is wrong.
         error: PatternError,
     },
+    /// A recipient of sealed copies that is none.
+    #[error("{place}: {error}")]
+    Recipient {
+        /// Where it stands.
+        place: String,
+        /// What is wrong.
+        error: RecipientError,
+    },
     /// Another fault, with its line.
     #[error("line {line}: {error}")]
     At {
@@ -181,6 +196,7 @@ pub struct Snapshot {
     approvals: Vec<Approval>,
     pub(crate) masks: Vec<Mask>,
     nets: Vec<Net>,
+    sealed: Sealed,
     limits: Limits,
 }
 
@@ -306,12 +322,14 @@ impl Snapshot {
         let masks = masks.collect::<Result<Vec<_>, _>>()?;
         let nets = nets::check(file.nets, &targets)?;
         nets::reach(&nets, &masks)?;
+        let sealed = file.sealed.map(|sealed| sealed.check(&targets)).transpose()?;
         Ok(Self {
             digest,
             rules: checked.collect::<Result<_, _>>()?,
             roles: file.roles.into_iter().map(RoleText::check).collect::<Result<_, _>>()?,
             masks,
             nets,
+            sealed: sealed.unwrap_or_default(),
             targets: file.targets,
             approvals: file.approvals,
             limits: file.limits,
@@ -402,6 +420,11 @@ impl Snapshot {
         Digest::of(serde_json::Value::from(described).to_string().as_bytes())
     }
 
+    /// To whom the exact bytes of commands to a target are encrypted; nobody where they are not to be kept.
+    pub fn recipients(&self, target: &str) -> &[Recipient] {
+        self.sealed.recipients(target)
+    }
+
     /// How long sessions may last.
     pub fn limits(&self) -> Limits {
         self.limits
@@ -429,6 +452,8 @@ struct File {
     masks: Vec<MaskText>,
     #[serde(default, deserialize_with = "table::each")]
     nets: Vec<NetText>,
+    #[serde(default, deserialize_with = "table::some")]
+    sealed: Option<SealedText>,
     #[serde(default, deserialize_with = "table::one")]
     limits: Limits,
 }

@@ -39,6 +39,8 @@ mod pairs;
 mod pipeline;
 #[path = "flow/probed.rs"]
 mod probed;
+#[path = "flow/sealed.rs"]
+mod sealed;
 #[path = "flow/server.rs"]
 mod server;
 #[path = "flow/shared.rs"]

@@ -295,6 +295,24 @@ crate::record! {
     }
 }
 
+/// Bytes of one part of a sealed copy at the most; with its place it fits an event.
+pub const SEALED_PART_BYTES_MAX: usize = 60_000;
+
+crate::record! {
+    /// A part of the sealed copy of a command: its exact bytes, which its digest covers, as one file of age-encryption.org/v1
+    /// that only the recipients of its policy can open. The parts follow their command directly, and are durable with it.
+    pub struct CommandSealed {
+        /// Sequence in this session of the command.
+        1 => command: u64,
+        /// Number of the part, from 0 without gaps.
+        2 => part: u64,
+        /// How many parts the copy has.
+        3 => parts: u64,
+        /// The bytes, 1 to [`SEALED_PART_BYTES_MAX`] of them.
+        4 => bytes: Bytes,
+    }
+}
+
 crate::record! {
     /// Detectors found identifiers in what was about to be released, and typed tokens or NULL stand in their place. Durable
     /// before what is left of it leaves. Never holds a value.

@@ -6,6 +6,7 @@ use super::{SessionId, Timestamp};
 use crate::cbor::Bytes;
 use crate::digest::Digest;
 use crate::key::{KeyBytes, KeyId};
+use crate::merkle::Index;
 
 crate::code! {
     /// What a key may emit.
@@ -124,15 +125,31 @@ crate::record! {
     }
 }
 
+/// The operation of who opens a sealed copy.
+pub const REVEAL: &str = "reveal";
+
 crate::record! {
-    /// Somebody read the evidence.
+    /// Somebody read the evidence. The ledger says it of what it answers; that a sealed copy is opened says the person who
+    /// opens it, with the person's own key.
     pub struct EvidenceRead {
-        /// Who, as the ledger authenticated it.
+        /// Who: as the ledger authenticated it, or the name under which the person's key was enrolled.
         1 => reader: String,
-        /// What was done: `search`, `replay`, `export`.
+        /// What was done: `search`, `replay`, `export`; [`REVEAL`] by a person.
         2 => operation: String,
-        /// The question, without values.
+        /// The question, or why, without values.
         3 => scope: String,
+        /// The copy that is opened; named exactly by [`REVEAL`].
+        (?) 4 => copy: CopyPlace,
+    }
+}
+
+crate::record! {
+    /// A sealed copy of a command: the event of its first part.
+    pub struct CopyPlace {
+        /// Its index in the log.
+        1 => index: Index,
+        /// Its leaf hash.
+        2 => leaf: Digest,
     }
 }
 

@@ -6,7 +6,8 @@ use super::{Keyring, KeyringError};
 use crate::digest::Digest;
 use crate::event::access::{Principal, SessionOpened};
 use crate::event::trust::{
-    Administrator, Fault, Genesis, KeyEnrolled, KeyRevoked, KeyRotated, MaskKeyAnnounced, MaskKeyId, Role,
+    Administrator, CopyPlace, EvidenceRead, Fault, Genesis, KeyEnrolled, KeyRevoked, KeyRotated, MaskKeyAnnounced,
+    MaskKeyId, REVEAL, Role,
 };
 use crate::event::{Body, Emitter, Kind};
 use crate::key::{KeyBytes, KeyError, KeyId, PublicKey, SecretKey, Signer as _};
@@ -215,10 +216,10 @@ fn each_role_emits_its_own_kinds_and_no_other() {
         Role::Proxy => {
             "policy-snapshot catalog-snapshot session-opened session-closed command approval-requested \
              approval-expired response-chunk response-end command-data detection mask-key-announced \
-             threshold-decided login-refused fault"
+             threshold-decided login-refused command-sealed fault"
         }
         Role::Ledger => "evidence-read anchor fault",
-        Role::Person => "approval-decided review-signed",
+        Role::Person => "approval-decided evidence-read review-signed",
     };
     for (number, role) in roles {
         let id = key(number).id();
@@ -382,6 +383,46 @@ fn a_key_of_masks_follows_the_one_before_it_and_never_comes_back() {
         .apply(Index(8), run(key(5).id(), 3), &announced(3, &[2]))
         .unwrap();
     keyring.may_open(key(5).id(), &opened(Some(3))).unwrap();
+}
+
+#[test]
+fn a_person_speaks_of_copies_that_it_opens_itself_and_the_ledger_of_all_else() {
+    let mut keyring = begun(&[1]);
+    for (number, role) in [(3, Role::Ledger), (4, Role::Person), (5, Role::Person)] {
+        keyring.apply(Index(2), root(), &enrolled(number, role)).unwrap();
+    }
+    let copy = CopyPlace {
+        index: Index(7),
+        leaf: Digest([7; 32]),
+    };
+    let read = |reader: &str, operation: &str, named: bool| EvidenceRead {
+        reader: reader.to_owned(),
+        operation: operation.to_owned(),
+        scope: "why".to_owned(),
+        copy: named.then(|| copy.clone()),
+    };
+    for (number, read, right) in [
+        (4, read("name 4", REVEAL, true), true),
+        (4, read("name 4", REVEAL, false), false),
+        (4, read("name 4", "search", true), false),
+        (4, read("name 4", "search", false), false),
+        (4, read("name 5", REVEAL, true), false),
+        (3, read("name 3", REVEAL, true), false),
+        (3, read("name 4", REVEAL, false), false),
+        (3, read("name 4", "search", true), false),
+        (3, read("name 4", "search", false), true),
+    ] {
+        let key = key(number).id();
+        let wanted = if right {
+            Ok(())
+        } else {
+            Err(KeyringError::Reading { key })
+        };
+        assert_eq!(keyring.may_read(key, &read), wanted, "{number} {read:?}");
+    }
+    keyring.apply(Index(3), root(), &revoked(4)).unwrap();
+    let ended = keyring.may_read(key(4).id(), &read("name 4", REVEAL, true));
+    assert!(matches!(ended, Err(KeyringError::Ended { .. })));
 }
 
 #[test]

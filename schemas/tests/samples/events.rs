@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use exhibit_schemas::cbor::Bytes;
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::access::{
-    Access, Action, Attribute, Column, Command, CommandData, DecisionRecord, Detection, Effect, Facts, Frame,
-    LoginRefused, Outcome, Principal, ResponseChunk, ResponseEnd, Run, SessionClosed, SessionOpened, ThresholdDecided,
+    Access, Action, Attribute, Column, Command, CommandData, CommandSealed, DecisionRecord, Detection, Effect, Facts,
+    Frame, LoginRefused, Outcome, Principal, ResponseChunk, ResponseEnd, Run, SessionClosed, SessionOpened,
+    ThresholdDecided,
 };
 use exhibit_schemas::event::approval::{ApprovalDecided, ApprovalExpired, ApprovalRequested, Requirement, Verdict};
 use exhibit_schemas::event::trust::{
@@ -107,6 +108,7 @@ fn trust_bodies() -> Vec<Body> {
             reader: text("carol"),
             operation: text("search"),
             scope: text("sessions"),
+            copy: None,
         }
         .into(),
         ReviewSigned {
@@ -238,22 +240,6 @@ fn access_bodies() -> Vec<Body> {
             approvals: Some(vec![digest()]),
         }
         .into(),
-        CommandData {
-            command: 1,
-            part: 0,
-            bytes: 9,
-            digest: digest(),
-        }
-        .into(),
-        Detection {
-            command: 1,
-            net: "identifiers".into(),
-            channel: "cell".into(),
-            column: Some("public.notes.text".into()),
-            findings: [("ssn".to_owned(), 2), ("email".to_owned(), 1)].into(),
-            ends: false,
-        }
-        .into(),
         ResponseChunk {
             command: 1,
             chunk: 0,
@@ -270,6 +256,35 @@ fn access_bodies() -> Vec<Body> {
             rows: 1,
             bytes: 9,
             masked: [(text("ssn"), 1)].into(),
+        }
+        .into(),
+    ]
+}
+
+/// What stands beside commands and replies.
+fn beside_bodies() -> Vec<Body> {
+    vec![
+        CommandData {
+            command: 1,
+            part: 0,
+            bytes: 9,
+            digest: digest(),
+        }
+        .into(),
+        CommandSealed {
+            command: 1,
+            part: 0,
+            parts: 2,
+            bytes: Bytes(b"age-encryption.org/v1\n".to_vec()),
+        }
+        .into(),
+        Detection {
+            command: 1,
+            net: "identifiers".into(),
+            channel: "cell".into(),
+            column: Some("public.notes.text".into()),
+            findings: [("ssn".to_owned(), 2), ("email".to_owned(), 1)].into(),
+            ends: false,
         }
         .into(),
     ]
@@ -339,7 +354,7 @@ fn encoded(body: Body) -> (Kind, Bytes) {
 }
 
 pub(crate) fn all() -> Vec<(Kind, Bytes)> {
-    [trust_bodies(), access_bodies(), approval_bodies()]
+    [trust_bodies(), access_bodies(), beside_bodies(), approval_bodies()]
         .into_iter()
         .flatten()
         .map(encoded)

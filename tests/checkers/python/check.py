@@ -3,8 +3,9 @@
 Usage: check.py DIRECTORY TRUST_TOML
 
 Checked: the manifest's files, the checkpoint's signature, entries and the root over them, every hash tile, the
-deterministic encoding of every entry (RFC 8949 section 4.2.1), COSE signatures of seals, chains of seals and sessions, and
-that each sealing key was enrolled and not ended. Not checked: decisions, approvals, masks, and which role emits which kind.
+deterministic encoding of every entry (RFC 8949 section 4.2.1), COSE signatures of seals, chains of seals and sessions,
+that each sealing key was enrolled and not ended, and that parts of sealed copies follow their commands. Not checked: decisions,
+approvals, masks, which role emits which kind, and which commands must have a copy.
 Exit 0 when all of it holds, 1 otherwise.
 """
 
@@ -168,6 +169,7 @@ class Log:
         self.origin, self.log_key, self.administrators = origin, log_key, administrators
         self.keys, self.ended, self.seals, self.sessions, self.seal_count = {}, set(), {}, {}, 0
         self.mask_keys = {}
+        self.commands = {}
 
     def enrol(self, key, index):
         name = sha256(key)[:8]
@@ -218,7 +220,7 @@ class Log:
         need(set(event) - {5} == {1, 2, 3, 4, 6} and event[1] == 1, f"{what}: not an event")
         need(event[4] == [emitter, boot], f"{what}: another emitter or boot than its seal")
         kind, body = event[3], event[6]
-        need(0 <= kind <= 24 and (kind != 0 or index == 0), f"{what}: a kind that has no place here")
+        need(0 <= kind <= 25 and (kind != 0 or index == 0), f"{what}: a kind that has no place here")
         if kind in (1, 2, 3):
             need(self.keys[emitter] in self.admins(), f"{what}: a key event that no administrator sealed")
         if kind == 1:
@@ -249,8 +251,14 @@ class Log:
             need((kind == 6) == (sequence == 0), f"{what}: a session is opened once, by its event 0")
             need(author == (emitter, boot), f"{what}: another emitter in its session")
             self.sessions[session] = (sequence + 1, author, kind == 7)
+            if kind == 8:
+                self.commands[session] = sequence
+            elif kind == 25:
+                follows = body[1] == self.commands.get(session) and sequence == body[1] + 1 + body[2] < body[1] + 1 + body[3]
+                need(follows and 0 < len(body[4]) <= 60_000, f"{what}: a part of a copy that does not follow its command")
+                need(body[2] or body[4].startswith(b"age-encryption.org/v1\n"), f"{what}: a copy that is no age file")
         else:
-            need(kind not in (6, 7, 8, 9, 11, 12, 13, 20, 21, 23), f"{what}: has no session")
+            need(kind not in (6, 7, 8, 9, 11, 12, 13, 20, 21, 23, 25), f"{what}: has no session")
 
     extra: list
 

@@ -8,13 +8,13 @@ use exhibit_schemas::bundle::TrustAnchors;
 use exhibit_schemas::cbor::Bytes;
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::access::{
-    Access, Action, Attribute, Column, Command, Effect, Facts, Frame, LoginRefused, Outcome, Principal, ResponseChunk,
-    ResponseEnd, SessionClosed, SessionOpened,
+    Access, Action, Attribute, Column, Command, CommandSealed, Effect, Facts, Frame, LoginRefused, Outcome, Principal,
+    ResponseChunk, ResponseEnd, SessionClosed, SessionOpened,
 };
 use exhibit_schemas::event::approval::{ApprovalDecided, ApprovalExpired, ApprovalRequested, Requirement, Verdict};
 use exhibit_schemas::event::trust::{
-    Administrator, EvidenceRead, Genesis, KeyEnrolled, KeyRevoked, KeyRotated, MaskKeyAnnounced, MaskKeyId,
-    PolicySnapshot, Role,
+    Administrator, CopyPlace, EvidenceRead, Genesis, KeyEnrolled, KeyRevoked, KeyRotated, MaskKeyAnnounced, MaskKeyId,
+    PolicySnapshot, REVEAL, Role,
 };
 use exhibit_schemas::event::{Body, Emitter, Event, SessionId, SessionPlace, Timestamp};
 use exhibit_schemas::key::Signer as _;
@@ -134,6 +134,15 @@ resources = ["public.patients.birth_date"]
 technique = "year"
 "#;
 
+/// What seals the exact commands of the clinic's agents, behind a policy.
+pub const SEALING: &str = "
+[sealed]
+recipients = [
+  \"age1apdu77hwunkk6ynkekenhz770754fhlqlf95dd6s2vscx3ctgp0qqyx3sd\",
+  \"age1dtyn9xewvs7zl4le7t86pys7c0u9j6937nx5zmdvv78kfaejuyxqvpla6a\",
+]
+";
+
 /// What the log holds before anything is changed, and whom to trust for it.
 pub struct Clinic {
     /// The log before it is signed.
@@ -144,10 +153,15 @@ pub struct Clinic {
 
 /// Makes the clinic's log with this many sessions; each sixth one leaves something unusual.
 pub fn clinic(sessions: u8) -> Clinic {
-    let mut writer = Writer::new();
+    clinic_under(POLICY, sessions)
+}
+
+/// The same under another policy that decides as the clinic's does; of what it has sealed, people opened some.
+pub fn clinic_under(policy: &str, sessions: u8) -> Clinic {
+    let mut writer = Writer::under(policy);
     writer.keys();
-    writer.policy(PROXY, POLICY);
-    writer.policy(SECOND_PROXY, POLICY);
+    writer.policy(PROXY, policy);
+    writer.policy(SECOND_PROXY, policy);
     writer.announce(PROXY, MASK_KEYS[0]);
     writer.announce(SECOND_PROXY, MASK_KEYS[0]);
     for number in 0..sessions {
@@ -168,9 +182,13 @@ pub fn clinic(sessions: u8) -> Clinic {
                 reader: "compliance".into(),
                 operation: "search".into(),
                 scope: "sessions of a week".into(),
+                copy: None,
             };
             writer.seal(LEDGER, vec![body.into()]);
             writer.refused();
+        }
+        if number.is_multiple_of(3) && !writer.snapshot.recipients("clinic").is_empty() {
+            writer.reveal(ALICE, "alice");
         }
     }
     Clinic {
@@ -214,10 +232,15 @@ impl Default for Writer {
 impl Writer {
     /// An empty log.
     pub fn new() -> Self {
+        Self::under(POLICY)
+    }
+
+    /// An empty log of sessions under a policy.
+    fn under(policy: &str) -> Self {
         Self {
             plan: Plan::default(),
             now: START,
-            snapshot: Snapshot::parse(POLICY.as_bytes()).expect("the policy is right"),
+            snapshot: Snapshot::parse(policy.as_bytes()).expect("the policy is right"),
             mask_keys: BTreeMap::new(),
             boots: BTreeMap::new(),
         }
@@ -384,11 +407,56 @@ impl Writer {
     fn events(&mut self, session: &mut Session, bodies: Vec<Body>) -> Vec<Digest> {
         let mut drafts = Vec::new();
         for body in bodies {
-            session.commands += u64::from(matches!(body, Body::Command(_)));
-            drafts.push((Some(SessionPlace(session.id, session.next)), body));
-            session.next += 1;
+            let is_command = matches!(body, Body::Command(_));
+            session.commands += u64::from(is_command);
+            let command = session.next;
+            let copy = self.copy(command).into_iter().filter(|_| is_command);
+            for body in std::iter::once(body).chain(copy) {
+                drafts.push((Some(SessionPlace(session.id, session.next)), body));
+                session.next += 1;
+            }
         }
         self.batch(session.proxy, drafts)
+    }
+
+    /// The copy of a command in two parts, where the policy asks for one. It looks like one; nobody can open it.
+    fn copy(&self, command: u64) -> Vec<Body> {
+        let recipients = self.snapshot.recipients("clinic").len();
+        if recipients == 0 {
+            return Vec::new();
+        }
+        let key = "A".repeat(43);
+        let stanzas = format!("-> X25519 {key}\n{key}\n").repeat(recipients);
+        let mut file = format!("age-encryption.org/v1\n{stanzas}--- {key}\n").into_bytes();
+        file.extend([0x5a; 100]);
+        let (first, second) = file.split_at(file.len() - 40);
+        let part = |part, bytes: &[u8]| {
+            Body::from(CommandSealed {
+                command,
+                part,
+                parts: 2,
+                bytes: Bytes(bytes.to_vec()),
+            })
+        };
+        vec![part(0, first), part(1, second)]
+    }
+
+    /// A person opens the last copy.
+    fn reveal(&mut self, seed: u8, name: &str) {
+        let copies = self
+            .plan
+            .find(|event| matches!(&event.body, Body::CommandSealed(part) if part.part == 0));
+        let place = copies.last().copied().expect("there is a copy");
+        let read = EvidenceRead {
+            reader: name.into(),
+            operation: REVEAL.into(),
+            scope: "a complaint".into(),
+            copy: Some(CopyPlace {
+                index: self.plan.build().index_of(place),
+                leaf: self.plan.batches[place.0].events[place.1].leaf,
+            }),
+        };
+        self.seal(seed, vec![read.into()]);
     }
 
     /// A command as the gate would record it; what its decision leads to is the caller's.

@@ -10,6 +10,7 @@ use exhibit_policy::detect::{Category, Confidence};
 use exhibit_policy::mask::Technique;
 use exhibit_policy::mask::ff1::Alphabet;
 use exhibit_policy::probe::{PROBES_PER_HOUR_MAX, Predicates};
+use exhibit_policy::sealed::RecipientError;
 use exhibit_policy::snapshot::{JSON_SCHEMA, PolicyError, Snapshot};
 use exhibit_schemas::event::access::{Action, Effect};
 use exhibit_tests::run;
@@ -82,6 +83,9 @@ categories = ["ssn"]
 floor = "likely"
 except = ["public.a.f"]
 ends_session = false
+[sealed]
+recipients = ["age1apdu77hwunkk6ynkekenhz770754fhlqlf95dd6s2vscx3ctgp0qqyx3sd"]
+targets = ["t"]
 [limits]
 idle_s = 10
 session_s = 20
@@ -107,13 +111,14 @@ fn parse(document: &Value) -> Result<(), PolicyError> {
     Snapshot::parse(toml::to_string(document).unwrap().as_bytes()).map(|_| ())
 }
 
-/// A fault that no schema sees: names that have to be defined somewhere or only once, a mask's name that is its domain, and
-/// nets against each other and masks.
+/// A fault that no schema sees: names that have to be defined somewhere or only once, a mask's name that is its domain, nets
+/// against each other and masks, and the checksum and the key of a recipient.
 fn beyond_schema(error: &PolicyError) -> bool {
     match error {
         PolicyError::Unknown { kind, .. } => ["role", "target", "approval"].contains(kind),
         PolicyError::Twice { .. } => true,
         PolicyError::At { error, .. } => beyond_schema(error),
+        PolicyError::Recipient { error, .. } => *error != RecipientError::Form,
         PolicyError::Rule { place, .. } if place.starts_with("mask ``") => true,
         PolicyError::Rule { rule, .. } => rule.starts_with("another net") || rule.starts_with("a net does not search"),
         _ => false,
@@ -206,6 +211,7 @@ fn the_schema_of_policies_says_what_their_reader_says() {
     changed_everywhere(&mut documents);
     techniques(&mut documents);
     limits(&mut documents);
+    recipients(&mut documents);
     let count = documents.0.len();
     let accepted = documents.check(&checkers);
     // Both answers are there often enough for the comparison to mean something.
@@ -295,6 +301,29 @@ fn techniques(documents: &mut Documents) {
                 });
             }
         }
+    }
+}
+
+/// Recipients in other forms, and too many or too few of them.
+fn recipients(documents: &mut Documents) {
+    let place = [Step::Key("sealed".to_owned()), Step::Key("recipients".to_owned())];
+    let first: Vec<_> = place.iter().cloned().chain([Step::Element(0)]).collect();
+    let right = at(&mut full(), &first).as_str().unwrap().to_owned();
+    let forms = [
+        &right[..61],
+        &format!("{right}q"),
+        &format!("{right}\n"),
+        &right.to_uppercase(),
+    ];
+    for (number, form) in forms.into_iter().enumerate() {
+        let form = Value::String(form.to_owned());
+        documents.add(format!("form {number} of a recipient"), |document| {
+            *at(document, &first) = form;
+        });
+    }
+    for count in [0, 2, 17] {
+        let many = Value::Array(vec![Value::String(right.clone()); count]);
+        documents.add(format!("{count} recipients"), |document| *at(document, &place) = many);
     }
 }
 

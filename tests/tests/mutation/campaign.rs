@@ -10,9 +10,11 @@ mod logins;
 mod mask_keys;
 #[path = "raw.rs"]
 mod raw;
+#[path = "sealed.rs"]
+mod sealed;
 
 use exhibit_schemas::merkle::Index;
-use exhibit_tests::bundle_builder::clinic::{Clinic, LOG, ORIGIN, clinic};
+use exhibit_tests::bundle_builder::clinic::{Clinic, LOG, ORIGIN, POLICY, SEALING, clinic, clinic_under};
 use exhibit_tests::bundle_builder::{Built, Files, Plan, checkpoint, files};
 use exhibit_verify::{Code, KeptHead};
 
@@ -96,7 +98,15 @@ pub(crate) struct Base {
 
 impl Base {
     pub(crate) fn new() -> Self {
-        let clinic = clinic(SESSIONS);
+        Self::of(clinic(SESSIONS))
+    }
+
+    /// The log under a policy that has exact commands sealed.
+    pub(crate) fn sealing() -> Self {
+        Self::of(clinic_under(&format!("{POLICY}{SEALING}"), SESSIONS))
+    }
+
+    fn of(clinic: Clinic) -> Self {
         let built = clinic.plan.build();
         let note = checkpoint(&built.entries, ORIGIN, LOG).note().to_owned();
         Self { clinic, built, note }
@@ -163,5 +173,6 @@ pub(crate) fn mutants(base: &Base, random: &mut Random) -> Vec<Mutant> {
     mutants.extend(events::mutants(base, random));
     mutants.extend(mask_keys::mutants(base, random));
     mutants.extend(logins::mutants(base, random));
+    mutants.extend(sealed::mutants(base, random));
     mutants
 }

@@ -7,7 +7,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::{Control, Report};
 use crate::evidence::{
-    ApprovalLine, CommandLine, Evidence, KeyLine, MaskKeyLine, PolicyLine, RefusedLine, SessionLine,
+    ApprovalLine, CommandLine, Evidence, KeyLine, MaskKeyLine, PolicyLine, RefusedLine, RevealLine, SessionLine,
 };
 use crate::summary::FindingLine;
 
@@ -143,6 +143,7 @@ fn lines(evidence: &Evidence) -> Markup {
         .filter(|line| !line.masks.is_empty())
         .map(mask)
         .collect();
+    let reveals: Vec<_> = evidence.reveals.iter().map(reveal).collect();
     let policies: Vec<_> = evidence.policies.iter().map(policy).collect();
     let keys: Vec<_> = evidence.keys.iter().map(key).collect();
     let mask_keys: Vec<_> = evidence.mask_keys.iter().map(mask_key).collect();
@@ -156,6 +157,7 @@ fn lines(evidence: &Evidence) -> Markup {
         (table("Decisions", &["Index", "Does", "Effect", "Rule", "Policy"], &decisions))
         (table("Approvals", &["Request", "Statement", "Needs", "Expires", "Decisions"], &approvals))
         (table("Masks", &["Command", "Response", "Columns", "Cells masked"], &masks))
+        (table("Sealed copies that were opened", &["Index", "Time", "Command", "Copy", "Who", "Why"], &reveals))
         (table("Policy snapshots", &["Index", "SHA-256", "Bytes"], &policies))
         (table("Keys", &["Enrolled", "Ended", "Key", "Role", "Name", "Groups"], &keys))
         (table("Keys of masks", &["From", "Until", "Key of masks", "Proxy", "Sessions"], &mask_keys))
@@ -200,6 +202,7 @@ fn command(line: &CommandLine) -> Markup {
         td { code { (line.statement) } }
         td {
             (line.outcome) @for approval in &line.approvals { " " (index(*approval)) }
+            @if let Some((first, last)) = line.copy { br; "exact command sealed " (index(first)) "–" (index(last)) }
             @for passed in &line.thresholds {
                 br; "at " (passed.rows) " rows, " (passed.bytes) " bytes (" (passed.rule.as_deref().unwrap_or("")) "): "
                 (passed.outcome) " " (index(passed.decided)) @for approval in &passed.approvals { " " (index(*approval)) }
@@ -251,6 +254,17 @@ fn mask(line: &CommandLine) -> Markup {
         td.index { @if let Some((first, last)) = line.released { (index(first)) "–" (index(last)) } }
         td { @for (origin, mask, technique) in &line.masks { (origin) ": " (mask) " (" (technique) ")" br; } }
         td { (cells(&line.masked)) }
+    } }
+}
+
+fn reveal(line: &RevealLine) -> Markup {
+    html! { tr {
+        td.index { (index(line.reveal)) }
+        td.index { (line.time) }
+        td.index { (index(line.command)) }
+        td.index { (index(line.copy)) }
+        td { (line.person) " (" (line.groups.join(", ")) ", enrolled " (index(line.enrolled)) ")" }
+        td { "“" (line.reason) "”" }
     } }
 }
 

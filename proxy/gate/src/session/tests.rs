@@ -26,6 +26,7 @@ mod asked;
 mod keyed;
 mod netted;
 mod probed;
+mod sealed;
 mod threshold;
 
 const POLICY: &str = r#"

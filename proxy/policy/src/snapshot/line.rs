@@ -41,7 +41,10 @@ fn start(error: &PolicyError, text: &str) -> Option<usize> {
                 .filter(|(word, _)| kind.split(" or ").any(|kind| kind == *word));
             lists.flat_map(|(_, list)| elements(root, list, name)).nth(1)
         }
-        PolicyError::Unknown { place, .. } | PolicyError::Pattern { place, .. } | PolicyError::Rule { place, .. } => {
+        PolicyError::Unknown { place, .. }
+        | PolicyError::Pattern { place, .. }
+        | PolicyError::Recipient { place, .. }
+        | PolicyError::Rule { place, .. } => {
             let Some((word, name)) = place.split_once(" `") else {
                 return key(root, place);
             };

@@ -72,6 +72,9 @@ pub(crate) const SCHEMA: &str = "CREATE TABLE patients (id int PRIMARY KEY, name
      CREATE SCHEMA staging; CREATE TABLE staging.audit (id int); \
      CREATE TABLE audit (id int); INSERT INTO audit VALUES (4711); CREATE TABLE notes (id int PRIMARY KEY, text text);";
 
+/// Under which commands have their digests.
+pub(crate) const DIGEST_KEY: [u8; 32] = [2; 32];
+
 /// Keeps what is recorded; acknowledges nothing any more once it is broken.
 pub(crate) struct Memory {
     bodies: Mutex<Vec<Body>>,
@@ -420,7 +423,7 @@ impl Stand {
             Arc::clone(&memory) as Arc<dyn Recorder>,
             Arc::new(SystemClock),
             MaskKey::new([1; 32]),
-            [2; 32],
+            DIGEST_KEY,
         )
         .await
         .unwrap();
