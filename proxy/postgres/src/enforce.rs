@@ -10,7 +10,7 @@
 //! Installed are a role without login (`exhibit_owner`), a schema of it (`exhibit`), and for each relation with masked
 //! columns one `security_barrier` view `exhibit."schema.relation"`: same columns, same order, masked columns as an
 //! expression. The agents' role loses `SELECT` on the masked columns of the relation and gets it on the view; it keeps
-//! every right to change rows that it had. Views over such relations have a twin over the installed views ([`twin`]). Views read with the rights of their owner (PostgreSQL documentation, "Rules and
+//! every right to change rows that it had. Views over such relations have a twin over the installed views (`enforce/twin.rs`). Views read with the rights of their owner (PostgreSQL documentation, "Rules and
 //! Privileges").
 //!
 //! No function that is installed takes anything: a role that may use a view needs `EXECUTE` on the functions in it, and could
