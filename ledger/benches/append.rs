@@ -137,6 +137,7 @@ fn begin(directory: &Path) -> Config {
             key: unused.clone(),
             client_ca: unused,
         },
+        webhooks: Vec::new(),
     };
     let file = directory.join("log.key");
     std::fs::write(&file, hex::encode([3; 32])).unwrap();

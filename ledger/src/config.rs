@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::webhooks::Webhook;
+
 /// How a ledger runs.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -17,6 +19,9 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Its certificate, and whose client certificates are taken.
     pub tls: Tls,
+    /// Who is told that an approval waits.
+    #[serde(default)]
+    pub webhooks: Vec<Webhook>,
 }
 
 /// The files of mutual TLS, all PEM.
@@ -42,6 +47,9 @@ impl Config {
             &mut self.tls.client_ca,
         ] {
             *path = directory.join(&*path);
+        }
+        for webhook in &mut self.webhooks {
+            webhook.relative_to(directory);
         }
         self
     }

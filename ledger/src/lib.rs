@@ -26,6 +26,7 @@ pub mod store;
 pub mod stream;
 pub mod tree;
 mod turns;
+pub mod webhooks;
 
 pub use config::Config;
 pub use error::LedgerError;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use exhibit_ledger::{Config, Ledger, LedgerError, api, follow, serve};
+use exhibit_ledger::{Config, Ledger, LedgerError, api, follow, serve, webhooks};
 use exhibit_startup::configuration::{self, ConfigurationError};
 use exhibit_startup::process;
 use serde::Deserialize;
@@ -54,6 +54,8 @@ enum DaemonError {
     Config(#[from] ConfigurationError),
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    #[error(transparent)]
+    Webhook(#[from] webhooks::WebhookError),
     #[error("the search index cannot be opened: {0}")]
     Search(#[from] exhibit_search::SearchError),
     #[error("cannot listen on {address}: {error}")]
@@ -76,7 +78,7 @@ fn main() -> ExitCode {
     };
     match ran {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error @ DaemonError::Config(_)) => {
+        Err(error @ (DaemonError::Config(_) | DaemonError::Webhook(_))) => {
             tracing::error!("{error}");
             ExitCode::from(2)
         }
@@ -119,6 +121,7 @@ async fn run(path: &Path) -> Result<(), DaemonError> {
     let acceptor = serve::acceptor(&config.tls)?;
     let ledger = Ledger::open(&config)?;
     let searcher = follow::follow(&ledger, &search_directory(&config), &tokio::runtime::Handle::current())?;
+    webhooks::follow(&ledger, &config.webhooks)?;
     let address = config.listen;
     let listener = tokio::net::TcpListener::bind(address)
         .await

@@ -89,6 +89,7 @@ fn begin(directory: &Path) -> Config {
             key: unused.clone(),
             client_ca: unused,
         },
+        webhooks: Vec::new(),
     };
     exhibit_tests::write(&directory.join("log.key"), hex::encode([3; 32]).as_bytes()).unwrap();
     let enrol = |seed, role, name: &str, groups: &[&str]| {

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use exhibit_gate::link::connect::PipeConnect;
-use exhibit_ledger::{Ledger, api, follow, serve};
+use exhibit_ledger::{Ledger, api, follow, serve, webhooks};
 use exhibit_proxy::Proxy;
 use exhibit_startup::process;
 use tokio::net::TcpListener;
@@ -39,6 +39,7 @@ async fn serve_all(config: &Config, output: &mut Output) -> Result<(), CliError>
     let index = of_ledger.directory.join("search");
     let searcher = follow::follow(&ledger, &index, &tokio::runtime::Handle::current());
     let router = api::router(ledger.clone(), Some(searcher.map_err(|error| broken(&error))?));
+    webhooks::follow(&ledger, &of_ledger.webhooks).map_err(|error| CliError::Usage(error.to_string()))?;
     let listener = TcpListener::bind(of_ledger.listen).await;
     let listener = listener.map_err(|error| broken(&format!("cannot listen on {}: {error}", of_ledger.listen)))?;
     output.line(&format!("ledger https://{}", of_ledger.listen))?;

@@ -89,6 +89,12 @@ directory = "ledger"            # the store, log.key and ledger.key
 listen = "127.0.0.1:7443"       # HTTPS API; clients show a certificate of client_ca
 tls = {{ certificate = "tls/ledger.pem", key = "tls/ledger.key", client_ca = "tls/ca.pem" }}
 
+# Who is told that an approval waits: docs/webhooks.md.
+# [[ledger.webhooks]]
+# name = "on-call"
+# url = "https://hooks.example/exhibit"
+# secret_file = "secrets/on-call.secret"
+
 [proxy]
 directory = "proxy"             # proxy.key, digest.key, mask.key
 policy = "policy.toml"

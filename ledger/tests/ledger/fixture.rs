@@ -50,6 +50,7 @@ pub(crate) fn config(directory: &Path) -> Config {
             key: path.clone(),
             client_ca: path,
         },
+        webhooks: Vec::new(),
     }
 }
 

@@ -1,0 +1,175 @@
+//! One webhook: its requests, one after the other, each tried until it is taken or expires.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use exhibit_startup::pem;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper::header::{CONTENT_TYPE, HOST, USER_AGENT};
+use hyper::{Request, Uri};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use sha2::Sha256;
+use tokio::sync::mpsc;
+use zeroize::Zeroizing;
+
+use super::config::{Webhook, WebhookError};
+use super::message::Waiting;
+use crate::ledger::Ledger;
+
+/// How long a webhook may take to answer.
+const IN_TIME: Duration = Duration::from_secs(10);
+
+/// The first wait after a failure; each one doubles it.
+const AGAIN_MIN: Duration = Duration::from_secs(1);
+
+/// The longest wait: within it a receiver that came back is told.
+const AGAIN_MAX: Duration = Duration::from_mins(1);
+
+pub(super) struct Delivery {
+    webhook: Webhook,
+    address: Uri,
+    secret: Option<Zeroizing<Vec<u8>>>,
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    ledger: Ledger,
+}
+
+impl Delivery {
+    pub(super) fn new(webhook: &Webhook, ledger: Ledger) -> Result<Self, WebhookError> {
+        let name = || webhook.name.clone();
+        let roots = match &webhook.ca {
+            Some(path) => pem::authorities(path),
+            None if webhook.address()?.scheme_str() == Some("http") => Ok(rustls::RootCertStore::empty()),
+            None => pem::system_authorities(),
+        };
+        let roots = roots.map_err(|error| WebhookError::Pem { name: name(), error })?;
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let tls = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+        let tls = tls.map_err(|error| WebhookError::Tls { name: name(), error })?;
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(tls.with_root_certificates(roots).with_no_client_auth())
+            .https_or_http()
+            .enable_http1()
+            .build();
+        Ok(Self {
+            webhook: webhook.clone(),
+            address: webhook.address()?,
+            secret: webhook.secret()?,
+            client: Client::builder(TokioExecutor::new())
+                .pool_max_idle_per_host(1)
+                .build(connector),
+            ledger,
+        })
+    }
+
+    pub(super) async fn run(self, mut queued: mpsc::Receiver<Waiting>) {
+        loop {
+            let waiting = tokio::select! {
+                () = self.ledger.stopping() => return,
+                waiting = queued.recv() => waiting,
+            };
+            let Some(waiting) = waiting else { return };
+            tokio::select! {
+                () = self.ledger.stopping() => return,
+                () = self.deliver(&waiting) => {}
+            }
+        }
+    }
+
+    /// Tries until the request is taken, has ended or has expired.
+    async fn deliver(&self, waiting: &Waiting) {
+        let body = Bytes::from(waiting.body(self.webhook.shape, self.webhook.statement));
+        let (webhook, request) = (&self.webhook.name, waiting.leaf);
+        let mut again = AGAIN_MIN;
+        while self.waits(waiting) {
+            let answer = tokio::time::timeout(IN_TIME, self.post(waiting, body.clone())).await;
+            let failed = match answer {
+                Ok(Ok(())) => return tracing::info!(webhook, %request, "a webhook was told that an approval waits"),
+                Ok(Err(failed)) => failed,
+                Err(_) => format!("no answer within {} s", IN_TIME.as_secs()),
+            };
+            tracing::warn!(webhook, %request, failed, "a webhook was not told that an approval waits, and is tried again");
+            tokio::time::sleep(again).await;
+            again = again.saturating_mul(2).min(AGAIN_MAX);
+        }
+        tracing::warn!(webhook, %request, "an approval waits no more of which a webhook was not told");
+    }
+
+    /// Whether people can still decide; also where that cannot be read.
+    fn waits(&self, waiting: &Waiting) -> bool {
+        let shared = self.ledger.shared();
+        let there = shared
+            .store
+            .approval(waiting.leaf)
+            .map_or(true, |record| record.is_some());
+        there && waiting.request.expires >= shared.now()
+    }
+
+    async fn post(&self, waiting: &Waiting, body: Bytes) -> Result<(), String> {
+        let id = waiting.leaf.to_string();
+        let host = self.address.authority().map_or("", hyper::http::uri::Authority::as_str);
+        let mut request = Request::post(&self.address)
+            .header(HOST, host)
+            .header(CONTENT_TYPE, "application/json")
+            .header(USER_AGENT, "exhibit");
+        if let Some(secret) = &self.secret {
+            let seconds = self.ledger.shared().now().0 / 1_000_000;
+            request = request
+                .header("webhook-id", &id)
+                .header("webhook-timestamp", seconds)
+                .header("webhook-signature", signature(secret, &id, seconds, &body));
+        }
+        let request = request.body(Full::new(body)).map_err(|error| error.to_string())?;
+        // The address may be a secret, so errors are told without it.
+        let answer = self.client.request(request).await;
+        let answer = answer.map_err(|error| {
+            let cause = if error.is_connect() {
+                "no connection"
+            } else {
+                "the connection broke"
+            };
+            cause.to_owned()
+        })?;
+        let status = answer.status();
+        if status.is_success() {
+            Ok(())
+        } else {
+            Err(format!("it answers {}", status.as_u16()))
+        }
+    }
+}
+
+/// The `webhook-signature` of a notification (Standard Webhooks, "Signature scheme"): id, time in seconds and body, joined by dots.
+pub fn signature(secret: &[u8], id: &str, seconds: u64, body: &[u8]) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret).expect("HMAC takes keys of every length");
+    mac.update(format!("{id}.{seconds}.").as_bytes());
+    mac.update(body);
+    format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+
+    use super::signature;
+
+    /// The sample of the authors' own libraries.
+    #[test]
+    fn the_signature_is_that_of_standard_webhooks() {
+        let secret = STANDARD.decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
+        let signed = signature(
+            &secret,
+            "msg_p5jXN8AQM9LWM0D4loKWxJek",
+            1_614_265_330,
+            br#"{"test": 2432232314}"#,
+        );
+        assert_eq!(signed, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+    }
+}
