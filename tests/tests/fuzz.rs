@@ -34,6 +34,9 @@ const BODIES: &[Body] = &[
     ("policy", bodies::policy),
     ("postgres", bodies::postgres),
     ("statement", bodies::statement),
+    ("recipient", bodies::recipient),
+    ("copy", bodies::copy),
+    ("view", bodies::view),
 ];
 
 /// Formats whose samples are not vectors of `schemas`.
@@ -46,7 +49,25 @@ const SAMPLES: &[(&str, &[u8])] = &[
     ),
     ("statement", b"SELECT a, 'x' FROM t WHERE b = 1; -- c"),
     ("statement", b"UPDATE t SET a = $$b$$ WHERE c IN (1, 2)"),
+    (
+        "recipient",
+        b"age1apdu77hwunkk6ynkekenhz770754fhlqlf95dd6s2vscx3ctgp0qqyx3sd",
+    ),
+    (
+        "copy",
+        b"age-encryption.org/v1\n-> X25519 kwbvH3UDJEOg2nKsZ5F0cJgSvXFKHBwrtKYv8yPRUUM\n\
+          2Ff6bZXGhEbZYNEmfwyhyTMfmkr1WyOv9l8hJ2vvRFk\n-> x;-grease a\nAAAA\n\
+          --- 6l2rMlnoFZT4sC1ZrEV8nQ7rDaMzYh5vh9cQnO2qO4Q\n0123456789abcdef0123456789abcdef",
+    ),
+    ("view", VIEW.as_bytes()),
 ];
+
+/// The tree of `SELECT b = c FROM t` as a server writes it, cut down to the fields that are read.
+const VIEW: &str = "({QUERY :commandType 1 :rtable ({RANGETBLENTRY :rtekind 0 :relid 7}) :targetList ({TARGETENTRY :expr \
+    {OPEXPR :opno 98 :opfuncid 67 :args ({VAR :varno 1 :varattno 2 :varlevelsup 0} {VAR :varno 1 :varattno 3 :varlevelsup 0})} \
+    :resno 1 :ressortgroupref 0 :resjunk false}) :utilityStmt <> :hasTargetSRFs false :hasModifyingCTE false :cteList <> \
+    :jointree {FROMEXPR :fromlist ({RANGETBLREF :rtindex 1}) :quals <>} :havingQual <> :windowClause <> :limitOffset <> \
+    :limitCount <> :setOperations <>})";
 
 /// Every valid sample, with the index of its body.
 fn samples() -> Vec<(usize, Vec<u8>)> {

@@ -186,6 +186,12 @@ impl Catalog {
         &queries::SYSTEM
     }
 
+    /// Whether the server's tree of a view's query (`pg_rewrite.ev_action`) is understood; a view of which it is not is refused
+    /// where masks are.
+    pub fn understands(tree: &str) -> bool {
+        Definition::of(tree).is_some()
+    }
+
     /// What tells the search path in force: one row per schema, in order, first column the name.
     pub(crate) const SEARCH_PATH: &'static str = queries::SEARCH_PATH;
 

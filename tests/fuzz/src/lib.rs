@@ -3,6 +3,7 @@
 //! Each function is the body of a fuzz target and returns whether the bytes were taken. `tests/tests/fuzz.rs` runs the same
 //! functions over the golden vectors and changed copies of them, on the stable toolchain.
 
+use exhibit_policy::sealed::{Recipient, recipients};
 use exhibit_policy::snapshot::Snapshot;
 use exhibit_postgres::analysis::{Columns, analyse};
 use exhibit_postgres::catalog::Catalog;
@@ -140,6 +141,42 @@ pub fn policy(bytes: &[u8]) -> bool {
         return false;
     };
     assert_eq!(snapshot.digest(), Digest::of(bytes));
+    true
+}
+
+/// A recipient of sealed copies has one form, and no other last character of its checksum.
+pub fn recipient(bytes: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return false;
+    };
+    let Ok(recipient) = Recipient::parse(text) else {
+        return false;
+    };
+    assert_eq!(recipient.as_str(), text);
+    let (rest, last) = text.split_at(text.len() - 1);
+    let other = if last == "q" { "p" } else { "q" };
+    assert!(Recipient::parse(&format!("{rest}{other}")).is_err());
+    true
+}
+
+/// The recipients of a sealed copy are counted from its head alone, whatever is encrypted behind it.
+pub fn copy(bytes: &[u8]) -> bool {
+    let Some(count) = recipients(bytes) else { return false };
+    assert_eq!(recipients(&[bytes, b"\n-> X25519 more\n"].concat()), Some(count));
+    let head = bytes.windows(4).filter(|window| window == b"\n-> ").count();
+    assert!(count <= head);
+    true
+}
+
+/// The server's tree of a view is understood whole or not at all: nothing may follow it.
+pub fn view(bytes: &[u8]) -> bool {
+    let Ok(tree) = std::str::from_utf8(bytes) else {
+        return false;
+    };
+    if !Catalog::understands(tree) {
+        return false;
+    }
+    assert!(!Catalog::understands(&format!("{tree} x")) && !Catalog::understands(&format!("{tree}{tree}")));
     true
 }
 
