@@ -36,6 +36,9 @@ CREATE VIEW union_view WITH (security_invoker) AS SELECT id, name AS word FROM p
 CREATE VIEW last_view WITH (security_invoker) AS SELECT city, max(name) AS last, string_agg(name, ',') AS names FROM patients GROUP BY city;
 CREATE VIEW chosen_view WITH (security_invoker) AS SELECT id, city, name FROM patients WHERE name LIKE 'Z%' ORDER BY ssn;
 CREATE VIEW number_view WITH (security_invoker) AS SELECT id, name, substr(ssn, 1, 3)::integer AS part FROM patients;
+CREATE SCHEMA crypto;
+GRANT USAGE ON SCHEMA crypto TO PUBLIC;
+CREATE EXTENSION pgcrypto SCHEMA crypto;
 CREATE FUNCTION ssn_of(integer) RETURNS text LANGUAGE sql STABLE AS 'SELECT ssn FROM public.patients WHERE id = $1';
 CREATE FUNCTION told() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN

@@ -39,7 +39,14 @@ impl PrivatePostgres {
     /// # Errors
     /// [`HarnessError`] when a program is missing or fails; its text holds what the program said.
     pub fn start() -> Result<Self, HarnessError> {
-        let bin = bin_directory()?;
+        Self::start_from(bin_directory()?)
+    }
+
+    /// The same with the programs of a directory.
+    ///
+    /// # Errors
+    /// [`HarnessError`] when a program is missing or fails; its text holds what the program said.
+    pub fn start_from(bin: PathBuf) -> Result<Self, HarnessError> {
         let directory = tempfile::Builder::new().prefix("exhibit-pg-").tempdir()?;
         let password = hex::encode(crate::random::<16>()?);
         let account = account()?;

@@ -45,6 +45,8 @@ pub struct Options {
     pub sql: Option<PathBuf>,
     /// Who masks.
     pub masking: Masking,
+    /// The directory of the server's programs; [`PrivatePostgres::start`] looks for them when absent.
+    pub server: Option<PathBuf>,
 }
 
 /// A running stack.
@@ -67,6 +69,7 @@ impl Options {
             policy: POLICY.to_owned(),
             sql: None,
             masking: Masking::Proxy,
+            server: None,
         }
     }
 }
@@ -88,7 +91,10 @@ impl Stack {
     /// # Errors
     /// [`HarnessError`].
     pub fn prepare(options: &Options) -> Result<Self, HarnessError> {
-        let postgres = PrivatePostgres::start()?;
+        let postgres = match &options.server {
+            Some(programs) => PrivatePostgres::start_from(programs.clone())?,
+            None => PrivatePostgres::start()?,
+        };
         let clinic = Clinic::generate(SEED, options.patients);
         let password = hex::encode(crate::random::<16>()?);
         load(&postgres, &clinic, &password, options)?;

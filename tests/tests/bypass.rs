@@ -29,6 +29,8 @@ mod canaries;
 mod client;
 #[path = "bypass/corpus.rs"]
 mod corpus;
+#[path = "bypass/digests.rs"]
+mod digests;
 #[path = "bypass/evidence.rs"]
 mod evidence;
 #[path = "bypass/finder.rs"]
@@ -39,6 +41,7 @@ mod finder_tests;
 mod netted;
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use exhibit_postgres::config::Masking;
 use exhibit_tests::stack::{DATABASE, Options, Stack};
@@ -50,7 +53,10 @@ use crate::evidence::Recorded;
 use crate::finder::{Finder, Heard, Pieces};
 
 /// Attempts at the least; the corpus only grows.
-const ATTEMPTS_MIN: usize = 500;
+const ATTEMPTS_MIN: usize = 600;
+
+/// Attempts of PostgreSQL 18 alone at the least.
+const EIGHTEEN_MIN: usize = 30;
 
 /// Probes at the least.
 const PROBES_MIN: usize = 50;
@@ -92,9 +98,36 @@ enum Mode {
     Database,
 }
 
+/// The server that everything is tried on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Server {
+    /// Debian's.
+    Installed,
+    /// The one that `scripts/postgresql18.sh` fetches.
+    Eighteen,
+}
+
+impl Server {
+    /// Where its programs are, when that is told.
+    fn programs(self) -> Option<PathBuf> {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tools/postgresql-18");
+        let found = || path.canonicalize();
+        (self == Self::Eighteen).then(|| found().unwrap_or_else(|error| panic!("{error}: run scripts/tools.sh test")))
+    }
+
+    /// Attempts that only this server understands.
+    fn own(self) -> Vec<Attempt> {
+        match self {
+            Self::Installed => Vec::new(),
+            Self::Eighteen => corpus::eighteen(),
+        }
+    }
+}
+
 /// A stack on which everything was tried.
 struct Run {
     mode: Mode,
+    server: Server,
     stack: Stack,
     heard: BTreeMap<String, Transcript>,
     _place: tempfile::TempDir,
@@ -102,28 +135,30 @@ struct Run {
 
 impl Run {
     /// Everything, in one mode.
-    fn of(mode: Mode) -> Self {
+    fn of(mode: Mode, server: Server) -> Self {
         let all = [
             corpus::attempts(),
             corpus::list("probes.sql"),
             corpus::list("ordinary.sql"),
+            server.own(),
         ];
-        Self::with(mode, &all.concat())
+        Self::with(mode, server, &all.concat())
     }
 
-    fn with(mode: Mode, attempts: &[Attempt]) -> Self {
+    fn with(mode: Mode, server: Server, attempts: &[Attempt]) -> Self {
         let policy = match mode {
             Mode::Control => vec!["rules.toml"],
             Mode::Proxy | Mode::Database => vec!["rules.toml", "masks.toml"],
         };
-        Self::on("ward.sql", &policy, mode, attempts)
+        Self::on("ward.sql", &policy, mode, server, attempts)
     }
 
     /// These attempts on what a file of SQL makes, under a policy of some files.
-    fn on(sql: &str, policy: &[&str], mode: Mode, attempts: &[Attempt]) -> Self {
+    fn on(sql: &str, policy: &[&str], mode: Mode, server: Server, attempts: &[Attempt]) -> Self {
         let place = tempfile::tempdir().unwrap();
         let mut options = Options::new(&place.path().join("deployment"));
         options.patients = 0;
+        options.server = server.programs();
         options.sql = Some(corpus::place().join(sql));
         options.policy = policy.iter().map(|file| corpus::text(file)).collect();
         if mode == Mode::Database {
@@ -144,10 +179,16 @@ impl Run {
             .collect();
         Self {
             mode,
+            server,
             stack,
             heard,
             _place: place,
         }
+    }
+
+    /// Looks for the values, and for what this server makes of them.
+    fn finder(&self) -> Finder {
+        Finder::knowing(&ward(), Pieces::Short, &digests::of(&self.stack))
     }
 
     fn heard(&self, list: &[Attempt]) -> Vec<(&str, &Transcript)> {
@@ -216,7 +257,7 @@ fn summary(run: &Run, name: &str, list: &[Attempt]) -> usize {
         list.len(),
         refused.len()
     );
-    if name != "attempts" {
+    if !name.starts_with("attempts") {
         println!("  refused: {}", refused.join(", "));
     }
     passed
@@ -240,8 +281,13 @@ fn check_recorded(run: &Run, recorded: &Recorded) {
 /// Nothing is shown to the agent, and nothing is kept, of what the policy masks.
 fn check_masked(mut run: Run) -> Run {
     let mode = run.mode;
-    let finder = Finder::new(&ward(), Pieces::Short);
-    for (name, list) in [("attempts", corpus::attempts()), ("probes", corpus::list("probes.sql"))] {
+    let finder = run.finder();
+    let lists = [
+        ("attempts", corpus::attempts()),
+        ("attempts of this server alone", run.server.own()),
+        ("probes", corpus::list("probes.sql")),
+    ];
+    for (name, list) in lists {
         summary(&run, name, &list);
     }
     let mut leaks = Vec::new();
@@ -292,8 +338,8 @@ fn check_still_there(run: &Run, finder: &Finder) {
 
 #[test]
 fn without_masks_every_attempt_shows_a_value_and_the_evidence_has_it() {
-    let mut run = Run::of(Mode::Control);
-    let finder = Finder::new(&ward(), Pieces::Short);
+    let mut run = Run::of(Mode::Control, Server::Installed);
+    let finder = run.finder();
     let (attempts, probes, ordinary) = (
         corpus::attempts(),
         corpus::list("probes.sql"),
@@ -343,7 +389,16 @@ fn without_masks_every_attempt_shows_a_value_and_the_evidence_has_it() {
 
 #[test]
 fn where_the_proxy_masks_nothing_shows_a_value_and_probes_are_refused_or_answered_with_null() {
-    let run = check_masked(Run::of(Mode::Proxy));
+    check_proxy(Server::Installed);
+}
+
+#[test]
+fn nor_does_it_where_the_proxy_masks_before_postgresql_18() {
+    check_proxy(Server::Eighteen);
+}
+
+fn check_proxy(server: Server) {
+    let run = check_masked(Run::of(Mode::Proxy, server));
     let (probes, ordinary) = (corpus::list("probes.sql"), corpus::list("ordinary.sql"));
     let computed: Vec<&str> = run
         .heard(&probes)
@@ -376,7 +431,7 @@ fn where_values_may_be_tried_nothing_shows_one_and_only_equality_is_answered() {
     let tried = corpus::list("tried.sql");
     let all = [corpus::attempts(), corpus::list("probes.sql"), tried.clone()].concat();
     let policy = ["rules.toml", "masks_tried.toml"];
-    let run = check_masked(Run::on("ward.sql", &policy, Mode::Proxy, &all));
+    let run = check_masked(Run::on("ward.sql", &policy, Mode::Proxy, Server::Installed, &all));
     for (id, transcript) in run.heard(&tried) {
         let refused = match id.split('.').nth(1) {
             Some("answered") => false,
@@ -394,9 +449,29 @@ fn where_values_may_be_tried_nothing_shows_one_and_only_equality_is_answered() {
 
 #[test]
 fn where_the_database_masks_nothing_shows_a_value_and_most_passes() {
-    let run = check_masked(Run::of(Mode::Database));
+    check_database(Server::Installed);
+}
+
+#[test]
+fn nor_does_it_where_postgresql_18_masks() {
+    check_database(Server::Eighteen);
+}
+
+fn check_database(server: Server) {
+    let run = check_masked(Run::of(Mode::Database, server));
     let probes = corpus::list("probes.sql");
-    let open = Run::with(Mode::Control, &probes);
+    let own = server.own();
+    let open = Run::with(Mode::Control, server, &[probes.clone(), own.clone()].concat());
+    let finder = open.finder();
+    let heard = open.heard(&own);
+    let blunt = heard
+        .iter()
+        .filter(|(_, transcript)| finder.found(&transcript.heard).is_empty());
+    let blunt: Vec<_> = blunt.map(|(id, transcript)| (id, &transcript.texts)).collect();
+    assert!(
+        blunt.is_empty(),
+        "these show nothing where nothing is masked: {blunt:#?}"
+    );
     for (id, transcript) in run.heard(&probes) {
         let told = open.heard[id].answer();
         assert!(
@@ -415,8 +490,16 @@ fn the_corpus_is_large_and_holds_no_value_itself() {
         corpus::list("ordinary.sql"),
         corpus::list("net.sql"),
         corpus::list("tried.sql"),
+        corpus::eighteen(),
     ];
-    let minima = [ATTEMPTS_MIN, PROBES_MIN, ORDINARY_MIN, NETTED_MIN, TRIED_MIN];
+    let minima = [
+        ATTEMPTS_MIN,
+        PROBES_MIN,
+        ORDINARY_MIN,
+        NETTED_MIN,
+        TRIED_MIN,
+        EIGHTEEN_MIN,
+    ];
     let all: Vec<_> = ward().into_iter().chain(notes()).collect();
     let finder = Finder::new(&all, Pieces::Short);
     for (list, minimum) in lists.iter().zip(minima) {

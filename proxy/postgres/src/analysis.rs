@@ -54,6 +54,7 @@ mod reach;
 mod setting;
 mod syntax;
 mod tree;
+mod writing;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -179,6 +180,13 @@ pub enum AnalysisError {
     },
 }
 
+impl AnalysisError {
+    /// Text in another encoding than UTF-8 is not searched for what masks hide.
+    const LEAVES_UTF8: Self = Self::Setting {
+        setting: "client_encoding",
+    };
+}
+
 /// Reads a message of SQL.
 ///
 /// `search_path` holds the schemas in force (`Catalog::SEARCH_PATH`). `columns` is what the policy says of columns of the target,
@@ -252,8 +260,7 @@ fn message(sql: &str, names: &mut Names<'_>, masks: &Masks<'_>) -> Result<Analys
         let serialized = serde_json::to_value(&node).unwrap_or_default();
         let mut form = Form::of(&node, kind_name(&serialized), &text)?;
         if masks.by != By::Nobody && form.leaves_utf8 {
-            let setting = "client_encoding";
-            return Err(AnalysisError::Setting { setting });
+            return Err(AnalysisError::LEAVES_UTF8);
         }
         let inner = form.inner(&node, &text)?;
         let inner = inner.map(|inner| message(&inner, names, masks)).transpose()?;
@@ -269,7 +276,8 @@ fn message(sql: &str, names: &mut Names<'_>, masks: &Masks<'_>) -> Result<Analys
             let unproven = if changed {
                 Some("it follows a change of definitions in the same message".to_owned())
             } else if masks.by == By::Database {
-                mapping::unproven(&tree, names).or_else(|| inner.as_ref().and_then(unproven_of))
+                mapping::unproven(&node, &tree, names, masks.columns.masked)
+                    .or_else(|| inner.as_ref().and_then(unproven_of))
             } else {
                 match lineage::prove(&form, &node, &serialized, &tree, names, &masks.columns) {
                     Err(cause) => Some(cause),

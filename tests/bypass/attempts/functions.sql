@@ -158,9 +158,7 @@ BEGIN
 \simple CREATE EXTENSION tablefunc
 \simple SELECT * FROM crosstab('SELECT id, city, name FROM public.patients ORDER BY 1') AS t (a int, b text)
 --@ functions.pgcrypto: an armour of an extension
-BEGIN
-\simple CREATE EXTENSION pgcrypto
-\simple SELECT armor(name::bytea) FROM patients
+SELECT crypto.armor(name::bytea) FROM patients
 --@ functions.hstore: a row as an extension has it
 BEGIN
 \simple CREATE EXTENSION hstore

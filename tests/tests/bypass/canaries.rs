@@ -47,6 +47,42 @@ pub(crate) fn ward() -> Vec<Canary> {
     ]
 }
 
+/// Cells of `ward.sql` as the server writes them, and parts that somebody would take: the name of a canary, and a text.
+pub(crate) fn cells() -> [(&'static str, &'static str); 30] {
+    [
+        ("first name 1", "Zyxwarabel Qonterlyne"),
+        ("first name 1", "Zyxwarabel"),
+        ("last name 1", "Qonterlyne"),
+        ("first name 2", "Brontelia Vuxmoorfield"),
+        ("first name 2", "Brontelia"),
+        ("last name 2", "Vuxmoorfield"),
+        ("ssn 1", "912-84-7731"),
+        ("ssn 2", "913-55-0042"),
+        ("born 1", "1943-08-17"),
+        ("born 2", "1951-03-09"),
+        ("pin 1", "4815162342"),
+        ("pin 2", "6295141361"),
+        ("badge 1", "948151623"),
+        ("badge 2", "735920486"),
+        ("balance 1", "7316490.58"),
+        ("balance 2", "8402957.36"),
+        ("key 1", "7f3a9c15-d2b8-4e60-a147-5bc8e9026d31"),
+        ("key 2", "0b6e58d4-93c7-4f1a-8d25-e67f10a3c942"),
+        ("tag 1", "{Hushtagword,Vespertinely}"),
+        ("tag 2", "Vespertinely"),
+        ("document", r#"{"n": [1, 2], "kin": {"name": "Quillfeatherdoc"}}"#),
+        ("photo", "Murrinegoblet"),
+        ("email", "zyx@murmelkraut.example"),
+        ("phone", "(503) 555-0187"),
+        ("card 1", "4929-1837-6650-2204"),
+        ("card 2", "5312-7709-4428-6615"),
+        ("seen", "1987-06-25 13:47:58"),
+        ("note", "Gryphonwalt seen"),
+        ("secret 1", "Tamarixwood"),
+        ("secret 2", "Ocelotriver"),
+    ]
+}
+
 /// The values of `notes.sql` that the net of `net.toml` catches.
 pub(crate) fn notes() -> Vec<Canary> {
     vec![

@@ -70,8 +70,13 @@ pub(crate) fn attempts() -> Vec<Attempt> {
         .map(|entry| entry.unwrap().path())
         .collect();
     files.sort();
-    assert!(files.len() >= 12, "files of attempts are missing: {files:?}");
+    assert!(files.len() >= 14, "files of attempts are missing: {files:?}");
     files.iter().flat_map(|file| read(file)).collect()
+}
+
+/// What no server before PostgreSQL 18 understands.
+pub(crate) fn eighteen() -> Vec<Attempt> {
+    list("eighteen.sql")
 }
 
 /// The list of this name.

@@ -9,12 +9,18 @@
 //! - as hexadecimal digits, also reversed, also in capitals or small letters;
 //! - in base64, at each of its three alignments, also reversed;
 //! - as the codes of its characters: decimal, hexadecimal, octal or in bits, one after the other or in one run, also reversed;
-//! - as bytes of PostgreSQL's binary formats, either end first.
+//! - as bytes of PostgreSQL's binary formats, either end first, also in hexadecimal digits;
+//! - in base32, at each of its five alignments;
+//! - with all of its letters moved by as many places of the alphabet, or its digits, where [`MOVED_PIECE`] stand in a row;
+//! - among digits that are no part of it, such as lengths before its parts, where it has [`MOVED_PIECE`] letters in a row;
+//! - as what the server makes of it (`digests.rs`): [`DIGEST_PIECE`] characters of a digest in hexadecimal digits or base64, or the
+//!   number that a hash is, as a cell of its own.
 //!
 //! A piece is [`PIECE`] letters and digits in a row, or [`NUMBER_PIECE`] where all are hexadecimal digits, which other
 //! numbers could happen to hold; a whole canary where that is shorter, and wherever whole files are searched.
 //!
-//! Not found: yes and no (`probes.sql` has those), digests, ciphers, and what only time tells.
+//! Not found: yes and no (`probes.sql` has those), digests and ciphers under other keys and salts than the corpus has, and what
+//! only time tells.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,12 +28,19 @@ use aho_corasick::AhoCorasick;
 use base64::Engine as _;
 
 use crate::canaries::Canary;
+use crate::digests::{Digest, Made};
 
 /// Letters and digits in a row that make a leak.
 const PIECE: usize = 6;
 
 /// The same of a run that could be a number.
 const NUMBER_PIECE: usize = 9;
+
+/// Letters in a row that make a leak where there are many ways to read them.
+const MOVED_PIECE: usize = 9;
+
+/// Characters of a digest that nothing else could happen to be.
+const DIGEST_PIECE: usize = 12;
 
 /// Where cells of one kind come from: the type of a message, and a field of it where it has any.
 pub(crate) type Kind = (u8, u8);
@@ -53,6 +66,10 @@ pub(crate) struct Finder {
     letters: Needles,
     codes: Needles,
     raw: Needles,
+    /// Among letters alone, where there are no digits.
+    alone: Needles,
+    /// Cells that are the letters and digits of one form, whole.
+    cells: BTreeMap<Vec<u8>, usize>,
 }
 
 /// Byte strings, and the canary that each is a form of.
@@ -122,7 +139,13 @@ impl Heard {
 impl Finder {
     /// Looks for these.
     pub(crate) fn new(canaries: &[Canary], pieces: Pieces) -> Self {
+        Self::knowing(canaries, pieces, &[])
+    }
+
+    /// The same, and what the server makes of them.
+    pub(crate) fn knowing(canaries: &[Canary], pieces: Pieces, digests: &[Digest]) -> Self {
         let (mut letters, mut codes, mut raw) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut alone, mut cells) = (Vec::new(), BTreeMap::new());
         for (place, canary) in canaries.iter().enumerate() {
             for written in canary.written {
                 for text in [(*written).to_owned(), written.to_uppercase(), written.to_lowercase()] {
@@ -134,12 +157,51 @@ impl Finder {
                 }
             }
             raw.extend(canary.binary.iter().map(|bytes| (bytes.clone(), place)));
+            letters.extend(
+                canary
+                    .binary
+                    .iter()
+                    .map(|bytes| (hex::encode(bytes).into_bytes(), place)),
+            );
+            for written in canary.written {
+                let plain = letters_of(written.as_bytes());
+                let reversed: Vec<u8> = plain.iter().rev().copied().collect();
+                for text in [&plain, &reversed] {
+                    letters.extend(moved(text).map(|needle| (needle, place)));
+                    cells.extend((1..10).map(|by| (moved_digits(text, by), place)));
+                    let words = text
+                        .windows(MOVED_PIECE.min(text.len()))
+                        .filter(|piece| all_letters(piece));
+                    alone.extend(words.map(|piece| (piece.to_vec(), place)));
+                }
+                for text in [(*written).to_owned(), written.to_uppercase(), written.to_lowercase()] {
+                    letters.extend((0..5).map(|before| (base32_of(&text, before), place)));
+                }
+            }
+        }
+        alone.retain(|(piece, _)| piece.len() == MOVED_PIECE);
+        cells.retain(|cell, _| cell.len() >= MOVED_PIECE && !all_letters(cell));
+        for (place, made) in digests {
+            match made {
+                Made::Bytes(bytes) => {
+                    raw.push((bytes[..DIGEST_PIECE].to_vec(), *place));
+                    let base64 = base64::engine::general_purpose::STANDARD_NO_PAD.encode(bytes);
+                    for text in [hex::encode(bytes), base64] {
+                        let text = letters_of(text.as_bytes());
+                        letters.extend(text.windows(DIGEST_PIECE).map(|piece| (piece.to_vec(), *place)));
+                    }
+                }
+                Made::Text(text) => letters.push((letters_of(text.as_bytes()), *place)),
+                Made::Number(number) => drop(cells.insert(letters_of(number.as_bytes()), *place)),
+            }
         }
         Self {
             names: canaries.iter().map(|canary| canary.name).collect(),
             letters: Needles::new(letters),
             codes: Needles::new(codes),
             raw: Needles::new(raw),
+            alone: Needles::new(alone),
+            cells,
         }
     }
 
@@ -151,8 +213,13 @@ impl Finder {
     /// The names of canaries in what was heard.
     pub(crate) fn found(&self, heard: &Heard) -> BTreeSet<&'static str> {
         let mut found: BTreeSet<usize> = self.raw.found(&heard.raw);
+        let cells = heard.rows.iter().flat_map(|row| &row.cells);
+        found.extend(cells.filter_map(|cell| self.cells.get(&letters_of(cell))));
         for order in heard.orders() {
-            found.extend(self.letters.found(&letters_of(&order)));
+            let letters = letters_of(&order);
+            found.extend(self.letters.found(&letters));
+            let alone: Vec<u8> = letters.into_iter().filter(u8::is_ascii_alphabetic).collect();
+            found.extend(self.alone.found(&alone));
             for codes in codes_of(&order) {
                 found.extend(self.codes.found(&codes));
             }
@@ -218,6 +285,39 @@ fn base64_of(text: &str, before: usize) -> String {
     let encoded = base64::engine::general_purpose::STANDARD_NO_PAD.encode(&bytes);
     let (first, end) = ((before * 8).div_ceil(6), bytes.len() * 8 / 6);
     encoded[first..end].to_owned()
+}
+
+/// Pieces of a text with each of its letters so many places further in the alphabet.
+fn moved(text: &[u8]) -> impl Iterator<Item = Vec<u8>> {
+    let pieces = text.windows(MOVED_PIECE).filter(|piece| all_letters(piece));
+    pieces
+        .flat_map(|piece| (1..26).map(move |by| piece.iter().map(|letter| (letter - b'a' + by) % 26 + b'a').collect()))
+}
+
+/// The same of its digits, all of it.
+fn moved_digits(text: &[u8], by: u8) -> Vec<u8> {
+    let digit = |letter: &u8| match letter {
+        b'0'..=b'9' => (letter - b'0' + by) % 10 + b'0',
+        other => *other,
+    };
+    text.iter().map(digit).collect()
+}
+
+fn all_letters(text: &[u8]) -> bool {
+    text.iter().all(u8::is_ascii_alphabetic)
+}
+
+/// The characters of base32 (RFC 4648, 6) that this text decides, when so many bytes modulo five stand before it.
+fn base32_of(text: &str, before: usize) -> Vec<u8> {
+    let bits = text
+        .bytes()
+        .flat_map(|byte| (0..8).rev().map(move |bit| byte >> bit & 1));
+    // Up to the first character that is this text's alone.
+    let skipped = (5 - before * 8 % 5) % 5;
+    let bits: Vec<u8> = bits.skip(skipped).collect();
+    let character =
+        |five: &[u8]| b"abcdefghijklmnopqrstuvwxyz234567"[five.iter().fold(0, |all, bit| all * 2 + usize::from(*bit))];
+    bits.chunks_exact(5).map(character).collect()
 }
 
 /// Letters and digits in small letters, without the `\x` that stands before digits of bytes.

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use base64::Engine as _;
 
 use crate::canaries::ward;
+use crate::digests::Made;
 use crate::finder::{Finder, Heard, Pieces, Row};
 
 const NAME: &str = "Zyxwarabel";
@@ -196,4 +197,49 @@ fn whole_canaries_are_looked_for_in_files() {
     assert_eq!(found("912-84-773"), 0);
     assert_eq!(found(&format!("\0\u{1}{NAME}\0{SSN}\0")), 2);
     assert_eq!(found(&hex::encode(NAME)), 1);
+}
+
+#[test]
+fn finds_letters_that_were_moved_or_stand_among_others() {
+    let rot13 = "Mlkjnenory";
+    let base32 = ["LJ4XQ53BOJQWEZLM", "mfnhs6dxmfzgcytfnrxa===="];
+    for text in [rot13, base32[0], base32[1], "3:Zyx3:war4:abel", "Z1y2x3w4a5r6a7b8e9l10"] {
+        assert_eq!(found(text), ["first name 1"], "{text}");
+    }
+    // Digits stand for themselves only where a cell is all of them.
+    assert_eq!(found("023-95-8842"), ["ssn 1"]);
+    assert!(found("the number 023958842 of somebody").is_empty());
+}
+
+#[test]
+fn finds_what_the_server_makes_of_a_value() {
+    let ssn = ward().iter().position(|canary| canary.name == "ssn 1").unwrap();
+    let digest: Vec<u8> = (100..120).collect();
+    let digests = [
+        (ssn, Made::Bytes(digest.clone())),
+        (ssn, Made::Text("$1$exhibit$Qw3rTyUiOpAsDfGh".to_owned())),
+        (ssn, Made::Number("-1093728461".to_owned())),
+    ];
+    let finder = Finder::knowing(&ward(), Pieces::Short, &digests);
+    let found = |text: &str| finder.found(&Heard::of(text.as_bytes())).len();
+    let whole = hex::encode(&digest);
+    let base64 = base64::engine::general_purpose::STANDARD.encode(&digest);
+    for text in [
+        &whole,
+        &whole[..12],
+        &whole[9..],
+        &base64,
+        "$1$exhibit$Qw3rTyUiOpAsDfGh",
+        "-1093728461",
+    ] {
+        assert_eq!(found(text), 1, "{text}");
+    }
+    let raw = Heard {
+        rows: Vec::new(),
+        raw: digest,
+    };
+    assert_eq!(finder.found(&raw).len(), 1);
+    for text in [&whole[..11], "$1$exhibit$", "of -1093728461 rows"] {
+        assert_eq!(found(text), 0, "{text}");
+    }
 }

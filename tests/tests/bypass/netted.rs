@@ -14,7 +14,7 @@ use crate::client::Transcript;
 use crate::corpus::{self, Attempt};
 use crate::evidence::{self, Recorded, Recording};
 use crate::finder::{Finder, Pieces};
-use crate::{Mode, Run, check_recorded};
+use crate::{Mode, Run, Server, check_recorded};
 
 /// Words of the planted identifiers that the index is asked for.
 const WORDS: [&str; 4] = ["quillomar", "Zyxwarabel", "4539578763621486", "gryphonwalt"];
@@ -23,7 +23,13 @@ const WORDS: [&str; 4] = ["quillomar", "Zyxwarabel", "4539578763621486", "grypho
 const ENDED: &str = "42501";
 
 fn run(policy: &[&str]) -> Run {
-    Run::on("notes.sql", policy, Mode::Control, &corpus::list("net.sql"))
+    Run::on(
+        "notes.sql",
+        policy,
+        Mode::Control,
+        Server::Installed,
+        &corpus::list("net.sql"),
+    )
 }
 
 /// The channel on which an attempt is caught: the second word of its name.

@@ -26,6 +26,7 @@ use pg_query::protobuf::Node;
 
 use super::edits::{Edit, Mapped, Tokens, splice};
 use super::tree::{Place, Range, Tree};
+use super::writing;
 use super::{AnalysisError, Foreign, Form, Names, StatementClass, access, foreign, kind_name, parse};
 use crate::catalog::{Catalog, Relation, RelationKind};
 use crate::enforce::{SCHEMA, identifier, view_name};
@@ -104,8 +105,8 @@ pub(crate) fn replace_relations(sql: &str, replaced: &dyn Fn(&str, &str) -> Opti
 }
 
 /// Why a statement must not reach a database that masks: it names what stands for a relation, and so not the relation that
-/// policy decides on.
-pub(super) fn unproven(tree: &Tree, names: &Names<'_>) -> Option<String> {
+/// policy decides on; or it asks for what the database cannot do.
+pub(super) fn unproven(node: &Node, tree: &Tree, names: &Names<'_>, masked: &dyn Fn(&str) -> bool) -> Option<String> {
     let installed = |range: &Range| {
         range.schema.as_deref() == Some(SCHEMA)
             || names.relation(range).is_some_and(|relation| relation.schema == SCHEMA)
@@ -118,7 +119,8 @@ pub(super) fn unproven(tree: &Tree, names: &Names<'_>) -> Option<String> {
         [qualifiers @ .., _] => qualifiers.iter().any(|qualifier| qualifier == SCHEMA),
     };
     let found = tree.ranges.iter().any(installed) || tree.functions.iter().any(calls);
-    found.then(|| format!("it names what stands in the schema {SCHEMA}; name the relation itself, and leave the schema out of dumps (--exclude-schema={SCHEMA})"))
+    let reason = found.then(|| format!("it names what stands in the schema {SCHEMA}; name the relation itself, and leave the schema out of dumps (--exclude-schema={SCHEMA})"));
+    reason.or_else(|| writing::unwritable(node, tree, names, masked))
 }
 
 fn statement(
@@ -225,14 +227,18 @@ fn locks(tree: &Tree, names: &Names<'_>, tokens: &Tokens, edits: &mut Vec<Edit>)
 }
 
 /// The view that stands for a relation, where one is installed.
-fn view_of(relation: &Relation, catalog: &Catalog) -> Option<String> {
+pub(super) fn view_of(relation: &Relation, catalog: &Catalog) -> Option<String> {
     let name = view_name(&relation.resource());
     catalog.named(SCHEMA, &name)?;
     Some(format!("{SCHEMA}.{}", identifier(&name)))
 }
 
 /// Names of the masked columns of a relation: its own masks, and those of relations above it.
-fn masked_columns(relation: &Relation, catalog: &Catalog, masked: &dyn Fn(&str) -> bool) -> BTreeSet<String> {
+pub(super) fn masked_columns(
+    relation: &Relation,
+    catalog: &Catalog,
+    masked: &dyn Fn(&str) -> bool,
+) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let (mut waiting, mut seen) = (vec![relation], BTreeSet::new());
     while let Some(one) = waiting.pop().filter(|_| seen.len() < WALK_MAX) {
@@ -247,7 +253,7 @@ fn masked_columns(relation: &Relation, catalog: &Catalog, masked: &dyn Fn(&str) 
 
 /// Whether the statement could read a masked column of the relation: by its name, a star, a whole row or a join that merges
 /// columns. A relation whose columns are all masked has no other that it could be read by.
-fn needs_view(tree: &Tree, range: &Range, relation: &Relation, hidden: &BTreeSet<String>) -> bool {
+pub(super) fn needs_view(tree: &Tree, range: &Range, relation: &Relation, hidden: &BTreeSet<String>) -> bool {
     let names = |reference: &Vec<Option<String>>| {
         reference.iter().any(|part| match part {
             None => true,

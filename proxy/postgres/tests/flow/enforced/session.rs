@@ -188,6 +188,69 @@ async fn nothing_that_an_agent_tries_shows_a_masked_value() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_masked_column_is_changed_or_read_and_what_does_both_is_told_what_to_do() {
+    let stand = clinic().await;
+    for (sql, wanted) in [
+        (
+            "INSERT INTO patients (id, ssn, city) VALUES (7, '1', 'x') RETURNING id, city",
+            "7|x\nINSERT 0 1\n",
+        ),
+        (
+            "INSERT INTO patients VALUES (8, 'n', '2') RETURNING 1",
+            "1\nINSERT 0 1\n",
+        ),
+        (
+            "INSERT INTO patients (id, city) VALUES (9, 'x') RETURNING name AS ssn",
+            "\nINSERT 0 1\n",
+        ),
+        (
+            "UPDATE patients SET name = 'y' WHERE id = 7 RETURNING city",
+            "x\nUPDATE 1\n",
+        ),
+        (
+            "UPDATE patients SET city = 'z' WHERE id = 7 RETURNING name",
+            "[redacted]\nUPDATE 1\n",
+        ),
+        (
+            "DELETE FROM patients WHERE id > 6 RETURNING id, name IS NULL",
+            "8|f\n9|t\n7|f\nDELETE 3\n",
+        ),
+    ] {
+        let sql = sql.replace(
+            "VALUES (8, 'n', '2')",
+            "VALUES (8, 'n', '2', NULL, NULL, NULL, NULL, 'x')",
+        );
+        assert_eq!(stand.psql(&sql).await, wanted, "{sql}");
+    }
+    for (sql, column) in [
+        (
+            "INSERT INTO patients (id, ssn, city) VALUES (7, '1', 'x') RETURNING *",
+            "ssn",
+        ),
+        ("INSERT INTO patients VALUES (7, 'n') RETURNING patients", "name"),
+        (
+            "INSERT INTO patients (id, ssn, city) VALUES (1, '1', 'x') ON CONFLICT (id) DO UPDATE SET ssn = excluded.ssn",
+            "ssn",
+        ),
+        (
+            "INSERT INTO patients (id, ssn, city) VALUES (1, '1', 'x') ON CONFLICT (ssn) DO NOTHING RETURNING name",
+            "ssn",
+        ),
+        ("UPDATE patients SET name = 'x' WHERE id = 1 RETURNING ssn", "name"),
+        ("UPDATE patients SET name = upper(name)", "name"),
+        (
+            "UPDATE public.patients p SET (city, pin) = (p.city, 1) WHERE p.ssn = 'x'",
+            "pin",
+        ),
+        ("PREPARE q AS UPDATE patients SET ssn = '1' RETURNING ssn", "ssn"),
+    ] {
+        let said = stand.psql(sql).await;
+        let wanted = format!("it changes public.patients.{column}, which is masked, and reads");
+        assert!(said.contains(&wanted), "{sql}: {said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_installed_is_not_named_by_agents() {
     let stand = clinic().await;
     for sql in [
