@@ -388,6 +388,16 @@ async fn read_id(session: &mut Session, id: &str) -> Result<(), GateError> {
     releasing.durable().await.map(|_| ())
 }
 
+/// What the report lists of what nets caught: the net, where, and whether the session ended.
+fn caught(outcome: &Outcome) -> Vec<(&str, &str, bool)> {
+    let Outcome::Verified(bundle) = outcome else {
+        panic!("a bundle without findings is verified");
+    };
+    let lines = bundle.get().evidence.detections.iter();
+    let lines = lines.map(|line| (line.net.as_str(), line.channel.as_str(), line.ends));
+    lines.collect()
+}
+
 #[tokio::test]
 async fn what_the_net_catches_verifies_and_what_is_told_otherwise_does_not() {
     let (gate, keeper, anchors) = start(&format!("{POLICY}{NETS}")).await;
@@ -405,7 +415,10 @@ async fn what_the_net_catches_verifies_and_what_is_told_otherwise_does_not() {
     session.close("detection").await.unwrap();
 
     let plan = keeper.plan.lock().unwrap().clone();
-    assert_eq!(findings(&verified(&plan, &anchors)), []);
+    let outcome = verified(&plan, &anchors);
+    assert_eq!(findings(&outcome), []);
+    assert_eq!(caught(&outcome), [("numbers", "cell", false), ("cards", "cell", true)]);
+    assert!(Report::of(&outcome).html().contains("Identifiers that nets caught (2)"));
     let recorded = plan.build().entries.concat();
     for value in ["123-45-6789", "4111 1111"] {
         assert!(

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use exhibit_policy::probe;
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::access::{
-    Command, LoginRefused, Outcome, ResponseEnd, SessionClosed, SessionOpened, ThresholdDecided,
+    Command, Detection, LoginRefused, Outcome, ResponseEnd, SessionClosed, SessionOpened, ThresholdDecided,
 };
 use exhibit_schemas::event::trust::{EvidenceRead, MaskKeyId};
 use exhibit_schemas::event::{Body, SessionId};
@@ -166,6 +166,27 @@ pub struct DecisionLine {
     pub enrolled: Index,
 }
 
+/// What detectors found in what was about to be released; never a value.
+#[derive(Clone, Debug, Serialize)]
+pub struct DetectionLine {
+    /// Index of the detection.
+    pub detection: Index,
+    /// When.
+    pub time: String,
+    /// Index of the command that was answered.
+    pub command: Index,
+    /// The net of the policy.
+    pub net: String,
+    /// Where: `cell`, `column`, `error`, `notice`, `notification`, `setting`.
+    pub channel: String,
+    /// The column, of a cell, as far as it was kept.
+    pub column: Option<String>,
+    /// Findings, by category.
+    pub findings: BTreeMap<String, u64>,
+    /// Whether the session ended for it.
+    pub ends: bool,
+}
+
 /// A sealed copy that a person opened.
 #[derive(Clone, Debug, Serialize)]
 pub struct RevealLine {
@@ -272,6 +293,8 @@ pub struct Evidence {
     pub commands: Vec<CommandLine>,
     /// Requests for approval in order.
     pub approvals: Vec<ApprovalLine>,
+    /// What nets caught, in order.
+    pub detections: Vec<DetectionLine>,
     /// Sealed copies that people opened, in order.
     pub reveals: Vec<RevealLine>,
     /// Policies in order.
@@ -438,6 +461,23 @@ impl Evidence {
             outcome: body.outcome.to_string(),
             request: request.and_then(|leaf| approvals.request_index(leaf)),
             approvals: named.filter_map(|leaf| approvals.decision_index(*leaf)).collect(),
+        });
+    }
+
+    /// Adds what a net caught in the reply to a command.
+    pub(crate) fn detected(&mut self, placed: &Placed, command: Index, body: &Detection) {
+        if !self.room(self.detections.len()) {
+            return;
+        }
+        self.detections.push(DetectionLine {
+            detection: placed.index,
+            time: placed.event.time.to_string(),
+            command,
+            net: body.net.clone(),
+            channel: body.channel.clone(),
+            column: body.column.clone(),
+            findings: body.findings.clone(),
+            ends: body.ends,
         });
     }
 

@@ -520,6 +520,7 @@ impl Session {
         let policy = context.policies.get(pending.policy);
         let findings = &mut context.findings;
         pending.response.detection(placed.index, body, target, policy, findings);
+        context.evidence.detected(placed, pending.response.command, body);
         if body.ends {
             self.ending.get_or_insert(placed.index);
         }

@@ -7,7 +7,8 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::{Control, Report};
 use crate::evidence::{
-    ApprovalLine, CommandLine, Evidence, KeyLine, MaskKeyLine, PolicyLine, RefusedLine, RevealLine, SessionLine,
+    ApprovalLine, CommandLine, DetectionLine, Evidence, KeyLine, MaskKeyLine, PolicyLine, RefusedLine, RevealLine,
+    SessionLine,
 };
 use crate::summary::FindingLine;
 
@@ -143,6 +144,7 @@ fn lines(evidence: &Evidence) -> Markup {
         .filter(|line| !line.masks.is_empty())
         .map(mask)
         .collect();
+    let detections: Vec<_> = evidence.detections.iter().map(detection).collect();
     let reveals: Vec<_> = evidence.reveals.iter().map(reveal).collect();
     let policies: Vec<_> = evidence.policies.iter().map(policy).collect();
     let keys: Vec<_> = evidence.keys.iter().map(key).collect();
@@ -157,6 +159,7 @@ fn lines(evidence: &Evidence) -> Markup {
         (table("Decisions", &["Index", "Does", "Effect", "Rule", "Policy"], &decisions))
         (table("Approvals", &["Request", "Statement", "Needs", "Expires", "Decisions"], &approvals))
         (table("Masks", &["Command", "Response", "Columns", "Cells masked"], &masks))
+        (table("Identifiers that nets caught", &["Index", "Time", "Command", "Net", "Where", "Findings", "Session"], &detections))
         (table("Sealed copies that were opened", &["Index", "Time", "Command", "Copy", "Who", "Why"], &reveals))
         (table("Policy snapshots", &["Index", "SHA-256", "Bytes"], &policies))
         (table("Keys", &["Enrolled", "Ended", "Key", "Role", "Name", "Groups"], &keys))
@@ -254,6 +257,23 @@ fn mask(line: &CommandLine) -> Markup {
         td.index { @if let Some((first, last)) = line.released { (index(first)) "–" (index(last)) } }
         td { @for (origin, mask, technique) in &line.masks { (origin) ": " (mask) " (" (technique) ")" br; } }
         td { (cells(&line.masked)) }
+    } }
+}
+
+fn detection(line: &DetectionLine) -> Markup {
+    let each: Vec<_> = line
+        .findings
+        .iter()
+        .map(|(category, count)| format!("{category}: {count}"))
+        .collect();
+    html! { tr {
+        td.index { (index(line.detection)) }
+        td.index { (line.time) }
+        td.index { (index(line.command)) }
+        td { (line.net) }
+        td { (line.channel) @if let Some(column) = &line.column { " " (column) } }
+        td { (each.join(", ")) }
+        td { @if line.ends { "ended" } @else { "went on" } }
     } }
 }
 
