@@ -15,6 +15,7 @@ use exhibit_schemas::event::{Body, Event, SessionId};
 use serde_json::json;
 
 use crate::output::printable;
+use crate::request::ID_DIGITS;
 
 /// Characters of a cell that are shown; a table of five columns then fits 200 characters.
 const CELL_CHARACTERS: usize = 36;
@@ -127,6 +128,7 @@ fn describe(entry: &Entry, rows: usize) -> Vec<String> {
                 decision,
                 requirement,
                 expires,
+                held_until,
                 ..
             } = requested;
             lines.add(statement);
@@ -137,6 +139,9 @@ fn describe(entry: &Entry, rows: usize) -> Vec<String> {
                 requirement.groups.join(", "),
                 expires
             ));
+            if let Some(until) = held_until {
+                lines.add(&format!("its session waits until {until}; then a retry may take it up"));
+            }
         }
         Body::ApprovalDecided(ApprovalDecided { verdict, reason, .. }) => {
             let word = match verdict {
@@ -210,6 +215,7 @@ fn body_json(entry: &Entry) -> serde_json::Value {
             "rule": command.decision.rule,
             "reason": command.decision.reason,
             "outcome": command.outcome.as_str(),
+            "retries": command.retries.map(|request| request.to_string()),
             "approvers": entry.people,
         }),
         Body::ApprovalRequested(requested) => json!({
@@ -220,6 +226,7 @@ fn body_json(entry: &Entry) -> serde_json::Value {
             "groups": requested.requirement.groups,
             "people": requested.requirement.people,
             "expires_us": requested.expires.0,
+            "held_until_us": requested.held_until.map(|until| until.0),
         }),
         Body::ApprovalDecided(decided) => json!({
             "verdict": decided.verdict.as_str(),
@@ -356,6 +363,10 @@ fn describe_command(lines: &mut Lines, entry: &Entry, command: &Command) {
     lines.add(&command.statement);
     lines.add(&format!("does {}", names(&accesses(&command.facts.accesses))));
     lines.add(&ruling(&command.decision));
+    if let Some(request) = command.retries {
+        let id: String = request.to_string().chars().take(ID_DIGITS).collect();
+        lines.add(&format!("a retry, by the request {id} of an earlier command"));
+    }
     lines.add(&outcome(command.outcome, entry));
 }
 

@@ -133,6 +133,7 @@ impl Request {
             decision,
             requirement,
             expires,
+            held_until,
             ..
         } = &self.body;
         let mut text = format!("{}  on {}", self.id(), printable(target));
@@ -171,6 +172,15 @@ impl Request {
         );
         line("session", &self.place.0.to_string());
         line("event", &format!("{} by key {}", self.index, self.proxy));
+        if let Some(until) = held_until {
+            let left = until.0.saturating_sub(now.0) / 1_000_000;
+            line(
+                "waits",
+                &format!(
+                    "{left} s more; then the same statement, run again by the same agent, takes the approval up, once"
+                ),
+            );
+        }
         let left = expires.0.saturating_sub(now.0) / 1_000_000;
         line(
             "expires",
@@ -191,6 +201,7 @@ impl Request {
             "leaf": self.leaf.to_string(),
             "time_us": self.time.0,
             "expires_us": self.body.expires.0,
+            "held_until_us": self.body.held_until.map(|until| until.0),
             "session": self.place.0.to_string(),
             "target": self.body.target,
             "statement": self.body.statement,
@@ -270,6 +281,7 @@ mod tests {
                 requester_may_approve: false,
             },
             expires: Timestamp(2_000_000),
+            held_until: None,
         };
         Event {
             time: Timestamp(1_000_000),

@@ -295,7 +295,7 @@ async fn status(State(api): State<Api>) -> Result<Json<Status>, ApiError> {
             size: head.size().0,
             root: head.root().to_string(),
             poisoned: shared.is_poisoned(),
-            waiting: shared.store.approvals().count(),
+            waiting: waiting_approvals(&api.ledger)?.len(),
             open_sessions: shared.store.open_sessions(),
             disk_bytes: shared.store.disk_bytes()?,
         }))

@@ -35,6 +35,9 @@ use crate::tree::{Stored, Tree};
 /// Decisions about one request at the most; policies ask for a handful of people.
 const DECISIONS_MAX: usize = 64;
 
+/// How long after its expiry a request that no event has ended is taken out: a day, in which people may still ask what it was.
+const OVER_AFTER_US: u64 = 86_400_000_000;
+
 /// Open sessions whose records are held in memory, some hundred bytes each; past it they are read from the store again.
 const SESSIONS_HELD_MAX: usize = 4_096;
 
@@ -300,23 +303,30 @@ impl Committer {
         let store = |error: LedgerError| (RefusalCode::Poisoned, error.to_string());
         let mut before = None;
         if let Some(place) = event.session {
-            let known = effects
-                .sessions
-                .get(&place.0)
-                .or_else(|| staged.sessions.get(&place.0))
-                .or_else(|| self.held.sessions.get(&place.0));
-            before = match known {
-                Some(record) => Some(record.clone()),
-                None => self.shared.store.session(place.0.0).map_err(store)?,
-            };
+            before = self.session(staged, effects, place.0).map_err(store)?;
         }
         let state = before.as_ref().map(SessionRecord::chain);
         let next: Option<SessionChain> =
             chain::next_event(state, event).map_err(|error| (RefusalCode::Chain, error.to_string()))?;
         for change in projection::approval_changes(before.as_ref(), event, index, leaf) {
             match change {
-                ApprovalChange::Begins(request, record) => effects.approvals.insert(request, Some(record)),
+                ApprovalChange::Begins(request, record) => {
+                    let over = self.over(event.time).map_err(store)?;
+                    effects.approvals.extend(over.into_iter().map(|over| (over, None)));
+                    effects.approvals.insert(request, Some(record))
+                }
                 ApprovalChange::Ends(request) => effects.approvals.insert(request, None),
+                ApprovalChange::TakenUp(request) => {
+                    let asked = self.request(staged, effects, request).map_err(store)?;
+                    let session = match asked {
+                        Some(asked) => self.session(staged, effects, asked.session).map_err(store)?,
+                        None => None,
+                    };
+                    if session.is_some_and(|session| session.emitter == event.emitter.0) {
+                        effects.approvals.insert(request, None);
+                    }
+                    continue;
+                }
                 ApprovalChange::Decided(request, index) => {
                     let decided = self.decide(staged, effects, event, request, index)?;
                     effects.approvals.insert(request, Some(decided))
@@ -330,6 +340,45 @@ impl Committer {
         Ok(())
     }
 
+    /// Where a session stands.
+    fn session(&self, staged: &Staged, effects: &Effects, id: SessionId) -> Result<Option<SessionRecord>, LedgerError> {
+        let known = effects
+            .sessions
+            .get(&id)
+            .or_else(|| staged.sessions.get(&id))
+            .or_else(|| self.held.sessions.get(&id));
+        match known {
+            Some(record) => Ok(Some(record.clone())),
+            None => self.shared.store.session(id.0),
+        }
+    }
+
+    /// The request of this leaf hash, while it waits.
+    fn request(
+        &self,
+        staged: &Staged,
+        effects: &Effects,
+        request: Digest,
+    ) -> Result<Option<ApprovalRecord>, LedgerError> {
+        let known = effects.approvals.get(&request);
+        match known.or_else(|| staged.approvals.get(&request)) {
+            Some(known) => Ok(known.clone()),
+            None => self.shared.store.approval(request),
+        }
+    }
+
+    /// Requests that expired long before, and that no event has ended: nobody came back for them.
+    fn over(&self, now: Timestamp) -> Result<Vec<Digest>, LedgerError> {
+        let mut over = Vec::new();
+        for record in self.shared.store.approvals() {
+            let (leaf, record) = record?;
+            if record.expires_us.saturating_add(OVER_AFTER_US) < now.0 {
+                over.push(leaf);
+            }
+        }
+        Ok(over)
+    }
+
     /// A decision needs a request that waits and has not expired by the ledger's clock.
     fn decide(
         &self,
@@ -340,19 +389,9 @@ impl Committer {
         index: u64,
     ) -> Result<ApprovalRecord, (RefusalCode, String)> {
         let refuse = |cause: &str| (RefusalCode::Request, cause.to_owned());
-        let known = effects
-            .approvals
-            .get(&request)
-            .or_else(|| staged.approvals.get(&request))
-            .cloned();
-        let found = match known {
-            Some(found) => found,
-            None => self
-                .shared
-                .store
-                .approval(request)
-                .map_err(|error| (RefusalCode::Poisoned, error.to_string()))?,
-        };
+        let found = self
+            .request(staged, effects, request)
+            .map_err(|error| (RefusalCode::Poisoned, error.to_string()))?;
         let mut record = found.ok_or_else(|| refuse("no request with this hash waits: it ended, or never was"))?;
         let Body::ApprovalDecided(decided) = &event.body else {
             return Err(refuse("not a decision"));

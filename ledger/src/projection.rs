@@ -2,6 +2,7 @@
 
 use exhibit_schemas::chain::SessionChain;
 use exhibit_schemas::digest::Digest;
+use exhibit_schemas::event::access::Outcome;
 use exhibit_schemas::event::{Body, Event, Kind, SessionId};
 use exhibit_schemas::key::KeyId;
 
@@ -68,6 +69,8 @@ pub enum ApprovalChange {
     Begins(Digest, ApprovalRecord),
     /// A request does not wait any more.
     Ends(Digest),
+    /// A retry has ended a request of another session; it is one of the same proxy, or nothing changes.
+    TakenUp(Digest),
     /// A person decided about a request.
     Decided(Digest, u64),
 }
@@ -123,6 +126,14 @@ pub fn approval_changes(
     leaf: Digest,
 ) -> Vec<ApprovalChange> {
     let ended = before.and_then(|record| record.waiting).map(ApprovalChange::Ends);
+    if let Body::Command(command) = &event.body {
+        match (command.outcome, command.retries) {
+            // Its request stays open.
+            (Outcome::Postponed, _) => return Vec::new(),
+            (_, Some(request)) => return vec![ApprovalChange::TakenUp(request)],
+            (_, None) => {}
+        }
+    }
     match (&event.body, event.session) {
         (Body::ApprovalRequested(request), Some(place)) => {
             let record = ApprovalRecord {

@@ -20,6 +20,8 @@ mod mask_keys;
 mod queue;
 #[path = "ledger/rebuild.rs"]
 mod rebuild;
+#[path = "ledger/retries.rs"]
+mod retries;
 #[path = "ledger/reveals.rs"]
 mod reveals;
 

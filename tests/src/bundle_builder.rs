@@ -223,7 +223,10 @@ fn rename(body: &mut Body, names: &BTreeMap<Digest, Digest>) {
     };
     match body {
         Body::ApprovalDecided(body) => follow(&mut body.request),
-        Body::Command(body) => body.approvals.iter_mut().flatten().for_each(follow),
+        Body::Command(body) => {
+            let leaves = body.approvals.iter_mut().flatten();
+            leaves.chain(&mut body.retries).for_each(follow);
+        }
         Body::EvidenceRead(body) => body.copy.iter_mut().map(|copy| &mut copy.leaf).for_each(follow),
         _ => {}
     }

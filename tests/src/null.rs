@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use exhibit_gate::clock::{Clock, SystemClock};
-use exhibit_gate::recorder::{Draft, Receipt, Recorder, Ticket, VerifiedDecision};
+use exhibit_gate::recorder::{Draft, Heard, Receipt, Recorder, Ticket};
 use exhibit_gate::{Gate, GateError};
 use exhibit_identity::oidc::Issuers;
 use exhibit_identity::{ApiKeys, Callers, Certificates};
@@ -22,14 +22,14 @@ use crate::HarnessError;
 /// Drops events, and says at once that they are durable.
 pub struct NullRecorder {
     next: AtomicU64,
-    decisions: broadcast::Sender<Arc<VerifiedDecision>>,
+    heard: broadcast::Sender<Arc<Heard>>,
 }
 
 impl Default for NullRecorder {
     fn default() -> Self {
         Self {
             next: AtomicU64::new(0),
-            decisions: broadcast::channel(1).0,
+            heard: broadcast::channel(1).0,
         }
     }
 }
@@ -49,8 +49,8 @@ impl Recorder for NullRecorder {
         false
     }
 
-    fn decisions(&self) -> broadcast::Receiver<Arc<VerifiedDecision>> {
-        self.decisions.subscribe()
+    fn heard(&self) -> broadcast::Receiver<Arc<Heard>> {
+        self.heard.subscribe()
     }
 }
 

@@ -15,7 +15,7 @@ use exhibit_gate::clock::{Clock as _, SystemClock};
 use exhibit_gate::gate::{Gate, Opening};
 use exhibit_gate::link::connect::PipeConnect;
 use exhibit_gate::link::{Link, LinkConfig};
-use exhibit_gate::recorder::{Draft, Recorder};
+use exhibit_gate::recorder::{Draft, Heard, Recorder};
 use exhibit_gate::request::{Reach, Request, Ruling};
 use exhibit_ledger::{Config, Ledger, api, config::Tls, serve};
 use exhibit_policy::mask::MaskKey;
@@ -23,9 +23,9 @@ use exhibit_policy::snapshot::Snapshot;
 use exhibit_schemas::bundle::{BUNDLE_FORMAT, Manifest, ManifestFile, TrustAnchors};
 use exhibit_schemas::checkpoint::{Origin, VerifierKey};
 use exhibit_schemas::digest::Digest;
-use exhibit_schemas::event::access::{Access, Action, Facts, Principal};
+use exhibit_schemas::event::access::{Access, Action, Facts, Outcome, Principal};
 use exhibit_schemas::event::approval::{ApprovalDecided, Verdict};
-use exhibit_schemas::event::trust::{Administrator, Fault, Genesis, KeyEnrolled, Role};
+use exhibit_schemas::event::trust::{Administrator, Fault, Genesis, KeyEnrolled, KeyRevoked, Role};
 use exhibit_schemas::event::{Body, Emitter, Event};
 use exhibit_schemas::key::{SecretKey, Signer as _};
 use exhibit_schemas::merkle::Index;
@@ -79,6 +79,11 @@ fn trust() -> TrustAnchors {
 }
 
 fn begin(directory: &Path) -> Config {
+    begun(directory).0
+}
+
+/// The same, with where the administrator's seals stand.
+fn begun(directory: &Path) -> (Config, Chain) {
     let unused = directory.join("unused");
     let config = Config {
         origin: ORIGIN.into(),
@@ -118,8 +123,10 @@ fn begin(directory: &Path) -> Config {
         sequence: 0,
         previous: None,
     };
-    Ledger::initialise(&config, vec![seal(&key(1), chain, bodies)]).unwrap();
-    config
+    let first = seal(&key(1), chain, bodies);
+    let next = first.next();
+    Ledger::initialise(&config, vec![first]).unwrap();
+    (config, next)
 }
 
 fn seal(signer: &SecretKey, chain: Chain, bodies: Vec<Body>) -> Sealed {
@@ -155,8 +162,12 @@ async fn link(ledger: &Ledger, state: PathBuf, stop: &CancellationToken) -> Arc<
 }
 
 async fn gate(link: &Arc<Link>) -> Gate {
+    gate_under(POLICY, link).await
+}
+
+async fn gate_under(policy: &str, link: &Arc<Link>) -> Gate {
     let recorder: Arc<dyn Recorder> = link.clone();
-    let policy = (POLICY.as_bytes().to_vec(), Snapshot::parse(POLICY.as_bytes()).unwrap());
+    let policy = (policy.as_bytes().to_vec(), Snapshot::parse(policy.as_bytes()).unwrap());
     let gate = Gate::start(policy, recorder, Arc::new(SystemClock), MaskKey::new([8; 32]), [9; 32]);
     gate.await.unwrap()
 }
@@ -178,6 +189,7 @@ fn opening() -> Opening {
         peer: "127.0.0.1:5".into(),
         transport: "TLSv1.3".into(),
         client: None,
+        settings: Vec::new(),
     }
 }
 
@@ -192,6 +204,7 @@ fn request(action: Action) -> Request {
         facts,
         parameters: vec![],
         reach: Reach::Anything,
+        says_all: true,
     }
 }
 
@@ -323,6 +336,93 @@ async fn a_session_with_an_approval_is_durable_verifies_and_survives_restarts() 
     let gate_up = gate(&link_up).await;
     gate_up.open(opening()).await.unwrap().close("agent").await.unwrap();
     check_export(&ledger, &directory.path().join("second"));
+    link_up.shutdown().await;
+}
+
+/// Asks in a session of its own, as a retry where there is an open request; gives the outcome.
+async fn asks(gate: &Gate) -> Outcome {
+    let mut session = gate.open(opening()).await.unwrap();
+    let Ruling::Pending(pending) = session.decide(request(Action::Define)) else {
+        panic!("asked")
+    };
+    let asked = session.ask(pending).await.unwrap();
+    let outcome = match session.wait(asked, std::future::pending()).await.unwrap() {
+        Ok(permit) => {
+            session.record(vec![permit]).await.unwrap();
+            Outcome::Approved
+        }
+        Err(denial) => {
+            let outcome = denial.outcome();
+            session.refuse(denial).await.unwrap();
+            outcome
+        }
+    };
+    session.close("agent").await.unwrap();
+    outcome
+}
+
+/// Dora approves the request that waits.
+async fn approve(ledger: &Ledger, chain: Chain) -> Chain {
+    let (leaf, waiting) = ledger.approvals().unwrap().remove(0);
+    let event = Event::decode(&ledger.entry(Index(waiting.index)).unwrap().unwrap()).unwrap();
+    let Body::ApprovalRequested(body) = event.body else {
+        panic!("a request")
+    };
+    let decided = ApprovalDecided {
+        request: leaf,
+        command: body.command,
+        session: waiting.session,
+        target: body.target,
+        policy: body.decision.policy,
+        expires: body.expires,
+        verdict: Verdict::Approve,
+        reason: "looked at it".into(),
+    };
+    say(ledger, 4, chain, decided.into()).await
+}
+
+/// Seals an event in a batch of its own.
+async fn say(ledger: &Ledger, seed: u8, chain: Chain, body: Body) -> Chain {
+    let sealed = seal(&key(seed), chain, vec![body]);
+    let append = Append {
+        events: sealed.events().to_vec(),
+        seal: sealed.seal_bytes().clone(),
+    };
+    ledger.submit(append).await.await.unwrap().unwrap();
+    sealed.next()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_approval_outlives_the_session_that_asked_and_not_the_key_that_gave_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let (config, administrator) = begun(directory.path());
+    let ledger = Ledger::open(&config).unwrap();
+    let stop = CancellationToken::new();
+    let link_up = link(&ledger, directory.path().join("link.state"), &stop).await;
+    let policy = POLICY.replace("expires_s = 900", "expires_s = 900\nhold_s = 1");
+    let gate_up = gate_under(&policy, &link_up).await;
+    let mut heard = link_up.heard();
+    let dora = Chain {
+        boot: 1,
+        sequence: 0,
+        previous: None,
+    };
+
+    assert_eq!(asks(&gate_up).await, Outcome::Postponed);
+    let dora = approve(&ledger, dora).await;
+    assert!(matches!(&*heard.recv().await.unwrap(), Heard::Decided(_)));
+    assert_eq!(asks(&gate_up).await, Outcome::Approved);
+    assert!(ledger.approvals().unwrap().is_empty(), "nothing waits any more");
+
+    assert_eq!(asks(&gate_up).await, Outcome::Postponed);
+    approve(&ledger, dora).await;
+    let (key, reason) = (key(4).public_key().id(), "lost".into());
+    say(&ledger, 1, administrator, KeyRevoked { key, reason }.into()).await;
+    assert!(matches!(&*heard.recv().await.unwrap(), Heard::Decided(_)));
+    assert!(matches!(&*heard.recv().await.unwrap(), Heard::Revoked(revoked) if *revoked == key));
+    assert_eq!(asks(&gate_up).await, Outcome::Postponed);
+    assert_eq!(ledger.approvals().unwrap().len(), 1);
+    check_export(&ledger, &directory.path().join("export"));
     link_up.shutdown().await;
 }
 

@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex};
 
 use exhibit_gate::clock::Clock;
 use exhibit_gate::gate::CatalogDocument;
-use exhibit_gate::recorder::{Draft, Receipt, Recorder, Ticket, VerifiedDecision};
+use exhibit_gate::recorder::{Draft, Heard, Receipt, Recorder, Ticket, VerifiedDecision};
 use exhibit_gate::session::{EndStatus, Opening, Reach, Request, Ruling};
 use exhibit_gate::{Gate, GateError, Session};
 use exhibit_policy::mask::{CellKind, ColumnMask, MaskKey, Masked, RowMasker};
@@ -39,6 +39,8 @@ use tokio::sync::broadcast;
 
 #[path = "verifier_gate/probed.rs"]
 mod probed;
+#[path = "verifier_gate/retried.rs"]
+mod retried;
 #[path = "verifier_gate/sealed.rs"]
 mod sealed;
 
@@ -56,7 +58,7 @@ struct Keeper {
     proxy: u8,
     plan: Arc<Mutex<Plan>>,
     clock: Arc<Ticking>,
-    decisions: broadcast::Sender<Arc<VerifiedDecision>>,
+    heard: broadcast::Sender<Arc<Heard>>,
 }
 
 impl Keeper {
@@ -122,7 +124,10 @@ impl Keeper {
             signer,
             body,
         };
-        self.decisions.send(Arc::new(decision)).map(|_| ()).unwrap();
+        self.heard
+            .send(Heard::Decided(decision.into()).into())
+            .map(|_| ())
+            .unwrap();
     }
 }
 
@@ -136,8 +141,8 @@ impl Recorder for Keeper {
         false
     }
 
-    fn decisions(&self) -> broadcast::Receiver<Arc<VerifiedDecision>> {
-        self.decisions.subscribe()
+    fn heard(&self) -> broadcast::Receiver<Arc<Heard>> {
+        self.heard.subscribe()
     }
 }
 
@@ -158,6 +163,7 @@ async fn open(gate: &Gate) -> Session {
         peer: "127.0.0.1:1".into(),
         transport: "TLSv1.3".into(),
         client: None,
+        settings: Vec::new(),
     };
     gate.open(opening).await.unwrap()
 }
@@ -172,6 +178,7 @@ fn request(statement: &str, action: Action) -> Request {
         },
         parameters: Vec::new(),
         reach: Reach::Anything,
+        says_all: true,
     }
 }
 
@@ -292,7 +299,7 @@ async fn start_beside(policy: &str, plan: Arc<Mutex<Plan>>, clock: Arc<Ticking>,
         proxy,
         plan,
         clock: Arc::clone(&clock),
-        decisions: broadcast::channel(16).0,
+        heard: broadcast::channel(16).0,
     });
     let snapshot = Snapshot::parse(policy.as_bytes()).unwrap();
     let policy = (policy.as_bytes().to_vec(), snapshot);

@@ -5,20 +5,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use exhibit_policy::approval::{ApprovalFault, Decided, Request, Tally, check, tally};
+use exhibit_policy::approval::{ApprovalFault, Decided, Request, Tally, check, same_requester, tally};
 use exhibit_policy::snapshot::Snapshot;
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::access::{Command, Effect, Outcome, Principal};
 use exhibit_schemas::event::approval::{ApprovalDecided, ApprovalRequested, Verdict};
 use exhibit_schemas::event::{SessionId, Timestamp};
+use exhibit_schemas::key::KeyId;
 use exhibit_schemas::keyring::KeyRecord;
 use exhibit_schemas::merkle::Index;
 
 use crate::batch::Placed;
 use crate::finding::{Code, Findings, Place};
 
-/// How much later than its expiry an approved command may be recorded: the decision came in time, and its proxy then
-/// needs a moment to record the command.
+/// How much later than its expiry, or than what takes an approval back, an approved command may be recorded: its proxy had what
+/// it decided by in time, and then needs a moment to record the command.
 const USE_GRACE_US: u64 = 60_000_000;
 
 const SECOND_US: u64 = 1_000_000;
@@ -28,6 +29,7 @@ pub(crate) struct Asked {
     pub(crate) index: Index,
     pub(crate) session: SessionId,
     pub(crate) body: ApprovalRequested,
+    proxy: KeyId,
     requester: Option<Principal>,
     decisions: Vec<Digest>,
     ended: Option<Ended>,
@@ -53,16 +55,35 @@ pub(crate) struct Settled<'a> {
     pub(crate) index: Index,
     pub(crate) time: Timestamp,
     pub(crate) session: SessionId,
+    pub(crate) proxy: KeyId,
     pub(crate) target: Option<&'a str>,
+    pub(crate) requester: Option<&'a Principal>,
     pub(crate) command: &'a Command,
     /// Leaf hash of the request that it names.
     pub(crate) request: Option<Digest>,
+}
+
+/// What took approvals back.
+#[derive(Clone, Copy)]
+struct TakenBack {
+    index: Index,
+    time: Timestamp,
+}
+
+impl TakenBack {
+    /// Whether the proxy had to know it when it let a command through that leans on decisions up to `last`: it is told in the
+    /// order of the log, and has a moment otherwise.
+    fn known(self, settled: &Settled<'_>, last: Option<Index>) -> bool {
+        last.is_some_and(|last| self.index < last) || self.time.0.saturating_add(USE_GRACE_US) < settled.time.0
+    }
 }
 
 #[derive(Default)]
 pub(crate) struct Approvals {
     requests: BTreeMap<Digest, Asked>,
     decisions: BTreeMap<Digest, Decision>,
+    /// Keys that were revoked.
+    revoked: BTreeMap<KeyId, TakenBack>,
     /// Entries are missing, and a request or a decision may have been among them.
     pub(crate) after_gap: bool,
 }
@@ -73,6 +94,7 @@ impl Decision {
             leaf,
             time: self.time,
             signer: &self.signer,
+            revoked: false,
             body: &self.body,
         }
     }
@@ -133,6 +155,7 @@ impl Approvals {
             index: placed.index,
             session,
             body: body.clone(),
+            proxy: placed.event.emitter.0,
             requester,
             decisions: Vec::new(),
             ended: None,
@@ -173,6 +196,12 @@ impl Approvals {
         self.decisions.insert(placed.leaf, decision);
     }
 
+    /// A key was revoked.
+    pub(crate) fn key_revoked(&mut self, placed: &Placed, key: KeyId) {
+        let (index, time) = (placed.index, placed.event.time);
+        self.revoked.entry(key).or_insert(TakenBack { index, time });
+    }
+
     /// A request ended without a decision; `request` is its leaf hash, where the session has such a request.
     pub(crate) fn expired(&mut self, index: Index, request: Option<Digest>, findings: &mut Findings) {
         match request.and_then(|leaf| self.requests.get_mut(&leaf)) {
@@ -187,22 +216,34 @@ impl Approvals {
         }
     }
 
-    /// Checks a command that people were asked about: approved, refused or expired.
+    /// Checks a command that people were asked about: approved, refused, expired or postponed.
     pub(crate) fn settle(&mut self, settled: &Settled<'_>, findings: &mut Findings) {
         let place = Place::Entry(settled.index);
         let asked = settled.request.and_then(|leaf| Some((leaf, self.requests.get(&leaf)?)));
         let Some((leaf, asked)) = asked else {
             if !self.after_gap {
-                findings.add(Code::ApprovalMissing, place, "it names no request of its session");
+                let what = match settled.command.retries {
+                    None => "it names no request of its session",
+                    Some(_) => "it names no request that stands before it",
+                };
+                findings.add(Code::ApprovalMissing, place, what);
             }
             return;
         };
-        let bound = binding_fault(settled, asked);
-        if let Some(what) = bound {
+        if let Some(what) = binding_fault(settled, asked) {
             let detail = format!("{what} is not that of its request #{}", asked.index);
             findings.add(Code::ApprovalBinding, place.clone(), detail);
         }
-        let expired = matches!(asked.ended, Some(Ended::Expired(_)));
+        if settled.command.retries.is_some() && asked.body.held_until.is_none() {
+            let detail = format!("its request #{} ended with the wait of its session", asked.index);
+            findings.add(Code::ApprovalBinding, place.clone(), detail);
+        }
+        if settled.command.outcome == Outcome::Postponed {
+            if let Some(what) = postponed_fault(settled, asked) {
+                findings.add(Code::OutcomeDiffers, place, what);
+            }
+            return; // the request stays open
+        }
         match (settled.command.outcome, asked.ended) {
             (_, Some(Ended::Settled(before))) => {
                 let detail = format!("its request #{} was settled by #{before}", asked.index);
@@ -216,12 +257,14 @@ impl Approvals {
                 self.approved(settled, leaf, findings);
             }
             (Outcome::Refused, _) => {
-                if !matches!(self.tally(leaf), Some(Tally::Refused(_))) && !self.after_gap {
+                if !matches!(self.tally(leaf, |_, _| true), Some(Tally::Refused(_))) && !self.after_gap {
                     findings.add(Code::OutcomeDiffers, place, "no person of the right group refused it");
                 }
             }
-            (_, _) => {
-                if !expired && !self.after_gap {
+            (_, ended) => {
+                // The session of a retry cannot end a request of another; its time alone does.
+                let over = settled.command.retries.is_some() && settled.time >= asked.body.expires;
+                if !over && !matches!(ended, Some(Ended::Expired(_))) && !self.after_gap {
                     findings.add(Code::OutcomeDiffers, place, "its request did not expire before it");
                 }
             }
@@ -233,13 +276,23 @@ impl Approvals {
     }
 
     fn approved(&mut self, settled: &Settled<'_>, request: Digest, findings: &mut Findings) {
-        let place = Place::Entry(settled.index);
-        let mut fault = false;
-        let mut add = |code, detail: String| {
-            fault = true;
-            findings.add(code, place.clone(), detail);
-        };
         let named = settled.command.approvals.as_deref().unwrap_or_default();
+        let before = findings.errors();
+        self.named(settled, request, named, findings);
+        // A decision that does not count says so, and the missing person follows from it.
+        if findings.errors() == before && !self.after_gap {
+            self.enough(settled, request, named, findings);
+        }
+        for leaf in named {
+            if let Some(decision) = self.decisions.get_mut(leaf) {
+                decision.used.get_or_insert(settled.index);
+            }
+        }
+    }
+
+    /// Checks each decision that an approved command names.
+    fn named(&self, settled: &Settled<'_>, request: Digest, named: &[Digest], findings: &mut Findings) {
+        let mut add = |code, detail: String| findings.add(code, Place::Entry(settled.index), detail);
         if named.is_empty() {
             add(Code::ApprovalMissing, "it names no decision".to_owned());
         }
@@ -247,6 +300,7 @@ impl Approvals {
         if expires.is_some_and(|expires| settled.time.0 > expires.0.saturating_add(USE_GRACE_US)) {
             add(Code::ApprovalLate, "it ran after its request expired".to_owned());
         }
+        let last = self.last(named);
         let mut seen = BTreeSet::new();
         for leaf in named {
             let Some(decision) = self.decisions.get(leaf) else {
@@ -264,46 +318,64 @@ impl Approvals {
             } else if !seen.insert(*leaf) {
                 add(Code::ApprovalReused, format!("{of} is named twice"));
             }
+            let revoked = self.revoked.get(&decision.signer.key.id());
+            let decided = Decided {
+                revoked: revoked.is_some_and(|revoked| revoked.known(settled, last)),
+                ..decision.decided(*leaf)
+            };
             let asked = self.requests.get(&request).and_then(|asked| asked.request(request));
-            match asked.map(|asked| check(&asked, &decision.decided(*leaf))) {
+            match asked.map(|asked| check(&asked, &decided)) {
                 Some(Err(error)) => add(code(error), format!("{of}: {error}")),
                 _ if decision.body.verdict == Verdict::Deny => add(Code::ApprovalRefused, format!("{of} refuses it")),
                 _ => {}
             }
         }
-        // A decision that does not count says so above, and the missing person follows from it.
-        if !fault && !self.after_gap {
-            match self.tally(request) {
-                Some(Tally::Approved(leaves)) if leaves.iter().all(|leaf| named.contains(leaf)) => {}
-                Some(Tally::Approved(_)) => findings.add(
-                    Code::ApprovalMissing,
-                    place,
-                    "it does not name the decisions that count",
-                ),
-                Some(Tally::Refused(leaf)) => {
-                    let index = self.decision_index(leaf).unwrap_or(settled.index);
-                    findings.add(Code::ApprovalRefused, place, format!("decision #{index} refuses it"));
-                }
-                Some(Tally::Waiting(people)) => {
-                    findings.add(Code::ApprovalPeople, place, format!("{people} approved it"));
-                }
-                None => {}
+    }
+
+    /// Checks that the decisions that an approved command names are enough, and that nobody had refused it.
+    fn enough(&self, settled: &Settled<'_>, request: Digest, named: &[Digest], findings: &mut Findings) {
+        let place = Place::Entry(settled.index);
+        let last = self.last(named);
+        let counts = |leaf: &Digest, decision: &Decision| match decision.body.verdict {
+            Verdict::Approve => named.contains(leaf),
+            Verdict::Deny => {
+                let (index, time) = (decision.index, decision.time);
+                TakenBack { index, time }.known(settled, last)
             }
-        }
-        for leaf in named {
-            if let Some(decision) = self.decisions.get_mut(leaf) {
-                decision.used.get_or_insert(settled.index);
+        };
+        match self.tally(request, counts) {
+            Some(Tally::Approved(leaves)) if named.iter().all(|leaf| leaves.contains(leaf)) => {}
+            Some(Tally::Approved(_)) => findings.add(
+                Code::ApprovalMissing,
+                place,
+                "it names other decisions than those that count",
+            ),
+            Some(Tally::Refused(leaf)) => {
+                let index = self.decision_index(leaf).unwrap_or(settled.index);
+                findings.add(Code::ApprovalRefused, place, format!("decision #{index} refuses it"));
             }
+            Some(Tally::Waiting(people)) => {
+                findings.add(Code::ApprovalPeople, place, format!("{people} approved it"));
+            }
+            None => {}
         }
     }
 
-    /// What the decisions so far come to; `None` where the requester is not known.
-    fn tally(&self, request: Digest) -> Option<Tally> {
+    /// Index of the last of these decisions.
+    fn last(&self, named: &[Digest]) -> Option<Index> {
+        named.iter().filter_map(|leaf| self.decision_index(*leaf)).max()
+    }
+
+    /// What those of the decisions so far come to that are chosen; `None` where the requester is not known.
+    fn tally(&self, request: Digest, chosen: impl Fn(&Digest, &Decision) -> bool) -> Option<Tally> {
         let asked = self.requests.get(&request)?;
-        let decisions: Vec<_> = asked
+        let decisions = asked
             .decisions
             .iter()
-            .filter_map(|leaf| Some(self.decisions.get(leaf)?.decided(*leaf)))
+            .filter_map(|leaf| Some((leaf, self.decisions.get(leaf)?)));
+        let decisions: Vec<_> = decisions
+            .filter(|(leaf, decision)| chosen(leaf, decision))
+            .map(|(leaf, decision)| decision.decided(*leaf))
             .collect();
         Some(tally(&asked.request(request)?, &decisions))
     }
@@ -320,6 +392,9 @@ fn requirement_fault(body: &ApprovalRequested, time: Timestamp, policy: &Snapsho
         return Some("the policy has no such approval".to_owned());
     };
     let longest = time.0.saturating_add(approval.expires_s.saturating_mul(SECOND_US));
+    let held = approval
+        .hold_s
+        .map(|hold_s| time.0.saturating_add(hold_s.saturating_mul(SECOND_US)));
     let differs = [
         ("the name", asked.name != approval.name),
         ("the groups", !same_groups(&asked.groups, &approval.groups)),
@@ -330,6 +405,7 @@ fn requirement_fault(body: &ApprovalRequested, time: Timestamp, policy: &Snapsho
         ),
         // The proxy reads its clock before it makes the event, so a request may only end earlier than that.
         ("the expiry", body.expires.0 > longest),
+        ("the wait", body.held_until.is_some_and(|until| Some(until.0) > held)),
     ];
     let (what, _) = differs.into_iter().find(|(_, differs)| *differs)?;
     Some(format!("{what} of approval `{name}`"))
@@ -340,11 +416,31 @@ fn same_groups(left: &[String], right: &[String]) -> bool {
     set(left) == set(right)
 }
 
+/// Why a command cannot have left its request open.
+fn postponed_fault(settled: &Settled<'_>, asked: &Asked) -> Option<&'static str> {
+    let retry = settled.command.retries.is_some();
+    match (retry, asked.body.held_until, asked.ended) {
+        (false, None, _) => Some("its request does not stay open"),
+        (false, Some(_), Some(_)) => Some("its request had ended before it"),
+        (false, Some(until), None) if settled.time < until => Some("its session was still to wait"),
+        // A retry may find that it came second.
+        (_, _, _) if settled.command.approvals.is_some() => Some("it names decisions, and did not pass"),
+        (_, _, _) => None,
+    }
+}
+
 /// What of a command is not that of the request that it names.
 fn binding_fault(settled: &Settled<'_>, asked: &Asked) -> Option<&'static str> {
     let (command, body) = (settled.command, &asked.body);
+    let retry = command.retries.is_some();
+    let of_another = match (&asked.requester, settled.requester) {
+        (Some(first), Some(again)) => !same_requester(first, again),
+        (_, _) => false, // an opening is missing, which was said
+    };
     let differs = [
-        ("its session", asked.session != settled.session),
+        ("its session", !retry && asked.session != settled.session),
+        ("its proxy", asked.proxy != settled.proxy),
+        ("its requester", of_another),
         ("its target", settled.target.is_some_and(|target| target != body.target)),
         ("its digest", command.digest != body.command),
         ("its statement", command.statement != body.statement),
@@ -361,5 +457,6 @@ fn code(fault: ApprovalFault) -> Code {
         ApprovalFault::NotAPerson => Code::ApprovalSigner,
         ApprovalFault::Group => Code::ApprovalGroup,
         ApprovalFault::Requester => Code::ApprovalRequester,
+        ApprovalFault::Revoked => Code::ApprovalRevoked,
     }
 }

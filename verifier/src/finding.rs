@@ -107,6 +107,7 @@ codes! {
     ApprovalReused "approval-reused" Error "an approval was used twice",
     ApprovalPeople "approval-people" Error "fewer distinct people approved than the policy asks for",
     ApprovalRefused "approval-refused" Error "a command passed although a person had refused it",
+    ApprovalRevoked "approval-revoked" Error "a command passed by an approval that had been taken back",
     ApprovalUncounted "approval-uncounted" Note "a person's decision does not count for any request",
     CommandData "command-data" Error "data of no open command that passed, or parts of it are missing, repeated or out of order",
     CopyMissing "copy-missing" Error "a command has no whole sealed copy, and its policy asks for one",

@@ -334,22 +334,27 @@ impl Session {
         let fits = match outcome {
             Outcome::Allowed => effect == Effect::Allow,
             Outcome::Denied => effect == Effect::Deny,
-            Outcome::Approved | Outcome::Refused | Outcome::Expired => effect == Effect::Ask,
+            Outcome::Approved | Outcome::Refused | Outcome::Expired | Outcome::Postponed => effect == Effect::Ask,
         };
-        let asked = matches!(outcome, Outcome::Approved | Outcome::Refused | Outcome::Expired);
+        let asked = !matches!(outcome, Outcome::Allowed | Outcome::Denied);
         if !fits {
             let detail = format!("outcome {outcome} of the decision {effect}");
             context
                 .findings
                 .add(Code::OutcomeDiffers, Place::Entry(placed.index), detail);
-        } else if !asked && (body.request.is_some() || body.approvals.is_some()) {
+        } else if !asked && (body.request.is_some() || body.approvals.is_some() || body.retries.is_some()) {
             let what = "it names approvals, and nobody was to be asked";
+            context
+                .findings
+                .add(Code::OutcomeDiffers, Place::Entry(placed.index), what);
+        } else if body.request.is_some() && body.retries.is_some() {
+            let what = "it names a request of its own, and that of an earlier command";
             context
                 .findings
                 .add(Code::OutcomeDiffers, Place::Entry(placed.index), what);
         }
         let asking = body.request.and_then(|request| self.requests.get(&request).copied());
-        let request = asking.map(|(leaf, _)| leaf);
+        let request = asking.map(|(leaf, _)| leaf).or(body.retries);
         if let (Outcome::Allowed | Outcome::Approved, Some(opened), Some(policy)) =
             (outcome, &self.opened, context.policies.get(body.decision.policy))
         {
@@ -364,7 +369,9 @@ impl Session {
                 index: placed.index,
                 time: placed.event.time,
                 session: id,
+                proxy: placed.event.emitter.0,
                 target: self.opened.as_ref().map(|opened| opened.target.as_str()),
+                requester: self.opened.as_ref().map(|opened| &opened.principal),
                 command: body,
                 request,
             };
@@ -499,7 +506,9 @@ impl Session {
                 index: placed.index,
                 time: placed.event.time,
                 session: id,
+                proxy: placed.event.emitter.0,
                 target: self.opened.as_ref().map(|opened| opened.target.as_str()),
+                requester: self.opened.as_ref().map(|opened| &opened.principal),
                 command: &again,
                 request,
             };

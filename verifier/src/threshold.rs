@@ -30,7 +30,7 @@ impl Watch {
         let approved = match (command.outcome, who) {
             (Outcome::Approved, Some((principal, target))) => askers(policy, principal, target, &command.facts),
             (Outcome::Allowed | Outcome::Approved, _) => BTreeSet::new(),
-            (Outcome::Denied | Outcome::Refused | Outcome::Expired, _) => return None,
+            (Outcome::Denied | Outcome::Refused | Outcome::Expired | Outcome::Postponed, _) => return None,
         };
         policy.has_thresholds().then(|| Self {
             command: command.clone(),
@@ -46,6 +46,7 @@ impl Watch {
             decision: body.decision.clone(),
             outcome: body.outcome,
             request: body.request,
+            retries: None,
             approvals: body.approvals.clone(),
             ..self.command.clone()
         }
@@ -64,7 +65,7 @@ impl Watch {
         let place = Place::Entry(index);
         let asked = matches!(body.outcome, Outcome::Approved | Outcome::Refused | Outcome::Expired);
         let fits = match body.outcome {
-            Outcome::Allowed => false,
+            Outcome::Allowed | Outcome::Postponed => false,
             Outcome::Denied => body.decision.effect == Effect::Deny,
             Outcome::Approved | Outcome::Refused | Outcome::Expired => body.decision.effect == Effect::Ask,
         };

@@ -305,6 +305,7 @@ impl Reader<'_> {
                     context.evidence.revealed(placed, body, command);
                 }
             }
+            Body::KeyRevoked(body) => context.approvals.key_revoked(placed, body.key),
             _ => {}
         }
         if let Some(place) = placed.event.session {

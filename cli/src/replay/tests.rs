@@ -71,6 +71,7 @@ fn command() -> Command {
         parameters: vec![],
         request: None,
         approvals: None,
+        retries: None,
     }
 }
 

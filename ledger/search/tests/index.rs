@@ -142,6 +142,7 @@ impl Log {
             parameters: vec![],
             request: approved.then_some(1),
             approvals: approved.then_some(approvals),
+            retries: None,
         };
         self.push(2, place(session, 1), time, command.into());
     }

@@ -19,7 +19,7 @@ use crate::fixture::{
     submit,
 };
 
-fn requested() -> ApprovalRequested {
+pub(crate) fn requested() -> ApprovalRequested {
     ApprovalRequested {
         target: "clinic".into(),
         statement: "DROP TABLE visits".into(),
@@ -42,6 +42,7 @@ fn requested() -> ApprovalRequested {
             requester_may_approve: false,
         },
         expires: NOW,
+        held_until: None,
     }
 }
 

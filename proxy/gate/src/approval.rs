@@ -5,20 +5,26 @@
 //!
 //! Not here: what counts as an approval, and how decisions reach the recorder.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use exhibit_policy::approval::{self as policy, Decided, Tally, tally};
 use exhibit_schemas::digest::Digest;
-use exhibit_schemas::event::access::Outcome;
+use exhibit_schemas::event::access::{Outcome, Principal};
 use exhibit_schemas::event::approval::{ApprovalExpired, ApprovalRequested};
-use exhibit_schemas::event::{Body, Timestamp};
-use tokio::sync::broadcast::{self, error::RecvError};
+use exhibit_schemas::event::{Body, SessionId, Timestamp};
+use exhibit_schemas::key::KeyId;
+use tokio::sync::broadcast::{
+    self,
+    error::{RecvError, TryRecvError},
+};
 
 use crate::error::GateError;
-use crate::recorder::VerifiedDecision;
-use crate::request::{Approved, Denial, Judged, Pending, Permit};
+use crate::recorder::{Heard, VerifiedDecision};
+use crate::request::{Approved, Asking, Denial, Judged, Pending, Permit};
+use crate::retries::{Held, Place};
 use crate::session::{Handed, Session};
 
 /// Decisions about one request that are kept at the most; more are a fault of the ledger or of people's tools.
@@ -30,20 +36,41 @@ const CLOCK_AGAIN: Duration = Duration::from_millis(200);
 /// Hexadecimal digits of the id that people type.
 const ID_DIGITS: usize = 12;
 
+const SECOND_US: u64 = 1_000_000;
+
 /// A question that is in the ledger, and waits for people.
 pub struct Question {
-    // Invariant: `body` stands durable in the ledger as event `sequence` of its session, with the leaf hash `leaf`.
-    body: ApprovalRequested,
+    // Invariant: `body` stands durable in the ledger as event `sequence` of `session`, with the leaf hash `leaf`.
+    pub(crate) body: ApprovalRequested,
     leaf: Digest,
-    pub(crate) sequence: u64,
+    session: SessionId,
+    sequence: u64,
+    pub(crate) requester: Principal,
+}
+
+/// What was published about a question so far, and what comes.
+pub(crate) struct Answers {
+    pub(crate) question: Arc<Question>,
     /// Subscribed before the question was recorded, so no answer is missed.
-    decisions: broadcast::Receiver<Arc<VerifiedDecision>>,
+    heard: broadcast::Receiver<Arc<Heard>>,
+    made: Vec<Arc<Heard>>,
+    /// Keys that were revoked since it was asked.
+    revoked: BTreeSet<KeyId>,
 }
 
 /// A request whose question is in the ledger.
 pub struct Asked {
     judged: Judged,
-    question: Question,
+    question: Arc<Question>,
+    way: Way,
+}
+
+/// Whose question it is.
+enum Way {
+    /// Its own; with the place where it is left when the session waits no longer, if a retry can take it up there.
+    Own(Answers, Option<Held>),
+    /// An earlier command's. This one waits until then.
+    Earlier(Place, Timestamp),
 }
 
 impl std::fmt::Debug for Asked {
@@ -79,6 +106,10 @@ impl Question {
     pub fn expires(&self) -> Timestamp {
         self.body.expires
     }
+
+    pub(crate) fn sequence(&self) -> u64 {
+        self.sequence
+    }
 }
 
 /// How a wait ended.
@@ -87,10 +118,22 @@ pub(crate) enum Ending {
     Refused,
     /// With what the agent is told.
     Expired(&'static str),
+    /// The session waits no longer, and the question stays open.
+    Open,
 }
 
 /// What an agent is told whose own going ended the wait.
 const WITHDRAWN: &str = "the request was withdrawn";
+
+/// What an agent is told when people did not decide before the expiry.
+pub(crate) const UNDECIDED: &str = "nobody decided in time";
+
+/// What an agent is told where the policy is another one by now.
+const POLICY_CHANGED: &str = "the policy has changed since it was asked";
+
+/// What an agent is told that came second.
+pub(crate) const TAKEN: &str =
+    "the approval that it waited for was taken up by another session; run it again to ask anew";
 
 /// The event of a question that nobody answered: `time`, or `agent` when it went away.
 pub(crate) fn expired(request: u64, reason: &str) -> Body {
@@ -99,7 +142,7 @@ pub(crate) fn expired(request: u64, reason: &str) -> Body {
 }
 
 impl Session {
-    /// Records the question.
+    /// Records the question, unless an earlier command that this one is a retry of has left its own open.
     ///
     /// # Errors
     /// [`GateError`].
@@ -108,25 +151,47 @@ impl Session {
             judged,
             requirement,
             expires_s,
+            hold_s,
         } = pending;
         self.own([judged.session])?;
-        let now = self.gate().clock().now();
-        let body = ApprovalRequested {
+        let gate = self.gate().clone();
+        let now = gate.now();
+        let in_s = |seconds: u64| Timestamp(now.0.saturating_add(seconds.saturating_mul(SECOND_US)));
+        let mut body = ApprovalRequested {
             target: self.target().to_owned(),
             statement: judged.request.statement.clone(),
             command: judged.digest,
             facts: judged.request.facts.clone(),
             decision: judged.decision.clone(),
             requirement,
-            expires: Timestamp(now.0.saturating_add(expires_s.saturating_mul(1_000_000))),
+            expires: in_s(expires_s),
+            held_until: None,
         };
-        let question = self.question(body).await?;
-        Ok(Asked { judged, question })
+        if let Some(hold_s) = hold_s {
+            let mut retries = gate.retries().lock().await;
+            if let Some(open) = retries.find(&judged, self, now) {
+                let question = Arc::clone(&open.question);
+                let way = Way::Earlier(Arc::clone(&open.place), in_s(hold_s));
+                return Ok(Asked { judged, question, way });
+            }
+            if retries.has_room() {
+                body.held_until = Some(in_s(hold_s));
+                let answers = self.question(body).await?;
+                let question = Arc::clone(&answers.question);
+                let held = retries.begin(Arc::clone(&question), self.before());
+                let way = Way::Own(answers, Some(held));
+                return Ok(Asked { judged, question, way });
+            }
+        }
+        let answers = self.question(body).await?;
+        let question = Arc::clone(&answers.question);
+        let way = Way::Own(answers, None);
+        Ok(Asked { judged, question, way })
     }
 
     /// Records what people are asked.
-    pub(crate) async fn question(&mut self, body: ApprovalRequested) -> Result<Question, GateError> {
-        let decisions = self.gate().recorder().decisions();
+    pub(crate) async fn question(&mut self, body: ApprovalRequested) -> Result<Answers, GateError> {
+        let heard = self.gate().recorder().heard();
         let Handed {
             first: sequence,
             events,
@@ -137,15 +202,23 @@ impl Session {
         let receipts = self.durable(events, ticket).await?;
         let leaf = receipts.last().map(|receipt| receipt.leaf);
         let leaf = leaf.expect("`durable` gives as many receipts as events were handed over");
-        Ok(Question {
+        let question = Question {
             body,
             leaf,
+            session: self.id(),
             sequence,
-            decisions,
+            requester: self.principal().clone(),
+        };
+        Ok(Answers {
+            question: question.into(),
+            heard,
+            made: Vec::new(),
+            revoked: BTreeSet::new(),
         })
     }
 
-    /// Waits for people, for the request's expiry, or for `gone` (the agent went away or cancelled), whichever is first.
+    /// Waits for people, for the request's expiry, for the end of the time that its approval lets a session wait, or for `gone`
+    /// (the agent went away or cancelled), whichever is first.
     ///
     /// # Errors
     /// [`GateError`]; also when decisions were missed, because a refusal may be among them.
@@ -155,109 +228,222 @@ impl Session {
         gone: impl Future<Output = ()> + Send,
     ) -> Result<Result<Permit, Denial>, GateError> {
         self.own([asked.judged.session])?;
-        let Asked { judged, mut question } = asked;
-        let sequence = question.sequence;
-        let ending = match self.answered(&mut question, gone).await? {
-            // The bytes must still be those that people saw.
-            Ending::Approved(_) if judged.digest != self.gate().digest_key().digest(&judged.request.exact) => {
-                return Err(self.failed(GateError::Foreign { session: self.id() }));
+        let Asked { judged, question, way } = asked;
+        let (request, ending) = match way {
+            Way::Own(mut answers, held) => {
+                let ending = self.answered(&mut answers, gone).await?;
+                if let (Ending::Open, Some(mut held)) = (&ending, held) {
+                    *held = Some(answers);
+                }
+                (Asking::Own(question.sequence), ending)
             }
-            ending => ending,
+            Way::Earlier(place, until) => {
+                let request = Asking::Earlier(question.leaf);
+                let ending = match self.taken_up(place, until, gone).await? {
+                    Ok(ending) => ending,
+                    Err(reason) => return Ok(Err(postponed(judged, request, reason.to_owned()))),
+                };
+                (request, ending)
+            }
         };
         let denial = |outcome, reason: &str, judged| Denial {
             judged,
             outcome,
-            asked: Some(sequence),
+            asked: Some(request),
             reason: reason.to_owned(),
         };
         match ending {
+            // The bytes must still be those that people saw.
+            Ending::Approved(_) if judged.digest != self.gate().digest_key().digest(&judged.request.exact) => {
+                Err(self.failed(GateError::Foreign { session: self.id() }))
+            }
             Ending::Approved(decisions) => Ok(Ok(Permit {
                 judged,
-                approved: Some(Approved {
-                    request: sequence,
-                    decisions,
-                }),
+                approved: Some(Approved { request, decisions }),
             })),
             Ending::Refused => Ok(Err(denial(Outcome::Refused, "a person refused it", judged))),
             Ending::Expired(reason) => Ok(Err(denial(Outcome::Expired, reason, judged))),
+            Ending::Open => {
+                let reason = format!(
+                    "approval {} is needed by {} and not given yet; run the same statement again until {}",
+                    question.id(),
+                    question.groups().join(" or "),
+                    question.expires(),
+                );
+                Ok(Err(postponed(judged, request, reason)))
+            }
         }
     }
 
-    /// Waits until a question is answered, or nobody can answer it any more; then that is recorded.
+    /// Waits until a question of its own is answered, or nobody can answer it any more; then that is recorded.
     pub(crate) async fn answered(
         &mut self,
-        question: &mut Question,
+        answers: &mut Answers,
         gone: impl Future<Output = ()> + Send,
     ) -> Result<Ending, GateError> {
-        let ending = match self.ending(question, gone).await? {
-            // The policy that asked must still be the one in force.
-            Ending::Approved(_) if question.body.decision.policy != self.gate().policy().digest() => {
-                Ending::Expired("the policy has changed since it was asked")
-            }
-            ending => ending,
-        };
+        let until = answers.question.body.held_until;
+        let ending = self.ending(answers, until, gone).await?;
         self.waiting = None;
         if let Ending::Expired(reason) = ending {
             let word = if reason == WITHDRAWN { "agent" } else { "time" };
-            let Handed { events, ticket, .. } = self.hand_over(vec![expired(question.sequence, word)])?;
+            let Handed { events, ticket, .. } = self.hand_over(vec![expired(answers.question.sequence, word)])?;
             self.durable(events, ticket).await?;
         }
         Ok(ending)
     }
 
-    async fn ending(&self, asked: &mut Question, gone: impl Future<Output = ()> + Send) -> Result<Ending, GateError> {
+    /// Waits for the question of an earlier command; the inner error says why this one has to be run again.
+    async fn taken_up(
+        &self,
+        place: Place,
+        until: Timestamp,
+        gone: impl Future<Output = ()> + Send,
+    ) -> Result<Result<Ending, &'static str>, GateError> {
         let mut gone = std::pin::pin!(gone);
-        let mut made: Vec<Arc<VerifiedDecision>> = Vec::new();
-        loop {
-            let left_us = asked.body.expires.0.saturating_sub(self.gate().clock().now().0);
-            if left_us == 0 {
-                return Ok(Ending::Expired("nobody decided in time"));
-            }
-            let decision = tokio::select! {
+        let mut lock = std::pin::pin!(place.lock());
+        let mut answers = loop {
+            let left_us = until.0.saturating_sub(self.gate().now().0);
+            tokio::select! {
                 biased;
-                () = &mut gone => return Ok(Ending::Expired(WITHDRAWN)),
-                decision = asked.decisions.recv() => decision,
-                () = tokio::time::sleep(CLOCK_AGAIN.min(Duration::from_micros(left_us))) => continue,
-            };
-            match decision {
-                Ok(decision) if decision.body.request != asked.leaf => continue,
-                Ok(_) if made.len() >= DECISIONS_MAX => return Err(self.missed("too many decisions")),
-                Ok(decision) => made.push(decision),
-                Err(RecvError::Lagged(_)) => return Err(self.missed("decisions were missed while it waited")),
-                Err(RecvError::Closed) => return Err(self.missed("no more decisions come")),
+                () = &mut gone => return Ok(Err(WITHDRAWN)),
+                answers = &mut lock => break answers,
+                () = std::future::ready(()), if left_us == 0 => return Ok(Ok(Ending::Open)),
+                () = tokio::time::sleep(CLOCK_AGAIN.min(Duration::from_micros(left_us))) => {}
             }
-            match self.tally(asked, &made) {
-                Tally::Approved(decisions) if self.gate().clock().now() <= asked.body.expires => {
-                    return Ok(Ending::Approved(decisions));
-                }
-                Tally::Refused(_) => return Ok(Ending::Refused),
-                Tally::Approved(_) | Tally::Waiting(_) => {}
-            }
+        };
+        let Some(waiting) = answers.as_mut() else {
+            return Ok(Err(TAKEN));
+        };
+        let ending = self.ending(waiting, Some(until), gone).await;
+        match ending {
+            Ok(Ending::Open) => {}
+            // Its going ends its own wait alone.
+            Ok(Ending::Expired(WITHDRAWN)) => return Ok(Err(WITHDRAWN)),
+            // Whatever else it is, it is the end of the question; taken out, so that nobody else takes it up.
+            _ => *answers = None,
+        }
+        match ending? {
+            Ending::Expired(POLICY_CHANGED) => Ok(Err(POLICY_CHANGED)),
+            ending => Ok(Ok(ending)),
         }
     }
 
-    fn tally(&self, asked: &Question, made: &[Arc<VerifiedDecision>]) -> Tally {
-        let request = policy::Request {
-            leaf: asked.leaf,
-            session: self.id(),
-            requester: self.principal(),
-            body: &asked.body,
-        };
-        let decided: Vec<_> = made
-            .iter()
-            .map(|made| Decided {
-                leaf: made.leaf,
-                time: made.time,
-                signer: &made.signer,
-                body: &made.body,
-            })
-            .collect();
-        tally(&request, &decided)
+    /// Waits for what becomes of a question.
+    async fn ending(
+        &self,
+        answers: &mut Answers,
+        until: Option<Timestamp>,
+        gone: impl Future<Output = ()> + Send,
+    ) -> Result<Ending, GateError> {
+        let mut gone = std::pin::pin!(gone);
+        let gate = self.gate();
+        loop {
+            answers.read().map_err(|reason| self.missed(reason))?;
+            let now = gate.now();
+            let expires = answers.question.expires();
+            let tally = answers.tally();
+            match tally {
+                Tally::Refused(_) => return Ok(Ending::Refused),
+                // The policy that asked must still be the one in force.
+                Tally::Approved(_) if answers.question.body.decision.policy != gate.policy().digest() => {
+                    return Ok(Ending::Expired(POLICY_CHANGED));
+                }
+                Tally::Approved(decisions) if now <= expires => return Ok(Ending::Approved(decisions)),
+                Tally::Approved(_) | Tally::Waiting(_) => {}
+            }
+            if now >= expires {
+                return Ok(Ending::Expired(UNDECIDED));
+            }
+            if until.is_some_and(|until| now >= until) {
+                return Ok(Ending::Open);
+            }
+            let next = until.map_or(expires, |until| until.min(expires));
+            let left = CLOCK_AGAIN.min(Duration::from_micros(next.0.saturating_sub(now.0)));
+            tokio::select! {
+                biased;
+                () = &mut gone => return Ok(Ending::Expired(WITHDRAWN)),
+                heard = answers.heard.recv() => answers.take(heard).map_err(|reason| self.missed(reason))?,
+                () = tokio::time::sleep(left) => {}
+            }
+        }
     }
 
     fn missed(&self, reason: &str) -> GateError {
         self.failed(GateError::LedgerUnavailable {
             reason: reason.to_owned(),
         })
+    }
+}
+
+/// A command that people have not decided about yet.
+fn postponed(judged: Judged, request: Asking, reason: String) -> Denial {
+    Denial {
+        judged,
+        outcome: Outcome::Postponed,
+        asked: Some(request),
+        reason,
+    }
+}
+
+impl Answers {
+    /// Takes what was published meanwhile.
+    fn read(&mut self) -> Result<(), &'static str> {
+        loop {
+            match self.heard.try_recv() {
+                Ok(heard) => self.take(Ok(heard))?,
+                Err(TryRecvError::Empty) => return Ok(()),
+                Err(TryRecvError::Lagged(missed)) => self.take(Err(RecvError::Lagged(missed)))?,
+                Err(TryRecvError::Closed) => self.take(Err(RecvError::Closed))?,
+            }
+        }
+    }
+
+    fn take(&mut self, heard: Result<Arc<Heard>, RecvError>) -> Result<(), &'static str> {
+        let heard = heard.map_err(|error| match error {
+            RecvError::Lagged(_) => "decisions were missed while it waited",
+            RecvError::Closed => "no more decisions come",
+        })?;
+        match &*heard {
+            Heard::Revoked(key) => {
+                // Only keys that have decided matter; one that is revoked decides no more.
+                let decided = self.decided().any(|decision| decision.signer.key.id() == *key);
+                self.revoked.extend(decided.then_some(*key));
+            }
+            Heard::Decided(decision) if decision.body.request != self.question.leaf => {}
+            Heard::Decided(_) if self.made.len() >= DECISIONS_MAX => return Err("too many decisions"),
+            Heard::Decided(_) => self.made.push(heard),
+        }
+        Ok(())
+    }
+
+    fn decided(&self) -> impl Iterator<Item = &VerifiedDecision> {
+        self.made.iter().filter_map(|heard| match &**heard {
+            Heard::Decided(decision) => Some(decision.as_ref()),
+            Heard::Revoked(_) => None,
+        })
+    }
+
+    fn tally(&self) -> Tally {
+        let Question {
+            body,
+            leaf,
+            session,
+            requester,
+            ..
+        } = &*self.question;
+        let request = policy::Request {
+            leaf: *leaf,
+            session: *session,
+            requester,
+            body,
+        };
+        let decided = self.decided().map(|made| Decided {
+            leaf: made.leaf,
+            time: made.time,
+            signer: &made.signer,
+            revoked: self.revoked.contains(&made.signer.key.id()),
+            body: &made.body,
+        });
+        tally(&request, &decided.collect::<Vec<_>>())
     }
 }

@@ -18,6 +18,7 @@ use crate::error::GateError;
 use crate::logins::{Like, Logins};
 use crate::probes::Probes;
 use crate::recorder::{Draft, Recorder};
+use crate::retries::Retries;
 use crate::sealed::Sealing;
 use crate::session::Session;
 
@@ -72,6 +73,8 @@ pub struct Opening {
     pub transport: String,
     /// Name that the client gives itself.
     pub client: Option<String>,
+    /// What it chose for its session, by name: commands may go by it.
+    pub settings: Vec<(String, String)>,
 }
 
 /// Somebody who was not let in.
@@ -109,6 +112,7 @@ struct Inner {
     sealing: BTreeMap<String, Arc<Sealing>>,
     probes: Probes,
     logins: Arc<Logins>,
+    retries: Retries,
     /// Digests of the documents last recorded for each target.
     catalogs: Mutex<BTreeMap<String, Vec<Digest>>>,
 }
@@ -159,6 +163,7 @@ impl Gate {
             inner: Arc::new(Inner {
                 probes,
                 logins: Logins::new(Arc::clone(&recorder), Arc::clone(&clock)),
+                retries: Retries::default(),
                 policy: Arc::new(snapshot),
                 recorder,
                 clock,
@@ -182,6 +187,10 @@ impl Gate {
 
     pub(crate) fn probes(&self) -> &Probes {
         &self.inner.probes
+    }
+
+    pub(crate) fn retries(&self) -> &Retries {
+        &self.inner.retries
     }
 
     pub(crate) fn digest_key(&self) -> &DigestKey {
@@ -295,6 +304,7 @@ impl Gate {
             peer,
             transport,
             client,
+            settings,
         } = opening;
         let body = SessionOpened {
             target: target.clone(),
@@ -316,7 +326,7 @@ impl Gate {
         };
         let ticket = self.recorder().submit(vec![draft])?;
         // The session stands before its event does: when the caller goes away in between, its drop records the end.
-        let session = Session::begin(self.clone(), id, principal, expires, target);
+        let session = Session::begin(self.clone(), id, principal, expires, target, &settings);
         match ticket.await {
             Ok(_) => Ok(session),
             Err(error) => Err(session.failed(error)),

@@ -29,6 +29,7 @@ mod probes;
 pub mod recorder;
 pub mod release;
 pub mod request;
+mod retries;
 mod sealed;
 pub mod session;
 pub mod threshold;

@@ -29,7 +29,7 @@ use self::driver::Driver;
 use self::queue::Queue;
 use crate::clock::Clock;
 use crate::error::GateError;
-use crate::recorder::{Draft, Recorder, Ticket, VerifiedDecision};
+use crate::recorder::{Draft, Heard, Recorder, Ticket};
 
 pub use self::state::StateError;
 
@@ -39,8 +39,8 @@ pub const GIVE_UP: Duration = Duration::from_secs(5);
 /// Batches sent and not acknowledged at the most; enough to cover a commit of the ledger with the next ones on their way.
 pub const BATCHES_IN_FLIGHT_MAX: usize = 4;
 
-/// Decisions that a slow waiter may fall behind; past it the waiter fails closed.
-const DECISIONS_QUEUED_MAX: usize = 1_024;
+/// Decisions and revocations that a slow waiter may fall behind; past it the waiter fails closed.
+const HEARD_QUEUED_MAX: usize = 1_024;
 
 /// What a link needs.
 pub struct LinkConfig {
@@ -59,7 +59,7 @@ pub struct LinkConfig {
 /// A recorder over the append protocol.
 pub struct Link {
     queue: Arc<Queue>,
-    decisions: broadcast::Sender<Arc<VerifiedDecision>>,
+    heard: broadcast::Sender<Arc<Heard>>,
     stop: CancellationToken,
     /// Whether the ledger knew this key when it took the link in.
     before: OnceLock<bool>,
@@ -73,16 +73,16 @@ impl Link {
     /// [`GateError::LedgerUnavailable`] after [`GIVE_UP`], [`GateError::LedgerDistrusted`] when the ledger is behind the
     /// state file or breaks its trust anchors.
     pub async fn start(config: LinkConfig) -> Result<Self, GateError> {
-        let (decisions, _) = broadcast::channel(DECISIONS_QUEUED_MAX);
+        let (heard, _) = broadcast::channel(HEARD_QUEUED_MAX);
         let stop = CancellationToken::new();
         let (ready, up) = oneshot::channel();
         let key = exhibit_schemas::key::Signer::public_key(&config.key).id();
         let queue = Arc::new(Queue::new(key, Arc::clone(&config.clock)));
-        let driver = Driver::new(config, Arc::clone(&queue), decisions.clone(), stop.clone(), ready)?;
+        let driver = Driver::new(config, Arc::clone(&queue), heard.clone(), stop.clone(), ready)?;
         let task = tokio::spawn(driver.run());
         let link = Self {
             queue,
-            decisions,
+            heard,
             stop,
             before: OnceLock::new(),
             task: Mutex::new(Some(task)),
@@ -130,7 +130,7 @@ impl Recorder for Link {
         self.before.get().copied().unwrap_or(true)
     }
 
-    fn decisions(&self) -> broadcast::Receiver<Arc<VerifiedDecision>> {
-        self.decisions.subscribe()
+    fn heard(&self) -> broadcast::Receiver<Arc<Heard>> {
+        self.heard.subscribe()
     }
 }

@@ -11,7 +11,7 @@ use tokio::sync::{broadcast, watch};
 
 use crate::clock::Clock;
 use crate::error::GateError;
-use crate::recorder::{Draft, Receipt, Recorder, Ticket, VerifiedDecision};
+use crate::recorder::{Draft, Heard, Receipt, Recorder, Ticket, VerifiedDecision};
 
 /// What happens to receipts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub(crate) enum Mode {
 pub(crate) struct Memory {
     pub(crate) events: Mutex<Vec<Event>>,
     pub(crate) mode: watch::Sender<Mode>,
-    pub(crate) decisions: broadcast::Sender<Arc<VerifiedDecision>>,
+    pub(crate) heard: broadcast::Sender<Arc<Heard>>,
     /// Whether it says that it was used before.
     pub(crate) before: AtomicBool,
 }
@@ -45,9 +45,15 @@ impl Memory {
         Arc::new(Self {
             events: Mutex::new(Vec::new()),
             mode: watch::channel(Mode::Durable).0,
-            decisions: broadcast::channel(4).0,
+            heard: broadcast::channel(4).0,
             before: AtomicBool::new(false),
         })
+    }
+
+    /// A person has decided.
+    pub(crate) fn decide(&self, decision: VerifiedDecision) {
+        // Nobody may be waiting for it.
+        let _ = self.heard.send(Heard::Decided(decision.into()).into());
     }
 
     pub(crate) fn kinds(&self) -> Vec<&'static str> {
@@ -89,8 +95,8 @@ impl Recorder for Memory {
         self.before.load(Ordering::SeqCst)
     }
 
-    fn decisions(&self) -> broadcast::Receiver<Arc<VerifiedDecision>> {
-        self.decisions.subscribe()
+    fn heard(&self) -> broadcast::Receiver<Arc<Heard>> {
+        self.heard.subscribe()
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::approval::ApprovalDecided;
 use exhibit_schemas::event::{Body, SessionPlace, Timestamp};
+use exhibit_schemas::key::KeyId;
 use exhibit_schemas::keyring::KeyRecord;
 use exhibit_schemas::merkle::Index;
 use tokio::sync::broadcast;
@@ -49,6 +50,15 @@ pub struct VerifiedDecision {
     pub body: ApprovalDecided,
 }
 
+/// What the ledger publishes that the answer to a question depends on, verified here, in the order of the log.
+#[derive(Clone, Debug)]
+pub enum Heard {
+    /// A person decided.
+    Decided(Box<VerifiedDecision>),
+    /// An administrator revoked a key; what it approved, and nothing has come of yet, counts no more.
+    Revoked(KeyId),
+}
+
 /// Makes events durable.
 ///
 /// Contract: submissions of one caller become durable in the order of the calls. An error of `submit` itself means that
@@ -65,6 +75,6 @@ pub trait Recorder: Send + Sync {
     /// Whether anything may have been recorded under its key before this run.
     fn recorded_before(&self) -> bool;
 
-    /// Decisions from now on.
-    fn decisions(&self) -> broadcast::Receiver<Arc<VerifiedDecision>>;
+    /// What is published from now on.
+    fn heard(&self) -> broadcast::Receiver<Arc<Heard>>;
 }

@@ -7,12 +7,15 @@
 use std::sync::Arc;
 
 use exhibit_policy::decide::{NOBODY_TO_ASK, UNPROVEN, decide};
+use exhibit_policy::probe;
 use exhibit_policy::sealed::{COMMAND_BYTES_MAX, TOO_LONG};
 use exhibit_policy::snapshot::Approval;
 use exhibit_schemas::cbor;
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::SessionId;
-use exhibit_schemas::event::access::{Attribute, Command, DecisionRecord, Effect, Facts, Outcome, Principal};
+use exhibit_schemas::event::access::{
+    Access, Action, Attribute, Command, DecisionRecord, Effect, Facts, Outcome, Principal,
+};
 use exhibit_schemas::event::approval::Requirement;
 
 use crate::error::GateError;
@@ -57,6 +60,9 @@ pub struct Request {
     pub parameters: Vec<String>,
     /// What it can change.
     pub reach: Reach,
+    /// Whether its exact bytes are all that is asked, and go by no name that only its session knows, such as that of a
+    /// prepared statement. Only such a request can be taken up by a retry.
+    pub says_all: bool,
 }
 
 impl std::fmt::Debug for Request {
@@ -97,11 +103,35 @@ pub(crate) struct Judged {
     sealing: Option<Arc<Sealing>>,
 }
 
+/// The question that people were asked about a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asking {
+    /// Its own: sequence in its session.
+    Own(u64),
+    /// The one that an earlier command left open: leaf hash.
+    Earlier(Digest),
+}
+
+impl Asking {
+    fn own(self) -> Option<u64> {
+        match self {
+            Self::Own(sequence) => Some(sequence),
+            Self::Earlier(_) => None,
+        }
+    }
+
+    fn earlier(self) -> Option<Digest> {
+        match self {
+            Self::Own(_) => None,
+            Self::Earlier(leaf) => Some(leaf),
+        }
+    }
+}
+
 /// The approval of people, as a command event names it.
 #[derive(Clone, Debug)]
 pub(crate) struct Approved {
-    /// Sequence of the request in its session.
-    pub(crate) request: u64,
+    pub(crate) request: Asking,
     /// Leaf hashes of the decisions.
     pub(crate) decisions: Vec<Digest>,
 }
@@ -120,6 +150,8 @@ pub struct Pending {
     pub(crate) judged: Judged,
     pub(crate) requirement: Requirement,
     pub(crate) expires_s: u64,
+    /// Seconds that its session waits, where a retry can take it up afterwards.
+    pub(crate) hold_s: Option<u64>,
 }
 
 /// A request that does not pass.
@@ -127,8 +159,8 @@ pub struct Pending {
 pub struct Denial {
     pub(crate) judged: Judged,
     pub(crate) outcome: Outcome,
-    /// Sequence of the request that people refused or let expire.
-    pub(crate) asked: Option<u64>,
+    /// The request that people refused, let expire or have not decided.
+    pub(crate) asked: Option<Asking>,
     pub(crate) reason: String,
 }
 
@@ -209,6 +241,20 @@ impl Cleared {
     }
 }
 
+impl Request {
+    /// Whether it is proven to leave its session as it was: it is about rows alone, and runs no code that is not known.
+    pub(crate) fn leaves_session(&self) -> bool {
+        let of_rows = |Access(action, _): &Access| matches!(action, Action::Read | Action::Write | Action::Delete);
+        self.reach < Reach::Anything && self.facts.accesses.iter().all(of_rows)
+    }
+
+    /// Whether it is about the bounds of a transaction alone.
+    pub(crate) fn is_bound(&self) -> bool {
+        let bound = |Access(action, _): &Access| *action == Action::Transaction;
+        self.facts.accesses.iter().all(bound)
+    }
+}
+
 impl Permit {
     /// Whether it may reach the target before its event is durable: it changes nothing, or nothing that outlives the open
     /// transaction. What people approved always waits.
@@ -232,7 +278,7 @@ impl Denial {
         &self.judged.decision
     }
 
-    /// Whether the policy denied it, a person refused it, or nobody decided in time.
+    /// Whether the policy denied it, a person refused it, nobody decided in time, or nobody has decided yet.
     pub fn outcome(&self) -> Outcome {
         self.outcome
     }
@@ -290,6 +336,11 @@ pub(crate) fn rule(asker: &Asker<'_>, request: Request) -> Ruling {
         (Effect::Ask, Some(approval)) => Ruling::Pending(Pending {
             requirement: requirement(approval),
             expires_s: approval.expires_s,
+            hold_s: approval.hold_s.filter(|hold_s| {
+                // What was tried before stands in the facts, so a retry is another request.
+                let tries = probe::columns(&judged.request.facts).next().is_some();
+                *hold_s < approval.expires_s && judged.request.says_all && !tries
+            }),
             judged,
         }),
         // A snapshot has the approval that its rule names; without it nobody could approve, so the request ends here.
@@ -342,6 +393,7 @@ fn fitted(request: Request, sealed: bool) -> Request {
         facts,
         parameters,
         reach,
+        says_all,
     } = request;
     let statement = cut(statement);
     let facts_fit = cbor::encode(&facts).len() <= FACTS_BYTES_MAX;
@@ -354,6 +406,7 @@ fn fitted(request: Request, sealed: bool) -> Request {
             facts,
             parameters,
             reach,
+            says_all,
         };
     }
     let cause = if copy_fits {
@@ -375,6 +428,7 @@ fn fitted(request: Request, sealed: bool) -> Request {
         },
         parameters: Vec::new(),
         reach,
+        says_all,
     }
 }
 
@@ -399,7 +453,8 @@ pub(crate) fn permitted(permit: &Permit) -> Result<Told, GateError> {
         None => Outcome::Allowed,
     };
     let command = Command {
-        request: permit.approved.as_ref().map(|approved| approved.request),
+        request: permit.approved.as_ref().and_then(|approved| approved.request.own()),
+        retries: permit.approved.as_ref().and_then(|approved| approved.request.earlier()),
         approvals: permit.approved.as_ref().map(|approved| approved.decisions.clone()),
         ..command(&permit.judged, outcome)
     };
@@ -412,7 +467,8 @@ pub(crate) fn permitted(permit: &Permit) -> Result<Told, GateError> {
 /// Where its copy cannot be made.
 pub(crate) fn denied(denial: &Denial) -> Result<Told, GateError> {
     let command = Command {
-        request: denial.asked,
+        request: denial.asked.and_then(Asking::own),
+        retries: denial.asked.and_then(Asking::earlier),
         ..command(&denial.judged, denial.outcome)
     };
     told(&denial.judged, command)
@@ -435,6 +491,7 @@ fn command(judged: &Judged, outcome: Outcome) -> Command {
         parameters: judged.request.parameters.clone(),
         request: None,
         approvals: None,
+        retries: None,
     }
 }
 

@@ -10,6 +10,8 @@ use std::sync::{Mutex, PoisonError};
 
 use exhibit_policy::mask::Masked;
 use exhibit_policy::net::SessionNet;
+use exhibit_schemas::cbor;
+use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::access::{Column, CommandData, Frame, Principal, ResponseChunk, SessionClosed};
 use exhibit_schemas::event::{Body, SessionId, SessionPlace, Timestamp};
 
@@ -41,6 +43,10 @@ pub struct Session {
     target: String,
     /// Sequence of the next event.
     next: u64,
+    /// Of its settings, and of what it ran that may have left it another session.
+    before: Digest,
+    /// Something of that ran.
+    touched: bool,
     commands: u64,
     pub(crate) rows: u64,
     pub(crate) bytes: u64,
@@ -79,8 +85,10 @@ impl Session {
         principal: Principal,
         expires: Option<Timestamp>,
         target: String,
+        settings: &[(String, String)],
     ) -> Self {
         let policy = gate.policy();
+        let before = gate.digest_key().digest(&cbor::encode(&settings.to_vec()));
         let net = SessionNet::new(&policy, &target);
         Self {
             gate,
@@ -88,6 +96,8 @@ impl Session {
             principal,
             target,
             next: 1,
+            before,
+            touched: false,
             commands: 0,
             rows: 0,
             bytes: 0,
@@ -122,6 +132,25 @@ impl Session {
     /// Name of the target.
     pub fn target(&self) -> &str {
         &self.target
+    }
+
+    /// What it began with and ran so far, as one digest: sessions of which that is the same are the same to a command. What is
+    /// proven to be about rows alone is passed over, and so are the bounds of transactions while there is nothing else that a
+    /// rollback could have taken back.
+    pub(crate) fn before(&self) -> Digest {
+        self.before
+    }
+
+    /// Notes that a command runs.
+    fn runs(&mut self, permit: &Permit) {
+        let request = &permit.judged.request;
+        if !request.leaves_session() && (self.touched || !request.is_bound()) {
+            self.touched = true;
+            self.before = self
+                .gate
+                .digest_key()
+                .digest(&[&self.before.0[..], &request.exact].concat());
+        }
     }
 
     /// What every cell and text of a reply goes through. What it catches is recorded with the next frames.
@@ -163,6 +192,9 @@ impl Session {
             .iter()
             .map(|permit| Ok((request::permitted(permit)?, self.totals(permit))));
         let told = told.collect::<Result<_, _>>().map_err(|error| self.refused(error))?;
+        for permit in &permits {
+            self.runs(permit);
+        }
         let recorded = self.commands(told).await?;
         // P1: only here, after the receipts, do permits come out that a target takes.
         let cleared = |(permit, (command, receipt))| Cleared {
@@ -194,6 +226,7 @@ impl Session {
             .map_err(|error| self.refused(error))?;
         let ahead = |(permit, told): (Permit, Told)| {
             let command = self.next;
+            self.runs(&permit);
             let bodies = told.bodies(command);
             self.next = self.next.saturating_add(count(&bodies));
             self.held.extend(bodies);

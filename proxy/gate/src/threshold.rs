@@ -18,7 +18,7 @@ use exhibit_schemas::event::Timestamp;
 use exhibit_schemas::event::access::{DecisionRecord, Effect, Facts, Frame, Outcome, ThresholdDecided};
 use exhibit_schemas::event::approval::ApprovalRequested;
 
-use crate::approval::{Ending, Question};
+use crate::approval::{Answers, Ending, Question, UNDECIDED};
 use crate::error::GateError;
 use crate::release::{self, Reply, Totals};
 use crate::request::{Judged, Permit, requirement};
@@ -48,19 +48,19 @@ pub struct Held {
     counts: Counts,
     decision: DecisionRecord,
     askers: BTreeSet<Asker>,
-    question: Question,
+    answers: Answers,
 }
 
 impl std::fmt::Debug for Held {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "Held({})", self.question.id())
+        write!(formatter, "Held({})", self.question().id())
     }
 }
 
 impl Held {
     /// What people are asked.
     pub fn question(&self) -> &Question {
-        &self.question
+        &self.answers.question
     }
 }
 
@@ -123,14 +123,16 @@ impl Session {
             decision: decision.clone(),
             requirement: requirement(approval),
             expires: Timestamp(now.0.saturating_add(approval.expires_s.saturating_mul(1_000_000))),
+            // What is held is here and nowhere else: nothing could be taken up later.
+            held_until: None,
         };
-        let question = self.question(body).await?;
+        let answers = self.question(body).await?;
         Ok(Some(Held {
             command: reply.command,
             counts,
             decision,
             askers,
-            question,
+            answers,
         }))
     }
 
@@ -145,10 +147,10 @@ impl Session {
             counts,
             decision,
             askers,
-            mut question,
+            mut answers,
         } = held;
-        let asked = Some(question.sequence);
-        match self.answered(&mut question, gone).await? {
+        let asked = Some(answers.question.sequence());
+        match self.answered(&mut answers, gone).await? {
             Ending::Approved(approvals) => {
                 let event = ThresholdDecided {
                     approvals: Some(approvals),
@@ -168,6 +170,8 @@ impl Session {
             Ending::Expired(reason) => {
                 Err(self.over(command, counts, decision, Outcome::Expired, asked, reason.to_owned()))
             }
+            // Its question has no earlier end than its expiry, so it is never left open; were it, nothing would go on.
+            Ending::Open => Err(self.over(command, counts, decision, Outcome::Expired, asked, UNDECIDED.to_owned())),
         }
     }
 

@@ -34,6 +34,9 @@ pub enum ApprovalFault {
     /// The signer is the requester.
     #[error("the signer is the requester")]
     Requester,
+    /// The signer's key was revoked after it had approved.
+    #[error("the signer's key was revoked since")]
+    Revoked,
 }
 
 /// A request as it stands in the log.
@@ -58,6 +61,8 @@ pub struct Decided<'a> {
     pub time: Timestamp,
     /// Whose key sealed it.
     pub signer: &'a KeyRecord,
+    /// That key was revoked since, before anything came of the decision.
+    pub revoked: bool,
     /// The decision.
     pub body: &'a ApprovalDecided,
 }
@@ -103,6 +108,8 @@ pub fn check(request: &Request<'_>, decided: &Decided<'_>) -> Result<(), Approva
             Err(ApprovalFault::Group)
         }
         () if of_requester && !asked.requirement.requester_may_approve => Err(ApprovalFault::Requester),
+        // A refusal stands: whoever may have signed it, nothing passes by it.
+        () if decided.revoked && body.verdict == Verdict::Approve => Err(ApprovalFault::Revoked),
         () => Ok(()),
     }
 }
@@ -119,26 +126,36 @@ fn requests(person: &str, requester: &Principal) -> bool {
 
 /// What the decisions that count come to; decisions that do not count are passed over.
 ///
-/// People are told apart by name, so several keys of one person count once. One refusal ends the request.
+/// People are told apart by name, so several keys of one person count once. One refusal ends the request, also where enough
+/// people had approved it and nothing has come of that yet.
 pub fn tally(request: &Request<'_>, decisions: &[Decided<'_>]) -> Tally {
+    let counted = || decisions.iter().filter(|decided| check(request, decided).is_ok());
+    if let Some(refusal) = counted().find(|decided| decided.body.verdict == Verdict::Deny) {
+        return Tally::Refused(refusal.leaf);
+    }
     let mut people = BTreeSet::new();
     let mut leaves = Vec::new();
-    for decided in decisions {
-        if check(request, decided).is_err() {
-            continue;
+    for decided in counted() {
+        if people.insert(decided.signer.name.as_str()) {
+            leaves.push(decided.leaf);
         }
-        match decided.body.verdict {
-            Verdict::Deny => return Tally::Refused(decided.leaf),
-            Verdict::Approve => {
-                if people.insert(decided.signer.name.as_str()) {
-                    leaves.push(decided.leaf);
-                }
-            }
-        }
-        let have = u64::try_from(people.len()).unwrap_or(u64::MAX);
-        if have >= request.body.requirement.people {
+        if count(people.len()) >= request.body.requirement.people {
             return Tally::Approved(leaves);
         }
     }
-    Tally::Waiting(u64::try_from(people.len()).unwrap_or(u64::MAX))
+    Tally::Waiting(count(people.len()))
+}
+
+/// Whether two sessions are of one requester: the same account with the same groups, and the same job of the same run of a
+/// pipeline. What each proved itself with may differ, as tokens do.
+pub fn same_requester(left: &Principal, right: &Principal) -> bool {
+    let as_left = Principal {
+        evidence: left.evidence,
+        ..right.clone()
+    };
+    as_left == *left
+}
+
+fn count(people: usize) -> u64 {
+    u64::try_from(people).unwrap_or(u64::MAX)
 }

@@ -20,6 +20,7 @@
 //! groups = ["dba"]
 //! people = 1
 //! expires_s = 900
+//! hold_s = 60                                           # how long a session waits for people; until it expires if left out
 //!
 //! [[rules]]                                             # the first rule that matches an access decides it
 //! name = "reads"
@@ -279,6 +280,9 @@ pub struct Approval {
     pub people: u64,
     /// Seconds until a request expires.
     pub expires_s: u64,
+    /// Seconds that a session waits for people. Then the request stays open for a retry of the same command until it
+    /// expires.
+    pub hold_s: Option<u64>,
     /// Whether people of the requester's own may approve.
     #[serde(default)]
     pub requester_may_approve: bool,
@@ -469,6 +473,7 @@ fn check_approval(approval: &Approval) -> Result<(), PolicyError> {
         Approval { groups, .. } if groups.is_empty() => broken("name at least one group"),
         Approval { people: 0, .. } => broken("at least one person must approve"),
         Approval { expires_s: 0, .. } => broken("a request must have time to be seen: expires_s is at least 1"),
+        Approval { hold_s: Some(0), .. } => broken("a session has to wait for people: hold_s is at least 1"),
         _ => Ok(()),
     }
 }

@@ -13,6 +13,7 @@
 
 mod draft;
 mod part;
+mod whole;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use exhibit_policy::snapshot::Snapshot;
 pub(crate) use self::draft::{Draft, about_session, changes_names, unread};
 use self::draft::{code_of, missing, refusal};
 use self::part::{Part, asked, assemble, merge_preparations};
+pub(crate) use self::whole::says_all;
 use crate::analysis::{
     Analysis, AnalysisError, Complaint, Copy, CopyDirection, Foreign, Mapped, Named, Output, Statement, StatementClass,
     TransactionControl, array_parameters,
@@ -421,6 +423,7 @@ impl Reading<'_> {
                 facts: analysis.facts.clone(),
                 parameters: types.iter().map(|oid| types::name(*oid)).collect(),
                 reach: analysis.reach,
+                says_all: false,
             },
             statements: analysis.statements.clone(),
             runs: runs == Runs::Now,

@@ -235,6 +235,7 @@ impl Shared {
             peer: peer.to_string(),
             transport: arrived.transport.clone(),
             client: client.map(str::to_owned),
+            settings: arrived.choices.all().to_vec(),
         };
         let (reader, mut writer) = tokio::io::split(arrived.connection);
         let Ok(_place) = self.places.try_acquire() else {

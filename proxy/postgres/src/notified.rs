@@ -47,6 +47,7 @@ pub(crate) async fn deliver(
         },
         parameters: Vec::new(),
         reach: Reach::Nothing,
+        says_all: false,
     };
     // Nobody asked for it, so nobody is asked about it.
     let permit = match session.decide_at_once(request) {

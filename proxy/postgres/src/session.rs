@@ -7,6 +7,7 @@
 //! When a request inside a transaction is refused, the agent is told that the transaction failed, and nothing but its
 //! rollback passes, as after an error of the server: no transaction commits without a part that was refused.
 
+mod asking;
 mod definitions;
 mod error;
 
@@ -14,10 +15,11 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use exhibit_gate::session::{Denial, EndStatus, Pending, Permit, Reply, Request, Ruling, Session, Transaction};
+use exhibit_gate::session::{Denial, EndStatus, Permit, Reply, Session, Transaction};
 use exhibit_policy::mask::Masked;
 use exhibit_policy::probe;
 use exhibit_policy::snapshot::Snapshot;
+use exhibit_schemas::event::access::Outcome as Decided;
 use tokio::io::ReadHalf;
 use tokio_util::sync::CancellationToken;
 
@@ -29,7 +31,7 @@ use crate::catalog::{Catalog, SharedDefinitions};
 use crate::config;
 use crate::copy_in::CopyIn;
 use crate::greeting::code;
-use crate::group::{Block, Draft, Group, Reading, about_session, changes_names};
+use crate::group::{Block, Draft, Group, Reading, changes_names, says_all};
 use crate::link::{Connection, Incoming, LinkError};
 use crate::message::backend::{Backend, TransactionStatus};
 use crate::message::encode::{self, Report};
@@ -371,7 +373,12 @@ impl Driver {
             changed: self.state.changed,
             foreign: self.state.foreign_inside,
         };
-        reading.group(messages)
+        let says_all = says_all(messages.iter().map(|(message, _)| message));
+        let mut group = reading.group(messages);
+        if let [draft] = group.drafts.as_mut_slice() {
+            draft.request.says_all = says_all;
+        }
+        group
     }
 
     /// Permits for all requests of a group, and what the server runs of it; `None` where one of them was refused.
@@ -422,41 +429,6 @@ impl Driver {
         }
     }
 
-    /// Decides a request, and asks people where the policy says so.
-    async fn permit(&mut self, request: Request, runs: bool) -> Result<Result<Permit, Denial>, SessionError> {
-        let prepared = (!runs).then(|| request.clone());
-        let pending = match (self.session.decide(request), prepared) {
-            (Ruling::Permit(permit), _) => return Ok(Ok(permit)),
-            (Ruling::Denial(denial), _) => return Ok(Err(denial)),
-            (Ruling::Pending(pending), None) => pending,
-            (Ruling::Pending(_), Some(request)) => {
-                // People are asked when it runs. Preparing alone is about the session: it changes and reads no rows.
-                let facts = about_session("", "prepare").request.facts;
-                return Ok(match self.session.decide(Request { facts, ..request }) {
-                    Ruling::Permit(permit) => Ok(permit),
-                    Ruling::Denial(denial) => Err(denial),
-                    Ruling::Pending(pending) => return self.asked(pending).await,
-                });
-            }
-        };
-        self.asked(pending).await
-    }
-
-    async fn asked(&mut self, pending: Pending) -> Result<Result<Permit, Denial>, SessionError> {
-        let asked = self.session.ask(pending).await?;
-        self.agent.waiting(asked.question()).await?;
-        let cancelled = Arc::clone(&self.registered.cancelled);
-        let (incoming, shutdown) = (&mut self.incoming, &self.shutdown);
-        let gone = async move {
-            tokio::select! {
-                () = incoming.gone(AHEAD_BYTES_MAX) => {}
-                () = cancelled.notified() => {}
-                () = shutdown.cancelled() => {}
-            }
-        };
-        Ok(self.session.wait(asked, gone).await?)
-    }
-
     /// Records a refusal and tells the agent; nothing of its group was or will be forwarded.
     async fn refused(
         &mut self,
@@ -472,8 +444,11 @@ impl Driver {
                 ..Report::error(told.code, told.text)
             },
             (None, "42501") => {
-                let text = format!("refused by policy: {} (rule: {rule})", denial.reason());
-                Report::error(code, text)
+                let by = match denial.outcome() {
+                    Decided::Postponed => "waits for people",
+                    _ => "refused by policy",
+                };
+                Report::error(code, format!("{by}: {} (rule: {rule})", denial.reason()))
             }
             (None, _) => Report::error(code, denial.reason()),
         };

@@ -44,6 +44,7 @@ impl Settled {
                 facts: read.facts,
                 parameters: Vec::new(),
                 reach: Reach::Anything,
+                says_all: false,
             },
             Err(error) => Request {
                 exact: sql.into_bytes(),

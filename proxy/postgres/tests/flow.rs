@@ -39,6 +39,8 @@ mod pairs;
 mod pipeline;
 #[path = "flow/probed.rs"]
 mod probed;
+#[path = "flow/retried.rs"]
+mod retried;
 #[path = "flow/sealed.rs"]
 mod sealed;
 #[path = "flow/server.rs"]

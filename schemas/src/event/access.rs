@@ -57,6 +57,8 @@ crate::code! {
         Refused = 3 "refused",
         /// Nobody approved it in time; nothing was sent.
         Expired = 4 "expired",
+        /// People had not decided when its session stopped waiting; nothing was sent. Its request stays open for a retry.
+        Postponed = 5 "postponed",
     }
 }
 
@@ -261,6 +263,8 @@ crate::record! {
         (?) 7 => request: u64,
         /// Leaf hashes of the decisions that permit it.
         (?) 8 => approvals: Vec<Digest>,
+        /// Leaf hash of the request that an earlier command left open, and of which it is a retry: it asks by that one.
+        (?) 9 => retries: Digest,
     }
 }
 

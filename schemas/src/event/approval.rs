@@ -48,6 +48,9 @@ crate::record! {
         6 => requirement: Requirement,
         /// When the request expires.
         7 => expires: Timestamp,
+        /// Until when its session waits. From then on until it expires, the same command of the same agent, run again, takes
+        /// the request up, once. Absent: it ends with the wait.
+        (?) 8 => held_until: Timestamp,
     }
 }
 

@@ -238,6 +238,7 @@ fn access_bodies() -> Vec<Body> {
             parameters: vec![text("int4")],
             request: Some(1),
             approvals: Some(vec![digest()]),
+            retries: Some(digest()),
         }
         .into(),
         ResponseChunk {
@@ -306,6 +307,7 @@ fn approval_bodies() -> Vec<Body> {
             decision: decision(),
             requirement,
             expires: TIME,
+            held_until: Some(Timestamp(2)),
         }
         .into(),
         ApprovalDecided {

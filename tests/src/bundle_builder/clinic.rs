@@ -480,6 +480,7 @@ impl Writer {
             parameters: Vec::new(),
             request: None,
             approvals: None,
+            retries: None,
         }
     }
 
@@ -536,6 +537,7 @@ impl Writer {
                 requester_may_approve: false,
             },
             expires: Timestamp(self.now + 900_000_000),
+            held_until: None,
         };
         let sequence = session.next;
         let leaves = self.events(session, vec![body.clone().into()]);

@@ -34,6 +34,7 @@ name = "a"
 groups = ["g"]
 people = 1
 expires_s = 900
+hold_s = 60
 requester_may_approve = false
 [[rules]]
 name = "asks"
@@ -350,7 +351,7 @@ fn limits(documents: &mut Documents) {
     for limit in ["idle_s", "session_s"] {
         set(&[key("limits"), key(limit)], &integers(&[0, 1, 2_678_400, 2_678_401]));
     }
-    for count in ["people", "expires_s"] {
+    for count in ["people", "expires_s", "hold_s"] {
         set(&inside("approvals", 0, count), &integers(&[0, 1, i64::MAX]));
     }
     let mut resource = inside("rules", 0, "resources");

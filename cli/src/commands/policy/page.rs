@@ -159,8 +159,12 @@ fn terms(approval: &Approval) -> String {
     } else {
         "never the requester"
     };
+    let held = match approval.hold_s {
+        Some(hold_s) => format!("; the session waits {hold_s} s, and a retry takes up what was approved later"),
+        None => String::new(),
+    };
     format!(
-        "  {people} of {} within {} s, {requester} (approval `{}`)",
+        "  {people} of {} within {} s, {requester}{held} (approval `{}`)",
         approval.groups.join(" or "),
         approval.expires_s,
         approval.name
@@ -288,6 +292,7 @@ fn approval_json(approval: &Approval) -> serde_json::Value {
         "groups": approval.groups,
         "people": approval.people,
         "expires_s": approval.expires_s,
+        "hold_s": approval.hold_s,
         "requester_may_approve": approval.requester_may_approve,
     })
 }

@@ -28,7 +28,7 @@ use super::queue::{Due, Queue, Queued};
 use super::state::{self, Acknowledged};
 use super::{BATCHES_IN_FLIGHT_MAX, GIVE_UP, LinkConfig};
 use crate::error::GateError;
-use crate::recorder::VerifiedDecision;
+use crate::recorder::Heard;
 
 /// Path of the append stream.
 const STREAM_PATH: &str = "/v1/append/stream";
@@ -81,7 +81,7 @@ pub(super) struct Driver {
     trust: TrustAnchors,
     state_path: PathBuf,
     queue: Arc<Queue>,
-    decisions: broadcast::Sender<Arc<VerifiedDecision>>,
+    heard: broadcast::Sender<Arc<Heard>>,
     stop: CancellationToken,
     ready: Option<oneshot::Sender<Result<bool, GateError>>>,
     published: PublishedKeys,
@@ -107,7 +107,7 @@ impl Driver {
     pub(super) fn new(
         config: LinkConfig,
         queue: Arc<Queue>,
-        decisions: broadcast::Sender<Arc<VerifiedDecision>>,
+        heard: broadcast::Sender<Arc<Heard>>,
         stop: CancellationToken,
         ready: oneshot::Sender<Result<bool, GateError>>,
     ) -> Result<Self, GateError> {
@@ -121,7 +121,7 @@ impl Driver {
             trust: config.trust,
             state_path: config.state,
             queue,
-            decisions,
+            heard,
             stop,
             ready: Some(ready),
             chain: None,
@@ -358,9 +358,9 @@ impl Driver {
             Message::Receipt(receipt) => self.take_receipt(&receipt),
             Message::Refusal(refusal) => Err(Break::Refused(refusal.code, refusal.text)),
             Message::Published(batch) => {
-                for decision in self.published.take(batch).map_err(Break::Distrusted)? {
-                    // No receiver is no fault: nobody waits for a decision.
-                    let _ = self.decisions.send(Arc::new(decision));
+                for heard in self.published.take(batch).map_err(Break::Distrusted)? {
+                    // No receiver is no fault: nobody waits for it.
+                    let _ = self.heard.send(Arc::new(heard));
                 }
                 Ok(())
             }

@@ -12,7 +12,7 @@ use exhibit_schemas::merkle::Index;
 use exhibit_schemas::seal::{Sealed, UnverifiedSeal};
 use exhibit_schemas::wire::Published;
 
-use crate::recorder::VerifiedDecision;
+use crate::recorder::{Heard, VerifiedDecision};
 
 /// Keys in force as this proxy has checked them.
 pub(super) struct PublishedKeys {
@@ -38,8 +38,8 @@ impl PublishedKeys {
         self.next
     }
 
-    /// Checks a batch and applies it; gives the decisions in it. An error says what does not hold.
-    pub(super) fn take(&mut self, batch: Published) -> Result<Vec<VerifiedDecision>, String> {
+    /// Checks a batch and applies it; gives the decisions and revocations in it. An error says what does not hold.
+    pub(super) fn take(&mut self, batch: Published) -> Result<Vec<Heard>, String> {
         let Published { first, events, seal } = batch;
         if first < self.next {
             return Err(format!("it published index {first} again"));
@@ -52,23 +52,28 @@ impl PublishedKeys {
         if self.seals.get(&emitter).is_some_and(|last| *last >= place) {
             return Err(format!("it published a seal of key {emitter} again, or out of order"));
         }
-        let mut decisions = Vec::new();
+        let mut heard = Vec::new();
         for (index, bytes) in (first..).zip(sealed.events()) {
             let event = Event::decode(&bytes.0).map_err(text)?;
             same_emitter(&event, payload).map_err(text)?;
             self.apply(Index(index), emitter, &event)?;
-            if let (Body::ApprovalDecided(body), Some(keyring)) = (event.body, &self.keyring) {
-                decisions.push(VerifiedDecision {
-                    leaf: Digest::leaf(&bytes.0),
-                    time: event.time,
-                    signer: keyring.in_force(emitter).map_err(text)?.clone(),
-                    body,
-                });
+            match (event.body, &self.keyring) {
+                (Body::ApprovalDecided(body), Some(keyring)) => {
+                    let decision = VerifiedDecision {
+                        leaf: Digest::leaf(&bytes.0),
+                        time: event.time,
+                        signer: keyring.in_force(emitter).map_err(text)?.clone(),
+                        body,
+                    };
+                    heard.push(Heard::Decided(decision.into()));
+                }
+                (Body::KeyRevoked(revoked), _) => heard.push(Heard::Revoked(revoked.key)),
+                _ => {}
             }
         }
         self.seals.insert(emitter, place);
         self.next = first.saturating_add(payload.count).saturating_add(1);
-        Ok(decisions)
+        Ok(heard)
     }
 
     /// The key that must have sealed a batch: the first administrator for genesis, an enrolled one after it.

@@ -26,6 +26,7 @@ mod asked;
 mod keyed;
 mod netted;
 mod probed;
+mod retried;
 mod sealed;
 mod threshold;
 
@@ -88,7 +89,12 @@ async fn world_in(policy: &str, expires: Option<Timestamp>, memory: Arc<Memory>,
     let gate = Gate::start(policy, recorder, time, MaskKey::new([1; 32]), [2; 32])
         .await
         .unwrap();
-    let opening = Opening {
+    let session = gate.open(opening(expires)).await.unwrap();
+    World { memory, clock, session }
+}
+
+fn opening(expires: Option<Timestamp>) -> Opening {
+    Opening {
         target: "clinic".into(),
         protocol: "postgres".into(),
         expires,
@@ -104,9 +110,8 @@ async fn world_in(policy: &str, expires: Option<Timestamp>, memory: Arc<Memory>,
         peer: "127.0.0.1:1".into(),
         transport: "TLSv1.3".into(),
         client: None,
-    };
-    let session = gate.open(opening).await.unwrap();
-    World { memory, clock, session }
+        settings: Vec::new(),
+    }
 }
 
 fn request(action: Action) -> Request {
@@ -119,6 +124,7 @@ fn request(action: Action) -> Request {
         },
         parameters: vec![],
         reach: Reach::Anything,
+        says_all: true,
     }
 }
 
@@ -474,7 +480,7 @@ async fn what_nobody_can_be_asked_about_is_denied_by_a_decision_that_replays() {
 }
 
 /// A decision as the recorder would hand it over.
-fn decision(world: &World, name: &str, change: impl FnOnce(&mut VerifiedDecision)) -> Arc<VerifiedDecision> {
+fn decision(world: &World, name: &str, change: impl FnOnce(&mut VerifiedDecision)) -> VerifiedDecision {
     let events = world.memory.events.lock().unwrap();
     let asked = events
         .iter()
@@ -508,5 +514,5 @@ fn decision(world: &World, name: &str, change: impl FnOnce(&mut VerifiedDecision
         },
     };
     change(&mut decision);
-    Arc::new(decision)
+    decision
 }

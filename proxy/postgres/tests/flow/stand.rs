@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use exhibit_gate::clock::SystemClock;
-use exhibit_gate::recorder::{Draft, Receipt, Recorder, Ticket, VerifiedDecision};
+use exhibit_gate::recorder::{Draft, Heard, Receipt, Recorder, Ticket, VerifiedDecision};
 use exhibit_gate::{Gate, GateError};
 use exhibit_identity::oidc::Issuers;
 use exhibit_identity::{ApiKeys, Callers, Certificates};
@@ -84,7 +84,7 @@ pub(crate) struct Memory {
     held: watch::Sender<bool>,
     /// How many events were handed over.
     handed: watch::Sender<usize>,
-    decisions: broadcast::Sender<Arc<VerifiedDecision>>,
+    heard: broadcast::Sender<Arc<Heard>>,
 }
 
 impl Recorder for Memory {
@@ -120,8 +120,8 @@ impl Recorder for Memory {
         false
     }
 
-    fn decisions(&self) -> broadcast::Receiver<Arc<VerifiedDecision>> {
-        self.decisions.subscribe()
+    fn heard(&self) -> broadcast::Receiver<Arc<Heard>> {
+        self.heard.subscribe()
     }
 }
 
@@ -207,7 +207,7 @@ impl Memory {
                 reason: "looked at".into(),
             },
         };
-        self.decisions.send(Arc::new(decision)).unwrap();
+        self.heard.send(Heard::Decided(decision.into()).into()).unwrap();
     }
 
     /// Kinds of the events after that many.
@@ -415,7 +415,7 @@ impl Stand {
             broken: AtomicBool::new(false),
             held: watch::channel(false).0,
             handed: watch::channel(0).0,
-            decisions: broadcast::channel(16).0,
+            heard: broadcast::channel(16).0,
         });
         let snapshot = Snapshot::parse(policy.as_bytes()).unwrap();
         let gate = Gate::start(

@@ -21,7 +21,7 @@ async fn check(name: &str, change: impl FnOnce(&mut VerifiedDecision), wanted: O
     };
     let asked = world.session.ask(pending_request).await.unwrap();
     for decision in [decision(&world, "ann", |_| ()), decision(&world, name, change)] {
-        world.memory.decisions.send(decision).unwrap();
+        world.memory.decide(decision);
     }
     let clock = Arc::clone(&world.clock);
     let waiting = world.session.wait(asked, pending());
@@ -85,7 +85,7 @@ async fn two_people_of_the_group_make_a_permit() {
     let mut world = world().await;
     let asked = asked(&mut world).await;
     for name in ["ann", "bob"] {
-        world.memory.decisions.send(decision(&world, name, |_| ())).unwrap();
+        world.memory.decide(decision(&world, name, |_| ()));
     }
     let permit = world.session.wait(asked, pending()).await.unwrap().unwrap();
     world.session.record(vec![permit]).await.unwrap();
@@ -114,7 +114,7 @@ async fn missed_decisions_fail_closed() {
     let mut world = world().await;
     let asked = asked(&mut world).await;
     for _ in 0..5 {
-        world.memory.decisions.send(decision(&world, "ann", |_| ())).unwrap();
+        world.memory.decide(decision(&world, "ann", |_| ()));
     }
     assert!(world.session.wait(asked, pending()).await.is_err());
     assert!(world.session.record(vec![permit(&world.session)]).await.is_err());

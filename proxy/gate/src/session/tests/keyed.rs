@@ -11,7 +11,7 @@ use super::{POLICY, world};
 use crate::error::GateError;
 use crate::gate::Gate;
 use crate::memory::{Memory, Standing, lost};
-use crate::recorder::{Draft, Recorder, Ticket, VerifiedDecision};
+use crate::recorder::{Draft, Heard, Recorder, Ticket};
 
 /// Takes everything but keys of masks, as a ledger does that knows another one.
 struct RefusesKeys(Arc<Memory>);
@@ -28,8 +28,8 @@ impl Recorder for RefusesKeys {
         false
     }
 
-    fn decisions(&self) -> broadcast::Receiver<Arc<VerifiedDecision>> {
-        self.0.decisions()
+    fn heard(&self) -> broadcast::Receiver<Arc<Heard>> {
+        self.0.heard()
     }
 }
 

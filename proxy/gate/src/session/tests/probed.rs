@@ -66,6 +66,7 @@ async fn no_session_gives_values_of_its_own() {
         peer: "127.0.0.1:2".into(),
         transport: "TLSv1.3".into(),
         client: None,
+        settings: Vec::new(),
     };
     let other = session.gate().open(opening).await.unwrap();
     assert_eq!(

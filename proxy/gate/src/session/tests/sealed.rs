@@ -162,7 +162,7 @@ async fn what_people_were_asked_about_is_copied_with_its_command() {
         let asked = world.session.ask(pending).await.unwrap();
         for name in ["ann", "bob"] {
             let decision = decision(&world, name, |decision| decision.body.verdict = verdict);
-            world.memory.decisions.send(decision).map(drop).unwrap();
+            world.memory.decide(decision);
         }
         match world.session.wait(asked, std::future::pending()).await.unwrap() {
             Ok(permit) => drop(world.session.record(vec![permit]).await.unwrap()),

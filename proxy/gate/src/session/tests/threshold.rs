@@ -87,7 +87,7 @@ async fn what_is_more_waits_until_people_let_it_out_once_for_the_command() {
         .unwrap()
         .expect("more than three rows");
     for name in ["ann", "bob"] {
-        world.memory.decisions.send(decision(&world, name, |_| ())).unwrap();
+        world.memory.decide(decision(&world, name, |_| ()));
     }
     world.session.held(held, pending()).await.unwrap();
     world.session.release(&mut reply, None, more).durable().await.unwrap();
@@ -139,7 +139,7 @@ async fn the_next_command_asks_again() {
     let more = rows(4);
     let held = world.session.weigh(&reply, &more).await.unwrap().unwrap();
     for name in ["ann", "bob"] {
-        world.memory.decisions.send(decision(&world, name, |_| ())).unwrap();
+        world.memory.decide(decision(&world, name, |_| ()));
     }
     world.session.held(held, pending()).await.unwrap();
     world.session.release(&mut reply, None, more).durable().await.unwrap();
@@ -186,7 +186,7 @@ async fn refusal_expiry_and_withdrawal_end_the_session() {
         let ended = match word {
             "refuse" => {
                 let refusal = decision(&world, "ann", |one| one.body.verdict = Verdict::Deny);
-                world.memory.decisions.send(refusal).unwrap();
+                world.memory.decide(refusal);
                 world.session.held(held, pending()).await
             }
             "time" => {
@@ -216,7 +216,7 @@ async fn one_of_two_people_or_an_approval_of_something_else_lets_nothing_out() {
     let again = decision(&world, "ann", |one| one.leaf = super::Digest([9; 32]));
     let other = decision(&world, "bob", |one| one.body.command = super::Digest([9; 32]));
     for decision in [ann, again, other] {
-        world.memory.decisions.send(decision).unwrap();
+        world.memory.decide(decision);
     }
     let clock = Arc::clone(&world.clock);
     let expire = async {
@@ -254,7 +254,7 @@ async fn what_people_approved_at_the_beginning_is_not_asked_again() {
     };
     let asked = world.session.ask(question).await.unwrap();
     for name in ["ann", "bob"] {
-        world.memory.decisions.send(decision(&world, name, |_| ())).unwrap();
+        world.memory.decide(decision(&world, name, |_| ()));
     }
     let permit = world.session.wait(asked, pending()).await.unwrap().unwrap();
     let mut reply = world.session.record(vec![permit]).await.unwrap()[0].reply();
@@ -320,7 +320,7 @@ approval = "dba"
     };
     let asked = world.session.ask(question).await.unwrap();
     for name in ["ann", "bob"] {
-        world.memory.decisions.send(decision(&world, name, |_| ())).unwrap();
+        world.memory.decide(decision(&world, name, |_| ()));
     }
     let permit = world.session.wait(asked, pending()).await.unwrap().unwrap();
     let mut reply = world.session.record(vec![permit]).await.unwrap()[0].reply();
@@ -329,7 +329,7 @@ approval = "dba"
     let more = rows(1);
     let held = world.session.weigh(&reply, &more).await.unwrap().expect("bulk asks");
     for name in ["ann", "bob"] {
-        world.memory.decisions.send(decision(&world, name, |_| ())).unwrap();
+        world.memory.decide(decision(&world, name, |_| ()));
     }
     world.session.held(held, pending()).await.unwrap();
     world.session.release(&mut reply, None, more).durable().await.unwrap();

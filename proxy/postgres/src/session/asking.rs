@@ -1,0 +1,49 @@
+//! What a session asks people about, and how it waits for them.
+
+use std::sync::Arc;
+
+use exhibit_gate::session::{Denial, Pending, Permit, Request, Ruling};
+
+use super::{AHEAD_BYTES_MAX, Driver, SessionError};
+use crate::group::about_session;
+
+impl Driver {
+    /// Decides a request, and asks people where the policy says so.
+    pub(super) async fn permit(
+        &mut self,
+        request: Request,
+        runs: bool,
+    ) -> Result<Result<Permit, Denial>, SessionError> {
+        let prepared = (!runs).then(|| request.clone());
+        let pending = match (self.session.decide(request), prepared) {
+            (Ruling::Permit(permit), _) => return Ok(Ok(permit)),
+            (Ruling::Denial(denial), _) => return Ok(Err(denial)),
+            (Ruling::Pending(pending), None) => pending,
+            (Ruling::Pending(_), Some(request)) => {
+                // People are asked when it runs. Preparing alone is about the session: it changes and reads no rows.
+                let facts = about_session("", "prepare").request.facts;
+                return Ok(match self.session.decide(Request { facts, ..request }) {
+                    Ruling::Permit(permit) => Ok(permit),
+                    Ruling::Denial(denial) => Err(denial),
+                    Ruling::Pending(pending) => return self.asked(pending).await,
+                });
+            }
+        };
+        self.asked(pending).await
+    }
+
+    async fn asked(&mut self, pending: Pending) -> Result<Result<Permit, Denial>, SessionError> {
+        let asked = self.session.ask(pending).await?;
+        self.agent.waiting(asked.question()).await?;
+        let cancelled = Arc::clone(&self.registered.cancelled);
+        let (incoming, shutdown) = (&mut self.incoming, &self.shutdown);
+        let gone = async move {
+            tokio::select! {
+                () = incoming.gone(AHEAD_BYTES_MAX) => {}
+                () = cancelled.notified() => {}
+                () = shutdown.cancelled() => {}
+            }
+        };
+        Ok(self.session.wait(asked, gone).await?)
+    }
+}

@@ -1,0 +1,90 @@
+//! Approvals for which a session waits a while only, on a real server: the retry takes them up.
+
+use std::sync::Arc;
+
+use exhibit_schemas::event::approval::Verdict;
+
+use crate::server::Server;
+use crate::stand::{POLICY, SCHEMA, Stand};
+
+const ASKS: &str = r#"
+[[approvals]]
+name = "dba"
+groups = ["dba"]
+people = 1
+expires_s = 900
+hold_s = 1
+[[rules]]
+name = "schema"
+roles = ["ci"]
+targets = ["clinic"]
+actions = ["define"]
+effect = "ask"
+approval = "dba"
+"#;
+
+const ALTER: &str = "ALTER TABLE notes ADD COLUMN more text";
+
+async fn stand() -> Stand {
+    let server = Server::start();
+    server.execute(SCHEMA);
+    Stand::start_with(Arc::new(server), &format!("{POLICY}{ASKS}"), |_| {}).await
+}
+
+fn outcomes(stand: &Stand) -> Vec<String> {
+    let statements = stand.memory.statements().into_iter();
+    let asked = statements.filter(|(statement, _)| statement.starts_with("ALTER"));
+    asked.map(|(_, outcome)| outcome).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_does_not_wait_runs_its_statement_again() {
+    let stand = stand().await;
+    let shown = stand.psql(ALTER).await;
+    for told in [
+        "waits for people",
+        "needed by dba",
+        "run the same statement again until",
+        "(rule: schema)",
+    ] {
+        assert!(shown.contains(told), "{told}: {shown}");
+    }
+    stand.memory.decide("ann", "dba", Verdict::Approve).await;
+    let shown = stand.psql(ALTER).await;
+    assert!(shown.contains("ALTER TABLE"), "{shown}");
+    // It was for once.
+    let shown = stand.psql(ALTER).await;
+    assert!(shown.contains("waits for people"), "{shown}");
+    assert_eq!(outcomes(&stand), ["postponed", "approved", "postponed"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transaction_that_failed_so_is_run_again_in_its_session() {
+    let stand = stand().await;
+    let client = stand.driver().await;
+    client.simple_query("BEGIN").await.unwrap();
+    let error = client.simple_query(ALTER).await.unwrap_err();
+    let code = error.as_db_error().map(|error| error.code().code().to_owned());
+    assert_eq!(code.as_deref(), Some("42501"), "{error}");
+    client.simple_query("ROLLBACK").await.unwrap();
+    stand.memory.decide("ann", "dba", Verdict::Approve).await;
+    for sql in ["BEGIN", ALTER, "COMMIT"] {
+        client.simple_query(sql).await.unwrap();
+    }
+    assert_eq!(outcomes(&stand), ["postponed", "approved"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_another_setting_people_are_asked_anew() {
+    let stand = stand().await;
+    let client = stand.driver().await;
+    client.simple_query(ALTER).await.unwrap_err();
+    stand.memory.decide("ann", "dba", Verdict::Approve).await;
+    client.simple_query("SET statement_timeout TO 60000").await.unwrap();
+    client.simple_query(ALTER).await.unwrap_err();
+    let requests = stand
+        .memory
+        .each(|body| (body.kind().as_str() == "approval-requested").then_some(()));
+    assert_eq!(requests.len(), 2);
+    assert_eq!(outcomes(&stand), ["postponed", "postponed"]);
+}
