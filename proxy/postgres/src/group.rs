@@ -482,7 +482,8 @@ impl Reading<'_> {
             return;
         }
         let mut known = true;
-        // What a name stands for has called code that is not known, so what follows was read by a path that may be another.
+        // What a name stands for has called code that is not known, or changes what names mean, so what follows was read by a
+        // path that may be another.
         let mut unsure = false;
         let mut statements = std::mem::take(&mut draft.statements);
         for statement in &mut statements {
@@ -530,7 +531,7 @@ impl Reading<'_> {
                 }
                 Ok(None) => {}
             }
-            unsure |= statement.foreign == Foreign::Called
+            unsure |= (statement.foreign == Foreign::Called || changes_names(statement))
                 && matches!(&statement.named, Some(Named::Execute { .. } | Named::Fetch { .. }));
             if runs == Runs::Now {
                 for change in changes(statement, "") {

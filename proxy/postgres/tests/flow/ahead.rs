@@ -260,6 +260,25 @@ async fn names_are_decided_on_by_the_path_that_a_called_function_has_set() {
         .await;
         let told = talk(&mut stream, &[(b'Q', b"EXECUTE q; SELECT id FROM plain\0")]).await;
         assert!(told.contains("C0A000") && !told.contains("4711"), "{call}: {told}");
+        // Prepared by a message, and as a cursor.
+        let mut stream = stand.raw_session().await;
+        let named = [b"q\0", call.as_bytes(), b"\0\0\0"].concat();
+        talk(&mut stream, &[(b'P', &named), (b'S', b"")]).await;
+        let told = talk(&mut stream, &[(b'Q', b"EXECUTE q; SELECT id FROM plain\0")]).await;
+        assert!(told.contains("C0A000") && !told.contains("4711"), "{call}: {told}");
+        let mut stream = stand.raw_session().await;
+        let cursor = [b"BEGIN; DECLARE c CURSOR FOR ", call.as_bytes(), b"\0"].concat();
+        talk(&mut stream, &[(b'Q', &cursor)]).await;
+        let told = talk(&mut stream, &[(b'Q', b"FETCH c; SELECT id FROM plain\0")]).await;
+        assert!(!told.contains("4711"), "{call}: {told}");
+        for around in ["EXPLAIN ANALYZE ", "CREATE TEMP TABLE t AS "] {
+            let mut stream = stand.raw_session().await;
+            let both = [around.as_bytes(), call.as_bytes(), b"; SELECT id FROM plain\0"].concat();
+            talk(&mut stream, &[(b'Q', &both)]).await;
+            let statements = stand.memory.accesses();
+            let unknown = |all: &String| all.contains("read ?.plain");
+            assert!(statements.last().is_some_and(unknown), "{around}{call}: {statements:?}");
+        }
     }
 }
 

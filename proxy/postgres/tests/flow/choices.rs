@@ -119,7 +119,6 @@ async fn what_could_change_how_statements_are_read_is_refused_by_name() {
     .await;
     check(&[("client_encoding", "LATIN1")], "0A000", "client_encoding").await;
     check(&[("DateStyle", "German")], "0A000", "DateStyle").await;
-    check(&[("options", "-c row_security=off")], "0A000", "row_security").await;
     check(&[("role", "secret-value")], "0A000", "role").await;
     check(
         &[("options", "-c session_replication_role=replica")],

@@ -98,7 +98,6 @@ for binding in ["prefer", "disable"]:
 refused("channel binding", channel_binding="require")
 connect(require_auth="password").close()
 refused("expired", password="exk_other")
-refused("row_security", options="-c row_security=off")
 
 with connect(options="-c statement_timeout=54321ms -c search_path=staging", application_name="smoke") as connection:
     assert connection.execute("SHOW statement_timeout").fetchone() == ("54321ms",)
