@@ -297,6 +297,11 @@ chain AS (SELECT oid, oid AS part, typbasetype FROM pg_type WHERE typtype = 'd' 
   UNION ALL SELECT c.oid, t.oid, t.typbasetype FROM chain c JOIN pg_type t ON t.oid = c.typbasetype WHERE t.typtype = 'd'), \
 relation AS (SELECT c.*, n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
   WHERE {USERS} AND n.nspname <> {schema}), \
+holding AS (SELECT r.ev_class AS oid FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class WHERE c.oid >= 16384 \
+    AND c.relowner NOT IN (SELECT oid FROM reach) AND r.ev_action::text ~ (SELECT ':relid (' || string_agg(h.oid::text, '|') \
+    || ') ' FROM pg_class h WHERE h.relnamespace = 'pg_catalog'::regnamespace AND h.relname IN ({HOLDERS})) \
+  UNION SELECT r.ev_class FROM holding h JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = h.oid \
+    AND d.classid = 'pg_rewrite'::regclass JOIN pg_rewrite r ON r.oid = d.objid), \
 called AS (SELECT d.classid, d.objid, p.oid AS function FROM pg_depend d JOIN pg_proc p ON p.oid = d.refobjid \
   WHERE d.refclassid = 'pg_proc'::regclass AND p.oid >= 16384 \
   UNION SELECT d.classid, d.objid, o.oprcode FROM pg_depend d JOIN pg_operator o ON o.oid = d.refobjid \
@@ -382,6 +387,8 @@ SELECT json_build_object( \
     AND c.relname IN ({HOLDERS}) AND EXISTS (SELECT FROM reach r \
     WHERE NOT r.rolsuper AND has_any_column_privilege(r.oid, c.oid, 'SELECT') \
     AND NOT has_any_column_privilege('public', c.oid, 'SELECT')) \
+  UNION ALL SELECT 'relation ' || c.oid::regclass FROM holding h JOIN pg_class c ON c.oid = h.oid \
+    WHERE EXISTS (SELECT FROM reach r WHERE NOT r.rolsuper AND has_any_column_privilege(r.oid, c.oid, 'SELECT')) \
   UNION ALL SELECT 'function ' || p.oid::regprocedure FROM pg_extension x \
     JOIN pg_depend d ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = x.oid AND d.classid = 'pg_proc'::regclass \
     JOIN pg_proc p ON p.oid = d.objid WHERE x.extname IN ({STATEMENTS}) AND p.proretset \

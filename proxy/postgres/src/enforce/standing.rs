@@ -2,7 +2,7 @@
 //!
 //! Two questions, both constants. [`STANDING`] gives the record beside a digest, made now, of everything that the record is
 //! about: the schema and all in it, the relations behind its views with their columns, rights, triggers and kin, every view
-//! and rule over them, the functions that act for others, the roles and their members. What the agents' role owns itself is
+//! and rule over them and over what of the system holds values, the functions that act for others, the roles and their members. What the agents' role owns itself is
 //! not in it: it has no right that the role has not. [`READABLE`] gives what the role may read now; what the policy masks
 //! must not be there, however it came.
 //!
@@ -28,7 +28,11 @@ base AS (SELECT DISTINCT d.refobjid AS oid FROM pg_rewrite r JOIN pg_depend d ON
 kin AS (SELECT oid FROM base UNION SELECT i.inhparent FROM kin k JOIN pg_inherits i ON i.inhrelid = k.oid), \
 heirs AS (SELECT oid FROM base UNION SELECT i.inhrelid FROM heirs k JOIN pg_inherits i ON i.inhparent = k.oid), \
 near AS (SELECT oid FROM kin UNION SELECT oid FROM heirs), \
-shows AS (SELECT oid FROM base UNION SELECT r.ev_class FROM shows h JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass \
+shows AS ((SELECT oid FROM base UNION SELECT r.ev_class FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class \
+    WHERE c.oid >= 16384 AND c.relowner NOT IN (SELECT oid FROM reach) AND r.ev_action::text ~ (SELECT ':relid (' \
+    || string_agg(h.oid::text, '|') || ') ' FROM pg_class h WHERE h.relnamespace = 'pg_catalog'::regnamespace \
+    AND h.relname IN ('pg_statistic','pg_statistic_ext_data','pg_largeobject','pg_user_mapping','pg_authid'))) \
+  UNION SELECT r.ev_class FROM shows h JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass \
   AND d.refobjid = h.oid AND d.classid = 'pg_rewrite'::regclass JOIN pg_rewrite r ON r.oid = d.objid \
   JOIN pg_class c ON c.oid = r.ev_class WHERE c.relowner NOT IN (SELECT oid FROM reach) \
   AND c.oid NOT IN (SELECT oid FROM own)), \

@@ -268,6 +268,7 @@ async fn every_change_of_what_is_installed_is_drift() {
         "ALTER TABLE patients ENABLE ROW LEVEL SECURITY",
         "CREATE RULE r AS ON UPDATE TO patients DO ALSO NOTHING",
         "CREATE STATISTICS lower_names ON lower(name), city FROM patients",
+        "CREATE VIEW common AS SELECT stavalues1::text FROM pg_statistic",
     ] {
         assert!(server.finds_drift_after(change).await, "{change}");
     }
@@ -361,6 +362,23 @@ const HAZARDS: &[(&str, &str, &str)] = &[
         "GRANT SELECT ON pg_statistic TO agent",
         "REVOKE SELECT ON pg_statistic FROM agent",
         "relation pg_statistic",
+    ),
+    (
+        "CREATE VIEW common AS SELECT stavalues1::text FROM pg_statistic; GRANT SELECT ON common TO agent",
+        "DROP VIEW common",
+        "relation public.common",
+    ),
+    (
+        "CREATE VIEW inner_common AS SELECT stavalues1::text AS v FROM pg_statistic; \
+         CREATE VIEW common AS SELECT upper(v) FROM inner_common; GRANT SELECT ON common TO agent",
+        "DROP VIEW inner_common CASCADE",
+        "relation public.common",
+    ),
+    (
+        "CREATE MATERIALIZED VIEW common AS SELECT lo.data FROM pg_largeobject lo; GRANT SELECT ON common TO staff; \
+         GRANT staff TO agent",
+        "DROP MATERIALIZED VIEW common; REVOKE staff FROM agent",
+        "relation public.common",
     ),
     (
         "ALTER TABLE patients OWNER TO agent",
