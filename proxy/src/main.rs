@@ -91,7 +91,10 @@ async fn run(path: &Path) -> Result<(), DaemonError> {
         tracing::info!(target_name = target, %address, "the proxy listens");
     }
     let stop = process::stop_on_signal().map_err(DaemonError::Signal)?;
+    let signal = process::reload_on_signal().map_err(DaemonError::Signal)?;
+    let reloading = tokio::spawn(proxy.reload(&config).run(signal, stop.clone(), |_| ()));
     listeners.run(stop).await;
+    let _ = reloading.await;
     proxy.shutdown().await;
     tracing::info!("the proxy ended");
     Ok(())

@@ -10,7 +10,7 @@ use exhibit_gate::link::{Link, LinkConfig};
 use exhibit_gate::recorder::Recorder;
 use exhibit_gate::{Gate, GateError};
 use exhibit_identity::Callers;
-use exhibit_policy::snapshot::{PolicyError, Snapshot};
+use exhibit_policy::snapshot::{PolicyError, Snapshot, Target};
 use exhibit_schemas::bundle::{TrustAnchors, TrustError};
 use exhibit_schemas::key::SecretKey;
 use exhibit_startup::pem;
@@ -21,6 +21,7 @@ use tokio_util::task::TaskTracker;
 use crate::callers::Watched;
 use crate::config::{Config, LedgerConfig};
 use crate::mask_key;
+use crate::reload::Reload;
 use crate::secret::{self, SecretError};
 
 /// Why a proxy does not start.
@@ -103,19 +104,7 @@ impl Proxy {
     /// # Errors
     /// [`ProxyError`].
     pub async fn start(config: &Config, connect: Arc<dyn Connect>) -> Result<Self, ProxyError> {
-        let policy = read(&config.policy)?;
-        let snapshot = Snapshot::parse(&policy).map_err(|error| ProxyError::Policy {
-            path: config.policy.clone(),
-            error,
-        })?;
-        for listener in &config.postgres {
-            let known = |target: &exhibit_policy::snapshot::Target| {
-                target.name == listener.target && target.protocol == "postgres"
-            };
-            if !snapshot.targets().iter().any(known) {
-                return Err(ProxyError::Target(listener.target.clone()));
-            }
-        }
+        let policy = policy(config)?;
         let (callers, watched) = crate::callers::read(config)?;
         let trust = TrustAnchors::parse(&text(&config.trust)?).map_err(|error| ProxyError::Trust {
             path: config.trust.clone(),
@@ -134,7 +123,7 @@ impl Proxy {
         });
         let link = Arc::new(link.await?);
         let recorder: Arc<dyn Recorder> = link.clone();
-        let gate = Gate::start((policy, snapshot), recorder, clock, mask_key, *digest_key).await?;
+        let gate = Gate::start(policy, recorder, clock, mask_key, *digest_key).await?;
         Ok(Self {
             gate,
             callers,
@@ -146,6 +135,11 @@ impl Proxy {
     /// The gate.
     pub fn gate(&self) -> &Gate {
         &self.gate
+    }
+
+    /// What reads the policy again while the proxy runs.
+    pub fn reload(&self, config: &Config) -> Reload {
+        Reload::new(self.gate.clone(), config.clone())
     }
 
     /// Binds every listener of the configuration; nobody is let in before [`Listeners::run`].
@@ -229,6 +223,25 @@ pub fn tls_connect(config: &LedgerConfig) -> Result<Arc<dyn Connect>, ProxyError
         .with_client_auth_cert(chain, key)
         .map_err(|error| refuse(&error))?;
     Ok(Arc::new(TlsConnect::new(authority.to_owned(), name, Arc::new(tls))))
+}
+
+/// The policy that the configuration names, with its exact bytes; it has the targets of all listeners.
+///
+/// # Errors
+/// [`ProxyError::File`], [`ProxyError::Policy`] and [`ProxyError::Target`].
+pub(crate) fn policy(config: &Config) -> Result<(Vec<u8>, Snapshot), ProxyError> {
+    let bytes = read(&config.policy)?;
+    let snapshot = Snapshot::parse(&bytes).map_err(|error| ProxyError::Policy {
+        path: config.policy.clone(),
+        error,
+    })?;
+    for listener in &config.postgres {
+        let known = |target: &Target| target.name == listener.target && target.protocol == "postgres";
+        if !snapshot.targets().iter().any(known) {
+            return Err(ProxyError::Target(listener.target.clone()));
+        }
+    }
+    Ok((bytes, snapshot))
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, ProxyError> {

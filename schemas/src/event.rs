@@ -218,6 +218,8 @@ kinds! {
     LoginRefused(access::LoginRefused) = 24 "login-refused",
     /// A part of the exact bytes of a command, encrypted to people of the policy.
     CommandSealed(access::CommandSealed) = 25 "command-sealed",
+    /// From here on a proxy decides by this policy.
+    PolicyInForce(trust::PolicyInForce) = 26 "policy-in-force",
 }
 
 impl Kind {

@@ -434,7 +434,8 @@ const fn emits(role: Role, kind: Kind) -> bool {
         | Kind::MaskKeyAnnounced
         | Kind::ThresholdDecided
         | Kind::LoginRefused
-        | Kind::CommandSealed => matches!(role, Role::Proxy),
+        | Kind::CommandSealed
+        | Kind::PolicyInForce => matches!(role, Role::Proxy),
         Kind::ApprovalDecided | Kind::ReviewSigned => matches!(role, Role::Person),
         // Which of the two says what is held by `Keyring::may_read`.
         Kind::EvidenceRead => matches!(role, Role::Ledger | Role::Person),

@@ -3,7 +3,7 @@
 use std::io::IsTerminal as _;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
@@ -63,6 +63,29 @@ pub fn stop_on_signal() -> std::io::Result<CancellationToken> {
         stopper.cancel();
     });
     Ok(stop)
+}
+
+/// What SIGHUP asks for: that files which may change while the process runs are read again. From here on it does not end the
+/// process.
+///
+/// # Errors
+/// The system's, when signals cannot be watched.
+pub fn reload_on_signal() -> std::io::Result<ReloadSignal> {
+    Ok(ReloadSignal(signal(SignalKind::hangup())?))
+}
+
+/// Asks for a reload, once for all signals that came since.
+#[derive(Debug)]
+pub struct ReloadSignal(Signal);
+
+impl ReloadSignal {
+    /// Waits for the next one.
+    pub async fn next(&mut self) {
+        if self.0.recv().await.is_none() {
+            // No signal can come any more.
+            std::future::pending::<()>().await;
+        }
+    }
 }
 
 #[cfg(test)]

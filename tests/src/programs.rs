@@ -41,6 +41,8 @@ pub fn command(name: &str) -> Result<Command, HarnessError> {
 pub enum Signal {
     /// Ends it cleanly.
     Term,
+    /// Has it read its policy again.
+    Hangup,
     /// Ends it at once.
     Kill,
     /// Ends a PostgreSQL server and all of its processes without a checkpoint.
@@ -54,6 +56,7 @@ pub enum Signal {
 pub fn signal(process: u32, signal: Signal) -> Result<(), HarnessError> {
     let name = match signal {
         Signal::Term => "-TERM",
+        Signal::Hangup => "-HUP",
         Signal::Kill => "-KILL",
         Signal::Quit => "-QUIT",
     };

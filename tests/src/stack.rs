@@ -6,6 +6,8 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
 
 use exhibit_postgres::config::Masking;
 use serde_json::json;
@@ -32,6 +34,9 @@ pub const ORIGIN: &str = "clinic.example/exhibit";
 /// The line with which `exhibit up` says that everything listens.
 const READY: &str = "ready";
 
+/// How long `exhibit up` may take to read its policy again.
+const RELOAD: Duration = Duration::from_mins(1);
+
 /// What a stack is made of.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -52,6 +57,8 @@ pub struct Options {
 /// A running stack.
 pub struct Stack {
     up: Option<Child>,
+    /// What `exhibit up` says after it is ready, line by line.
+    told: Option<Receiver<String>>,
     postgres: PrivatePostgres,
     clinic: Clinic,
     directory: PathBuf,
@@ -100,6 +107,7 @@ impl Stack {
         load(&postgres, &clinic, &password, options)?;
         let mut stack = Self {
             up: None,
+            told: None,
             postgres,
             clinic,
             directory: options.directory.clone(),
@@ -193,7 +201,14 @@ administrator = "administrator.key"
         let mut lines = BufReader::new(stdout);
         while lines.read_line(&mut said)? > 0 {
             if said.lines().last() == Some(READY) {
-                std::thread::spawn(move || lines.lines().for_each(drop));
+                let (tell, told) = channel();
+                // Nobody may listen; the lines are read all the same, so that nobody waits to say one.
+                std::thread::spawn(move || {
+                    for line in lines.lines().map_while(Result::ok) {
+                        let _ = tell.send(line);
+                    }
+                });
+                self.told = Some(told);
                 return Ok(());
             }
         }
@@ -201,6 +216,21 @@ administrator = "administrator.key"
         Err(HarnessError::Failed {
             program: "exhibit up".to_owned(),
             said,
+        })
+    }
+
+    /// Has the policy read again; gives what `exhibit up` says of it.
+    ///
+    /// # Errors
+    /// [`HarnessError::Failed`] when it says nothing.
+    pub fn reload(&self) -> Result<String, HarnessError> {
+        let (Some(up), Some(told)) = (&self.up, &self.told) else {
+            return Err(HarnessError::Pipe);
+        };
+        programs::signal(up.id(), programs::Signal::Hangup)?;
+        told.recv_timeout(RELOAD).map_err(|_| HarnessError::Failed {
+            program: "exhibit up".to_owned(),
+            said: "nothing of its policy".to_owned(),
         })
     }
 

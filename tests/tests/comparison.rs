@@ -16,7 +16,7 @@ use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::access::{Access, Action, Attribute, Command, Effect, Facts, Principal};
 use exhibit_schemas::event::{Body, Event, Timestamp};
 use exhibit_schemas::merkle::Index;
-use exhibit_tests::bundle_builder::clinic::{Clinic, LOG, ORIGIN, POLICY, clinic};
+use exhibit_tests::bundle_builder::clinic::{Clinic, LOG, ORIGIN, POLICY, clinic, later_policy};
 use exhibit_tests::bundle_builder::{checkpoint, files, write_tar};
 use exhibit_tests::programs;
 use exhibit_verify::comparison::{Candidate, Difference, Group};
@@ -272,7 +272,8 @@ fn other_masks_are_compared_by_rules_alone_unless_the_rules_deny() {
 /// A log whose denied commands have other facts.
 fn with_facts(facts: &Facts) -> Log {
     let mut clinic = clinic(SESSIONS);
-    let snapshot = Snapshot::parse(POLICY.as_bytes()).unwrap();
+    let policies = [POLICY.to_owned(), later_policy()];
+    let policies = policies.map(|text| Snapshot::parse(text.as_bytes()).unwrap());
     let denied =
         |event: &Event| matches!(&event.body, Body::Command(command) if command.decision.effect == Effect::Deny);
     for place in clinic.plan.find(denied) {
@@ -281,7 +282,9 @@ fn with_facts(facts: &Facts) -> Log {
         };
         command.facts = facts.clone();
         // Nothing of it is allowed to anybody, so it does not matter who asks.
-        command.decision = decide(&snapshot, &nobody(), "clinic", facts);
+        let mut policies = policies.iter();
+        let policy = policies.find(|policy| policy.digest() == command.decision.policy);
+        command.decision = decide(policy.unwrap(), &nobody(), "clinic", facts);
     }
     Log::of(clinic)
 }

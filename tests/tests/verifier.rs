@@ -102,6 +102,23 @@ fn keyed_values_under_a_key_that_nobody_names_are_a_note() {
 }
 
 #[test]
+fn proxies_that_never_say_which_policy_is_in_force_are_a_note() {
+    let mut clinic = clinic(6);
+    while let Some(place) = clinic.plan.find(|event| event.kind() == Kind::PolicyInForce).first() {
+        clinic.plan.remove(*place);
+    }
+    let entries = clinic.plan.build().entries;
+    let bundle = files(&entries, checkpoint(&entries, ORIGIN, LOG).note(), &clinic.anchors);
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("bundle.tar");
+    write_tar(&path, &bundle).unwrap();
+    let outcome = check(&path, &[]);
+    let codes: Vec<_> = outcome.list().iter().map(|finding| finding.code).collect();
+    assert_eq!(codes, [Code::PolicyUnsaid; 2], "once of each proxy");
+    assert!(matches!(outcome, Outcome::Verified(_)), "a note refuses nothing");
+}
+
+#[test]
 fn a_reply_that_was_cut_off_needs_no_counts_of_masks() {
     let count = |status: &str| {
         let mut clinic = clinic(6);

@@ -136,6 +136,11 @@ impl Approvals {
         self.decisions.get(&leaf).map(|decision| decision.index)
     }
 
+    /// The policy by which a request was made.
+    pub(crate) fn policy(&self, leaf: Digest) -> Option<Digest> {
+        self.requests.get(&leaf).map(|asked| asked.body.decision.policy)
+    }
+
     /// Takes a request whose decision was replayed already; checks that it asks what its policy says.
     pub(crate) fn requested(
         &mut self,

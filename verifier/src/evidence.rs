@@ -17,6 +17,7 @@ use serde::Serialize;
 
 use crate::approval::Approvals;
 use crate::batch::{Batches, Placed};
+use crate::in_force::InForce;
 use crate::policy::Policies;
 use crate::response::Response;
 
@@ -219,6 +220,23 @@ pub struct PolicyLine {
     pub bytes: usize,
 }
 
+/// A policy in force at one proxy.
+#[derive(Clone, Debug, Serialize)]
+pub struct PolicyTermLine {
+    /// Its digest.
+    pub policy: String,
+    /// The proxy's key.
+    pub proxy: String,
+    /// Index of the event from which on it was in force.
+    pub from: Index,
+    /// Index of the proxy's event from which on another one was.
+    pub until: Option<Index>,
+    /// Sessions that were opened under it.
+    pub sessions: u64,
+    /// Commands that were decided by it.
+    pub commands: u64,
+}
+
 /// A key.
 #[derive(Clone, Debug, Serialize)]
 pub struct KeyLine {
@@ -299,6 +317,8 @@ pub struct Evidence {
     pub reveals: Vec<RevealLine>,
     /// Policies in order.
     pub policies: Vec<PolicyLine>,
+    /// Policies in force, in the order of the events that say so.
+    pub policy_terms: Vec<PolicyTermLine>,
     /// Keys in the order of their enrolment.
     pub keys: Vec<KeyLine>,
     /// Keys of masks in the order of their announcement.
@@ -522,7 +542,7 @@ impl Evidence {
     }
 
     /// Adds what is only known at the end.
-    pub(crate) fn finish(&mut self, batches: &Batches, policies: &Policies, approvals: &Approvals) {
+    pub(crate) fn finish(&mut self, batches: &Batches, policies: &Policies, in_force: &InForce, approvals: &Approvals) {
         self.seals = batches.seals();
         if !self.gather {
             return;
@@ -548,6 +568,18 @@ impl Evidence {
                 policy: digest.to_string(),
                 snapshot: policy.index,
                 bytes: policy.bytes,
+            });
+        }
+        let mut terms: Vec<_> = in_force.terms().collect();
+        terms.sort_by_key(|(_, term)| term.from);
+        for (proxy, term) in terms {
+            self.policy_terms.push(PolicyTermLine {
+                policy: term.policy.to_string(),
+                proxy: proxy.to_string(),
+                from: term.from,
+                until: term.until,
+                sessions: term.sessions,
+                commands: term.commands,
             });
         }
         self.list_approvals(approvals);

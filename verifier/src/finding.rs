@@ -92,6 +92,8 @@ codes! {
     PolicyDigest "policy-digest" Error "a policy snapshot is not the policy whose digest it states, or cannot be read",
     PolicyMissing "policy-missing" Error "a policy is named whose snapshot does not stand before in the log",
     PolicyIncomplete "policy-incomplete" Note "a snapshot was begun and not ended",
+    PolicyNotInForce "policy-not-in-force" Error "a session was opened, a command decided or people asked by another policy than the one that the proxy had said was in force",
+    PolicyUnsaid "policy-unsaid" Note "nothing says which policy was in force at a proxy: it is of an older version",
     CatalogDigest "catalog-digest" Error "a catalog snapshot is not the catalog whose digest it states",
     DecisionDiffers "decision-differs" Error "deciding again from the recorded facts gives another decision",
     ProbeCount "probe-count" Error "a command states fewer values tried on masked columns in the hour before than its proxy had recorded",

@@ -26,6 +26,7 @@ mod approval;
 mod batch;
 mod copy;
 mod files;
+mod in_force;
 mod policy;
 mod probe;
 mod response;

@@ -23,6 +23,7 @@ use crate::comparison::{Comparison, Recorded};
 use crate::copy::{Copies, Copy, Part};
 use crate::evidence::Evidence;
 use crate::finding::{Code, Findings, Place};
+use crate::in_force::{InForce, Named};
 use crate::policy::Policies;
 use crate::probe::Probes;
 use crate::response::Response;
@@ -41,6 +42,7 @@ pub(crate) const JUDGED_US: u64 = 5_000_000;
 pub(crate) struct Context {
     pub(crate) findings: Findings,
     pub(crate) policies: Policies,
+    pub(crate) in_force: InForce,
     pub(crate) approvals: Approvals,
     pub(crate) evidence: Evidence,
     /// Where another policy is compared with.
@@ -67,8 +69,8 @@ struct Session {
     first: Index,
     /// Commands whose response has not ended, by sequence.
     responses: BTreeMap<u64, Pending>,
-    /// Requests of the session, by sequence: leaf hash and time.
-    requests: BTreeMap<u64, (Digest, Timestamp)>,
+    /// Requests of the session, by sequence.
+    requests: BTreeMap<u64, Request>,
     commands: u64,
     /// Rows of everything released.
     rows: u64,
@@ -111,6 +113,15 @@ impl Pending {
         }
         .of_rows()
     }
+}
+
+/// A request of a session.
+#[derive(Clone, Copy)]
+struct Request {
+    leaf: Digest,
+    time: Timestamp,
+    /// What it was asked by.
+    policy: Digest,
 }
 
 impl Sessions {
@@ -232,6 +243,9 @@ impl Session {
         match &placed.event.body {
             Body::SessionOpened(body) => {
                 context.policies.find(body.policy, placed.index, &mut context.findings);
+                let findings = &mut context.findings;
+                let in_force = &mut context.in_force;
+                in_force.named(placed, Named::Session, body.policy, None, findings);
                 context.evidence.opened(placed, id, body);
                 if self.opened.is_none() {
                     self.opened = Some(body.clone());
@@ -250,7 +264,20 @@ impl Session {
                     let what = "its target is not that of its session";
                     context.findings.add(Code::ApprovalBinding, place, what);
                 }
-                self.requests.insert(sequence, (placed.leaf, placed.event.time));
+                let policy = body.decision.policy;
+                let request = Request {
+                    leaf: placed.leaf,
+                    time: placed.event.time,
+                    policy,
+                };
+                self.requests.insert(sequence, request);
+                // About a threshold people are asked by the policy of its command.
+                let mut watches = self.responses.values().filter_map(|pending| pending.watch.as_ref());
+                let bound = watches
+                    .any(|watch| watch.is_asked(body.command, policy))
+                    .then_some(policy);
+                let findings = &mut context.findings;
+                context.in_force.named(placed, Named::Question, policy, bound, findings);
                 let requester = self.opened.as_ref().map(|opened| opened.principal.clone());
                 let policy = context.policies.get(body.decision.policy);
                 let findings = &mut context.findings;
@@ -259,7 +286,7 @@ impl Session {
                     .requested(placed, id, requester, body, policy, findings);
             }
             Body::ApprovalExpired(body) => {
-                let request = self.requests.get(&body.request).map(|(leaf, _)| *leaf);
+                let request = self.requests.get(&body.request).map(|request| request.leaf);
                 context.approvals.expired(placed.index, request, &mut context.findings);
             }
             Body::CommandData(body) => self.data(placed, body, context),
@@ -311,7 +338,7 @@ impl Session {
     fn in_time(&mut self, placed: &Placed, body: &Command, context: &mut Context) {
         let Some(opened) = &self.opened else { return };
         let passed = matches!(body.outcome, Outcome::Allowed | Outcome::Approved);
-        let policy = context.policies.get(opened.policy);
+        let policy = context.policies.get(body.decision.policy);
         let ends = policy.is_some_and(|policy| policy.limits().expiry_ends_session);
         let late = |expires: Timestamp| placed.event.time.0 > expires.0.saturating_add(JUDGED_US);
         if passed && ends && !self.expired && opened.expires.is_some_and(late) {
@@ -354,11 +381,19 @@ impl Session {
                 .add(Code::OutcomeDiffers, Place::Entry(placed.index), what);
         }
         let asking = body.request.and_then(|request| self.requests.get(&request).copied());
-        let request = asking.map(|(leaf, _)| leaf).or(body.retries);
+        let request = asking.map(|asking| asking.leaf).or(body.retries);
+        // What people did not let pass goes by the policy that asked them.
+        let refused = matches!(outcome, Outcome::Refused | Outcome::Expired | Outcome::Postponed);
+        let asked_by = asking.map(|asking| asking.policy);
+        let asked_by = asked_by.or_else(|| body.retries.and_then(|leaf| context.approvals.policy(leaf)));
+        let bound = asked_by.filter(|_| refused);
+        let findings = &mut context.findings;
+        let in_force = &mut context.in_force;
+        in_force.named(placed, Named::Command, body.decision.policy, bound, findings);
         if let (Outcome::Allowed | Outcome::Approved, Some(opened), Some(policy)) =
             (outcome, &self.opened, context.policies.get(body.decision.policy))
         {
-            let time = asking.map_or(placed.event.time, |(_, time)| time);
+            let time = asking.map_or(placed.event.time, |asking| asking.time);
             let proxy = placed.event.emitter.0;
             context
                 .probes
@@ -500,7 +535,7 @@ impl Session {
         let (again, line) = (watch.at(body), pending.line);
         self.replay(placed.index, &again.facts, &body.decision, context);
         let asking = body.request.and_then(|request| self.requests.get(&request));
-        let request = asking.map(|(leaf, _)| *leaf);
+        let request = asking.map(|asking| asking.leaf);
         if matches!(body.outcome, Outcome::Approved | Outcome::Refused | Outcome::Expired) {
             let settled = Settled {
                 index: placed.index,

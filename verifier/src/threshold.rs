@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use exhibit_policy::decide::{Asker, askers, decide, stands};
 use exhibit_policy::snapshot::{Counts, Snapshot, facts_at};
+use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::access::{Command, Effect, Outcome, Principal, ThresholdDecided};
 use exhibit_schemas::merkle::Index;
 
@@ -37,6 +38,11 @@ impl Watch {
             approved,
             decided: Counts::default(),
         })
+    }
+
+    /// Whether people who are asked about that command's bytes, under that policy, are asked about this reply.
+    pub(crate) fn is_asked(&self, command: Digest, policy: Digest) -> bool {
+        (self.command.digest, self.command.decision.policy) == (command, policy)
     }
 
     /// The command as it was decided again at a threshold.

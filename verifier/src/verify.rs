@@ -19,6 +19,7 @@ use crate::copy::Copies;
 use crate::evidence::Evidence;
 use crate::files::{self, Head};
 use crate::finding::{Code, Finding, Findings, Place};
+use crate::in_force::InForce;
 use crate::policy::Policies;
 use crate::probe::Probes;
 use crate::session::{Context, Sessions};
@@ -187,6 +188,7 @@ fn examine(
         context: Context {
             findings,
             policies: Policies::default(),
+            in_force: InForce::default(),
             approvals: Approvals::default(),
             evidence: Evidence::new(evidence),
             comparison,
@@ -277,6 +279,7 @@ impl Reader<'_> {
         let placed = self.batches.entry(index, leaf, entry, &mut self.context.findings);
         if self.batches.unreadable() > unreadable {
             self.sessions.gap(); // an event of some session is not known, and its next one must not be told for that
+            self.context.in_force.gap();
         }
         self.events(&placed);
         Ok(())
@@ -294,6 +297,10 @@ impl Reader<'_> {
         let (index, emitter) = (placed.index, placed.event.emitter.0);
         match &placed.event.body {
             Body::PolicySnapshot(body) => context.policies.policy(index, emitter, body, &mut context.findings),
+            Body::PolicyInForce(body) => {
+                context.policies.find(body.policy, index, &mut context.findings);
+                context.in_force.said(placed, body.policy);
+            }
             Body::CatalogSnapshot(body) => context.policies.catalog(index, emitter, body, &mut context.findings),
             Body::LoginRefused(body) if body.count == 0 || body.since > placed.event.time => {
                 let detail = format!("{} from {} on", body.count, body.since);
@@ -333,6 +340,7 @@ impl Reader<'_> {
         self.events(&placed);
         self.sessions.gap();
         self.context.policies.after_gap = true;
+        self.context.in_force.gap();
         self.context.approvals.after_gap = true;
         self.context.copies.after_gap = true;
         Ok(())
@@ -349,7 +357,7 @@ impl Reader<'_> {
         context.policies.finish(&mut context.findings);
         context
             .evidence
-            .finish(&self.batches, &context.policies, &context.approvals);
+            .finish(&self.batches, &context.policies, &context.in_force, &context.approvals);
         self.sessions.finish(context);
         if let Some(comparison) = &mut context.comparison {
             comparison.finish();

@@ -19,7 +19,7 @@ use crate::output::Output;
 /// Bytes that one direction of a pipe holds; a batch is cut into as many pieces as it needs.
 const PIPE_BYTES: usize = 256 << 10;
 
-/// Run the ledger and the proxies until a signal to end
+/// Run the ledger and the proxies until a signal to end; SIGHUP reads the policy again
 #[derive(clap::Args)]
 pub(crate) struct Arguments {}
 
@@ -65,8 +65,12 @@ async fn serve_all(config: &Config, output: &mut Output) -> Result<(), CliError>
         output.note("no target is configured yet: name one in [[proxy.postgres]], and start again");
     }
     let stop_proxies = process::stop_on_signal().map_err(CliError::Runtime)?;
+    let signal = process::reload_on_signal().map_err(CliError::Runtime)?;
     output.line("ready")?;
-    listeners.run(stop_proxies).await;
+    // A reader that is gone is no reason to end.
+    let told = |line: &str| drop(output.line(line));
+    let reloading = proxy.reload(&of_proxy).run(signal, stop_proxies.clone(), told);
+    tokio::join!(listeners.run(stop_proxies), reloading);
     proxy.shutdown().await;
     stop_ledger.cancel();
     let ending = ledger.clone();

@@ -154,6 +154,7 @@ impl Session {
             hold_s,
         } = pending;
         self.own([judged.session])?;
+        self.decided_by([judged.decision.policy]).await?;
         let gate = self.gate().clone();
         let now = gate.now();
         let in_s = |seconds: u64| Timestamp(now.0.saturating_add(seconds.saturating_mul(SECOND_US)));
@@ -239,7 +240,13 @@ impl Session {
             }
             Way::Earlier(place, until) => {
                 let request = Asking::Earlier(question.leaf);
+                // Nothing was handed over that let another policy come into force while this waits.
+                self.flush()?;
+                self.let_go_of_policy();
                 let ending = match self.taken_up(place, until, gone).await? {
+                    Ok(Ending::Approved(_)) if !self.holds_policy_of(&question).await => {
+                        return Ok(Err(postponed(judged, request, POLICY_CHANGED.to_owned())));
+                    }
                     Ok(ending) => ending,
                     Err(reason) => return Ok(Err(postponed(judged, request, reason.to_owned()))),
                 };
@@ -282,7 +289,11 @@ impl Session {
         gone: impl Future<Output = ()> + Send,
     ) -> Result<Ending, GateError> {
         let until = answers.question.body.held_until;
-        let ending = self.ending(answers, until, gone).await?;
+        let ending = match self.ending(answers, until, gone).await? {
+            // The policy that asked must still be the one in force, and stays so until what was approved is handed over.
+            Ending::Approved(_) if !self.holds_policy_of(&answers.question).await => Ending::Expired(POLICY_CHANGED),
+            ending => ending,
+        };
         self.waiting = None;
         if let Ending::Expired(reason) = ending {
             let word = if reason == WITHDRAWN { "agent" } else { "time" };
@@ -290,6 +301,11 @@ impl Session {
             self.durable(events, ticket).await?;
         }
         Ok(ending)
+    }
+
+    /// Takes hold of the policy in force until something is handed over, and says whether it is the one that asked.
+    async fn holds_policy_of(&mut self, question: &Question) -> bool {
+        question.body.decision.policy == self.hold_policy().await.snapshot().digest()
     }
 
     /// Waits for the question of an earlier command; the inner error says why this one has to be run again.

@@ -79,6 +79,9 @@ pub enum GateError {
         /// Bytes.
         bytes: u64,
     },
+    /// Another policy came into force between a decision and its record.
+    #[error("the policy has changed since it was decided; send it again")]
+    PolicyChanged,
     /// The agent's credential expired, and the policy ends sessions with it.
     #[error("what this session was opened with has expired")]
     Expired,

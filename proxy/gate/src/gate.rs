@@ -6,24 +6,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use exhibit_policy::mask::MaskKey;
 use exhibit_policy::snapshot::Snapshot;
-use exhibit_schemas::cbor::Bytes;
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::access::{Principal, SessionOpened};
-use exhibit_schemas::event::trust::{CatalogSnapshot, MaskKeyAnnounced, PolicySnapshot};
+use exhibit_schemas::event::trust::{CatalogSnapshot, Fault, MaskKeyAnnounced};
 use exhibit_schemas::event::{Body, SessionId, SessionPlace, Timestamp};
 
 use crate::clock::Clock;
 use crate::digest::DigestKey;
 use crate::error::GateError;
+pub use crate::in_force::Changes;
+use crate::in_force::{Deciding, InForce, parts};
 use crate::logins::{Like, Logins};
 use crate::probes::Probes;
 use crate::recorder::{Draft, Recorder};
 use crate::retries::Retries;
-use crate::sealed::Sealing;
 use crate::session::Session;
-
-/// Bytes of one part of a snapshot; a part and its framing fit an event.
-const PART_BYTES: usize = 60_000;
 
 /// Bytes of a catalog at the most; some hundred thousand columns. A longer one is refused.
 pub const CATALOG_BYTES_MAX: usize = 32 << 20;
@@ -103,13 +100,11 @@ pub struct Gate {
 }
 
 struct Inner {
-    policy: Arc<Snapshot>,
+    in_force: InForce,
     recorder: Arc<dyn Recorder>,
     clock: Arc<dyn Clock>,
     mask_key: MaskKey,
     digest_key: DigestKey,
-    /// To whom exact commands are encrypted, by target.
-    sealing: BTreeMap<String, Arc<Sealing>>,
     probes: Probes,
     logins: Arc<Logins>,
     retries: Retries,
@@ -119,7 +114,7 @@ struct Inner {
 
 impl std::fmt::Debug for Gate {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "Gate(policy {})", self.inner.policy.digest())
+        write!(formatter, "Gate(policy {})", self.policy().digest())
     }
 }
 
@@ -136,18 +131,7 @@ impl Gate {
         mask_key: MaskKey,
         digest_key: [u8; 32],
     ) -> Result<Self, GateError> {
-        let (bytes, snapshot) = policy;
-        let sealing = sealing(&snapshot)?;
-        let digest = snapshot.digest();
-        let parts = parts(&bytes, |part, parts, bytes| {
-            Body::PolicySnapshot(PolicySnapshot {
-                policy: digest,
-                part,
-                parts,
-                bytes,
-            })
-        });
-        recorder.submit(parts)?.await?;
+        let in_force = InForce::begin(policy, recorder.as_ref()).await?;
         let announced = MaskKeyAnnounced {
             key: mask_key.id(),
             replaces: mask_key.replaced().to_vec(),
@@ -164,12 +148,11 @@ impl Gate {
                 probes,
                 logins: Logins::new(Arc::clone(&recorder), Arc::clone(&clock)),
                 retries: Retries::default(),
-                policy: Arc::new(snapshot),
+                in_force,
                 recorder,
                 clock,
                 mask_key,
                 digest_key: DigestKey::new(digest_key),
-                sealing,
                 catalogs: Mutex::new(BTreeMap::new()),
             }),
         })
@@ -177,7 +160,38 @@ impl Gate {
 
     /// The policy in force.
     pub fn policy(&self) -> Arc<Snapshot> {
-        Arc::clone(&self.inner.policy)
+        self.inner.in_force.policy()
+    }
+
+    /// Is told when another policy comes into force.
+    pub fn policy_changes(&self) -> Changes {
+        self.inner.in_force.changes()
+    }
+
+    /// Records another policy and puts it in force; gives whether it is another one. What was decided before goes on as it
+    /// was decided, and each session decides its next command by the new one.
+    ///
+    /// # Errors
+    /// [`GateError`] when it cannot be recorded. The policy before stays in force, unless the ledger may have been told of the
+    /// new one; then the new one is, and no session opens before the ledger is known to have it.
+    pub async fn replace_policy(&self, policy: (Vec<u8>, Snapshot)) -> Result<bool, GateError> {
+        self.inner.in_force.replace(policy, self.recorder()).await
+    }
+
+    /// Records that something went wrong beside all sessions; the text is ours and holds no value.
+    ///
+    /// # Errors
+    /// [`GateError`].
+    pub async fn record_fault(&self, place: &str, text: String) -> Result<(), GateError> {
+        let place = place.to_owned();
+        let body = Fault { place, text }.into();
+        self.recorder().submit(vec![Draft { session: None, body }])?.await?;
+        Ok(())
+    }
+
+    /// The policy in force, which stays in force while this is held.
+    pub(crate) async fn deciding(&self) -> Deciding {
+        self.inner.in_force.deciding().await
     }
 
     /// The key of tokens.
@@ -195,11 +209,6 @@ impl Gate {
 
     pub(crate) fn digest_key(&self) -> &DigestKey {
         &self.inner.digest_key
-    }
-
-    /// To whom exact commands to a target are encrypted; `None` where they are not to be kept.
-    pub(crate) fn sealing(&self, target: &str) -> Option<Arc<Sealing>> {
-        self.inner.sealing.get(target).map(Arc::clone)
     }
 
     pub(crate) fn recorder(&self) -> &dyn Recorder {
@@ -306,13 +315,16 @@ impl Gate {
             client,
             settings,
         } = opening;
+        self.inner.in_force.said(self.recorder()).await?;
+        let deciding = self.deciding().await;
+        let policy = Arc::clone(&deciding.policy);
         let body = SessionOpened {
             target: target.clone(),
             protocol,
             principal: principal.clone(),
             peer,
             transport,
-            policy: self.inner.policy.digest(),
+            policy: policy.snapshot().digest(),
             client: client.map(|mut client| {
                 client.truncate(client.floor_char_boundary(CLAIM_BYTES_MAX));
                 client
@@ -325,35 +337,12 @@ impl Gate {
             body: body.into(),
         };
         let ticket = self.recorder().submit(vec![draft])?;
+        drop(deciding);
         // The session stands before its event does: when the caller goes away in between, its drop records the end.
-        let session = Session::begin(self.clone(), id, principal, expires, target, &settings);
+        let session = Session::begin(self.clone(), id, (principal, expires), target, &settings, policy);
         match ticket.await {
             Ok(_) => Ok(session),
             Err(error) => Err(session.failed(error)),
         }
     }
-}
-
-/// To whom exact commands to each target of a policy are encrypted.
-fn sealing(policy: &Snapshot) -> Result<BTreeMap<String, Arc<Sealing>>, GateError> {
-    let mut sealing = BTreeMap::new();
-    for target in policy.targets() {
-        if let Some(to) = Sealing::new(policy.recipients(&target.name))? {
-            sealing.insert(target.name.clone(), Arc::new(to));
-        }
-    }
-    Ok(sealing)
-}
-
-/// Cuts bytes into the parts of a snapshot; no bytes are one empty part.
-fn parts(bytes: &[u8], body: impl Fn(u64, u64, Bytes) -> Body) -> Vec<Draft> {
-    let count = u64::try_from(bytes.len().div_ceil(PART_BYTES).max(1)).unwrap_or(u64::MAX);
-    let draft = |(part, bytes): (u64, &[u8])| Draft {
-        session: None,
-        body: body(part, count, Bytes(bytes.to_vec())),
-    };
-    if bytes.is_empty() {
-        return vec![draft((0, bytes))];
-    }
-    (0..).zip(bytes.chunks(PART_BYTES)).map(draft).collect()
 }

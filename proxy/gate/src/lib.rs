@@ -23,6 +23,7 @@ pub mod digest;
 pub mod error;
 mod failure;
 pub mod gate;
+mod in_force;
 pub mod link;
 mod logins;
 mod probes;

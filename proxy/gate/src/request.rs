@@ -20,6 +20,7 @@ use exhibit_schemas::event::approval::Requirement;
 
 use crate::error::GateError;
 use crate::gate::Gate;
+use crate::in_force::Policy;
 use crate::recorder::Receipt;
 use crate::release::Reply;
 use crate::sealed::{Sealing, Told};
@@ -270,6 +271,10 @@ impl Permit {
     pub fn decision(&self) -> &DecisionRecord {
         &self.judged.decision
     }
+
+    pub(crate) const fn policy(&self) -> Digest {
+        self.judged.decision.policy
+    }
 }
 
 impl Denial {
@@ -302,6 +307,7 @@ pub(crate) struct Asker<'a> {
     pub(crate) principal: &'a Principal,
     pub(crate) target: &'a str,
     pub(crate) gate: &'a Gate,
+    pub(crate) policy: &'a Policy,
 }
 
 /// Decides a request, after it was brought to the size that an event holds.
@@ -310,10 +316,11 @@ pub(crate) fn rule(asker: &Asker<'_>, request: Request) -> Ruling {
         principal,
         target,
         gate,
+        policy,
         ..
     } = *asker;
-    let snapshot = &gate.policy();
-    let sealing = gate.sealing(target);
+    let sealing = policy.sealing(target);
+    let snapshot = policy.snapshot();
     let mut request = fitted(request, sealing.is_some());
     let decision = gate
         .probes()
@@ -375,7 +382,7 @@ pub(crate) fn rule_at_once(asker: &Asker<'_>, request: Request) -> Result<Permit
     let facts = &mut judged.request.facts;
     facts.attributes.insert(UNPROVEN.to_owned(), Attribute::Text(cause));
     // A decision of its own, which replays: every policy denies what is not proven.
-    judged.decision = decide(&asker.gate.policy(), asker.principal, asker.target, facts);
+    judged.decision = decide(asker.policy.snapshot(), asker.principal, asker.target, facts);
     Err(Box::new(Denial {
         outcome: Outcome::Denied,
         asked: None,

@@ -6,7 +6,7 @@
 //! Not here: asking people ([`crate::approval`]).
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use exhibit_policy::mask::Masked;
 use exhibit_policy::net::SessionNet;
@@ -20,7 +20,8 @@ pub use crate::approval::{Asked, Question};
 pub use crate::data::{Data, Sending};
 use crate::error::GateError;
 use crate::failure::Failure;
-pub use crate::gate::{Gate, Opening};
+pub use crate::gate::{Changes, Gate, Opening};
+use crate::in_force::{Deciding, Policy};
 use crate::recorder::{Draft, Receipt, Ticket};
 use crate::release::{self, End, Totals, with_columns};
 pub use crate::release::{EndStatus, ROW_BYTES_MAX, Releasing, Reply};
@@ -65,8 +66,12 @@ pub struct Session {
     earlier: Mutex<Vec<Ticket>>,
     /// What catches identifiers in its replies.
     net: SessionNet,
-    /// When nothing more passes, where the policy ends sessions with their agents' credentials.
+    /// When the agent's credential expires.
     expires: Option<Timestamp>,
+    /// What its commands are decided by.
+    policy: Arc<Policy>,
+    /// Holds that policy in force while something was decided that is not handed over.
+    deciding: Option<Deciding>,
     failure: Failure,
     closed: bool,
 }
@@ -82,14 +87,13 @@ impl Session {
     pub(crate) fn begin(
         gate: Gate,
         id: SessionId,
-        principal: Principal,
-        expires: Option<Timestamp>,
+        (principal, expires): (Principal, Option<Timestamp>),
         target: String,
         settings: &[(String, String)],
+        policy: Arc<Policy>,
     ) -> Self {
-        let policy = gate.policy();
         let before = gate.digest_key().digest(&cbor::encode(&settings.to_vec()));
-        let net = SessionNet::new(&policy, &target);
+        let net = SessionNet::new(policy.snapshot(), &target);
         Self {
             gate,
             id,
@@ -108,7 +112,9 @@ impl Session {
             held: Vec::new(),
             earlier: Mutex::default(),
             net,
-            expires: expires.filter(|_| policy.limits().expiry_ends_session),
+            expires,
+            policy,
+            deciding: None,
             failure: Failure::default(),
             closed: false,
         }
@@ -178,6 +184,7 @@ impl Session {
             principal: &self.principal,
             target: &self.target,
             gate: &self.gate,
+            policy: &self.policy,
         }
     }
 
@@ -188,6 +195,7 @@ impl Session {
     pub async fn record(&mut self, permits: Vec<Permit>) -> Result<Vec<Cleared>, GateError> {
         self.own(permits.iter().map(|permit| permit.judged.session))?;
         self.in_time()?;
+        self.decided_by(permits.iter().map(Permit::policy)).await?;
         let told = permits
             .iter()
             .map(|permit| Ok((request::permitted(permit)?, self.totals(permit))));
@@ -219,6 +227,7 @@ impl Session {
         self.own(permits.iter().map(|permit| permit.judged.session))?;
         self.in_time()?;
         self.failure.check()?;
+        self.decided_by(permits.iter().map(Permit::policy)).await?;
         let told: Vec<Told> = permits
             .iter()
             .map(request::permitted)
@@ -244,7 +253,8 @@ impl Session {
 
     /// Holds that what the agent came with has not expired.
     fn in_time(&self) -> Result<(), GateError> {
-        match self.expires {
+        let expires = self.expires.filter(|_| self.policy().limits().expiry_ends_session);
+        match expires {
             Some(expires) if self.gate.now() >= expires => Err(GateError::Expired),
             _ => Ok(()),
         }
@@ -274,6 +284,9 @@ impl Session {
     /// [`GateError`].
     pub async fn refuse(&mut self, denial: Denial) -> Result<Recorded<Denial>, GateError> {
         self.own([denial.judged.session])?;
+        // What people did not let pass goes by the policy that asked them.
+        let decided = denial.asked.is_none().then_some(denial.judged.decision.policy);
+        self.decided_by(decided).await?;
         let told = request::denied(&denial).map_err(|error| self.refused(error))?;
         let recorded = self.commands(vec![(told, Totals::default())]).await?;
         let (command, receipt) = recorded
@@ -391,6 +404,7 @@ impl Session {
     async fn commands(&mut self, told: Vec<(Told, Totals)>) -> Result<Vec<(u64, Receipt)>, GateError> {
         if told.is_empty() {
             self.failure.check()?;
+            self.let_go_of_policy();
             return Ok(Vec::new());
         }
         let (mut bodies, mut commands) = (Vec::new(), Vec::new());
@@ -436,6 +450,7 @@ impl Session {
             Ok(ticket) => {
                 self.next = first.saturating_add(added);
                 self.held.clear();
+                self.deciding = None;
                 let ticket = after(std::mem::take(self.earlier()), ticket);
                 Ok(Handed { first, events, ticket })
             }
@@ -615,5 +630,6 @@ fn after(earlier: Vec<Ticket>, last: Ticket) -> Ticket {
     })
 }
 
+mod moving;
 #[cfg(test)]
 mod tests;

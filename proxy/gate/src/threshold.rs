@@ -68,7 +68,7 @@ impl Session {
     /// Totals of a command whose reply begins.
     pub(crate) fn totals(&self, permit: &Permit) -> Totals {
         let Permit { judged, approved } = permit;
-        let policy = self.gate().policy();
+        let policy = Arc::clone(self.policy());
         if !policy.has_thresholds() {
             return Totals::default();
         }

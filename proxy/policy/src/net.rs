@@ -187,6 +187,13 @@ impl SessionNet {
         }
     }
 
+    /// Casts the nets of another policy; the names that were read stay known.
+    pub fn renew(&mut self, policy: &Snapshot, target: &str) {
+        let Self { nets, wanted, .. } = Self::new(policy, target);
+        self.nets = nets;
+        self.wanted = wanted;
+    }
+
     /// Whether there is none: everything passes.
     pub fn is_empty(&self) -> bool {
         self.nets.is_empty()

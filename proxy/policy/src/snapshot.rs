@@ -392,6 +392,19 @@ impl Snapshot {
         self.masks.iter().any(|mask| mask.targets.contains(target))
     }
 
+    /// Whether it masks a target as another policy does, so that what was proven of a statement under one holds under both.
+    pub fn masks_like(&self, other: &Self, target: &str) -> bool {
+        let own = |policy: &Self| -> Vec<Mask> {
+            policy
+                .masks
+                .iter()
+                .filter(|mask| mask.is_for(target))
+                .cloned()
+                .collect()
+        };
+        own(self) == own(other)
+    }
+
     /// The nets under a target, in the order of the file.
     pub fn nets(&self, target: &str) -> impl Iterator<Item = &Net> {
         self.nets.iter().filter(move |net| net.targets.contains(target))

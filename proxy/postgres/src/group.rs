@@ -293,6 +293,9 @@ impl Reading<'_> {
                 if !portal.means(&analysis) {
                     draft.refuse("0A000", OTHER_MEANING);
                 }
+                if portal.outdated {
+                    draft.refuse("24000", OUTDATED);
+                }
                 draft
             }
             Err(error) => unread(&error),
@@ -354,6 +357,7 @@ impl Reading<'_> {
             analysis,
             prepared: Some(prepared),
             hold: false,
+            outdated: false,
         })
     }
 
@@ -511,6 +515,9 @@ impl Reading<'_> {
                 Some(Named::Fetch { name }) => {
                     let portal = progress.names.portal(name);
                     known &= portal.is_some();
+                    if portal.as_ref().is_some_and(|portal| portal.outdated) {
+                        draft.refuse("24000", OUTDATED);
+                    }
                     portal.map(|portal| self.portal_analysis(&portal)).transpose()
                 }
                 Some(Named::Prepare { .. } | Named::Declare { .. }) if progress.names.is_full() => {
@@ -556,6 +563,9 @@ const AFTER_CHANGE: &str = "it follows a change of definitions or settings, the 
 /// Why a prepared statement does not run whose names the proxy would map to others now. The server keeps the meaning that they
 /// had, so policy would decide on another relation than the one that is read.
 const OTHER_MEANING: &str = "its names mean something else since it was prepared; prepare it again";
+
+/// Why a portal or cursor runs no more that was made under other masks: what was proven of its plan was proven for those.
+const OUTDATED: &str = "the policy masks otherwise since it was opened; open it again";
 
 /// Why rows do not leave whose cells the net cannot tell apart.
 const UNREAD_COPY: &str = "what it copies out cannot be searched for identifiers; send COPY in a message of its own, with the \

@@ -29,6 +29,7 @@ mod copy_in;
 mod encoding;
 mod greeting;
 mod group;
+mod last;
 mod link;
 mod names;
 mod netted;

@@ -8,12 +8,11 @@ use exhibit_gate::GateError;
 use exhibit_gate::gate::RefusedLogin;
 use exhibit_gate::session::{Gate, Opening, Session};
 use exhibit_identity::{Admitted, Callers, certificate};
-use exhibit_policy::snapshot::Limits;
-use exhibit_schemas::event::Timestamp;
+use exhibit_policy::snapshot::Snapshot;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
-use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+use tokio::sync::{Semaphore, watch};
+use tokio::time::{timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use zeroize::Zeroizing;
@@ -25,8 +24,9 @@ use crate::catalog::{Catalog, SharedDefinitions};
 use crate::choices::Choices;
 use crate::config::{Config, ConfigError, Masking};
 use crate::enforce::Wanted;
+use crate::last::{Last, over};
 use crate::link::{Connection, Incoming, Room};
-use crate::session::{Driver, SessionError, State};
+use crate::session::{Driver, MASKED_OTHERWISE, SessionError, State};
 use crate::settled::Settled;
 use crate::startup::{Arrival, Arrived, Door, StartupError, welcome};
 use crate::upstream::{Place, Route, Upstream};
@@ -246,12 +246,12 @@ impl Shared {
             let _ = Agent::new(writer).last(&words).await;
             return;
         };
-        let limits = self.gate.policy().limits();
-        let last = Last::of(&limits, identity.expires, self.gate.now());
         let mut session = match self.gate.open(opening).await {
             Ok(session) => session,
             Err(error) => return farewell(Agent::new(writer), &error.into()).await,
         };
+        let limits = session.policy().limits();
+        let last = Last::of(&limits, identity.expires, self.gate.now());
         let begun = self.begin(
             &mut session,
             &mut writer,
@@ -261,11 +261,15 @@ impl Shared {
         );
         let begun = timeout_at(last.at, begun).await.unwrap_or_else(|_| Err(last.error()));
         let agent = Agent::new(writer);
-        let (upstream, catalog, registered) = match begun {
+        let (upstream, catalog, registered, policy) = match begun {
             Ok(begun) => begun,
             Err(error) => return close(session, agent, Err(error)).await,
         };
+        let (ends, last) = watch::channel(last);
         let mut driver = Driver {
+            changes: self.gate.policy_changes(),
+            policy,
+            ends,
             session,
             agent,
             incoming: Incoming::new(reader, self.room.clone()),
@@ -282,7 +286,7 @@ impl Shared {
         let ended = tokio::select! {
             // A session whose time is over does nothing more, whatever is there to be done.
             biased;
-            () = sleep_until(last.at) => Err(last.error()),
+            error = over(last) => Err(error),
             () = standing.revoked() => Err(SessionError::Revoked),
             ended = driver.run() => ended,
         };
@@ -304,11 +308,10 @@ impl Shared {
     }
 
     /// Proves that the database masks as the policy says, where it is to do that.
-    async fn enforced(&self, upstream: &mut Upstream) -> Result<(), SessionError> {
-        let policy = self.gate.policy();
+    async fn enforced(&self, upstream: &mut Upstream, policy: &Snapshot) -> Result<(), SessionError> {
         if self.masking == Masking::Database && policy.masks_target(&self.target) {
             let wanted = Wanted {
-                policy: &policy,
+                policy,
                 target: &self.target,
                 role: &self.route.server.user,
                 key: self.gate.mask_key(),
@@ -326,19 +329,24 @@ impl Shared {
         minor: u16,
         database: &str,
         choices: Choices,
-    ) -> Result<(Upstream, Catalog, Registered), SessionError> {
+    ) -> Result<(Upstream, Catalog, Registered, Arc<Snapshot>), SessionError> {
         let settled = Settled::of(choices, session).await?;
+        let policy = Arc::clone(session.policy());
+        // What the agent chose was taken by the policy that was in force when it came.
+        if settled.choices().masked() != policy.masks_target(&self.target) {
+            return Err(SessionError::PolicyChanged(MASKED_OTHERWISE));
+        }
         let upstream = self.route.connect(database, &settled).await;
         settled.answered(session, upstream.as_ref().map(drop)).await?;
         let mut upstream = upstream?;
-        self.enforced(&mut upstream).await?;
+        self.enforced(&mut upstream, &policy).await?;
         let catalog = upstream.catalog(Place::Idle, &self.definitions).await?;
         self.gate.record_catalog(&self.target, &catalog.snapshot()).await?;
         let registered = self.cancels.register(upstream.key.clone(), minor);
         let registered = registered.ok_or(SessionError::Gate(GateError::Random))?;
         writer.write_all(&welcome(&upstream.settings, &registered.key)).await?;
         writer.flush().await?;
-        Ok((upstream, catalog, registered))
+        Ok((upstream, catalog, registered, policy))
     }
 }
 
@@ -346,37 +354,6 @@ impl Shared {
 fn of_certificate(error: &std::io::Error) -> bool {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
     matches!(inner, Some(rustls::Error::InvalidCertificate(_)))
-}
-
-/// When a session ends at the latest.
-struct Last {
-    at: Instant,
-    /// Whether it is its agent's credential that ends then.
-    expiry: bool,
-}
-
-impl Last {
-    fn of(limits: &Limits, expires: Option<Timestamp>, now: Timestamp) -> Self {
-        let begun = Instant::now();
-        let limit = begun + Duration::from_secs(limits.session_s);
-        let left = |expires: Timestamp| Duration::from_micros(expires.0.saturating_sub(now.0));
-        let ends = expires.filter(|_| limits.expiry_ends_session);
-        match ends.and_then(|expires| begun.checked_add(left(expires))) {
-            Some(at) if at < limit => Self { at, expiry: true },
-            _ => Self {
-                at: limit,
-                expiry: false,
-            },
-        }
-    }
-
-    fn error(&self) -> SessionError {
-        if self.expiry {
-            SessionError::Gate(GateError::Expired)
-        } else {
-            SessionError::Limit
-        }
-    }
 }
 
 async fn close(session: Session, agent: Agent, ended: Result<(), SessionError>) {

@@ -50,6 +50,8 @@ pub(crate) struct Portal {
     pub(crate) hold: bool,
     /// How many values the arrays hold that were bound and are compared with masked columns, by number of the parameter.
     pub(crate) held: BTreeMap<u32, u64>,
+    /// What was proven of it then was proven for other masks than hold now.
+    pub(crate) outdated: bool,
 }
 
 /// Statements and portals that the server has confirmed.
@@ -92,6 +94,7 @@ pub(crate) fn changes(statement: &Statement, source: &str) -> Vec<Change> {
                     prepared: None,
                     hold: *hold,
                     held: BTreeMap::new(),
+                    outdated: false,
                 })
             };
             vec![Change::Portal(name.clone(), query.as_ref().map(portal))]
@@ -112,6 +115,19 @@ impl Names {
             Change::Portal(name, None) => drop(self.portals.remove(&name)),
             Change::NoStatements => self.statements.clear(),
             Change::NoPortals => self.portals.clear(),
+        }
+    }
+
+    /// Other masks hold from here on. Statements are read again; portals keep their plans, and what was proven of those.
+    pub(crate) fn outdate_portals(&mut self) {
+        for portal in self.portals.values_mut() {
+            *portal = Arc::new(Portal {
+                analysis: Arc::clone(&portal.analysis),
+                prepared: portal.prepared.clone(),
+                hold: portal.hold,
+                held: portal.held.clone(),
+                outdated: true,
+            });
         }
     }
 

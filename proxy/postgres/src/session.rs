@@ -10,33 +10,38 @@
 mod asking;
 mod definitions;
 mod error;
+mod messages;
+mod moving;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use exhibit_gate::session::{Denial, EndStatus, Permit, Reply, Session, Transaction};
+use exhibit_gate::GateError;
+use exhibit_gate::session::{Changes, Cleared, Denial, EndStatus, Permit, Reply, Session, Transaction};
 use exhibit_policy::mask::Masked;
 use exhibit_policy::probe;
 use exhibit_policy::snapshot::Snapshot;
 use exhibit_schemas::event::access::Outcome as Decided;
 use tokio::io::ReadHalf;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::error::SessionError;
+pub(crate) use self::moving::MASKED_OTHERWISE;
 use crate::agent::Agent;
 use crate::analysis::{Complaint, Foreign, Statement, StatementClass};
 use crate::cancel::Registered;
 use crate::catalog::{Catalog, SharedDefinitions};
 use crate::config;
 use crate::copy_in::CopyIn;
-use crate::greeting::code;
 use crate::group::{Block, Draft, Group, Reading, changes_names, says_all};
-use crate::link::{Connection, Incoming, LinkError};
-use crate::message::backend::{Backend, TransactionStatus};
+use crate::last::Last;
+use crate::link::{Connection, Incoming};
+use crate::message::Raw;
+use crate::message::backend::TransactionStatus;
 use crate::message::encode::{self, Report};
 use crate::message::frontend::Frontend;
-use crate::message::{LONG_BYTES, Raw};
 use crate::names::Names;
 use crate::netted;
 use crate::notified;
@@ -44,18 +49,17 @@ use crate::read::Read;
 use crate::reply::{Masking, Outcome, Replies, Step};
 use crate::upstream::{Upstream, UpstreamError};
 
-/// Messages of a group at the most: their events fit one batch of the ledger. Longer pipelines go in several groups.
-const GROUP_MESSAGES_MAX: usize = 256;
-
 /// Bytes that an agent may send ahead while its group is under way; with more it waits.
 pub(crate) const AHEAD_BYTES_MAX: usize = 8 << 20;
-
-/// Bytes of a group after which it ends; so a long message is the last of its group, and a session holds one at a time.
-const GROUP_BYTES_MAX: usize = LONG_BYTES;
 
 /// A session with everything that it uses.
 pub(crate) struct Driver {
     pub(crate) session: Session,
+    /// What the last messages were read by.
+    pub(crate) policy: Arc<Snapshot>,
+    pub(crate) changes: Changes,
+    /// When it ends at the latest.
+    pub(crate) ends: watch::Sender<Last>,
     pub(crate) agent: Agent,
     pub(crate) incoming: Incoming<ReadHalf<Connection>>,
     pub(crate) upstream: Upstream,
@@ -142,106 +146,21 @@ impl Default for State {
 impl Driver {
     /// Runs until the agent ends it; an error says why it ended otherwise.
     pub(crate) async fn run(&mut self) -> Result<(), SessionError> {
+        // Another policy may have come while it began.
+        self.take_up().await?;
+        self.session.let_go_of_policy();
         while let Some(messages) = self.messages().await? {
             self.group(messages).await?;
+            self.session.let_go_of_policy();
         }
         Ok(())
     }
 
-    /// The messages of the next group; `None` when the agent ends the session.
-    async fn messages(&mut self) -> Result<Option<Vec<(Frontend, Vec<u8>)>>, SessionError> {
-        let mut messages = Vec::new();
-        let mut bytes = 0;
-        loop {
-            let raw = self.message().await?;
-            let message = match Frontend::parse_in(&raw, self.upstream.encoding) {
-                Ok(message) => message,
-                // What goes before it may set the encoding that it is in.
-                Err(_) if !messages.is_empty() => {
-                    self.state.held.push_front(raw);
-                    messages.push((Frontend::Flush, encode::message(b'H', &[])));
-                    return Ok(Some(messages));
-                }
-                Err(error) => return Err(SessionError::Protocol(error)),
-            };
-            let exact = raw.into_bytes();
-            match message {
-                Frontend::Terminate => return Ok(None),
-                // Of a copy that has failed or was refused; the server passes over them, too.
-                Frontend::CopyData | Frontend::CopyDone | Frontend::CopyFail => continue,
-                Frontend::Sync => {}
-                _ if self.state.skipping.is_some() => continue,
-                _ => {}
-            }
-            if message == Frontend::Flush && messages.is_empty() && !self.state.unsynced {
-                // Nothing waits for it. libpq sends one after the `Sync` of a pipeline.
-                continue;
-            }
-            let ends = matches!(
-                message,
-                Frontend::Query { .. } | Frontend::FunctionCall | Frontend::Sync | Frontend::Flush
-            );
-            bytes += exact.len();
-            messages.push((message, exact));
-            if ends {
-                return Ok(Some(messages));
-            }
-            if messages.len() >= GROUP_MESSAGES_MAX || bytes >= GROUP_BYTES_MAX {
-                messages.push((Frontend::Flush, encode::message(b'H', &[])));
-                return Ok(Some(messages));
-            }
-        }
-    }
-
-    /// The agent's next message, when it is known how to read it.
-    async fn message(&mut self) -> Result<Raw, SessionError> {
-        let raw = match self.state.held.pop_front() {
-            Some(held) => held,
-            None => self.next().await?,
-        };
-        if self.state.stale || self.state.path_unsure {
-            self.refresh().await?;
-        } else if self.state.text_unsure && Frontend::may_depend_on_settings(&raw) {
-            self.check_held().await?;
-        }
-        self.deliver_aside().await?;
-        Ok(raw)
-    }
-
-    /// The agent's next message. What the server sends meanwhile on its own is delivered.
-    async fn next(&mut self) -> Result<Raw, SessionError> {
-        loop {
-            let raw = tokio::select! {
-                biased;
-                () = self.shutdown.cancelled() => return Err(SessionError::Shutdown),
-                raw = self.incoming.raw() => match raw {
-                    Ok(raw) => raw,
-                    Err(LinkError::Io(error)) => return Err(error.into()),
-                    Err(LinkError::Message(error)) => return Err(SessionError::Protocol(error)),
-                },
-                raw = self.upstream.incoming.raw() => {
-                    let raw = raw.map_err(SessionError::target)?;
-                    match Backend::parse(&raw)? {
-                        Backend::Error(fields) => {
-                            let code = code(&fields);
-                            return Err(SessionError::Target(UpstreamError::Ended { code }));
-                        }
-                        message => {
-                            self.upstream.told(&message)?;
-                            self.deliver(&raw).await?;
-                        }
-                    }
-                    continue;
-                }
-                () = tokio::time::sleep(self.idle) => return Err(SessionError::Idle),
-            };
-            return Ok(raw);
-        }
-    }
-
     async fn deliver(&mut self, raw: &Raw) -> Result<(), SessionError> {
-        let masked = self.session.gate().policy().masks_target(&self.target);
-        notified::deliver(&mut self.session, &mut self.agent, masked, raw).await
+        let masked = self.take_up().await?.masks_target(&self.target);
+        notified::deliver(&mut self.session, &mut self.agent, masked, raw).await?;
+        self.session.let_go_of_policy();
+        Ok(())
     }
 
     /// Delivers what the server sent on its own while it answered the proxy.
@@ -253,19 +172,15 @@ impl Driver {
     }
 
     async fn group(&mut self, messages: Vec<(Frontend, Vec<u8>)>) -> Result<(), SessionError> {
-        match self.state.skipping.take() {
-            Some(Skipping::Refused(reply)) => {
-                // The server knows nothing of what was refused; the proxy answers the `Sync` after it.
-                let frames = vec![self.ready()];
-                return self.finish(reply, frames, EndStatus::Complete, None).await;
-            }
-            // Until it has answered the `Sync` that this group is.
-            skipping => self.state.skipping = skipping,
+        if let Some(reply) = self.refused_before() {
+            // The server knows nothing of what was refused; the proxy answers the `Sync` after it.
+            let frames = vec![self.ready()];
+            return self.finish(reply, frames, EndStatus::Complete, None).await;
         }
         self.refresh().await?;
         self.deliver_aside().await?;
         let again = self.again(&messages);
-        let policy = self.session.gate().policy();
+        let policy = self.take_up().await?;
         let Group {
             mut drafts,
             mut items,
@@ -274,7 +189,12 @@ impl Driver {
         } = self.read(messages, &policy);
         // Those that an earlier group left come after what this one leaves.
         let rest = rest.into_iter().map(|(_, bytes)| Raw::again(bytes));
-        if !self.rules_hold(&mut drafts).await? {
+        let rules_hold = self.rules_hold(&mut drafts).await?;
+        let moved = self.take_up().await?.digest() != policy.digest();
+        if moved && again.is_empty() {
+            return Err(SessionError::Gate(GateError::PolicyChanged));
+        }
+        if !rules_hold || moved {
             self.state.held = again
                 .into_iter()
                 .chain(rest)
@@ -286,11 +206,7 @@ impl Driver {
         let Some((permits, statements)) = self.permits(drafts, synced).await? else {
             return Ok(());
         };
-        let commands = match self.state.foreign {
-            Foreign::None => self.session.clear(permits, self.transaction(&statements)).await?,
-            // P1: what this would reach is not known any more.
-            Foreign::Attached | Foreign::Called => self.session.record(permits).await?,
-        };
+        let commands = self.cleared(permits, &statements).await?;
         let masking = Masking {
             catalog: &self.catalog,
             policy: &policy,
@@ -357,6 +273,27 @@ impl Driver {
             () = self.shutdown.cancelled() => return Err(SessionError::Shutdown),
         };
         self.after(&outcome, &statements)
+    }
+
+    /// The reply to what the proxy refused before, where this group is the `Sync` after it.
+    fn refused_before(&mut self) -> Option<Reply> {
+        match self.state.skipping.take() {
+            Some(Skipping::Refused(reply)) => Some(reply),
+            // Until the server has answered the `Sync` that this group is.
+            skipping => {
+                self.state.skipping = skipping;
+                None
+            }
+        }
+    }
+
+    /// What may be forwarded, recorded or about to be.
+    async fn cleared(&mut self, permits: Vec<Permit>, statements: &[Statement]) -> Result<Vec<Cleared>, GateError> {
+        match self.state.foreign {
+            Foreign::None => self.session.clear(permits, self.transaction(statements)).await,
+            // P1: what this would reach is not known any more.
+            Foreign::Attached | Foreign::Called => self.session.record(permits).await,
+        }
     }
 
     /// Reads the messages of a group.

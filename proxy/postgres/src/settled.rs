@@ -51,6 +51,7 @@ impl Settled {
                 ..unread(&error).request
             },
         };
+        session.take_up_policy().await;
         let permit = match session.decide_at_once(request) {
             Ok(permit) => permit,
             Err(denial) => {

@@ -29,6 +29,8 @@ mod enforced;
 mod entry;
 #[path = "flow/lineage.rs"]
 mod lineage;
+#[path = "flow/moved.rs"]
+mod moved;
 #[path = "flow/named.rs"]
 mod named;
 #[path = "flow/netted.rs"]

@@ -110,6 +110,15 @@ crate::record! {
 }
 
 crate::record! {
+    /// From here on the emitter decides by this policy; said at each of its starts, and whenever another one takes the place of
+    /// the one before. Its snapshot stands before in the log.
+    pub struct PolicyInForce {
+        /// SHA-256 of the policy's exact bytes.
+        1 => policy: Digest,
+    }
+}
+
+crate::record! {
     /// A target's catalog, from which names were resolved; long ones in several parts.
     pub struct CatalogSnapshot {
         /// Name of the target.

@@ -12,7 +12,7 @@ use exhibit_schemas::event::access::{
 use exhibit_schemas::event::approval::{ApprovalDecided, ApprovalExpired, ApprovalRequested, Requirement, Verdict};
 use exhibit_schemas::event::trust::{
     Administrator, Anchor, CatalogSnapshot, Erasure, EvidenceRead, Fault, Genesis, Hold, KeyEnrolled, KeyRevoked,
-    KeyRotated, MaskKeyAnnounced, MaskKeyId, PolicySnapshot, ReviewSigned, Role,
+    KeyRotated, MaskKeyAnnounced, MaskKeyId, PolicyInForce, PolicySnapshot, ReviewSigned, Role,
 };
 use exhibit_schemas::event::{Body, Emitter, Event, Kind, SessionId, SessionPlace, Timestamp};
 use exhibit_schemas::key::{KeyBytes, KeyId};
@@ -89,6 +89,7 @@ fn trust_bodies() -> Vec<Body> {
             replaces: vec![MaskKeyId([6; 16])],
         }
         .into(),
+        PolicyInForce { policy: digest() }.into(),
         PolicySnapshot {
             policy: digest(),
             part: 0,

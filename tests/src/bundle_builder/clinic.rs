@@ -14,7 +14,7 @@ use exhibit_schemas::event::access::{
 use exhibit_schemas::event::approval::{ApprovalDecided, ApprovalExpired, ApprovalRequested, Requirement, Verdict};
 use exhibit_schemas::event::trust::{
     Administrator, CopyPlace, EvidenceRead, Genesis, KeyEnrolled, KeyRevoked, KeyRotated, MaskKeyAnnounced, MaskKeyId,
-    PolicySnapshot, REVEAL, Role,
+    PolicyInForce, PolicySnapshot, REVEAL, Role,
 };
 use exhibit_schemas::event::{Body, Emitter, Event, SessionId, SessionPlace, Timestamp};
 use exhibit_schemas::key::Signer as _;
@@ -143,6 +143,17 @@ recipients = [
 ]
 ";
 
+/// The policy that the first proxy takes up while a session of it waits for people: the same with one more rule.
+pub fn later_policy() -> String {
+    later_than(POLICY)
+}
+
+fn later_than(policy: &str) -> String {
+    let never =
+        "name = \"no-writes\"\nroles = [\"agent\"]\ntargets = [\"clinic\"]\nactions = [\"write\"]\neffect = \"deny\"\n";
+    format!("{policy}\n[[rules]]\n{never}")
+}
+
 /// What the log holds before anything is changed, and whom to trust for it.
 pub struct Clinic {
     /// The log before it is signed.
@@ -187,7 +198,7 @@ pub fn clinic_under(policy: &str, sessions: u8) -> Clinic {
             writer.seal(LEDGER, vec![body.into()]);
             writer.refused();
         }
-        if number.is_multiple_of(3) && !writer.snapshot.recipients("clinic").is_empty() {
+        if number.is_multiple_of(3) && !writer.policy_of(proxy).recipients("clinic").is_empty() {
             writer.reveal(ALICE, "alice");
         }
     }
@@ -206,7 +217,10 @@ pub struct Writer {
     /// What was written.
     pub plan: Plan,
     now: u64,
-    snapshot: Snapshot,
+    /// The policy that each proxy begins with.
+    base: String,
+    /// The policy in force at each proxy.
+    in_force: BTreeMap<u8, Snapshot>,
     /// Keys of masks of each proxy, the last one first.
     mask_keys: BTreeMap<u8, Vec<MaskKeyId>>,
     /// Runs of proxies that were started again.
@@ -240,7 +254,8 @@ impl Writer {
         Self {
             plan: Plan::default(),
             now: START,
-            snapshot: Snapshot::parse(policy.as_bytes()).expect("the policy is right"),
+            base: policy.to_owned(),
+            in_force: BTreeMap::new(),
             mask_keys: BTreeMap::new(),
             boots: BTreeMap::new(),
         }
@@ -344,7 +359,11 @@ impl Writer {
         self.seal(PROXY, vec![refused.into()]);
     }
 
-    /// Records a policy in two parts.
+    fn policy_of(&self, proxy: u8) -> &Snapshot {
+        self.in_force.get(&proxy).expect("a proxy says first what is in force")
+    }
+
+    /// Records a policy in two parts, and that it is in force.
     pub fn policy(&mut self, seed: u8, policy: &str) {
         let (first, second) = policy.as_bytes().split_at(policy.len() / 2);
         let part = |part, bytes: &[u8]| {
@@ -355,7 +374,12 @@ impl Writer {
                 bytes: Bytes(bytes.to_vec()),
             })
         };
-        self.seal(seed, vec![part(0, first), part(1, second)]);
+        let snapshot = Snapshot::parse(policy.as_bytes()).expect("the policy is right");
+        let now = PolicyInForce {
+            policy: snapshot.digest(),
+        };
+        self.seal(seed, vec![part(0, first), part(1, second), now.into()]);
+        self.in_force.insert(seed, snapshot);
     }
 
     fn session(&mut self, proxy: u8, number: u8) {
@@ -395,7 +419,7 @@ impl Writer {
             principal,
             peer: format!("10.0.0.{number}:40000"),
             transport: "TLSv1.3 TLS13_AES_128_GCM_SHA256".into(),
-            policy: self.snapshot.digest(),
+            policy: self.policy_of(proxy).digest(),
             client: Some("psql".into()),
             expires: Some(Timestamp(EXPIRES)),
             mask_key: self.mask_keys.get(&proxy).and_then(|keys| keys.first()).copied(),
@@ -410,7 +434,7 @@ impl Writer {
             let is_command = matches!(body, Body::Command(_));
             session.commands += u64::from(is_command);
             let command = session.next;
-            let copy = self.copy(command).into_iter().filter(|_| is_command);
+            let copy = self.copy(session.proxy, command).into_iter().filter(|_| is_command);
             for body in std::iter::once(body).chain(copy) {
                 drafts.push((Some(SessionPlace(session.id, session.next)), body));
                 session.next += 1;
@@ -420,8 +444,8 @@ impl Writer {
     }
 
     /// The copy of a command in two parts, where the policy asks for one. It looks like one; nobody can open it.
-    fn copy(&self, command: u64) -> Vec<Body> {
-        let recipients = self.snapshot.recipients("clinic").len();
+    fn copy(&self, proxy: u8, command: u64) -> Vec<Body> {
+        let recipients = self.policy_of(proxy).recipients("clinic").len();
         if recipients == 0 {
             return Vec::new();
         }
@@ -465,7 +489,7 @@ impl Writer {
             accesses: vec![Access(access.0, Some(access.1.to_owned()))],
             attributes: [("no_where".to_owned(), Attribute::Bool(no_where))].into(),
         };
-        let decision = decide(&self.snapshot, &session.principal, "clinic", &facts);
+        let decision = decide(self.policy_of(session.proxy), &session.principal, "clinic", &facts);
         let outcome = match decision.effect {
             Effect::Allow => Outcome::Allowed,
             Effect::Ask => Outcome::Approved,
@@ -585,6 +609,11 @@ impl Writer {
 
     fn unanswered(&mut self, session: &mut Session, refused: bool) {
         let (command, request, leaf, sequence) = self.request(session);
+        let later = later_than(&self.base);
+        let moves = refused && self.policy_of(session.proxy).digest() != Digest::of(later.as_bytes());
+        if moves {
+            self.policy(session.proxy, &later);
+        }
         let (outcome, approvals) = if refused {
             let leaf = self.decide(ALICE, &request, leaf, session.id, Verdict::Deny);
             (Outcome::Refused, Some(vec![leaf]))

@@ -8,6 +8,8 @@ mod events;
 mod logins;
 #[path = "mask_keys.rs"]
 mod mask_keys;
+#[path = "policies.rs"]
+mod policies;
 #[path = "raw.rs"]
 mod raw;
 #[path = "sealed.rs"]
@@ -174,5 +176,6 @@ pub(crate) fn mutants(base: &Base, random: &mut Random) -> Vec<Mutant> {
     mutants.extend(mask_keys::mutants(base, random));
     mutants.extend(logins::mutants(base, random));
     mutants.extend(sealed::mutants(base, random));
+    mutants.extend(policies::mutants(base, random));
     mutants
 }

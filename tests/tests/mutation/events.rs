@@ -166,8 +166,11 @@ fn policy_renamed(base: &Base, _: &mut Random) -> Mutant {
             second.to_vec()
         });
     }
-    let place = of_kind(&plan, Kind::SessionOpened)[0];
-    at(base, "policy-renamed", &plan, place, &[Code::PolicyMissing])
+    // That they are in force is the first that is said of the two policies which are gone.
+    let place = of_kind(&plan, Kind::PolicyInForce)[0];
+    let mut mutant = at(base, "policy-renamed", &plan, place, &[Code::PolicyMissing]);
+    mutant.many = true;
+    mutant
 }
 
 fn with_columns(plan: &Plan) -> Vec<Place> {

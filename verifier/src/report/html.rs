@@ -7,8 +7,8 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::{Control, Report};
 use crate::evidence::{
-    ApprovalLine, CommandLine, DetectionLine, Evidence, KeyLine, MaskKeyLine, PolicyLine, RefusedLine, RevealLine,
-    SessionLine,
+    ApprovalLine, CommandLine, DetectionLine, Evidence, KeyLine, MaskKeyLine, PolicyLine, PolicyTermLine, RefusedLine,
+    RevealLine, SessionLine,
 };
 use crate::summary::FindingLine;
 
@@ -148,6 +148,7 @@ fn lines(evidence: &Evidence) -> Markup {
     let reveals: Vec<_> = evidence.reveals.iter().map(reveal).collect();
     let policies: Vec<_> = evidence.policies.iter().map(policy).collect();
     let keys: Vec<_> = evidence.keys.iter().map(key).collect();
+    let policy_terms: Vec<_> = evidence.policy_terms.iter().map(policy_term).collect();
     let mask_keys: Vec<_> = evidence.mask_keys.iter().map(mask_key).collect();
     html! {
         @if evidence.not_listed > 0 {
@@ -162,6 +163,7 @@ fn lines(evidence: &Evidence) -> Markup {
         (table("Identifiers that nets caught", &["Index", "Time", "Command", "Net", "Where", "Findings", "Session"], &detections))
         (table("Sealed copies that were opened", &["Index", "Time", "Command", "Copy", "Who", "Why"], &reveals))
         (table("Policy snapshots", &["Index", "SHA-256", "Bytes"], &policies))
+        (table("Policies in force", &["From", "Until", "SHA-256", "Proxy", "Sessions", "Commands"], &policy_terms))
         (table("Keys", &["Enrolled", "Ended", "Key", "Role", "Name", "Groups"], &keys))
         (table("Keys of masks", &["From", "Until", "Key of masks", "Proxy", "Sessions"], &mask_keys))
         @if !mask_keys.is_empty() {
@@ -290,6 +292,17 @@ fn reveal(line: &RevealLine) -> Markup {
 
 fn policy(line: &PolicyLine) -> Markup {
     html! { tr { td.index { (index(line.snapshot)) } td { code { (line.policy) } } td.index { (line.bytes) } } }
+}
+
+fn policy_term(line: &PolicyTermLine) -> Markup {
+    html! { tr {
+        td.index { (index(line.from)) }
+        td.index { (maybe(line.until)) }
+        td { code { (line.policy) } }
+        td { code { (line.proxy) } }
+        td.index { (line.sessions) }
+        td.index { (line.commands) }
+    } }
 }
 
 fn key(line: &KeyLine) -> Markup {

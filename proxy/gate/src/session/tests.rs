@@ -24,6 +24,7 @@ use crate::recorder::VerifiedDecision;
 
 mod asked;
 mod keyed;
+mod moved;
 mod netted;
 mod probed;
 mod retried;
@@ -242,7 +243,7 @@ async fn what_runs_ahead_is_recorded_with_its_reply_and_nothing_leaves_before_bo
         None,
         BTreeMap::new(),
     );
-    assert_eq!(memory.kinds()[3..], ["command", "response-chunk", "response-end"]);
+    assert_eq!(memory.kinds()[4..], ["command", "response-chunk", "response-end"]);
     let mut releasing = Box::pin(end.durable());
     assert!(waits(&mut releasing));
     memory.mode.send_replace(Mode::Durable);
@@ -289,8 +290,8 @@ async fn a_commit_waits_for_all_that_ran_ahead_of_it() {
     assert!(waits(&mut committing));
     memory.mode.send_replace(Mode::Durable);
     let cleared = committing.await.unwrap().remove(0);
-    assert_eq!(cleared.receipt().unwrap().index, Index(7));
-    assert_eq!(memory.kinds()[3..], ["command"; 5]);
+    assert_eq!(cleared.receipt().unwrap().index, Index(8));
+    assert_eq!(memory.kinds()[4..], ["command"; 5]);
 }
 
 #[tokio::test]
@@ -304,9 +305,9 @@ async fn commands_that_ran_ahead_are_recorded_without_a_gap_however_the_session_
     assert_eq!(session.flush(), Err(GateError::QueueFull { limit: 0 }));
     memory.mode.send_replace(Mode::Durable);
     drop(session);
-    assert_eq!(memory.kinds()[3..], ["command", "response-end", "session-closed"]);
+    assert_eq!(memory.kinds()[4..], ["command", "response-end", "session-closed"]);
     let events = memory.events.lock().unwrap();
-    assert!((2..6).all(|number| events[number].session.unwrap().1 == u64::try_from(number).unwrap() - 2));
+    assert!((3..7).all(|number| events[number].session.unwrap().1 == u64::try_from(number).unwrap() - 3));
 }
 
 #[tokio::test]
@@ -367,6 +368,7 @@ async fn a_dropped_session_records_its_end_and_cuts_open_replies() {
     drop(session);
     let wanted = [
         "policy-snapshot",
+        "policy-in-force",
         "mask-key-announced",
         "session-opened",
         "command",
@@ -379,7 +381,7 @@ async fn a_dropped_session_records_its_end_and_cuts_open_replies() {
     ];
     assert_eq!(memory.kinds(), wanted);
     let events = memory.events.lock().unwrap();
-    match (&events[7].body, &events[8].body, &events[9].body) {
+    match (&events[8].body, &events[9].body, &events[10].body) {
         (Body::ResponseEnd(first), Body::ResponseEnd(second), Body::SessionClosed(closed)) => {
             assert_eq!(
                 (first.status.as_str(), first.chunks, first.bytes),
@@ -390,7 +392,7 @@ async fn a_dropped_session_records_its_end_and_cuts_open_replies() {
         }
         other => panic!("{other:?}"),
     }
-    assert!((2..10).all(|number| events[number].session.unwrap().1 == u64::try_from(number).unwrap() - 2));
+    assert!((3..11).all(|number| events[number].session.unwrap().1 == u64::try_from(number).unwrap() - 3));
 }
 
 #[tokio::test]

@@ -27,7 +27,7 @@ const OF_THE_PAST: &str = "what a view shows of masked columns is sure only in R
 impl Driver {
     /// The messages as they came, where they may have to be read again.
     pub(super) fn again(&self, messages: &[(Frontend, Vec<u8>)]) -> Vec<Raw> {
-        if self.masking != Masking::Proxy || !self.session.gate().policy().masks_target(&self.target) {
+        if self.masking != Masking::Proxy || !self.policy.masks_target(&self.target) {
             return Vec::new();
         }
         messages.iter().map(|(_, bytes)| Raw::again(bytes.clone())).collect()
@@ -39,6 +39,8 @@ impl Driver {
         if views == Views::None || self.deaf() {
             return Ok(true);
         }
+        // The answer may take its time. What is decided is decided after it.
+        self.session.let_go_of_policy();
         let [versions, isolation] = self.upstream.rules(self.place()).await?;
         if !OF_THE_MOMENT.contains(&isolation.as_str()) {
             let unsure = drafts.iter_mut().filter(|draft| draft.views() == Views::Masked);
@@ -91,7 +93,7 @@ impl Driver {
         if self.deaf() {
             return Ok(());
         }
-        let masked = self.session.gate().policy().masks_target(&self.target);
+        let masked = self.policy.masks_target(&self.target);
         self.upstream.check_held(self.place(), masked).await?;
         self.state.text_unsure = false;
         Ok(())

@@ -42,6 +42,9 @@ pub(crate) enum SessionError {
     /// What masks in the database is not as it has to be.
     #[error("the database does not mask as the policy says: {0}; see `exhibit target check`")]
     Drift(#[from] Drift),
+    /// The policy has changed so that no session goes on that began under the one before.
+    #[error("the policy has changed: {0}; connect again")]
+    PolicyChanged(&'static str),
     /// The server ended its session; the agent was told.
     #[error("the target ended the session")]
     Ended,
@@ -81,7 +84,6 @@ impl SessionError {
             Self::Gate(GateError::Detected { .. }) => "detection",
             Self::Gate(GateError::Threshold { .. }) => "threshold",
             Self::Gate(GateError::Expired) => "expiry",
-            Self::Gate(_) => "ledger",
             Self::Agent(_) => "agent",
             Self::Protocol(_) => "protocol",
             Self::Target(_)
@@ -91,7 +93,8 @@ impl SessionError {
             | Self::Copy(_)
             | Self::Drift(_)
             | Self::Ended => "target",
-            Self::Refused(_) => "policy",
+            Self::Refused(_) | Self::PolicyChanged(_) | Self::Gate(GateError::PolicyChanged) => "policy",
+            Self::Gate(_) => "ledger",
             Self::Idle => "idle",
             Self::Limit => "limit",
             Self::Revoked => "revoked",
@@ -108,10 +111,10 @@ impl SessionError {
             Self::Unexpected | Self::Setting | Self::Origin | Self::Copy(_) => "XX000",
             Self::Refused(_) | Self::Gate(GateError::Detected { .. } | GateError::Threshold { .. }) => "42501",
             Self::Revoked | Self::Gate(GateError::Expired) => "28000",
-            Self::Gate(_) => "58030",
             Self::Drift(_) => "55000",
             Self::Idle => "57P05",
-            Self::Limit | Self::Shutdown => "57P01",
+            Self::Limit | Self::Shutdown | Self::PolicyChanged(_) | Self::Gate(GateError::PolicyChanged) => "57P01",
+            Self::Gate(_) => "58030",
             Self::Agent(_) | Self::Ended => return None,
         };
         Some(LastWords {

@@ -361,6 +361,7 @@ pub(crate) fn api_keys(expires: Option<u64>) -> ApiKeys {
 }
 
 pub(crate) struct Stand {
+    pub(crate) gate: Gate,
     pub(crate) server: Arc<Server>,
     pub(crate) memory: Arc<Memory>,
     pub(crate) address: SocketAddr,
@@ -448,11 +449,14 @@ impl Stand {
         }
         .resolved(directory);
         change(&mut config);
-        let listener = Listener::bind(gate, &config, Arc::clone(&callers)).await.unwrap();
+        let listener = Listener::bind(gate.clone(), &config, Arc::clone(&callers))
+            .await
+            .unwrap();
         let address = listener.local_address().unwrap();
         let shutdown = CancellationToken::new();
         tokio::spawn(listener.run(shutdown.clone()));
         Self {
+            gate,
             server,
             memory,
             address,

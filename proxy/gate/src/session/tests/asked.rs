@@ -73,7 +73,7 @@ async fn a_refusal_by_a_person_of_the_group_ends_the_request() {
     check("bob", |one| one.body.verdict = Verdict::Deny, Outcome::Refused).await;
 }
 
-async fn asked(world: &mut World) -> Asked {
+pub(super) async fn asked(world: &mut World) -> Asked {
     let Ruling::Pending(pending_request) = world.session.decide(request(Action::Define)) else {
         panic!("it asks")
     };

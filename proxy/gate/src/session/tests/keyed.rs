@@ -38,7 +38,7 @@ async fn each_session_names_the_key_that_was_announced_before_it() {
     let world = world().await;
     let events = world.memory.events.lock().unwrap().clone();
     let wanted = MaskKey::new([1; 32]).id();
-    let (Body::MaskKeyAnnounced(announced), Body::SessionOpened(opened)) = (&events[1].body, &events[2].body) else {
+    let (Body::MaskKeyAnnounced(announced), Body::SessionOpened(opened)) = (&events[2].body, &events[3].body) else {
         panic!("{:?}", world.memory.kinds());
     };
     assert_eq!((announced.key, &announced.replaces[..]), (wanted, &[][..]));
@@ -56,7 +56,7 @@ async fn a_gate_whose_key_is_not_recorded_does_not_open() {
     let memory = Memory::new();
     start(memory.clone()).await.unwrap();
     let events = memory.events.lock().unwrap().clone();
-    let Body::MaskKeyAnnounced(announced) = &events[1].body else {
+    let Body::MaskKeyAnnounced(announced) = &events[2].body else {
         panic!("{:?}", memory.kinds());
     };
     assert_eq!(announced.replaces, [MaskKey::new([1; 32]).id()]);

@@ -36,7 +36,7 @@ async fn what_was_caught_is_recorded_before_what_is_left_and_nothing_leaves_befo
     memory.mode.send_replace(Mode::Hold);
     let mut releasing = Box::pin(session.release(&mut reply, None, frames()).durable());
     assert!(waits(&mut releasing));
-    assert_eq!(memory.kinds().split_off(4), ["detection", "response-chunk"]);
+    assert_eq!(memory.kinds().split_off(5), ["detection", "response-chunk"]);
     memory.mode.send_replace(Mode::Durable);
     assert_eq!(releasing.await.unwrap().frames(), frames());
     catch(&mut session);
@@ -50,7 +50,7 @@ async fn what_was_caught_is_recorded_before_what_is_left_and_nothing_leaves_befo
     );
     end.durable().await.unwrap();
     let events = memory.events.lock().unwrap();
-    let Body::Detection(found) = &events[4].body else {
+    let Body::Detection(found) = &events[5].body else {
         panic!("{events:?}")
     };
     assert_eq!(
@@ -58,9 +58,9 @@ async fn what_was_caught_is_recorded_before_what_is_left_and_nothing_leaves_befo
         (1, "phi", "notice", false)
     );
     assert_eq!(found.findings, BTreeMap::from([("ssn".to_owned(), 2)]));
-    let kinds: Vec<_> = events.iter().skip(6).map(|event| event.kind().as_str()).collect();
+    let kinds: Vec<_> = events.iter().skip(7).map(|event| event.kind().as_str()).collect();
     assert_eq!(kinds, ["detection", "response-chunk", "response-end"]);
-    match &events[8].body {
+    match &events[9].body {
         Body::ResponseEnd(end) => {
             let sums = [("names".to_owned(), 7), ("phi".to_owned(), 4)];
             assert_eq!(end.masked, BTreeMap::from(sums), "of both releases");
@@ -86,9 +86,9 @@ async fn where_a_catch_ends_the_session_its_event_is_the_last_and_nothing_leaves
     assert_eq!(end.durable().await.unwrap_err(), detected, "and nothing leaves");
     session.close("detection").await.unwrap();
     let wanted = ["command", "detection", "response-end", "session-closed"];
-    assert_eq!(memory.kinds().split_off(3), wanted);
+    assert_eq!(memory.kinds().split_off(4), wanted);
     let events = memory.events.lock().unwrap();
-    match (&events[4].body, &events[5].body) {
+    match (&events[5].body, &events[6].body) {
         (Body::Detection(found), Body::ResponseEnd(end)) => {
             assert!(found.ends);
             assert_eq!((end.status.as_str(), end.chunks, end.bytes), ("cut", 0, 0));

@@ -10,7 +10,9 @@ use exhibit_schemas::event::approval::Verdict;
 use exhibit_schemas::key::{KeyId, SecretKey, Signer as _};
 
 use super::super::{Asked, Denial, Permit, Ruling, Session};
-use super::{EXPIRES_US, NOW_US, POLICY, World, decision, opening, request, world_in, world_of};
+use exhibit_policy::snapshot::Snapshot;
+
+use super::{EXPIRES_US, NOW_US, POLICY, World, decision, opening, request, waits, world_in, world_of};
 use crate::approval::TAKEN;
 use crate::memory::Standing;
 use crate::recorder::{Heard, VerifiedDecision};
@@ -372,7 +374,7 @@ async fn a_retry_that_goes_away_leaves_it_open() {
     // One that is dropped in the middle of its wait leaves it, too.
     let mut dropped = again(&world).await;
     let asked = ask(&mut dropped, request(Action::Define)).await;
-    assert!(super::waits(&mut Box::pin(dropped.wait(asked, pending()))));
+    assert!(waits(&mut Box::pin(dropped.wait(asked, pending()))));
     approve(&world, &["ann", "bob"]);
     let mut session = again(&world).await;
     assert!(retry(&mut session).await.is_ok());
@@ -390,7 +392,7 @@ async fn a_first_asker_that_goes_away_ends_it() {
     // And one that is dropped while it waits.
     let mut dropped = again_as(&world, |opening| opening.principal.groups = vec!["x".into()]).await;
     let asked = ask(&mut dropped, request(Action::Define)).await;
-    assert!(super::waits(&mut Box::pin(dropped.wait(asked, pending()))));
+    assert!(waits(&mut Box::pin(dropped.wait(asked, pending()))));
     approve(&world, &["ann", "bob"]);
     drop(dropped);
     let mut session = again_as(&world, |opening| opening.principal.groups = vec!["x".into()]).await;
@@ -434,4 +436,50 @@ fn held_until(event: &exhibit_schemas::event::Event) -> Option<u64> {
         Body::ApprovalRequested(body) => body.held_until.map(|until| until.0),
         _ => panic!("a request was last"),
     }
+}
+
+/// The same policy with one more rule.
+fn another() -> (Vec<u8>, Snapshot) {
+    let text = format!("{}# another\n", policy()).into_bytes();
+    let snapshot = Snapshot::parse(&text).unwrap();
+    (text, snapshot)
+}
+
+#[tokio::test]
+async fn a_retry_keeps_no_policy_in_force_while_it_waits_and_takes_nothing_up_under_another() {
+    let world = left_open().await;
+    let gate = world.session.gate().clone();
+    let mut second = again(&world).await;
+    let asked = ask(&mut second, request(Action::Define)).await;
+    let mut waiting = Box::pin(second.wait(asked, pending()));
+    assert!(waits(&mut waiting));
+    gate.replace_policy(another()).await.unwrap();
+    approve(&world, &["ann", "bob"]);
+    let denial = waiting.await.unwrap().unwrap_err();
+    assert_eq!(denial.outcome(), Outcome::Postponed);
+    assert_eq!(denial.reason(), "the policy has changed since it was asked");
+    second.refuse(denial).await.unwrap();
+    // The one that was approved is gone; run again, it is asked about anew, by the other policy.
+    second.take_up_policy().await;
+    let asked = ask(&mut second, request(Action::Define)).await;
+    assert_eq!(requests(&world), 2);
+    assert_eq!(asked.question().body.decision.policy, another().1.digest());
+}
+
+#[tokio::test]
+async fn what_a_retry_takes_up_is_handed_over_before_another_policy_is_in_force() {
+    let world = left_open().await;
+    let gate = world.session.gate().clone();
+    approve(&world, &["ann", "bob"]);
+    let mut second = again(&world).await;
+    let permit = retry(&mut second).await.unwrap();
+    let mut replacing = Box::pin(gate.replace_policy(another()));
+    assert!(waits(&mut replacing));
+    second.record(vec![permit]).await.unwrap();
+    replacing.await.unwrap();
+    let kinds = world.memory.kinds();
+    assert_eq!(
+        kinds[kinds.len() - 3..],
+        ["policy-snapshot", "command", "policy-in-force"]
+    );
 }

@@ -1,0 +1,73 @@
+//! Reading the policy again while the proxy runs.
+//!
+//! A file that is refused changes nothing: the policy in force stays in force, the log says why, and the ledger that a policy
+//! was refused.
+
+use exhibit_gate::{Gate, GateError};
+use exhibit_startup::process::ReloadSignal;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::start::{ProxyError, policy};
+
+/// Reads the policy of a configuration again, for its gate.
+#[derive(Debug)]
+pub struct Reload {
+    gate: Gate,
+    config: Config,
+}
+
+impl Reload {
+    pub(crate) fn new(gate: Gate, config: Config) -> Self {
+        Self { gate, config }
+    }
+
+    /// Reads the policy again at each signal, until `stop`; logs what came of it and tells it in a line: `policy`, and its
+    /// digest, `unchanged` or `refused`.
+    pub async fn run(self, mut signal: ReloadSignal, stop: CancellationToken, mut told: impl FnMut(&str) + Send) {
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = signal.next() => {}
+            }
+            let read = self.policy().await;
+            let in_force = self.gate.policy().digest();
+            match read {
+                Ok(true) => {
+                    tracing::info!(policy = %in_force, "another policy is in force");
+                    told(&format!("policy {in_force}"));
+                }
+                Ok(false) => {
+                    tracing::info!(policy = %in_force, "the policy was read again, and has not changed");
+                    told("policy unchanged");
+                }
+                Err(error) => {
+                    tracing::error!(%in_force, "the policy was not taken: {error}");
+                    told("policy refused");
+                }
+            }
+        }
+    }
+
+    /// Reads the policy again and puts it in force; gives whether it is another one.
+    ///
+    /// # Errors
+    /// [`ProxyError`]; where the file is refused, the policy before stays in force, and that is recorded.
+    pub async fn policy(&self) -> Result<bool, ProxyError> {
+        match policy(&self.config) {
+            Ok(policy) => Ok(self.gate.replace_policy(policy).await?),
+            Err(error) => {
+                let in_force = self.gate.policy().digest();
+                let text = format!("a policy was refused; {in_force} stays in force");
+                if let Err(error) = self.gate.record_fault("gate", text).await {
+                    unrecorded(&error);
+                }
+                Err(error)
+            }
+        }
+    }
+}
+
+fn unrecorded(error: &GateError) {
+    tracing::warn!(%error, "that a policy was refused was not recorded");
+}

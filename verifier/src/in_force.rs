@@ -1,0 +1,123 @@
+//! Policies in force: which one each proxy decided by, from which of its events on.
+//!
+//! A proxy says which policy is in force (`policy-in-force`), at each of its starts and whenever that changes, and hands over
+//! nothing that it decided before on the other side of that event. So, in the order of its own events, a session is opened, a
+//! command is decided and people are asked by the policy that it named last. Two things are bound to what they follow: a command
+//! that people did not let pass names the policy of their request, and what is decided about a reply that passes a threshold
+//! names the policy of its command.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use exhibit_schemas::digest::Digest;
+use exhibit_schemas::key::KeyId;
+use exhibit_schemas::merkle::Index;
+
+use crate::batch::Placed;
+use crate::finding::{Code, Findings, Place};
+
+/// A policy in force at one proxy.
+pub(crate) struct Term {
+    pub(crate) policy: Digest,
+    /// Index of the event that says so.
+    pub(crate) from: Index,
+    /// Index of the proxy's next such event that names another policy.
+    pub(crate) until: Option<Index>,
+    /// Sessions that were opened under it.
+    pub(crate) sessions: u64,
+    /// Commands that were decided by it.
+    pub(crate) commands: u64,
+}
+
+#[derive(Default)]
+pub(crate) struct InForce {
+    proxies: BTreeMap<KeyId, Proxy>,
+    /// What was told, once for each proxy, policy and policy in force.
+    told: BTreeSet<(KeyId, Digest, Option<Digest>)>,
+    /// Entries are missing, and what a proxy said may be among them.
+    after_gap: bool,
+}
+
+#[derive(Default)]
+struct Proxy {
+    terms: Vec<Term>,
+    /// Entries are missing since it said that.
+    unsure: bool,
+}
+
+/// What names the policy.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Named {
+    Session,
+    Command,
+    Question,
+}
+
+impl InForce {
+    /// Every policy that each proxy said was in force, in its order.
+    pub(crate) fn terms(&self) -> impl Iterator<Item = (&KeyId, &Term)> {
+        let proxies = self.proxies.iter();
+        proxies.flat_map(|(proxy, known)| known.terms.iter().map(move |term| (proxy, term)))
+    }
+
+    /// Entries are missing here.
+    pub(crate) fn gap(&mut self) {
+        self.after_gap = true;
+        for proxy in self.proxies.values_mut() {
+            proxy.unsure = true;
+        }
+    }
+
+    /// A proxy says which policy is in force.
+    pub(crate) fn said(&mut self, placed: &Placed, policy: Digest) {
+        let proxy = self.proxies.entry(placed.event.emitter.0).or_default();
+        proxy.unsure = false;
+        match proxy.terms.last_mut() {
+            Some(last) if last.policy == policy => return,
+            Some(last) => last.until = Some(placed.index),
+            None => {}
+        }
+        proxy.terms.push(Term {
+            policy,
+            from: placed.index,
+            until: None,
+            sessions: 0,
+            commands: 0,
+        });
+    }
+
+    /// Holds that what was opened, decided or asked was by the policy in force at its proxy, or by the one that it is `bound` to.
+    pub(crate) fn named(
+        &mut self,
+        placed: &Placed,
+        named: Named,
+        policy: Digest,
+        bound: Option<Digest>,
+        findings: &mut Findings,
+    ) {
+        let emitter = placed.event.emitter.0;
+        let after_gap = self.after_gap;
+        let known = self.proxies.get_mut(&emitter);
+        let current = known.and_then(|proxy| Some((proxy.unsure, proxy.terms.last_mut()?)));
+        let Some((unsure, term)) = current else {
+            if !after_gap && self.told.insert((emitter, Digest([0; 32]), None)) {
+                let detail = format!("proxy {emitter}");
+                findings.add(Code::PolicyUnsaid, Place::Entry(placed.index), detail);
+            }
+            return;
+        };
+        match named {
+            Named::Session => term.sessions += u64::from(term.policy == policy),
+            Named::Command => term.commands += u64::from(term.policy == policy),
+            Named::Question => {}
+        }
+        let right = bound.unwrap_or(term.policy);
+        if unsure || policy == right {
+            return;
+        }
+        let in_force = term.policy;
+        if self.told.insert((emitter, policy, Some(in_force))) {
+            let detail = format!("policy {policy}; in force at proxy {emitter} is {in_force}");
+            findings.add(Code::PolicyNotInForce, Place::Entry(placed.index), detail);
+        }
+    }
+}
