@@ -178,8 +178,13 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        // At once, but not by SIGKILL: that leaves the server's segment of shared memory behind, and the system has only so many.
+        if matches!(self.process.try_wait(), Ok(None)) {
+            let _ = Command::new("kill")
+                .args(["-QUIT", &self.process.id().to_string()])
+                .status();
+            let _ = self.process.wait();
+        }
     }
 }
 
