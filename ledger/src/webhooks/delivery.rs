@@ -10,7 +10,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::{CONTENT_TYPE, HOST, USER_AGENT};
-use hyper::{Request, Uri};
+use hyper::{Request, StatusCode, Uri};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -31,6 +31,14 @@ const AGAIN_MIN: Duration = Duration::from_secs(1);
 
 /// The longest wait: within it a receiver that came back is told.
 const AGAIN_MAX: Duration = Duration::from_mins(1);
+
+/// Why a notification was not taken.
+enum Failed {
+    /// Not now.
+    Again(String),
+    /// Never, with this status.
+    Refused(u16),
+}
 
 pub(super) struct Delivery {
     webhook: Webhook,
@@ -91,7 +99,10 @@ impl Delivery {
             let answer = tokio::time::timeout(IN_TIME, self.post(waiting, body.clone())).await;
             let failed = match answer {
                 Ok(Ok(())) => return tracing::info!(webhook, %request, "a webhook was told that an approval waits"),
-                Ok(Err(failed)) => failed,
+                Ok(Err(Failed::Refused(status))) => {
+                    return tracing::error!(webhook, %request, status, "a webhook refuses to be told that an approval waits");
+                }
+                Ok(Err(Failed::Again(cause))) => cause,
                 Err(_) => format!("no answer within {} s", IN_TIME.as_secs()),
             };
             tracing::warn!(webhook, %request, failed, "a webhook was not told that an approval waits, and is tried again");
@@ -111,7 +122,7 @@ impl Delivery {
         there && waiting.request.expires >= shared.now()
     }
 
-    async fn post(&self, waiting: &Waiting, body: Bytes) -> Result<(), String> {
+    async fn post(&self, waiting: &Waiting, body: Bytes) -> Result<(), Failed> {
         let id = waiting.leaf.to_string();
         let host = self.address.authority().map_or("", hyper::http::uri::Authority::as_str);
         let mut request = Request::post(&self.address)
@@ -125,7 +136,8 @@ impl Delivery {
                 .header("webhook-timestamp", seconds)
                 .header("webhook-signature", signature(secret, &id, seconds, &body));
         }
-        let request = request.body(Full::new(body)).map_err(|error| error.to_string())?;
+        let request = request.body(Full::new(body));
+        let request = request.map_err(|error| Failed::Again(error.to_string()))?;
         // The address may be a secret, so errors are told without it.
         let answer = self.client.request(request).await;
         let answer = answer.map_err(|error| {
@@ -134,13 +146,15 @@ impl Delivery {
             } else {
                 "the connection broke"
             };
-            cause.to_owned()
+            Failed::Again(cause.to_owned())
         })?;
         let status = answer.status();
-        if status.is_success() {
-            Ok(())
-        } else {
-            Err(format!("it answers {}", status.as_u16()))
+        // What it does not take now it may take later; what is wrong with this one stays wrong, and others wait behind it.
+        let later = [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS].contains(&status);
+        match status.as_u16() {
+            200..=299 => Ok(()),
+            number @ 400..=499 if !later => Err(Failed::Refused(number)),
+            number => Err(Failed::Again(format!("it answers {number}"))),
         }
     }
 }

@@ -154,7 +154,6 @@ impl Session {
             hold_s,
         } = pending;
         self.own([judged.session])?;
-        self.decided_by([judged.decision.policy]).await?;
         let gate = self.gate().clone();
         let now = gate.now();
         let in_s = |seconds: u64| Timestamp(now.0.saturating_add(seconds.saturating_mul(SECOND_US)));
@@ -169,6 +168,9 @@ impl Session {
             held_until: None,
         };
         if let Some(hold_s) = hold_s {
+            // No policy is kept in force while somebody else, or later the agent or people, are waited for.
+            self.flush()?;
+            self.let_go_of_policy();
             let mut retries = gate.retries().lock().await;
             if let Some(open) = retries.find(&judged, self, now) {
                 let question = Arc::clone(&open.question);
@@ -177,6 +179,7 @@ impl Session {
             }
             if retries.has_room() {
                 body.held_until = Some(in_s(hold_s));
+                self.decided_by([judged.decision.policy]).await?;
                 let answers = self.question(body).await?;
                 let question = Arc::clone(&answers.question);
                 let held = retries.begin(Arc::clone(&question), self.before());
@@ -184,6 +187,7 @@ impl Session {
                 return Ok(Asked { judged, question, way });
             }
         }
+        self.decided_by([judged.decision.policy]).await?;
         let answers = self.question(body).await?;
         let question = Arc::clone(&answers.question);
         let way = Way::Own(answers, None);
@@ -240,9 +244,6 @@ impl Session {
             }
             Way::Earlier(place, until) => {
                 let request = Asking::Earlier(question.leaf);
-                // Nothing was handed over that let another policy come into force while this waits.
-                self.flush()?;
-                self.let_go_of_policy();
                 let ending = match self.taken_up(place, until, gone).await? {
                     Ok(Ending::Approved(_)) if !self.holds_policy_of(&question).await => {
                         return Ok(Err(postponed(judged, request, POLICY_CHANGED.to_owned())));

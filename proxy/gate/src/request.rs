@@ -243,10 +243,11 @@ impl Cleared {
 }
 
 impl Request {
-    /// Whether it is proven to leave its session as it was: it is about rows alone, and runs no code that is not known.
+    /// Whether it is proven to leave its session as it was: it reads rows alone, and runs no code that is not known. What changes rows
+    /// may change those that are its session's own.
     pub(crate) fn leaves_session(&self) -> bool {
-        let of_rows = |Access(action, _): &Access| matches!(action, Action::Read | Action::Write | Action::Delete);
-        self.reach < Reach::Anything && self.facts.accesses.iter().all(of_rows)
+        let reads = |Access(action, _): &Access| *action == Action::Read;
+        self.reach < Reach::Anything && self.facts.accesses.iter().all(reads)
     }
 
     /// Whether it is about the bounds of a transaction alone.

@@ -141,7 +141,7 @@ impl Session {
     }
 
     /// What it began with and ran so far, as one digest: sessions of which that is the same are the same to a command. What is
-    /// proven to be about rows alone is passed over, and so are the bounds of transactions while there is nothing else that a
+    /// proven to read rows alone is passed over, and so are the bounds of transactions while there is nothing else that a
     /// rollback could have taken back.
     pub(crate) fn before(&self) -> Digest {
         self.before

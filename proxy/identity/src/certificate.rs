@@ -170,23 +170,43 @@ impl Certificates {
 
     fn authority(&self, chain: &[CertificateDer<'_>], at: UnixTime) -> Result<&Authority, CertificateError> {
         let (own, intermediates) = chain.split_first().ok_or(CertificateError::Missing)?;
-        let mut refused = None;
-        for authority in &self.authorities {
-            match authority.verify(own, intermediates, at) {
-                Ok(()) => return Ok(authority),
-                // What an authority says of its own certificate tells more than that the others do not know it.
-                Err(rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer)) => {}
-                Err(error) => refused = Some(error),
+        match self.vouches(own, intermediates, at) {
+            Ok(authority) => Ok(authority),
+            Err(rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer)) => {
+                let nobody = "no authority of this proxy vouches for it, or several do";
+                Err(CertificateError::Untrusted(nobody.to_owned()))
             }
+            Err(error) => Err(CertificateError::Untrusted(said(&error))),
         }
-        Err(CertificateError::Untrusted(refused.map_or_else(
-            || "no authority of this proxy vouches for it".to_owned(),
-            |error| said(&error),
-        )))
     }
 }
 
-/// The handshake takes what some authority vouches for, and no certificate at all: who has none may have a secret.
+impl Certificates {
+    /// The one authority that vouches for a chain. All are asked, because who comes chooses the chain: where one hierarchy stands in
+    /// two sections, a certificate that one of them revoked is not let in by the other, nor one that both know.
+    fn vouches(
+        &self,
+        own: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        at: UnixTime,
+    ) -> Result<&Authority, rustls::Error> {
+        use rustls::CertificateError::{BadSignature, UnknownIssuer};
+        let unknown = rustls::Error::InvalidCertificate(UnknownIssuer);
+        let mut found = None;
+        for authority in &self.authorities {
+            match authority.verify(own, intermediates, at) {
+                Ok(()) if found.is_some() => return Err(unknown),
+                Ok(()) => found = Some(authority),
+                // An authority of the same name may have another key.
+                Err(rustls::Error::InvalidCertificate(UnknownIssuer | BadSignature)) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        found.ok_or(unknown)
+    }
+}
+
+/// The handshake takes what one authority vouches for, and no certificate at all: who has none may have a secret.
 impl ClientCertVerifier for Certificates {
     fn offer_client_auth(&self) -> bool {
         !self.is_empty()
@@ -206,16 +226,8 @@ impl ClientCertVerifier for Certificates {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, rustls::Error> {
-        let unknown = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
-        let mut refused = unknown.clone();
-        for authority in &self.authorities {
-            match authority.verify(own, intermediates, now) {
-                Ok(()) => return Ok(ClientCertVerified::assertion()),
-                Err(error) if error == unknown => {}
-                Err(error) => refused = error,
-            }
-        }
-        Err(refused)
+        self.vouches(own, intermediates, now)
+            .map(|_| ClientCertVerified::assertion())
     }
 
     fn verify_tls12_signature(

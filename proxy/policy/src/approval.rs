@@ -116,12 +116,15 @@ pub fn check(request: &Request<'_>, decided: &Decided<'_>) -> Result<(), Approva
 
 /// Whether a person is the requester, or set off the run that requests.
 ///
-/// CI services take names of accounts without regard to case, and people are enrolled under the name that they have there.
+/// CI services take names of accounts without regard to case, and people are enrolled under the name that they have there; what an
+/// authority writes into a certificate may be spelt otherwise, too.
 fn requests(person: &str, requester: &Principal) -> bool {
     let actor = requester.run.as_ref().map(|run| run.actor.as_str());
-    person == requester.subject
-        || Some(person) == requester.client_id.as_deref()
-        || actor.is_some_and(|actor| actor.eq_ignore_ascii_case(person))
+    let names = [Some(requester.subject.as_str()), requester.client_id.as_deref(), actor];
+    names
+        .into_iter()
+        .flatten()
+        .any(|name| name.eq_ignore_ascii_case(person))
 }
 
 /// What the decisions that count come to; decisions that do not count are passed over.

@@ -262,6 +262,7 @@ fn message(sql: &str, names: &mut Names<'_>, masks: &Masks<'_>) -> Result<Analys
         if masks.by != By::Nobody && form.leaves_utf8 {
             return Err(AnalysisError::LEAVES_UTF8);
         }
+        setting::only_of_server(&mut form, &serialized, names);
         let inner = form.inner(&node, &text)?;
         let inner = inner.map(|inner| message(&inner, names, masks)).transpose()?;
         let tree = Tree::of(&serialized, &form);
@@ -307,8 +308,7 @@ fn message(sql: &str, names: &mut Names<'_>, masks: &Masks<'_>) -> Result<Analys
             }
             _ => {}
         }
-        let other_path = form.changes_search_path || form.changes_role;
-        if other_path || form.changes_catalog || foreign == Foreign::Called {
+        if form.changes_search_path || form.changes_role || form.changes_catalog || foreign == Foreign::Called {
             // What follows in this message is read under another path (a role has its own `"$user"`), or meets other
             // definitions, than are known here.
             names.search_path = None;

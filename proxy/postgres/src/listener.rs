@@ -235,7 +235,7 @@ impl Shared {
             peer: peer.to_string(),
             transport: arrived.transport.clone(),
             client: client.map(str::to_owned),
-            settings: arrived.choices.all().to_vec(),
+            settings: whence(&arrived.database, &arrived.choices),
         };
         let (reader, mut writer) = tokio::io::split(arrived.connection);
         let Ok(_place) = self.places.try_acquire() else {
@@ -348,6 +348,12 @@ impl Shared {
         writer.flush().await?;
         Ok((upstream, catalog, registered, policy))
     }
+}
+
+/// What a session begins with: its database, by a name that no setting has, and its settings.
+fn whence(database: &str, choices: &Choices) -> Vec<(String, String)> {
+    let database = ("/database".to_owned(), database.to_owned());
+    std::iter::once(database).chain(choices.all().to_vec()).collect()
 }
 
 /// Whether a handshake ended because of the certificate that the agent showed.

@@ -27,7 +27,7 @@ use pg_query::protobuf::Node;
 use super::edits::{Edit, Mapped, Tokens, splice};
 use super::tree::{Place, Range, Tree};
 use super::writing;
-use super::{AnalysisError, Foreign, Form, Names, StatementClass, access, foreign, kind_name, parse};
+use super::{AnalysisError, Foreign, Form, Names, StatementClass, access, foreign, kind_name, parse, setting};
 use crate::catalog::{Catalog, Relation, RelationKind};
 use crate::enforce::{SCHEMA, identifier, view_name};
 
@@ -58,7 +58,8 @@ pub(crate) fn map(
     let mut edits = Vec::new();
     for parsed in parse(sql)? {
         let serialized = serde_json::to_value(&parsed.node).unwrap_or_default();
-        let form = Form::of(&parsed.node, kind_name(&serialized), &parsed.text)?;
+        let mut form = Form::of(&parsed.node, kind_name(&serialized), &parsed.text)?;
+        setting::only_of_server(&mut form, &serialized, &names);
         let tree = Tree::of(&serialized, &form);
         if shares(&parsed.node) {
             locks(&tree, &names, &tokens, &mut edits);

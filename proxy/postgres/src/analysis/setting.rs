@@ -5,8 +5,8 @@
 //! | `SELECT pg_catalog.set_config('search_path', '…', false)` | `SET search_path` |
 //! | `SELECT set_config(name, '…', false) FROM pg_settings WHERE name = 'setting'` | `SET setting`, where there is one |
 //!
-//! In the second, whatever relation the name means, the setting is the literal: both names are the same column of the one
-//! relation that there is, and a row passes for which it equals that. The operator has to be the server's own, as everywhere.
+//! In the second the relation has to be the server's own view, which is looked at where names are known ([`only_of_server`]): a column
+//! of another one may have a type with conversions, by which its two uses differ. The operator has to be the server's own, as everywhere.
 //! Settings there are those that change nothing of what text means ([`known::harmless_setting`]).
 //!
 //! Not here: calls that name a harmless setting themselves, which may stand anywhere ([`super::tree`]).
@@ -14,8 +14,11 @@
 use pg_query::NodeEnum;
 use pg_query::protobuf::a_const::Val;
 use pg_query::protobuf::{AExprKind, Node, SelectStmt, SetOperation};
+use serde_json::Value;
 
-use super::known;
+use super::kind::Form;
+use super::tree::Tree;
+use super::{Names, known};
 
 /// What a query changes that does nothing else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +74,16 @@ pub(super) fn changes(query: &SelectStmt) -> Option<Changes> {
             (settings && is_name(setting) && harmless).then_some(Changes::Harmless)
         }
         _ => None,
+    }
+}
+
+/// Takes a query for one that only changes a setting no more where it reads another relation than the server's own view: that has
+/// names that are what they are compared with.
+pub(super) fn only_of_server(form: &mut Form, serialized: &Value, names: &Names<'_>) {
+    if form.sets && !form.changes_search_path {
+        let tree = Tree::of(serialized, form);
+        let mut relations = tree.ranges.iter().map(|range| names.relation(range));
+        form.sets = relations.all(|relation| relation.is_some_and(|relation| relation.schema == "pg_catalog"));
     }
 }
 

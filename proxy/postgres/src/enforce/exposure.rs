@@ -88,6 +88,9 @@ fn masked(facts: &Facts, relation: &Relation, columns: &BTreeSet<i16>, masks: &M
         if column.otherwise {
             found.insert(Refusal::Otherwise(name.clone()));
         }
+        if column.own_type {
+            found.insert(Refusal::OwnType(name.clone()));
+        }
         if relation.partition_key.contains(&column.number) || relation.partition_key.contains(&0) {
             found.insert(Refusal::PartitionKey(name.clone()));
         }

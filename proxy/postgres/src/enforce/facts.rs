@@ -121,6 +121,8 @@ pub(super) struct Column {
     pub(super) base: String,
     /// The collation, qualified and quoted; none where the type has none.
     pub(super) collation: Option<String>,
+    /// Whether the agents' role, or one that it can become, owns its domain, or one below that.
+    pub(super) own_type: bool,
     /// Columns that it is computed from, where it is generated.
     pub(super) generated: BTreeSet<i16>,
     pub(super) granted: BTreeSet<String>,
@@ -342,6 +344,8 @@ SELECT json_build_object( \
     'base', format_type(b.base, CASE WHEN b.base = a.atttypid THEN a.atttypmod ELSE -1 END), \
     'collation', (SELECT quote_ident(s.nspname) || '.' || quote_ident(l.collname) FROM pg_collation l \
       JOIN pg_namespace s ON s.oid = l.collnamespace WHERE l.oid = a.attcollation), \
+    'own_type', EXISTS (SELECT FROM chain h JOIN pg_type t ON t.oid = h.part WHERE h.oid = a.atttypid \
+      AND t.typowner IN (SELECT oid FROM reach)), \
     'generated', ARRAY(SELECT x.refobjsubid FROM pg_attrdef f JOIN pg_depend x ON x.classid = 'pg_attrdef'::regclass \
       AND x.objid = f.oid AND x.refclassid = 'pg_class'::regclass AND x.refobjid = f.adrelid AND x.refobjsubid <> f.adnum \
       AND x.refobjsubid > 0 WHERE f.adrelid = c.oid AND f.adnum = a.attnum AND a.attgenerated <> ''), \

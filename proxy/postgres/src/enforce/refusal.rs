@@ -57,6 +57,9 @@ pub enum Refusal {
         /// The masked column.
         child: String,
     },
+    /// The role could have the server run a check of its own over every value of the column.
+    #[error("the domain of {0} is owned by the agents' role or one that it can become: give it another owner")]
+    OwnType(String),
     /// The column is computed from a masked one.
     #[error("{column} is computed from the masked column {of}: mask it, too")]
     Generated {

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use super::facts::{Column, Facts, InstalledRelation, Relation};
 use super::plan::View;
 use super::twin::{self, Twin};
-use super::{OWNER, SCHEMA, expression, identifier, literal, view_name};
+use super::{OWNER, SCHEMA, expression, identifier, view_name};
 
 /// The table in which a plan is recorded, in the schema.
 pub(super) const APPLIED: &str = "applied";
@@ -181,7 +181,8 @@ fn owned(role: &str, views: &[View<'_>], facts: &Facts, steps: &mut Vec<Step>) {
 /// the role may read, and there is none of a partitioned relation, which has no rows of its own, or of a view, whose functions
 /// would act for the owner.
 ///
-/// Its texts mean what they mean under its own search path, and it takes nothing from who calls it.
+/// Its body was parsed when it was made, as a view's is (`BEGIN ATOMIC`): it reads the relation itself, whatever has its name by
+/// then, and takes nothing from who calls it.
 fn own_rows(role: &str, view: &View<'_>, installed: Option<&InstalledRelation>) -> Vec<String> {
     let View { relation, columns, .. } = view;
     let shown: Vec<_> = columns
@@ -201,9 +202,8 @@ fn own_rows(role: &str, view: &View<'_>, installed: Option<&InstalledRelation>) 
     vec![
         format!(
             "CREATE FUNCTION {function} RETURNS TABLE ({}) LANGUAGE sql STABLE SECURITY DEFINER \
-             SET search_path = pg_catalog, pg_temp AS {}",
+             SET search_path = pg_catalog, pg_temp BEGIN ATOMIC {query}; END",
             types.join(", "),
-            literal(&query)
         ),
         format!("REVOKE ALL ON FUNCTION {function} FROM PUBLIC"),
         format!("GRANT EXECUTE ON FUNCTION {function} TO {role}"),

@@ -41,6 +41,8 @@ hangs AS (SELECT 'pg_constraint'::regclass::oid AS class, k.oid FROM pg_constrai
   UNION ALL SELECT 'pg_attrdef'::regclass, f.oid FROM pg_attrdef f WHERE f.adrelid IN (SELECT oid FROM near) \
   UNION ALL SELECT 'pg_class'::regclass, i.indexrelid FROM pg_index i WHERE i.indrelid IN (SELECT oid FROM near) \
   UNION ALL SELECT 'pg_trigger'::regclass, t.oid FROM pg_trigger t WHERE t.tgrelid IN (SELECT oid FROM near)), \
+domains AS (SELECT a.atttypid AS oid FROM pg_attribute a WHERE a.attrelid IN (SELECT oid FROM near) \
+  UNION SELECT t.typbasetype FROM domains d JOIN pg_type t ON t.oid = d.oid WHERE t.typtype = 'd'), \
 runs AS (SELECT d.refobjid AS oid FROM hangs h JOIN pg_depend d ON d.classid = h.class AND d.objid = h.oid \
     AND d.refclassid = 'pg_proc'::regclass \
   UNION SELECT p.oid FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang WHERE p.oid >= 16384 \
@@ -56,12 +58,14 @@ line AS (SELECT json_build_array('schema', pg_get_userbyid(nspowner), nspacl::te
   UNION ALL SELECT json_build_array('rule', r.ev_class, r.rulename, r.ev_type, r.ev_enabled, r.is_instead, \
     encode(sha256(convert_to(r.ev_action::text || r.ev_qual::text, 'UTF8')), 'hex'))::text FROM pg_rewrite r \
     WHERE r.ev_class IN (SELECT oid FROM matter) \
+  UNION ALL SELECT json_build_array('domain', t.oid, pg_get_userbyid(t.typowner))::text FROM pg_type t \
+    WHERE t.typtype = 'd' AND t.oid IN (SELECT oid FROM domains) \
   UNION ALL SELECT json_build_array('inherits', i.inhrelid, i.inhparent)::text FROM pg_inherits i \
     WHERE i.inhrelid IN (SELECT oid FROM near) OR i.inhparent IN (SELECT oid FROM near) \
   UNION ALL SELECT json_build_array('trigger', t.tgrelid, t.tgname, t.tgtype, t.tgenabled, t.tgfoid)::text FROM pg_trigger t \
     WHERE t.tgrelid IN (SELECT oid FROM near) AND NOT t.tgisinternal \
   UNION ALL SELECT json_build_array('function', p.oid, p.proname, pg_get_userbyid(p.proowner), p.proacl::text, p.prosecdef, \
-    p.proconfig, p.prolang, encode(sha256(convert_to(p.prosrc, 'UTF8')), 'hex'), p.probin)::text FROM pg_proc p \
+    p.proconfig, p.prolang, encode(sha256(convert_to(p.prosrc || coalesce(p.prosqlbody::text, ''), 'UTF8')), 'hex'), p.probin)::text FROM pg_proc p \
     WHERE p.oid IN (SELECT oid FROM runs) OR p.pronamespace = 'exhibit'::regnamespace \
   UNION ALL SELECT json_build_array('statistics', x.oid, x.stxrelid)::text FROM pg_statistic_ext x \
     WHERE x.stxrelid IN (SELECT oid FROM near) \
@@ -127,7 +131,7 @@ pub enum Drift {
 }
 
 /// What a plan installs for a mask, as the record has it behind the digest of the masks: sessions count on it.
-const FORM: &str = " form 2";
+const FORM: &str = " form 3";
 
 /// The masks of a target as the record has them.
 pub(super) fn masks(policy: &Snapshot, target: &str) -> String {

@@ -364,6 +364,12 @@ const HAZARDS: &[(&str, &str, &str)] = &[
         "relation pg_statistic",
     ),
     (
+        "CREATE DOMAIN number AS text; CREATE DOMAIN social AS number; ALTER TABLE patients ALTER ssn TYPE social; \
+         ALTER DOMAIN number OWNER TO agent",
+        "ALTER TABLE patients ALTER ssn TYPE text; DROP DOMAIN social; DROP DOMAIN number",
+        "the domain of public.patients.ssn is owned by",
+    ),
+    (
         "CREATE VIEW common AS SELECT stavalues1::text FROM pg_statistic; GRANT SELECT ON common TO agent",
         "DROP VIEW common",
         "relation public.common",

@@ -450,10 +450,11 @@ async fn a_retry_keeps_no_policy_in_force_while_it_waits_and_takes_nothing_up_un
     let world = left_open().await;
     let gate = world.session.gate().clone();
     let mut second = again(&world).await;
+    // Already while the agent is told that it waits.
     let asked = ask(&mut second, request(Action::Define)).await;
+    gate.replace_policy(another()).await.unwrap();
     let mut waiting = Box::pin(second.wait(asked, pending()));
     assert!(waits(&mut waiting));
-    gate.replace_policy(another()).await.unwrap();
     approve(&world, &["ann", "bob"]);
     let denial = waiting.await.unwrap().unwrap_err();
     assert_eq!(denial.outcome(), Outcome::Postponed);
