@@ -200,10 +200,7 @@ pub fn analyse(
     search_path: &[String],
     columns: Option<Columns<'_>>,
 ) -> Result<Analysis, AnalysisError> {
-    let mut names = Names {
-        catalog,
-        search_path: Some(search_path),
-    };
+    let mut names = Names::new(catalog, Some(search_path));
     let masks = Masks {
         by: if columns.is_some() { By::Proxy } else { By::Nobody },
         columns: columns.unwrap_or(Columns::NONE),
@@ -222,10 +219,7 @@ pub(crate) fn analyse_enforced(
     catalog: &Catalog,
     masked: &dyn Fn(&str) -> bool,
 ) -> Result<Analysis, AnalysisError> {
-    let mut names = Names {
-        catalog,
-        search_path: Some(catalog.search_path()),
-    };
+    let mut names = Names::new(catalog, Some(catalog.search_path()));
     let masks = Masks {
         columns: Columns {
             masked,
@@ -264,7 +258,11 @@ fn message(sql: &str, names: &mut Names<'_>, masks: &Masks<'_>) -> Result<Analys
         }
         setting::only_of_server(&mut form, &serialized, names);
         let inner = form.inner(&node, &text)?;
-        let inner = inner.map(|inner| message(&inner, names, masks)).transpose()?;
+        let mut within = *names;
+        let inner = inner.map(|inner| message(&inner, &mut within, masks)).transpose()?;
+        if !within.alone {
+            *names = within;
+        }
         let tree = Tree::of(&serialized, &form);
         let accesses = access::accesses(&form, &node, &tree, names);
         let may_write = access::may_write(&form, &tree, &accesses);
@@ -308,11 +306,7 @@ fn message(sql: &str, names: &mut Names<'_>, masks: &Masks<'_>) -> Result<Analys
             }
             _ => {}
         }
-        if form.changes_search_path || form.changes_role || form.changes_catalog || foreign == Foreign::Called {
-            // What follows in this message is read under another path (a role has its own `"$user"`), or meets other
-            // definitions, than are known here.
-            names.search_path = None;
-        }
+        names.after(&form, foreign);
         let mut statement = form.statement(may_write, certain, foreign);
         statement.outputs = outputs;
         if masks.by == By::Proxy {
@@ -322,10 +316,7 @@ fn message(sql: &str, names: &mut Names<'_>, masks: &Masks<'_>) -> Result<Analys
     }
     let mut mapped = None;
     if summary.unproven.is_none() && !withheld.is_empty() {
-        let mut again = Names {
-            catalog: names.catalog,
-            search_path,
-        };
+        let mut again = Names::new(names.catalog, search_path);
         match withhold(sql, &withheld, &mut again, masks) {
             Ok(text) => mapped = Some(text),
             Err(cause) => summary.unproven = Some(cause),
@@ -429,10 +420,34 @@ enum By {
 }
 
 /// What names mean at one place of a message.
+#[derive(Clone, Copy)]
 struct Names<'a> {
     catalog: &'a Catalog,
     /// The schemas in force; `None` when an earlier statement of the message may have changed what names mean.
     search_path: Option<&'a [String]>,
+    /// Whether, without a path, a name that one relation alone has still means that.
+    alone: bool,
+}
+
+impl<'a> Names<'a> {
+    fn new(catalog: &'a Catalog, search_path: Option<&'a [String]>) -> Self {
+        Self {
+            catalog,
+            search_path,
+            alone: true,
+        }
+    }
+
+    /// What follows a statement in its message is read under another path (a role has its own `"$user"`), or meets other
+    /// definitions, than are known here. Code that hangs on a relation may set a path; what it defines is a known limit
+    /// ([`foreign`]), so a name that means one relation under every path still means that.
+    fn after(&mut self, form: &Form, foreign: Foreign) {
+        let named = form.changes_search_path || form.changes_role || form.changes_catalog || foreign == Foreign::Called;
+        self.alone &= !named;
+        if named || foreign == Foreign::Attached {
+            self.search_path = None;
+        }
+    }
 }
 
 /// One statement of a message, and its own text.

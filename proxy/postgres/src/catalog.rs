@@ -67,6 +67,8 @@ pub enum Code {
     OnWrites,
     /// Those that read it do, too.
     OnReads,
+    /// The catalog is a recorded one, which does not say. All may.
+    Unrecorded,
 }
 
 /// A column of a relation.

@@ -472,9 +472,9 @@ impl Reading<'_> {
                 };
                 let foreign = statement.foreign.max(deferred);
                 progress.changed |= changes_names(statement)
-                    || foreign == Foreign::Called
+                    || foreign > Foreign::None
                     || (self.changed && statement.transaction.is_some());
-                progress.text_unsure |= foreign == Foreign::Attached;
+                progress.text_unsure |= foreign > Foreign::None;
             }
         }
         draft
@@ -538,7 +538,7 @@ impl Reading<'_> {
                 }
                 Ok(None) => {}
             }
-            unsure |= (statement.foreign == Foreign::Called || changes_names(statement))
+            unsure |= (statement.foreign > Foreign::None || changes_names(statement))
                 && matches!(&statement.named, Some(Named::Execute { .. } | Named::Fetch { .. }));
             if runs == Runs::Now {
                 for change in changes(statement, "") {

@@ -478,14 +478,14 @@ impl Driver {
         state.foreign_inside = state.foreign_inside.max(foreign.unwrap_or_default());
         if foreign > Some(Foreign::None) || deferred || idle {
             state.foreign = state.foreign.max(state.foreign_inside);
-            state.path_unsure |= state.foreign_inside == Foreign::Called;
+            state.path_unsure |= state.foreign_inside > Foreign::None;
             state.text_unsure |= state.foreign_inside > Foreign::None && !synced;
         }
         if idle {
             state.foreign_inside = Foreign::None;
         }
         let code = |statement: &Statement| {
-            matches!(statement.class, StatementClass::Do | StatementClass::Call) || statement.foreign == Foreign::Called
+            matches!(statement.class, StatementClass::Do | StatementClass::Call) || statement.foreign > Foreign::None
         };
         state.names_unsure |= statements.iter().any(code) && state.names.any_statement();
         Ok(())

@@ -11,6 +11,8 @@
 
 #[path = "flow/ahead.rs"]
 mod ahead;
+#[path = "flow/attached.rs"]
+mod attached;
 #[path = "flow/between.rs"]
 mod between;
 #[path = "flow/choices.rs"]

@@ -128,8 +128,16 @@ impl Names<'_> {
         match (schema, self.search_path) {
             (Some(schema), _) => self.catalog.named(schema, name),
             (None, Some(path)) => self.catalog.resolve(name, path),
+            (None, None) if self.alone => self.only(name),
             (None, None) => None,
         }
+    }
+
+    /// The relation that a name means under every path under which it means one.
+    fn only(&self, name: &str) -> Option<&Relation> {
+        let mut named = self.catalog.relations().filter(|relation| relation.name == name);
+        let only = named.next();
+        only.filter(|_| named.next().is_none())
     }
 
     pub(super) fn resource(&self, range: &Range) -> String {

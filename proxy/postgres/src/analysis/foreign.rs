@@ -2,13 +2,15 @@
 //! search path, and nothing in the statement tells.
 //!
 //! What follows such a statement does not run ahead of its event until the catalog was loaded again: what was plain before
-//! may not be plain any more. After functions that a statement calls, the search path is asked for again, too, so that names
-//! are decided on as the server will read them. Settings that text is read by may be changed by any such code, also where it
-//! hangs on relations or was deferred: the server tells when it is ready, and within a pipeline it is asked.
+//! may not be plain any more. The search path and prepared statements are asked for again, too, so that names are decided on as
+//! the server will read them; and settings that text is read by, of which the server tells when it is ready, within a pipeline.
+//! In the same message, a name that is not qualified is known after code that hangs on relations where one relation alone has it,
+//! and after functions that a statement calls nowhere.
 //!
 //! # Known limits
 //! On a target without masks, relations that triggers, views or called functions define, rename or move are decided on by
-//! the names that the catalog had, and a cursor that a called function closed and opened anew by what it was before. What may be called, and what hangs on relations, is the owner's choice, and the policy's.
+//! the names that the catalog had, and a cursor that such code closed and opened anew by what it was before. What may be called,
+//! and what hangs on relations, is the owner's choice, and the policy's. A recorded catalog does not say what hangs on relations.
 
 use exhibit_schemas::event::access::{Access, Action};
 
@@ -68,6 +70,8 @@ fn attached(tree: &Tree, names: &Names<'_>) -> bool {
             let own = matches!(relation.schema.as_str(), "pg_catalog" | "information_schema");
             !changed && (own || relation.kind == RelationKind::Sequence)
         };
-        !names.relation(range).is_some_and(of_server) && reach::code(range, names).is_none_or(|code| code >= least)
+        // What a recorded catalog does not say is left out, so that what is explained by it is what is decided as a rule.
+        let hangs = |code: Code| code >= least && code != Code::Unrecorded;
+        !names.relation(range).is_some_and(of_server) && reach::code(range, names).is_none_or(hangs)
     })
 }

@@ -27,7 +27,7 @@ use pg_query::protobuf::Node;
 use super::edits::{Edit, Mapped, Tokens, splice};
 use super::tree::{Place, Range, Tree};
 use super::writing;
-use super::{AnalysisError, Foreign, Form, Names, StatementClass, access, foreign, kind_name, parse, setting};
+use super::{AnalysisError, Form, Names, StatementClass, access, foreign, kind_name, parse, setting};
 use crate::catalog::{Catalog, Relation, RelationKind};
 use crate::enforce::{SCHEMA, identifier, view_name};
 
@@ -50,10 +50,7 @@ pub(crate) fn map(
     search_path: &[String],
     masked: &dyn Fn(&str) -> bool,
 ) -> Result<Mapped, AnalysisError> {
-    let names = Names {
-        catalog,
-        search_path: Some(search_path),
-    };
+    let mut names = Names::new(catalog, Some(search_path));
     let tokens = Tokens::of(sql)?;
     let mut edits = Vec::new();
     for parsed in parse(sql)? {
@@ -66,8 +63,8 @@ pub(crate) fn map(
         }
         statement(&tree, form.class, &names, masked, &tokens, &mut edits);
         let accesses = access::accesses(&form, &parsed.node, &tree, &names);
-        let calls = foreign::foreign(&form, &tree, &names, &accesses) == Foreign::Called;
-        if calls || form.changes_search_path || form.changes_catalog {
+        names.after(&form, foreign::foreign(&form, &tree, &names, &accesses));
+        if names.search_path.is_none() && !names.alone {
             break;
         }
     }

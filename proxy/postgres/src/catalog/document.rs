@@ -311,7 +311,7 @@ impl RelationDocument {
             secured_by: columns_of(self.secured_by, &number)?,
             definition: self.shows.map(|shows| shows.read(&number)).transpose()?,
             // The document does not say; it decides what runs ahead of its event, which no document's reader does.
-            code: Code::OnReads,
+            code: Code::Unrecorded,
             schema,
             name,
         })
