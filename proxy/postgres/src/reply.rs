@@ -37,7 +37,7 @@ use crate::netted;
 use crate::notified;
 use crate::session::SessionError;
 use crate::types;
-use crate::upstream::{ENCODING, STRINGS};
+use crate::upstream::{ASIDE_MAX, ENCODING, STRINGS};
 
 /// How long a command that ran ahead waits for its reply, to be recorded with it in one flush: longer than most answers
 /// from memory take, and little against a sync of the disk under load.
@@ -60,6 +60,8 @@ pub(crate) struct Outcome {
     pub(crate) fatal: bool,
     /// The encoding of the agent's text, where the server told of another one.
     pub(crate) encoding: Option<Encoding>,
+    /// Notifications that are decided on by a policy which came into force meanwhile.
+    pub(crate) aside: Vec<Raw>,
 }
 
 /// The replies to one group.
@@ -94,6 +96,7 @@ pub(crate) struct Replies<'a> {
     ready: Option<TransactionStatus>,
     fatal: bool,
     encoding: Option<Encoding>,
+    aside: Vec<Raw>,
 }
 
 /// Where the answers to a group stand.
@@ -141,6 +144,7 @@ impl<'a> Replies<'a> {
             ready: None,
             fatal: false,
             encoding: None,
+            aside: Vec::new(),
         }
     }
 
@@ -198,6 +202,7 @@ impl<'a> Replies<'a> {
             failed: self.failed,
             fatal: self.fatal,
             encoding: self.encoding,
+            aside: self.aside,
         })
     }
 
@@ -319,10 +324,16 @@ impl<'a> Replies<'a> {
                 }
             }
             Backend::Notification { .. } => {
-                // What another session says is no part of this reply.
+                // What another session says is no part of this reply, which ends by the policy that it began with.
                 self.flush().await?;
-                let masked = self.masked();
-                notified::deliver(self.session, self.agent, masked, raw).await?;
+                if self.session.goes_by_policy_in_force().await {
+                    let masked = self.masked();
+                    notified::deliver(self.session, self.agent, masked, raw).await?;
+                } else if self.aside.len() < ASIDE_MAX {
+                    self.aside.push(Raw::again(raw.bytes().to_vec()));
+                } else {
+                    return Err(SessionError::Unexpected);
+                }
             }
             message => return Ok(Some(message)),
         }

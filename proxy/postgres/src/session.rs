@@ -163,7 +163,8 @@ impl Driver {
         Ok(())
     }
 
-    /// Delivers what the server sent on its own while it answered the proxy.
+    /// Delivers what the server sent on its own while it answered the proxy, and what could not be delivered before a reply had
+    /// ended.
     async fn deliver_aside(&mut self) -> Result<(), SessionError> {
         for raw in std::mem::take(&mut self.upstream.aside) {
             self.deliver(&raw).await?;
@@ -272,7 +273,8 @@ impl Driver {
             () = self.incoming.gone(AHEAD_BYTES_MAX) => return Err(SessionError::gone()),
             () = self.shutdown.cancelled() => return Err(SessionError::Shutdown),
         };
-        self.after(&outcome, &statements)
+        self.after(outcome, &statements)?;
+        self.deliver_aside().await
     }
 
     /// The reply to what the proxy refused before, where this group is the `Sync` after it.
@@ -447,7 +449,8 @@ impl Driver {
         Masked::framing(encode::message(b'Z', &[status.byte()]))
     }
 
-    fn after(&mut self, outcome: &Outcome, statements: &[Statement]) -> Result<(), SessionError> {
+    fn after(&mut self, outcome: Outcome, statements: &[Statement]) -> Result<(), SessionError> {
+        self.upstream.aside.extend(outcome.aside);
         self.upstream.encoding = outcome.encoding.unwrap_or(self.upstream.encoding);
         self.state.under_way = false;
         let synced = outcome.status.is_some();

@@ -31,8 +31,9 @@ const CONNECT: Duration = Duration::from_secs(15);
 /// Rows of one of the proxy's own queries at the most; the catalog refuses more.
 const ROWS_MAX: usize = 1_000_001;
 
-/// Messages that the server may send on its own during queries of the proxy's own; more ends the session.
-const ASIDE_MAX: usize = 1_024;
+/// Messages that the server may send on its own during queries of the proxy's own, or notifications during a reply that goes by
+/// an earlier policy; more ends the session.
+pub(crate) const ASIDE_MAX: usize = 1_024;
 
 /// Tags of what the server sends on its own.
 const NOTIFICATION: u8 = b'A';
@@ -161,7 +162,7 @@ pub(crate) struct Upstream {
     pub(crate) settings: Vec<(String, String)>,
     /// The encoding of the agent's text, as the server told it last.
     pub(crate) encoding: Encoding,
-    /// What the server sent on its own during queries of the proxy's own; it is the agent's.
+    /// What the server sent on its own and was not delivered at once; it is the agent's.
     pub(crate) aside: Vec<Raw>,
 }
 

@@ -24,6 +24,16 @@ impl Session {
         snapshot
     }
 
+    /// Whether what its commands are decided by is in force, and then stays so until something is handed over.
+    pub async fn goes_by_policy_in_force(&mut self) -> bool {
+        let current = self.hold_policy().await.snapshot().digest();
+        let same = current == self.policy().digest();
+        if !same {
+            self.let_go_of_policy();
+        }
+        same
+    }
+
     /// Lets another policy come into force, where nothing was decided that is not handed over.
     pub fn let_go_of_policy(&mut self) {
         if self.held.is_empty() {

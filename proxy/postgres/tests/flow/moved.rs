@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use exhibit_policy::snapshot::Snapshot;
+use exhibit_postgres::message::encode;
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::Body;
+use tokio::io::AsyncWriteExt as _;
 
 use crate::server::Server;
-use crate::stand::{POLICY, SCHEMA, Stand, read_rest, sqlstate, talk};
+use crate::stand::{POLICY, SCHEMA, Stand, read_message, read_rest, read_until_ready, sqlstate, talk};
 
 const MASK: &str = r#"
 [[masks]]
@@ -186,4 +188,28 @@ async fn a_net_that_comes_holds_for_sessions_that_are_open() {
     let rows = talk(&mut stream, &question).await;
     assert!(!rows.contains("123-45-6789") && rows.contains("[ssn]"), "{rows}");
     assert_eq!(stand.memory.detections().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_notification_in_a_reply_that_goes_by_an_earlier_policy_comes_after_it() {
+    let stand = Stand::start().await;
+    let mut stream = stand.raw_session().await;
+    talk(&mut stream, &[(b'Q', b"LISTEN news\0")]).await;
+    let lock = stand.server.lock("patients");
+    let select = encode::message(b'Q', b"SELECT name FROM patients ORDER BY id\0");
+    stream.write_all(&select).await.unwrap();
+    stream.flush().await.unwrap();
+    stand.server.wait_for_lock();
+    let first = Digest::of(POLICY.as_bytes());
+    let second = move_to(&stand, &POLICY.replace("is not for pipelines", "is for nobody")).await;
+    stand.server.execute("NOTIFY news");
+    drop(lock);
+    let told = String::from_utf8_lossy(&read_until_ready(&mut stream).await).into_owned();
+    assert!(told.contains("Ann") && !told.contains("news"), "{told}");
+    let told = read_message(&mut stream).await;
+    assert!(String::from_utf8_lossy(&told).contains("news\0\0"), "{told:?}");
+    assert_eq!(decided_by(&stand), [first, second]);
+    // The next one comes where the server puts it, before it is ready.
+    let told = talk(&mut stream, &[(b'Q', b"NOTIFY news\0")]).await;
+    assert!(told.contains("news\0\0"), "{told}");
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::server::Server;
-use crate::stand::{POLICY, Stand, talk};
+use crate::stand::{POLICY, Stand, read_message, talk};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn prepared_statements_of_sql_are_masked_by_name() {
@@ -204,17 +204,6 @@ expires_s = 60
         statements.contains(&("NOTIFICATION".to_owned(), "denied".to_owned())),
         "{statements:?}"
     );
-}
-
-/// One message.
-async fn read_message(stream: &mut (impl tokio::io::AsyncRead + Unpin)) -> Vec<u8> {
-    use tokio::io::AsyncReadExt as _;
-    let mut head = vec![0; 5];
-    stream.read_exact(&mut head).await.unwrap();
-    let length = u32::from_be_bytes(head[1..].try_into().unwrap());
-    let mut body = vec![0; usize::try_from(length).unwrap() - 4];
-    stream.read_exact(&mut body).await.unwrap();
-    [head, body].concat()
 }
 
 #[tokio::test(flavor = "multi_thread")]

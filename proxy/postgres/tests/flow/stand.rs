@@ -473,8 +473,17 @@ impl Stand {
 
     /// The same with something on its standard input.
     pub(crate) async fn psql_with(&self, sql: &str, input: &str) -> String {
+        self.psql_over("postgres", sql, input).await
+    }
+
+    /// The same in that database.
+    pub(crate) async fn psql_in(&self, database: &str, sql: &str) -> String {
+        self.psql_over(database, sql, "").await
+    }
+
+    async fn psql_over(&self, database: &str, sql: &str, input: &str) -> String {
         let url = format!(
-            "host=localhost hostaddr=127.0.0.1 port={} user=ci dbname=postgres",
+            "host=localhost hostaddr=127.0.0.1 port={} user=ci dbname={database}",
             self.address.port()
         );
         let authority = self.authority();
@@ -652,4 +661,14 @@ pub(crate) async fn read_until_ready(stream: &mut (impl tokio::io::AsyncRead + U
             return all;
         }
     }
+}
+
+/// One message.
+pub(crate) async fn read_message(stream: &mut (impl tokio::io::AsyncRead + Unpin)) -> Vec<u8> {
+    let mut head = vec![0; 5];
+    stream.read_exact(&mut head).await.unwrap();
+    let length = u32::from_be_bytes(head[1..].try_into().unwrap());
+    let mut body = vec![0; usize::try_from(length).unwrap() - 4];
+    stream.read_exact(&mut body).await.unwrap();
+    [head, body].concat()
 }
