@@ -40,7 +40,7 @@ pub(crate) fn read(config: &Config) -> Result<(Arc<Callers>, Watched), ProxyErro
     let issuers = crate::issuers::read(&config.oidc, SystemClock.now())?;
     let mut certificates = Certificates::default();
     for section in &config.certificates {
-        let roots = pem::authorities(&section.ca).map_err(ProxyError::Certificates)?;
+        let own = pem::certificates(&section.ca).map_err(ProxyError::Certificates)?;
         let revoked = match &section.crl {
             Some(path) => {
                 let (bytes, revoked) = pem::revocations(path).map_err(ProxyError::Certificates)?;
@@ -49,7 +49,7 @@ pub(crate) fn read(config: &Config) -> Result<(Arc<Callers>, Watched), ProxyErro
             }
             None => Vec::new(),
         };
-        certificates.add(section.clone(), roots, revoked)?;
+        certificates.add(section.clone(), own, revoked)?;
     }
     let callers = Arc::new(Callers::new(keys, issuers, certificates));
     let watched = Watched {

@@ -178,7 +178,10 @@ pub fn system_authorities() -> Result<RootCertStore, PemError> {
 }
 
 /// All certificates of a file, in its order; at least one.
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, PemError> {
+///
+/// # Errors
+/// [`PemError`].
+pub fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, PemError> {
     let bytes = read(path, CERTIFICATE)?;
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
     match certificates {

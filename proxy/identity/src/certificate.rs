@@ -73,6 +73,8 @@ pub enum CertificateError {
 pub struct Certificates {
     // Invariant: no root stands below two authorities, so a chain is one authority's.
     authorities: Vec<Authority>,
+    /// The certificates of all of them.
+    known: Vec<CertificateDer<'static>>,
     hints: Vec<DistinguishedName>,
     provider: Arc<CryptoProvider>,
 }
@@ -81,6 +83,7 @@ impl Default for Certificates {
     fn default() -> Self {
         Self {
             authorities: Vec::new(),
+            known: Vec::new(),
             hints: Vec::new(),
             provider: Arc::new(rustls::crypto::ring::default_provider()),
         }
@@ -88,16 +91,21 @@ impl Default for Certificates {
 }
 
 impl Certificates {
-    /// Takes an authority's certificates from here on.
+    /// Takes an authority's certificates from here on; `own` are those of itself.
     ///
     /// # Errors
     /// [`ConfigError`] when its files do not fit, or it has a root of another one.
     pub fn add(
         &mut self,
         config: Config,
-        roots: RootCertStore,
+        own: Vec<CertificateDer<'static>>,
         revocations: Vec<CertificateRevocationListDer<'static>>,
     ) -> Result<(), ConfigError> {
+        let mut roots = RootCertStore::empty();
+        for certificate in &own {
+            let added = roots.add(certificate.clone());
+            added.map_err(|_| ConfigError::new(&config, "a certificate in its `ca` is malformed".to_owned()))?;
+        }
         let again = self.authorities.iter().find(|other| other.shares_root(&roots));
         if let Some(other) = again {
             let rule = format!("its `ca` holds an authority of `{}`", other.name());
@@ -109,6 +117,7 @@ impl Certificates {
         self.hints.extend(roots.subjects());
         let authority = Authority::new(config, roots, revocations, Arc::clone(&self.provider))?;
         self.authorities.push(authority);
+        self.known.extend(own);
         Ok(())
     }
 
@@ -182,8 +191,9 @@ impl Certificates {
 }
 
 impl Certificates {
-    /// The one authority that vouches for a chain. All are asked, because who comes chooses the chain: where one hierarchy stands in
-    /// two sections, a certificate that one of them revoked is not let in by the other, nor one that both know.
+    /// The one authority that vouches for a chain. All are asked, with their own certificates beside those that were shown, because
+    /// who comes chooses the chain: where one hierarchy stands in two sections, a certificate that one of them revoked is not let in
+    /// by the other, nor one that both know.
     fn vouches(
         &self,
         own: &CertificateDer<'_>,
@@ -192,9 +202,10 @@ impl Certificates {
     ) -> Result<&Authority, rustls::Error> {
         use rustls::CertificateError::{BadSignature, UnknownIssuer};
         let unknown = rustls::Error::InvalidCertificate(UnknownIssuer);
+        let intermediates = [intermediates, &self.known].concat();
         let mut found = None;
         for authority in &self.authorities {
-            match authority.verify(own, intermediates, at) {
+            match authority.verify(own, &intermediates, at) {
                 Ok(()) if found.is_some() => return Err(unknown),
                 Ok(()) => found = Some(authority),
                 // An authority of the same name may have another key.

@@ -6,7 +6,6 @@ use rcgen::{
     ExtendedKeyUsagePurpose, IsCa, KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams, SanType, SerialNumber,
     date_time_ymd,
 };
-use rustls::RootCertStore;
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer};
 
 use super::{CertificateError, Certificates, Config, METHOD, SpiffeError};
@@ -42,10 +41,8 @@ fn signed(params: &CertificateParams, by: &Authority) -> Vec<CertificateDer<'sta
     vec![params.signed_by(&key, by).unwrap().der().clone()]
 }
 
-fn roots(authority: &Authority) -> RootCertStore {
-    let mut roots = RootCertStore::empty();
-    roots.add(authority.der().clone()).unwrap();
-    roots
+fn roots(authority: &Authority) -> Vec<CertificateDer<'static>> {
+    vec![authority.der().clone()]
 }
 
 fn config(name: &str, trust_domain: Option<&str>, crl: bool) -> Config {
@@ -284,6 +281,47 @@ fn authorities_are_told_apart() {
         (issuer(&ours), issuer(&theirs)),
         ("build".to_owned(), "others".to_owned())
     );
+}
+
+#[test]
+fn what_one_section_revoked_does_not_come_by_another_section_of_the_same_hierarchy() {
+    let root = authority("root");
+    let mut params = leaf(7);
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    params.distinguished_name.push(DnType::OrganizationName, "between");
+    let between = CertifiedIssuer::signed_by(params, KeyPair::generate().unwrap(), &root).unwrap();
+    let (gone, good) = (signed(&leaf(8), &between), signed(&leaf(9), &between));
+    let lists = || vec![revoked(&root, &[], 2026), revoked(&between, &[8], 2026)];
+    let mut lenient = Certificates::default();
+    lenient
+        .add(config("below", None, false), roots(&between), Vec::new())
+        .unwrap();
+    assert!(
+        lenient.identify(&gone, NOW).is_ok(),
+        "alone, it knows of nothing revoked"
+    );
+    for strict_first in [true, false] {
+        let mut both = Certificates::default();
+        let mut sections = [
+            (config("above", None, true), roots(&root), lists()),
+            (config("below", None, false), roots(&between), Vec::new()),
+        ];
+        if !strict_first {
+            sections.reverse();
+        }
+        for (section, own, revocations) in sections {
+            both.add(section, own, revocations).unwrap();
+        }
+        // With the certificate between, and without, so that only one of them seems to know it.
+        for chain in [vec![gone[0].clone(), between.der().clone()], gone.clone()] {
+            assert_ne!(both.identify(&chain, NOW).err(), None, "{strict_first} {}", chain.len());
+        }
+        for chain in [vec![good[0].clone(), between.der().clone()], good.clone()] {
+            let refusal = refusal(&both, &chain);
+            assert!(refusal.contains("several do"), "{refusal}");
+        }
+    }
 }
 
 #[test]

@@ -91,8 +91,6 @@ impl Authority {
     }
 
     fn certificates(&self, trust_domain: Option<&str>) -> Certificates {
-        let mut roots = rustls::RootCertStore::empty();
-        roots.add(self.issuer.der().clone()).unwrap();
         let config = certificate::Config {
             name: "build".to_owned(),
             ca: "ca.pem".into(),
@@ -100,7 +98,8 @@ impl Authority {
             trust_domain: trust_domain.map(str::to_owned),
         };
         let mut certificates = Certificates::default();
-        certificates.add(config, roots, self.revoked(&[])).unwrap();
+        let own = vec![self.issuer.der().clone()];
+        certificates.add(config, own, self.revoked(&[])).unwrap();
         certificates
     }
 
