@@ -2,7 +2,7 @@
 
 Usage: hooks.py SECRET [CERTIFICATE KEY], where SECRET is `whsec_` and base64 (Standard Webhooks); with files of TLS it takes only that.
 The first line is the port. What comes to
-`/flaky` is answered 503 twice, what comes to `/hang` is never answered.
+`/flaky` is answered 503 twice, what comes to `/hang` is never answered, and `/picky` refuses the first id that it sees.
 """
 
 import base64
@@ -16,6 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 KEY = base64.b64decode(sys.argv[1].removeprefix("whsec_"))
 REFUSALS = {"/flaky": 2}
+UNWANTED = {}
 LOCK = threading.Lock()
 
 
@@ -33,13 +34,14 @@ class Receiver(BaseHTTPRequestHandler):
             "body": json.loads(body),
         }
         with LOCK:
+            unwanted = self.path == "/picky" and UNWANTED.setdefault("id", message) == message
             print(json.dumps(line), flush=True)
             refused = REFUSALS.get(self.path, 0) > 0
             if refused:
                 REFUSALS[self.path] -= 1
         if self.path == "/hang":
             threading.Event().wait()
-        self.send_response(503 if refused else 204)
+        self.send_response(503 if refused else 400 if unwanted else 204)
         self.end_headers()
 
     def log_message(self, *_):

@@ -97,6 +97,7 @@ fn prepared(directory: &Path, receiver: &Receiver) -> Stack {
         ("generic", "generic"),
         ("flaky", "generic"),
         ("hang", "generic"),
+        ("picky", "generic"),
         ("teams", "teams"),
     ] {
         let port = &receiver.port;
@@ -118,6 +119,7 @@ fn told(receiver: &mut Receiver) -> BTreeMap<String, Vec<Value>> {
         ("/flaky", 3),
         ("/generic", 1),
         ("/hang", 1),
+        ("/picky", 1),
         ("/slack", 1),
         ("/teams", 1),
     ];
@@ -190,9 +192,22 @@ fn webhooks_of_every_shape_are_told_and_none_holds_anybody_up() {
     exhibit_tests::run(&mut approve).unwrap();
     let output = psql.wait_with_output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    // The one that refuses the first is told of the next, and of the first no more.
+    let mut next = stack.psql();
+    next.args(["-c", STATEMENT]).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut next = next.spawn().unwrap();
+    let refused = &told["/picky"][0]["id"];
+    assert_eq!(told["/picky"].len(), 1);
+    let again = std::iter::repeat_with(|| receiver.next()).find(|one| one["path"] == "/picky");
+    assert_ne!(again.unwrap()["id"], *refused);
+    next.kill().unwrap();
+    next.wait().unwrap();
     stack.down().unwrap();
     let log = std::fs::read_to_string(stack.log()).unwrap();
-    assert!(log.contains("it answers 503"), "{log}");
+    assert!(
+        log.contains("it answers 503") && log.contains("refuses to be told"),
+        "{log}"
+    );
     assert!(
         !log.contains("/slack") && !log.contains("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
         "{log}"

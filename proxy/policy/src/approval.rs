@@ -162,3 +162,45 @@ pub fn same_requester(left: &Principal, right: &Principal) -> bool {
 fn count(people: usize) -> u64 {
     u64::try_from(people).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use exhibit_schemas::digest::Digest;
+    use exhibit_schemas::event::access::{Principal, Run};
+
+    use super::requests;
+
+    #[test]
+    fn a_requester_is_known_however_its_name_is_spelt() {
+        let run = Run {
+            provider: "github-actions".into(),
+            repository: "octo/app".into(),
+            repository_id: "1".into(),
+            owner_id: "2".into(),
+            reference: "refs/heads/main".into(),
+            commit: "c0ffee".into(),
+            workflow: None,
+            run_id: "3".into(),
+            job_id: None,
+            actor: "Octo-Ann".into(),
+            actor_id: "4".into(),
+            trigger: "push".into(),
+            environment: None,
+        };
+        let requester = Principal {
+            method: "client-certificate".into(),
+            issuer: "build".into(),
+            subject: "Ann".into(),
+            client_id: Some("Nightly-Job".into()),
+            groups: vec!["dba".into()],
+            evidence: Digest([1; 32]),
+            run: Some(run.into()),
+        };
+        for own in ["Ann", "ann", "ANN", "nightly-job", "octo-ann", "OCTO-ANN"] {
+            assert!(requests(own, &requester), "{own}");
+        }
+        for other in ["bob", "an", "annn", "dba", "build", ""] {
+            assert!(!requests(other, &requester), "{other}");
+        }
+    }
+}

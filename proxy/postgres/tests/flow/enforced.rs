@@ -7,6 +7,8 @@ pub(crate) mod attempts;
 mod dumps;
 #[path = "enforced/session.rs"]
 mod session;
+#[path = "enforced/takeover.rs"]
+mod takeover;
 #[path = "enforced/twins.rs"]
 mod twins;
 #[path = "enforced/values.rs"]

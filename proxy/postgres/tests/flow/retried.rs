@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use exhibit_postgres::Config;
+use exhibit_schemas::event::Body;
 use exhibit_schemas::event::approval::Verdict;
 
 use crate::server::Server;
@@ -87,4 +89,47 @@ async fn after_another_setting_people_are_asked_anew() {
         .each(|body| (body.kind().as_str() == "approval-requested").then_some(()));
     assert_eq!(requests.len(), 2);
     assert_eq!(outcomes(&stand), ["postponed", "postponed"]);
+}
+
+/// How many questions people were asked.
+fn questions(stand: &Stand) -> usize {
+    let asked = |body: &Body| matches!(body, Body::ApprovalRequested(_)).then_some(());
+    stand.memory.each(asked).len()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_approved_for_one_database_is_not_taken_up_in_another() {
+    let server = Server::start();
+    server.execute(SCHEMA);
+    server.execute("CREATE DATABASE twin TEMPLATE postgres");
+    let whichever = |config: &mut Config| config.server.database = None;
+    let stand = Stand::start_with(Arc::new(server), &format!("{POLICY}{ASKS}"), whichever).await;
+    // The same text, by the same agent, in the database beside it.
+    for (database, wanted) in [("postgres", 1), ("twin", 2), ("postgres", 2), ("twin", 2)] {
+        let shown = stand.psql_in(database, ALTER).await;
+        assert!(shown.contains("waits for people"), "{shown}");
+        assert_eq!(questions(&stand), wanted, "{database}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_approved_over_rows_of_a_temporary_table_is_not_taken_up_over_others() {
+    let server = Server::start();
+    server.execute(SCHEMA);
+    let asks = ASKS.replace("\"define\"]", "\"delete\"]");
+    let policy = POLICY.replacen("[[rules]]", &format!("{}[[rules]]", asks.trim_start()), 1);
+    let policy = policy.replace(
+        "\"session\", \"transaction\"]",
+        "\"define\", \"session\", \"transaction\"]",
+    );
+    let stand = Stand::start_with(Arc::new(server), &policy, |_| {}).await;
+    let delete = "DELETE FROM notes WHERE id IN (SELECT id FROM gone)";
+    for (id, wanted) in [(1, 1), (2, 2), (1, 2)] {
+        let client = stand.driver().await;
+        client.simple_query("CREATE TEMP TABLE gone (id int)").await.unwrap();
+        let insert = format!("INSERT INTO gone VALUES ({id})");
+        client.simple_query(&insert).await.unwrap();
+        client.simple_query(delete).await.unwrap_err();
+        assert_eq!(questions(&stand), wanted, "{id}");
+    }
 }

@@ -25,7 +25,7 @@ const OWN_SESSION: &str = r#"
 name = "own-session"
 roles = ["agent"]
 targets = ["clinic"]
-actions = ["session", "transaction"]
+actions = ["write", "session", "transaction"]
 effect = "allow"
 "#;
 
@@ -265,6 +265,10 @@ async fn a_session_that_may_have_become_another_asks_anew() {
     let define = || request(Action::Define);
     let mut session = again(&world).await;
     ran(&mut session, Action::Session, b"SET search_path = other").await;
+    assert!(asks_anew(&world, &mut session, define()).await);
+    // Rows that were changed may be those of a temporary table, which only the session has.
+    let mut session = again(&world).await;
+    ran(&mut session, Action::Write, b"INSERT INTO scratch VALUES (1)").await;
     assert!(asks_anew(&world, &mut session, define()).await);
     // Rows that were read, and transactions in which nothing else ran, leave a session as it was.
     let mut session = again(&world).await;

@@ -257,6 +257,22 @@ fn tells_which_code_is_not_known() {
 }
 
 #[test]
+fn a_setting_is_set_by_the_server_s_own_list_of_them_alone() {
+    let set = |relation: &str| format!("SELECT set_config(name, 'a', false) FROM {relation} WHERE name = 'jit'");
+    for relation in ["pg_settings", "pg_catalog.pg_settings"] {
+        let facts = run(&set(relation), true).unwrap().facts;
+        assert!(!facts.attributes.contains_key(UNPROVEN), "{relation}: {facts:?}");
+    }
+    for relation in ["other.pg_settings", "pg_temp.pg_settings", "public.pg_settings"] {
+        let analysis = run(&set(relation), true).unwrap();
+        assert!(analysis.facts.attributes.contains_key(UNPROVEN), "{relation}");
+        assert_eq!(analysis.reach, Reach::Anything, "{relation}");
+        let executes = |Access(action, _): &Access| *action == Action::Execute;
+        assert!(analysis.facts.accesses.iter().any(executes), "{relation}");
+    }
+}
+
+#[test]
 fn names_what_belongs_to_the_server_and_proves_none_of_it() {
     let check = |sql: &str, expected: Action, resource: &str| {
         let analysis = run(sql, false).unwrap_or_else(|error| panic!("{sql}: {error}"));
