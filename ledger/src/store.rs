@@ -35,6 +35,11 @@ use crate::projection::{ApprovalRecord, SessionRecord};
 /// Bytes of journals before fjall must flush tables; keeps the store's own overhead and its recovery time small.
 const JOURNAL_BYTES_MAX: u64 = 64 << 20;
 
+/// Threads that flush and compact. Of several, fjall 3.1's first one hands compactions back to the queue as fast as it can until
+/// another one takes them, which was a core while a long result was stored. One is enough: keys ascend, so that there is
+/// little to compact.
+const WORKERS: usize = 1;
+
 exhibit_schemas::record! {
     /// The log's head as of the last commit.
     pub struct HeadRecord {
@@ -117,6 +122,7 @@ impl Store {
     pub fn open(directory: &Path) -> Result<Self, LedgerError> {
         let opened = Database::builder(directory)
             .max_journaling_size(JOURNAL_BYTES_MAX)
+            .worker_threads(WORKERS)
             // A journal is short-lived; compressing it was a third of the committer's time.
             .journal_compression(fjall::CompressionType::None)
             .open();
