@@ -3,6 +3,7 @@
 //! A file that is refused changes nothing: the policy in force stays in force, the log says why, and the ledger that a policy
 //! was refused.
 
+use exhibit_gate::session::Replaced;
 use exhibit_gate::{Gate, GateError};
 use exhibit_startup::process::ReloadSignal;
 use tokio_util::sync::CancellationToken;
@@ -23,7 +24,8 @@ impl Reload {
     }
 
     /// Reads the policy again at each signal, until `stop`; logs what came of it and tells it in a line: `policy`, and its
-    /// digest, `unchanged` or `refused`.
+    /// digest, `unchanged` or `refused`; after its digest `unrecorded`, where it is in force and the ledger is not known to have
+    /// heard of it.
     pub async fn run(self, mut signal: ReloadSignal, stop: CancellationToken, mut told: impl FnMut(&str) + Send) {
         loop {
             tokio::select! {
@@ -33,11 +35,18 @@ impl Reload {
             let read = self.policy().await;
             let in_force = self.gate.policy().digest();
             match read {
-                Ok(true) => {
+                Ok(Replaced::InForce) => {
                     tracing::info!(policy = %in_force, "another policy is in force");
                     told(&format!("policy {in_force}"));
                 }
-                Ok(false) => {
+                Ok(Replaced::Unsaid(error)) => {
+                    tracing::error!(
+                        policy = %in_force,
+                        "another policy is in force, and no session opens before the ledger has heard of it: {error}"
+                    );
+                    told(&format!("policy {in_force} unrecorded"));
+                }
+                Ok(Replaced::Unchanged) => {
                     tracing::info!(policy = %in_force, "the policy was read again, and has not changed");
                     told("policy unchanged");
                 }
@@ -49,11 +58,11 @@ impl Reload {
         }
     }
 
-    /// Reads the policy again and puts it in force; gives whether it is another one.
+    /// Reads the policy again and puts it in force.
     ///
     /// # Errors
-    /// [`ProxyError`]; where the file is refused, the policy before stays in force, and that is recorded.
-    pub async fn policy(&self) -> Result<bool, ProxyError> {
+    /// [`ProxyError`]; the policy before stays in force, and where the file is refused that is recorded.
+    pub async fn policy(&self) -> Result<Replaced, ProxyError> {
         match policy(&self.config) {
             Ok(policy) => Ok(self.gate.replace_policy(policy).await?),
             Err(error) => {

@@ -31,6 +31,8 @@ pub(crate) struct Asked {
     pub(crate) body: ApprovalRequested,
     proxy: KeyId,
     requester: Option<Principal>,
+    /// Where the term of the policy in force then begins.
+    term: Option<Index>,
     decisions: Vec<Digest>,
     ended: Option<Ended>,
 }
@@ -59,6 +61,8 @@ pub(crate) struct Settled<'a> {
     pub(crate) target: Option<&'a str>,
     pub(crate) requester: Option<&'a Principal>,
     pub(crate) command: &'a Command,
+    /// Where the term of the policy in force begins.
+    pub(crate) term: Option<Index>,
     /// Leaf hash of the request that it names.
     pub(crate) request: Option<Digest>,
 }
@@ -148,7 +152,7 @@ impl Approvals {
         session: SessionId,
         requester: Option<Principal>,
         body: &ApprovalRequested,
-        policy: Option<&Snapshot>,
+        (policy, term): (Option<&Snapshot>, Option<Index>),
         findings: &mut Findings,
     ) {
         if let Some(policy) = policy
@@ -162,6 +166,7 @@ impl Approvals {
             body: body.clone(),
             proxy: placed.event.emitter.0,
             requester,
+            term,
             decisions: Vec::new(),
             ended: None,
         };
@@ -255,6 +260,15 @@ impl Approvals {
                 findings.add(Code::ApprovalReused, place, detail);
             }
             (Outcome::Approved, ended) => {
+                if let (Some(asked_in), Some(term)) = (asked.term, settled.term)
+                    && asked_in != term
+                {
+                    let detail = format!(
+                        "its request #{} was asked before #{term} put another policy in force",
+                        asked.index
+                    );
+                    findings.add(Code::ApprovalLate, place.clone(), detail);
+                }
                 if let Some(Ended::Expired(at)) = ended {
                     let detail = format!("its request #{} had expired at #{at}", asked.index);
                     findings.add(Code::ApprovalLate, place, detail);

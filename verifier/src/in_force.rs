@@ -5,6 +5,8 @@
 //! command is decided and people are asked by the policy that it named last. Two things are bound to what they follow: a command
 //! that people did not let pass names the policy of their request, and what is decided about a reply that passes a threshold
 //! names the policy of its command.
+//!
+//! A policy that comes back is in force for another term, in which nothing passes by what people were asked in the one before.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -57,6 +59,12 @@ impl InForce {
     pub(crate) fn terms(&self) -> impl Iterator<Item = (&KeyId, &Term)> {
         let proxies = self.proxies.iter();
         proxies.flat_map(|(proxy, known)| known.terms.iter().map(move |term| (proxy, term)))
+    }
+
+    /// Where the term of the policy in force at a proxy begins; `None` where that is not known.
+    pub(crate) fn term(&self, proxy: KeyId) -> Option<Index> {
+        let known = self.proxies.get(&proxy).filter(|known| !known.unsure)?;
+        known.terms.last().map(|term| term.from)
     }
 
     /// Entries are missing here.

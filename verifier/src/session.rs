@@ -280,10 +280,9 @@ impl Session {
                 context.in_force.named(placed, Named::Question, policy, bound, findings);
                 let requester = self.opened.as_ref().map(|opened| opened.principal.clone());
                 let policy = context.policies.get(body.decision.policy);
+                let by = (policy, context.in_force.term(placed.event.emitter.0));
                 let findings = &mut context.findings;
-                context
-                    .approvals
-                    .requested(placed, id, requester, body, policy, findings);
+                context.approvals.requested(placed, id, requester, body, by, findings);
             }
             Body::ApprovalExpired(body) => {
                 let request = self.requests.get(&body.request).map(|request| request.leaf);
@@ -408,6 +407,7 @@ impl Session {
                 target: self.opened.as_ref().map(|opened| opened.target.as_str()),
                 requester: self.opened.as_ref().map(|opened| &opened.principal),
                 command: body,
+                term: context.in_force.term(placed.event.emitter.0),
                 request,
             };
             context.approvals.settle(&settled, &mut context.findings);
@@ -545,6 +545,7 @@ impl Session {
                 target: self.opened.as_ref().map(|opened| opened.target.as_str()),
                 requester: self.opened.as_ref().map(|opened| &opened.principal),
                 command: &again,
+                term: context.in_force.term(placed.event.emitter.0),
                 request,
             };
             context.approvals.settle(&settled, &mut context.findings);

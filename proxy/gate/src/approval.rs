@@ -46,6 +46,8 @@ pub struct Question {
     session: SessionId,
     sequence: u64,
     pub(crate) requester: Principal,
+    /// The term of the policy in force when it was asked. Nothing passes by it in another one, whatever policy comes back.
+    pub(crate) term: u64,
 }
 
 /// What was published about a question so far, and what comes.
@@ -105,6 +107,11 @@ impl Question {
     /// When the request expires.
     pub fn expires(&self) -> Timestamp {
         self.body.expires
+    }
+
+    /// Whether that policy asked it, in that term.
+    fn is_of(&self, policy: Digest, term: u64) -> bool {
+        (self.body.decision.policy, self.term) == (policy, term)
     }
 
     pub(crate) fn sequence(&self) -> u64 {
@@ -197,6 +204,8 @@ impl Session {
     /// Records what people are asked.
     pub(crate) async fn question(&mut self, body: ApprovalRequested) -> Result<Answers, GateError> {
         let heard = self.gate().recorder().heard();
+        // Before the question is handed over: another policy may come into force in between, and then it is of the one before.
+        let term = self.gate().policy_term();
         let Handed {
             first: sequence,
             events,
@@ -213,6 +222,7 @@ impl Session {
             session: self.id(),
             sequence,
             requester: self.principal().clone(),
+            term,
         };
         Ok(Answers {
             question: question.into(),
@@ -304,9 +314,11 @@ impl Session {
         Ok(ending)
     }
 
-    /// Takes hold of the policy in force until something is handed over, and says whether it is the one that asked.
+    /// Takes hold of the policy in force until something is handed over, and says whether it is the one that asked, in the term
+    /// in which it asked.
     async fn holds_policy_of(&mut self, question: &Question) -> bool {
-        question.body.decision.policy == self.hold_policy().await.snapshot().digest()
+        let policy = self.hold_policy().await;
+        question.is_of(policy.snapshot().digest(), policy.term())
     }
 
     /// Waits for the question of an earlier command; the inner error says why this one has to be run again.
@@ -362,7 +374,7 @@ impl Session {
             match tally {
                 Tally::Refused(_) => return Ok(Ending::Refused),
                 // The policy that asked must still be the one in force.
-                Tally::Approved(_) if answers.question.body.decision.policy != gate.policy().digest() => {
+                Tally::Approved(_) if !answers.question.is_of(gate.policy().digest(), gate.policy_term()) => {
                     return Ok(Ending::Expired(POLICY_CHANGED));
                 }
                 Tally::Approved(decisions) if now <= expires => return Ok(Ending::Approved(decisions)),

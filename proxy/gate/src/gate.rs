@@ -14,7 +14,7 @@ use exhibit_schemas::event::{Body, SessionId, SessionPlace, Timestamp};
 use crate::clock::Clock;
 use crate::digest::DigestKey;
 use crate::error::GateError;
-pub use crate::in_force::Changes;
+pub use crate::in_force::{Changes, Replaced};
 use crate::in_force::{Deciding, InForce, parts};
 use crate::logins::{Like, Logins};
 use crate::probes::Probes;
@@ -168,13 +168,12 @@ impl Gate {
         self.inner.in_force.changes()
     }
 
-    /// Records another policy and puts it in force; gives whether it is another one. What was decided before goes on as it
-    /// was decided, and each session decides its next command by the new one.
+    /// Records another policy and puts it in force. What was decided before goes on as it was decided, and each session
+    /// decides its next command by the new one.
     ///
     /// # Errors
-    /// [`GateError`] when it cannot be recorded. The policy before stays in force, unless the ledger may have been told of the
-    /// new one; then the new one is, and no session opens before the ledger is known to have it.
-    pub async fn replace_policy(&self, policy: (Vec<u8>, Snapshot)) -> Result<bool, GateError> {
+    /// [`GateError`] when it cannot be recorded; then the policy before stays in force.
+    pub async fn replace_policy(&self, policy: (Vec<u8>, Snapshot)) -> Result<Replaced, GateError> {
         self.inner.in_force.replace(policy, self.recorder()).await
     }
 
@@ -187,6 +186,11 @@ impl Gate {
         let body = Fault { place, text }.into();
         self.recorder().submit(vec![Draft { session: None, body }])?.await?;
         Ok(())
+    }
+
+    /// The term of the policy in force.
+    pub(crate) fn policy_term(&self) -> u64 {
+        self.inner.in_force.term()
     }
 
     /// The policy in force, which stays in force while this is held.

@@ -4,6 +4,8 @@
 //! the next such event, or decided after it: whoever decides holds the policy until then ([`Deciding`]), and a policy comes into
 //! force while nobody does. So the policy that a command names is the one that the chain says at its place, and the verifier
 //! needs no tolerance.
+//!
+//! A policy is in force for a *term*, up to the next such event. One that comes back begins another term.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -32,8 +34,21 @@ pub(crate) struct InForce {
     said: Mutex<bool>,
 }
 
+/// What came of another policy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Replaced {
+    /// It is the one in force.
+    Unchanged,
+    /// It is in force, and the ledger has what says so.
+    InForce,
+    /// It is in force, and the ledger is not known to have what says so, for this reason. No session opens before it has.
+    Unsaid(GateError),
+}
+
 /// A policy with its exact bytes, ready to be decided by.
 pub(crate) struct Policy {
+    /// Which term of this gate it is in force for.
+    term: u64,
     bytes: Vec<u8>,
     snapshot: Arc<Snapshot>,
     /// To whom exact commands are encrypted, by target.
@@ -49,7 +64,7 @@ pub(crate) struct Deciding {
 impl InForce {
     /// Records the first policy, and that it is in force.
     pub(crate) async fn begin(policy: (Vec<u8>, Snapshot), recorder: &dyn Recorder) -> Result<Self, GateError> {
-        let policy = Policy::new(policy)?;
+        let policy = Policy::new(policy, 0)?;
         policy.say(recorder).await?;
         Ok(Self {
             current: watch::Sender::new(Arc::new(policy)),
@@ -61,6 +76,11 @@ impl InForce {
     /// The policy in force.
     pub(crate) fn policy(&self) -> Arc<Snapshot> {
         Arc::clone(&self.current.borrow().snapshot)
+    }
+
+    /// Its term.
+    pub(crate) fn term(&self) -> u64 {
+        self.current.borrow().term
     }
 
     /// Is told when another policy comes into force.
@@ -89,20 +109,17 @@ impl InForce {
         Ok(())
     }
 
-    /// Records the next policy and puts it in force; gives whether it is another one than before.
-    ///
-    /// An error of the ledger leaves the one before in force, unless what says so was on its way. Then the next one is, and no
-    /// session opens before the ledger has heard of it.
+    /// Records the next policy and puts it in force. An error leaves the one before in force.
     pub(crate) async fn replace(
         &self,
         (bytes, snapshot): (Vec<u8>, Snapshot),
         recorder: &dyn Recorder,
-    ) -> Result<bool, GateError> {
+    ) -> Result<Replaced, GateError> {
         let mut said = self.said.lock().await;
         if snapshot.digest() == self.policy().digest() {
-            return Ok(false);
+            return Ok(Replaced::Unchanged);
         }
-        let next = Policy::new((bytes, snapshot))?;
+        let next = Policy::new((bytes, snapshot), self.term().saturating_add(1))?;
         recorder.submit(next.parts())?.await?;
         let nobody_decides = self.deciding.write().await;
         let ticket = recorder.submit(vec![next.in_force()])?;
@@ -110,9 +127,11 @@ impl InForce {
         *said = false;
         self.current.send_replace(Arc::new(next));
         drop(nobody_decides);
-        ticket.await?;
+        if let Err(error) = ticket.await {
+            return Ok(Replaced::Unsaid(error));
+        }
         *said = true;
-        Ok(true)
+        Ok(Replaced::InForce)
     }
 }
 
@@ -121,7 +140,7 @@ impl Policy {
     ///
     /// # Errors
     /// [`GateError::Sealing`] where nothing can be encrypted to a recipient of it.
-    fn new((bytes, snapshot): (Vec<u8>, Snapshot)) -> Result<Self, GateError> {
+    fn new((bytes, snapshot): (Vec<u8>, Snapshot), term: u64) -> Result<Self, GateError> {
         let mut sealing = BTreeMap::new();
         for target in snapshot.targets() {
             if let Some(to) = Sealing::new(snapshot.recipients(&target.name))? {
@@ -129,10 +148,15 @@ impl Policy {
             }
         }
         Ok(Self {
+            term,
             bytes,
             snapshot: Arc::new(snapshot),
             sealing,
         })
+    }
+
+    pub(crate) fn term(&self) -> u64 {
+        self.term
     }
 
     pub(crate) fn snapshot(&self) -> &Arc<Snapshot> {

@@ -52,11 +52,12 @@ impl Retries {
 pub(crate) struct Table<'a>(MutexGuard<'a, Vec<Open>>);
 
 impl Table<'_> {
-    /// The open request of which a command is a retry.
+    /// The open request of which a command is a retry. Those of an earlier term are gone: their policy has left since.
     pub(crate) fn find(&mut self, judged: &Judged, session: &Session, now: Timestamp) -> Option<&Open> {
+        let term = session.gate().policy_term();
         self.0.retain(|open| {
             let ended = open.place.try_lock().is_ok_and(|answers| answers.is_none());
-            !ended && now < open.question.expires()
+            !ended && now < open.question.expires() && open.question.term == term
         });
         self.0.iter().find(|open| {
             let Question { body, requester, .. } = &*open.question;

@@ -20,7 +20,7 @@ pub use crate::approval::{Asked, Question};
 pub use crate::data::{Data, Sending};
 use crate::error::GateError;
 use crate::failure::Failure;
-pub use crate::gate::{Changes, Gate, Opening};
+pub use crate::gate::{Changes, Gate, Opening, Replaced};
 use crate::in_force::{Deciding, Policy};
 use crate::recorder::{Draft, Receipt, Ticket};
 use crate::release::{self, End, Totals, with_columns};

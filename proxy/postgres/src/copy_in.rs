@@ -11,13 +11,14 @@
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
-use std::time::Duration;
 
 use exhibit_gate::GateError;
 use exhibit_gate::session::{Cleared, Data, Recorded};
 use tokio::io::ReadHalf;
+use tokio::sync::watch;
 
 use crate::group::Item;
+use crate::last::{Last, silent};
 use crate::link::{Connection, Incoming, LinkError};
 use crate::message::encode;
 use crate::message::frontend::Frontend;
@@ -41,7 +42,7 @@ pub(crate) struct CopyIn<'a, 'r> {
     pub(crate) replies: &'a mut Replies<'r>,
     pub(crate) command: &'a Cleared,
     /// How long the agent may stay silent.
-    pub(crate) idle: Duration,
+    pub(crate) last: &'a watch::Receiver<Last>,
 }
 
 /// What happened next.
@@ -120,7 +121,7 @@ impl CopyIn<'_, '_> {
                 })?;
                 self.read(raw)
             }
-            () = tokio::time::sleep(self.idle) => Err(SessionError::Idle),
+            () = silent(self.last.clone()) => Err(SessionError::Idle),
         }
     }
 

@@ -1,8 +1,11 @@
-//! When a session ends at the latest: by the limits of the policy, or with the agent's credential.
+//! When a session ends at the latest: by the limits of the policy in force, whatever the session is at, or with the agent's
+//! credential.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use exhibit_gate::GateError;
+use exhibit_gate::session::{Changes, Gate};
 use exhibit_policy::snapshot::Limits;
 use exhibit_schemas::event::Timestamp;
 use tokio::sync::watch;
@@ -15,9 +18,11 @@ use crate::session::SessionError;
 pub(crate) struct Last {
     begun: Instant,
     expires: Option<Timestamp>,
-    pub(crate) at: Instant,
+    at: Instant,
     /// Whether it is its agent's credential that ends then.
     expiry: bool,
+    /// How long its agent may stay silent.
+    idle: Duration,
 }
 
 impl Last {
@@ -29,12 +34,13 @@ impl Last {
             expires,
             at: begun,
             expiry: false,
+            idle: Duration::ZERO,
         };
         unlimited.under(limits, now)
     }
 
     /// Of the same session under other limits.
-    pub(crate) fn under(self, limits: &Limits, now: Timestamp) -> Self {
+    fn under(self, limits: &Limits, now: Timestamp) -> Self {
         let limit = self.begun + Duration::from_secs(limits.session_s);
         let left = |expires: Timestamp| Duration::from_micros(expires.0.saturating_sub(now.0));
         let ends = self.expires.filter(|_| limits.expiry_ends_session);
@@ -42,10 +48,15 @@ impl Last {
             Some(at) if at < limit => (at, true),
             _ => (limit, false),
         };
-        Self { at, expiry, ..self }
+        Self {
+            at,
+            expiry,
+            idle: Duration::from_secs(limits.idle_s),
+            ..self
+        }
     }
 
-    pub(crate) fn error(&self) -> SessionError {
+    fn error(&self) -> SessionError {
         if self.expiry {
             SessionError::Gate(GateError::Expired)
         } else {
@@ -68,5 +79,29 @@ pub(crate) async fn over(mut last: watch::Receiver<Last>) -> SessionError {
             }
             () = sleep_until(at) => return last.borrow().error(),
         }
+    }
+}
+
+/// Waits until an agent has been silent, from now on, for as long as it may; how long that is may be set anew meanwhile.
+pub(crate) async fn silent(mut last: watch::Receiver<Last>) {
+    let since = Instant::now();
+    loop {
+        let Last { idle, .. } = *last.borrow_and_update();
+        tokio::select! {
+            biased;
+            // Where nothing more is set, what was set last holds.
+            Ok(()) = last.changed() => {}
+            () = sleep_until(since + idle) => return,
+        }
+    }
+}
+
+/// Sets a session's end anew whenever another policy comes into force.
+pub(crate) async fn follow(gate: &Gate, mut changes: Changes, ends: &watch::Sender<Last>) -> Infallible {
+    loop {
+        let limits = gate.policy().limits();
+        let now = gate.now();
+        ends.send_modify(|last| *last = last.under(&limits, now));
+        changes.next().await;
     }
 }

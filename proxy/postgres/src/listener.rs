@@ -12,7 +12,7 @@ use exhibit_policy::snapshot::Snapshot;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
-use tokio::time::{timeout, timeout_at};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use zeroize::Zeroizing;
@@ -24,7 +24,7 @@ use crate::catalog::{Catalog, SharedDefinitions};
 use crate::choices::Choices;
 use crate::config::{Config, ConfigError, Masking};
 use crate::enforce::Wanted;
-use crate::last::{Last, over};
+use crate::last::{Last, follow, over};
 use crate::link::{Connection, Incoming, Room};
 use crate::session::{Driver, MASKED_OTHERWISE, SessionError, State};
 use crate::settled::Settled;
@@ -251,7 +251,9 @@ impl Shared {
             Err(error) => return farewell(Agent::new(writer), &error.into()).await,
         };
         let limits = session.policy().limits();
-        let last = Last::of(&limits, identity.expires, self.gate.now());
+        let (ends, last) = watch::channel(Last::of(&limits, identity.expires, self.gate.now()));
+        let limited = follow(&self.gate, self.gate.policy_changes(), &ends);
+        let mut limited = std::pin::pin!(limited);
         let begun = self.begin(
             &mut session,
             &mut writer,
@@ -259,17 +261,21 @@ impl Shared {
             &arrived.database,
             arrived.choices,
         );
-        let begun = timeout_at(last.at, begun).await.unwrap_or_else(|_| Err(last.error()));
+        let begun = tokio::select! {
+            biased;
+            never = &mut limited => match never {},
+            error = over(last.clone()) => Err(error),
+            begun = begun => begun,
+        };
         let agent = Agent::new(writer);
         let (upstream, catalog, registered, policy) = match begun {
             Ok(begun) => begun,
             Err(error) => return close(session, agent, Err(error)).await,
         };
-        let (ends, last) = watch::channel(last);
         let mut driver = Driver {
             changes: self.gate.policy_changes(),
             policy,
-            ends,
+            last: last.clone(),
             session,
             agent,
             incoming: Incoming::new(reader, self.room.clone()),
@@ -280,12 +286,12 @@ impl Shared {
             target: Arc::clone(&self.target),
             masking: self.masking,
             shutdown,
-            idle: Duration::from_secs(limits.idle_s),
             state: State::default(),
         };
         let ended = tokio::select! {
             // A session whose time is over does nothing more, whatever is there to be done.
             biased;
+            never = &mut limited => match never {},
             error = over(last) => Err(error),
             () = standing.revoked() => Err(SessionError::Revoked),
             ended = driver.run() => ended,

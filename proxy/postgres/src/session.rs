@@ -15,7 +15,6 @@ mod moving;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
 
 use exhibit_gate::GateError;
 use exhibit_gate::session::{Changes, Cleared, Denial, EndStatus, Permit, Reply, Session, Transaction};
@@ -58,8 +57,8 @@ pub(crate) struct Driver {
     /// What the last messages were read by.
     pub(crate) policy: Arc<Snapshot>,
     pub(crate) changes: Changes,
-    /// When it ends at the latest.
-    pub(crate) ends: watch::Sender<Last>,
+    /// When it ends at the latest, and how long its agent may stay silent.
+    pub(crate) last: watch::Receiver<Last>,
     pub(crate) agent: Agent,
     pub(crate) incoming: Incoming<ReadHalf<Connection>>,
     pub(crate) upstream: Upstream,
@@ -71,8 +70,6 @@ pub(crate) struct Driver {
     /// Who masks.
     pub(crate) masking: config::Masking,
     pub(crate) shutdown: CancellationToken,
-    /// How long the agent may stay silent.
-    pub(crate) idle: Duration,
     pub(crate) state: State,
 }
 
@@ -250,7 +247,7 @@ impl Driver {
                     upstream: &mut self.upstream,
                     replies: &mut replies,
                     command,
-                    idle: self.idle,
+                    last: &self.last,
                 };
                 copy_in.run(&mut items).await
             };

@@ -1,6 +1,7 @@
 //! Mutants of which policy was in force, sealed again by the proxies that say it.
 
 use exhibit_schemas::digest::Digest;
+use exhibit_schemas::event::access::Outcome;
 use exhibit_schemas::event::trust::PolicyInForce;
 use exhibit_schemas::event::{Body, Event};
 use exhibit_tests::bundle_builder::clinic::{POLICY, PROXY, later_policy};
@@ -23,6 +24,7 @@ pub(crate) fn mutants(base: &Base, random: &mut Random) -> Vec<Mutant> {
         opened_by_another,
         asked_by_another,
         unknown,
+        approved_in_another_term,
     ];
     let each = classes.iter().flat_map(|change| std::iter::repeat_n(change, EACH));
     each.map(|change| change(base, random)).collect()
@@ -144,6 +146,36 @@ fn asked_by_another(base: &Base, random: &mut Random) -> Mutant {
         body.decision.policy = later;
     }
     mutant(base, "policy-asked-by-another", &plan, asked, Code::PolicyNotInForce)
+}
+
+/// The policy that asked leaves and comes back while people are asked, and the command passes by what they say.
+fn approved_in_another_term(base: &Base, random: &mut Random) -> Mutant {
+    let mut plan = base.plan();
+    let at = change(&plan);
+    let approved = plan.find(|event| matches!(&event.body, Body::Command(body) if body.outcome == Outcome::Approved));
+    // Before the later policy stands in the log it would be missing, too.
+    let approved: Vec<_> = approved.into_iter().filter(|place| *place > at).collect();
+    let place = random.pick(&approved);
+    let Body::Command(body) = &plan.event(place).body else {
+        panic!("a command was looked for");
+    };
+    let (session, asked) = (plan.event(place).session.expect("it has one").0, body.request);
+    let asked = plan.find(|event| {
+        event
+            .session
+            .is_some_and(|place| place.0 == session && Some(place.1) == asked)
+    })[0];
+    let (first, later) = policies();
+    let own = body.decision.policy;
+    for policy in [own, if own == first { later } else { first }] {
+        let mut planned = plan.batches[asked.0].clone();
+        planned.events.truncate(1);
+        planned.events[0].event.session = None;
+        planned.events[0].event.body = PolicyInForce { policy }.into();
+        plan.batches.insert(asked.0 + 1, planned);
+    }
+    let place = (place.0 + 2, place.1);
+    mutant(base, "policy-came-back", &plan, place, Code::ApprovalLate)
 }
 
 /// A proxy says that a policy is in force which the log does not hold.

@@ -2,6 +2,7 @@
 
 use super::{Driver, SessionError};
 use crate::greeting::code;
+use crate::last::silent;
 use crate::link::LinkError;
 use crate::message::backend::Backend;
 use crate::message::frontend::Frontend;
@@ -100,13 +101,13 @@ impl Driver {
                     }
                     continue;
                 }
-                // Its limits hold at once; what it asks for next is decided by it.
+                // What it asks for next is decided by it, or it ends at once.
                 () = self.changes.next() => {
                     self.take_up().await?;
                     self.session.let_go_of_policy();
                     continue;
                 }
-                () = tokio::time::sleep(self.idle) => return Err(SessionError::Idle),
+                () = silent(self.last.clone()) => return Err(SessionError::Idle),
             };
             return Ok(raw);
         }

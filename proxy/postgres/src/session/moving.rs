@@ -5,9 +5,10 @@
 //! keeps a plan and what was proven of it, so where other masks hold it runs no more. A session ends where what it was let in
 //! by has changed: whether anything of its target is masked, which decides how text may be read, and where the database masks,
 //! what it masks. A session that begins then is refused until the database does.
+//!
+//! Not here: limits, which hold at once whatever a session is at (see [`crate::last`]).
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use exhibit_policy::snapshot::Snapshot;
 
@@ -46,10 +47,6 @@ impl Driver {
             }
             self.state.names.outdate_portals();
         }
-        let limits = policy.limits();
-        self.idle = Duration::from_secs(limits.idle_s);
-        let now = self.session.gate().now();
-        self.ends.send_modify(|last| *last = last.under(&limits, now));
         tracing::debug!(session = %self.session.id(), policy = %policy.digest(), "a session goes on under another policy");
         Ok(policy)
     }

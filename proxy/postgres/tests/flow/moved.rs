@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use exhibit_gate::session::Replaced;
 use exhibit_policy::snapshot::Snapshot;
 use exhibit_postgres::message::encode;
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::Body;
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::server::Server;
 use crate::stand::{POLICY, SCHEMA, Stand, read_message, read_rest, read_until_ready, sqlstate, talk};
@@ -27,7 +28,7 @@ async fn move_to(stand: &Stand, policy: &str) -> Digest {
     let snapshot = Snapshot::parse(policy.as_bytes()).unwrap();
     let digest = snapshot.digest();
     let policy = (policy.as_bytes().to_vec(), snapshot);
-    assert!(stand.gate.replace_policy(policy).await.unwrap());
+    assert_eq!(stand.gate.replace_policy(policy).await, Ok(Replaced::InForce));
     digest
 }
 
@@ -174,6 +175,70 @@ async fn limits_hold_for_sessions_that_are_open() {
         assert_eq!(sqlstate(&said).as_deref(), Some(code), "{limit}");
         assert_eq!(stand.memory.closed().await, reason);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn limits_hold_for_sessions_that_are_at_something() {
+    let asks = r#"
+[[approvals]]
+name = "dba"
+groups = ["dba"]
+people = 1
+expires_s = 900
+[[rules]]
+name = "schema"
+roles = ["ci"]
+targets = ["clinic"]
+actions = ["define"]
+effect = "ask"
+approval = "dba"
+"#;
+    let policy = format!("{POLICY}{asks}");
+    for (limit, code, reason) in [("idle_s = 1", "57P05", "idle"), ("session_s = 1", "57P01", "limit")] {
+        // It copies in, and sends nothing.
+        let stand = Stand::start().await;
+        let mut copies = stand.raw_session().await;
+        say(&mut copies, b"COPY notes FROM STDIN\0").await;
+        let mut tag = [0];
+        copies.read_exact(&mut tag).await.unwrap();
+        assert_eq!(tag, *b"G", "the server waits for what is copied");
+        move_to(&stand, &format!("{POLICY}[limits]\n{limit}\n")).await;
+        copies.read_exact(&mut [0; 11]).await.unwrap();
+        assert_eq!(
+            sqlstate(&read_rest(&mut copies).await).as_deref(),
+            Some(code),
+            "{limit}"
+        );
+        assert_eq!(stand.memory.closed().await, reason);
+    }
+    for (statement, locked) in [
+        ("SELECT id FROM notes\0", true),
+        ("ALTER TABLE notes ADD COLUMN more text\0", false),
+    ] {
+        // The server is at work, or people are asked.
+        let server = Arc::new(Server::start());
+        server.execute(SCHEMA);
+        let stand = Stand::start_with(Arc::clone(&server), &policy, |_| {}).await;
+        let mut waits = stand.raw_session().await;
+        let lock = locked.then(|| server.lock("notes"));
+        say(&mut waits, statement.as_bytes()).await;
+        if locked {
+            server.wait_for_lock();
+        } else {
+            stand.memory.asked().await;
+        }
+        move_to(&stand, &format!("{policy}[limits]\nsession_s = 1\n")).await;
+        let said = read_rest(&mut waits).await;
+        assert_eq!(sqlstate(&said).as_deref(), Some("57P01"), "{statement}");
+        assert_eq!(stand.memory.closed().await, "limit");
+        drop(lock);
+    }
+}
+
+/// Sends a query and waits for nothing.
+async fn say(stream: &mut (impl tokio::io::AsyncWrite + Unpin), query: &[u8]) {
+    stream.write_all(&encode::message(b'Q', query)).await.unwrap();
+    stream.flush().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

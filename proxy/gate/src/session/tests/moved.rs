@@ -13,7 +13,7 @@ use super::{
     request, waits, world,
 };
 use crate::error::GateError;
-use crate::session::Opening;
+use crate::session::{Opening, Replaced};
 
 /// The policy before, without its rule about reads.
 fn stricter() -> (Vec<u8>, Snapshot) {
@@ -64,8 +64,8 @@ async fn a_session_moves_at_its_next_command_and_the_reply_under_way_ends_as_it_
     let permit = permit(&world.session);
     let cleared = world.session.record(vec![permit]).await.unwrap().remove(0);
     let second = stricter().1.digest();
-    assert!(gate.replace_policy(stricter()).await.unwrap());
-    assert!(!gate.replace_policy(stricter()).await.unwrap(), "it is in force");
+    assert_eq!(gate.replace_policy(stricter()).await, Ok(Replaced::InForce));
+    assert_eq!(gate.replace_policy(stricter()).await, Ok(Replaced::Unchanged));
     let frames = vec![Masked::framing(b"row".to_vec())];
     let end = world.session.finish(
         cleared.reply(),
@@ -110,7 +110,7 @@ async fn nothing_comes_into_force_between_a_decision_and_its_record() {
             // The next policy does not wait for ever: no more runs ahead than what the session is at.
             world.session.flush().unwrap();
         }
-        assert!(replacing.await.unwrap());
+        assert_eq!(replacing.await, Ok(Replaced::InForce));
         let second = stricter().1.digest();
         let wanted = [
             ("session-opened", Some(first)),
@@ -172,6 +172,23 @@ async fn what_people_approve_under_another_policy_does_not_pass() {
 }
 
 #[tokio::test]
+async fn what_people_approve_does_not_pass_when_the_policy_that_asked_has_come_back() {
+    let mut world = world().await;
+    let gate = world.session.gate().clone();
+    let asked = asked(&mut world).await;
+    let before = (POLICY.as_bytes().to_vec(), Snapshot::parse(POLICY.as_bytes()).unwrap());
+    for policy in [stricter(), before] {
+        assert_eq!(gate.replace_policy(policy).await, Ok(Replaced::InForce));
+    }
+    for name in ["ann", "bob"] {
+        world.memory.decide(decision(&world, name, |_| ()));
+    }
+    let denial = world.session.wait(asked, pending()).await.unwrap().unwrap_err();
+    assert_eq!(denial.outcome(), Outcome::Expired);
+    assert_eq!(denial.reason(), "the policy has changed since it was asked");
+}
+
+#[tokio::test]
 async fn an_approval_and_the_policy_that_it_was_asked_by_hold_until_it_is_recorded() {
     let mut world = world().await;
     let gate = world.session.gate().clone();
@@ -202,7 +219,7 @@ async fn a_policy_that_the_ledger_does_not_take_does_not_come_into_force() {
     }
     world.memory.mode.send_replace(Mode::Durable);
     assert_eq!(said(&world).len(), 1, "nothing says that it is in force");
-    assert!(gate.replace_policy(stricter()).await.unwrap());
+    assert_eq!(gate.replace_policy(stricter()).await, Ok(Replaced::InForce));
 }
 
 #[tokio::test]
@@ -214,7 +231,7 @@ async fn where_it_is_not_known_what_the_ledger_heard_that_is_said_again_before_a
     assert!(waits(&mut replacing), "the session decides");
     world.memory.mode.send_replace(Mode::Lose);
     world.session.let_go_of_policy();
-    assert_eq!(replacing.await.unwrap_err(), lost());
+    assert_eq!(replacing.await, Ok(Replaced::Unsaid(lost())));
     let second = stricter().1.digest();
     assert_eq!(gate.policy().digest(), second, "the ledger may know it");
     assert!(gate.open(opening(&world)).await.is_err());

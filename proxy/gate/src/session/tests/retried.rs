@@ -472,6 +472,20 @@ async fn a_retry_keeps_no_policy_in_force_while_it_waits_and_takes_nothing_up_un
 }
 
 #[tokio::test]
+async fn what_was_left_open_is_not_taken_up_when_its_policy_has_come_back() {
+    let world = left_open().await;
+    let gate = world.session.gate().clone();
+    approve(&world, &["ann", "bob"]);
+    let text = policy().into_bytes();
+    let snapshot = Snapshot::parse(&text).unwrap();
+    for policy in [another(), (text, snapshot)] {
+        gate.replace_policy(policy).await.unwrap();
+    }
+    let mut second = again(&world).await;
+    assert!(asks_anew(&world, &mut second, request(Action::Define)).await);
+}
+
+#[tokio::test]
 async fn what_a_retry_takes_up_is_handed_over_before_another_policy_is_in_force() {
     let world = left_open().await;
     let gate = world.session.gate().clone();
