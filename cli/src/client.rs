@@ -1,20 +1,28 @@
 //! The ledger's API from the person's side: HTTP/1.1 over TLS 1.3 with a client certificate, one connection that is kept.
 //!
-//! Not here: what the answers mean; each command reads its own.
+//! What shows evidence needs a reading, which the ledger records first. It is good on its connection alone and for some
+//! minutes; where either ends, the same reading is asked for anew. Not here: what the answers mean; each command reads its own.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use exhibit_schemas::checkpoint::Origin;
+use exhibit_schemas::digest::Digest;
+use exhibit_schemas::key::KeyError;
+use exhibit_schemas::reading::{CHANNEL_LABEL, Question, READING_HEADER, READINGS_PATH};
 use exhibit_startup::pem::{self, PemError};
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::body::Bytes;
 use hyper::client::conn::http1::SendRequest;
+use hyper::header::HeaderValue;
 use hyper::{Method, Request, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use rustls_pki_types::ServerName;
+use serde::Deserialize;
 use tokio::net::TcpStream;
 
 use crate::config;
+use crate::reader::Reader;
 
 /// Bytes of one answer at the most: a full tile of entries, 256 of 65,537 bytes, and room for listings.
 const ANSWER_BYTES_MAX: usize = 32 << 20;
@@ -62,6 +70,9 @@ pub(crate) enum ClientError {
         /// What was asked.
         path: String,
     },
+    /// A token that cannot be.
+    #[error("what is there is no token: it has characters that no token has")]
+    Token,
     /// A request line that cannot be.
     #[error("`{0}` cannot be asked for")]
     Path(String),
@@ -75,6 +86,9 @@ pub(crate) enum ClientError {
         /// What it said.
         text: String,
     },
+    /// The reader's key did not sign.
+    #[error(transparent)]
+    Key(#[from] KeyError),
     /// The answer is not what it should be.
     #[error("the ledger's answer to {path} cannot be read: {reason}")]
     Answer {
@@ -93,12 +107,35 @@ pub(crate) struct Answer {
     pub(crate) body: Bytes,
 }
 
-/// A connection to a ledger.
+/// A way to a ledger.
 pub(crate) struct Client {
     authority: String,
     host: ServerName<'static>,
     tls: tokio_rustls::TlsConnector,
-    sender: Option<SendRequest<Full<Bytes>>>,
+    connection: Option<Connection>,
+    wanted: Option<Wanted>,
+}
+
+/// What is read, and by whom.
+struct Wanted {
+    reader: Reader,
+    origin: Origin,
+    question: Question,
+}
+
+/// A connection to a ledger.
+struct Connection {
+    sender: SendRequest<Full<Bytes>>,
+    /// What both of its ends tell it by.
+    channel: Digest,
+    /// The reading that is open on it.
+    reading: Option<String>,
+}
+
+/// The ledger's answer to whoever opens a reading.
+#[derive(Deserialize)]
+struct Opened {
+    reading: String,
 }
 
 impl Client {
@@ -124,8 +161,37 @@ impl Client {
             authority: authority.to_string(),
             host,
             tls: tls(config)?,
-            sender: None,
+            connection: None,
+            wanted: None,
         })
+    }
+
+    /// Opens a reading: what is asked from now on is asked under it. It is recorded when this returns.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub(crate) async fn read(
+        &mut self,
+        reader: &Reader,
+        origin: &Origin,
+        question: Question,
+    ) -> Result<(), ClientError> {
+        self.wanted = Some(Wanted {
+            reader: reader.clone(),
+            origin: origin.clone(),
+            question,
+        });
+        if let Some(connection) = &mut self.connection {
+            connection.reading = None;
+        }
+        let opened = async {
+            let connection = self.reading().await?;
+            self.connection = Some(connection);
+            Ok(())
+        };
+        tokio::time::timeout(TIMEOUT, opened)
+            .await
+            .unwrap_or(Err(ClientError::Timeout))
     }
 
     /// Asks for a path; any status but 200 is an error.
@@ -173,30 +239,49 @@ impl Client {
     }
 
     async fn ask_now(&mut self, method: Method, path: &str, body: Bytes) -> Result<Answer, ClientError> {
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header(hyper::header::HOST, &self.authority)
-            .body(Full::new(body))
-            .map_err(|_| ClientError::Path(path.to_owned()))?;
-        let mut sender = self.sender().await?;
-        let response = sender.send_request(request).await?;
-        let status = response.status();
-        let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await;
-        let body = body.map_err(|_| ClientError::Body { path: path.to_owned() })?;
-        self.sender = Some(sender);
-        Ok(Answer {
-            status,
-            body: body.to_bytes(),
-        })
+        let mut connection = self.reading().await?;
+        let mut answer = connection
+            .ask(&self.authority, method.clone(), path, body.clone(), None)
+            .await?;
+        // Its time is over. What shows evidence changes nothing, so it is asked once more.
+        if answer.status == StatusCode::UNAUTHORIZED && self.wanted.is_some() && method == Method::GET {
+            connection.reading = None;
+            self.connection = Some(connection);
+            connection = self.reading().await?;
+            answer = connection.ask(&self.authority, method, path, body, None).await?;
+        }
+        self.connection = Some(connection);
+        Ok(answer)
+    }
+
+    /// A connection on which the reading is open that is wanted, where one is.
+    async fn reading(&mut self) -> Result<Connection, ClientError> {
+        let mut connection = self.connection().await?;
+        let Some(Wanted {
+            reader,
+            origin,
+            question,
+        }) = &self.wanted
+        else {
+            return Ok(connection);
+        };
+        if connection.reading.is_none() {
+            let asked = reader.ask(question, origin, connection.channel)?;
+            let token = reader.token();
+            let answer = connection.ask(&self.authority, Method::POST, READINGS_PATH, asked.into(), token);
+            let body = accept(READINGS_PATH, answer.await?)?;
+            let Opened { reading } = read_json(READINGS_PATH, &body)?;
+            connection.reading = Some(reading);
+        }
+        Ok(connection)
     }
 
     /// The connection of the last answer if it still stands, or a new one.
-    async fn sender(&mut self) -> Result<SendRequest<Full<Bytes>>, ClientError> {
-        if let Some(mut sender) = self.sender.take()
-            && sender.ready().await.is_ok()
+    async fn connection(&mut self) -> Result<Connection, ClientError> {
+        if let Some(mut connection) = self.connection.take()
+            && connection.sender.ready().await.is_ok()
         {
-            return Ok(sender);
+            return Ok(connection);
         }
         let address = self.authority.clone();
         let stream = TcpStream::connect(&self.authority).await;
@@ -206,10 +291,53 @@ impl Client {
         })?;
         let stream = self.tls.connect(self.host.clone(), stream).await;
         let stream = stream.map_err(|error| ClientError::Tls { address, error })?;
+        let (_, tls) = stream.get_ref();
+        let channel = tls.export_keying_material([0; 32], CHANNEL_LABEL, None);
+        let channel = Digest(channel.map_err(ClientError::Rustls)?);
         let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
         // Its errors reach the caller through the sender.
         tokio::spawn(async move { drop(connection.await) });
-        Ok(sender)
+        Ok(Connection {
+            sender,
+            channel,
+            reading: None,
+        })
+    }
+}
+
+impl Connection {
+    async fn ask(
+        &mut self,
+        authority: &str,
+        method: Method,
+        path: &str,
+        body: Bytes,
+        token: Option<&str>,
+    ) -> Result<Answer, ClientError> {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(hyper::header::HOST, authority);
+        if let Some(reading) = &self.reading {
+            request = request.header(READING_HEADER, reading);
+        }
+        if let Some(token) = token {
+            let mut value = HeaderValue::try_from(format!("Bearer {token}")).map_err(|_| ClientError::Token)?;
+            value.set_sensitive(true);
+            request = request.header(hyper::header::AUTHORIZATION, value);
+        }
+        let request = request
+            .body(Full::new(body))
+            .map_err(|_| ClientError::Path(path.to_owned()))?;
+        self.sender.ready().await?;
+        let response = self.sender.send_request(request).await?;
+        let status = response.status();
+        let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await;
+        let body = body.map_err(|_| ClientError::Body { path: path.to_owned() })?;
+        Ok(Answer {
+            status,
+            body: body.to_bytes(),
+        })
     }
 }
 

@@ -20,11 +20,13 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use exhibit_schemas::event::approval::Verdict;
+use exhibit_schemas::reading::Question;
 
 use crate::client::Client;
 use crate::config::Config;
 use crate::error::CliError;
 use crate::output::Output;
+use crate::reader::{self, Reader};
 
 /// Evidence-first access: every command, answer and approval is signed into a ledger before it takes effect.
 ///
@@ -96,6 +98,14 @@ pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> Result<ExitCode
 fn wait(command: impl Future<Output = Result<ExitCode, CliError>>) -> Result<ExitCode, CliError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(CliError::Runtime)?.block_on(command)
+}
+
+/// The same for what is read: recorded when this returns.
+async fn reading(config: &Config, reader: &reader::Arguments, question: Question) -> Result<Client, CliError> {
+    let reader = Reader::open(reader, config)?;
+    let mut client = connect(config)?;
+    client.read(&reader, &config.trust()?.log.origin, question).await?;
+    Ok(client)
 }
 
 /// A connection to the ledger that the configuration names.

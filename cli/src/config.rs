@@ -7,6 +7,7 @@
 //! key = "tls/operator.key"
 //! ca = "tls/ca.pem"
 //! trust = "trust.toml"                           # the log's key and its administrators
+//! person = "/home/you/.ssh/id_ed25519.pub"       # the key that you read and decide with, where no argument names one
 //! administrator = "administrator.key"            # only where keys are enrolled
 //! ```
 //!
@@ -53,6 +54,8 @@ pub(crate) struct Client {
     pub(crate) ca: PathBuf,
     /// The trust anchors, against which the ledger's answers are checked.
     pub(crate) trust: PathBuf,
+    /// The person's key: a private key file, a public key file of a key that ssh-agent holds, or such a public key itself.
+    pub(crate) person: Option<String>,
     /// The administrator's key, where keys are enrolled from here.
     pub(crate) administrator: Option<PathBuf>,
 }
@@ -105,6 +108,10 @@ impl Config {
             key: place(client.key),
             ca: place(client.ca),
             trust: place(client.trust),
+            person: client.person.map(|person| match person.starts_with("ssh-") {
+                true => person,
+                false => self.directory().join(person).to_string_lossy().into_owned(),
+            }),
             administrator: client.administrator.map(place),
         })
     }
@@ -112,14 +119,15 @@ impl Config {
     /// The ledger's section, with paths that stand on their own.
     ///
     /// # Errors
-    /// [`ConfigError::Configuration`] when it is missing.
+    /// [`ConfigError::Configuration`] when it is missing or does not fit together.
     pub(crate) fn ledger(&self) -> Result<exhibit_ledger::Config, ConfigError> {
         let ledger = self
             .sections
             .ledger
             .clone()
             .ok_or_else(|| self.file.missing("ledger"))?;
-        Ok(ledger.relative_to(self.directory()))
+        let resolved = ledger.resolve(self.directory());
+        Ok(resolved.map_err(|error| self.file.refuse(&error.place(), &error))?)
     }
 
     /// The proxy's section, with paths that stand on their own.

@@ -12,21 +12,16 @@ use exhibit_schemas::bundle::TrustAnchors;
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::access::{Attribute, Command, SEALED_PART_BYTES_MAX};
 use exhibit_schemas::event::trust::{CopyPlace, EvidenceRead};
-use exhibit_schemas::event::{Body, Event, SessionPlace};
+use exhibit_schemas::event::{Body, Event, SessionId, SessionPlace};
 use exhibit_schemas::key::PublicKey;
 use exhibit_schemas::merkle::Index;
-use exhibit_schemas::seal::SEAL_FIRST_BYTE;
-use hyper::body::Bytes;
+use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use crate::client::Client;
 use crate::error::CliError;
 use crate::files;
 use crate::proven;
-
-/// Entries looked through for the next part. It follows its command in one submission, which stands in a few batches at the
-/// most, with those of other proxies in between.
-const ENTRIES_MAX: u64 = 10_000;
 
 /// Parts of a copy at the most: of the longest command, with what encryption adds.
 const PARTS_MAX: u64 = 300;
@@ -110,15 +105,17 @@ impl Copied {
         if matches!(cause, Some(Attribute::Text(cause)) if cause == TOO_LONG) {
             return Err(none("it was denied for being too long for one").into());
         }
-        let (mut sealed, mut copy, mut before) = (Vec::new(), None, index);
+        let (mut sealed, mut copy) = (Vec::new(), None);
+        let mut following = following(client, place.0, index).await?.into_iter();
         for part in 0..PARTS_MAX {
             let next = SessionPlace(place.0, place.1.saturating_add(1).saturating_add(part));
-            let found = following(client, before, next).await?;
-            let (at, bytes) = found.ok_or_else(|| none(if part == 0 { UNASKED } else { CUT }))?;
+            let cut = || none(if part == 0 { UNASKED } else { CUT });
+            let at = following.next().ok_or_else(cut)?;
+            let bytes = client.fetch(&format!("/v1/entries/{at}")).await?;
             let event = decode(&bytes, at)?;
             let body = match event.body {
-                Body::CommandSealed(body) if event.emitter == emitter => body,
-                _ => return Err(none(if part == 0 { UNASKED } else { CUT }).into()),
+                Body::CommandSealed(body) if event.emitter == emitter && event.session == Some(next) => body,
+                _ => return Err(cut().into()),
             };
             if proven::of_proxy(client, trust, at).await? != bytes || (body.command, body.part) != (place.1, part) {
                 let reason = format!("entry {at} is not part {part} of the copy of command {index}");
@@ -127,7 +124,6 @@ impl Copied {
             let leaf = Digest::leaf(&bytes);
             let copy = copy.get_or_insert(CopyPlace { index: Index(at), leaf });
             sealed.extend(body.bytes.0);
-            before = at;
             if part.saturating_add(1) == body.parts {
                 return Ok(Self {
                     index,
@@ -218,17 +214,14 @@ impl Identities {
     }
 }
 
-/// The event at a place of a session, which comes after an entry; `None` where the log ends before.
-async fn following(client: &mut Client, before: u64, wanted: SessionPlace) -> Result<Option<(u64, Bytes)>, CliError> {
-    for index in (before..=before.saturating_add(ENTRIES_MAX)).skip(1) {
-        let Some(bytes) = client.find(&format!("/v1/entries/{index}")).await? else {
-            return Ok(None);
-        };
-        if bytes.first() != Some(&SEAL_FIRST_BYTE) && decode(&bytes, index)?.session == Some(wanted) {
-            return Ok(Some((index, bytes)));
-        }
+/// Where the ledger says that the events of a session stand which come after one of it.
+async fn following(client: &mut Client, session: SessionId, after: u64) -> Result<Vec<u64>, CliError> {
+    #[derive(Deserialize)]
+    struct Listed {
+        events: Vec<u64>,
     }
-    Ok(None)
+    let path = format!("/v1/sessions/{session}?from={}", after.saturating_add(1));
+    Ok(client.fetch_json::<Listed>(&path).await?.events)
 }
 
 fn decode(bytes: &[u8], index: u64) -> Result<Event, CliError> {

@@ -15,12 +15,14 @@ use exhibit_schemas::bundle::{
 };
 use exhibit_schemas::checkpoint::Checkpoint;
 use exhibit_schemas::digest::Digest;
+use exhibit_schemas::reading::Question;
 use exhibit_schemas::tile::{TILE_WIDTH, tiles};
 
 use crate::client::Client;
 use crate::error::CliError;
 use crate::files::{self, PUBLIC, at};
 use crate::output::Output;
+use crate::reader::Reader;
 
 /// Fetches the log as it is now into `out`: a directory, or one tar archive where the name ends in `.tar`.
 ///
@@ -28,6 +30,7 @@ use crate::output::Output;
 /// [`CliError`]; what was fetched stays in `OUT.part/` for the next try.
 pub(crate) async fn export(
     client: &mut Client,
+    reader: &Reader,
     trust: &TrustAnchors,
     out: &Path,
     output: &Output,
@@ -39,6 +42,9 @@ pub(crate) async fn export(
         .map_err(|error| error.to_string())
         .and_then(|note| Checkpoint::verify(note, &trust.log).map_err(|error| error.to_string()))
         .map_err(CliError::Untrusted)?;
+    // The event of this reading comes behind what is read, so the bundle is the log as it was signed, without it.
+    let question = Question::Export(checkpoint.size());
+    client.read(reader, &trust.log.origin, question).await?;
     let mut manifest = BTreeMap::new();
     put(&part, CHECKPOINT_PATH, checkpoint.note().as_bytes(), &mut manifest)?;
     put(&part, TRUST_PATH, trust.to_toml().as_bytes(), &mut manifest)?;

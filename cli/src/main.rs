@@ -17,6 +17,7 @@ mod export;
 mod files;
 mod output;
 mod proven;
+mod reader;
 mod replay;
 mod request;
 mod signer;

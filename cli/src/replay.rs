@@ -11,6 +11,7 @@ use exhibit_schemas::event::access::{
     SessionOpened,
 };
 use exhibit_schemas::event::approval::{ApprovalDecided, ApprovalExpired, ApprovalRequested, Verdict};
+use exhibit_schemas::event::trust::EvidenceRead;
 use exhibit_schemas::event::{Body, Event, SessionId};
 use serde_json::json;
 
@@ -63,8 +64,7 @@ pub(crate) fn check(session: SessionId, entries: &[Entry]) -> Result<(), ReplayE
     for Entry { index, event, .. } in entries {
         let index = *index;
         let place = match (&event.body, event.session) {
-            (Body::ApprovalDecided(decided), _) if decided.session == session => continue,
-            (Body::Hold(hold), _) if hold.session == session => continue,
+            (_, None) if event.about() == Some(session) => continue,
             (_, Some(place)) if place.0 == session => place.1,
             _ => return Err(ReplayError::Foreign { index }),
         };
@@ -172,6 +172,7 @@ fn describe(entry: &Entry, rows: usize) -> Vec<String> {
         Body::ResponseEnd(end) => ending(&mut lines, end),
         Body::Fault(fault) => lines.add(&format!("{}: {}", fault.place, fault.text)),
         Body::Hold(hold) => lines.add(&hold.reason),
+        Body::EvidenceRead(read) => reading(&mut lines, read),
         _ => {}
     }
     lines.0
@@ -187,6 +188,17 @@ pub(crate) fn to_json(entry: &Entry) -> serde_json::Value {
         object.insert("kind".to_owned(), entry.event.kind().as_str().into());
     }
     value
+}
+
+/// Who looked at the session; what it is called by, and not what was seen.
+fn reading(lines: &mut Lines, read: &EvidenceRead) {
+    lines.add(&format!("{} by {}", read.operation, read.reader));
+    if let Some(by) = &read.by {
+        lines.add(&format!(
+            "as {}, proved by {} of {}, {} times until {}",
+            by.role, by.method, by.issuer, by.times, by.until
+        ));
+    }
 }
 
 fn body_json(entry: &Entry) -> serde_json::Value {
@@ -278,6 +290,14 @@ fn body_json(entry: &Entry) -> serde_json::Value {
         }),
         Body::Fault(fault) => json!({ "place": fault.place, "text": fault.text }),
         Body::Hold(hold) => json!({ "reason": hold.reason, "released": hold.released }),
+        Body::EvidenceRead(read) => json!({
+            "reader": read.reader,
+            "operation": read.operation,
+            "scope": read.scope,
+            "method": read.by.as_ref().map(|by| &by.method),
+            "role": read.by.as_ref().map(|by| &by.role),
+            "times": read.by.as_ref().map(|by| by.times),
+        }),
         _ => json!({}),
     }
 }

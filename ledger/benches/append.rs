@@ -138,6 +138,8 @@ fn begin(directory: &Path) -> Config {
             client_ca: unused,
         },
         webhooks: Vec::new(),
+        readers: Vec::new(),
+        oidc: Vec::new(),
     };
     let file = directory.join("log.key");
     std::fs::write(&file, hex::encode([3; 32])).unwrap();

@@ -1,19 +1,31 @@
 //! The ledger's API: the C2SP static paths, the append protocol, and JSON for people and programs.
 //!
 //! ```text
+//! with a certificate of the deployment
 //! GET  /checkpoint                         the signed head (C2SP tlog-checkpoint)
-//! GET  /tile/<L>/<N>[.p/<W>]               hashes and entry bundles (C2SP tlog-tiles)
+//! GET  /tile/<L>/<N>[.p/<W>]               hashes (C2SP tlog-tiles)
 //! GET  /v1/append/stream                   WebSocket of an emitter (exhibit_schemas::wire)
 //! POST /v1/append                          one batch; a wire message in, a wire message out
-//! GET  /v1/entries/<index>                 the bytes of an entry
 //! GET  /v1/proof/event/<index>             the proof of one event
 //! GET  /v1/proof/inclusion?index=&size=    hashes, hexadecimal
 //! GET  /v1/proof/consistency?from=&to=     hashes, hexadecimal
-//! GET  /v1/status /v1/keys /v1/emitters/<key> /v1/approvals /v1/approvals/<prefix> /v1/sessions /v1/sessions/<id>
-//! GET  /v1/search?q=&limit=&cursor=        where the ledger has an index
+//! GET  /v1/status /v1/keys /v1/emitters/<key>
+//! GET  /v1/entries/<index>                 seals, genesis and changes of keys, which `/v1/keys` tells of
+//! POST /v1/readings                        who reads what (exhibit_schemas::reading); recorded, then answered
+//!
+//! and with the reading that this gave, in the header `exhibit-reading`
+//! GET  /v1/search?q=&limit=&cursor=        search, or replay of `session:…`; where the ledger has an index
+//! GET  /v1/sessions                        sessions
+//! GET  /v1/sessions/<id>                   replay
+//! GET  /v1/approvals /v1/approvals/<prefix>  approvals
+//! GET  /v1/entries/<index>                 replay of its session; approvals, where it waits; export
+//! GET  /tile/entries/<N>[.p/<W>]           export
 //! ```
 //!
+//! The line is drawn at what events say: whatever shows it, or was found by it, is a reading of evidence.
 //! What it answers is evidence only as far as it is signed: a reader checks heads, seals and proofs itself.
+
+use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Bytes;
@@ -24,19 +36,23 @@ use axum::routing::{get, post};
 use exhibit_schemas::event::{Event, SessionId};
 use exhibit_schemas::key::KeyId;
 use exhibit_schemas::keyring::MaskKeyRecord;
-use exhibit_schemas::merkle::{self, Index, TreeSize};
-use exhibit_schemas::proof::EventProof;
-use exhibit_schemas::seal::{BATCH_EVENTS_MAX, SEAL_FIRST_BYTE};
-use exhibit_schemas::tile::{Tile, TileKind};
+use exhibit_schemas::merkle::Index;
+use exhibit_schemas::reading::Question;
+use exhibit_schemas::tile::{TILE_WIDTH, Tile, TileKind};
 use exhibit_schemas::wire::{MESSAGE_BYTES_MAX, Message, RefusalCode};
 use exhibit_search::{Parameters, Searcher};
 use serde::{Deserialize, Serialize};
 
+use self::readings::Open;
 use crate::admission::refusal;
 use crate::error::LedgerError;
 use crate::ledger::Ledger;
 use crate::projection::{ApprovalRecord, SessionRecord};
+use crate::readings::{OpenError, Readings};
 use crate::stream;
+
+mod proofs;
+pub mod readings;
 
 /// Sessions in one answer at the most.
 const SESSIONS_MAX: usize = 1_000;
@@ -55,10 +71,11 @@ const PREFIX_DIGITS_MIN: usize = 8;
 struct Api {
     ledger: Ledger,
     searcher: Option<Searcher>,
+    readings: Arc<Readings>,
 }
 
 /// The API of a ledger; with a searcher also `/v1/search`.
-pub fn router(ledger: Ledger, searcher: Option<Searcher>) -> Router {
+pub fn router(ledger: Ledger, searcher: Option<Searcher>, readings: Arc<Readings>) -> Router {
     Router::new()
         .route("/checkpoint", get(checkpoint))
         .route("/tile/{*path}", get(tile))
@@ -68,9 +85,9 @@ pub fn router(ledger: Ledger, searcher: Option<Searcher>) -> Router {
         )
         .route("/v1/append/stream", get(append_stream))
         .route("/v1/entries/{index}", get(entry))
-        .route("/v1/proof/event/{index}", get(event_proof))
-        .route("/v1/proof/inclusion", get(inclusion_proof))
-        .route("/v1/proof/consistency", get(consistency_proof))
+        .route("/v1/proof/event/{index}", get(proofs::event_proof))
+        .route("/v1/proof/inclusion", get(proofs::inclusion_proof))
+        .route("/v1/proof/consistency", get(proofs::consistency_proof))
         .route("/v1/status", get(status))
         .route("/v1/keys", get(keys))
         .route("/v1/emitters/{key}", get(emitter))
@@ -79,11 +96,25 @@ pub fn router(ledger: Ledger, searcher: Option<Searcher>) -> Router {
         .route("/v1/sessions", get(sessions))
         .route("/v1/sessions/{id}", get(session))
         .route("/v1/search", get(search))
-        .with_state(Api { ledger, searcher })
+        .route(
+            "/v1/readings",
+            post(readings::open).layer(DefaultBodyLimit::max(readings::ASKED_BYTES_MAX)),
+        )
+        .with_state(Api {
+            ledger,
+            searcher,
+            readings,
+        })
 }
 
 /// Why a question has no answer.
 enum ApiError {
+    /// It shows evidence, and comes with no reading that is good.
+    NoReading,
+    /// The reading is of something else.
+    Reading,
+    /// There is no reading.
+    Open(OpenError),
     /// The question cannot be read.
     Question(&'static str),
     /// There is nothing.
@@ -101,6 +132,9 @@ impl From<LedgerError> for ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let (status, text) = match self {
+            Self::NoReading => (StatusCode::UNAUTHORIZED, readings::NO_READING.to_owned()),
+            Self::Reading => (StatusCode::FORBIDDEN, "the reading is of something else".to_owned()),
+            Self::Open(error) => (readings::status(&error), error.to_string()),
             Self::Question(text) => (StatusCode::BAD_REQUEST, text.to_owned()),
             Self::Nothing(text) => (StatusCode::NOT_FOUND, text.to_owned()),
             Self::Ledger(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
@@ -128,8 +162,16 @@ async fn checkpoint(State(api): State<Api>) -> impl IntoResponse {
     )
 }
 
-async fn tile(State(api): State<Api>, Path(path): Path<String>) -> Result<Response, ApiError> {
+async fn tile(
+    State(api): State<Api>,
+    Path(path): Path<String>,
+    open: Result<Open, ApiError>,
+) -> Result<Response, ApiError> {
     let tile = Tile::parse(&format!("tile/{path}")).map_err(|_| ApiError::Question("not the path of a tile"))?;
+    if tile.kind() == TileKind::Entries {
+        let first = tile.index().saturating_mul(u64::from(TILE_WIDTH));
+        open?.covers_before(first.saturating_add(u64::from(tile.width())))?;
+    }
     let bytes = blocking(move || Ok(api.ledger.tile(tile)?)).await?;
     let bytes = bytes.ok_or(ApiError::Nothing("the log does not reach that far"))?;
     let kind = match tile.kind() {
@@ -180,99 +222,21 @@ async fn append_stream(State(api): State<Api>, upgrade: WebSocketUpgrade) -> Res
         .on_upgrade(move |socket| stream::serve(api.ledger, socket))
 }
 
-async fn entry(State(api): State<Api>, Path(index): Path<u64>) -> Result<Response, ApiError> {
-    let bytes = blocking(move || Ok(api.ledger.entry(Index(index))?)).await?;
-    let bytes = bytes.ok_or(ApiError::Nothing("the log does not reach that far"))?;
-    Ok(([(header::CONTENT_TYPE, "application/cbor")], bytes).into_response())
-}
-
-async fn event_proof(State(api): State<Api>, Path(index): Path<u64>) -> Result<String, ApiError> {
-    blocking(move || prove_event(&api.ledger, index)).await
-}
-
-/// Finds the batch of an event: the entries after the seal before it, up to its own seal.
-fn prove_event(ledger: &Ledger, index: u64) -> Result<String, ApiError> {
-    let head = ledger.shared().head();
-    let limit = u64::try_from(BATCH_EVENTS_MAX).unwrap_or(u64::MAX);
-    let read = |index: u64| -> Result<Vec<u8>, ApiError> {
-        let entry = ledger.entry(Index(index))?;
-        entry.ok_or(ApiError::Nothing("the log does not reach that far"))
-    };
-    if read(index)?.first() == Some(&SEAL_FIRST_BYTE) {
-        return Err(ApiError::Question("that entry is a seal; ask for one of its events"));
-    }
-    let mut first = index;
-    while first > 0 && index - first < limit && read(first - 1)?.first() != Some(&SEAL_FIRST_BYTE) {
-        first -= 1;
-    }
-    let mut leaves = Vec::new();
-    let mut place = first;
-    let seal = loop {
-        let entry = read(place)?;
-        if entry.first() == Some(&SEAL_FIRST_BYTE) {
-            break entry;
+async fn entry(
+    State(api): State<Api>,
+    Path(index): Path<u64>,
+    open: Result<Open, ApiError>,
+) -> Result<Response, ApiError> {
+    let bytes = blocking(move || {
+        let bytes = api.ledger.entry(Index(index))?;
+        let bytes = bytes.ok_or(ApiError::Nothing("the log does not reach that far"))?;
+        if readings::shows_evidence(&bytes) {
+            open?.covers_entry(&api.ledger, index, &bytes)?;
         }
-        leaves.push(exhibit_schemas::digest::Digest::leaf(&entry));
-        place += 1;
-    };
-    let made = EventProof::make(
-        Index(place),
-        seal.into(),
-        &leaves,
-        index - first,
-        &head,
-        &ledger.nodes(),
-    );
-    let damaged = LedgerError::Damaged {
-        rule: "a batch of the log cannot be proven",
-    };
-    Ok(made.map_err(|_| damaged)?.to_text())
-}
-
-#[derive(Deserialize)]
-struct InclusionQuestion {
-    index: u64,
-    size: u64,
-}
-
-async fn inclusion_proof(
-    State(api): State<Api>,
-    Query(asked): Query<InclusionQuestion>,
-) -> Result<Json<Vec<String>>, ApiError> {
-    blocking(move || {
-        covered(&api.ledger, asked.size)?;
-        let made = merkle::inclusion_proof(Index(asked.index), TreeSize(asked.size), &api.ledger.nodes());
-        let hashes = made.map_err(|error| ApiError::Ledger(error.into()))?;
-        Ok(Json(hashes.iter().map(ToString::to_string).collect()))
+        Ok(bytes)
     })
-    .await
-}
-
-#[derive(Deserialize)]
-struct ConsistencyQuestion {
-    from: u64,
-    to: u64,
-}
-
-async fn consistency_proof(
-    State(api): State<Api>,
-    Query(asked): Query<ConsistencyQuestion>,
-) -> Result<Json<Vec<String>>, ApiError> {
-    blocking(move || {
-        covered(&api.ledger, asked.to)?;
-        let made = merkle::consistency_proof(TreeSize(asked.from), TreeSize(asked.to), &api.ledger.nodes());
-        let hashes = made.map_err(|error| ApiError::Ledger(error.into()))?;
-        Ok(Json(hashes.iter().map(ToString::to_string).collect()))
-    })
-    .await
-}
-
-fn covered(ledger: &Ledger, size: u64) -> Result<(), ApiError> {
-    if size <= ledger.shared().head().size().0 {
-        Ok(())
-    } else {
-        Err(ApiError::Nothing("the log does not reach that far"))
-    }
+    .await?;
+    Ok(([(header::CONTENT_TYPE, "application/cbor")], bytes).into_response())
 }
 
 #[derive(Serialize)]
@@ -387,7 +351,8 @@ fn waiting(leaf: exhibit_schemas::digest::Digest, record: ApprovalRecord) -> Wai
     }
 }
 
-async fn approvals(State(api): State<Api>) -> Result<Json<Vec<Waiting>>, ApiError> {
+async fn approvals(State(api): State<Api>, open: Open) -> Result<Json<Vec<Waiting>>, ApiError> {
+    open.covers(&Question::Approvals)?;
     let mut found = blocking(move || waiting_approvals(&api.ledger)).await?;
     found.sort_by_key(|waiting| waiting.index);
     Ok(Json(found))
@@ -406,7 +371,8 @@ fn waiting_approvals(ledger: &Ledger) -> Result<Vec<Waiting>, ApiError> {
     Ok(found)
 }
 
-async fn approval(State(api): State<Api>, Path(prefix): Path<String>) -> Result<Json<Waiting>, ApiError> {
+async fn approval(State(api): State<Api>, Path(prefix): Path<String>, open: Open) -> Result<Json<Waiting>, ApiError> {
+    open.covers(&Question::Approvals)?;
     let digits = prefix.len() >= PREFIX_DIGITS_MIN && prefix.bytes().all(|byte| byte.is_ascii_hexdigit());
     if !digits {
         return Err(ApiError::Question("an id is 8 or more hexadecimal digits"));
@@ -462,7 +428,9 @@ struct SessionsQuestion {
 async fn sessions(
     State(api): State<Api>,
     Query(asked): Query<SessionsQuestion>,
+    open: Open,
 ) -> Result<Json<Vec<Session>>, ApiError> {
+    open.covers(&Question::Sessions)?;
     let limit = asked.limit.unwrap_or(100);
     if !(1..=SESSIONS_MAX).contains(&limit) {
         return Err(ApiError::Question("a limit is 1 to 1,000"));
@@ -494,9 +462,11 @@ async fn session(
     State(api): State<Api>,
     Path(id): Path<String>,
     Query(asked): Query<SessionQuestion>,
+    open: Open,
 ) -> Result<Json<SessionEvents>, ApiError> {
     let id = SessionId::from_hex(&id).ok_or(ApiError::Question("a session id is 32 hexadecimal digits"))?;
     blocking(move || {
+        open.covers_session(&api.ledger, id)?;
         let record = api.ledger.shared().store.session(id.0)?;
         let record = record.ok_or(ApiError::Nothing("no such session"))?;
         let from = asked.from.unwrap_or(record.opened).max(record.opened);
@@ -519,17 +489,9 @@ async fn session(
     .await
 }
 
-async fn search(State(api): State<Api>, Query(asked): Query<Parameters>) -> Result<Response, ApiError> {
-    let searcher = api
-        .searcher
-        .ok_or(ApiError::Nothing("this ledger has no search index"))?;
-    let shared = api.ledger.shared();
-    let (size, mut indexed) = (shared.head().size().0, shared.indexed.subscribe());
-    if *indexed.borrow() < size {
-        shared.asked.notify_one();
-        // An index that fails or is rebuilt answers from what it has, and says how far that goes.
-        let _ = tokio::time::timeout(SEARCH_WAIT, indexed.wait_for(|indexed| *indexed >= size)).await;
-    }
+async fn search(State(api): State<Api>, Query(asked): Query<Parameters>, open: Open) -> Result<Response, ApiError> {
+    open.covers_search(&asked.q)?;
+    let searcher = indexed(&api).await?;
     let answer = tokio::task::spawn_blocking(move || match searcher.answer(&asked) {
         Ok(results) => Json(results).into_response(),
         Err(error) => {
@@ -542,4 +504,18 @@ async fn search(State(api): State<Api>, Query(asked): Query<Parameters>) -> Resu
         }
     });
     answer.await.map_err(|_| ApiError::Ledger(LedgerError::Stopped))
+}
+
+/// The index, with what the log has by now.
+async fn indexed(api: &Api) -> Result<Searcher, ApiError> {
+    let none = ApiError::Nothing("this ledger has no search index");
+    let searcher = api.searcher.clone().ok_or(none)?;
+    let shared = api.ledger.shared();
+    let (size, mut indexed) = (shared.head().size().0, shared.indexed.subscribe());
+    if *indexed.borrow() < size {
+        shared.asked.notify_one();
+        // An index that fails or is rebuilt answers from what it has, and says how far that goes.
+        let _ = tokio::time::timeout(SEARCH_WAIT, indexed.wait_for(|indexed| *indexed >= size)).await;
+    }
+    Ok(searcher)
 }

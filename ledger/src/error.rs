@@ -76,6 +76,9 @@ pub enum LedgerError {
     /// TLS cannot be set up.
     #[error("TLS: {0}")]
     Tls(String),
+    /// An issuer of readers' tokens cannot be used.
+    #[error("ledger.oidc: {0}")]
+    Issuer(#[from] exhibit_identity::oidc::IssuerError),
     /// The committer is gone.
     #[error("the ledger is stopped")]
     Stopped,

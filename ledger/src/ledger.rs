@@ -37,6 +37,9 @@ const STORE_DIRECTORY: &str = "store";
 /// Name of the file that holds the seed of the key that signs checkpoints.
 pub const LOG_KEY_FILE: &str = "log.key";
 
+/// Name of the file that holds the seed of the key that seals the ledger's own events.
+pub const LEDGER_KEY_FILE: &str = "ledger.key";
+
 /// A batch that streams publish, by its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PublishedBatch {
@@ -130,7 +133,7 @@ impl Ledger {
             return Err(beginning(RefusalCode::Malformed, "the first event is not genesis"));
         };
         let keyring = Keyring::begin(&genesis, first.payload().emitter)?;
-        let log_key = read_seed(&config.directory.join(LOG_KEY_FILE))?;
+        let log_key = SecretKey::from_seed(&*read_seed(&config.directory.join(LOG_KEY_FILE))?);
         check_names(config, &keyring, &log_key)?;
         let origin = Origin::new(&config.origin)?;
         let empty = Checkpoint::sign(origin.clone(), TreeSize(0), merkle::empty_root(), &log_key)?;
@@ -190,7 +193,7 @@ impl Ledger {
         let head = store
             .head()?
             .ok_or_else(|| LedgerError::Empty(config.directory.clone()))?;
-        let log_key = read_seed(&config.directory.join(LOG_KEY_FILE))?;
+        let log_key = SecretKey::from_seed(&*read_seed(&config.directory.join(LOG_KEY_FILE))?);
         let origin = Origin::new(&config.origin)?;
         let key = VerifierKey {
             origin: origin.clone(),
@@ -462,7 +465,7 @@ fn check_names(config: &Config, keyring: &Keyring, log_key: &SecretKey) -> Resul
 }
 
 /// Reads a seed: 64 hexadecimal digits in a file that only its owner can read.
-fn read_seed(path: &PathBuf) -> Result<SecretKey, LedgerError> {
+pub(crate) fn read_seed(path: &PathBuf) -> Result<zeroize::Zeroizing<[u8; 32]>, LedgerError> {
     use std::os::unix::fs::PermissionsExt as _;
     let file = |error| LedgerError::File {
         path: path.clone(),
@@ -480,7 +483,7 @@ fn read_seed(path: &PathBuf) -> Result<SecretKey, LedgerError> {
     let mut seed = zeroize::Zeroizing::new([0; 32]);
     hex::decode_to_slice(text.trim_end(), seed.as_mut_slice())
         .map_err(|_| rule("a key file is 64 hexadecimal digits"))?;
-    Ok(SecretKey::from_seed(&seed))
+    Ok(seed)
 }
 
 #[allow(clippy::disallowed_methods, reason = "the ledger's clock; tests hand in another")]

@@ -2,8 +2,10 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
+use exhibit_ledger::readings::Readings;
 use exhibit_ledger::{Config, Ledger, LedgerError, api, follow, serve, webhooks};
 use exhibit_startup::configuration::{self, ConfigurationError};
 use exhibit_startup::process;
@@ -93,7 +95,8 @@ fn read(path: &Path) -> Result<Config, DaemonError> {
     let file = configuration::File::read(path)?;
     let File { ledger, .. } = file.parse()?;
     let section = ledger.ok_or_else(|| file.missing("ledger"))?;
-    Ok(section.relative_to(file.directory()))
+    let resolved = section.resolve(file.directory());
+    Ok(resolved.map_err(|error| file.refuse(&error.place(), &error))?)
 }
 
 fn search_directory(config: &Config) -> PathBuf {
@@ -128,7 +131,10 @@ async fn run(path: &Path) -> Result<(), DaemonError> {
         .map_err(|error| DaemonError::Listen { address, error })?;
     tracing::info!(%address, size = %ledger.shared().head().size(), "the ledger listens");
     let stop = process::stop_on_signal().map_err(DaemonError::Signal)?;
-    serve::serve(api::router(ledger.clone(), Some(searcher)), listener, acceptor, stop).await;
+    let readings = Readings::new(ledger.clone(), &config)?;
+    let router = api::router(ledger.clone(), Some(searcher), Arc::clone(&readings));
+    serve::serve(router, listener, acceptor, stop).await;
+    readings.settle().await;
     let ended = tokio::task::spawn_blocking(move || ledger.shutdown()).await;
     ended.map_err(|error| DaemonError::Signal(error.into()))?;
     tracing::info!("the ledger ended");

@@ -1,21 +1,25 @@
 //! The API on its transports: TLS with client certificates, or one in-process stream.
 //!
-//! Any certificate of the configured authority may read and append in this version: what is appended is signed anyway,
-//! and who may sign what is in the log.
+//! Any certificate of the configured authority may append: what is appended is signed anyway, and who may sign what is in
+//! the log. Who reads evidence says so beside it ([`crate::readings`]), and only on a connection that can be told from others.
 
 use std::sync::Arc;
 
-use axum::Router;
+use axum::{Extension, Router};
+use exhibit_schemas::digest::Digest;
+use exhibit_schemas::reading::CHANNEL_LABEL;
 use exhibit_startup::pem;
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
 use rustls::server::WebPkiClientVerifier;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::api::readings::Channel;
 use crate::config::Tls;
 use crate::error::LedgerError;
 
@@ -50,7 +54,13 @@ pub async fn serve(router: Router, listener: TcpListener, acceptor: TlsAcceptor,
             let _permit = permit;
             let handshake = tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)).await;
             match handshake {
-                Ok(Ok(stream)) => serve_stream(router, stream, stop).await,
+                Ok(Ok(stream)) => {
+                    let router = match channel(&stream) {
+                        Some(channel) => router.layer(Extension(channel)),
+                        None => router,
+                    };
+                    serve_stream(router, stream, stop).await;
+                }
                 Ok(Err(error)) => tracing::warn!(%error, "a TLS handshake failed"),
                 Err(_) => tracing::warn!("a TLS handshake took too long"),
             }
@@ -58,6 +68,13 @@ pub async fn serve(router: Router, listener: TcpListener, acceptor: TlsAcceptor,
     }
     tasks.close();
     tasks.wait().await;
+}
+
+/// What both ends of a connection tell it by.
+fn channel(stream: &TlsStream<TcpStream>) -> Option<Channel> {
+    let (_, connection) = stream.get_ref();
+    let told = connection.export_keying_material([0; 32], CHANNEL_LABEL, None);
+    told.ok().map(|told| Channel(Digest(told)))
 }
 
 /// Serves the API on one stream until its end or `stop`: a TLS connection, or an in-process pipe.

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use exhibit_gate::clock::{Clock as _, SystemClock};
+use exhibit_identity::oidc::Issuers;
 use exhibit_identity::{ApiKeys, Callers, Certificates, certificate};
 use exhibit_schemas::digest::Digest;
 use exhibit_startup::pem;
@@ -37,7 +38,7 @@ pub(crate) fn read(config: &Config) -> Result<(Arc<Callers>, Watched), ProxyErro
         error,
     })?;
     let mut files = vec![File::new(path, Holds::ApiKeys, &bytes)];
-    let issuers = crate::issuers::read(&config.oidc, SystemClock.now())?;
+    let issuers = Issuers::read(&config.oidc, SystemClock.now())?;
     let mut certificates = Certificates::default();
     for section in &config.certificates {
         let own = pem::certificates(&section.ca).map_err(ProxyError::Certificates)?;
@@ -186,11 +187,7 @@ mod tests {
         let (ann, bob) = (draw("ann"), draw("bob"));
         write(&ann.entry);
         let keys = api_keys(ann.entry.as_bytes()).unwrap();
-        let callers = Arc::new(Callers::new(
-            keys,
-            exhibit_identity::oidc::Issuers::default(),
-            Certificates::default(),
-        ));
+        let callers = Arc::new(Callers::new(keys, Issuers::default(), Certificates::default()));
         let mut file = File::new(&path, Holds::ApiKeys, ann.entry.as_bytes());
         let mut check = async |wanted: [bool; 2]| {
             file.look(&callers);

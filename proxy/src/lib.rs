@@ -9,7 +9,6 @@
 pub mod callers;
 pub mod config;
 pub mod enforcement;
-mod issuers;
 pub mod mask_key;
 pub mod reading;
 pub mod reload;

@@ -55,13 +55,8 @@ pub enum ProxyError {
         error: exhibit_identity::IdentityError,
     },
     /// An issuer of tokens cannot be used.
-    #[error("proxy.oidc: issuer `{issuer}`: {error}")]
-    Issuer {
-        /// The issuer.
-        issuer: String,
-        /// What is wrong.
-        error: String,
-    },
+    #[error("proxy.oidc: {0}")]
+    Issuer(#[from] exhibit_identity::oidc::IssuerError),
     /// A file of certificates or revocations is refused.
     #[error("proxy.certificates: {0}")]
     Certificates(pem::PemError),

@@ -21,6 +21,7 @@ use serde::ser::SerializeMap as _;
 
 use crate::cbor::{self, Bytes, DecodeError};
 use crate::key::KeyId;
+use crate::reading::{Operation, Question};
 use crate::seal::ENTRY_BYTES_MAX;
 
 /// Version of the event format.
@@ -93,6 +94,19 @@ impl Event {
     /// The kind, as its body says.
     pub fn kind(&self) -> Kind {
         self.body.kind()
+    }
+
+    /// The session that it belongs to, or that it is about: a decision, a hold, or that somebody read it.
+    pub fn about(&self) -> Option<SessionId> {
+        match &self.body {
+            Body::ApprovalDecided(decided) => Some(decided.session),
+            Body::Hold(hold) => Some(hold.session),
+            Body::EvidenceRead(read) => match Question::parse(Operation::from_word(&read.operation)?, &read.scope)? {
+                Question::Session(session) => Some(session),
+                _ => None,
+            },
+            _ => self.session.map(|place| place.0),
+        }
     }
 
     /// Encodes the event as an entry of the log.

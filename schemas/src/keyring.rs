@@ -14,6 +14,7 @@ use crate::event::trust::{
 use crate::event::{Body, Emitter, Kind};
 use crate::key::{KeyBytes, KeyError, KeyId, PublicKey};
 use crate::merkle::Index;
+use crate::reading::{self, ReadingError};
 
 /// Keys that a log may ever enrol; bounds the memory of every reader.
 pub const KEYS_MAX: usize = 100_000;
@@ -107,6 +108,9 @@ pub enum KeyringError {
         /// The key.
         key: KeyId,
     },
+    /// The ledger does not say who read in a way that can be believed.
+    #[error(transparent)]
+    Reader(#[from] ReadingError),
     /// More keys of masks than [`MASK_KEYS_MAX`].
     #[error("proxy {0} has announced {MASK_KEYS_MAX} keys of masks; no more are taken")]
     MaskKeysFull(KeyId),
@@ -264,21 +268,22 @@ impl Keyring {
     }
 
     /// Holds that a person speaks of nothing but a sealed copy that it opens, under its own name; and the ledger of anything
-    /// else.
+    /// else, with what the reader proved.
     ///
     /// # Errors
-    /// [`KeyringError::Reading`], and those of [`Keyring::in_force`].
+    /// [`KeyringError::Reading`], [`KeyringError::Reader`], and those of [`Keyring::in_force`].
     pub fn may_read(&self, key: KeyId, read: &EvidenceRead) -> Result<(), KeyringError> {
         let record = self.in_force(key)?;
         let reveals = read.operation == REVEAL && read.copy.is_some();
         let right = match record.role {
-            Role::Person => reveals && read.reader == record.name,
+            Role::Person => reveals && read.reader == record.name && read.by.is_none(),
             _ => read.operation != REVEAL && read.copy.is_none(),
         };
-        if right {
-            return Ok(());
+        match record.role {
+            _ if !right => Err(KeyringError::Reading { key }),
+            Role::Person => Ok(()),
+            _ => Ok(reading::check(read, self)?),
         }
-        Err(KeyringError::Reading { key })
     }
 
     /// Notes that a session was opened in this run of its proxy, whose key of masks does not change any more in it. A run can

@@ -13,8 +13,9 @@
 //! Not here: who may emit what; the ledger and the verifier decide that from the key events.
 
 use crate::cbor::{self, Bytes, DecodeError};
+use crate::cose::{self, CoseError, Sign1};
 use crate::digest::Digest;
-use crate::key::{KeyError, KeyId, PublicKey, Signature, Signer};
+use crate::key::{KeyError, KeyId, PublicKey, Signer};
 
 /// Events in a batch at the most. A flush under load holds hundreds; more would delay the first event's receipt.
 pub const BATCH_EVENTS_MAX: usize = 1_024;
@@ -23,11 +24,9 @@ pub const BATCH_EVENTS_MAX: usize = 1_024;
 pub const ENTRY_BYTES_MAX: usize = 65_535;
 
 /// First byte of a seal: CBOR tag 18, COSE_Sign1.
-pub const SEAL_FIRST_BYTE: u8 = 0xd2;
+pub const SEAL_FIRST_BYTE: u8 = cose::FIRST_BYTE;
 
 const VERSION: u8 = 1;
-const ALGORITHM_ED25519: i8 = -19; // RFC 9864 section 2.2
-const ALGORITHM_EDDSA: i8 = -8; // RFC 9053 section 2.2, accepted on reading
 const CONTENT_TYPE: &str = "application/vnd.exhibit.seal+cbor";
 
 crate::record! {
@@ -49,20 +48,6 @@ crate::record! {
         (?) 7 => previous: Digest,
     }
 }
-
-crate::record! {
-    struct ProtectedHeader {
-        1 => algorithm: i8,
-        3 => content_type: String,
-        4 => key: KeyId,
-    }
-}
-
-crate::record! {
-    struct UnprotectedHeader {}
-}
-
-type CoseSign1 = (Bytes, UnprotectedHeader, Bytes, Signature);
 
 /// Why a batch or a seal is refused.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -93,6 +78,24 @@ pub enum SealError {
         /// Its size.
         bytes: usize,
     },
+}
+
+impl From<CoseError> for SealError {
+    fn from(error: CoseError) -> Self {
+        match error {
+            CoseError::Decode(error) => Self::Decode(error),
+            CoseError::Key(error) => Self::Key(error),
+            CoseError::Tag => Self::Rule {
+                rule: "it does not begin with the COSE_Sign1 tag (0xd2)",
+            },
+            CoseError::Algorithm => Self::Rule {
+                rule: "its algorithm is not Ed25519 (-19, or -8 of old)",
+            },
+            CoseError::ContentType => Self::Rule {
+                rule: "its content type is not that of a seal",
+            },
+        }
+    }
 }
 
 /// Where an emitter stands: what its next seal must say.
@@ -140,21 +143,11 @@ impl Sealed {
             root,
             previous,
         };
-        let header = ProtectedHeader {
-            algorithm: ALGORITHM_ED25519,
-            content_type: CONTENT_TYPE.into(),
-            key: key.id(),
-        };
-        let (protected, body) = (Bytes(cbor::encode(&header)), Bytes(cbor::encode(&payload)));
-        let message = signed_bytes(&protected, &body);
-        let signature = signer.sign(&message)?;
-        key.verify(&message, &signature)?;
-        let tagged: CoseSign1 = (protected, UnprotectedHeader {}, body, signature);
-        let seal = cbor::encode_after(SEAL_FIRST_BYTE, &tagged);
+        let seal = cose::sign(CONTENT_TYPE, cbor::encode(&payload), signer)?;
         Ok(Self {
             events,
             leaves,
-            seal: Bytes(seal),
+            seal,
             payload,
         })
     }
@@ -203,9 +196,7 @@ impl Sealed {
 pub struct UnverifiedSeal {
     // Invariant: what `bytes` decode to.
     bytes: Bytes,
-    protected: Bytes,
-    body: Bytes,
-    signature: Signature,
+    signed: Sign1,
     payload: SealPayload,
 }
 
@@ -223,39 +214,26 @@ impl UnverifiedSeal {
     /// # Errors
     /// As [`UnverifiedSeal::read`].
     pub fn take(bytes: Bytes) -> Result<Self, SealError> {
-        let Some((&SEAL_FIRST_BYTE, rest)) = bytes.0.split_first() else {
-            return Err(SealError::Rule {
-                rule: "it does not begin with the COSE_Sign1 tag (0xd2)",
-            });
-        };
+        if bytes.0.first() != Some(&SEAL_FIRST_BYTE) {
+            return Err(CoseError::Tag.into());
+        }
         if bytes.0.len() > ENTRY_BYTES_MAX {
             return Err(SealError::EntrySize {
                 position: 0,
                 bytes: bytes.0.len(),
             });
         }
-        let (protected, _empty, body, signature) = cbor::decode::<CoseSign1>(rest)?;
-        let header = cbor::decode::<ProtectedHeader>(&protected.0)?;
-        let payload = cbor::decode::<SealPayload>(&body.0)?;
+        let signed = Sign1::read(&bytes.0, CONTENT_TYPE)?;
+        let payload = cbor::decode::<SealPayload>(signed.payload())?;
         let refuse = |rule| Err(SealError::Rule { rule });
         match () {
-            () if ![ALGORITHM_ED25519, ALGORITHM_EDDSA].contains(&header.algorithm) => {
-                refuse("its algorithm is not Ed25519 (-19, or -8 of old)")
-            }
-            () if header.content_type != CONTENT_TYPE => refuse("its content type is not that of a seal"),
-            () if header.key != payload.emitter => refuse("its kid is not its emitter"),
+            () if signed.claimed_key() != payload.emitter => refuse("its kid is not its emitter"),
             () if payload.version != VERSION => refuse("its version is not 1"),
             () if payload.count == 0 => refuse("it seals no event"),
             () if usize::try_from(payload.count).is_ok_and(|count| count > BATCH_EVENTS_MAX) => {
                 refuse("it seals more than 1,024 events")
             }
-            () => Ok(Self {
-                bytes,
-                protected,
-                body,
-                signature,
-                payload,
-            }),
+            () => Ok(Self { bytes, signed, payload }),
         }
     }
 
@@ -279,7 +257,7 @@ impl UnverifiedSeal {
                 rule: "it names another key",
             });
         }
-        key.verify(&signed_bytes(&self.protected, &self.body), &self.signature)?;
+        self.signed.verify(key)?;
         Ok(self.payload.clone())
     }
 
@@ -307,11 +285,6 @@ impl UnverifiedSeal {
             payload,
         })
     }
-}
-
-/// The `Sig_structure` of RFC 9052 section 4.4, with empty external data.
-fn signed_bytes(protected: &Bytes, body: &Bytes) -> Vec<u8> {
-    cbor::encode(&("Signature1", protected, Bytes::default(), body))
 }
 
 /// RFC 9162 section 2.1.1 over the leaf hashes of a batch, after its limits are checked.

@@ -3,6 +3,7 @@
 pub mod bundle_builder;
 pub mod clinic;
 pub mod daemon;
+pub mod issuer;
 pub mod null;
 pub mod postgres;
 pub mod programs;

@@ -28,6 +28,9 @@ pub const AGENT: &str = "ci-nightly";
 /// The person who approves.
 pub const APPROVER: &str = "dana.ferris";
 
+/// The person who reads the evidence.
+pub const READER: &str = "robin.hale";
+
 /// Name of the log.
 pub const ORIGIN: &str = "clinic.example/exhibit";
 
@@ -65,6 +68,8 @@ pub struct Stack {
     ledger_port: u16,
     proxy_port: u16,
     api_key: String,
+    /// Whether the reader's key is enrolled.
+    readable: bool,
 }
 
 impl Options {
@@ -114,6 +119,7 @@ impl Stack {
             ledger_port: crate::free_port()?,
             proxy_port: crate::free_port()?,
             api_key: String::new(),
+            readable: false,
         };
         stack.deploy(options, &password)?;
         Ok(stack)
@@ -130,9 +136,11 @@ impl Stack {
         crate::write(&place("exhibit.toml"), self.config_text(options.masking).as_bytes())?;
         crate::write(&place("secrets/clinic.password"), password.as_bytes())?;
         crate::write(&place("tls/pg-ca.pem"), &std::fs::read(self.postgres.authority())?)?;
-        let mut keygen = Command::new("ssh-keygen");
-        keygen.args(["-q", "-t", "ed25519", "-N", "", "-C", APPROVER, "-f"]);
-        crate::run(keygen.arg(self.approver_key()))?;
+        for (name, key) in [(APPROVER, self.approver_key()), (READER, self.reader_key())] {
+            let mut keygen = Command::new("ssh-keygen");
+            keygen.args(["-q", "-t", "ed25519", "-N", "", "-C", name, "-f"]);
+            crate::run(keygen.arg(key))?;
+        }
         let key = crate::run(self.exhibit()?.args(["key", "api", AGENT, "--group", "pipelines"]))?;
         key.trim().clone_into(&mut self.api_key);
         if options.masking == Masking::Database {
@@ -156,6 +164,14 @@ directory = "ledger"
 listen = "127.0.0.1:{ledger}"
 tls = {{ certificate = "tls/ledger.pem", key = "tls/ledger.key", client_ca = "tls/ca.pem" }}
 
+[[ledger.readers]]
+role = "compliance"
+people = ["compliance"]
+
+[[ledger.readers]]
+role = "approver"
+people = ["dba", "privacy"]
+
 [proxy]
 directory = "proxy"
 policy = "policy.toml"
@@ -175,6 +191,7 @@ certificate = "tls/operator.pem"
 key = "tls/operator.key"
 ca = "tls/ca.pem"
 trust = "trust.toml"
+person = "secrets/reader"
 administrator = "administrator.key"
 "#
         )
@@ -209,6 +226,9 @@ administrator = "administrator.key"
                     }
                 });
                 self.told = Some(told);
+                if !std::mem::replace(&mut self.readable, true) {
+                    self.enrol_reader()?;
+                }
                 return Ok(());
             }
         }
@@ -239,11 +259,25 @@ administrator = "administrator.key"
     /// # Errors
     /// [`HarnessError`].
     pub fn enrol_approver(&self) -> Result<(), HarnessError> {
+        self.enrol(&self.approver_key(), APPROVER, "dba")
+    }
+
+    /// Enrols the key of who reads the evidence; [`Stack::up`] does.
+    ///
+    /// # Errors
+    /// [`HarnessError`].
+    pub fn enrol_reader(&self) -> Result<(), HarnessError> {
+        self.enrol(&self.reader_key(), READER, "compliance")
+    }
+
+    /// Enrols a person's key.
+    ///
+    /// # Errors
+    /// [`HarnessError`].
+    pub fn enrol(&self, key: &Path, name: &str, group: &str) -> Result<(), HarnessError> {
         let mut enrol = self.exhibit()?;
-        enrol
-            .args(["key", "enrol"])
-            .arg(self.approver_key().with_extension("pub"));
-        crate::run(enrol.args(["--name", APPROVER, "--group", "dba"]))?;
+        enrol.args(["key", "enrol"]).arg(key.with_extension("pub"));
+        crate::run(enrol.args(["--name", name, "--group", group]))?;
         Ok(())
     }
 
@@ -342,6 +376,11 @@ administrator = "administrator.key"
         self.directory.join("secrets/approver")
     }
 
+    /// The key of who reads the evidence, without a passphrase; the tool's configuration names it.
+    pub fn reader_key(&self) -> PathBuf {
+        self.directory.join("secrets/reader")
+    }
+
     /// A libpq URL of the database itself.
     pub fn direct_url(&self) -> String {
         self.postgres.url(DATABASE)
@@ -393,6 +432,7 @@ administrator = "administrator.key"
             "config": self.config(),
             "policy": self.directory.join("policy.toml"),
             "approver_key": self.approver_key(),
+            "reader_key": self.reader_key(),
             "export": export,
         }))
     }

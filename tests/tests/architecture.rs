@@ -12,7 +12,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("exhibit-startup", &[]),
     ("exhibit-policy", &["exhibit-schemas"]),
     ("exhibit-gate", &["exhibit-policy", "exhibit-schemas"]),
-    ("exhibit-identity", &["exhibit-schemas"]),
+    ("exhibit-identity", &["exhibit-schemas", "exhibit-startup"]),
     (
         "exhibit-postgres",
         &[
@@ -36,9 +36,15 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     // The index is inside the ledger: a crate of its own so that tantivy stays in one place.
     ("exhibit-search", &["exhibit-schemas"]),
+    // Tokens of readers are checked by the code that checks those of agents; the ledger has nothing else of the proxies.
     (
         "exhibit-ledger",
-        &["exhibit-schemas", "exhibit-search", "exhibit-startup"],
+        &[
+            "exhibit-identity",
+            "exhibit-schemas",
+            "exhibit-search",
+            "exhibit-startup",
+        ],
     ),
     ("exhibit-verify", &["exhibit-policy", "exhibit-schemas"]),
     // `exhibit up` runs proxy and ledger in one process; they still speak the wire protocol. `exhibit policy diff` decides

@@ -17,6 +17,7 @@ use exhibit_gate::link::connect::PipeConnect;
 use exhibit_gate::link::{Link, LinkConfig};
 use exhibit_gate::recorder::{Draft, Heard, Recorder};
 use exhibit_gate::request::{Reach, Request, Ruling};
+use exhibit_ledger::readings::Readings;
 use exhibit_ledger::{Config, Ledger, api, config::Tls, serve};
 use exhibit_policy::mask::MaskKey;
 use exhibit_policy::snapshot::Snapshot;
@@ -95,6 +96,8 @@ fn begun(directory: &Path) -> (Config, Chain) {
             client_ca: unused,
         },
         webhooks: Vec::new(),
+        readers: Vec::new(),
+        oidc: Vec::new(),
     };
     exhibit_tests::write(&directory.join("log.key"), hex::encode([3; 32]).as_bytes()).unwrap();
     let enrol = |seed, role, name: &str, groups: &[&str]| {
@@ -144,7 +147,8 @@ fn seal(signer: &SecretKey, chain: Chain, bodies: Vec<Body>) -> Sealed {
 
 /// Links a proxy to a ledger by pipes that end when `stop` is cancelled.
 async fn link(ledger: &Ledger, state: PathBuf, stop: &CancellationToken) -> Arc<Link> {
-    let router = api::router(ledger.clone(), None);
+    let readings = Readings::nobody(ledger.clone());
+    let router = api::router(ledger.clone(), None, readings);
     let stop = stop.clone();
     let connect = PipeConnect::new(move || {
         let (near, far) = tokio::io::duplex(1 << 16);

@@ -7,9 +7,9 @@
     reason = "a test that cannot go on fails, in its helpers too"
 )]
 
-use std::io::{BufRead as _, BufReader, Lines, Write as _};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::Command;
 
+use exhibit_tests::issuer::Issuer;
 use exhibit_tests::stack::{Options, Stack};
 
 const AUDIENCE: &str = "https://exhibit.clinic.example";
@@ -33,51 +33,6 @@ effect = "allow"
 expiry_ends_session = true
 "#;
 
-/// oidc-provider, in a process of its own.
-struct Issuer {
-    child: Child,
-    url: String,
-    input: ChildStdin,
-    output: Lines<BufReader<ChildStdout>>,
-}
-
-impl Issuer {
-    fn start() -> Self {
-        let place = exhibit_tests::drivers().unwrap();
-        let mut child = Command::new("setpriv")
-            .args(["--pdeathsig=TERM", "--", "node"])
-            .arg(exhibit_tests::driver("issuer.js"))
-            .current_dir(&place)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut output = BufReader::new(child.stdout.take().unwrap()).lines();
-        let url = output.next().expect("the issuer says where it is").unwrap();
-        Self {
-            input: child.stdin.take().unwrap(),
-            child,
-            url,
-            output,
-        }
-    }
-
-    fn token(&mut self, audience: &str) -> String {
-        writeln!(self.input, "{audience}").unwrap();
-        let token = self.output.next().expect("the issuer answers").unwrap();
-        assert!(token.starts_with("ey"), "{token}");
-        token
-    }
-}
-
-impl Drop for Issuer {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 /// psql as `user`, with its password where libpq looks for it.
 fn psql(stack: &Stack, user: &str, environment: (&str, &str)) -> std::process::Output {
     let url = stack.proxy_url();
@@ -97,7 +52,7 @@ fn said(output: &std::process::Output) -> String {
 
 #[test]
 fn a_token_of_a_real_issuer_lets_its_client_in_and_is_told_by_the_ledger() {
-    let mut issuer = Issuer::start();
+    let mut issuer = Issuer::start().unwrap();
     let directory = tempfile::tempdir().unwrap();
     let mut options = Options::new(&directory.path().join("deployment"));
     POLICY.clone_into(&mut options.policy);
@@ -105,13 +60,13 @@ fn a_token_of_a_real_issuer_lets_its_client_in_and_is_told_by_the_ledger() {
     let mut stack = Stack::prepare(&options).unwrap();
     let section = format!(
         "\n[[proxy.oidc]]\nissuer = \"{}\"\naudience = [\"{AUDIENCE}\"]\n",
-        issuer.url
+        issuer.url()
     );
     let config = std::fs::read_to_string(stack.config()).unwrap() + &section;
     exhibit_tests::write(&stack.config(), config.as_bytes()).unwrap();
     stack.up().unwrap();
 
-    let token = issuer.token(AUDIENCE);
+    let token = issuer.token(AUDIENCE).unwrap();
     let answer = psql(&stack, "oidc", ("PGPASSWORD", &token));
     assert_eq!(said(&answer).trim(), "10");
 
@@ -136,7 +91,7 @@ fn a_token_of_a_real_issuer_lets_its_client_in_and_is_told_by_the_ledger() {
     let answer = psql(&stack, "oidc", ("PGPASSFILE", passwords.to_str().unwrap()));
     assert_eq!(said(&answer).trim(), "10");
 
-    let other = issuer.token("https://other.example");
+    let other = issuer.token("https://other.example").unwrap();
     let refused = [
         ("oidc", other.as_str(), "another audience"),
         ("somebody", token.as_str(), "neither its subject"),
@@ -158,7 +113,7 @@ fn a_token_of_a_real_issuer_lets_its_client_in_and_is_told_by_the_ledger() {
     let id = sessions[0][0];
     let replay = exhibit_tests::run(stack.exhibit().unwrap().args(["replay", id])).unwrap();
     assert!(
-        replay.contains(&format!("proved by oidc of {}", issuer.url)),
+        replay.contains(&format!("proved by oidc of {}", issuer.url())),
         "{replay}"
     );
     assert!(!replay.contains(&token));

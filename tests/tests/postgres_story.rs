@@ -163,6 +163,7 @@ fn when_the_ledger_is_killed_nothing_more_passes_and_nothing_passed_unrecorded()
     let stack = prepared(place.path());
     apart(&stack).unwrap();
     let ledger = Daemon::start("exhibit-ledger", &stack).unwrap();
+    stack.enrol_reader().unwrap();
     let proxy = Daemon::start("exhibit-proxy", &stack).unwrap();
     let mut pipeline = Pipeline::start(&stack);
     pipeline.answers(SEEN_FIRST);
@@ -188,6 +189,7 @@ fn when_the_proxy_is_killed_what_the_client_saw_is_in_the_ledger() {
     let stack = prepared(place.path());
     apart(&stack).unwrap();
     let ledger = Daemon::start("exhibit-ledger", &stack).unwrap();
+    stack.enrol_reader().unwrap();
     let proxy = Daemon::start("exhibit-proxy", &stack).unwrap();
     let mut pipeline = Pipeline::start(&stack);
     pipeline.answers(SEEN_FIRST);

@@ -14,12 +14,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use exhibit_schemas::event::access::CommandSealed;
-use exhibit_schemas::event::trust::EvidenceRead;
+use exhibit_schemas::event::trust::{EvidenceRead, REVEAL};
 use exhibit_schemas::event::{Body, Event, SessionPlace};
 use exhibit_schemas::merkle::TreeSize;
 use exhibit_schemas::tile::{TileKind, entries, tiles};
 use exhibit_tests::programs;
-use exhibit_tests::stack::{APPROVER, Options, POLICY, Stack};
+use exhibit_tests::stack::{Options, POLICY, READER, Stack};
 use exhibit_tests::{run, write};
 use serde_json::Value;
 
@@ -89,13 +89,13 @@ fn reveal(stack: &Stack, index: u64, identity: &Path, more: &[&str]) -> Output {
         .arg("--identity")
         .arg(identity)
         .arg("--key")
-        .arg(stack.approver_key());
+        .arg(stack.reader_key());
     command.args(more).output().unwrap()
 }
 
 fn reveals(events: &[(u64, Event)]) -> Vec<(u64, EvidenceRead)> {
     let each = events.iter().filter_map(|(index, event)| match &event.body {
-        Body::EvidenceRead(read) => Some((*index, read.clone())),
+        Body::EvidenceRead(read) if read.operation == REVEAL => Some((*index, read.clone())),
         _ => None,
     });
     each.collect()
@@ -230,7 +230,7 @@ fn an_exact_statement_is_shown_to_a_recipient_alone_and_after_that_is_recorded()
     assert_eq!(read.len(), 6, "three statements, compared, another key, a stranger");
     assert!(
         read.iter()
-            .all(|read| read.reader == APPROVER && read.operation == "reveal")
+            .all(|read| read.reader == READER && read.operation == "reveal")
     );
     let (first, _) = copied(&after, "SELECT id FROM encounters");
     assert_eq!((first, read[0].copy.as_ref().unwrap().index.0), (index, index + 1));

@@ -257,6 +257,7 @@ impl Batches {
             if let Err(error) = may {
                 let code = match error {
                     KeyringError::WrongRole { .. } | KeyringError::Reading { .. } => Code::KeyRole,
+                    KeyringError::Reader(_) => Code::ReadAuthor,
                     _ => Code::KeyNotInForce,
                 };
                 let known = self.strangers.contains(&emitter) && code == Code::KeyNotInForce;

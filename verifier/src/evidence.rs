@@ -13,12 +13,14 @@ use exhibit_schemas::event::trust::{EvidenceRead, MaskKeyId};
 use exhibit_schemas::event::{Body, SessionId};
 use exhibit_schemas::key::KeyId;
 use exhibit_schemas::merkle::Index;
+use exhibit_schemas::reading::Reader;
 use serde::Serialize;
 
 use crate::approval::Approvals;
 use crate::batch::{Batches, Placed};
 use crate::in_force::InForce;
 use crate::policy::Policies;
+use crate::reading::{ReadLine, ReaderLine};
 use crate::response::Response;
 
 /// Lines of one table at the most; the rest is counted and the report says so.
@@ -315,6 +317,10 @@ pub struct Evidence {
     pub detections: Vec<DetectionLine>,
     /// Sealed copies that people opened, in order.
     pub reveals: Vec<RevealLine>,
+    /// Readings of the evidence, in order.
+    pub reads: Vec<ReadLine>,
+    /// Who read, in the order of their first readings, listed above or not.
+    pub readers: Vec<ReaderLine>,
     /// Policies in order.
     pub policies: Vec<PolicyLine>,
     /// Policies in force, in the order of the events that say so.
@@ -505,6 +511,24 @@ impl Evidence {
     pub(crate) fn copied(&mut self, line: Option<usize>, first: Index, last: Index) {
         if let Some(line) = line.and_then(|line| self.commands.get_mut(line)) {
             line.copy = Some((first, last));
+        }
+    }
+
+    /// Adds that the ledger showed something.
+    pub(crate) fn read(&mut self, placed: &Placed, read: &EvidenceRead, by: &Reader) {
+        if self.room(self.reads.len()) {
+            self.reads.push(ReadLine::of(placed.index, read, by));
+        }
+        let same = |line: &&mut ReaderLine| {
+            (&line.reader, &line.method, &line.issuer, &line.subject)
+                == (&read.reader, &by.method, &by.issuer, &by.subject)
+        };
+        if let Some(line) = self.readers.iter_mut().find(same) {
+            line.add(placed.index, read, by);
+        } else if self.room(self.readers.len()) {
+            let mut line = ReaderLine::of(placed.index, read, by);
+            line.add(placed.index, read, by);
+            self.readers.push(line);
         }
     }
 

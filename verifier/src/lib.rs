@@ -29,6 +29,7 @@ mod files;
 mod in_force;
 mod policy;
 mod probe;
+pub mod reading;
 mod response;
 mod session;
 mod tree;

@@ -195,6 +195,13 @@ fn controls(bundle: &Bundle) -> Vec<Control> {
             open,
         ),
         control(
+            "164.308(a)(1)(ii)(D), 164.312(b)",
+            "readings of the evidence",
+            kinds(&["evidence-read"]),
+            "each states who read what, until when and how often, by the reader's own signature or the digest of a token; whether it was for the work at hand is for a person to say",
+            Vec::new(),
+        ),
+        control(
             "164.312(c)(2)",
             "entries",
             bundle.size.0,

@@ -26,6 +26,7 @@ use crate::finding::{Code, Findings, Place};
 use crate::in_force::{InForce, Named};
 use crate::policy::Policies;
 use crate::probe::Probes;
+use crate::reading::Readings;
 use crate::response::Response;
 use crate::threshold::{Watch, Who};
 
@@ -49,6 +50,7 @@ pub(crate) struct Context {
     pub(crate) comparison: Option<Comparison>,
     pub(crate) probes: Probes,
     pub(crate) copies: Copies,
+    pub(crate) readings: Readings,
 }
 
 #[derive(Default)]

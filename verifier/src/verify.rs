@@ -22,6 +22,7 @@ use crate::finding::{Code, Finding, Findings, Place};
 use crate::in_force::InForce;
 use crate::policy::Policies;
 use crate::probe::Probes;
+use crate::reading::Readings;
 use crate::session::{Context, Sessions};
 use crate::tree::Tree;
 
@@ -194,6 +195,7 @@ fn examine(
             comparison,
             probes: Probes::default(),
             copies: Copies::default(),
+            readings: Readings::default(),
         },
     };
     reader.read(head.size, progress)?;
@@ -308,6 +310,9 @@ impl Reader<'_> {
             }
             Body::ApprovalDecided(body) => context.approvals.decided(placed, body, &mut context.findings),
             Body::EvidenceRead(body) => {
+                context
+                    .readings
+                    .read(placed, body, &mut context.evidence, &mut context.findings);
                 if let Some(command) = context.copies.revealed(index, body, &mut context.findings) {
                     context.evidence.revealed(placed, body, command);
                 }

@@ -6,14 +6,16 @@ use std::time::Duration;
 
 use exhibit_gate::clock::{Clock as _, SystemClock};
 use exhibit_schemas::bundle::TrustAnchors;
+use exhibit_schemas::reading::Question;
 use serde::Deserialize;
 
-use super::connect;
+use super::reading;
 use crate::client::Client;
 use crate::config::Config;
 use crate::error::CliError;
 use crate::output::Output;
 use crate::proven;
+use crate::reader;
 use crate::request::Request;
 
 /// How often `--watch` asks; a person reads slower.
@@ -30,6 +32,8 @@ pub(crate) struct Arguments {
     /// Go on until interrupted, and show requests as they come
     #[arg(long)]
     watch: bool,
+    #[command(flatten)]
+    reader: reader::Arguments,
 }
 
 /// One of the ledger's list; everything else is read from the event.
@@ -39,7 +43,7 @@ struct Listed {
 }
 
 pub(crate) async fn run(arguments: &Arguments, config: &Config, output: &mut Output) -> Result<ExitCode, CliError> {
-    let mut client = connect(config)?;
+    let mut client = reading(config, &arguments.reader, Question::Approvals).await?;
     let trust = config.trust()?;
     let mut shown = BTreeSet::new();
     loop {

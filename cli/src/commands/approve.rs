@@ -4,11 +4,13 @@
 //! of a proxy that an administrator enrolled.
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use exhibit_gate::clock::{Clock as _, SystemClock};
 use exhibit_schemas::bundle::TrustAnchors;
 use exhibit_schemas::event::approval::Verdict;
 use exhibit_schemas::key::Signer as _;
+use exhibit_schemas::reading::Question;
 
 use super::{approvals, connect};
 use crate::append;
@@ -16,8 +18,8 @@ use crate::client::Client;
 use crate::config::Config;
 use crate::error::CliError;
 use crate::output::{Output, printable};
+use crate::reader::{self, Reader};
 use crate::request::{ID_DIGITS, Request};
-use crate::signer::{PersonKey, Surroundings};
 
 /// Approve or deny one command that waits
 ///
@@ -32,7 +34,7 @@ pub(crate) struct Arguments {
     reason: String,
     /// Your key: a private key file, or the public key (or a file of it) of a key that ssh-agent holds
     ///
-    /// Without it the only ssh-ed25519 key of ssh-agent signs. A passphrase is asked for, or read from the file that
+    /// Without it `person` of `[client]` signs, or the only ssh-ed25519 key of ssh-agent. A passphrase is asked for, or read from the file that
     /// `EXHIBIT_PASSPHRASE_FILE` names.
     #[arg(long, value_name = "KEY")]
     key: Option<String>,
@@ -51,9 +53,12 @@ pub(crate) async fn run(
     config: &Config,
     output: &mut Output,
 ) -> Result<ExitCode, CliError> {
-    let mut client = connect(config)?;
+    let key = reader::person(arguments.key.as_deref(), config)?;
+    let (mut client, trust) = (connect(config)?, config.trust()?);
+    let reader = Reader::Key(Arc::clone(&key));
+    client.read(&reader, &trust.log.origin, Question::Approvals).await?;
     let id = &arguments.id;
-    let request = find(&mut client, &config.trust()?, id).await?;
+    let request = find(&mut client, &trust, id).await?;
     output.note(&request.describe(SystemClock.now()));
     if request.expired(SystemClock.now()) {
         return Err(CliError::Usage(format!("the request {} has expired", request.id())));
@@ -61,9 +66,8 @@ pub(crate) async fn run(
     if !arguments.yes && !output.confirm(&format!("Sign `{verdict}`?"))? {
         return Err(CliError::Declined);
     }
-    let key = PersonKey::open(arguments.key.as_deref(), &Surroundings::of_process())?;
     let decision = request.decide(verdict, &arguments.reason);
-    let receipt = append::append(&mut client, &SystemClock, &key, vec![decision.into()]).await?;
+    let receipt = append::append(&mut client, &SystemClock, &*key, vec![decision.into()]).await?;
     output.line(&format!(
         "{verdict}: request {} signed by key {} (entry {})",
         request.id(),

@@ -3,12 +3,14 @@
 use std::process::ExitCode;
 
 use exhibit_schemas::event::{Event, SessionId};
+use exhibit_schemas::reading::Question;
 
-use super::connect;
+use super::reading;
 use super::search::search;
 use crate::config::Config;
 use crate::error::CliError;
 use crate::output::Output;
+use crate::reader;
 use crate::replay::{self, Entry};
 
 /// Events of one session that are read at the most; a longer one is read with `exhibit export` and the verifier.
@@ -27,12 +29,14 @@ pub(crate) struct Arguments {
     /// Rows of each result to show at the most
     #[arg(long, default_value_t = 20, value_name = "COUNT")]
     rows: usize,
+    #[command(flatten)]
+    reader: reader::Arguments,
 }
 
 pub(crate) async fn run(arguments: &Arguments, config: &Config, output: &mut Output) -> Result<ExitCode, CliError> {
     let session = SessionId::from_hex(&arguments.session)
         .ok_or_else(|| CliError::Usage("a session id is 32 hexadecimal digits; see `exhibit sessions`".to_owned()))?;
-    let mut client = connect(config)?;
+    let mut client = reading(config, &arguments.reader, Question::Session(session)).await?;
     let found = search(&mut client, &format!("session:{session}"), EVENTS_MAX).await?;
     if found.hits.is_empty() {
         return Err(CliError::Unknown {

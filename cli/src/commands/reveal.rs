@@ -4,6 +4,7 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,6 +12,8 @@ use exhibit_gate::clock::SystemClock;
 use exhibit_gate::digest::DigestKey;
 use exhibit_schemas::event::trust::{EvidenceRead, REVEAL};
 use exhibit_schemas::key::{KeyId, Signer as _};
+use exhibit_schemas::merkle::Index;
+use exhibit_schemas::reading::Question;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -22,7 +25,7 @@ use crate::copy::{Copied, Identities, Recorded};
 use crate::error::CliError;
 use crate::files;
 use crate::output::{Output, printable};
-use crate::signer::{PersonKey, Surroundings};
+use crate::reader::{self, Reader};
 
 /// Open the sealed copy of a command: its exact bytes, literals and parameters included
 ///
@@ -72,7 +75,11 @@ pub(crate) async fn run(arguments: &Arguments, config: &Config, output: &mut Out
     let digest_key = arguments.digest_key.as_deref().map(files::read_secret).transpose()?;
     let digest_key = digest_key.map(|key| DigestKey::new(*key));
     let trust = config.trust()?;
+    let key = reader::person(arguments.key.as_deref(), config)?;
     let mut client = connect(config)?;
+    let reader = Reader::Key(Arc::clone(&key));
+    let question = Question::SessionOf(Index(arguments.index));
+    client.read(&reader, &trust.log.origin, question).await?;
     let copied = Copied::fetch(&mut client, &trust, arguments.index).await?;
     output.note(&format!(
         "command {} of session {}:\n{}",
@@ -83,14 +90,14 @@ pub(crate) async fn run(arguments: &Arguments, config: &Config, output: &mut Out
     if !arguments.yes && !output.confirm("Record that you open its exact bytes, and open them?")? {
         return Err(CliError::Declined);
     }
-    let key = PersonKey::open(arguments.key.as_deref(), &Surroundings::of_process())?;
     let read = EvidenceRead {
         reader: name(&mut client, key.public_key().id()).await?,
         operation: REVEAL.to_owned(),
         scope: arguments.reason.clone(),
         copy: Some(copied.copy.clone()),
+        by: None,
     };
-    let receipt = append::append(&mut client, &SystemClock, &key, vec![read.clone().into()]).await?;
+    let receipt = append::append(&mut client, &SystemClock, &*key, vec![read.clone().into()]).await?;
     let recorded = Recorded::prove(&mut client, &trust, &key.public_key(), receipt.first, &read).await?;
     let exact = copied.open(&recorded, &identities, digest_key.as_ref())?;
     output.note(&format!(

@@ -4,13 +4,15 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use exhibit_schemas::event::Timestamp;
+use exhibit_schemas::reading::Question;
 use serde::{Deserialize, Serialize};
 
-use super::connect;
+use super::reading;
 use crate::client::Client;
 use crate::config::Config;
 use crate::error::CliError;
 use crate::output::{Output, printable};
+use crate::reader;
 
 /// Hits that the ledger gives in one answer at the most.
 const PAGE_HITS: usize = 1_000;
@@ -31,6 +33,8 @@ pub(crate) struct Arguments {
     /// Events to show at the most
     #[arg(long, default_value_t = 50, value_name = "COUNT")]
     limit: usize,
+    #[command(flatten)]
+    reader: reader::Arguments,
 }
 
 /// One event that matches, as the ledger's index says.
@@ -64,8 +68,10 @@ struct Page {
 }
 
 pub(crate) async fn run(arguments: &Arguments, config: &Config, output: &mut Output) -> Result<ExitCode, CliError> {
-    let mut client = connect(config)?;
-    let found = search(&mut client, &arguments.query.join(" "), arguments.limit).await?;
+    let query = arguments.query.join(" ");
+    let question = Question::Search(query.clone());
+    let mut client = reading(config, &arguments.reader, question).await?;
+    let found = search(&mut client, &query, arguments.limit).await?;
     for hit in &found.hits {
         if arguments.json {
             output.line(&json(hit)?)?;

@@ -3,12 +3,14 @@
 use std::process::ExitCode;
 
 use exhibit_schemas::event::Timestamp;
+use exhibit_schemas::reading::Question;
 
-use super::connect;
+use super::reading;
 use super::search::{json, search};
 use crate::config::Config;
 use crate::error::CliError;
 use crate::output::{Output, printable};
+use crate::reader;
 
 /// List sessions, newest first
 ///
@@ -25,11 +27,14 @@ pub(crate) struct Arguments {
     /// Sessions to show at the most
     #[arg(long, default_value_t = 50, value_name = "COUNT")]
     limit: usize,
+    #[command(flatten)]
+    reader: reader::Arguments,
 }
 
 pub(crate) async fn run(arguments: &Arguments, config: &Config, output: &mut Output) -> Result<ExitCode, CliError> {
-    let mut client = connect(config)?;
     let query = format!("kind:session-opened {}", arguments.query.join(" "));
+    let question = Question::Search(query.clone());
+    let mut client = reading(config, &arguments.reader, question).await?;
     let found = search(&mut client, &query, arguments.limit).await?;
     for hit in &found.hits {
         if arguments.json {

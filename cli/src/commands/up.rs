@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use exhibit_gate::link::connect::PipeConnect;
+use exhibit_ledger::readings::Readings;
 use exhibit_ledger::{Ledger, api, follow, serve, webhooks};
 use exhibit_proxy::Proxy;
 use exhibit_startup::process;
@@ -38,7 +39,9 @@ async fn serve_all(config: &Config, output: &mut Output) -> Result<(), CliError>
     let ledger = Ledger::open(&of_ledger).map_err(|error| broken(&error))?;
     let index = of_ledger.directory.join("search");
     let searcher = follow::follow(&ledger, &index, &tokio::runtime::Handle::current());
-    let router = api::router(ledger.clone(), Some(searcher.map_err(|error| broken(&error))?));
+    let searcher = searcher.map_err(|error| broken(&error))?;
+    let readings = Readings::new(ledger.clone(), &of_ledger).map_err(|error| broken(&error))?;
+    let router = api::router(ledger.clone(), Some(searcher), Arc::clone(&readings));
     webhooks::follow(&ledger, &of_ledger.webhooks).map_err(|error| CliError::Usage(error.to_string()))?;
     let listener = TcpListener::bind(of_ledger.listen).await;
     let listener = listener.map_err(|error| broken(&format!("cannot listen on {}: {error}", of_ledger.listen)))?;
@@ -73,6 +76,7 @@ async fn serve_all(config: &Config, output: &mut Output) -> Result<(), CliError>
     tokio::join!(listeners.run(stop_proxies), reloading);
     proxy.shutdown().await;
     stop_ledger.cancel();
+    readings.settle().await;
     let ending = ledger.clone();
     let ended = tokio::task::spawn_blocking(move || ending.shutdown()).await;
     ended.map_err(|error| broken(&error))?;

@@ -89,6 +89,18 @@ directory = "ledger"            # the store, log.key and ledger.key
 listen = "127.0.0.1:7443"       # HTTPS API; clients show a certificate of client_ca
 tls = {{ certificate = "tls/ledger.pem", key = "tls/ledger.key", client_ca = "tls/ca.pem" }}
 
+# Who may read the evidence: people by groups of their enrolled keys (`exhibit key enrol KEY.pub --name YOU --group compliance`),
+# and tokens of [[ledger.oidc]]. Nobody else; what they read is recorded first: docs/identity.md.
+[[ledger.readers]]
+role = "compliance"             # everything
+people = ["compliance"]
+[[ledger.readers]]
+role = "auditor"                # everything but what waits
+people = ["auditors"]
+[[ledger.readers]]
+role = "approver"               # what waits for approval
+people = ["dba"]
+
 # Who is told that an approval waits: docs/webhooks.md.
 # [[ledger.webhooks]]
 # name = "on-call"
@@ -115,6 +127,7 @@ certificate = "tls/operator.pem"
 key = "tls/operator.key"
 ca = "tls/ca.pem"
 trust = "trust.toml"
+# person = "/home/you/.ssh/id_ed25519.pub"    # the key that you read and decide with; without it ssh-agent's only one
 administrator = "administrator.key"    # keep it elsewhere when keys are not changed from here
 "#,
         origin.as_str()

@@ -10,8 +10,8 @@ use exhibit_schemas::event::access::{
     ThresholdDecided,
 };
 use exhibit_schemas::event::approval::{ApprovalDecided, ApprovalExpired, ApprovalRequested};
-use exhibit_schemas::event::trust::Genesis;
-use exhibit_schemas::event::{Body, Event, SessionId};
+use exhibit_schemas::event::trust::{EvidenceRead, Genesis};
+use exhibit_schemas::event::{Body, Event};
 use exhibit_schemas::merkle::Index;
 use tantivy::TantivyDocument;
 use tantivy::schema::{
@@ -22,7 +22,7 @@ use crate::query::Filter;
 use crate::text;
 
 /// Version of the documents: a change of what is indexed, or how, must raise it, so that old indexes are rebuilt.
-pub(crate) const VERSION: u32 = 4;
+pub(crate) const VERSION: u32 = 5;
 
 /// The fields of the index.
 #[derive(Clone)]
@@ -129,15 +129,6 @@ pub(crate) struct Surroundings {
     pub(crate) leaf: Option<String>,
 }
 
-/// The session that an event belongs to, or that it is about.
-pub(crate) fn session(event: &Event) -> Option<SessionId> {
-    match &event.body {
-        Body::ApprovalDecided(decided) => Some(decided.session),
-        Body::Hold(hold) => Some(hold.session),
-        _ => event.session.map(|place| place.0),
-    }
-}
-
 /// Builds the document of an event.
 pub(crate) fn document(fields: &Fields, index: Index, event: &Event, around: &Surroundings) -> TantivyDocument {
     let mut draft = Draft {
@@ -147,7 +138,7 @@ pub(crate) fn document(fields: &Fields, index: Index, event: &Event, around: &Su
     draft.document.add_u64(fields.index, index.0);
     draft.document.add_u64(fields.time, event.time.0);
     draft.one(Filter::Kind, event.kind().as_str());
-    if let Some(session) = session(event) {
+    if let Some(session) = event.about() {
         draft.one(Filter::Session, &session.to_string());
     }
     let Surroundings {
@@ -219,9 +210,19 @@ impl Draft<'_> {
                 self.text(code.as_deref().unwrap_or_default());
             }
             Body::EvidenceRead(read) => {
-                self.text(&read.reader);
-                self.text(&read.operation);
-                self.text(&read.scope);
+                // One text, so that a piece of it says all.
+                let EvidenceRead {
+                    operation,
+                    reader,
+                    scope,
+                    ..
+                } = read;
+                self.text(&format!("{operation} by {reader}: {scope}"));
+                if let Some(by) = &read.by {
+                    for text in [&by.method, &by.issuer, &by.subject, &by.role] {
+                        self.text(text);
+                    }
+                }
             }
             Body::ReviewSigned(review) => self.text(&review.finding),
             Body::Anchor(anchor) => self.text(&anchor.witness),

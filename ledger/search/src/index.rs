@@ -359,13 +359,13 @@ impl Index {
                 }
             }
             Body::SessionOpened(opened) => {
-                if let Some(session) = document::session(event) {
+                if let Some(session) = event.about() {
                     self.remember(session, index, Context::of(opened))?;
                 }
             }
             _ => {}
         }
-        if let Some(session) = document::session(event) {
+        if let Some(session) = event.about() {
             around.context = self.context(session)?;
         }
         self.writer

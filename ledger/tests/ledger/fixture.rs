@@ -51,6 +51,8 @@ pub(crate) fn config(directory: &Path) -> Config {
             client_ca: path,
         },
         webhooks: Vec::new(),
+        readers: Vec::new(),
+        oidc: Vec::new(),
     }
 }
 
@@ -99,14 +101,19 @@ pub(crate) fn beginning() -> Vec<Sealed> {
 }
 
 pub(crate) fn begin(directory: &Path) -> Config {
-    use std::os::unix::fs::PermissionsExt as _;
     let config = config(directory);
-    let file = directory.join("log.key");
-    #[allow(clippy::disallowed_methods, reason = "a key of a test needs no durable write")]
-    std::fs::write(&file, hex::encode([3; 32])).unwrap();
-    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    secret(directory, "log.key", 3);
     Ledger::initialise(&config, beginning()).unwrap();
     config
+}
+
+/// A key file.
+pub(crate) fn secret(directory: &Path, name: &str, seed: u8) {
+    use std::os::unix::fs::PermissionsExt as _;
+    let file = directory.join(name);
+    #[allow(clippy::disallowed_methods, reason = "a key of a test needs no durable write")]
+    std::fs::write(&file, hex::encode([seed; 32])).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
 }
 
 pub(crate) fn open(config: &Config) -> Ledger {

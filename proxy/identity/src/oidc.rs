@@ -18,11 +18,12 @@
 //!
 //! Sources: OpenID Connect Discovery 1.0 (4.3), RFC 7517 (keys), RFC 7519 (claims), RFC 8725 (what goes wrong).
 //!
-//! Not here: reading the files that the section names.
+//! The ledger takes tokens of readers by the same code, of `[[ledger.oidc]]`.
 
 mod claims;
 mod config;
 mod fetch;
+mod files;
 mod issuer;
 mod keys;
 mod once;
@@ -30,6 +31,7 @@ mod request;
 
 pub use config::{Algorithm, Claims, Config, ConfigError};
 pub use fetch::FetchError;
+pub use files::IssuerError;
 pub use issuer::{Issuers, METHOD, TokenError};
 pub use keys::KeysError;
 pub use request::{RequestError, github_token};

@@ -7,6 +7,7 @@ use crate::cbor::Bytes;
 use crate::digest::Digest;
 use crate::key::{KeyBytes, KeyId};
 use crate::merkle::Index;
+use crate::reading::Reader;
 
 crate::code! {
     /// What a key may emit.
@@ -141,14 +142,16 @@ crate::record! {
     /// Somebody read the evidence. The ledger says it of what it answers; that a sealed copy is opened says the person who
     /// opens it, with the person's own key.
     pub struct EvidenceRead {
-        /// Who: as the ledger authenticated it, or the name under which the person's key was enrolled.
+        /// Who: the name under which the person's key was enrolled, or the subject of a token.
         1 => reader: String,
-        /// What was done: `search`, `replay`, `export`; [`REVEAL`] by a person.
+        /// What was done: a word of [`crate::reading::Operation`]; [`REVEAL`] by a person.
         2 => operation: String,
-        /// The question, or why, without values.
+        /// The question without values, or why.
         3 => scope: String,
         /// The copy that is opened; named exactly by [`REVEAL`].
         (?) 4 => copy: CopyPlace,
+        /// How the reader proved who it is, and what was read; said exactly by the ledger.
+        (?) 5 => by: Reader,
     }
 }
 

@@ -16,6 +16,7 @@ use exhibit_schemas::event::trust::{
 };
 use exhibit_schemas::event::{Body, Emitter, Event, Kind, SessionId, SessionPlace, Timestamp};
 use exhibit_schemas::key::{KeyBytes, KeyId};
+use exhibit_schemas::reading::Reader;
 
 pub(crate) const TIME: Timestamp = Timestamp(1_700_000_000_000_000);
 
@@ -110,6 +111,19 @@ fn trust_bodies() -> Vec<Body> {
             operation: text("search"),
             scope: text("sessions"),
             copy: None,
+            by: Some(Reader {
+                method: text("oidc"),
+                issuer: text("https://idp.example"),
+                subject: text("5f3"),
+                evidence: digest(),
+                role: text("compliance"),
+                question: digest(),
+                count: 3,
+                since: TIME,
+                until: TIME,
+                times: 1,
+                statement: Some(Bytes(vec![1])),
+            }),
         }
         .into(),
         ReviewSigned {

@@ -18,6 +18,8 @@ use exhibit_schemas::event::trust::{
 };
 use exhibit_schemas::event::{Body, Emitter, Event, SessionId, SessionPlace, Timestamp};
 use exhibit_schemas::key::Signer as _;
+use exhibit_schemas::merkle::TreeSize;
+use exhibit_schemas::reading::{BY_KEY, BY_TOKEN, Question, Reader, Statement};
 
 use super::{Batch, Plan, Planned, anchors, key, key_id, text};
 
@@ -61,6 +63,9 @@ const FRAMING_BYTES: u64 = 6;
 pub const EXPIRES: u64 = START + 86_400_000_000;
 
 const STEP_US: u64 = 1_000;
+
+/// For how long a reading is good.
+const READING_US: u64 = 600_000_000;
 
 /// The policy.
 pub const POLICY: &str = r#"version = 1
@@ -189,13 +194,9 @@ pub fn clinic_under(policy: &str, sessions: u8) -> Clinic {
             writer.announce(PROXY, MASK_KEYS[1]);
         }
         if number == 4 {
-            let body = EvidenceRead {
-                reader: "compliance".into(),
-                operation: "search".into(),
-                scope: "sessions of a week".into(),
-                copy: None,
-            };
-            writer.seal(LEDGER, vec![body.into()]);
+            writer.read(BOB, "bob", &Question::Search("kind:command smith".into()));
+            writer.read(BOB, "bob", &Question::Export(TreeSize(40)));
+            writer.read_by_token("5f3", &Question::Sessions);
             writer.refused();
         }
         if number.is_multiple_of(3) && !writer.policy_of(proxy).recipients("clinic").is_empty() {
@@ -465,6 +466,67 @@ impl Writer {
         vec![part(0, first), part(1, second)]
     }
 
+    /// A person reads, by the signature of the person's key.
+    pub fn read(&mut self, seed: u8, name: &str, question: &Question) {
+        let since = Timestamp(self.now);
+        let statement = Statement {
+            origin: ORIGIN.into(),
+            channel: Digest([4; 32]),
+            operation: question.operation().as_str().to_owned(),
+            scope: question.scope(),
+            question: question.digest(&[5; 32]),
+            time: since,
+            nonce: Bytes(since.0.to_be_bytes().repeat(2)),
+        };
+        let signed = statement.sign(&key(seed)).expect("a key signs");
+        let by = Reader {
+            method: BY_KEY.into(),
+            issuer: ORIGIN.into(),
+            subject: key_id(seed).to_string(),
+            evidence: Digest::of(&signed.0),
+            role: "compliance".into(),
+            question: Digest([6; 32]),
+            count: 7,
+            since,
+            until: Timestamp(since.0 + READING_US),
+            times: 1,
+            statement: Some(signed),
+        };
+        self.reading(name, question, by);
+    }
+
+    /// Somebody reads, by a token; and again a few times.
+    pub fn read_by_token(&mut self, subject: &str, question: &Question) {
+        for times in [1, 3] {
+            let since = Timestamp(self.now);
+            let by = Reader {
+                method: BY_TOKEN.into(),
+                issuer: "idp.example".into(),
+                subject: subject.into(),
+                evidence: Digest([7; 32]),
+                role: "auditor".into(),
+                question: Digest([8; 32]),
+                count: 2,
+                since,
+                until: Timestamp(since.0 + READING_US),
+                times,
+                statement: None,
+            };
+            self.reading(subject, question, by);
+        }
+    }
+
+    fn reading(&mut self, name: &str, question: &Question, by: Reader) {
+        let body = EvidenceRead {
+            reader: name.into(),
+            operation: question.operation().as_str().to_owned(),
+            scope: question.scope(),
+            copy: None,
+            by: Some(by),
+        };
+        self.seal(LEDGER, vec![body.into()]);
+    }
+
     /// A person opens the last copy.
     fn reveal(&mut self, seed: u8, name: &str) {
         let copies = self
@@ -479,6 +541,7 @@ impl Writer {
                 index: self.plan.build().index_of(place),
                 leaf: self.plan.batches[place.0].events[place.1].leaf,
             }),
+            by: None,
         };
         self.seal(seed, vec![read.into()]);
     }

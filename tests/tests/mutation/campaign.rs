@@ -12,6 +12,8 @@ mod mask_keys;
 mod policies;
 #[path = "raw.rs"]
 mod raw;
+#[path = "readings.rs"]
+mod readings;
 #[path = "sealed.rs"]
 mod sealed;
 
@@ -177,5 +179,6 @@ pub(crate) fn mutants(base: &Base, random: &mut Random) -> Vec<Mutant> {
     mutants.extend(logins::mutants(base, random));
     mutants.extend(sealed::mutants(base, random));
     mutants.extend(policies::mutants(base, random));
+    mutants.extend(readings::mutants(base, random));
     mutants
 }

@@ -10,6 +10,7 @@ use crate::evidence::{
     ApprovalLine, CommandLine, DetectionLine, Evidence, KeyLine, MaskKeyLine, PolicyLine, PolicyTermLine, RefusedLine,
     RevealLine, SessionLine,
 };
+use crate::reading::{ReadLine, ReaderLine};
 use crate::summary::FindingLine;
 
 const STYLE: &str = "
@@ -146,6 +147,8 @@ fn lines(evidence: &Evidence) -> Markup {
         .collect();
     let detections: Vec<_> = evidence.detections.iter().map(detection).collect();
     let reveals: Vec<_> = evidence.reveals.iter().map(reveal).collect();
+    let reads: Vec<_> = evidence.reads.iter().map(read).collect();
+    let readers: Vec<_> = evidence.readers.iter().map(reader).collect();
     let policies: Vec<_> = evidence.policies.iter().map(policy).collect();
     let keys: Vec<_> = evidence.keys.iter().map(key).collect();
     let policy_terms: Vec<_> = evidence.policy_terms.iter().map(policy_term).collect();
@@ -162,6 +165,8 @@ fn lines(evidence: &Evidence) -> Markup {
         (table("Masks", &["Command", "Response", "Columns", "Cells masked"], &masks))
         (table("Identifiers that nets caught", &["Index", "Time", "Command", "Net", "Where", "Findings", "Session"], &detections))
         (table("Sealed copies that were opened", &["Index", "Time", "Command", "Copy", "Who", "Why"], &reveals))
+        (table("Who read the evidence", &["Who", "Proved by", "Readings", "First", "Last"], &readers))
+        (table("Readings of the evidence", &["Index", "From", "Who", "As", "What", "Question", "Found", "How many"], &reads))
         (table("Policy snapshots", &["Index", "SHA-256", "Bytes"], &policies))
         (table("Policies in force", &["From", "Until", "SHA-256", "Proxy", "Sessions", "Commands"], &policy_terms))
         (table("Keys", &["Enrolled", "Ended", "Key", "Role", "Name", "Groups"], &keys))
@@ -287,6 +292,31 @@ fn reveal(line: &RevealLine) -> Markup {
         td.index { (index(line.copy)) }
         td { (line.person) " (" (line.groups.join(", ")) ", enrolled " (index(line.enrolled)) ")" }
         td { "“" (line.reason) "”" }
+    } }
+}
+
+fn reader(line: &ReaderLine) -> Markup {
+    let each = |(operation, count): (&String, &u64)| format!("{operation}: {count}");
+    let readings: Vec<_> = line.readings.iter().map(each).collect();
+    html! { tr {
+        td { (line.reader) }
+        td { (line.method) " of " (line.issuer) br; code { (line.subject) } }
+        td { (readings.join(", ")) }
+        td.index { (index(line.first)) }
+        td.index { (index(line.last)) }
+    } }
+}
+
+fn read(line: &ReadLine) -> Markup {
+    html! { tr {
+        td.index { (index(line.read)) }
+        td.index { (line.since) }
+        td { (line.reader) }
+        td { (line.role) }
+        td { (line.operation) }
+        td { (line.scope) }
+        td.index { (line.count) }
+        td.index { (line.times) }
     } }
 }
 

@@ -8,14 +8,15 @@ use exhibit_schemas::bundle::TrustAnchors;
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::trust::CatalogSnapshot;
 use exhibit_schemas::event::{Body, Event};
+use exhibit_schemas::reading::Question;
 
-use super::super::connect;
 use super::super::search::search;
 use crate::client::Client;
 use crate::config::Config;
 use crate::error::CliError;
 use crate::output::Output;
 use crate::proven;
+use crate::reader;
 
 /// Events that are looked at for the newest catalog; a catalog of 32 MiB has some six hundred parts.
 const EVENTS_MAX: usize = 10_000;
@@ -29,11 +30,13 @@ const EVENTS_MAX: usize = 10_000;
 pub(crate) struct Arguments {
     /// The target's name in the policy
     target: String,
+    #[command(flatten)]
+    reader: reader::Arguments,
 }
 
 pub(super) async fn run(arguments: &Arguments, config: &Config, output: &mut Output) -> Result<ExitCode, CliError> {
     let trust = config.trust()?;
-    let mut client = connect(config)?;
+    let mut client = super::super::reading(config, &arguments.reader, Question::Catalogs).await?;
     let target = &arguments.target;
     let own = recorded(
         &mut client,

@@ -19,6 +19,7 @@ use crate::error::CliError;
 use crate::export;
 use crate::files;
 use crate::output::Output;
+use crate::reader::{self, Reader};
 
 /// Below the help.
 const EXAMPLES: &str = "\
@@ -32,7 +33,7 @@ Examples:
 /// The log is verified whole, as `exhibit-verify` does, and each decision of the period is made again from the facts that its
 /// event holds. Decisions that come to another effect, or ask other people, are listed by rules with the indexes of their
 /// events, and so are those that come to the same by another rule. Without --bundle, the log is fetched from the ledger of the
-/// configuration into a temporary directory that is taken away at the end.
+/// configuration into a temporary directory that is taken away at the end; that is an export, and recorded as one.
 ///
 /// What cannot be decided again is listed apart. On a target whose masks differ, it is not recorded whether a statement could
 /// be proven masked: it is compared by rules alone. A statement that was only prepared because people were to be asked about
@@ -61,6 +62,8 @@ pub(crate) struct Arguments {
     /// Print JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    reader: reader::Arguments,
 }
 
 /// Reads a time.
@@ -88,7 +91,8 @@ pub(super) async fn run(
         let trust = config.trust()?;
         let directory = tempfile::tempdir().map_err(files::at(&std::env::temp_dir()))?;
         let bundle = directory.path().join("bundle");
-        export::export(&mut connect(&config)?, &trust, &bundle, output).await?;
+        let reader = Reader::open(&arguments.reader, &config)?;
+        export::export(&mut connect(&config)?, &reader, &trust, &bundle, output).await?;
         examine(&bundle, &trust, &snapshot, arguments, output)?
     };
     let comparison = verified(&outcome)?;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use exhibit_schemas::merkle::TreeSize;
 use exhibit_schemas::tile::{TileKind, entries, tiles};
-use exhibit_tests::stack::{APPROVER, Stack};
+use exhibit_tests::stack::{APPROVER, READER, Stack};
 use exhibit_tests::{HarnessError, programs};
 
 use crate::claims::{Claims, Ran, note};
@@ -179,6 +179,17 @@ pub(crate) fn search(stack: &Stack, change: &Change, claims: &mut Claims) -> Res
     );
     for line in replayed.out.lines() {
         note(line);
+    }
+    let read = Ran::of(stack.exhibit()?.args(["search", "kind:evidence-read", READER]))?;
+    let says = |what: &str| read.out.contains(&format!("{what} by {READER}"));
+    claims.check(
+        &format!("that {READER} exported, searched and replayed is evidence itself"),
+        read.code == Some(0) && says("export") && says("search") && says("replay"),
+        &read.shown(),
+    );
+    // One line of it.
+    for line in read.out.lines().filter(|line| line.contains("replay by")).take(1) {
+        note(line.trim());
     }
     Ok(())
 }

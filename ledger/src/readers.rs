@@ -1,0 +1,252 @@
+//! Who may read what: people by their enrolled keys, and whoever has a token of a configured issuer. Nobody else.
+//!
+//! ```toml
+//! [[ledger.readers]]
+//! role = "compliance"              # compliance: everything; auditor: all but approvals; approver: approvals
+//! people = ["compliance"]          # groups of people, as their keys were enrolled
+//! tokens = [{ issuer = "https://idp.example", groups = ["compliance"], subjects = [] }]
+//!
+//! [[ledger.oidc]]                  # whose tokens are taken; as [[proxy.oidc]], see `exhibit_identity::oidc`
+//! issuer = "https://idp.example"
+//! audience = ["https://ledger.clinic.example"]
+//! groups = "groups"
+//! ```
+//!
+//! Groups of people and groups of tokens are told apart, so an issuer cannot put anybody into a group of the log. What a proxy
+//! appends, and what it follows of decisions and keys, is no reading, and needs none of this.
+
+use exhibit_identity::oidc::{self, Issuers, TokenError};
+use exhibit_schemas::cbor::Bytes;
+use exhibit_schemas::digest::Digest;
+use exhibit_schemas::event::Timestamp;
+use exhibit_schemas::keyring::Keyring;
+use exhibit_schemas::reading::{BY_KEY, BY_TOKEN, FRESH_US, Operation, Question, ReadingError, SignedAsked, Statement};
+use serde::Deserialize;
+
+/// A section of the configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Readers {
+    /// What they may do.
+    pub role: Role,
+    /// Groups of people whose keys the log enrolled.
+    #[serde(default)]
+    pub people: Vec<String>,
+    /// Whose tokens.
+    #[serde(default)]
+    pub tokens: Vec<Tokens>,
+}
+
+/// Tokens of an issuer.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tokens {
+    /// The issuer, one of `[[ledger.oidc]]`.
+    pub issuer: String,
+    /// Groups, as the token's claim lists them.
+    #[serde(default)]
+    pub groups: Vec<String>,
+    /// Subjects.
+    #[serde(default)]
+    pub subjects: Vec<String>,
+}
+
+/// What a reader is here for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// Looks at everything.
+    Compliance,
+    /// Looks at everything but what waits for approval.
+    Auditor,
+    /// Looks at what waits for approval.
+    Approver,
+}
+
+impl Readers {
+    /// What is wrong with the section, where something is.
+    pub(crate) fn check(&self, issuers: &[oidc::Config]) -> Result<(), &'static str> {
+        let taken = |tokens: &Tokens| issuers.iter().any(|issuer| issuer.issuer == tokens.issuer);
+        let named = |tokens: &Tokens| !tokens.groups.is_empty() || !tokens.subjects.is_empty();
+        if self.people.is_empty() && self.tokens.is_empty() {
+            Err("name who they are: `people`, groups of enrolled people, or `tokens`")
+        } else if !self.tokens.iter().all(taken) {
+            Err("`issuer` is none of [[ledger.oidc]]")
+        } else if !self.tokens.iter().all(named) {
+            Err("tokens are let in by `groups` or `subjects`; name some")
+        } else {
+            Ok(())
+        }
+    }
+}
+
+impl Role {
+    const fn may(self, operation: Operation) -> bool {
+        match self {
+            Self::Compliance => true,
+            Self::Auditor => !matches!(operation, Operation::Approvals),
+            Self::Approver => matches!(operation, Operation::Approvals),
+        }
+    }
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Compliance => "compliance",
+            Self::Auditor => "auditor",
+            Self::Approver => "approver",
+        }
+    }
+}
+
+/// Why somebody is not let read. Nothing of a token or a question is repeated.
+#[derive(Debug, thiserror::Error)]
+pub enum ReaderError {
+    /// Neither a statement nor a token, or both.
+    #[error("sign the reading with an enrolled key, or come with a token: one of the two")]
+    Nobody,
+    /// The statement is refused.
+    #[error(transparent)]
+    Statement(#[from] ReadingError),
+    /// The statement is about something else.
+    #[error("the statement {0}")]
+    Differs(&'static str),
+    /// The token is refused.
+    #[error("the token is refused: {0}")]
+    Token(#[from] TokenError),
+    /// Known, and in no role that may do this.
+    #[error("no role of [[ledger.readers]] lets {name} do this: {operation}")]
+    Role {
+        /// Who.
+        name: String,
+        /// What.
+        operation: Operation,
+    },
+}
+
+/// Somebody who may do what was asked.
+///
+/// **Invariant:** made by [`People::identify`] alone.
+#[derive(Clone, Debug)]
+pub(crate) struct Known {
+    pub(crate) name: String,
+    pub(crate) method: &'static str,
+    pub(crate) issuer: String,
+    pub(crate) subject: String,
+    pub(crate) evidence: Digest,
+    pub(crate) role: &'static str,
+    pub(crate) statement: Option<Bytes>,
+}
+
+/// Everybody who may read.
+#[derive(Debug, Default)]
+pub(crate) struct People {
+    readers: Vec<Readers>,
+    issuers: Issuers,
+}
+
+/// What a reader came with.
+pub(crate) struct Shown<'a> {
+    pub(crate) question: &'a Question,
+    pub(crate) signed: Option<SignedAsked>,
+    pub(crate) token: Option<&'a str>,
+    /// What the connection is told by.
+    pub(crate) channel: Digest,
+}
+
+impl People {
+    pub(crate) fn new(readers: Vec<Readers>, issuers: Issuers) -> Self {
+        Self { readers, issuers }
+    }
+
+    /// Who it is, if one of their roles may do what is asked.
+    pub(crate) async fn identify(
+        &self,
+        shown: Shown<'_>,
+        keyring: &Keyring,
+        now: Timestamp,
+    ) -> Result<Known, ReaderError> {
+        let operation = shown.question.operation();
+        let (mut known, groups) = match (shown.signed, shown.token) {
+            (Some(signed), None) => by_key(signed, shown.question, shown.channel, keyring, now)?,
+            (None, Some(token)) => self.by_token(token, now).await?,
+            _ => return Err(ReaderError::Nobody),
+        };
+        let among = |names: &[String]| names.iter().any(|name| groups.contains(name));
+        let within = |readers: &&Readers| {
+            readers.role.may(operation)
+                && if known.method == BY_KEY {
+                    among(&readers.people)
+                } else {
+                    readers.tokens.iter().any(|tokens| {
+                        tokens.issuer == known.issuer
+                            && (among(&tokens.groups) || tokens.subjects.contains(&known.subject))
+                    })
+                }
+        };
+        match self.readers.iter().find(within) {
+            Some(readers) => {
+                known.role = readers.role.as_str();
+                Ok(known)
+            }
+            None => Err(ReaderError::Role {
+                name: known.name,
+                operation,
+            }),
+        }
+    }
+
+    async fn by_token(&self, token: &str, now: Timestamp) -> Result<(Known, Vec<String>), ReaderError> {
+        let principal = self.issuers.identify(token, now).await?.principal;
+        let known = Known {
+            name: principal.subject.clone(),
+            method: BY_TOKEN,
+            issuer: principal.issuer,
+            subject: principal.subject,
+            evidence: principal.evidence,
+            role: "",
+            statement: None,
+        };
+        Ok((known, principal.groups))
+    }
+}
+
+/// Who signed the statement; it is about this question, this connection, this log and this time.
+fn by_key(
+    signed: SignedAsked,
+    question: &Question,
+    channel: Digest,
+    keyring: &Keyring,
+    now: Timestamp,
+) -> Result<(Known, Vec<String>), ReaderError> {
+    let (statement, key) = Statement::verify(&signed.statement.0, keyring)?;
+    let differs = |rule| Err(ReaderError::Differs(rule));
+    let Ok(blind) = <[u8; 32]>::try_from(signed.blind.0.as_slice()) else {
+        return differs("comes with a blind that has not 32 bytes");
+    };
+    if statement.origin != keyring.origin() {
+        return differs("is about another log");
+    }
+    if statement.channel != channel {
+        return differs("was made for another connection");
+    }
+    if statement.operation != question.operation().as_str() || statement.scope != question.scope() {
+        return differs("is about another operation or scope");
+    }
+    if statement.question != question.digest(&blind) {
+        return differs("is about another question");
+    }
+    if statement.time.0.abs_diff(now.0) > FRESH_US {
+        return differs("is more than a minute off the ledger's clock");
+    }
+    let record = keyring.in_force(key.id()).map_err(|_| ReadingError::Key(key.id()))?;
+    let known = Known {
+        name: record.name.clone(),
+        method: BY_KEY,
+        issuer: keyring.origin().to_owned(),
+        subject: key.id().to_string(),
+        evidence: Digest::of(&signed.statement.0),
+        role: "",
+        statement: Some(signed.statement),
+    };
+    Ok((known, record.groups.clone()))
+}

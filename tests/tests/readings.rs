@@ -1,0 +1,313 @@
+//! Reading the evidence on the whole system: a person by her ssh key and somebody by a token of an issuer that others wrote,
+//! what is refused, and that the log tells of all of it.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot go on fails, in its helpers too"
+)]
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Command, Output};
+use std::sync::Arc;
+
+use exhibit_gate::clock::{Clock as _, SystemClock};
+use exhibit_schemas::cbor::{self, Bytes};
+use exhibit_schemas::digest::Digest;
+use exhibit_schemas::key::SecretKey;
+use exhibit_schemas::reading::{Asked, CHANNEL_LABEL, Question, READINGS_PATH, SignedAsked, Statement};
+use exhibit_tests::issuer::Issuer;
+use exhibit_tests::stack::{ORIGIN, Options, READER, Stack};
+use exhibit_tests::{programs, run, write};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use serde_json::Value;
+
+/// To whom tokens of readers are made out.
+const AUDIENCE: &str = "https://ledger.clinic.example";
+
+/// A value of a patient, as somebody types it into a search.
+const SSN: &str = "078-05-1120";
+
+fn said(output: &Output) -> String {
+    String::from_utf8([output.stdout.clone(), output.stderr.clone()].concat()).unwrap()
+}
+
+/// A new key of a person.
+fn keygen(path: &Path) {
+    let mut keygen = Command::new("ssh-keygen");
+    run(keygen.args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(path)).unwrap();
+}
+
+/// The ledger's API without the tool: one TLS connection, and what it is told by.
+struct Connection {
+    stream: BufReader<StreamOwned<ClientConnection, TcpStream>>,
+    channel: Digest,
+}
+
+impl Connection {
+    fn new(stack: &Stack) -> Self {
+        let place = |name: &str| stack.directory().join("tls").join(name);
+        let mut roots = RootCertStore::empty();
+        roots
+            .add(CertificateDer::from_pem_file(place("ca.pem")).unwrap())
+            .unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let chain = CertificateDer::pem_file_iter(place("operator.pem")).unwrap();
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_client_auth_cert(
+                chain.map(Result::unwrap).collect(),
+                PrivateKeyDer::from_pem_file(place("operator.key")).unwrap(),
+            )
+            .unwrap();
+        let url = stack.ledger_url();
+        let mut socket = TcpStream::connect(url.strip_prefix("https://").unwrap()).unwrap();
+        let name = ServerName::try_from("127.0.0.1").unwrap();
+        let mut connection = ClientConnection::new(Arc::new(config), name).unwrap();
+        while connection.is_handshaking() {
+            connection.complete_io(&mut socket).unwrap();
+        }
+        let channel = connection.export_keying_material([0; 32], CHANNEL_LABEL, None).unwrap();
+        Self {
+            stream: BufReader::new(StreamOwned::new(connection, socket)),
+            channel: Digest(channel),
+        }
+    }
+
+    /// Status and body.
+    fn ask(&mut self, head: &str, body: &[u8]) -> (u16, String) {
+        let head = format!("{head}Host: ledger\r\nContent-Length: {}\r\n\r\n", body.len());
+        let stream = self.stream.get_mut();
+        stream.write_all(&[head.as_bytes(), body].concat()).unwrap();
+        stream.flush().unwrap();
+        let (mut status, mut length) = (String::new(), 0);
+        self.stream.read_line(&mut status).unwrap();
+        loop {
+            let mut line = String::new();
+            self.stream.read_line(&mut line).unwrap();
+            if line.trim().is_empty() {
+                break;
+            }
+            if let Some(found) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+                length = found.trim().parse().unwrap();
+            }
+        }
+        let mut body = vec![0; length];
+        self.stream.read_exact(&mut body).unwrap();
+        let status = status.split(' ').nth(1).unwrap().parse().unwrap();
+        (status, String::from_utf8(body).unwrap())
+    }
+
+    fn open(&mut self, asked: &[u8]) -> (u16, String) {
+        self.ask(&format!("POST {READINGS_PATH} HTTP/1.1\r\n"), asked)
+    }
+}
+
+/// What the tool would send to list sessions, for a connection.
+fn signed(key: &SecretKey, channel: Digest) -> Vec<u8> {
+    let question = Question::Sessions;
+    let statement = Statement {
+        origin: ORIGIN.to_owned(),
+        channel,
+        operation: question.operation().as_str().to_owned(),
+        scope: question.scope(),
+        question: question.digest(&[1; 32]),
+        time: SystemClock.now(),
+        nonce: Bytes(vec![2; 16]),
+    };
+    cbor::encode(&Asked {
+        operation: question.operation(),
+        text: question.text(),
+        signed: Some(SignedAsked {
+            statement: statement.sign(key).unwrap(),
+            blind: Bytes(vec![1; 32]),
+        }),
+    })
+}
+
+fn ssh_key(path: &Path) -> SecretKey {
+    let key = ssh_key::PrivateKey::read_openssh_file(path).unwrap();
+    SecretKey::from_seed(&key.key_data().ed25519().unwrap().private.to_bytes())
+}
+
+/// A statement is good once, on its connection; what it opened is good there, too.
+fn replays_are_refused(stack: &Stack) {
+    let key = ssh_key(&stack.reader_key());
+    let (mut own, mut other) = (Connection::new(stack), Connection::new(stack));
+    let asked = signed(&key, own.channel);
+    let (status, answer) = own.open(&asked);
+    assert_eq!(status, 200, "{answer}");
+    let reading: Value = serde_json::from_str(&answer).unwrap();
+    let list = format!(
+        "GET /v1/sessions HTTP/1.1\r\nExhibit-Reading: {}\r\n",
+        reading["reading"].as_str().unwrap()
+    );
+    let (status, listed) = own.ask(&list, b"");
+    assert_eq!(status, 200, "{listed}");
+    assert!(listed.contains("ci-nightly"), "{listed}");
+    for ((status, answer), wanted) in [
+        (own.open(&asked), "used before"),
+        (other.open(&asked), "another connection"),
+        (other.ask(&list, b""), "open a reading first"),
+    ] {
+        assert_eq!(status, 401, "{wanted}");
+        assert!(answer.contains(wanted), "{answer}");
+    }
+    // The certificate of the deployment alone shows nothing of the evidence.
+    let (status, _) = own.ask("GET /tile/entries/000.p/1 HTTP/1.1\r\n", b"");
+    assert_eq!(status, 401);
+}
+
+#[test]
+fn who_reads_proves_who_it_is_and_is_in_the_log_before_anything_is_shown() {
+    let mut issuer = Issuer::start().unwrap();
+    let place = tempfile::tempdir().unwrap();
+    let directory = place.path();
+    let mut options = Options::new(&directory.join("deployment"));
+    options.patients = 20;
+    let mut stack = Stack::prepare(&options).unwrap();
+    let url = issuer.url();
+    let section = format!(
+        "\n[[ledger.oidc]]\nissuer = \"{url}\"\naudience = [\"{AUDIENCE}\"]\n\n\
+         [[ledger.readers]]\nrole = \"auditor\"\ntokens = [{{ issuer = \"{url}\", subjects = [\"etl\"] }}]\n"
+    );
+    let config = std::fs::read_to_string(stack.config()).unwrap() + &section;
+    write(&stack.config(), config.as_bytes()).unwrap();
+    stack.up().unwrap();
+    stack.enrol_approver().unwrap();
+    run(stack.psql().args(["-c", "SELECT count(*) FROM patients"])).unwrap();
+
+    // A person, by her key.
+    let exhibit = |arguments: &[&str]| {
+        let mut command = stack.exhibit().unwrap();
+        command.args(arguments).output().unwrap()
+    };
+    let found = exhibit(&["search", "--json", "kind:session-opened", "\"ci nightly\""]);
+    assert!(found.status.success(), "{}", said(&found));
+    let hit: Value = serde_json::from_slice(&found.stdout).unwrap();
+    let session = hit["session"].as_str().unwrap().to_owned();
+    assert!(exhibit(&["search", SSN]).status.success());
+    let replayed = exhibit(&["replay", &session]);
+    assert!(said(&replayed).contains("SELECT count"), "{}", said(&replayed));
+    assert!(
+        said(&replayed).contains(&format!("replay by {READER}")),
+        "{}",
+        said(&replayed)
+    );
+    let first = directory.join("first");
+    assert!(exhibit(&["export", first.to_str().unwrap()]).status.success());
+
+    // Somebody, by a token.
+    let (good, other) = (directory.join("token"), directory.join("other"));
+    write(&good, issuer.token(AUDIENCE).unwrap().as_bytes()).unwrap();
+    write(&other, issuer.token("https://other.example").unwrap().as_bytes()).unwrap();
+    let good = good.to_str().unwrap();
+    let by_token = exhibit(&["replay", &session, "--token-file", good]);
+    assert!(by_token.status.success(), "{}", said(&by_token));
+
+    replays_are_refused(&stack);
+
+    // A token of another audience, one whose role reads nothing that waits, a stranger, and an approver who would replay.
+    let stranger = directory.join("stranger");
+    keygen(&stranger);
+    let approver = stack.approver_key();
+    for (arguments, wanted) in [
+        (
+            &["replay", &session, "--token-file", other.to_str().unwrap()][..],
+            "another audience",
+        ),
+        (&["approvals", "--token-file", good][..], "no role"),
+        (
+            &["search", "--key", stranger.to_str().unwrap()][..],
+            "not that of a person in force",
+        ),
+        (
+            &["replay", &session, "--key", approver.to_str().unwrap()][..],
+            "no role",
+        ),
+    ] {
+        let refused = exhibit(arguments);
+        assert!(
+            !refused.status.success() && refused.stdout.is_empty(),
+            "{}",
+            said(&refused)
+        );
+        assert!(said(&refused).contains(wanted), "{}", said(&refused));
+    }
+    let waiting = exhibit(&["approvals", "--key", approver.to_str().unwrap()]);
+    assert!(waiting.status.success(), "{}", said(&waiting));
+
+    // A key that was revoked.
+    let left = directory.join("left");
+    keygen(&left);
+    stack.enrol(&left, "jo.left", "compliance").unwrap();
+    let left = left.to_str().unwrap();
+    assert!(exhibit(&["sessions", "--key", left]).status.success());
+    let listed = said(&exhibit(&["key", "list"]));
+    let line = listed.lines().find(|line| line.contains("jo.left")).unwrap();
+    let id = line.split_whitespace().find(|word| word.len() == 16).unwrap();
+    let revoked = exhibit(&["key", "revoke", id, "--reason", "left"]);
+    assert!(revoked.status.success(), "{}", said(&revoked));
+    let refused = exhibit(&["sessions", "--key", left]);
+    assert!(
+        said(&refused).contains("not that of a person in force"),
+        "{}",
+        said(&refused)
+    );
+
+    // Every reading is in the next export, and none of what was typed.
+    let second = directory.join("second");
+    assert!(exhibit(&["export", second.to_str().unwrap()]).status.success());
+    let evidence = reported(&stack, &second, &directory.join("report"));
+    assert_eq!(
+        read(&evidence),
+        [
+            "robin.hale ssh-key compliance search kind:session-opened ? 1",
+            "robin.hale ssh-key compliance search ? 1",
+            &format!("robin.hale ssh-key compliance replay session:{session} 1"),
+            &format!("robin.hale ssh-key compliance export size:{} 1", size(&first)),
+            &format!("etl oidc auditor replay session:{session} 1"),
+            "robin.hale ssh-key compliance sessions  1",
+            "dana.ferris ssh-key approver approvals  1",
+            "jo.left ssh-key compliance search kind:session-opened 1",
+        ]
+    );
+    let readers = evidence["readers"].as_array().unwrap();
+    let names: Vec<_> = readers.iter().map(|line| line["reader"].as_str().unwrap()).collect();
+    assert_eq!(names, [READER, "etl", "dana.ferris", "jo.left"]);
+    assert_eq!(readers[0]["readings"]["search"], 2);
+    stack.down().unwrap();
+    let held = Command::new("grep").args(["-raF", SSN]).arg(&second).output().unwrap();
+    assert_eq!(held.status.code(), Some(1), "{}", said(&held));
+}
+
+fn size(bundle: &Path) -> u64 {
+    let manifest: Value = serde_json::from_slice(&std::fs::read(bundle.join("manifest.json")).unwrap()).unwrap();
+    manifest["size"].as_u64().unwrap()
+}
+
+/// Who read what, as what, in a line each.
+fn read(evidence: &Value) -> Vec<String> {
+    let words = ["reader", "method", "role", "operation", "scope"];
+    let line = |line: &Value| {
+        let words = words.map(|word| line[word].as_str().unwrap()).join(" ");
+        format!("{words} {}", line["times"])
+    };
+    evidence["reads"].as_array().unwrap().iter().map(line).collect()
+}
+
+/// The evidence of a bundle that verifies.
+fn reported(stack: &Stack, bundle: &Path, out: &Path) -> Value {
+    let mut verify = programs::command("exhibit-verify").unwrap();
+    verify.arg("report").arg(bundle).arg("--keys").arg(stack.trust());
+    run(verify.arg("--out").arg(out)).unwrap();
+    let mut report: Value = serde_json::from_slice(&std::fs::read(out.join("report.json")).unwrap()).unwrap();
+    assert_eq!(report["cover"]["result"], "verified");
+    report["evidence"].take()
+}

@@ -1,0 +1,132 @@
+//! Readings of the evidence, as the ledger's events say: who, how that is proven, and what the report lists of them.
+//!
+//! That a reader's own statement stands behind each event is held where keys are ([`exhibit_schemas::reading::check`]). Here:
+//! that no statement stands for two readings, and that what is counted can be.
+
+use std::collections::BTreeMap;
+
+use exhibit_schemas::digest::Digest;
+use exhibit_schemas::event::trust::EvidenceRead;
+use exhibit_schemas::merkle::Index;
+use exhibit_schemas::reading::{BY_KEY, Reader};
+use serde::Serialize;
+
+use crate::batch::Placed;
+use crate::evidence::Evidence;
+use crate::finding::{Code, Findings, Place};
+
+/// A reading, or those that followed it within a minute.
+#[derive(Clone, Debug, Serialize)]
+pub struct ReadLine {
+    /// Index of the event.
+    pub read: Index,
+    /// When the first of them was asked for.
+    pub since: String,
+    /// Until when it was shown.
+    pub until: String,
+    /// Name of the person, or subject of the token.
+    pub reader: String,
+    /// How the reader proved who it is.
+    pub method: String,
+    /// Who vouches.
+    pub issuer: String,
+    /// The key's id, or the token's subject.
+    pub subject: String,
+    /// The role that let it read.
+    pub role: String,
+    /// What was done.
+    pub operation: String,
+    /// The question without values.
+    pub scope: String,
+    /// How much there was to read.
+    pub count: u64,
+    /// How many readings these are.
+    pub times: u64,
+}
+
+/// All readings of one reader.
+#[derive(Clone, Debug, Serialize)]
+pub struct ReaderLine {
+    /// Name of the person, or subject of the token.
+    pub reader: String,
+    /// How the reader proved who it is.
+    pub method: String,
+    /// Who vouches.
+    pub issuer: String,
+    /// The key's id, or the token's subject.
+    pub subject: String,
+    /// Readings by what was done.
+    pub readings: BTreeMap<String, u64>,
+    /// Index of the first event.
+    pub first: Index,
+    /// Index of the last event.
+    pub last: Index,
+}
+
+/// The statements of readers so far.
+#[derive(Default)]
+pub(crate) struct Readings(BTreeMap<Digest, Index>);
+
+impl Readings {
+    /// Takes a reading of which the ledger says that it showed it.
+    pub(crate) fn read(
+        &mut self,
+        placed: &Placed,
+        read: &EvidenceRead,
+        evidence: &mut Evidence,
+        findings: &mut Findings,
+    ) {
+        let Some(by) = &read.by else { return };
+        let place = || Place::Entry(placed.index);
+        if by.times == 0 || by.since > placed.event.time || by.until < by.since {
+            let detail = format!("{} from {} to {}", by.times, by.since, by.until);
+            findings.add(Code::ReadCount, place(), detail);
+        }
+        if by.method == BY_KEY
+            && let Some(before) = self.0.insert(by.evidence, placed.index)
+        {
+            findings.add(Code::ReadTwice, place(), format!("it stands for #{before} too"));
+        }
+        evidence.read(placed, read, by);
+    }
+}
+
+impl ReadLine {
+    pub(crate) fn of(index: Index, read: &EvidenceRead, by: &Reader) -> Self {
+        Self {
+            read: index,
+            since: by.since.to_string(),
+            until: by.until.to_string(),
+            reader: read.reader.clone(),
+            method: by.method.clone(),
+            issuer: by.issuer.clone(),
+            subject: by.subject.clone(),
+            role: by.role.clone(),
+            operation: read.operation.clone(),
+            scope: read.scope.clone(),
+            count: by.count,
+            times: by.times,
+        }
+    }
+}
+
+impl ReaderLine {
+    pub(crate) fn of(index: Index, read: &EvidenceRead, by: &Reader) -> Self {
+        Self {
+            reader: read.reader.clone(),
+            method: by.method.clone(),
+            issuer: by.issuer.clone(),
+            subject: by.subject.clone(),
+            readings: BTreeMap::new(),
+            first: index,
+            last: index,
+        }
+    }
+
+    /// Counts an event of the same reader.
+    pub(crate) fn add(&mut self, index: Index, read: &EvidenceRead, by: &Reader) {
+        let count = self.readings.entry(read.operation.clone()).or_default();
+        *count = count.saturating_add(by.times);
+        self.last = index;
+    }
+}
