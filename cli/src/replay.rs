@@ -133,12 +133,7 @@ fn describe(entry: &Entry, rows: usize) -> Vec<String> {
             } = requested;
             lines.add(statement);
             lines.add(&ruling(decision));
-            lines.add(&format!(
-                "asks {} of {} until {}",
-                requirement.people,
-                requirement.groups.join(", "),
-                expires
-            ));
+            lines.add(&format!("asks {requirement} until {expires}"));
             if let Some(until) = held_until {
                 lines.add(&format!("its session waits until {until}; then a retry may take it up"));
             }
@@ -237,6 +232,8 @@ fn body_json(entry: &Entry) -> serde_json::Value {
             "reason": requested.decision.reason,
             "groups": requested.requirement.groups,
             "people": requested.requirement.people,
+            "all_groups": requested.requirement.all_groups,
+            "hours": requested.requirement.hours.as_ref().map(ToString::to_string),
             "expires_us": requested.expires.0,
             "held_until_us": requested.held_until.map(|until| until.0),
         }),

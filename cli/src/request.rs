@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use exhibit_policy::approval::in_hours;
 use exhibit_policy::probe::columns;
 use exhibit_policy::snapshot::Counts;
 use exhibit_schemas::digest::Digest;
@@ -124,6 +125,11 @@ impl Request {
         now > self.body.expires
     }
 
+    /// Whether an approval at `now` counts, as far as hours go.
+    pub(crate) fn in_hours(&self, now: Timestamp) -> bool {
+        in_hours(&self.body.requirement, now)
+    }
+
     /// Several lines for a person; `now` gives the time that is left.
     pub(crate) fn describe(&self, now: Timestamp) -> String {
         let ApprovalRequested {
@@ -161,15 +167,7 @@ impl Request {
         }
         line("rule", decision.rule.as_deref().unwrap_or("none"));
         line("reason", &decision.reason);
-        line(
-            "asks for",
-            &format!(
-                "{} of {} ({})",
-                requirement.people,
-                requirement.groups.join(", "),
-                requirement.name
-            ),
-        );
+        line("asks for", &format!("{requirement} ({})", requirement.name));
         line("session", &self.place.0.to_string());
         line("event", &format!("{} by key {}", self.index, self.proxy));
         if let Some(until) = held_until {
@@ -219,6 +217,8 @@ impl Request {
             "approval": self.body.requirement.name,
             "groups": self.body.requirement.groups,
             "people": self.body.requirement.people,
+            "all_groups": self.body.requirement.all_groups,
+            "hours": self.body.requirement.hours.as_ref().map(ToString::to_string),
             "proxy": self.proxy.to_string(),
         })
     }
@@ -279,6 +279,8 @@ mod tests {
                 groups: vec!["dba".into()],
                 people: 1,
                 requester_may_approve: false,
+                all_groups: None,
+                hours: None,
             },
             expires: Timestamp(2_000_000),
             held_until: None,

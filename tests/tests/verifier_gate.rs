@@ -31,7 +31,7 @@ use exhibit_schemas::event::{Body, Emitter, Event, Timestamp};
 use exhibit_schemas::key::Signer as _;
 use exhibit_schemas::keyring::KeyRecord;
 use exhibit_schemas::merkle::Index;
-use exhibit_tests::bundle_builder::clinic::{ALICE, CAROL, LOG, MASK_KEYS, ORIGIN, POLICY, PROXY, START, clinic};
+use exhibit_tests::bundle_builder::clinic::{ALICE, BOB, CAROL, LOG, MASK_KEYS, ORIGIN, POLICY, PROXY, START, clinic};
 use exhibit_tests::bundle_builder::{Batch, Plan, Planned, checkpoint, files, key, key_id, write_tar};
 use exhibit_verify::report::Report;
 use exhibit_verify::{Archive, Options, Outcome, verify};
@@ -43,6 +43,8 @@ mod probed;
 mod retried;
 #[path = "verifier_gate/sealed.rs"]
 mod sealed;
+#[path = "verifier_gate/timed.rs"]
+mod timed;
 
 /// A clock that moves a millisecond at each look.
 struct Ticking(AtomicU64);
@@ -113,7 +115,7 @@ impl Keeper {
             key: key(seed).public_key(),
             role: Role::Person,
             name: name.into(),
-            groups: vec!["dba".into()],
+            groups: vec![if seed == BOB { "privacy" } else { "dba" }.into()],
             enrolled: Index(0),
             ended: None,
             mask_keys: Vec::new(),

@@ -5,7 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use exhibit_policy::approval::{ApprovalFault, Decided, Request, Tally, check, same_requester, tally};
+use exhibit_policy::approval::{ApprovalFault, Decided, Request, Tally, check, in_hours, same_requester, tally};
+use exhibit_policy::hours::{Hours, same_but_time};
 use exhibit_policy::snapshot::Snapshot;
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::access::{Command, Effect, Outcome, Principal};
@@ -319,6 +320,12 @@ impl Approvals {
         if expires.is_some_and(|expires| settled.time.0 > expires.0.saturating_add(USE_GRACE_US)) {
             add(Code::ApprovalLate, "it ran after its request expired".to_owned());
         }
+        let requirement = self.requests.get(&request).map(|asked| &asked.body.requirement);
+        // The proxy read its clock up to so long before it made the event.
+        let since = Timestamp(settled.time.0.saturating_sub(USE_GRACE_US));
+        if requirement.is_some_and(|of| !in_hours(of, settled.time) && !in_hours(of, since)) {
+            add(Code::ApprovalHours, "it passed outside of the hours".to_owned());
+        }
         let last = self.last(named);
         let mut seen = BTreeSet::new();
         for leaf in named {
@@ -417,6 +424,14 @@ fn requirement_fault(body: &ApprovalRequested, time: Timestamp, policy: &Snapsho
     let differs = [
         ("the name", asked.name != approval.name),
         ("the groups", !same_groups(&asked.groups, &approval.groups)),
+        (
+            "the groups of which each must be there",
+            asked.all_groups != approval.all_groups,
+        ),
+        (
+            "the hours",
+            asked.hours.as_ref() != approval.hours.as_ref().map(Hours::stated),
+        ),
         ("the number of people", asked.people != approval.people),
         (
             "whether the requester may approve",
@@ -463,7 +478,11 @@ fn binding_fault(settled: &Settled<'_>, asked: &Asked) -> Option<&'static str> {
         ("its target", settled.target.is_some_and(|target| target != body.target)),
         ("its digest", command.digest != body.command),
         ("its statement", command.statement != body.statement),
-        ("its facts", command.facts != body.facts),
+        // A retry is made at another time.
+        (
+            "its facts",
+            command.facts != body.facts && !(retry && same_but_time(&command.facts, &body.facts)),
+        ),
         ("its decision", command.decision != body.decision),
     ];
     differs.into_iter().find_map(|(what, differs)| differs.then_some(what))
@@ -476,6 +495,7 @@ fn code(fault: ApprovalFault) -> Code {
         ApprovalFault::NotAPerson => Code::ApprovalSigner,
         ApprovalFault::Group => Code::ApprovalGroup,
         ApprovalFault::Requester => Code::ApprovalRequester,
+        ApprovalFault::Hours => Code::ApprovalHours,
         ApprovalFault::Revoked => Code::ApprovalRevoked,
     }
 }

@@ -19,6 +19,7 @@
 use std::collections::BTreeMap;
 
 use exhibit_policy::decide::{NOBODY_TO_ASK, UNPROVEN, decide};
+use exhibit_policy::hours::{time_of, timed};
 use exhibit_policy::snapshot::{Approval, Snapshot};
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::access::{Access, Action, Attribute, DecisionRecord, Effect, Facts, SessionOpened};
@@ -176,6 +177,7 @@ impl Comparison {
     /// `None` where the candidate comes to the same by the same rule.
     fn compare(&mut self, recorded: &Recorded<'_>) -> Option<Key> {
         let Recorded {
+            time,
             opened,
             facts,
             decision,
@@ -183,7 +185,14 @@ impl Comparison {
             ..
         } = recorded;
         let candidate = &self.candidate.snapshot;
-        let again = decide(candidate, &opened.principal, &opened.target, facts);
+        let again = if candidate.tells_time() && time_of(facts).is_none() {
+            // The policy that was in force had no use for the time; its event has it.
+            let mut facts = (*facts).clone();
+            timed(&mut facts, *time);
+            decide(candidate, &opened.principal, &opened.target, &facts)
+        } else {
+            decide(candidate, &opened.principal, &opened.target, facts)
+        };
         let masks = self.other_masks.entry((policy.digest(), opened.target.clone()));
         let target = &opened.target;
         let (other_masks, other_probes) = *masks.or_insert_with(|| {
@@ -236,18 +245,15 @@ fn only_prepared(facts: &Facts) -> bool {
         && facts.attributes == BTreeMap::from([(name.to_owned(), Attribute::Text(value.to_owned()))])
 }
 
-/// Who has to approve what, whatever the approval is called.
-fn terms<'a>(decision: &DecisionRecord, policy: &'a Snapshot) -> Option<(&'a [String], u64, u64, bool)> {
-    let approval = decision.approval.as_deref().and_then(|name| policy.approval(name));
-    approval.map(
-        |Approval {
-             groups,
-             people,
-             expires_s,
-             requester_may_approve,
-             ..
-         }| { (groups.as_slice(), *people, *expires_s, *requester_may_approve) },
-    )
+/// Who has to approve what and when, whatever the approval is called.
+fn terms(decision: &DecisionRecord, policy: &Snapshot) -> Option<Approval> {
+    let approval = decision.approval.as_deref().and_then(|name| policy.approval(name))?;
+    Some(Approval {
+        name: String::new(),
+        // How long a session waits changes nobody's decision.
+        hold_s: None,
+        ..approval.clone()
+    })
 }
 
 fn decided(decision: &DecisionRecord) -> Decided {

@@ -144,6 +144,8 @@ pub struct ApprovalLine {
     pub approval: String,
     /// People that it needs.
     pub people: u64,
+    /// Whom it asks, and when approvals count.
+    pub asks: String,
     /// When it expires.
     pub expires: String,
     /// What people decided.
@@ -653,6 +655,7 @@ impl Evidence {
                 statement: asked.body.statement.clone(),
                 approval: asked.body.requirement.name.clone(),
                 people: asked.body.requirement.people,
+                asks: asked.body.requirement.to_string(),
                 expires: asked.body.expires.to_string(),
                 decisions: decisions.remove(leaf).unwrap_or_default(),
             });

@@ -32,6 +32,7 @@ mod probe;
 pub mod reading;
 mod response;
 mod session;
+mod timed;
 mod tree;
 
 pub use archive::Archive;

@@ -29,6 +29,7 @@ use crate::probe::Probes;
 use crate::reading::Readings;
 use crate::response::Response;
 use crate::threshold::{Watch, Who};
+use crate::timed::timed;
 
 /// The reason of a close that follows a detection.
 const DETECTION: &str = "detection";
@@ -256,6 +257,10 @@ impl Session {
             Body::SessionClosed(body) => self.closed(placed, id, body, context),
             Body::Command(body) => self.command(placed, id, sequence, body, context),
             Body::ApprovalRequested(body) => {
+                // At a threshold it is the time of the command.
+                if Counts::of(&body.facts).is_none() {
+                    timed(placed, &body.facts, &body.decision, context);
+                }
                 self.replay(placed.index, &body.facts, &body.decision, context);
                 if let Some((comparison, recorded)) = self.recorded(placed, &body.facts, &body.decision, context) {
                     comparison.request(&recorded, id, sequence);
@@ -355,6 +360,9 @@ impl Session {
         self.commands += 1;
         self.in_time(placed, body, context);
         self.replay(placed.index, &body.facts, &body.decision, context);
+        if body.outcome == Outcome::Allowed {
+            timed(placed, &body.facts, &body.decision, context);
+        }
         if let Some((comparison, recorded)) = self.recorded(placed, &body.facts, &body.decision, context) {
             comparison.command(&recorded, id, body.request);
         }

@@ -63,6 +63,12 @@ pub(crate) async fn run(
     if request.expired(SystemClock.now()) {
         return Err(CliError::Usage(format!("the request {} has expired", request.id())));
     }
+    if verdict == Verdict::Approve && !request.in_hours(SystemClock.now()) {
+        let id = request.id();
+        return Err(CliError::Usage(format!(
+            "approvals of the request {id} count at other hours alone"
+        )));
+    }
     if !arguments.yes && !output.confirm(&format!("Sign `{verdict}`?"))? {
         return Err(CliError::Declined);
     }

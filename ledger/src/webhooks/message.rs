@@ -82,6 +82,8 @@ impl Waiting {
                 "approval": request.requirement.name,
                 "groups": request.requirement.groups,
                 "people": request.requirement.people,
+                "all_groups": request.requirement.all_groups,
+                "hours": request.requirement.hours.as_ref().map(ToString::to_string),
                 "expires": request.expires.to_string(),
                 "expires_us": request.expires.0,
                 "decide": format!("exhibit approve {}", self.id()),
@@ -99,12 +101,7 @@ impl Waiting {
             request.decision.reason
         )];
         lines.extend(self.run().map(|run| format!("Run: {run}")));
-        lines.push(format!(
-            "{} of {} until {}",
-            request.requirement.people,
-            request.requirement.groups.join(" or "),
-            request.expires,
-        ));
+        lines.push(format!("{} until {}", request.requirement, request.expires));
         lines.push(format!("exhibit approve {}", self.id()));
         lines
     }

@@ -40,6 +40,8 @@ pub(crate) fn requested() -> ApprovalRequested {
             groups: vec!["dba".into()],
             people: 2,
             requester_may_approve: false,
+            all_groups: None,
+            hours: None,
         },
         expires: NOW,
         held_until: None,

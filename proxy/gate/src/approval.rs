@@ -377,7 +377,12 @@ impl Session {
                 Tally::Approved(_) if !answers.question.is_of(gate.policy().digest(), gate.policy_term()) => {
                     return Ok(Ending::Expired(POLICY_CHANGED));
                 }
-                Tally::Approved(decisions) if now <= expires => return Ok(Ending::Approved(decisions)),
+                // People's clocks say when they approved, and this one when something comes of it.
+                Tally::Approved(decisions)
+                    if now <= expires && policy::in_hours(&answers.question.body.requirement, now) =>
+                {
+                    return Ok(Ending::Approved(decisions));
+                }
                 Tally::Approved(_) | Tally::Waiting(_) => {}
             }
             if now >= expires {

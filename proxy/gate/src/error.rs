@@ -82,6 +82,9 @@ pub enum GateError {
     /// Another policy came into force between a decision and its record.
     #[error("the policy has changed since it was decided; send it again")]
     PolicyChanged,
+    /// What was decided waited until its rule holds no more.
+    #[error("it waited past the hours for which it was decided; send it again")]
+    Hours,
     /// The agent's credential expired, and the policy ends sessions with it.
     #[error("what this session was opened with has expired")]
     Expired,

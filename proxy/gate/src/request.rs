@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use exhibit_policy::decide::{NOBODY_TO_ASK, UNPROVEN, decide};
+use exhibit_policy::hours;
 use exhibit_policy::probe;
 use exhibit_policy::sealed::{COMMAND_BYTES_MAX, TOO_LONG};
 use exhibit_policy::snapshot::Approval;
@@ -323,6 +324,9 @@ pub(crate) fn rule(asker: &Asker<'_>, request: Request) -> Ruling {
     let sealing = policy.sealing(target);
     let snapshot = policy.snapshot();
     let mut request = fitted(request, sealing.is_some());
+    if snapshot.tells_time() {
+        hours::timed(&mut request.facts, gate.now());
+    }
     let decision = gate
         .probes()
         .decide(snapshot, target, gate.now(), &mut request.facts, |facts| {
@@ -368,6 +372,8 @@ pub(crate) fn requirement(approval: &Approval) -> Requirement {
         groups: approval.groups.clone(),
         people: approval.people,
         requester_may_approve: approval.requester_may_approve,
+        all_groups: approval.all_groups.clone(),
+        hours: approval.hours.as_ref().map(|hours| hours.stated().clone()),
     }
 }
 

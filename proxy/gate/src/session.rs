@@ -192,10 +192,11 @@ impl Session {
     ///
     /// # Errors
     /// [`GateError`]; then nothing of the group may pass.
-    pub async fn record(&mut self, permits: Vec<Permit>) -> Result<Vec<Cleared>, GateError> {
+    pub async fn record(&mut self, mut permits: Vec<Permit>) -> Result<Vec<Cleared>, GateError> {
         self.own(permits.iter().map(|permit| permit.judged.session))?;
         self.in_time()?;
         self.decided_by(permits.iter().map(Permit::policy)).await?;
+        self.in_hours(&mut permits)?;
         let told = permits
             .iter()
             .map(|permit| Ok((request::permitted(permit)?, self.totals(permit))));
@@ -219,7 +220,7 @@ impl Session {
     ///
     /// # Errors
     /// [`GateError`]; then nothing of the group may pass.
-    pub async fn clear(&mut self, permits: Vec<Permit>, open: Transaction) -> Result<Vec<Cleared>, GateError> {
+    pub async fn clear(&mut self, mut permits: Vec<Permit>, open: Transaction) -> Result<Vec<Cleared>, GateError> {
         // P1: what could change more than a rollback takes back waits.
         if permits.is_empty() || !permits.iter().all(|permit| permit.may_run_ahead(open)) {
             return self.record(permits).await;
@@ -228,6 +229,7 @@ impl Session {
         self.in_time()?;
         self.failure.check()?;
         self.decided_by(permits.iter().map(Permit::policy)).await?;
+        self.in_hours(&mut permits)?;
         let told: Vec<Told> = permits
             .iter()
             .map(request::permitted)
@@ -249,15 +251,6 @@ impl Session {
             }
         };
         Ok(permits.into_iter().zip(told).map(ahead).collect())
-    }
-
-    /// Holds that what the agent came with has not expired.
-    fn in_time(&self) -> Result<(), GateError> {
-        let expires = self.expires.filter(|_| self.policy().limits().expiry_ends_session);
-        match expires {
-            Some(expires) if self.gate.now() >= expires => Err(GateError::Expired),
-            _ => Ok(()),
-        }
     }
 
     /// Whether commands run ahead that were not handed over.
@@ -633,3 +626,4 @@ fn after(earlier: Vec<Ticket>, last: Ticket) -> Ticket {
 mod moving;
 #[cfg(test)]
 mod tests;
+mod timed;

@@ -4,7 +4,8 @@
 //! deny before ask before allow. A request that does nothing nameable still has one access; one without any is denied.
 //!
 //! One rule stands before all rules of the file: a request that carries the attribute [`UNPROVEN`] is denied. A protocol
-//! sets it when it cannot prove that the reply holds masked resources only where masks reach them.
+//! sets it when it cannot prove that the reply holds masked resources only where masks reach them. And where rules have hours, a
+//! request whose time is not known is denied.
 //!
 //! Masks stand beside the rules where a request tries values on their columns ([`crate::probe`]): what they deny or ask about
 //! is denied or asked about whatever the rules say, and what the rules deny stays denied.
@@ -13,6 +14,7 @@ use std::collections::BTreeSet;
 
 use exhibit_schemas::event::access::{Access, Attribute, DecisionRecord, Effect, Facts, Principal};
 
+use crate::hours;
 use crate::probe;
 use crate::snapshot::{NO_RESOURCE, Role, Rule, Snapshot};
 
@@ -30,13 +32,10 @@ pub fn decide(snapshot: &Snapshot, principal: &Principal, target: &str, facts: &
             Attribute::Text(cause) => cause.as_str(),
             _ => "its reply cannot be proven masked",
         };
-        return DecisionRecord {
-            effect: Effect::Deny,
-            policy: snapshot.digest(),
-            rule: None,
-            reason: cause.to_owned(),
-            approval: None,
-        };
+        return denied(snapshot, cause.to_owned());
+    }
+    if snapshot.tells_time() && hours::time_of(facts).is_none() {
+        return denied(snapshot, "the time of the request is not known".to_owned());
     }
     let roles = roles(snapshot, principal);
     let mut strictest: Option<Outcome<'_>> = None;
@@ -66,6 +65,17 @@ pub fn decide(snapshot: &Snapshot, principal: &Principal, target: &str, facts: &
     match effect {
         Effect::Deny => by_rules,
         Effect::Allow | Effect::Ask => with_masks(by_rules, probe::judge(snapshot, target, facts)),
+    }
+}
+
+/// A denial before any rule was asked.
+fn denied(snapshot: &Snapshot, reason: String) -> DecisionRecord {
+    DecisionRecord {
+        effect: Effect::Deny,
+        policy: snapshot.digest(),
+        rule: None,
+        reason,
+        approval: None,
     }
 }
 
@@ -180,6 +190,7 @@ impl Rule {
             && self.names(resource.as_deref())
             && self.unmet(facts).next().is_none()
             && self.over.is_none_or(|over| over.holds(facts))
+            && self.in_hours(facts)
     }
 
     /// Whether one of the roles is among its own.
@@ -199,7 +210,12 @@ impl Rule {
 
     /// Whether it does not match every request that its lists name.
     pub(crate) fn has_conditions(&self) -> bool {
-        !self.when.is_empty() || self.over.is_some()
+        !self.when.is_empty() || self.over.is_some() || self.hours.is_some()
+    }
+
+    /// Whether it is for the time of the request.
+    pub(crate) fn in_hours(&self, facts: &Facts) -> bool {
+        self.hours.as_ref().is_none_or(|hours| hours.hold_for(facts))
     }
 
     /// Names of its conditions that do not hold.
@@ -216,9 +232,11 @@ mod tests {
     use std::collections::BTreeMap;
 
     use exhibit_schemas::digest::Digest;
+    use exhibit_schemas::event::Timestamp;
     use exhibit_schemas::event::access::{Access, Action, Attribute, Effect, Facts, Principal};
 
     use super::decide;
+    use crate::hours::timed;
     use crate::snapshot::Snapshot;
 
     const POLICY: &str = r#"
@@ -365,6 +383,26 @@ effect = "allow"
         let update = facts(&[(Action::Write, "public.claims")], true);
         assert_eq!(decide(&update).reason, "an update needs a WHERE");
         assert_eq!(decide(&update).effect, Effect::Deny);
+    }
+
+    #[test]
+    fn a_rule_with_hours_matches_within_them_and_nothing_passes_without_a_time() {
+        let hours = "hours = { windows = [\"Mon-Fri 08:00-18:00\"], zone = \"Europe/Vienna\" }";
+        let rule = "resources = [\"public.claims\"]\n";
+        let policy = POLICY.replacen(rule, &format!("{rule}{hours}\n"), 1);
+        let snapshot = Snapshot::parse(policy.as_bytes()).unwrap();
+        let mut write = facts(&[(Action::Write, "public.claims")], false);
+        let decided = |facts: &Facts| decide(&snapshot, &agent(), "clinic", facts);
+        assert_eq!(decided(&write).reason, "the time of the request is not known");
+        assert_eq!(
+            decided(&facts(&[(Action::Read, "public.patients")], false)).effect,
+            Effect::Deny
+        );
+        // Friday, 27 November 2026, 17:59 and 18:00 in Vienna.
+        for (time_s, effect) in [(1_795_798_740, Effect::Allow), (1_795_798_800, Effect::Deny)] {
+            timed(&mut write, Timestamp(time_s * 1_000_000));
+            assert_eq!(decided(&write).effect, effect, "{time_s}");
+        }
     }
 
     #[test]

@@ -15,6 +15,7 @@ use std::collections::BTreeSet;
 use exhibit_schemas::event::access::{Access, Action, DecisionRecord, Effect, Facts, Principal};
 
 use crate::decide::{UNPROVEN, decide, roles, rule_for};
+use crate::hours::time_of;
 use crate::mask::Technique;
 use crate::net::Net;
 use crate::probe::{self, Predicates};
@@ -61,7 +62,7 @@ pub struct Threshold {
 pub enum Cause {
     /// A rule of the policy.
     Rule,
-    /// The reply cannot be proven masked ([`UNPROVEN`]); no rule was asked.
+    /// The reply cannot be proven masked ([`UNPROVEN`]), or rules have hours and its time is not known; no rule was asked.
     Unproven,
     /// No rule matches one of the accesses.
     NoRule,
@@ -199,6 +200,7 @@ pub fn explain(
     let accesses: Vec<_> = explained.collect();
     let cause = match () {
         () if facts.attributes.contains_key(UNPROVEN) => Cause::Unproven,
+        () if snapshot.tells_time() && time_of(facts).is_none() => Cause::Unproven,
         () if accesses.is_empty() => Cause::NoAccess,
         () if decision.rule.is_some() => Cause::Rule,
         () if accesses.iter().any(|access| access.rule.is_none()) => Cause::NoRule,
@@ -286,7 +288,8 @@ fn near(snapshot: &Snapshot, roles: &BTreeSet<&str>, target: &str, access: &Acce
         let over = rule.over.is_some().then(|| Lack::Condition("over".to_owned()));
         let conditions = rule.unmet(facts).map(|name| Lack::Condition(name.to_owned()));
         let lacking = fixed.into_iter().filter(|(holds, _)| !holds).map(|(_, lack)| lack);
-        lacking.chain(conditions).chain(over).collect::<Vec<_>>()
+        let hours = (!rule.in_hours(facts)).then(|| Lack::Condition("hours".to_owned()));
+        lacking.chain(conditions).chain(over).chain(hours).collect::<Vec<_>>()
     };
     let mut near = Vec::new();
     for rule in snapshot.rules.iter().filter(|rule| rule.actions.contains(action)) {

@@ -272,6 +272,7 @@ impl<'a> Before<'a> {
             let mut when = other.when.iter();
             when.all(|(name, value)| about.when.get(name) == Some(value))
                 && other.over.is_none_or(|over| about.over == Some(over))
+                && (other.hours.is_none() || other.hours == about.hours)
         };
         let same = |other: &&Rule| {
             other.roles.contains(role) && other.targets.contains(target) && other.actions.contains(&action)

@@ -21,6 +21,8 @@
 //! people = 1
 //! expires_s = 900
 //! hold_s = 60                                           # how long a session waits for people; until it expires if left out
+//! all_groups = ["dba", "privacy"]                       # of each another person must be among them; none if left out
+//! hours = { windows = ["Mon-Fri 08:00-18:00"], zone = "Europe/Vienna" }   # when approvals count; always if left out
 //!
 //! [[rules]]                                             # the first rule that matches an access decides it
 //! name = "reads"
@@ -82,6 +84,8 @@ use std::collections::BTreeSet;
 use exhibit_schemas::digest::Digest;
 use serde::Deserialize;
 
+use crate::hours::Hours;
+
 use self::masks::MaskText;
 use self::nets::NetText;
 pub use self::over::{Counts, Over, facts_at, with_cells};
@@ -105,6 +109,9 @@ pub const POLICY_BYTES_MAX: usize = 1 << 20;
 
 /// Seconds that a limit of sessions has at the most: a month, so that every session ends.
 pub const LIMIT_S_MAX: u64 = 31 * 86_400;
+
+/// Groups of which each must be there, at the most: more people than that decide nothing in time.
+const ALL_GROUPS_MAX: usize = 8;
 
 /// The resource pattern for requests that name nothing.
 pub const NO_RESOURCE: &str = "none";
@@ -280,6 +287,11 @@ pub struct Approval {
     pub people: u64,
     /// Seconds until a request expires.
     pub expires_s: u64,
+    /// Of each of these groups another person must be among them; a person of any of these counts, too.
+    pub all_groups: Option<Vec<String>>,
+    /// When approvals count; at any time if left out.
+    #[serde(default, deserialize_with = "table::some")]
+    pub hours: Option<Hours>,
     /// Seconds that a session waits for people. Then the request stays open for a retry of the same command until it
     /// expires.
     pub hold_s: Option<u64>,
@@ -387,6 +399,11 @@ impl Snapshot {
         mask.map_or(0, |mask| mask.predicates.per_hour())
     }
 
+    /// Whether what a rule says depends on the time, so that every request has to have one ([`crate::hours::TIME`]).
+    pub fn tells_time(&self) -> bool {
+        self.rules.iter().any(|rule| rule.hours.is_some())
+    }
+
     /// Whether the policy masks anything of a target.
     pub fn masks_target(&self, target: &str) -> bool {
         self.masks.iter().any(|mask| mask.targets.contains(target))
@@ -486,6 +503,14 @@ fn check_approval(approval: &Approval) -> Result<(), PolicyError> {
         Approval { groups, .. } if groups.is_empty() => broken("name at least one group"),
         Approval { people: 0, .. } => broken("at least one person must approve"),
         Approval { expires_s: 0, .. } => broken("a request must have time to be seen: expires_s is at least 1"),
+        Approval {
+            all_groups: Some(groups),
+            ..
+        } if !(1..=ALL_GROUPS_MAX).contains(&groups.len()) => broken("all_groups are 1 to 8 groups"),
+        Approval {
+            all_groups: Some(groups),
+            ..
+        } if groups.iter().collect::<BTreeSet<_>>().len() < groups.len() => broken("all_groups names each group once"),
         Approval { hold_s: Some(0), .. } => broken("a session has to wait for people: hold_s is at least 1"),
         _ => Ok(()),
     }

@@ -3,6 +3,8 @@
 //! A decision is bound to the exact request (by leaf hash), and through it and again by value to the command, the
 //! session, the target and the policy, so that it fits no other command.
 
+use std::fmt;
+
 use super::access::{DecisionRecord, Facts};
 use super::{SessionId, Timestamp};
 use crate::digest::Digest;
@@ -18,7 +20,17 @@ crate::code! {
 }
 
 crate::record! {
-    /// Who must approve.
+    /// Times of the week.
+    pub struct Hours {
+        /// Days and a span of the day each, such as `Mon-Fri 08:00-18:00` or `22:00-06:00`.
+        1 => windows: Vec<String>,
+        /// Where: `UTC`, an offset such as `+01:00`, or a name of the IANA time zone database.
+        2 => zone: String,
+    }
+}
+
+crate::record! {
+    /// Who must approve, and when.
     pub struct Requirement {
         /// Name of the approval in the policy.
         1 => name: String,
@@ -28,6 +40,31 @@ crate::record! {
         3 => people: u64,
         /// Whether people whom the requester counts as its own may approve.
         4 => requester_may_approve: bool,
+        /// Of each of these groups another person must be among them; a person of any of these counts, too.
+        (?) 5 => all_groups: Vec<String>,
+        /// When approvals count; at any time if absent.
+        (?) 6 => hours: Hours,
+    }
+}
+
+impl fmt::Display for Hours {
+    /// `Mon-Fri 08:00-18:00, Sat 22:00-06:00 (Europe/Vienna)`.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} ({})", self.windows.join(", "), self.zone)
+    }
+}
+
+impl fmt::Display for Requirement {
+    /// `2 of dba or lead, another one of each of dba, privacy, at Mon-Fri 08:00-18:00 (UTC)`.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} of {}", self.people, self.groups.join(" or "))?;
+        if let Some(groups) = &self.all_groups {
+            write!(formatter, ", another one of each of {}", groups.join(", "))?;
+        }
+        match &self.hours {
+            Some(hours) => write!(formatter, ", at {hours}"),
+            None => Ok(()),
+        }
     }
 }
 

@@ -9,7 +9,9 @@ use exhibit_schemas::event::access::{
     Frame, LoginRefused, Outcome, Principal, ResponseChunk, ResponseEnd, Run, SessionClosed, SessionOpened,
     ThresholdDecided,
 };
-use exhibit_schemas::event::approval::{ApprovalDecided, ApprovalExpired, ApprovalRequested, Requirement, Verdict};
+use exhibit_schemas::event::approval::{
+    ApprovalDecided, ApprovalExpired, ApprovalRequested, Hours, Requirement, Verdict,
+};
 use exhibit_schemas::event::trust::{
     Administrator, Anchor, CatalogSnapshot, Erasure, EvidenceRead, Fault, Genesis, Hold, KeyEnrolled, KeyRevoked,
     KeyRotated, MaskKeyAnnounced, MaskKeyId, PolicyInForce, PolicySnapshot, ReviewSigned, Role,
@@ -312,6 +314,11 @@ fn approval_bodies() -> Vec<Body> {
         groups: vec![text("dba")],
         people: 1,
         requester_may_approve: false,
+        all_groups: Some(vec![text("dba"), text("privacy")]),
+        hours: Some(Hours {
+            windows: vec![text("Mon-Fri 22:00-06:00")],
+            zone: text("Europe/Vienna"),
+        }),
     };
     vec![
         ApprovalRequested {

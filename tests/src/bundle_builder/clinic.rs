@@ -622,6 +622,8 @@ impl Writer {
                 groups: vec!["dba".into()],
                 people: 2,
                 requester_may_approve: false,
+                all_groups: None,
+                hours: None,
             },
             expires: Timestamp(self.now + 900_000_000),
             held_until: None,

@@ -35,6 +35,8 @@ groups = ["g"]
 people = 1
 expires_s = 900
 hold_s = 60
+all_groups = ["g", "h"]
+hours = { windows = ["Mon-Fri 08:00-18:00", "22:00-06:00"], zone = "Europe/Vienna" }
 requester_may_approve = false
 [[rules]]
 name = "asks"
@@ -44,6 +46,7 @@ actions = ["read"]
 resources = ["public.*", "none"]
 when = { no_where = true, statements = 1, class = "select" }
 over = { rows = 1, bytes = 2, session_rows = 3, session_bytes = 4 }
+hours = { windows = ["Sat-Mon 00:00-24:00"], zone = "+01:00" }
 effect = "ask"
 approval = "a"
 reason = "because"
@@ -118,6 +121,7 @@ fn beyond_schema(error: &PolicyError) -> bool {
     match error {
         PolicyError::Unknown { kind, .. } => ["role", "target", "approval"].contains(kind),
         PolicyError::Twice { .. } => true,
+        PolicyError::Syntax(text) => text.contains("is not in the time zone database"),
         PolicyError::At { error, .. } => beyond_schema(error),
         PolicyError::Recipient { error, .. } => *error != RecipientError::Form,
         PolicyError::Rule { place, .. } if place.starts_with("mask ``") => true,
@@ -162,6 +166,12 @@ fn part(place: &[Step]) -> Json {
             Step::Key(_) => part["additionalProperties"].clone(),
             Step::Element(_) => part["items"].clone(),
         };
+        let definition = part["$ref"]
+            .as_str()
+            .and_then(|name| name.strip_prefix("#/definitions/"));
+        if let Some(name) = definition.map(str::to_owned) {
+            part = schema()["definitions"][name].clone();
+        }
     }
     part
 }
@@ -213,6 +223,7 @@ fn the_schema_of_policies_says_what_their_reader_says() {
     techniques(&mut documents);
     limits(&mut documents);
     recipients(&mut documents);
+    hours(&mut documents);
     let count = documents.0.len();
     let accepted = documents.check(&checkers);
     // Both answers are there often enough for the comparison to mean something.
@@ -302,6 +313,76 @@ fn techniques(documents: &mut Documents) {
                 });
             }
         }
+    }
+}
+
+/// Hours in other forms, and groups of which each must be there.
+fn hours(documents: &mut Documents) {
+    let windows = [
+        "00:00-00:00",
+        "23:59-24:00",
+        "24:00-23:00",
+        "9:00-10:00",
+        "09:60-10:00",
+        "09:00-10:00\n",
+        "+9:00-10:00",
+        "Mon 09:00-10:00",
+        "Sun-Mon 09:00-10:00",
+        "mon 09:00-10:00",
+        "Mon,Tue 09:00-10:00",
+        "Mon-Tue-Wed 09:00-10:00",
+        "Mon  09:00-10:00",
+        "Mon",
+    ];
+    let zones = [
+        "UTC",
+        "Etc/GMT+5",
+        "America/Argentina/Buenos_Aires",
+        "+00:00",
+        "-14:59",
+        "+15:00",
+        "01:00",
+        "+1:00",
+        "é01:00",
+        "europe/vienna",
+        "Europe/",
+        "/Vienna",
+        "Europe/Vienna\n",
+        "Europe/Wien",
+    ];
+    for (list, texts) in [("windows", &windows[..]), ("zone", &zones)] {
+        for (of, text) in ["approvals", "rules"]
+            .into_iter()
+            .flat_map(|of| texts.iter().map(move |text| (of, text)))
+        {
+            let mut place = vec![
+                Step::Key(of.to_owned()),
+                Step::Element(0),
+                Step::Key("hours".to_owned()),
+            ];
+            place.push(Step::Key(list.to_owned()));
+            place.extend((list == "windows").then_some(Step::Element(0)));
+            documents.add(format!("{of}: {list} {text:?}"), |document| {
+                *at(document, &place) = Value::String((*text).to_owned());
+            });
+        }
+    }
+    for count in [0, 2, 16, 17] {
+        let many = Value::Array(vec![Value::String("09:00-10:00".to_owned()); count]);
+        documents.add(format!("{count} windows"), |document| {
+            document["approvals"][0]["hours"]["windows"] = many;
+        });
+    }
+    for names in [
+        &["h", "g"][..],
+        &["g", "g"],
+        &["a", "b", "c", "d", "e", "f", "g", "h"],
+        &["1", "2", "3", "4", "5", "6", "7", "8", "9"],
+    ] {
+        let names = names.iter().map(|name| Value::String((*name).to_owned())).collect();
+        documents.add(format!("all of {names:?}"), |document| {
+            document["approvals"][0]["all_groups"] = Value::Array(names);
+        });
     }
 }
 

@@ -243,7 +243,7 @@ fn approval(line: &ApprovalLine) -> Markup {
     html! { tr {
         td.index { (index(line.request)) }
         td { code { (line.statement) } }
-        td { (line.approval) ", " (line.people) }
+        td { (line.approval) ", " (line.asks) }
         td.index { (line.expires) }
         td {
             @for decision in &line.decisions {

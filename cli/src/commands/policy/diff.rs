@@ -13,7 +13,7 @@ use exhibit_verify::{Archive, Options, Outcome, Progress, VerifyError, compare};
 
 use self::page::Page;
 use super::super::connect;
-use super::question::read_policy;
+use super::question::{read_policy, time};
 use crate::config::{Config, ConfigError};
 use crate::error::CliError;
 use crate::export;
@@ -64,11 +64,6 @@ pub(crate) struct Arguments {
     json: bool,
     #[command(flatten)]
     reader: reader::Arguments,
-}
-
-/// Reads a time.
-fn time(text: &str) -> Result<Timestamp, String> {
-    Timestamp::parse(text).ok_or_else(|| "a time is 2026-11-24 or 2026-11-24T09:30:00Z".to_owned())
 }
 
 pub(super) async fn run(

@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use exhibit_gate::clock::{Clock as _, SystemClock};
 use exhibit_identity::api_key::{ISSUER, METHOD};
+use exhibit_schemas::event::Timestamp;
 use exhibit_schemas::event::access::{Access, Attribute, Effect, Facts};
 
 use super::pipeline_run;
-use super::question::{Question, Request, access, principal, read_catalog, read_policy};
+use super::question::{Question, Request, access, principal, read_catalog, read_policy, time};
 use crate::error::CliError;
 use crate::output::Output;
 
@@ -70,6 +72,9 @@ pub(crate) struct Arguments {
     /// With --access: a fact that conditions of rules test, such as `no_where=true`; may be given several times
     #[arg(long = "fact", value_name = "NAME=VALUE", value_parser = fact, conflicts_with = "sql")]
     facts: Vec<(String, Attribute)>,
+    /// When it is asked for, such as 2026-11-24 or 2026-11-24T09:30:00Z, for rules with hours; now if left out
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    at: Option<Timestamp>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -113,6 +118,7 @@ fn answer(arguments: &Arguments) -> Result<(Effect, String), CliError> {
         principal: principal(method, issuer, subject, groups, pipeline_run::of(&arguments.run)),
         target: arguments.target.clone(),
         request,
+        time: Some(arguments.at.unwrap_or_else(|| SystemClock.now())),
     };
     let answer = question.put(&snapshot).map_err(|error| CliError::Reading {
         path: arguments.policy.clone(),

@@ -163,8 +163,16 @@ fn terms(approval: &Approval) -> String {
         Some(hold_s) => format!("; the session waits {hold_s} s, and a retry takes up what was approved later"),
         None => String::new(),
     };
+    let each = match &approval.all_groups {
+        Some(groups) => format!(", another one of each of {}", groups.join(", ")),
+        None => String::new(),
+    };
+    let hours = match &approval.hours {
+        Some(hours) => format!(", at {hours}"),
+        None => String::new(),
+    };
     format!(
-        "  {people} of {} within {} s, {requester}{held} (approval `{}`)",
+        "  {people} of {}{each} within {} s{hours}, {requester}{held} (approval `{}`)",
         approval.groups.join(" or "),
         approval.expires_s,
         approval.name
@@ -293,6 +301,8 @@ fn approval_json(approval: &Approval) -> serde_json::Value {
         "people": approval.people,
         "expires_s": approval.expires_s,
         "hold_s": approval.hold_s,
+        "all_groups": approval.all_groups,
+        "hours": approval.hours.as_ref().map(ToString::to_string),
         "requester_may_approve": approval.requester_may_approve,
     })
 }

@@ -5,9 +5,11 @@
 use std::path::Path;
 
 use exhibit_policy::explain::{Explanation, explain};
+use exhibit_policy::hours::timed;
 use exhibit_policy::snapshot::Snapshot;
 use exhibit_proxy::reading::{Reading, ReadingError, RecordedCatalog};
 use exhibit_schemas::digest::Digest;
+use exhibit_schemas::event::Timestamp;
 use exhibit_schemas::event::access::{Access, Action, Facts, Principal, Run};
 
 use crate::error::CliError;
@@ -21,6 +23,8 @@ pub(super) struct Question {
     pub(super) principal: Principal,
     pub(super) target: String,
     pub(super) request: Request,
+    /// When it is made; rules with hours go by that.
+    pub(super) time: Option<Timestamp>,
 }
 
 /// What is asked for.
@@ -56,6 +60,7 @@ impl Question {
             principal,
             target,
             request,
+            time,
         } = self;
         if !snapshot.targets().iter().any(|known| known.name == target) {
             return Err(ReadingError::Target(target));
@@ -72,6 +77,10 @@ impl Question {
             }
             Request::Facts(facts) => (None, facts),
         };
+        let mut facts = facts;
+        if let Some(time) = time.filter(|_| snapshot.tells_time()) {
+            timed(&mut facts, time);
+        }
         let parts = |resource: &str| {
             let parts = reading.as_ref().map(|reading| reading.parts(resource));
             parts.unwrap_or_default()
@@ -146,4 +155,9 @@ pub(super) fn access(text: &str) -> Result<Access, String> {
     let action =
         Action::from_word(action).ok_or_else(|| format!("`{action}` is no action; actions are {}", words()))?;
     Ok(Access(action, resource))
+}
+
+/// Reads a time.
+pub(super) fn time(text: &str) -> Result<Timestamp, String> {
+    Timestamp::parse(text).ok_or_else(|| "a time is 2026-11-24 or 2026-11-24T09:30:00Z".to_owned())
 }

@@ -30,6 +30,7 @@ mod probed;
 mod retried;
 mod sealed;
 mod threshold;
+mod timed;
 
 const POLICY: &str = r#"
 version = 1

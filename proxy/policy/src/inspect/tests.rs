@@ -84,6 +84,11 @@ fn rules_that_earlier_ones_leave_nothing_to_are_found() {
         &dead,
     );
     check("actions = [\"read\"]; effect = \"deny\"", READS, &dead);
+    // Hours leave the rest of the week, unless both have the same.
+    let by_day = |rule: &str| format!("{rule}; hours = {{ windows = [\"08:00-18:00\"] }}");
+    check(&by_day(READS), READS, &[]);
+    check(READS, &by_day(READS), &dead);
+    check(&by_day(READS), &by_day(READS), &dead);
     check(
         "actions = [\"read\"]; resources = [\"*\", \"none\"]; effect = \"allow\"",
         "actions = [\"read\"]; effect = \"deny\"",

@@ -7,6 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use exhibit_schemas::event::access::{Action, Attribute, Effect};
 use serde::Deserialize;
 
+use crate::hours::{Hours, TIME};
+
 use super::over::{self, Over};
 use super::{PolicyError, known, patterns, table};
 use crate::pattern::Pattern;
@@ -23,6 +25,8 @@ pub(crate) struct Rule {
     pub(crate) when: BTreeMap<String, Attribute>,
     /// It is about replies that have come to more than this alone.
     pub(crate) over: Option<Over>,
+    /// It matches at these times alone.
+    pub(crate) hours: Option<Hours>,
     pub(crate) effect: Effect,
     pub(crate) approval: Option<String>,
     pub(crate) reason: String,
@@ -40,6 +44,8 @@ pub(super) struct RuleText {
     when: BTreeMap<String, Attribute>,
     #[serde(default, deserialize_with = "table::some")]
     over: Option<Over>,
+    #[serde(default, deserialize_with = "table::some")]
+    hours: Option<Hours>,
     effect: String,
     approval: Option<String>,
     reason: Option<String>,
@@ -82,6 +88,11 @@ impl RuleText {
                 "what a reply comes to is not for `when`; write `over = { rows = … }`",
             ));
         }
+        if self.when.contains_key(TIME) {
+            return Err(broken(
+                "the time is not for `when`; write `hours = { windows = [\"…\"] }`",
+            ));
+        }
         Ok(Rule {
             resources: self.resources.map(|texts| patterns(&place, &texts)).transpose()?,
             roles: self.roles.into_iter().collect(),
@@ -89,6 +100,7 @@ impl RuleText {
             actions: self.actions.iter().filter_map(|word| Action::from_word(word)).collect(),
             when: self.when,
             over: self.over,
+            hours: self.hours,
             effect,
             approval: self.approval,
             reason: self.reason.unwrap_or_else(|| format!("rule `{}`", self.name)),

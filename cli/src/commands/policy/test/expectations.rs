@@ -20,6 +20,7 @@
 //! agent = "nightly"
 //! target = "clinic"
 //! command = "SELECT id, ssn FROM patients"        # or `accesses = ["read:public.patients"]`, with `facts = { rows = 3 }`
+//! at = "2026-11-24T09:30:00Z"                     # when, where rules of the policy have hours
 //! schemas = ["public"]                            # where names without a schema are looked up; `public` if left out
 //! expect = { effect = "allow", rule = "reads", masks = { "public.patients.ssn" = "ssn" } }
 //! ```
@@ -36,7 +37,7 @@ use exhibit_startup::configuration::{ConfigurationError, File, Step};
 use serde::Deserialize;
 
 use super::super::pipeline_run;
-use super::super::question::{Question, Request, access, principal, read_catalog};
+use super::super::question::{Question, Request, access, principal, read_catalog, time};
 use super::expected::{Expected, ExpectedText};
 use crate::config::ConfigError;
 use crate::error::CliError;
@@ -87,6 +88,7 @@ struct CaseText {
     name: String,
     agent: String,
     target: String,
+    at: Option<String>,
     command: Option<String>,
     schemas: Option<Vec<String>>,
     accesses: Option<Vec<String>>,
@@ -213,6 +215,7 @@ impl CaseText {
                 principal,
                 target: self.target,
                 request,
+                time: self.at.as_deref().map(time).transpose()?,
             },
             expected: self.expect.read()?,
         })
