@@ -455,8 +455,9 @@ fn postponed_fault(settled: &Settled<'_>, asked: &Asked) -> Option<&'static str>
     let retry = settled.command.retries.is_some();
     match (retry, asked.body.held_until, asked.ended) {
         (false, None, _) => Some("its request does not stay open"),
-        (false, Some(_), Some(_)) => Some("its request had ended before it"),
-        (false, Some(until), None) if settled.time < until => Some("its session was still to wait"),
+        (false, Some(_), Some(Ended::Expired(_))) => Some("its request had ended before it"),
+        // A retry may take the request up, and be recorded, before this one is.
+        (false, Some(until), _) if settled.time < until => Some("its session was still to wait"),
         // A retry may find that it came second.
         (_, _, _) if settled.command.approvals.is_some() => Some("it names decisions, and did not pass"),
         (_, _, _) => None,

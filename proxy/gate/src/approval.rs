@@ -23,8 +23,9 @@ use tokio::sync::broadcast::{
 
 use crate::error::GateError;
 use crate::recorder::{Heard, VerifiedDecision};
-use crate::request::{Approved, Asking, Denial, Judged, Pending, Permit};
+use crate::request::{self, Approved, Asking, Denial, Judged, Pending, Permit};
 use crate::retries::{Held, Place};
+use crate::sealed::Told;
 use crate::session::{Handed, Session};
 
 /// Decisions about one request that are kept at the most; more are a fault of the ledger or of people's tools.
@@ -119,6 +120,31 @@ impl Question {
     }
 }
 
+/// What a session waits for people about, and what is recorded of it where the session ends meanwhile.
+pub(crate) struct Waiting {
+    /// Sequence of its own question; `None` of a retry.
+    question: Option<u64>,
+    /// The command with its copy; a reply that is held has its command recorded already.
+    told: Option<Told>,
+}
+
+impl Waiting {
+    /// The end of the question, and with it the command of which nothing came: whatever an agent has asked for has its event. The
+    /// first of the events has the sequence `next`. Also gives the command's sequence.
+    pub(crate) fn bodies(self, next: u64) -> (Vec<Body>, Option<u64>) {
+        let mut bodies: Vec<Body> = self
+            .question
+            .map(|question| expired(question, "agent"))
+            .into_iter()
+            .collect();
+        let command = next.saturating_add(u64::from(self.question.is_some()));
+        let told = self.told.map(|told| told.bodies(command));
+        let command = told.as_ref().map(|_| command);
+        bodies.extend(told.into_iter().flatten());
+        (bodies, command)
+    }
+}
+
 /// How a wait ended.
 pub(crate) enum Ending {
     Approved(Vec<Digest>),
@@ -141,6 +167,9 @@ const POLICY_CHANGED: &str = "the policy has changed since it was asked";
 /// What an agent is told that came second.
 pub(crate) const TAKEN: &str =
     "the approval that it waited for was taken up by another session; run it again to ask anew";
+
+/// What an agent is told where nobody can know what people decided.
+pub(crate) const MISSED: &str = "decisions about it were missed while nobody waited; run it again to ask anew";
 
 /// The event of a question that nobody answered: `time`, or `agent` when it went away.
 pub(crate) fn expired(request: u64, reason: &str) -> Body {
@@ -182,12 +211,18 @@ impl Session {
             if let Some(open) = retries.find(&judged, self, now) {
                 let question = Arc::clone(&open.question);
                 let way = Way::Earlier(Arc::clone(&open.place), in_s(hold_s));
+                drop(retries);
+                let told = request::unanswered(&judged, Asking::Earlier(question.leaf));
+                self.waiting = Some(Waiting {
+                    question: None,
+                    told: Some(told.map_err(|error| self.refused(error))?),
+                });
                 return Ok(Asked { judged, question, way });
             }
             if retries.has_room() {
                 body.held_until = Some(in_s(hold_s));
                 self.decided_by([judged.decision.policy]).await?;
-                let answers = self.question(body).await?;
+                let answers = self.question(body, Some(&judged)).await?;
                 let question = Arc::clone(&answers.question);
                 let held = retries.begin(Arc::clone(&question), self.before());
                 let way = Way::Own(answers, Some(held));
@@ -195,24 +230,28 @@ impl Session {
             }
         }
         self.decided_by([judged.decision.policy]).await?;
-        let answers = self.question(body).await?;
+        let answers = self.question(body, Some(&judged)).await?;
         let question = Arc::clone(&answers.question);
         let way = Way::Own(answers, None);
         Ok(Asked { judged, question, way })
     }
 
-    /// Records what people are asked.
-    pub(crate) async fn question(&mut self, body: ApprovalRequested) -> Result<Answers, GateError> {
+    /// Records what people are asked; about a command, unless it is about a reply.
+    pub(crate) async fn question(
+        &mut self,
+        body: ApprovalRequested,
+        command: Option<&Judged>,
+    ) -> Result<Answers, GateError> {
         let heard = self.gate().recorder().heard();
+        let sequence = self.upcoming();
+        let told = command.map(|judged| request::unanswered(judged, Asking::Own(sequence)));
+        let told = told.transpose().map_err(|error| self.refused(error))?;
         // Before the question is handed over: another policy may come into force in between, and then it is of the one before.
         let term = self.gate().policy_term();
-        let Handed {
-            first: sequence,
-            events,
-            ticket,
-        } = self.hand_over(vec![body.clone().into()])?;
+        let Handed { events, ticket } = self.hand_over(vec![body.clone().into()])?;
         // From here on it may be in the ledger: whoever gives up waiting has the session's close end it.
-        self.waiting = Some(sequence);
+        let question = Some(sequence);
+        self.waiting = Some(Waiting { question, told });
         let receipts = self.durable(events, ticket).await?;
         let leaf = receipts.last().map(|receipt| receipt.leaf);
         let leaf = leaf.expect("`durable` gives as many receipts as events were handed over");
@@ -254,7 +293,9 @@ impl Session {
             }
             Way::Earlier(place, until) => {
                 let request = Asking::Earlier(question.leaf);
-                let ending = match self.taken_up(place, until, gone).await? {
+                let ending = self.taken_up(place, until, gone).await;
+                self.waiting = None;
+                let ending = match ending {
                     Ok(Ending::Approved(_)) if !self.holds_policy_of(&question).await => {
                         return Ok(Err(postponed(judged, request, POLICY_CHANGED.to_owned())));
                     }
@@ -300,7 +341,8 @@ impl Session {
         gone: impl Future<Output = ()> + Send,
     ) -> Result<Ending, GateError> {
         let until = answers.question.body.held_until;
-        let ending = match self.ending(answers, until, gone).await? {
+        let ending = self.ending(answers, until, gone).await;
+        let ending = match ending.map_err(|reason| self.missed(reason))? {
             // The policy that asked must still be the one in force, and stays so until what was approved is handed over.
             Ending::Approved(_) if !self.holds_policy_of(&answers.question).await => Ending::Expired(POLICY_CHANGED),
             ending => ending,
@@ -308,7 +350,7 @@ impl Session {
         self.waiting = None;
         if let Ending::Expired(reason) = ending {
             let word = if reason == WITHDRAWN { "agent" } else { "time" };
-            let Handed { events, ticket, .. } = self.hand_over(vec![expired(answers.question.sequence, word)])?;
+            let Handed { events, ticket } = self.hand_over(vec![expired(answers.question.sequence, word)])?;
             self.durable(events, ticket).await?;
         }
         Ok(ending)
@@ -321,53 +363,55 @@ impl Session {
         question.is_of(policy.snapshot().digest(), policy.term())
     }
 
-    /// Waits for the question of an earlier command; the inner error says why this one has to be run again.
+    /// Waits for the question of an earlier command; the error says why this one has to be run again.
     async fn taken_up(
         &self,
         place: Place,
         until: Timestamp,
         gone: impl Future<Output = ()> + Send,
-    ) -> Result<Result<Ending, &'static str>, GateError> {
+    ) -> Result<Ending, &'static str> {
         let mut gone = std::pin::pin!(gone);
         let mut lock = std::pin::pin!(place.lock());
         let mut answers = loop {
             let left_us = until.0.saturating_sub(self.gate().now().0);
             tokio::select! {
                 biased;
-                () = &mut gone => return Ok(Err(WITHDRAWN)),
+                () = &mut gone => return Err(WITHDRAWN),
                 answers = &mut lock => break answers,
-                () = std::future::ready(()), if left_us == 0 => return Ok(Ok(Ending::Open)),
+                () = std::future::ready(()), if left_us == 0 => return Ok(Ending::Open),
                 () = tokio::time::sleep(CLOCK_AGAIN.min(Duration::from_micros(left_us))) => {}
             }
         };
         let Some(waiting) = answers.as_mut() else {
-            return Ok(Err(TAKEN));
+            return Err(TAKEN);
         };
         let ending = self.ending(waiting, Some(until), gone).await;
         match ending {
             Ok(Ending::Open) => {}
             // Its going ends its own wait alone.
-            Ok(Ending::Expired(WITHDRAWN)) => return Ok(Err(WITHDRAWN)),
+            Ok(Ending::Expired(WITHDRAWN)) => return Err(WITHDRAWN),
             // Whatever else it is, it is the end of the question; taken out, so that nobody else takes it up.
             _ => *answers = None,
         }
-        match ending? {
-            Ending::Expired(POLICY_CHANGED) => Ok(Err(POLICY_CHANGED)),
-            ending => Ok(Ok(ending)),
+        match ending {
+            Ok(Ending::Expired(POLICY_CHANGED)) => Err(POLICY_CHANGED),
+            Ok(ending) => Ok(ending),
+            // A refusal may be among what was missed; nobody has to go for that whose own question it is not.
+            Err(_) => Err(MISSED),
         }
     }
 
-    /// Waits for what becomes of a question.
+    /// Waits for what becomes of a question; the error says why nobody can know it any more.
     async fn ending(
         &self,
         answers: &mut Answers,
         until: Option<Timestamp>,
         gone: impl Future<Output = ()> + Send,
-    ) -> Result<Ending, GateError> {
+    ) -> Result<Ending, &'static str> {
         let mut gone = std::pin::pin!(gone);
         let gate = self.gate();
         loop {
-            answers.read().map_err(|reason| self.missed(reason))?;
+            answers.read()?;
             let now = gate.now();
             let expires = answers.question.expires();
             let tally = answers.tally();
@@ -396,7 +440,7 @@ impl Session {
             tokio::select! {
                 biased;
                 () = &mut gone => return Ok(Ending::Expired(WITHDRAWN)),
-                heard = answers.heard.recv() => answers.take(heard).map_err(|reason| self.missed(reason))?,
+                heard = answers.heard.recv() => answers.take(heard)?,
                 () = tokio::time::sleep(left) => {}
             }
         }

@@ -488,6 +488,24 @@ pub(crate) fn denied(denial: &Denial) -> Result<Told, GateError> {
     told(&denial.judged, command)
 }
 
+/// What is recorded of a command whose session ends while people are asked about it.
+///
+/// # Errors
+/// Where its copy cannot be made.
+pub(crate) fn unanswered(judged: &Judged, asked: Asking) -> Result<Told, GateError> {
+    // The question of an earlier command stays open.
+    let outcome = match asked {
+        Asking::Own(_) => Outcome::Expired,
+        Asking::Earlier(_) => Outcome::Postponed,
+    };
+    let command = Command {
+        request: asked.own(),
+        retries: asked.earlier(),
+        ..command(judged, outcome)
+    };
+    told(judged, command)
+}
+
 /// A command with its copy, where its policy has one. What is too long for a copy was denied for it, and has none.
 fn told(judged: &Judged, command: Command) -> Result<Told, GateError> {
     let exact = &judged.request.exact;

@@ -12,10 +12,10 @@ use exhibit_policy::mask::Masked;
 use exhibit_policy::net::SessionNet;
 use exhibit_schemas::cbor;
 use exhibit_schemas::digest::Digest;
-use exhibit_schemas::event::access::{Column, CommandData, Frame, Principal, ResponseChunk, SessionClosed};
+use exhibit_schemas::event::access::{Column, CommandData, Frame, Principal, ResponseChunk};
 use exhibit_schemas::event::{Body, SessionId, SessionPlace, Timestamp};
 
-use crate::approval;
+use crate::approval::Waiting;
 pub use crate::approval::{Asked, Question};
 pub use crate::data::{Data, Sending};
 use crate::error::GateError;
@@ -29,12 +29,6 @@ use crate::request::{self, Asker};
 pub use crate::request::{Cleared, Denial, Pending, Permit, Reach, Recorded, Request, Ruling, Transaction};
 use crate::sealed::Told;
 pub use crate::threshold::Held;
-
-/// Why a session ended that a threshold stopped, in its closing event.
-const THRESHOLD: &str = "threshold";
-
-/// Why a session that nobody closed ended, in its closing event.
-const DROPPED: &str = "agent";
 
 /// One connection of an agent.
 pub struct Session {
@@ -56,8 +50,8 @@ pub struct Session {
     pub(crate) open: BTreeMap<u64, Totals>,
     /// A threshold has ended it.
     pub(crate) stopped: bool,
-    /// Sequence of a question that waits for people.
-    pub(crate) waiting: Option<u64>,
+    /// What waits for people.
+    pub(crate) waiting: Option<Waiting>,
     /// Commands that run ahead, with their copies, and are numbered, but not handed over: they go with the next events, in one
     /// flush.
     held: Vec<Body>,
@@ -145,6 +139,11 @@ impl Session {
     /// rollback could have taken back.
     pub(crate) fn before(&self) -> Digest {
         self.before
+    }
+
+    /// Sequence of the next event.
+    pub(crate) fn upcoming(&self) -> u64 {
+        self.next
     }
 
     /// Notes that a command runs.
@@ -407,7 +406,7 @@ impl Session {
             bodies.extend(told.bodies(sequence));
         }
         let own = bodies.len();
-        let Handed { events, ticket, .. } = self.hand_over(bodies)?;
+        let Handed { events, ticket } = self.hand_over(bodies)?;
         // Counted with the hand-over, so that the close of a session whose caller went away states the right totals.
         let mut places = Vec::with_capacity(commands.len());
         for (place, sequence, totals) in commands {
@@ -445,7 +444,7 @@ impl Session {
                 self.held.clear();
                 self.deciding = None;
                 let ticket = after(std::mem::take(self.earlier()), ticket);
-                Ok(Handed { first, events, ticket })
+                Ok(Handed { events, ticket })
             }
             // What is held stays numbered and goes with the closing event.
             Err(error) => Err(self.failure.refused(error)),
@@ -554,52 +553,10 @@ impl Session {
             failure: self.failure.clone(),
         }
     }
-
-    fn hand_over_close(&mut self, reason: &str) -> Result<Ticket, GateError> {
-        self.closed = true;
-        // Whatever else happens meanwhile, that is why nothing more leaves.
-        let reason = if self.stopped { THRESHOLD } else { reason };
-        // A refused submission left no gap, so the end of the session can still be recorded; a lost one may have.
-        self.failure.check_lost()?;
-        let cut = |(command, totals): (&u64, &Totals)| {
-            let end = End {
-                status: EndStatus::Cut,
-                code: None,
-                masked: BTreeMap::new(),
-            };
-            end.event(*command, totals)
-        };
-        // A question whose asker goes away is one that nobody answered.
-        let question = self.waiting.take().map(|request| approval::expired(request, "agent"));
-        let mut bodies: Vec<Body> = question.into_iter().chain(self.open.iter().map(cut)).collect();
-        bodies.push(
-            SessionClosed {
-                reason: reason.to_owned(),
-                commands: self.commands,
-                bytes: self.bytes,
-            }
-            .into(),
-        );
-        self.submit(bodies).map(|handed| handed.ticket)
-    }
-}
-
-impl Drop for Session {
-    fn drop(&mut self) {
-        if self.closed {
-            return;
-        }
-        // The hand-over alone records the end; nobody is left to wait for the ticket.
-        if let Err(error) = self.hand_over_close(DROPPED) {
-            tracing::warn!(session = %self.id, %error, "the end of a session was not recorded");
-        }
-    }
 }
 
 /// Events that were handed over.
 pub(crate) struct Handed {
-    /// Sequence of the first that the caller gave.
-    pub(crate) first: u64,
     /// How many, with those that were held before.
     pub(crate) events: usize,
     /// Resolves when they and all before them are durable.
@@ -623,6 +580,7 @@ fn after(earlier: Vec<Ticket>, last: Ticket) -> Ticket {
     })
 }
 
+mod closing;
 mod moving;
 #[cfg(test)]
 mod tests;

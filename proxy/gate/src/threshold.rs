@@ -126,7 +126,7 @@ impl Session {
             // What is held is here and nowhere else: nothing could be taken up later.
             held_until: None,
         };
-        let answers = self.question(body).await?;
+        let answers = self.question(body, None).await?;
         Ok(Some(Held {
             command: reply.command,
             counts,
@@ -156,7 +156,7 @@ impl Session {
                     approvals: Some(approvals),
                     ..event(command, counts, decision, Outcome::Approved, asked)
                 };
-                let Handed { events, ticket, .. } = self.hand_over(vec![event.into()])?;
+                let Handed { events, ticket } = self.hand_over(vec![event.into()])?;
                 self.durable(events, ticket).await?;
                 if let Some(totals) = self.open.get_mut(&command) {
                     totals.approved.extend(askers);

@@ -283,3 +283,65 @@ async fn what_was_taken_back_permits_nothing_once_its_proxy_had_to_know_it() {
         check(refuses, (taken_up.0 + 1, 0), now - MINUTE_US - 1, &[]);
     }
 }
+
+#[tokio::test]
+async fn a_retry_may_be_recorded_before_the_command_that_asked() {
+    let (gate, keeper, anchors) = start(&policy()).await;
+    let mut first = open(&gate).await;
+    let Ruling::Pending(pending) = first.decide(request("ALTER TABLE patients ADD x text", Action::Define)) else {
+        panic!("changes of the schema are asked about");
+    };
+    let asked = first.ask(pending).await.unwrap();
+    keeper.clock.0.fetch_add(HOLD_US, Ordering::SeqCst);
+    let denial = first.wait(asked, std::future::pending()).await.unwrap().unwrap_err();
+    keeper.decide(ALICE, "alice", Verdict::Approve);
+    keeper.decide(CAROL, "carol", Verdict::Approve);
+    assert_eq!(runs(&gate, &keeper, false).await, Became::Approved);
+    let recorded = first.refuse(denial).await.unwrap();
+    finish(&mut first, recorded.reply(), EndStatus::Failed).await;
+    first.close("agent").await.unwrap();
+    let plan = keeper.plan.lock().unwrap().clone();
+    assert_eq!(findings(&verified(&plan, &anchors)), []);
+    // What its own session had ended is another thing.
+    let mut ended = plan;
+    let approved = commands(&ended)[0];
+    let time = ended.event(approved).time.0;
+    let id = ended.find(|event| matches!(event.body, Body::ApprovalRequested(_)))[0];
+    let id = ended.event(id).session.unwrap().0;
+    let (request, reason) = (1, "agent".into());
+    let body = ApprovalExpired { request, reason };
+    insert(
+        &mut ended,
+        approved.0,
+        PROXY,
+        time,
+        Some(SessionPlace(id, 1_000)),
+        body.into(),
+    );
+    ended.renumber(id);
+    let outcome = verified(&ended, &anchors);
+    assert!(findings(&outcome).iter().any(|(code, _)| *code == "approval-late"));
+}
+
+#[tokio::test]
+async fn what_a_session_leaves_that_ends_while_people_are_asked_verifies() {
+    let (gate, keeper, anchors) = start(&policy()).await;
+    let mut session = open(&gate).await;
+    let Ruling::Pending(pending) = session.decide(request("ALTER TABLE patients ADD x text", Action::Define)) else {
+        panic!("changes of the schema are asked about");
+    };
+    let asked = session.ask(pending).await.unwrap();
+    drop(asked);
+    drop(session);
+    let outcome = verified(&keeper.plan.lock().unwrap(), &anchors);
+    assert_eq!(findings(&outcome), []);
+    let Outcome::Verified(verified) = &outcome else {
+        panic!("a bundle without findings is verified");
+    };
+    let lines = &verified.get().evidence.commands;
+    let lines: Vec<_> = lines
+        .iter()
+        .map(|line| (line.outcome.as_str(), line.status.as_deref()))
+        .collect();
+    assert_eq!(lines, [("expired", Some("cut"))]);
+}

@@ -13,7 +13,7 @@ use super::super::{Asked, Denial, Permit, Ruling, Session};
 use exhibit_policy::snapshot::Snapshot;
 
 use super::{EXPIRES_US, NOW_US, POLICY, World, decision, opening, request, waits, world_in, world_of};
-use crate::approval::TAKEN;
+use crate::approval::{MISSED, TAKEN};
 use crate::memory::Standing;
 use crate::recorder::{Heard, VerifiedDecision};
 use crate::session::{Opening, Request};
@@ -415,17 +415,6 @@ async fn a_restart_ends_what_is_open() {
 }
 
 #[tokio::test]
-async fn an_open_request_of_which_decisions_were_missed_is_taken_up_by_nobody() {
-    let world = left_open().await;
-    approve(&world, &["ann", "bob", "ann", "ann", "ann"]);
-    let mut session = again(&world).await;
-    let asked = ask(&mut session, request(Action::Define)).await;
-    assert!(session.wait(asked, pending()).await.is_err());
-    let mut session = again(&world).await;
-    assert!(asks_anew(&world, &mut session, request(Action::Define)).await);
-}
-
-#[tokio::test]
 async fn where_the_policy_says_nothing_a_session_waits_to_the_end() {
     let mut world = world_of(POLICY).await;
     let asked = ask(&mut world.session, request(Action::Define)).await;
@@ -501,4 +490,68 @@ async fn what_a_retry_takes_up_is_handed_over_before_another_policy_is_in_force(
         kinds[kinds.len() - 3..],
         ["policy-snapshot", "command", "policy-in-force"]
     );
+}
+
+#[tokio::test]
+async fn an_open_request_of_which_decisions_were_missed_is_taken_up_by_nobody_and_ends_no_session() {
+    let world = left_open().await;
+    // One more than a receiver keeps.
+    for name in ["ann", "bob", "carol", "dave", "eve"] {
+        approve(&world, &[name]);
+    }
+    let mut session = again(&world).await;
+    let denial = retry(&mut session).await.unwrap_err();
+    assert_eq!((denial.outcome(), denial.reason()), (Outcome::Postponed, MISSED));
+    session.refuse(denial).await.unwrap();
+    assert!(last_command(&world).approvals.is_none());
+    // The session lives, and the same command asks anew.
+    assert!(asks_anew(&world, &mut session, request(Action::Define)).await);
+}
+
+/// Kinds of the last events, and the last command.
+fn ended(world: &World, events: usize) -> (Vec<&'static str>, Command) {
+    let kinds = world.memory.kinds();
+    (kinds[kinds.len() - events..].to_vec(), last_command(world))
+}
+
+#[tokio::test]
+async fn a_command_whose_session_ends_while_people_are_asked_has_its_event() {
+    let mut world = world_of(&policy()).await;
+    let asked = ask(&mut world.session, request(Action::Define)).await;
+    let mut waiting = Box::pin(world.session.wait(asked, pending()));
+    assert!(waits(&mut waiting));
+    drop(waiting);
+    let mut second = again(&world).await;
+    let also = ask(&mut second, request(Action::Define)).await;
+    assert_eq!(requests(&world), 2, "nobody waits for the first any more");
+    let mut waiting = Box::pin(second.wait(also, pending()));
+    assert!(waits(&mut waiting));
+    drop(waiting);
+    second.close("agent").await.unwrap();
+    let (kinds, command) = ended(&world, 4);
+    assert_eq!(kinds, ["approval-expired", "command", "response-end", "session-closed"]);
+    assert_eq!((command.outcome, command.request), (Outcome::Expired, Some(1)));
+    let events = world.memory.events.lock().unwrap();
+    let Body::SessionClosed(closed) = &events.last().unwrap().body else {
+        panic!("it was closed")
+    };
+    assert_eq!(closed.commands, 1);
+}
+
+#[tokio::test]
+async fn a_retry_whose_session_ends_meanwhile_has_its_event_and_leaves_the_question_open() {
+    let world = left_open().await;
+    let mut session = again(&world).await;
+    let asked = ask(&mut session, request(Action::Define)).await;
+    let mut waiting = Box::pin(session.wait(asked, pending()));
+    assert!(waits(&mut waiting));
+    drop(waiting);
+    drop(session);
+    let (kinds, command) = ended(&world, 3);
+    assert_eq!(kinds, ["command", "response-end", "session-closed"]);
+    assert_eq!((command.outcome, command.request), (Outcome::Postponed, None));
+    assert!(command.retries.is_some());
+    approve(&world, &["ann", "bob"]);
+    let mut third = again(&world).await;
+    assert!(retry(&mut third).await.is_ok());
 }
