@@ -96,3 +96,15 @@ BEGIN
 \simple ROLLBACK
 --@ eighteen.statistics: statistics of a relation as a row
 SELECT s FROM pg_stats s WHERE tablename = 'patients'
+--@ eighteen.write_old: a masked column before it is written
+BEGIN; UPDATE patients SET name = 'x' RETURNING old.name
+--@ eighteen.write_old_star: all columns before and after
+BEGIN; UPDATE patients SET name = 'x' RETURNING old.*, new.*
+--@ eighteen.write_old_row: the row before as a value
+BEGIN; UPDATE patients SET name = 'x' RETURNING old, to_json(old)
+--@ eighteen.write_merge: a merge that writes a masked column and gives back another one
+BEGIN; MERGE INTO patients p USING plain q ON p.id = q.id WHEN MATCHED THEN UPDATE SET email = q.word RETURNING p.ssn, merge_action()
+--@ eighteen.write_merge_star: all that it changes
+BEGIN; MERGE INTO patients p USING plain q ON p.id = q.id WHEN MATCHED THEN UPDATE SET email = q.word RETURNING p.*, old.*
+--@ eighteen.write_merge_old: a masked column by its value before
+BEGIN; MERGE INTO patients p USING plain q ON p.id = q.id WHEN MATCHED THEN UPDATE SET email = p.name RETURNING p.email

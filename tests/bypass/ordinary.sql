@@ -152,3 +152,18 @@ BEGIN
 EXPLAIN SELECT name FROM patients WHERE id = 1
 --@ ordinary.function: a function of the database
 SELECT ssn_of(1)
+--@ ordinary.update_masked: a change of a masked column that gives back
+BEGIN; UPDATE patients SET email = 'new@nowhere.example' WHERE id = 2 RETURNING id, name, email; ROLLBACK
+--@ ordinary.update_masked_star: the whole row
+BEGIN; UPDATE patients SET phone = 'none', city = 'Jena' WHERE id = 2 RETURNING *; ROLLBACK
+--@ ordinary.insert_masked: an insert that gives back
+BEGIN; INSERT INTO family VALUES (9, 'new') RETURNING *; ROLLBACK
+--@ ordinary.upsert: an insert, or a change of the row that is there
+BEGIN
+\simple INSERT INTO patients (id, name, ssn, born, city) VALUES (2, 'New', '000-00-0000', '2000-01-01', 'Jena') ON CONFLICT (id) DO UPDATE SET email = 'none', city = excluded.city RETURNING id, name, city
+\simple ROLLBACK
+--@ ordinary.delete_returning: removed rows
+BEGIN; DELETE FROM visits WHERE id = 1 RETURNING *; ROLLBACK
+--@ ordinary.bound_update: a change by a parameter
+BEGIN
+\bound 'new@nowhere.example' UPDATE patients SET email = $1 WHERE id = 2 RETURNING id, email

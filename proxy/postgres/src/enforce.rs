@@ -10,8 +10,9 @@
 //! Installed are a role without login (`exhibit_owner`), a schema of it (`exhibit`), and for each relation with masked
 //! columns one `security_barrier` view `exhibit."schema.relation"`: same columns, same order, masked columns as an
 //! expression. The agents' role loses `SELECT` on the masked columns of the relation and gets it on the view; it keeps
-//! every right to change rows that it had. Views over such relations have a twin over the installed views (`enforce/twin.rs`). Views read with the rights of their owner (PostgreSQL documentation, "Rules and
-//! Privileges").
+//! every right to change rows that it had. A second view takes changes of masked columns and gives back their masked forms
+//! (`exhibit.".schema.relation"`). Views over such relations have a twin over the installed views (`enforce/twin.rs`). Views
+//! read with the rights of their owner (PostgreSQL documentation, "Rules and Privileges").
 //!
 //! No function that is installed takes anything: a role that may use a view needs `EXECUTE` on the functions in it, and could
 //! ask one of them for the token of a guess. There is one for each relation, which gives the masked rows of that relation
@@ -32,6 +33,7 @@ mod refusal;
 mod script;
 mod standing;
 mod twin;
+mod warning;
 
 pub use self::administrator::{Administrator, AdministratorError, Checked};
 pub use self::facts::{Facts, FactsError};
@@ -40,6 +42,7 @@ pub use self::refusal::{PlanError, Refusal};
 pub use self::script::Step;
 pub use self::standing::Drift;
 pub(crate) use self::standing::{READABLE, STANDING, Wanted, agrees};
+pub use self::warning::Warning;
 
 /// The schema of what is installed.
 pub const SCHEMA: &str = "exhibit";
@@ -49,6 +52,24 @@ pub const OWNER: &str = "exhibit_owner";
 
 /// Bytes of a name at the most (`NAMEDATALEN`, less one); longer ones would be cut by the server.
 pub(crate) const NAME_BYTES_MAX: usize = 63;
+
+/// What the name of a view begins with that takes changes of masked columns: no `schema.relation` begins so.
+const WRITING: char = '.';
+
+/// The name of the view of a relation that takes changes of masked columns.
+pub(crate) fn writing_name(resource: &str) -> String {
+    view_name(&format!("{WRITING}{resource}"))
+}
+
+/// Whether a view of the schema is one that takes changes of masked columns.
+fn is_writing(name: &str) -> bool {
+    name.starts_with(WRITING)
+}
+
+/// The name that a masked column itself has in such a view, by its number.
+pub(crate) fn raw_column(number: i16) -> String {
+    format!("raw:{number}")
+}
 
 /// A name as the grammar always takes it.
 pub(crate) fn identifier(name: &str) -> String {

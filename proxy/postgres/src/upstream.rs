@@ -427,7 +427,7 @@ impl Upstream {
     /// Whether the database masks as it has to; asked before the agent's first statement.
     pub(crate) async fn enforced(&mut self, wanted: &Wanted<'_>) -> Result<Result<(), Drift>, UpstreamError> {
         let mut answers = Vec::new();
-        for query in [enforce::STANDING, enforce::READABLE] {
+        for query in [enforce::STANDING.as_str(), enforce::READABLE] {
             match self.asked(Place::Idle, query, Letters::Utf8).await {
                 Ok(rows) => answers.push(rows.iter().map(catalog::cells).collect::<Result<Vec<_>, _>>()?),
                 // There is nothing of that name, or it is not for the agents' role.

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use super::Access;
+use super::plan::warnings;
 use crate::config::Config;
 use crate::error::CliError;
 use crate::output::{Output, printable};
@@ -34,6 +35,7 @@ pub(super) async fn run(arguments: &Arguments, config: &Config, output: &mut Out
             "plan": plan.digest().to_string(),
             "relations": relations.len(),
             "columns": columns,
+            "warnings": warnings(&plan),
         }))?;
     } else {
         output.line(&format!(
@@ -42,6 +44,9 @@ pub(super) async fn run(arguments: &Arguments, config: &Config, output: &mut Out
             relations.len(),
             plan.digest()
         ))?;
+        for warning in warnings(&plan) {
+            output.line(&format!("warning: {}", printable(&warning)))?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

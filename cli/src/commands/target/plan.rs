@@ -67,10 +67,17 @@ pub(super) fn as_text(target: &str, plan: &Plan) -> String {
             ));
         }
     }
+    let warnings = plan.warnings().iter();
+    lines.extend(warnings.map(|warning| format!("-- warning: {}", printable(&warning.to_string()))));
     lines.push("BEGIN;".to_owned());
     lines.extend(plan.steps().iter().map(|step| format!("{};", printable(&step.sql))));
     lines.push("COMMIT;".to_owned());
     lines.join("\n")
+}
+
+/// What an administrator should know of the plan.
+pub(super) fn warnings(plan: &Plan) -> Vec<String> {
+    plan.warnings().iter().map(ToString::to_string).collect()
 }
 
 pub(super) fn as_json(target: &str, plan: &Plan) -> serde_json::Value {
@@ -80,6 +87,7 @@ pub(super) fn as_json(target: &str, plan: &Plan) -> serde_json::Value {
         "role": plan.role(),
         "plan": plan.digest().to_string(),
         "relations": plan.relations(),
+        "warnings": warnings(plan),
         "statements": statements,
     })
 }

@@ -26,7 +26,7 @@ use pg_query::protobuf::Node;
 
 use super::edits::{Edit, Mapped, Tokens, splice};
 use super::tree::{Place, Range, Tree};
-use super::writing;
+use super::writing::{self, Writing};
 use super::{AnalysisError, Form, Names, StatementClass, access, foreign, kind_name, parse, setting};
 use crate::catalog::{Catalog, Relation, RelationKind};
 use crate::enforce::{SCHEMA, identifier, view_name};
@@ -61,7 +61,13 @@ pub(crate) fn map(
         if shares(&parsed.node) {
             locks(&tree, &names, &tokens, &mut edits);
         }
-        statement(&tree, form.class, &names, masked, &tokens, &mut edits);
+        let writing = writing::writing(&parsed.node, &tree, &names, masked).and_then(Result::ok);
+        let of = Of {
+            tree: &tree,
+            names: &names,
+            masked,
+        };
+        statement(&of, form.class, writing.as_ref(), &tokens, &mut edits);
         let accesses = access::accesses(&form, &parsed.node, &tree, &names);
         names.after(&form, foreign::foreign(&form, &tree, &names, &accesses));
         if names.search_path.is_none() && !names.alone {
@@ -121,15 +127,25 @@ pub(super) fn unproven(node: &Node, tree: &Tree, names: &Names<'_>, masked: &dyn
     reason.or_else(|| writing::unwritable(node, tree, names, masked))
 }
 
+/// A statement, and where its names are looked up.
+struct Of<'a> {
+    tree: &'a Tree,
+    names: &'a Names<'a>,
+    masked: &'a dyn Fn(&str) -> bool,
+}
+
 fn statement(
-    tree: &Tree,
+    &Of { tree, names, masked }: &Of<'_>,
     class: StatementClass,
-    names: &Names<'_>,
-    masked: &dyn Fn(&str) -> bool,
+    writing: Option<&Writing>,
     tokens: &Tokens,
     edits: &mut Vec<Edit>,
 ) {
     let mut plain: Vec<&Range> = Vec::new();
+    for (location, parts, new) in writing.iter().flat_map(|writing| &writing.names) {
+        let place = tokens.name(*location, *parts);
+        edits.extend(place.map(|(start, end)| (start, end, new.clone())));
+    }
     for range in &tree.ranges {
         let copies = class == StatementClass::Copy && range.place == Place::Object && range.is_read();
         if !matches!(range.place, Place::Source | Place::Target) && !copies {
@@ -174,6 +190,9 @@ fn statement(
             if range.only && below && alone.is_none() {
                 continue;
             }
+            let written =
+                writing.filter(|writing| range.place == Place::Target && range.location == Some(writing.target));
+            let view = written.map_or(view, |writing| writing.view.clone());
             let (from, stands) = alone.unwrap_or((start, view));
             let alias = if range.aliased {
                 String::new()
@@ -285,7 +304,7 @@ fn stored_columns(relation: &Relation) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::tests::attempts;
-    use super::{AnalysisError, Mapped, map, parse};
+    use super::{AnalysisError, Form, Mapped, Names, Tree, kind_name, map, parse, unproven};
     use crate::catalog::Catalog;
     use crate::catalog::sample;
 
@@ -295,6 +314,7 @@ mod tests {
             ("public.patients", "id name ssn city born"),
             ("public.visits", "id patient_id note"),
             ("public.family", "id secret"),
+            (".public.patients", "id raw:2 raw:3 city born name ssn"),
         ])
     }
 
@@ -465,6 +485,104 @@ mod tests {
             ),
         ] {
             check(sql, wanted);
+        }
+    }
+
+    #[test]
+    fn changes_of_masked_columns_that_read_such_mean_the_view_that_takes_them() {
+        let all = r#""patients"."id", "patients"."name", "patients"."ssn", "patients"."city", "patients"."born""#;
+        for (sql, wanted) in [
+            (
+                "UPDATE patients SET ssn = 'x', city = 'y' WHERE name = 'z' RETURNING ssn",
+                r#"UPDATE {w} AS "patients" SET "raw:3" = 'x', city = 'y' WHERE name = 'z' RETURNING ssn"#,
+            ),
+            (
+                "UPDATE patients p SET (city, name) = ('x', 'y') RETURNING p.*, old.ssn",
+                r#"UPDATE {w} p SET (city, "raw:2") = ('x', 'y') RETURNING {all p}, old.ssn"#,
+            ),
+            (
+                "INSERT INTO patients (id, ssn) VALUES (1, 'x') RETURNING *",
+                r#"INSERT INTO {w} AS "patients" (id, "raw:3") VALUES (1, 'x') RETURNING {all}"#,
+            ),
+            (
+                "INSERT INTO public.patients VALUES (1, 'é', 'x') RETURNING 'ü', public.patients.ssn",
+                r#"INSERT INTO {w} AS "patients" VALUES (1, 'é', 'x') RETURNING 'ü', "patients".ssn"#,
+            ),
+            (
+                "INSERT INTO patients (id, ssn) VALUES (1, 'x') ON CONFLICT (id) DO UPDATE SET name = 'y' RETURNING ssn",
+                r#"INSERT INTO {w} AS "patients" (id, "raw:3") VALUES (1, 'x') ON CONFLICT (id) DO UPDATE SET "raw:2" = 'y' RETURNING ssn"#,
+            ),
+            (
+                "PREPARE q AS UPDATE patients SET ssn = $1 RETURNING ssn",
+                r#"PREPARE q AS UPDATE {w} AS "patients" SET "raw:3" = $1 RETURNING ssn"#,
+            ),
+            (
+                "MERGE INTO patients p USING facilities f ON p.id = f.id WHEN MATCHED THEN UPDATE SET ssn = f.city RETURNING p.ssn",
+                r#"MERGE INTO {w} p USING facilities f ON p.id = f.id WHEN MATCHED THEN UPDATE SET "raw:3" = f.city RETURNING p.ssn"#,
+            ),
+        ] {
+            let wanted = wanted.replace("{w}", "exhibit.\".public.patients\"");
+            let wanted = wanted
+                .replace("{all p}", &all.replace("patients", "p"))
+                .replace("{all}", all);
+            assert_eq!(mapped(sql, &["public"]).text, wanted, "{sql}");
+        }
+    }
+
+    #[test]
+    fn what_would_write_masked_forms_is_told_so() {
+        for (sql, wanted) in [
+            (
+                "UPDATE patients SET ssn = ssn || '' RETURNING id",
+                "what is set comes from ssn",
+            ),
+            (
+                "UPDATE patients SET ssn = (SELECT max(q.ssn) FROM patients q)",
+                "what is set comes from ssn",
+            ),
+            (
+                "UPDATE patients p SET (city, ssn) = (SELECT p.name, 'x')",
+                "what is set comes from name",
+            ),
+            ("UPDATE patients p SET ssn = p::text", "what is set comes from p"),
+            (
+                "UPDATE patients SET ssn = v.note FROM visits v RETURNING ssn",
+                "what is set comes from note",
+            ),
+            (
+                "INSERT INTO patients (id, ssn) VALUES (1, 'x') ON CONFLICT (id) DO UPDATE SET ssn = excluded.ssn",
+                "what is set comes from ssn",
+            ),
+            (
+                "INSERT INTO patients SELECT * FROM patients",
+                "what is set comes from a star",
+            ),
+            (
+                "INSERT INTO patients SELECT id, 'x', city FROM facilities RETURNING patients",
+                "a whole row",
+            ),
+            (
+                "UPDATE patients SET ssn = 'x' FROM facilities f RETURNING *",
+                "a star over several relations",
+            ),
+            (
+                "UPDATE patients SET ssn = 'x' RETURNING public.patients.*",
+                "a star behind a schema",
+            ),
+            (
+                "UPDATE visits SET note = 'x' RETURNING note",
+                "nothing is installed that takes it",
+            ),
+        ] {
+            let (catalog, path) = (catalog(), ["public".to_owned()]);
+            let names = Names::new(&catalog, Some(&path));
+            let parsed = parse(sql).unwrap().remove(0);
+            let serialized = serde_json::to_value(&parsed.node).unwrap();
+            let form = Form::of(&parsed.node, kind_name(&serialized), &parsed.text).unwrap();
+            let tree = Tree::of(&serialized, &form);
+            let masked = |resource: &str| sample::MASKED.contains(&resource);
+            let told = unproven(&parsed.node, &tree, &names, &masked).unwrap_or_default();
+            assert!(told.contains(wanted), "{sql}: {told}");
         }
     }
 

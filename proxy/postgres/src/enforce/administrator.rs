@@ -16,6 +16,7 @@ use super::plan::Plan;
 use super::refusal::PlanError;
 use super::script::{APPLIED, Step, TwinStep};
 use super::standing::{Drift, READABLE, Record, STANDING, Wanted, unreadable};
+use super::warning::Warning;
 use super::{SCHEMA, expression, literal};
 use crate::config::{Config, ConfigError, Server};
 use crate::greeting::Ready;
@@ -212,11 +213,12 @@ impl Administrator {
             return Err(AdministratorError::Superuser);
         }
         self.statement(UNLOGGED).await?;
+        let mut warnings = Vec::new();
         for step in plan.steps() {
             match &step.twin {
                 _ if step.takes_key => drop(self.with_key(&step.sql, key).await?),
                 None => drop(self.statement(&step.sql).await?),
-                Some(twin) => self.stand_in(step, twin).await?,
+                Some(twin) => warnings.extend(self.stand_in(step, twin).await?),
             }
         }
         let record = [&plan.target, &plan.role].map(|text| literal(text));
@@ -243,23 +245,27 @@ impl Administrator {
             return Err(AdministratorError::Fell(Drift::Plan));
         }
         match self.drift(policy, target, key, &again).await {
-            Ok(()) => Ok(plan),
+            Ok(()) => Ok(plan.warned(warnings)),
             Err(Fall::Drift(drift)) => Err(AdministratorError::Fell(drift)),
             Err(Fall::Error(error)) => Err(error),
         }
     }
 
     /// Makes the twin of a view. One that agents can do without is left out where the server does not take it: they are
-    /// denied the view then.
-    async fn stand_in(&mut self, step: &Step, twin: &TwinStep) -> Result<(), AdministratorError> {
+    /// denied the view then, of which there is a warning.
+    async fn stand_in(&mut self, step: &Step, twin: &TwinStep) -> Result<Option<Warning>, AdministratorError> {
         self.statement("SAVEPOINT twin").await?;
         match self.statement(&step.sql).await {
             Err(AdministratorError::Refused { text, .. }) if twin.needed => Err(AdministratorError::View {
                 view: twin.view.clone(),
                 text,
             }),
-            Err(AdministratorError::Refused { .. }) => self.statement("ROLLBACK TO twin").await.map(drop),
-            other => other.map(drop),
+            Err(AdministratorError::Refused { text, .. }) => {
+                self.statement("ROLLBACK TO twin").await?;
+                let (view, why) = (twin.view.clone(), format!("the server does not take it: {text}"));
+                Ok(Some(Warning::NoTwin { view, why }))
+            }
+            other => other.map(|_| None),
         }
     }
 
@@ -289,7 +295,7 @@ impl Administrator {
     }
 
     async fn record(&mut self) -> Result<Result<Record, Drift>, AdministratorError> {
-        Ok(Record::read(texts(self.statement(STANDING).await?)))
+        Ok(Record::read(texts(self.statement(&STANDING).await?)))
     }
 
     /// Runs a statement that is no agent's.

@@ -269,7 +269,8 @@ const POWERS: &str = "'pg_read_file','pg_read_binary_file','pg_ls_dir','lo_impor
      'dblink_connect_u','get_raw_page','pg_get_wal_records_info','pg_get_wal_block_info'";
 
 /// Relations of the system that hold values of others, and that only superusers may read.
-const HOLDERS: &str = "'pg_statistic','pg_statistic_ext_data','pg_largeobject','pg_user_mapping','pg_authid'";
+pub(super) const HOLDERS: &str =
+    "'pg_statistic','pg_statistic_ext_data','pg_largeobject','pg_user_mapping','pg_authid'";
 
 /// Extensions that keep the texts of statements and show them to everybody of the same role, as all agents are. A utility
 /// statement is kept with its literals.

@@ -16,7 +16,8 @@ use serde::Serialize;
 use super::facts::{Column, Facts, Relation};
 use super::refusal::{PlanError, Refusal};
 use super::script::{self, Step};
-use super::{exposure, expression, standing, twin, view_name};
+use super::warning::{self, Warning};
+use super::{exposure, expression, identifier, raw_column, standing, twin, view_name};
 
 /// Relations with masks at the most: each costs a view, and every session reads their definitions once.
 const RELATIONS_MAX: usize = 4_096;
@@ -65,6 +66,7 @@ pub struct Plan {
     pub(super) relations: Vec<MaskedRelation>,
     pub(super) steps: Vec<Step>,
     pub(super) digest: Digest,
+    pub(super) warnings: Vec<Warning>,
 }
 
 impl Plan {
@@ -98,6 +100,7 @@ impl Plan {
             views.push(view);
         }
         let twins = twin::twins(facts, &masks);
+        let warnings = warning::warnings(role, facts, &masks, &views, &twins);
         let steps = script::steps(role, &views, &twins, &twin::showing(facts, &masks), facts);
         let lasting = steps.iter().filter(|step| step.lasts).map(|step| step.sql.as_str());
         let lasting: Vec<&str> = lasting.collect();
@@ -109,6 +112,7 @@ impl Plan {
             digest: Digest::of(lasting.join(";\n").as_bytes()),
             relations,
             steps,
+            warnings,
         })
     }
 
@@ -125,6 +129,17 @@ impl Plan {
     /// The statements, in order; the key of tokens stands in none of them.
     pub fn steps(&self) -> &[Step] {
         &self.steps
+    }
+
+    /// What an administrator should know of it.
+    pub fn warnings(&self) -> &[Warning] {
+        &self.warnings
+    }
+
+    /// The same plan with more warnings.
+    pub(super) fn warned(mut self, more: Vec<Warning>) -> Self {
+        self.warnings.extend(more);
+        self
     }
 
     /// A masked relation on all of which the role still has a right that the plan takes: only its grantor can take that back.
@@ -166,6 +181,45 @@ pub(super) struct View<'a> {
     pub(super) columns: Vec<ViewColumn<'a>>,
 }
 
+impl View<'_> {
+    /// The query of the view that takes changes of masked columns: the relation's own columns in their order, the masked ones
+    /// under other names, and behind them the masked forms. `None` where a column of the relation has such a name already.
+    pub(super) fn written(&self) -> Option<String> {
+        let named = |name: &str| self.columns.iter().any(|one| one.column.name == name);
+        let raw = |one: &&ViewColumn<'_>| self.masked.contains(&one.column.number);
+        if self
+            .columns
+            .iter()
+            .filter(raw)
+            .any(|one| named(&raw_column(one.column.number)))
+        {
+            return None;
+        }
+        let own = self.columns.iter().map(|one| {
+            let renamed = || {
+                format!(
+                    "r.{} AS {}",
+                    identifier(&one.column.name),
+                    self.written_name(one.column)
+                )
+            };
+            if raw(&one) { renamed() } else { one.shown.clone() }
+        });
+        let masked = self.columns.iter().filter(raw).map(|one| one.shown.clone());
+        let columns: Vec<String> = own.chain(masked).collect();
+        Some(format!("SELECT {} FROM {} r", columns.join(", "), self.relation.sql()))
+    }
+
+    /// The name under which that view takes a column.
+    pub(super) fn written_name(&self, column: &Column) -> String {
+        if self.masked.contains(&column.number) {
+            identifier(&raw_column(column.number))
+        } else {
+            identifier(&column.name)
+        }
+    }
+}
+
 /// A column of a view.
 pub(super) struct ViewColumn<'a> {
     pub(super) column: &'a Column,
@@ -178,7 +232,7 @@ fn masked_relation<'a>(relation: &'a Relation, masked: &'a BTreeSet<i16>, masks:
     let mut columns = Vec::new();
     let mut outputs = Vec::new();
     for column in &relation.columns {
-        let name = super::identifier(&column.name);
+        let name = identifier(&column.name);
         let Some((mask, technique)) = masks.masks.get(&(relation.oid, column.number)) else {
             let shown = format!("r.{name}");
             outputs.push(ViewColumn { column, shown });

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use super::facts::{Column, Facts, InstalledRelation, Relation};
 use super::plan::View;
 use super::twin::{self, Twin};
-use super::{OWNER, SCHEMA, expression, identifier, view_name};
+use super::{OWNER, SCHEMA, expression, identifier, is_writing, view_name, writing_name};
 
 /// The table in which a plan is recorded, in the schema.
 pub(super) const APPLIED: &str = "applied";
@@ -161,6 +161,7 @@ fn owned(role: &str, views: &[View<'_>], facts: &Facts, steps: &mut Vec<Step>) {
         let name = view_name(&view.relation.resource());
         let rights = view_rights(view.relation, facts.installed_view(&name));
         let own = own_rows(role, view, facts.installed_view(&name));
+        let written = written(role, view, facts.installed_view(&name));
         let View { query, .. } = view;
         let view = format!("{SCHEMA}.{}", identifier(&name));
         steps.push(Step::lasting(format!(
@@ -172,8 +173,33 @@ fn owned(role: &str, views: &[View<'_>], facts: &Facts, steps: &mut Vec<Step>) {
                 rights.join(", ")
             )));
         }
-        steps.extend(own.into_iter().map(Step::lasting));
+        steps.extend(own.into_iter().chain(written).map(Step::lasting));
     }
+}
+
+/// The view that takes changes of masked columns, where the role may make such: it writes those columns themselves and cannot
+/// read them, and reads their masked forms. Whole rows and stars of it are not readable for that.
+fn written(role: &str, view: &View<'_>, installed: Option<&InstalledRelation>) -> Vec<String> {
+    let View { relation, columns, .. } = view;
+    let holds = |right: &str, column: &Column| relation.held.contains(right) || column.held.contains(right);
+    let mut rights = Vec::new();
+    for right in ["INSERT", "UPDATE"] {
+        let held = columns.iter().filter(|one| holds(right, one.column));
+        let held: Vec<String> = held.map(|one| view.written_name(one.column)).collect();
+        if !held.is_empty() {
+            rights.push(format!("{right} ({})", held.join(", ")));
+        }
+    }
+    let Some(query) = view.written().filter(|_| !rights.is_empty()) else {
+        return Vec::new();
+    };
+    let readable = columns.iter().filter(|one| reads(relation, one.column, installed));
+    rights.extend(on_columns("SELECT", readable.map(|one| one.column.name.as_str())));
+    let name = format!("{SCHEMA}.{}", identifier(&writing_name(&relation.resource())));
+    vec![
+        format!("CREATE VIEW {name} WITH (security_barrier) AS {query}"),
+        format!("GRANT {} ON {name} TO {role}", rights.join(", ")),
+    ]
 }
 
 /// The rows of a relation alone, without those of relations below it, as a function without arguments: what `COPY` and `ONLY`
@@ -264,7 +290,7 @@ fn based(role: &str, view: &View<'_>, facts: &Facts, steps: &mut Vec<Step>) {
 fn lifted(role: &str, views: &[View<'_>], facts: &Facts, steps: &mut Vec<Step>) {
     let by_oid = facts.by_oid();
     let installed = facts.installed.iter().flat_map(|installed| &installed.relations);
-    for view in installed.filter(|view| view.stands_for.is_none()) {
+    for view in installed.filter(|view| view.stands_for.is_none() && !is_writing(&view.name)) {
         let base = view.base.and_then(|oid| by_oid.get(&oid));
         let masked = |base: &Relation| views.iter().any(|view| view.relation.oid == base.oid);
         let Some(base) = base.filter(|base| !masked(base)) else {

@@ -11,14 +11,19 @@
 //!
 //! Not here: who asks.
 
+use std::sync::LazyLock;
+
 use exhibit_policy::mask::MaskKey;
 use exhibit_policy::snapshot::Snapshot;
 
 use super::expression;
+use super::facts::HOLDERS;
 use super::script::KEY_DOMAIN;
 
 /// One row: the record, the digest as of now, and who asks.
-pub(crate) const STANDING: &str = "SET LOCAL search_path = pg_catalog, pg_temp; \
+pub(crate) static STANDING: LazyLock<String> = LazyLock::new(|| QUESTION.replace("{HOLDERS}", HOLDERS));
+
+const QUESTION: &str = "SET LOCAL search_path = pg_catalog, pg_temp; \
 WITH RECURSIVE s AS (SELECT * FROM exhibit.standing), \
 reach AS (SELECT r.oid, r.rolname FROM pg_roles r, s WHERE pg_has_role(s.role::name, r.oid, 'MEMBER')), \
 own AS (SELECT c.oid FROM pg_class c WHERE c.relnamespace = 'exhibit'::regnamespace), \
@@ -31,7 +36,7 @@ near AS (SELECT oid FROM kin UNION SELECT oid FROM heirs), \
 shows AS ((SELECT oid FROM base UNION SELECT r.ev_class FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class \
     WHERE c.oid >= 16384 AND c.relowner NOT IN (SELECT oid FROM reach) AND r.ev_action::text ~ (SELECT ':relid (' \
     || string_agg(h.oid::text, '|') || ') ' FROM pg_class h WHERE h.relnamespace = 'pg_catalog'::regnamespace \
-    AND h.relname IN ('pg_statistic','pg_statistic_ext_data','pg_largeobject','pg_user_mapping','pg_authid'))) \
+    AND h.relname IN ({HOLDERS}))) \
   UNION SELECT r.ev_class FROM shows h JOIN pg_depend d ON d.refclassid = 'pg_class'::regclass \
   AND d.refobjid = h.oid AND d.classid = 'pg_rewrite'::regclass JOIN pg_rewrite r ON r.oid = d.objid \
   JOIN pg_class c ON c.oid = r.ev_class WHERE c.relowner NOT IN (SELECT oid FROM reach) \
@@ -131,7 +136,7 @@ pub enum Drift {
 }
 
 /// What a plan installs for a mask, as the record has it behind the digest of the masks: sessions count on it.
-const FORM: &str = " form 3";
+const FORM: &str = " form 4";
 
 /// The masks of a target as the record has them.
 pub(super) fn masks(policy: &Snapshot, target: &str) -> String {

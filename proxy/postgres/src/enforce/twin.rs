@@ -71,10 +71,8 @@ pub(super) fn twins<'a>(facts: &'a Facts, masks: &Masks) -> Vec<Twin<'a>> {
         let found = showing.iter().filter(|oid| {
             let stands = by_oid.get(oid).is_some_and(|view| {
                 let read = reads.get(oid).into_iter().flatten();
-                stands(view, masks)
-                    && read
-                        .clone()
-                        .all(|one| reads_well(view, one, masks, &showing, &standing, &by_oid))
+                let misread = |one: &Reads| misread(view, one, masks, &showing, &standing, &by_oid).is_some();
+                fault(view, masks).is_none() && !read.copied().any(misread)
             });
             stands && !standing.contains(oid)
         });
@@ -109,37 +107,65 @@ pub(super) fn twins<'a>(facts: &'a Facts, masks: &Masks) -> Vec<Twin<'a>> {
     standing.iter().filter_map(twin).collect()
 }
 
-/// Whether the view is one that another can stand in for.
-fn stands(view: &Relation, masks: &Masks) -> bool {
+/// Why no other view can stand in for it.
+fn fault(view: &Relation, masks: &Masks) -> Option<&'static str> {
     let shared = !view.otherwise.is_empty() || view.columns.iter().any(|column| column.otherwise);
-    view.kind == "v"
-        && !view.own
-        && !view.rules
-        && !view.triggers
-        && view.definition.is_some()
-        && masks.of(view.oid).is_none()
-        && (view.invoker || !shared)
+    let faults = [
+        (view.kind != "v", "it is no plain view"),
+        (view.own, "agents own it"),
+        (view.rules, "it has rules of its own"),
+        (view.triggers, "it has triggers"),
+        (view.definition.is_none(), "the server does not write its query"),
+        (masks.of(view.oid).is_some(), "columns of the view itself are masked"),
+        (!view.invoker && shared, "agents use it by PUBLIC or another role"),
+    ];
+    faults.into_iter().find(|(holds, _)| *holds).map(|(_, fault)| fault)
 }
 
-/// Whether what the view reads there is read by a twin as it is by the view, masked.
-fn reads_well(
+/// Why what the view reads there is not read by a twin as it is by the view, masked.
+fn misread(
     view: &Relation,
     read: &Reads,
     masks: &Masks,
     showing: &BTreeSet<u32>,
     standing: &[u32],
     by_oid: &BTreeMap<u32, &Relation>,
-) -> bool {
+) -> Option<&'static str> {
     let Some(relation) = by_oid.get(&read.relation) else {
-        return view.invoker;
+        return (!view.invoker).then_some("it reads a relation of the system for its owner");
     };
-    if masks.of(relation.oid).is_some() {
-        return matches!(relation.kind.as_str(), "r" | "p") && (view.invoker || read.readable);
-    }
-    if showing.contains(&relation.oid) {
-        return standing.contains(&relation.oid) && (view.invoker || read.readable);
-    }
-    view.invoker || (read.readable && !relation.row_security)
+    let (masked, shows) = (masks.of(relation.oid).is_some(), showing.contains(&relation.oid));
+    let faults = [
+        (
+            masked && !matches!(relation.kind.as_str(), "r" | "p"),
+            "what it reads is masked and no table",
+        ),
+        (
+            !masked && shows && !standing.contains(&relation.oid),
+            "a view that it reads has none",
+        ),
+        (!view.invoker && !read.readable, "its owner may not read what it reads"),
+        (
+            !view.invoker && !masked && !shows && relation.row_security,
+            "row security holds for what it reads",
+        ),
+    ];
+    faults.into_iter().find(|(holds, _)| *holds).map(|(_, fault)| fault)
+}
+
+/// Views that agents have rights on, that show masked columns and that have no twin: each with the reason.
+pub(super) fn without<'a>(facts: &'a Facts, masks: &Masks, twins: &[Twin<'_>]) -> Vec<(&'a Relation, &'static str)> {
+    let (showing, by_oid) = (showing(facts, masks), facts.by_oid());
+    let standing: Vec<u32> = twins.iter().map(|twin| twin.relation.oid).collect();
+    let usable = showing.iter().filter_map(|oid| by_oid.get(oid).copied());
+    let usable = usable.filter(|view| view.kind == "v" && view.is_usable() && !standing.contains(&view.oid));
+    let why = |view: &'a Relation| {
+        let read = facts.reads.iter().filter(|read| read.view == view.oid);
+        let misread = |read| misread(view, read, masks, &showing, &standing, &by_oid);
+        let why = fault(view, masks).or_else(|| read.into_iter().find_map(misread));
+        (view, why.unwrap_or("its query is not understood"))
+    };
+    usable.map(why).collect()
 }
 
 impl Twin<'_> {

@@ -74,7 +74,9 @@ impl Masking<'_> {
         let column = view.columns.get(&field.attribute)?;
         let behind = view.depends_on.iter().filter_map(|oid| self.catalog.relation(*oid));
         let base = behind.into_iter().find(|relation| {
-            relation.schema != enforce::SCHEMA && enforce::view_name(&relation.resource()) == view.name
+            let resource = relation.resource();
+            let names = [enforce::view_name(&resource), enforce::writing_name(&resource)];
+            relation.schema != enforce::SCHEMA && names.contains(&view.name)
         });
         Some(match base {
             Some(base) => base.column_resource(&column.name),

@@ -249,6 +249,8 @@ async fn every_change_of_what_is_installed_is_drift() {
         "GRANT SELECT ON exhibit.applied TO PUBLIC",
         "CREATE OR REPLACE VIEW exhibit.\"public.visits\" AS SELECT id, patient, note, day FROM visits",
         "ALTER VIEW exhibit.\"public.visits\" RESET (security_barrier)",
+        "GRANT SELECT (\"raw:3\") ON exhibit.\".public.patients\" TO agent",
+        "ALTER VIEW exhibit.\".public.patients\" RENAME COLUMN \"raw:3\" TO ssn_itself",
         "UPDATE exhibit.constants SET letters = 'a-z'",
         "UPDATE exhibit.constants SET inner_pad = outer_pad",
         "DELETE FROM exhibit.constants",

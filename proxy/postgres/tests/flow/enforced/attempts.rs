@@ -208,11 +208,76 @@ const BEYOND: &[&str] = &[
     "SELECT prosrc, pg_get_functiondef(oid) FROM pg_proc WHERE pronamespace = 'exhibit'::regnamespace",
     "SET client_min_messages = debug5; SET log_executor_stats = on; SELECT * FROM {v}()",
     "CREATE AGGREGATE mine (text) (SFUNC = textcat, STYPE = text); SELECT mine(name) FROM {v}()",
+    // The view that takes changes of masked columns, whose own columns nobody reads: 2 is the name, 3 the number, 6 the tags,
+    // 7 the document.
+    "SELECT \"raw:3\" FROM {w}",
+    "SELECT * FROM {w}",
+    "TABLE {w}",
+    "SELECT w FROM {w} w",
+    "SELECT to_json(w) FROM {w} w",
+    "SELECT count(*) FROM {w} w WHERE w IS NOT NULL",
+    "SELECT (w).\"raw:3\" FROM {w} w",
+    "SELECT \"raw:3\"(w) FROM {w} w",
+    "SELECT id FROM {w} ORDER BY \"raw:3\"",
+    "SELECT * FROM {w} a JOIN {w} b USING (\"raw:3\")",
+    "SELECT w.id FROM {w} w NATURAL JOIN (SELECT '912-8' || chr(52) || '-773' || g AS \"raw:3\" FROM generate_series(0, 9) g) q",
+    "COPY {w} (\"raw:3\") TO STDOUT",
+    "COPY (SELECT \"raw:2\" FROM {w}) TO STDOUT",
+    "CREATE TEMP VIEW mine AS SELECT \"raw:2\" AS x FROM {w}; SELECT * FROM mine",
+    "CREATE FUNCTION f() RETURNS SETOF text LANGUAGE sql AS 'SELECT \"raw:2\" FROM {w}'; SELECT f()",
+    "BEGIN; UPDATE {w} SET city = 'x' RETURNING \"raw:2\"",
+    "BEGIN; UPDATE {w} SET city = 'x' RETURNING *",
+    "BEGIN; UPDATE {w} w SET city = 'x' RETURNING w",
+    "BEGIN; UPDATE {w} SET \"raw:2\" = \"raw:2\" || ' ' RETURNING name",
+    "BEGIN; UPDATE {w} SET city = \"raw:2\" RETURNING city",
+    "BEGIN; UPDATE {w} SET (city, \"raw:2\") = (SELECT \"raw:2\", 'x') RETURNING city",
+    "BEGIN; UPDATE {w} SET \"raw:2\" = 'x' WHERE \"raw:3\" LIKE '912%' RETURNING id, city",
+    "BEGIN; UPDATE {w} SET \"raw:6\"[2] = 'x' WHERE id = 1 RETURNING tags",
+    "BEGIN; UPDATE {w} SET \"raw:3\" = DEFAULT RETURNING ssn",
+    "BEGIN; INSERT INTO {w} (id, city, \"raw:3\") VALUES (1, 'x', 'y') ON CONFLICT (id) DO UPDATE SET city = {w}.\"raw:3\" RETURNING city",
+    "BEGIN; INSERT INTO {w} AS w (id, city) VALUES (1, 'x') ON CONFLICT (id) DO UPDATE SET city = w.\"raw:2\" RETURNING city",
+    "BEGIN; INSERT INTO {w} (id, city) VALUES (1, 'x') ON CONFLICT (id) DO UPDATE SET city = excluded.\"raw:2\" RETURNING *",
+    "BEGIN; INSERT INTO {w} (id, city, \"raw:3\") VALUES (9, 'x', '912-8' || chr(52) || '-7731') ON CONFLICT (\"raw:3\") DO UPDATE SET city = 'y' RETURNING id, \"raw:3\"",
+    "BEGIN; INSERT INTO {w} (id, city, \"raw:2\") SELECT id + 10, city, \"raw:2\" FROM {w} RETURNING name",
+    "BEGIN; INSERT INTO {w} (name, id, city) VALUES ('x', 9, 'y')",
+    "BEGIN; DELETE FROM {w} RETURNING \"raw:2\"",
+    "BEGIN; MERGE INTO {w} w USING plain p ON p.id = w.id WHEN MATCHED THEN UPDATE SET city = w.\"raw:2\"; SELECT city FROM {w}",
+    "BEGIN; MERGE INTO {w} w USING plain p ON p.id = w.id WHEN MATCHED AND w.\"raw:3\" LIKE '9%' THEN UPDATE SET city = 'x' RETURNING w.*",
+    "BEGIN; UPDATE {w} SET city = 'x' RETURNING old.\"raw:2\", new.\"raw:3\"",
+    "BEGIN; UPDATE {w} SET \"raw:2\" = 'x' RETURNING old",
+    "BEGIN; UPDATE {w} SET \"raw:2\" = 'x' RETURNING old.*",
+    "BEGIN; CREATE FUNCTION shout(text) RETURNS bool LANGUAGE plpgsql COST 0.0001 AS 'BEGIN RAISE NOTICE ''%'', $1; RETURN true; END'; \
+     UPDATE {w} SET \"raw:2\" = 'x' WHERE shout(name) AND shout(ssn) RETURNING name",
+    "CREATE FUNCTION mine() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE NOTICE ''%'', OLD; RETURN NEW; END'; \
+     CREATE TRIGGER mine INSTEAD OF UPDATE ON {w} FOR EACH ROW EXECUTE FUNCTION mine(); UPDATE {w} SET city = 'x'",
+    "CREATE RULE mine AS ON UPDATE TO {w} DO ALSO INSERT INTO plain VALUES (1, old.\"raw:2\"); UPDATE {w} SET city = 'x'; TABLE plain",
+    "ALTER VIEW {w} ALTER COLUMN \"raw:2\" SET DEFAULT 'x'",
+    "BEGIN; DECLARE c CURSOR FOR SELECT id FROM {w} FOR UPDATE; FETCH c; UPDATE {w} SET \"raw:2\" = 'x' WHERE CURRENT OF c RETURNING name, \"raw:2\"",
+    "EXPLAIN (ANALYZE, VERBOSE) UPDATE {w} SET \"raw:2\" = 'x' RETURNING name",
+    "SELECT most_common_vals, histogram_bounds FROM pg_stats WHERE schemaname = 'exhibit'",
+    "BEGIN; UPDATE {w} SET \"raw:3\" = '913-5' || chr(53) || '-0042' WHERE id = 1",
+    "BEGIN; UPDATE {w} SET \"raw:4\" = 'no date' RETURNING born",
+];
+
+/// A part of a value is changed, and the row then breaks a rule of the relation: the server's error shows what was changed,
+/// which is the whole value, whoever may read it (`ExecBuildSlotValueDescription`). Nothing that is installed keeps that; the
+/// proxy does, by withholding the text.
+const FAILING: &[&str] = &[
+    "BEGIN; UPDATE {w} SET \"raw:6\"[2] = 'x', city = '' WHERE id = 1",
+    "BEGIN; UPDATE {w} SET \"raw:7\"['m'] = '1', city = '' WHERE id = 1",
+    "BEGIN; UPDATE patients SET tags[2] = 'x', city = '' WHERE id = 1",
+    "BEGIN; UPDATE patients SET doc['m'] = '1', city = '' WHERE id = 1",
 ];
 
 /// All attempts.
 pub(crate) fn all() -> impl Iterator<Item = &'static str> {
-    ATTEMPTS.iter().chain(BEYOND).copied()
+    ATTEMPTS.iter().chain(BEYOND).chain(FAILING).copied()
+}
+
+/// An attempt on the views that are installed for `patients`.
+pub(crate) fn through_views(attempt: &str) -> String {
+    let attempt = attempt.replace("{v}", "exhibit.\"public.patients\"");
+    attempt.replace("{w}", "exhibit.\".public.patients\"")
 }
 
 fn letters(text: &str) -> String {
@@ -247,7 +312,7 @@ async fn nor_does_it_of_postgresql_18() {
 
 /// Tries everything on a server where nothing is installed, and on one where a plan is.
 async fn check([open, held]: [Server; 2]) {
-    assert!(ATTEMPTS.len() + BEYOND.len() >= 156);
+    assert!(ATTEMPTS.len() + BEYOND.len() >= 201);
     for server in [&open, &held] {
         server.execute(CLINIC);
     }
@@ -260,11 +325,12 @@ async fn check([open, held]: [Server; 2]) {
         }
     }
     for attempt in ATTEMPTS.iter().chain(BEYOND) {
-        let shown = as_agent(&held, &attempt.replace("{v}", "exhibit.\"public.patients\""));
+        let attempt = &through_views(attempt);
+        let shown = as_agent(&held, attempt);
         let found = canaries(&shown);
         let pads = key().pads().map(|pad| hex::encode(*pad));
         if !found.is_empty() || pads.iter().any(|pad| shown.contains(pad)) {
-            leaks.push((attempt, found));
+            leaks.push((attempt.clone(), found));
         }
     }
     assert!(leaks.is_empty(), "{leaks:#?}");
@@ -272,6 +338,14 @@ async fn check([open, held]: [Server; 2]) {
         blunt.is_empty(),
         "these find nothing where nothing is installed: {blunt:#?}"
     );
+    for attempt in FAILING {
+        let shown = as_agent(&held, &through_views(attempt));
+        assert_eq!(
+            canaries(&shown).len(),
+            1,
+            "this is a known hole no more: {attempt}: {shown}"
+        );
+    }
     // Whoever tried all that has changed nothing of what is installed.
     assert_eq!(drift(&held, POLICY, &key()).await, None);
 }
