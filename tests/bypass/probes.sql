@@ -110,3 +110,17 @@ SELECT id FROM chosen_view
 SELECT part IS NULL FROM number_view WHERE id = 2
 --@ probes.view_order: the order of a view's rows
 SELECT id FROM patient_view ORDER BY who LIMIT 1
+--@ probes.null_of_case: whether there is something where there is something of a kind
+SELECT id FROM patients WHERE (CASE WHEN name LIKE 'Z%' THEN name END) IS NULL
+--@ probes.null_of_nullif: whether nothing is left without a length
+SELECT nullif(length(name), 21) IS NULL FROM patients WHERE id = 1
+--@ probes.null_of_query: whether a query finds something
+SELECT id FROM patients p WHERE (SELECT q.ssn FROM patients q WHERE q.id = p.id AND q.name < 'C') IS NULL
+--@ probes.null_of_lateral: whether there is something beside a row
+SELECT q.x IS NULL FROM patients p LEFT JOIN LATERAL (SELECT p.ssn AS x WHERE p.name LIKE 'Z%') q ON true WHERE p.id = 1
+--@ probes.null_of_join: whether an outer join finds something
+SELECT q.name IS NULL FROM patients p LEFT JOIN patients q ON q.id = p.id AND q.ssn LIKE '912%' WHERE p.id = 1
+--@ probes.null_of_element: whether a document has a key
+SELECT id FROM patients WHERE doc -> 'kin' IS NOT NULL
+--@ probes.null_of_least: whether the least of two is nothing
+SELECT id FROM patients WHERE nullif(least(name, 'M'), 'M') IS NULL

@@ -7,6 +7,8 @@
 //!
 //! Everything that compares, sorts, groups, counts or filters is a *condition*: there no reference to a masked column stands.
 //!
+//! Whether a column has a value at all (`count(column)`, `column IS NULL`) is no value: it may be asked anywhere.
+//!
 //! The walk goes through the serialized tree, as [`super::super::tree`] does, so that no field of no kind is left out.
 
 use std::collections::BTreeSet;
@@ -19,6 +21,7 @@ use super::super::tree::{Object, location, reference, strings, tagged};
 use super::columns::{ColumnId, Found, Proof, resolve};
 use super::query::Used;
 use super::{Env, Prover};
+use crate::types::{self, Type};
 
 /// Functions of the server that give several rows: how many there are depends on their arguments.
 const GIVES_ROWS: &str = "unnest generate_series generate_subscripts regexp_matches regexp_split_to_table string_to_table \
@@ -78,6 +81,7 @@ impl Prover<'_> {
         match kind {
             "ColumnRef" => self.column(fields, env, mode, found),
             "SubLink" => self.sublink(fields, env, mode, found),
+            "NullTest" if self.asks_whether_there_is_one(fields, env)? => Ok(()),
             _ if query => self.inner(fields, env, mode, found),
             _ if call => self.call(fields, env, mode, found),
             _ => self.fields(fields, env, mode, found),
@@ -97,6 +101,22 @@ impl Prover<'_> {
             self.walk(value, env, mode, found)?;
         }
         Ok(())
+    }
+
+    /// Whether it asks of a column itself whether there is a value: as `count(column)` does, and that is no value. Of a row the
+    /// question is about all that is in it.
+    fn asks_whether_there_is_one(&self, fields: &Object, env: Env<'_>) -> Proof<bool> {
+        let Some(("ColumnRef", column)) = fields.get("arg").and_then(|arg| tagged(arg.as_object()?)) else {
+            return Ok(false);
+        };
+        let Found::Column(value) = resolve(env.level, &reference(column))? else {
+            return Ok(false);
+        };
+        let one = |(relation, number): &ColumnId| {
+            let column = self.names.catalog.relation(*relation)?.columns.get(number)?;
+            types::of(column.type_oid).filter(|of| *of != Type::Row)
+        };
+        Ok(value.bare && value.masked.iter().all(|id| one(id).is_some()))
     }
 
     fn column(&mut self, fields: &Object, env: Env<'_>, mode: Mode, found: &mut BTreeSet<ColumnId>) -> Proof<()> {

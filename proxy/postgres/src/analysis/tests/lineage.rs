@@ -44,7 +44,12 @@ const MASKED: &[(&str, &str)] = &[
     ("SELECT count(ssn) FROM patients", "count"),
     ("SELECT any_value(ssn) FROM patients", "any_value < patients.ssn"),
     (r#"SELECT ssn COLLATE "C" FROM patients"#, "ssn < patients.ssn"),
-    ("SELECT ssn IS NULL FROM patients", "? < patients.ssn"),
+    ("SELECT ssn IS NULL FROM patients", "?"),
+    ("SELECT upper(ssn) IS NULL FROM patients", "? < patients.ssn"),
+    (
+        "SELECT CASE WHEN ssn IS NULL THEN 'no' ELSE name END FROM patients",
+        "name < patients.name",
+    ),
     ("SELECT ssn = '1' FROM patients", "? < patients.ssn"),
     ("SELECT ssn LIKE '9%' FROM patients", "? < patients.ssn"),
     ("SELECT ssn ~ '^9' FROM patients", "? < patients.ssn"),

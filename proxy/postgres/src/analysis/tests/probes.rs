@@ -101,7 +101,7 @@ const REFUSED: &[&str] = &[
     "SELECT id FROM patients WHERE ssn BETWEEN '1' AND '2'",
     "SELECT id FROM patients WHERE ssn LIKE '1%'",
     "SELECT id FROM patients WHERE ssn ~ '^1'",
-    "SELECT id FROM patients WHERE ssn IS NULL",
+    "SELECT id FROM patients WHERE nullif(ssn, '1') IS NULL",
     "SELECT id FROM patients WHERE ssn IS NOT DISTINCT FROM '1'",
     "SELECT id FROM patients WHERE ssn NOT IN ('1')",
     "SELECT id FROM patients WHERE ssn <> ALL (ARRAY['1'])",
