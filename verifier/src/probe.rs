@@ -9,40 +9,53 @@
 //! counts from when it was asked. What a proxy counts without a command that passed (people refused it) only makes its own
 //! count higher.
 //!
+//! What counts is what was tried on the columns that a mask of the command's own policy covers: a mask that another policy has
+//! named anew has what was tried before.
+//!
 //! Not here: whether a decision follows from the count that it states (the decision is made again).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use exhibit_policy::probe::{self, HOUR_US};
 use exhibit_policy::snapshot::Snapshot;
+use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::Timestamp;
 use exhibit_schemas::event::access::Facts;
 use exhibit_schemas::key::KeyId;
 use exhibit_schemas::merkle::Index;
 
 use crate::finding::{Code, Findings, Place};
+use crate::policy::Policies;
 use crate::session::JUDGED_US;
 
 /// Microseconds of an hour that no difference between a decision and its event reaches beyond.
 const SURE_US: u64 = HOUR_US - JUDGED_US;
 
-/// A command that passed and tried values under a mask.
-struct Seen {
+/// A command that passed and tried values.
+struct Command {
     index: Index,
     proxy: KeyId,
     /// The time of the event of its decision.
     time: Timestamp,
-    /// Values before it, as it states.
-    before: u64,
-    values: u64,
-    /// What the policy lets be tried in an hour.
-    limit: u64,
+    /// The policy that it was decided by.
+    policy: Digest,
+    /// Values by column.
+    tried: Vec<(String, u64)>,
+    /// Values before it, as it states, by the masks of that policy.
+    before: BTreeMap<String, u64>,
 }
 
-/// Everything that was tried, by target and mask.
+/// Everything that was tried, by target.
 #[derive(Default)]
 pub(crate) struct Probes {
-    seen: BTreeMap<(String, String), Vec<Seen>>,
+    commands: BTreeMap<String, Vec<Command>>,
+}
+
+/// A command as a mask of a policy has it: that mask covers columns, whatever covered them when the command was decided.
+struct Seen<'a> {
+    command: &'a Command,
+    /// Values on columns of the mask.
+    values: u64,
 }
 
 impl Probes {
@@ -54,74 +67,105 @@ impl Probes {
         time: Timestamp,
         target: &str,
         facts: &Facts,
-        policy: &Snapshot,
+        (digest, policy): (Digest, &Snapshot),
     ) {
-        for (mask, values) in probe::by_mask(policy, target, facts) {
-            let key = (target.to_owned(), mask.to_owned());
-            self.seen.entry(key).or_default().push(Seen {
-                index,
-                proxy,
-                time,
-                before: probe::before(facts, mask).unwrap_or(0),
-                values,
-                limit: policy.probes_per_hour(mask),
-            });
+        let masks = probe::by_mask(policy, target, facts);
+        if masks.is_empty() {
+            return;
         }
+        let before = |mask: &&str| ((*mask).to_owned(), probe::before(facts, mask).unwrap_or(0));
+        let command = Command {
+            index,
+            proxy,
+            time,
+            policy: digest,
+            tried: probe::columns(facts)
+                .map(|(column, values)| (column.to_owned(), values))
+                .collect(),
+            before: masks.keys().map(before).collect(),
+        };
+        self.commands.entry(target.to_owned()).or_default().push(command);
     }
 
     /// The log ends.
-    pub(crate) fn finish(&mut self, findings: &mut Findings) {
-        for ((target, mask), mut seen) in std::mem::take(&mut self.seen) {
-            seen.sort_by_key(|seen| (seen.time, seen.index));
-            let mut by_proxy: BTreeMap<KeyId, Vec<&Seen>> = BTreeMap::new();
-            for one in &seen {
-                by_proxy.entry(one.proxy).or_default().push(one);
+    pub(crate) fn finish(&mut self, policies: &Policies, findings: &mut Findings) {
+        for (target, mut commands) in std::mem::take(&mut self.commands) {
+            commands.sort_by_key(|command| (command.time, command.index));
+            let masks = commands.iter().flat_map(|command| {
+                let masks = command.before.keys();
+                masks.map(|mask| (command.policy, mask.clone()))
+            });
+            let mut told = BTreeSet::new();
+            for (digest, mask) in masks.collect::<BTreeSet<_>>() {
+                let Some(policy) = policies.get(digest) else { continue };
+                let all = seen(&commands, policy, &target, &mask);
+                let of_policy =
+                    |one: &&Seen<'_>| one.command.policy == digest && one.command.before.contains_key(&mask);
+                let mut by_proxy: BTreeMap<KeyId, Vec<&Seen<'_>>> = BTreeMap::new();
+                for one in &all {
+                    by_proxy.entry(one.command.proxy).or_default().push(one);
+                }
+                for own in by_proxy.values() {
+                    stated(own, of_policy, &mask, findings);
+                }
+                let all: Vec<&Seen<'_>> = all.iter().collect();
+                let limit = policy.probes_per_hour(&mask);
+                let found = exceeded(&all, of_policy, limit).filter(|_| told.insert(mask.clone()));
+                if let Some((index, tried)) = found {
+                    let proxies = by_proxy.len();
+                    let detail = format!(
+                        "{tried} values were tried under mask `{mask}` of {target} within an hour up to here, by {proxies} proxies in all; its policy lets {limit} be"
+                    );
+                    findings.add(Code::ProbeLimit, Place::Entry(index), detail);
+                }
             }
-            for own in by_proxy.values() {
-                stated(own, &mask, findings);
-            }
-            let all: Vec<&Seen> = seen.iter().collect();
-            exceeded(&all, by_proxy.len(), &target, &mask, findings);
         }
     }
 }
 
+/// The commands that tried values on columns which a mask of a policy covers.
+fn seen<'a>(commands: &'a [Command], policy: &Snapshot, target: &str, mask: &str) -> Vec<Seen<'a>> {
+    let covered = |column: &str| policy.mask(target, column).is_some_and(|found| found.name == mask);
+    let seen = commands.iter().map(|command| {
+        let tried = command.tried.iter().filter(|(column, _)| covered(column));
+        let values = tried.fold(0_u64, |sum, (_, values)| sum.saturating_add(*values));
+        Seen { command, values }
+    });
+    seen.filter(|seen| seen.values > 0).collect()
+}
+
 /// Holds that each command of a proxy states what the proxy had recorded. They are in the order of their times.
-fn stated(own: &[&Seen], mask: &str, findings: &mut Findings) {
+fn stated(own: &[&Seen<'_>], of_policy: impl Fn(&&Seen<'_>) -> bool, mask: &str, findings: &mut Findings) {
     let sums = sums(own);
-    for one in own {
-        let from = own.partition_point(|other| other.time.0.saturating_add(SURE_US) <= one.time.0);
-        let to = own.partition_point(|other| other.time.0.saturating_add(JUDGED_US) < one.time.0);
+    for Seen { command: one, .. } in own.iter().copied().filter(of_policy) {
+        let from = own.partition_point(|other| other.command.time.0.saturating_add(SURE_US) <= one.time.0);
+        let to = own.partition_point(|other| other.command.time.0.saturating_add(JUDGED_US) < one.time.0);
         let recorded = between(&sums, from, to);
-        if one.before < recorded {
+        let before = one.before.get(mask).copied().unwrap_or(0);
+        if before < recorded {
             let detail = format!(
-                "it states that {} values were tried under mask `{mask}` in the hour before; its proxy had recorded {recorded}",
-                one.before
+                "it states that {before} values were tried under mask `{mask}` in the hour before; its proxy had recorded {recorded}"
             );
             findings.add(Code::ProbeCount, Place::Entry(one.index), detail);
         }
     }
 }
 
-/// Holds that no more was tried within an hour than the policy lets be; told once for each mask.
-fn exceeded(all: &[&Seen], proxies: usize, target: &str, mask: &str, findings: &mut Findings) {
+/// The first command of a policy with which more was tried within an hour than that lets be, and how many values that were.
+fn exceeded(all: &[&Seen<'_>], of_policy: impl Fn(&&Seen<'_>) -> bool, limit: u64) -> Option<(Index, u64)> {
     let sums = sums(all);
-    for (place, one) in all.iter().enumerate() {
-        let from = all.partition_point(|other| other.time.0.saturating_add(SURE_US) <= one.time.0);
+    let own = all.iter().copied().enumerate().filter(|(_, one)| of_policy(one));
+    let mut found = own.filter_map(|(place, one)| {
+        let time = one.command.time;
+        let from = all.partition_point(|other| other.command.time.0.saturating_add(SURE_US) <= time.0);
         let tried = between(&sums, from, place.saturating_add(1));
-        if tried > one.limit {
-            let detail = format!(
-                "{tried} values were tried under mask `{mask}` of {target} within an hour up to here, by {proxies} proxies in all; its policy lets {} be",
-                one.limit
-            );
-            findings.add(Code::ProbeLimit, Place::Entry(one.index), detail);
-            return;
-        }
-    }
+        (tried > limit).then_some((one.command.index, tried))
+    });
+    found.next()
 }
 
 /// How many values were tried before each, and after the last.
-fn sums(seen: &[&Seen]) -> Vec<u64> {
+fn sums(seen: &[&Seen<'_>]) -> Vec<u64> {
     let mut sum: u64 = 0;
     let before = seen.iter().map(|one| {
         let before = sum;

@@ -404,6 +404,7 @@ impl Session {
         {
             let time = asking.map_or(placed.event.time, |asking| asking.time);
             let proxy = placed.event.emitter.0;
+            let policy = (body.decision.policy, policy);
             context
                 .probes
                 .passed(placed.index, proxy, time, &opened.target, &body.facts, policy);

@@ -367,7 +367,7 @@ impl Reader<'_> {
         if let Some(comparison) = &mut context.comparison {
             comparison.finish();
         }
-        context.probes.finish(&mut context.findings);
+        context.probes.finish(&context.policies, &mut context.findings);
         let root = self.tree.finish(head.checkpoint.as_ref(), &mut context.findings)?;
         let (origin, log_key) = (anchors.log.origin.as_str().to_owned(), anchors.log.to_string());
         let (size, findings) = (head.size, self.context.findings);

@@ -58,13 +58,11 @@ impl Probes {
         }
         let mut tried = self.tried();
         for mask in asked.keys() {
-            probe::state(facts, mask, tried.before(target, mask, now));
+            probe::state(facts, mask, tried.before(snapshot, target, mask, now));
         }
         let decision = decide(facts);
         if decision.effect != Effect::Deny {
-            for (mask, values) in asked {
-                tried.add(target, mask, now, values);
-            }
+            tried.add(target, facts, now);
         }
         decision
     }

@@ -8,7 +8,8 @@
 //! | `probe:<column>` | how many values the request tries on that column; the protocol says it |
 //! | `probed:<mask>` | how many were tried on columns of that mask in the hour before; the gate says it, by [`Tried`] |
 //!
-//! Everybody's tries count together, for each mask of a target: no new session, credential or pipeline gives more of them.
+//! Everybody's tries count together, for each mask of a target: no new session, credential or pipeline gives more of them, and
+//! no other name of the mask does.
 //!
 //! Not here: what counts as a probe (the protocol, which refuses all other conditions on masked columns), and the text of the
 //! policy ([`crate::snapshot`]).
@@ -175,36 +176,45 @@ fn exceeded(name: &str, limit: u64, before: Option<u64>, values: u64) -> Option<
     })
 }
 
-/// How many values were tried within the last hour, by target and mask.
+/// How many values were tried within the last hour, by target and column.
+///
+/// Columns are counted, and not masks: another policy may give the mask of a column another name, and what was tried on the
+/// column stays tried. A mask has what was tried on all columns that it covers.
 ///
 /// What counts is kept for an hour and a decision at the most [`PROBES_PER_HOUR_MAX`] times for each mask, for a request
 /// tries at least one.
 #[derive(Debug, Default)]
 pub struct Tried {
-    by_mask: BTreeMap<(String, String), VecDeque<(Timestamp, u64)>>,
+    by_column: BTreeMap<(String, String), VecDeque<(Timestamp, u64)>>,
 }
 
 impl Tried {
-    /// Values that were tried under a mask within the hour before `now`.
-    pub fn before(&mut self, target: &str, mask: &str, now: Timestamp) -> u64 {
-        let key = (target.to_owned(), mask.to_owned());
-        let Some(tries) = self.by_mask.get_mut(&key) else {
-            return 0;
+    /// Values that were tried within the hour before `now` on columns that have that mask.
+    pub fn before(&mut self, snapshot: &Snapshot, target: &str, mask: &str, now: Timestamp) -> u64 {
+        self.by_column.retain(|_, tries| {
+            // A clock that was set back keeps them for longer.
+            while tries
+                .front()
+                .is_some_and(|(time, _)| time.0.saturating_add(HOUR_US) <= now.0)
+            {
+                tries.pop_front();
+            }
+            !tries.is_empty()
+        });
+        let covered = |(tried_on, column): &(String, String)| {
+            tried_on == target && snapshot.mask(target, column).is_some_and(|found| found.name == mask)
         };
-        // A clock that was set back keeps them for longer.
-        while tries
-            .front()
-            .is_some_and(|(time, _)| time.0.saturating_add(HOUR_US) <= now.0)
-        {
-            tries.pop_front();
-        }
-        tries.iter().fold(0, |sum, (_, values)| sum.saturating_add(*values))
+        let tries = self.by_column.iter().filter(|(key, _)| covered(key));
+        let values = tries.flat_map(|(_, tries)| tries.iter().map(|(_, values)| *values));
+        values.fold(0, u64::saturating_add)
     }
 
-    /// Counts values that a request tries from now on.
-    pub fn add(&mut self, target: &str, mask: &str, now: Timestamp, values: u64) {
-        let key = (target.to_owned(), mask.to_owned());
-        self.by_mask.entry(key).or_default().push_back((now, values));
+    /// Counts the values that a request tries from now on.
+    pub fn add(&mut self, target: &str, facts: &Facts, now: Timestamp) {
+        for (column, values) in columns(facts) {
+            let key = (target.to_owned(), column.to_owned());
+            self.by_column.entry(key).or_default().push_back((now, values));
+        }
     }
 }
 

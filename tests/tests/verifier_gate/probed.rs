@@ -113,6 +113,41 @@ async fn what_was_tried_verifies_and_a_count_that_is_too_low_does_not() {
 }
 
 #[tokio::test]
+async fn a_mask_that_another_policy_names_anew_has_what_was_tried_before() {
+    let policy = format!("{POLICY}{MASK}");
+    let (gate, keeper, anchors) = start(&policy).await;
+    let mut session = open(&gate).await;
+    assert!(tries(&mut session, 3).await);
+    keeper.clock.0.fetch_add(10 * MINUTE_US, Ordering::SeqCst);
+    let renamed = policy.replace("name = \"card\"", "name = \"cards\"");
+    let snapshot = Snapshot::parse(renamed.as_bytes()).unwrap();
+    assert!(gate.replace_policy((renamed.into_bytes(), snapshot)).await.unwrap());
+    session.take_up_policy().await;
+    assert!(!tries(&mut session, 3).await, "two are left");
+    assert!(tries(&mut session, 2).await);
+    session.close("agent").await.unwrap();
+    let mut plan = keeper.plan.lock().unwrap().clone();
+    assert_eq!(findings(&verified(&plan, &anchors)), []);
+    let stated = |event: &Event| match &event.body {
+        Body::Command(command) => command.facts.attributes.contains_key("probed:cards"),
+        _ => false,
+    };
+    let place = *plan.find(stated).last().unwrap();
+    let Body::Command(command) = &mut plan.event_mut(place).body else {
+        panic!("a command was looked for");
+    };
+    let fresh = Attribute::Integer(0);
+    command.facts.attributes.insert("probed:cards".into(), fresh);
+    assert_eq!(
+        findings(&verified(&plan, &anchors)),
+        [(
+            "probe-count",
+            "it states that 0 values were tried under mask `cards` in the hour before; its proxy had recorded 3"
+        )]
+    );
+}
+
+#[tokio::test]
 async fn a_decision_without_its_count_does_not_replay() {
     let (gate, keeper, anchors) = start(&format!("{POLICY}{MASK}")).await;
     let mut session = open(&gate).await;

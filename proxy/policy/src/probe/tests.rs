@@ -228,20 +228,48 @@ fn an_explanation_says_what_is_tried_and_that_a_mask_decided() {
 
 #[test]
 fn an_hour_has_no_edge_at_which_it_begins_again() {
+    let snapshot = Snapshot::parse(POLICY.as_bytes()).unwrap();
     let mut tried = Tried::default();
     let at = |minutes: u64| Timestamp(minutes * 60_000_000);
-    tried.add("clinic", "ssn", at(0), 2);
-    tried.add("clinic", "ssn", at(50), 3);
-    tried.add("billing", "ssn", at(50), 9);
-    assert_eq!(tried.before("clinic", "ssn", at(59)), 5);
-    assert_eq!(tried.before("clinic", "ssn", Timestamp(HOUR_US - 1)), 5);
-    assert_eq!(tried.before("clinic", "ssn", at(60)), 3);
-    assert_eq!(tried.before("clinic", "ssn", at(109)), 3);
-    assert_eq!(tried.before("clinic", "ssn", at(110)), 0);
-    assert_eq!(tried.before("clinic", "mrn", at(59)), 0);
+    let ssn = |values| facts("public.patients", &[("probe:public.patients.ssn", values)]);
+    let claims = facts("public.claims", &[("probe:public.claims.ssn", 3)]);
+    tried.add("clinic", &ssn(2), at(0));
+    tried.add("clinic", &claims, at(50));
+    tried.add("billing", &ssn(9), at(50));
+    let mut before = |mask, now| tried.before(&snapshot, "clinic", mask, now);
+    assert_eq!(before("ssn", at(59)), 5);
+    assert_eq!(before("mrn", at(59)), 0);
+    assert_eq!(before("ssn", Timestamp(HOUR_US - 1)), 5);
+    assert_eq!(before("ssn", at(60)), 3);
+    assert_eq!(before("ssn", at(109)), 3);
+    assert_eq!(before("ssn", at(110)), 0);
     // What a clock that was set back has seen stays counted.
-    tried.add("clinic", "ssn", at(200), 1);
-    assert_eq!(tried.before("clinic", "ssn", at(100)), 1);
+    tried.add("clinic", &ssn(1), at(200));
+    assert_eq!(tried.before(&snapshot, "clinic", "ssn", at(100)), 1);
+}
+
+#[test]
+fn a_mask_has_what_was_tried_on_its_columns_whatever_its_name_was() {
+    let named = |name: &str| POLICY.replace("name = \"ssn\"", &format!("name = \"{name}\""));
+    let both = named("numbers").replace("resources = [\"*.ssn\"]", "resources = [\"*.ssn\", \"*.mrn\"]");
+    let both = Snapshot::parse(both.as_bytes()).unwrap();
+    let one = Snapshot::parse(named("number").as_bytes()).unwrap();
+    let mut tried = Tried::default();
+    let now = Timestamp(1);
+    tried.add(
+        "clinic",
+        &facts("public.patients", &[("probe:public.patients.ssn", 2)]),
+        now,
+    );
+    tried.add(
+        "clinic",
+        &facts("public.patients", &[("probe:public.patients.mrn", 1)]),
+        now,
+    );
+    assert_eq!(tried.before(&one, "clinic", "number", now), 2);
+    assert_eq!(tried.before(&one, "clinic", "mrn", now), 1);
+    assert_eq!(tried.before(&one, "clinic", "ssn", now), 0, "no mask has that name");
+    assert_eq!(tried.before(&both, "clinic", "numbers", now), 3);
 }
 
 #[test]

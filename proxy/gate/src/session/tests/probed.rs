@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use exhibit_policy::probe::{HOUR_US, before};
+use exhibit_policy::snapshot::Snapshot;
 use exhibit_schemas::event::access::Attribute;
 
 use super::*;
@@ -85,6 +86,33 @@ async fn no_session_gives_values_of_its_own() {
     assert_eq!(decided(&session, "ssn", 1), ("deny", Some(3)));
     *clock.0.lock().unwrap() += 1;
     assert_eq!(decided(&session, "ssn", 3), ("allow", Some(0)));
+}
+
+#[tokio::test]
+async fn no_other_name_of_a_mask_gives_values_of_its_own() {
+    let World { mut session, .. } = world_of(&policy()).await;
+    assert_eq!(decided(&session, "ssn", 2), ("allow", Some(0)));
+    let renamed = policy().replace("name = \"ssn\"", "name = \"numbers\"");
+    let snapshot = Snapshot::parse(renamed.as_bytes()).unwrap();
+    assert!(
+        session
+            .gate()
+            .clone()
+            .replace_policy((renamed.into_bytes(), snapshot))
+            .await
+            .unwrap()
+    );
+    session.take_up_policy().await;
+    let request = trying("ssn", 2);
+    let Ruling::Denial(denial) = session.decide(request) else {
+        panic!("it is not denied");
+    };
+    let facts = &denial.judged.request.facts;
+    assert_eq!((before(facts, "numbers"), before(facts, "ssn")), (Some(2), None));
+    let Ruling::Permit(permit) = session.decide(trying("ssn", 1)) else {
+        panic!("one is left");
+    };
+    assert_eq!(before(&permit.judged.request.facts, "numbers"), Some(2));
 }
 
 #[tokio::test]
