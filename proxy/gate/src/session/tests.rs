@@ -23,6 +23,7 @@ use crate::memory::{Memory, Mode, Standing, lost};
 use crate::recorder::VerifiedDecision;
 
 mod asked;
+mod attacked;
 mod keyed;
 mod moved;
 mod netted;
