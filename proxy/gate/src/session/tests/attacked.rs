@@ -52,17 +52,12 @@ async fn an_approval_of_one_session_lets_the_same_text_of_another_wait() {
     let of_first: Vec<VerifiedDecision> = ["ann", "bob"].map(|name| decision(&world, name, |_| ())).into();
     let also = ask(&mut second).await;
     assert_ne!(first.question().id(), also.question().id());
-    // Both, and the same again, relabelled with what the other's event has in each place but one.
-    let about_second = decision(&world, "ann", |_| ()).body;
+    // Both, and the same again relabelled to the second request: all that is left of the first is its session.
+    let about_second = decision(&world, "ann", |_| ()).body.request;
     for one in of_first {
-        let mut session = one.clone();
-        session.body.session = about_second.session;
-        let mut asked = one.clone();
-        asked.body.request = about_second.request;
-        // As many as a receiver keeps, with the two that count.
-        world
-            .memory
-            .decide(if one.signer.name == "ann" { session } else { asked });
+        let mut relabelled = one.clone();
+        relabelled.body.request = about_second;
+        world.memory.decide(relabelled);
         world.memory.decide(one);
     }
     let permit = world.session.wait(first, pending()).await.unwrap();
@@ -159,7 +154,9 @@ async fn a_clock_that_jumps_ends_or_goes_on_by_what_it_says() {
         let mut waiting = Box::pin(world.session.wait(asked, pending()));
         assert!(waits(&mut waiting));
         *world.clock.0.lock().unwrap() = jump_us;
-        decided.into_iter().for_each(|one| world.memory.decide(one));
+        for one in decided {
+            world.memory.decide(one);
+        }
         let found = waiting.await.unwrap();
         let outcome = found.map_or_else(|denial| denial.outcome(), |_| Outcome::Approved);
         assert_eq!(outcome, wanted, "{jump_us}");
