@@ -9,6 +9,7 @@ mod login;
 mod policy;
 mod replay;
 mod reveal;
+mod review;
 mod search;
 mod sessions;
 mod status;
@@ -60,6 +61,8 @@ enum Command {
     Replay(replay::Arguments),
     Reveal(reveal::Arguments),
     Export(export::Arguments),
+    #[command(subcommand)]
+    Review(review::Command),
     Login(login::Arguments),
     #[command(subcommand)]
     Key(key::Command),
@@ -87,6 +90,7 @@ pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> Result<ExitCode
         Command::Replay(command) => wait(replay::run(command, &config()?, output)),
         Command::Reveal(command) => wait(reveal::run(command, &config()?, output)),
         Command::Export(command) => wait(export::run(command, &config()?, output)),
+        Command::Review(command) => wait(review::run(command, &config()?, output)),
         Command::Login(command) => wait(login::run(command, output)),
         Command::Key(command) => wait(key::run(command, &config()?, output)),
         Command::Policy(command) => policy::run(command, config, output),

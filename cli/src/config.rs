@@ -108,9 +108,12 @@ impl Config {
             key: place(client.key),
             ca: place(client.ca),
             trust: place(client.trust),
-            person: client.person.map(|person| match person.starts_with("ssh-") {
-                true => person,
-                false => self.directory().join(person).to_string_lossy().into_owned(),
+            person: client.person.map(|person| {
+                if person.starts_with("ssh-") {
+                    person
+                } else {
+                    place(person.into()).to_string_lossy().into_owned()
+                }
             }),
             administrator: client.administrator.map(place),
         })

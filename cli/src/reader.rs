@@ -3,7 +3,7 @@
 //! Not here: what is read, and that the ledger records it first.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::rc::Rc;
 
 use exhibit_gate::clock::{Clock as _, SystemClock};
 use exhibit_schemas::cbor::{self, Bytes};
@@ -37,9 +37,9 @@ pub(crate) struct Arguments {
 #[derive(Clone)]
 pub(crate) enum Reader {
     /// A key that signs each reading.
-    Key(Arc<PersonKey>),
+    Key(Rc<PersonKey>),
     /// A token.
-    Token(Arc<Zeroizing<String>>),
+    Token(Rc<Zeroizing<String>>),
 }
 
 impl Reader {
@@ -51,7 +51,7 @@ impl Reader {
         match &arguments.token_file {
             Some(path) => {
                 let token = Zeroizing::new(files::read_text(path)?.trim().to_owned());
-                Ok(Self::Token(Arc::new(token)))
+                Ok(Self::Token(Rc::new(token)))
             }
             None => Ok(Self::Key(person(arguments.key.as_deref(), config)?)),
         }
@@ -110,8 +110,8 @@ fn sign(key: &PersonKey, question: &Question, origin: &Origin, channel: Digest) 
 ///
 /// # Errors
 /// [`CliError`].
-pub(crate) fn person(named: Option<&str>, config: &Config) -> Result<Arc<PersonKey>, CliError> {
+pub(crate) fn person(named: Option<&str>, config: &Config) -> Result<Rc<PersonKey>, CliError> {
     let configured = config.client()?.person;
     let key = PersonKey::open(named.or(configured.as_deref()), &Surroundings::of_process())?;
-    Ok(Arc::new(key))
+    Ok(Rc::new(key))
 }

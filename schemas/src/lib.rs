@@ -14,6 +14,7 @@ pub mod keyring;
 pub mod merkle;
 pub mod proof;
 pub mod reading;
+pub mod review;
 pub mod seal;
 pub mod tile;
 pub mod wire;

@@ -3,6 +3,7 @@
 
 #![allow(
     clippy::unwrap_used,
+    clippy::indexing_slicing,
     clippy::panic,
     reason = "a test that cannot go on fails, in its helpers too"
 )]
@@ -164,11 +165,8 @@ fn replays_are_refused(stack: &Stack) {
     assert_eq!(status, 401);
 }
 
-#[test]
-fn who_reads_proves_who_it_is_and_is_in_the_log_before_anything_is_shown() {
-    let mut issuer = Issuer::start().unwrap();
-    let place = tempfile::tempdir().unwrap();
-    let directory = place.path();
+/// The whole system, whose ledger takes tokens of the issuer, too.
+fn started(directory: &Path, issuer: &Issuer) -> Stack {
     let mut options = Options::new(&directory.join("deployment"));
     options.patients = 20;
     let mut stack = Stack::prepare(&options).unwrap();
@@ -182,57 +180,38 @@ fn who_reads_proves_who_it_is_and_is_in_the_log_before_anything_is_shown() {
     stack.up().unwrap();
     stack.enrol_approver().unwrap();
     run(stack.psql().args(["-c", "SELECT count(*) FROM patients"])).unwrap();
+    stack
+}
 
-    // A person, by her key.
-    let exhibit = |arguments: &[&str]| {
-        let mut command = stack.exhibit().unwrap();
-        command.args(arguments).output().unwrap()
-    };
-    let found = exhibit(&["search", "--json", "kind:session-opened", "\"ci nightly\""]);
+fn exhibit(stack: &Stack, arguments: &[&str]) -> Output {
+    stack.exhibit().unwrap().args(arguments).output().unwrap()
+}
+
+/// A person reads by her key: searches, replays, exports. Gives the session that she found.
+fn a_person_reads(stack: &Stack, first: &Path) -> String {
+    let found = exhibit(stack, &["search", "--json", "kind:session-opened", "\"ci nightly\""]);
     assert!(found.status.success(), "{}", said(&found));
     let hit: Value = serde_json::from_slice(&found.stdout).unwrap();
     let session = hit["session"].as_str().unwrap().to_owned();
-    assert!(exhibit(&["search", SSN]).status.success());
-    let replayed = exhibit(&["replay", &session]);
-    assert!(said(&replayed).contains("SELECT count"), "{}", said(&replayed));
-    assert!(
-        said(&replayed).contains(&format!("replay by {READER}")),
-        "{}",
-        said(&replayed)
-    );
-    let first = directory.join("first");
-    assert!(exhibit(&["export", first.to_str().unwrap()]).status.success());
+    assert!(exhibit(stack, &["search", SSN]).status.success());
+    let replayed = said(&exhibit(stack, &["replay", &session]));
+    assert!(replayed.contains("SELECT count"), "{replayed}");
+    assert!(replayed.contains(&format!("replay by {READER}")), "{replayed}");
+    assert!(exhibit(stack, &["export", first.to_str().unwrap()]).status.success());
+    session
+}
 
-    // Somebody, by a token.
-    let (good, other) = (directory.join("token"), directory.join("other"));
-    write(&good, issuer.token(AUDIENCE).unwrap().as_bytes()).unwrap();
-    write(&other, issuer.token("https://other.example").unwrap().as_bytes()).unwrap();
-    let good = good.to_str().unwrap();
-    let by_token = exhibit(&["replay", &session, "--token-file", good]);
-    assert!(by_token.status.success(), "{}", said(&by_token));
-
-    replays_are_refused(&stack);
-
-    // A token of another audience, one whose role reads nothing that waits, a stranger, and an approver who would replay.
-    let stranger = directory.join("stranger");
-    keygen(&stranger);
+/// A token of another audience, one whose role reads nothing that waits, a stranger, and an approver who would replay.
+fn strangers_are_refused(stack: &Stack, session: &str, good: &str, other: &str, stranger: &str) {
     let approver = stack.approver_key();
+    let approver = approver.to_str().unwrap();
     for (arguments, wanted) in [
-        (
-            &["replay", &session, "--token-file", other.to_str().unwrap()][..],
-            "another audience",
-        ),
+        (&["replay", session, "--token-file", other][..], "another audience"),
         (&["approvals", "--token-file", good][..], "no role"),
-        (
-            &["search", "--key", stranger.to_str().unwrap()][..],
-            "not that of a person in force",
-        ),
-        (
-            &["replay", &session, "--key", approver.to_str().unwrap()][..],
-            "no role",
-        ),
+        (&["search", "--key", stranger][..], "not that of a person in force"),
+        (&["replay", session, "--key", approver][..], "no role"),
     ] {
-        let refused = exhibit(arguments);
+        let refused = exhibit(stack, arguments);
         assert!(
             !refused.status.success() && refused.stdout.is_empty(),
             "{}",
@@ -240,33 +219,80 @@ fn who_reads_proves_who_it_is_and_is_in_the_log_before_anything_is_shown() {
         );
         assert!(said(&refused).contains(wanted), "{}", said(&refused));
     }
-    let waiting = exhibit(&["approvals", "--key", approver.to_str().unwrap()]);
+    let waiting = exhibit(stack, &["approvals", "--key", approver]);
     assert!(waiting.status.success(), "{}", said(&waiting));
+}
 
-    // A key that was revoked.
-    let left = directory.join("left");
-    keygen(&left);
-    stack.enrol(&left, "jo.left", "compliance").unwrap();
+/// A key reads until it is revoked.
+fn a_revoked_key_is_refused(stack: &Stack, left: &Path) {
+    keygen(left);
+    stack.enrol(left, "jo.left", "compliance").unwrap();
     let left = left.to_str().unwrap();
-    assert!(exhibit(&["sessions", "--key", left]).status.success());
-    let listed = said(&exhibit(&["key", "list"]));
+    assert!(exhibit(stack, &["sessions", "--key", left]).status.success());
+    let listed = said(&exhibit(stack, &["key", "list"]));
     let line = listed.lines().find(|line| line.contains("jo.left")).unwrap();
     let id = line.split_whitespace().find(|word| word.len() == 16).unwrap();
-    let revoked = exhibit(&["key", "revoke", id, "--reason", "left"]);
+    let revoked = exhibit(stack, &["key", "revoke", id, "--reason", "left"]);
     assert!(revoked.status.success(), "{}", said(&revoked));
-    let refused = exhibit(&["sessions", "--key", left]);
-    assert!(
-        said(&refused).contains("not that of a person in force"),
-        "{}",
-        said(&refused)
-    );
+    let refused = said(&exhibit(stack, &["sessions", "--key", left]));
+    assert!(refused.contains("not that of a person in force"), "{refused}");
+}
 
-    // Every reading is in the next export, and none of what was typed.
+/// She signs off what agents asked, and who read so far. Gives what she signed first.
+fn a_person_signs_reviews(stack: &Stack, left: &Path) -> Value {
+    let period = format!("2026-01-01..{}", SystemClock.now());
+    let reviewed = |scope: &str, more: &[&str]| {
+        let mut review = stack.exhibit().unwrap();
+        review.args(["review", "sign", "--period", &period, "--scope", scope]);
+        review
+            .args(["--finding", "nothing unusual", "--yes", "--json"])
+            .args(more);
+        review.output().unwrap()
+    };
+    let signed: Value = serde_json::from_slice(&reviewed("commands", &[]).stdout).unwrap();
+    assert_eq!(signed["counts"], serde_json::json!({ "command": 1 }));
+    assert!(reviewed("readings", &[]).status.success());
+    let refused = said(&reviewed("all", &["--key", left.to_str().unwrap()]));
+    assert!(refused.contains("not that of a person in force"), "{refused}");
+    signed
+}
+
+#[test]
+fn who_reads_proves_who_it_is_and_is_in_the_log_before_anything_is_shown() {
+    let mut issuer = Issuer::start().unwrap();
+    let place = tempfile::tempdir().unwrap();
+    let directory = place.path();
+    let mut stack = started(directory, &issuer);
+    let first = directory.join("first");
+    let session = a_person_reads(&stack, &first);
+
+    // Somebody, by a token.
+    let (good, other) = (directory.join("token"), directory.join("other"));
+    write(&good, issuer.token(AUDIENCE).unwrap().as_bytes()).unwrap();
+    write(&other, issuer.token("https://other.example").unwrap().as_bytes()).unwrap();
+    let good = good.to_str().unwrap();
+    let by_token = exhibit(&stack, &["replay", &session, "--token-file", good]);
+    assert!(by_token.status.success(), "{}", said(&by_token));
+
+    replays_are_refused(&stack);
+    let (stranger, left) = (directory.join("stranger"), directory.join("left"));
+    keygen(&stranger);
+    strangers_are_refused(
+        &stack,
+        &session,
+        good,
+        other.to_str().unwrap(),
+        stranger.to_str().unwrap(),
+    );
+    a_revoked_key_is_refused(&stack, &left);
+    let signed = a_person_signs_reviews(&stack, &left);
+
+    // Every reading and review is in the next export, and none of what was typed.
     let second = directory.join("second");
-    assert!(exhibit(&["export", second.to_str().unwrap()]).status.success());
+    assert!(exhibit(&stack, &["export", second.to_str().unwrap()]).status.success());
     let evidence = reported(&stack, &second, &directory.join("report"));
     assert_eq!(
-        read(&evidence),
+        read(&evidence)[..8],
         [
             "robin.hale ssh-key compliance search kind:session-opened ? 1",
             "robin.hale ssh-key compliance search ? 1",
@@ -282,6 +308,12 @@ fn who_reads_proves_who_it_is_and_is_in_the_log_before_anything_is_shown() {
     let names: Vec<_> = readers.iter().map(|line| line["reader"].as_str().unwrap()).collect();
     assert_eq!(names, [READER, "etl", "dana.ferris", "jo.left"]);
     assert_eq!(readers[0]["readings"]["search"], 2);
+    let reviews = evidence["reviews"].as_array().unwrap();
+    assert_eq!(reviews.len(), 2);
+    assert_eq!((&reviews[0]["person"], &reviews[0]["own"]), (&READER.into(), &0.into()));
+    assert_eq!(reviews[0]["population"], signed["population"]);
+    assert_eq!(reviews[1]["counts"]["evidence-read"], 8);
+    assert_eq!((&reviews[1]["own"], &reviews[1]["later"]), (&5.into(), &0.into()));
     stack.down().unwrap();
     let held = Command::new("grep").args(["-raF", SSN]).arg(&second).output().unwrap();
     assert_eq!(held.status.code(), Some(1), "{}", said(&held));

@@ -273,9 +273,12 @@ impl Batches {
             let detail = format!("key {emitter}: {} µs back", last.0 - event.time.0);
             findings.add(Code::TimeOrder, place.clone(), detail);
         }
-        let signer = matches!(event.body, Body::ApprovalDecided(_) | Body::EvidenceRead(_))
-            .then(|| self.keyring.record(emitter).cloned())
-            .flatten();
+        let signer = matches!(
+            event.body,
+            Body::ApprovalDecided(_) | Body::EvidenceRead(_) | Body::ReviewSigned(_)
+        )
+        .then(|| self.keyring.record(emitter).cloned())
+        .flatten();
         self.step_keys(index, &event, findings);
         let leaf = waiting.leaf;
         Some(Placed {

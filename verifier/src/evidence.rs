@@ -22,6 +22,7 @@ use crate::in_force::InForce;
 use crate::policy::Policies;
 use crate::reading::{ReadLine, ReaderLine};
 use crate::response::Response;
+use crate::review::ReviewLine;
 
 /// Lines of one table at the most; the rest is counted and the report says so.
 pub const LINES_MAX: usize = 200_000;
@@ -323,6 +324,8 @@ pub struct Evidence {
     pub reads: Vec<ReadLine>,
     /// Who read, in the order of their first readings, listed above or not.
     pub readers: Vec<ReaderLine>,
+    /// Reviews that people signed off, in order.
+    pub reviews: Vec<ReviewLine>,
     /// Policies in order.
     pub policies: Vec<PolicyLine>,
     /// Policies in force, in the order of the events that say so.
@@ -513,6 +516,13 @@ impl Evidence {
     pub(crate) fn copied(&mut self, line: Option<usize>, first: Index, last: Index) {
         if let Some(line) = line.and_then(|line| self.commands.get_mut(line)) {
             line.copy = Some((first, last));
+        }
+    }
+
+    /// Adds a review.
+    pub(crate) fn reviewed(&mut self, line: ReviewLine) {
+        if self.room(self.reviews.len()) {
+            self.reviews.push(line);
         }
     }
 

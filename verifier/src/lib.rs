@@ -18,6 +18,7 @@ pub mod comparison;
 pub mod evidence;
 pub mod finding;
 pub mod report;
+pub mod review;
 pub mod summary;
 mod threshold;
 pub mod verify;

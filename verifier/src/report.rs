@@ -165,6 +165,10 @@ fn controls(bundle: &Bundle) -> Vec<Control> {
     let mut open = noted(Code::SessionOpen);
     open.extend(noted(Code::ResponseOpen));
     open.sort_unstable();
+    let mut reviews = noted(Code::ReviewOwn);
+    reviews.extend(noted(Code::ReviewLater));
+    reviews.sort_unstable();
+    reviews.dedup();
     vec![
         control(
             "164.312(a)(1)",
@@ -193,6 +197,13 @@ fn controls(bundle: &Bundle) -> Vec<Control> {
             kinds(&["session-opened"]),
             "event numbers contiguous, open and close paired, each command with its response",
             open,
+        ),
+        control(
+            "164.308(a)(1)(ii)(D)",
+            "reviews",
+            kinds(&["review-signed"]),
+            "signed by a person's own key over the root of exactly the events of its period and scope, which are counted again; listed are those of the reviewer's own readings, and those behind which more of the period came",
+            reviews,
         ),
         control(
             "164.308(a)(1)(ii)(D), 164.312(b)",

@@ -28,6 +28,7 @@ use crate::policy::Policies;
 use crate::probe::Probes;
 use crate::reading::Readings;
 use crate::response::Response;
+use crate::review::Reviews;
 use crate::threshold::{Watch, Who};
 use crate::timed::timed;
 
@@ -52,6 +53,7 @@ pub(crate) struct Context {
     pub(crate) probes: Probes,
     pub(crate) copies: Copies,
     pub(crate) readings: Readings,
+    pub(crate) reviews: Reviews,
 }
 
 #[derive(Default)]

@@ -23,6 +23,7 @@ use crate::in_force::InForce;
 use crate::policy::Policies;
 use crate::probe::Probes;
 use crate::reading::Readings;
+use crate::review::Reviews;
 use crate::session::{Context, Sessions};
 use crate::tree::Tree;
 
@@ -196,6 +197,7 @@ fn examine(
             probes: Probes::default(),
             copies: Copies::default(),
             readings: Readings::default(),
+            reviews: Reviews::default(),
         },
     };
     reader.read(head.size, progress)?;
@@ -317,6 +319,7 @@ impl Reader<'_> {
                     context.evidence.revealed(placed, body, command);
                 }
             }
+            Body::ReviewSigned(body) => context.reviews.signed(placed, body, &mut context.findings),
             Body::KeyRevoked(body) => context.approvals.key_revoked(placed, body.key),
             _ => {}
         }
@@ -368,6 +371,8 @@ impl Reader<'_> {
             comparison.finish();
         }
         context.probes.finish(&context.policies, &mut context.findings);
+        let reviews = std::mem::take(&mut context.reviews);
+        reviews.finish(self.archive, head.size, &mut context.evidence, &mut context.findings)?;
         let root = self.tree.finish(head.checkpoint.as_ref(), &mut context.findings)?;
         let (origin, log_key) = (anchors.log.origin.as_str().to_owned(), anchors.log.to_string());
         let (size, findings) = (head.size, self.context.findings);

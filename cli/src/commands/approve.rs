@@ -4,7 +4,7 @@
 //! of a proxy that an administrator enrolled.
 
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::rc::Rc;
 
 use exhibit_gate::clock::{Clock as _, SystemClock};
 use exhibit_schemas::bundle::TrustAnchors;
@@ -55,7 +55,7 @@ pub(crate) async fn run(
 ) -> Result<ExitCode, CliError> {
     let key = reader::person(arguments.key.as_deref(), config)?;
     let (mut client, trust) = (connect(config)?, config.trust()?);
-    let reader = Reader::Key(Arc::clone(&key));
+    let reader = Reader::Key(Rc::clone(&key));
     client.read(&reader, &trust.log.origin, Question::Approvals).await?;
     let id = &arguments.id;
     let request = find(&mut client, &trust, id).await?;

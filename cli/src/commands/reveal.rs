@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::rc::Rc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -77,7 +77,7 @@ pub(crate) async fn run(arguments: &Arguments, config: &Config, output: &mut Out
     let trust = config.trust()?;
     let key = reader::person(arguments.key.as_deref(), config)?;
     let mut client = connect(config)?;
-    let reader = Reader::Key(Arc::clone(&key));
+    let reader = Reader::Key(Rc::clone(&key));
     let question = Question::SessionOf(Index(arguments.index));
     client.read(&reader, &trust.log.origin, question).await?;
     let copied = Copied::fetch(&mut client, &trust, arguments.index).await?;

@@ -2,6 +2,8 @@
 //!
 //! Genesis and every change of keys are sealed by an administrator's key, so that the ledger cannot enrol an approver.
 
+use std::collections::BTreeMap;
+
 use super::{SessionId, Timestamp};
 use crate::cbor::Bytes;
 use crate::digest::Digest;
@@ -176,8 +178,14 @@ crate::record! {
         3 => root: Digest,
         /// Size of that log.
         4 => size: u64,
-        /// What was found.
+        /// What was found, in the reviewer's words and without values.
         5 => finding: String,
+        /// What was reviewed: a word of [`crate::review::Scope`].
+        6 => scope: String,
+        /// RFC 9162 root over the leaf hashes of the events of the period and the scope, in the order of the log.
+        7 => population: Digest,
+        /// How many they are, by kind.
+        8 => counts: BTreeMap<String, u64>,
     }
 }
 

@@ -113,29 +113,10 @@ fn trust_bodies() -> Vec<Body> {
             operation: text("search"),
             scope: text("sessions"),
             copy: None,
-            by: Some(Reader {
-                method: text("oidc"),
-                issuer: text("https://idp.example"),
-                subject: text("5f3"),
-                evidence: digest(),
-                role: text("compliance"),
-                question: digest(),
-                count: 3,
-                since: TIME,
-                until: TIME,
-                times: 1,
-                statement: Some(Bytes(vec![1])),
-            }),
+            by: Some(reader()),
         }
         .into(),
-        ReviewSigned {
-            from: TIME,
-            to: TIME,
-            root: digest(),
-            size: 3,
-            finding: text("none"),
-        }
-        .into(),
+        review().into(),
         Anchor {
             witness: text("w"),
             evidence: Bytes(vec![1]),
@@ -171,6 +152,35 @@ fn trust_bodies() -> Vec<Body> {
         }
         .into(),
     ]
+}
+
+fn reader() -> Reader {
+    Reader {
+        method: text("oidc"),
+        issuer: text("https://idp.example"),
+        subject: text("5f3"),
+        evidence: digest(),
+        role: text("compliance"),
+        question: digest(),
+        count: 3,
+        since: TIME,
+        until: TIME,
+        times: 1,
+        statement: Some(Bytes(vec![1])),
+    }
+}
+
+fn review() -> ReviewSigned {
+    ReviewSigned {
+        from: TIME,
+        to: TIME,
+        root: digest(),
+        size: 3,
+        finding: text("none"),
+        scope: text("commands"),
+        population: digest(),
+        counts: [(text("command"), 2)].into(),
+    }
 }
 
 fn run() -> Run {

@@ -14,6 +14,8 @@ mod policies;
 mod raw;
 #[path = "readings.rs"]
 mod readings;
+#[path = "reviews.rs"]
+mod reviews;
 #[path = "sealed.rs"]
 mod sealed;
 
@@ -180,5 +182,6 @@ pub(crate) fn mutants(base: &Base, random: &mut Random) -> Vec<Mutant> {
     mutants.extend(sealed::mutants(base, random));
     mutants.extend(policies::mutants(base, random));
     mutants.extend(readings::mutants(base, random));
+    mutants.extend(reviews::mutants(base, random));
     mutants
 }

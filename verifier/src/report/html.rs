@@ -11,6 +11,7 @@ use crate::evidence::{
     RevealLine, SessionLine,
 };
 use crate::reading::{ReadLine, ReaderLine};
+use crate::review::ReviewLine;
 use crate::summary::FindingLine;
 
 const STYLE: &str = "
@@ -149,6 +150,7 @@ fn lines(evidence: &Evidence) -> Markup {
     let reveals: Vec<_> = evidence.reveals.iter().map(reveal).collect();
     let reads: Vec<_> = evidence.reads.iter().map(read).collect();
     let readers: Vec<_> = evidence.readers.iter().map(reader).collect();
+    let reviews: Vec<_> = evidence.reviews.iter().map(review).collect();
     let policies: Vec<_> = evidence.policies.iter().map(policy).collect();
     let keys: Vec<_> = evidence.keys.iter().map(key).collect();
     let policy_terms: Vec<_> = evidence.policy_terms.iter().map(policy_term).collect();
@@ -167,6 +169,7 @@ fn lines(evidence: &Evidence) -> Markup {
         (table("Sealed copies that were opened", &["Index", "Time", "Command", "Copy", "Who", "Why"], &reveals))
         (table("Who read the evidence", &["Who", "Proved by", "Readings", "First", "Last"], &readers))
         (table("Readings of the evidence", &["Index", "From", "Who", "As", "What", "Question", "Found", "How many"], &reads))
+        (table("Reviews", &["Index", "Time", "Who", "From", "To", "What", "Events", "Root", "Finding"], &reviews))
         (table("Policy snapshots", &["Index", "SHA-256", "Bytes"], &policies))
         (table("Policies in force", &["From", "Until", "SHA-256", "Proxy", "Sessions", "Commands"], &policy_terms))
         (table("Keys", &["Enrolled", "Ended", "Key", "Role", "Name", "Groups"], &keys))
@@ -292,6 +295,22 @@ fn reveal(line: &RevealLine) -> Markup {
         td.index { (index(line.copy)) }
         td { (line.person) " (" (line.groups.join(", ")) ", enrolled " (index(line.enrolled)) ")" }
         td { "“" (line.reason) "”" }
+    } }
+}
+
+fn review(line: &ReviewLine) -> Markup {
+    let each = |(kind, count): (&String, &u64)| format!("{kind}: {count}");
+    let counts: Vec<_> = line.counts.iter().map(each).collect();
+    html! { tr {
+        td.index { (index(line.review)) }
+        td.index { (line.time) }
+        td { (line.person) " (" (line.groups.join(", ")) ")" }
+        td.index { (line.from) }
+        td.index { (line.to) }
+        td { (line.scope) }
+        td { (counts.join(", ")) }
+        td { code { (short(&line.population)) } }
+        td { "“" (line.finding) "”" }
     } }
 }
 
