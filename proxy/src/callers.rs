@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use exhibit_gate::clock::{Clock as _, SystemClock};
+use exhibit_identity::aws::Endpoints;
 use exhibit_identity::oidc::Issuers;
 use exhibit_identity::{ApiKeys, Callers, Certificates, certificate};
 use exhibit_schemas::digest::Digest;
@@ -39,6 +40,7 @@ pub(crate) fn read(config: &Config) -> Result<(Arc<Callers>, Watched), ProxyErro
     })?;
     let mut files = vec![File::new(path, Holds::ApiKeys, &bytes)];
     let issuers = Issuers::read(&config.oidc, SystemClock.now())?;
+    let aws = Endpoints::read(&config.aws, SystemClock.now())?;
     let mut certificates = Certificates::default();
     for section in &config.certificates {
         let own = pem::certificates(&section.ca).map_err(ProxyError::Certificates)?;
@@ -52,7 +54,7 @@ pub(crate) fn read(config: &Config) -> Result<(Arc<Callers>, Watched), ProxyErro
         };
         certificates.add(section.clone(), own, revoked)?;
     }
-    let callers = Arc::new(Callers::new(keys, issuers, certificates));
+    let callers = Arc::new(Callers::new(keys, issuers, aws, certificates));
     let watched = Watched {
         callers: Arc::clone(&callers),
         files,
@@ -187,7 +189,12 @@ mod tests {
         let (ann, bob) = (draw("ann"), draw("bob"));
         write(&ann.entry);
         let keys = api_keys(ann.entry.as_bytes()).unwrap();
-        let callers = Arc::new(Callers::new(keys, Issuers::default(), Certificates::default()));
+        let callers = Arc::new(Callers::new(
+            keys,
+            Issuers::default(),
+            Endpoints::default(),
+            Certificates::default(),
+        ));
         let mut file = File::new(&path, Holds::ApiKeys, ann.entry.as_bytes());
         let mut check = async |wanted: [bool; 2]| {
             file.look(&callers);

@@ -13,6 +13,11 @@
 //! audience = ["https://exhibit.clinic.example"]
 //! claims = "github-actions"
 //!
+//! [[proxy.aws]]                   # which callers of AWS are taken; see `exhibit_identity::aws`
+//! region = "eu-central-1"
+//! audience = "https://exhibit.clinic.example"
+//! accounts = ["123456789012"]
+//!
 //! [[proxy.certificates]]          # whose client certificates are taken; see `exhibit_identity::certificate`
 //! name = "build"
 //! ca = "tls/agents-ca.pem"
@@ -49,6 +54,9 @@ pub struct Config {
     /// Issuers of tokens.
     #[serde(default)]
     pub oidc: Vec<exhibit_identity::oidc::Config>,
+    /// Endpoints of AWS STS, on whose word callers are taken.
+    #[serde(default)]
+    pub aws: Vec<exhibit_identity::aws::Config>,
     /// Authorities of client certificates.
     #[serde(default)]
     pub certificates: Vec<exhibit_identity::certificate::Config>,
@@ -90,6 +98,14 @@ pub enum ConfigError {
         /// Why.
         error: exhibit_identity::oidc::ConfigError,
     },
+    /// An endpoint of AWS STS is refused.
+    #[error("proxy.aws: {error}")]
+    Aws {
+        /// Which, from 0.
+        place: usize,
+        /// Why.
+        error: exhibit_identity::aws::ConfigError,
+    },
     /// Authorities of client certificates are refused.
     #[error("proxy.certificates: {error}")]
     Certificates {
@@ -114,6 +130,7 @@ impl ConfigError {
         let (section, element) = match self {
             Self::ListenTwice { listener, .. } | Self::Postgres { listener, .. } => ("postgres", *listener),
             Self::Issuer { place, .. } => ("oidc", *place),
+            Self::Aws { place, .. } => ("aws", *place),
             Self::Certificates { place, .. } => ("certificates", *place),
         };
         [Step::Key("proxy"), Step::Key(section), Step::Element(element)]
@@ -150,6 +167,13 @@ impl Config {
             .map(|(place, issuer)| {
                 let resolved = issuer.resolved(base);
                 resolved.map_err(|error| ConfigError::Issuer { place, error })
+            })
+            .collect::<Result<_, _>>()?;
+        let aws = self.aws.into_iter().enumerate();
+        self.aws = aws
+            .map(|(place, section)| {
+                let resolved = section.resolved(base);
+                resolved.map_err(|error| ConfigError::Aws { place, error })
             })
             .collect::<Result<_, _>>()?;
         let certificates = self.certificates.into_iter().enumerate();
@@ -228,6 +252,8 @@ server = { host = "127.0.0.1", port = 5432, user = "exhibit", password_file = "p
             issuer,
             "proxy.oidc: issuer `http://issuer.example`: it is not an https URL",
         );
+        let aws = "[[aws]]\nregion = \"eu-central-1\"\naudience = \"exhibit\"\naccounts = []\n[[postgres]]";
+        check("[[postgres]]", aws, "proxy.aws: STS of `eu-central-1`: give `accounts`");
         check("port = 5432,", "", "port");
         check("host = \"127.0.0.1\"", "host = \"db\"", "only for a loopback");
         check("\"off\"", "\"verify-full\"", "give `ca`");

@@ -57,6 +57,9 @@ pub enum ProxyError {
     /// An issuer of tokens cannot be used.
     #[error("proxy.oidc: {0}")]
     Issuer(#[from] exhibit_identity::oidc::IssuerError),
+    /// An endpoint of AWS STS cannot be used.
+    #[error("proxy.aws: {0}")]
+    Aws(#[from] exhibit_identity::aws::EndpointError),
     /// A file of certificates or revocations is refused.
     #[error("proxy.certificates: {0}")]
     Certificates(pem::PemError),

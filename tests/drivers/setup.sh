@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes the drivers under target/drivers: psycopg and asyncpg from PyPI, node-postgres and oidc-provider (an issuer of
+# Makes the drivers under target/drivers: psycopg, asyncpg and botocore from PyPI, node-postgres and oidc-provider (an issuer of
 # tokens) from npm, by pinned digests. Does nothing when they are there.
 set -eu
 cd "$(dirname "$0")/../.."
@@ -7,7 +7,7 @@ place=target/drivers
 pins=$(cat tests/drivers/requirements.txt tests/drivers/package-lock.json)
 [ "$(cat "$place/pins" 2>/dev/null || true)" != "$pins" ] || exit 0
 
-echo "fetching: psycopg, asyncpg, node-postgres and oidc-provider for the tests (12 MB)" >&2
+echo "fetching: psycopg, asyncpg, botocore, node-postgres and oidc-provider for the tests (30 MB)" >&2
 mkdir -p "$place"
 rm -rf "$place/venv" "$place/node_modules" "$place/pins"
 python3 -m venv "$place/venv"

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use exhibit_gate::clock::{Clock, SystemClock};
 use exhibit_gate::recorder::{Draft, Heard, Receipt, Recorder, Ticket};
 use exhibit_gate::{Gate, GateError};
+use exhibit_identity::aws::Endpoints;
 use exhibit_identity::oidc::Issuers;
 use exhibit_identity::{ApiKeys, Callers, Certificates};
 use exhibit_policy::mask::MaskKey;
@@ -71,7 +72,12 @@ pub async fn serve(
     let snapshot = Snapshot::parse(&policy).map_err(|error| failed(&error))?;
     let keys = std::fs::read_to_string(&config.api_keys)?;
     let keys = ApiKeys::parse(&keys).map_err(|error| failed(&error))?;
-    let callers = Arc::new(Callers::new(keys, Issuers::default(), Certificates::default()));
+    let callers = Arc::new(Callers::new(
+        keys,
+        Issuers::default(),
+        Endpoints::default(),
+        Certificates::default(),
+    ));
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let recorder: Arc<dyn Recorder> = Arc::new(NullRecorder::default());
     let gate = Gate::start((policy, snapshot), recorder, clock, MaskKey::new([1; 32]), [2; 32]).await;

@@ -83,7 +83,7 @@ pub struct RefusedLogin {
     pub protocol: &'static str,
     /// Its address.
     pub peer: IpAddr,
-    /// What it came with: `api-key`, `oidc`, `client-certificate`.
+    /// What it came with: `api-key`, `oidc`, `client-certificate`, `aws-iam`.
     pub method: &'static str,
     /// Why: `unknown`, `expired`, `target`, `token`, `user`, `certificate`.
     pub reason: &'static str,

@@ -12,12 +12,16 @@ use rustls::server::danger::ClientCertVerifier;
 use tokio::sync::watch;
 
 use crate::api_key::{ApiKeys, Held};
+use crate::aws::{AwsError, Endpoints};
 use crate::certificate::{CertificateError, Certificates, ConfigError, unix};
 use crate::oidc::{Issuers, TokenError};
-use crate::{IdentityError, api_key, certificate, oidc};
+use crate::{IdentityError, api_key, aws, certificate, oidc};
 
 /// The user name that goes with any token: the subject stands in the token, and client libraries ask for a name all the same.
 pub const TOKEN_USER: &str = "oidc";
+
+/// The user name that goes with any request that was signed for AWS, for the same reason.
+pub const AWS_USER: &str = "aws";
 
 /// The user name that goes with any client certificate, for the same reason.
 pub const CERTIFICATE_USER: &str = "certificate";
@@ -55,6 +59,12 @@ pub enum Refusal {
     /// A good token under another name.
     #[error("the token is refused: the user name is neither its subject nor `{TOKEN_USER}`")]
     User,
+    /// By its signed request.
+    #[error("the AWS token is refused: {0}")]
+    Aws(#[from] AwsError),
+    /// A good one under another name.
+    #[error("the AWS token is refused: the user name is neither its role's ARN nor `{AWS_USER}`")]
+    AwsUser,
     /// By its client certificate.
     #[error("the client certificate is refused: {0}")]
     Certificate(#[from] CertificateError),
@@ -69,6 +79,8 @@ impl Refusal {
             Self::Target => (api_key::METHOD, "target"),
             Self::Token(_) => (oidc::METHOD, "token"),
             Self::User => (oidc::METHOD, "user"),
+            Self::Aws(_) => (aws::METHOD, "token"),
+            Self::AwsUser => (aws::METHOD, "user"),
             Self::Certificate(_) => (certificate::METHOD, "certificate"),
         }
     }
@@ -79,17 +91,20 @@ impl Refusal {
 pub struct Callers {
     api_keys: ArcSwap<ApiKeys>,
     issuers: Issuers,
+    aws: Endpoints,
     certificates: Arc<Certificates>,
     /// Told whenever something may have been revoked.
     changed: watch::Sender<()>,
 }
 
 impl Callers {
-    /// Those with these keys, with tokens of these issuers, and with certificates of these authorities.
-    pub fn new(api_keys: ApiKeys, issuers: Issuers, certificates: Certificates) -> Self {
+    /// Those with these keys, with tokens of these issuers, with requests to these endpoints of AWS, and with certificates of these
+    /// authorities.
+    pub fn new(api_keys: ApiKeys, issuers: Issuers, aws: Endpoints, certificates: Certificates) -> Self {
         Self {
             api_keys: ArcSwap::from_pointee(api_keys),
             issuers,
+            aws,
             certificates: Arc::new(certificates),
             changed: watch::channel(()).0,
         }
@@ -105,7 +120,8 @@ impl Callers {
 
     /// Who comes to a target with this secret under this user name.
     ///
-    /// Which way it is checked goes by its form alone: a text with two dots is a token, everything else an API key.
+    /// Which way it is checked goes by its form alone: what begins as a signed request is one, another text with two dots is a token,
+    /// and everything else an API key.
     ///
     /// # Errors
     /// [`Refusal`].
@@ -118,6 +134,14 @@ impl Callers {
     ) -> Result<Admitted, Refusal> {
         // Before anything is looked at: what is revoked meanwhile is missed by nobody.
         let changed = self.changed.subscribe();
+        if secret.starts_with(aws::PREFIX) {
+            let identity = self.aws.identify(secret, now).await?;
+            if user != AWS_USER && user != identity.principal.subject {
+                return Err(Refusal::AwsUser);
+            }
+            let standing = Standing(None);
+            return Ok(Admitted { identity, standing });
+        }
         if secret.bytes().filter(|byte| *byte == b'.').count() == 2 {
             let identity = self.issuers.identify(secret, now).await?;
             if user != TOKEN_USER && user != identity.principal.subject {
@@ -165,8 +189,7 @@ impl Callers {
 
     /// Whether a user name is one of those that go with credentials here, and no text that somebody typed into the wrong place.
     pub fn knows(&self, user: &str) -> bool {
-        user == TOKEN_USER
-            || user == CERTIFICATE_USER
+        [TOKEN_USER, AWS_USER, CERTIFICATE_USER].contains(&user)
             || self.api_keys.load().list().any(|(_, key)| key.subject == user)
     }
 

@@ -22,15 +22,13 @@
 
 mod claims;
 mod config;
-mod fetch;
 mod files;
 mod issuer;
 mod keys;
-mod once;
 mod request;
 
 pub use config::{Algorithm, Claims, Config, ConfigError};
-pub use fetch::FetchError;
+pub(crate) use config::{fetchable, is_loopback};
 pub use files::IssuerError;
 pub use issuer::{Issuers, METHOD, TokenError};
 pub use keys::KeysError;

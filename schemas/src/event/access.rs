@@ -229,7 +229,7 @@ crate::record! {
         2 => protocol: String,
         /// Its address; `*` for all others, where a minute had more of them than are told apart.
         3 => peer: String,
-        /// What it came with: `api-key`, `oidc`, `client-certificate`.
+        /// What it came with: `api-key`, `oidc`, `client-certificate`, `aws-iam`.
         4 => method: String,
         /// Why: `unknown`, `expired`, `target`, `token`, `user`, `certificate`.
         5 => reason: String,

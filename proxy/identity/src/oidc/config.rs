@@ -136,7 +136,7 @@ pub(crate) fn fetchable(url: &str, loopback: bool) -> Option<Uri> {
     }
 }
 
-fn is_loopback(uri: &Uri) -> bool {
+pub(crate) fn is_loopback(uri: &Uri) -> bool {
     let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
     host == "localhost"
         || host

@@ -2,13 +2,11 @@
 //!
 //! Not here: what a token has to be ([`super::issuer`]).
 
-use std::sync::Arc;
-
 use exhibit_schemas::event::Timestamp;
-use exhibit_startup::pem;
 
 use super::config::Config;
 use super::issuer::Issuers;
+use crate::fetch::tls;
 
 /// Why an issuer cannot be believed.
 #[derive(Debug, thiserror::Error)]
@@ -40,7 +38,7 @@ impl Issuers {
                         .with_keys(config.clone(), &file, now)
                         .map_err(|error| place(&error))?
                 }
-                None => issuers.fetched(config.clone(), tls(config).map_err(refused)?, now),
+                None => issuers.fetched(config.clone(), tls(config.ca.as_deref()).map_err(refused)?, now),
             };
             if !new {
                 return Err(refused("it is configured twice".to_owned()));
@@ -48,17 +46,4 @@ impl Issuers {
         }
         Ok(issuers)
     }
-}
-
-/// TLS towards an issuer.
-fn tls(config: &Config) -> Result<rustls::ClientConfig, String> {
-    let roots = match &config.ca {
-        Some(path) => pem::authorities(path),
-        None => pem::system_authorities(),
-    };
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let tls = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    let tls = tls.map_err(|error| error.to_string())?;
-    let roots = roots.map_err(|error| error.to_string())?;
-    Ok(tls.with_root_certificates(roots).with_no_client_auth())
 }

@@ -14,10 +14,10 @@ use serde::Deserialize;
 
 use super::claims::{self, Further, Payload};
 use super::config::{Algorithm, Config};
-use super::fetch::Fetch;
 use super::keys::{KeySet, Keys, KeysError, Source};
-use super::once::{Once, Shown};
 use crate::Identity;
+use crate::fetch::Fetch;
+use crate::once::{Once, Shown};
 
 /// The `method` of a principal that came with a token.
 pub const METHOD: &str = "oidc";

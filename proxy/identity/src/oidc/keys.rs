@@ -22,7 +22,7 @@ use serde::Deserialize;
 use tokio::time::Instant;
 
 use super::config::{Algorithm, fetchable};
-use super::fetch::{Fetch, FetchError};
+use crate::fetch::{Fetch, FetchError};
 
 /// How long keys are used without asking again. Issuers publish a key a day or more before they sign with it.
 const FRESH: Duration = Duration::from_hours(1);

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use zeroize::Zeroizing;
 
 use super::config::fetchable;
-use super::fetch::{Fetch, FetchError};
+use crate::fetch::{Fetch, FetchError};
 
 /// Why there is no token.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]

@@ -8,6 +8,7 @@
 
 mod issuer;
 
+use exhibit_identity::aws::Endpoints;
 use exhibit_identity::oidc::{Claims, Config, Issuers, TokenError};
 use std::sync::Arc;
 
@@ -403,7 +404,12 @@ async fn documents_of_another_issuer_and_redirections_are_not_taken() {
 async fn a_token_goes_with_its_subject_or_the_name_for_tokens() {
     let issuer = Issuer::start().await;
     let issuers = believing(config(issuer.url(), Claims::GithubActions));
-    let callers = Arc::new(Callers::new(ApiKeys::default(), issuers, Certificates::default()));
+    let callers = Arc::new(Callers::new(
+        ApiKeys::default(),
+        issuers,
+        Endpoints::default(),
+        Certificates::default(),
+    ));
     let claims = github(issuer.url());
     let token = issuer.sign(&claims);
     assert!(callers.identify("oidc", &token, "clinic", NOW).await.is_ok());

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
 
+use exhibit_identity::aws::Endpoints;
 use exhibit_identity::oidc::Issuers;
 use exhibit_identity::{ApiKeys, Callers, Certificates, certificate};
 use exhibit_postgres::message::startup::startup;
@@ -104,7 +105,12 @@ impl Authority {
     }
 
     async fn stand(&self, server: Server, trust_domain: Option<&str>) -> Stand {
-        let callers = Callers::new(api_keys(None), Issuers::default(), self.certificates(trust_domain));
+        let callers = Callers::new(
+            api_keys(None),
+            Issuers::default(),
+            Endpoints::default(),
+            self.certificates(trust_domain),
+        );
         Stand::start_for(Arc::new(server), &format!("{POLICY}{ROLE}"), |_| {}, callers).await
     }
 }
@@ -348,7 +354,7 @@ async fn a_key_that_was_made_for_another_target_opens_nothing_here() {
     };
     let key = ApiKeys::draw(key).unwrap();
     let keys = ApiKeys::parse(&key.entry).unwrap();
-    let callers = Callers::new(keys, Issuers::default(), Certificates::default());
+    let callers = Callers::new(keys, Issuers::default(), Endpoints::default(), Certificates::default());
     let stand = Stand::start_for(Arc::new(server), POLICY, |_| {}, callers).await;
     let told = psql(&stand, None, "ci", &key.key).await;
     assert!(told.contains("the API key is not for this target"), "{told}");

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use exhibit_gate::clock::SystemClock;
 use exhibit_gate::recorder::{Draft, Heard, Receipt, Recorder, Ticket, VerifiedDecision};
 use exhibit_gate::{Gate, GateError};
+use exhibit_identity::aws::Endpoints;
 use exhibit_identity::oidc::Issuers;
 use exhibit_identity::{ApiKeys, Callers, Certificates};
 use exhibit_policy::mask::MaskKey;
@@ -389,7 +390,12 @@ impl Stand {
         change: impl FnOnce(&mut Config),
         expires: Option<u64>,
     ) -> Self {
-        let callers = Callers::new(api_keys(expires), Issuers::default(), Certificates::default());
+        let callers = Callers::new(
+            api_keys(expires),
+            Issuers::default(),
+            Endpoints::default(),
+            Certificates::default(),
+        );
         Self::start_for(server, policy, change, callers).await
     }
 

@@ -1,4 +1,4 @@
-//! Tokens that were used, where a token is good once only.
+//! Tokens and requests that were used, where one is good once only.
 //!
 //! The memory is this process's. A token that was issued before the process started might have been used with the one before
 //! it, so it is not taken: after a restart a pipeline asks for a new one.
@@ -23,10 +23,10 @@ pub(crate) enum Shown {
     Full,
 }
 
-/// The memory of one issuer.
+/// The memory of one issuer or endpoint.
 #[derive(Debug, Default)]
 pub(crate) struct Once {
-    /// Digests of `jti`, with the time from which the token is refused anyway.
+    /// Digests of what tells them apart (`jti`, signature), with the time from which the token is refused anyway.
     used: Mutex<BTreeMap<Digest, Timestamp>>,
 }
 
