@@ -18,6 +18,10 @@ SELECT id FROM patients WHERE key = '00000000-0000-0000-0000-000000000000'
 SELECT id, upper(name), doc, patients FROM patients WHERE name = 'Nobody'
 --@ tried.answered.joined: beside a join by clean columns
 SELECT p.id, v.note FROM patients p JOIN visits v ON v.patient = p.id WHERE p.name = 'Nobody'
+--@ tried.answered.join: in what an inner join goes by
+SELECT p.id, v.day FROM visits v JOIN patients p ON p.id = v.patient AND p.name = 'Nobody'
+--@ tried.answered.copy: copied out
+COPY (SELECT id, name FROM patients WHERE ssn = '000-00-0000') TO STDOUT
 --@ tried.refused.or: a condition that holds anyway
 SELECT id FROM patients WHERE ssn = '000-00-0000' OR true
 --@ tried.refused.not: its contrary
@@ -82,8 +86,20 @@ PREPARE q AS SELECT id FROM patients WHERE ssn = $1
 --@ tried.refused.cursor: by a cursor
 BEGIN
 \simple DECLARE c CURSOR FOR SELECT id FROM patients WHERE ssn = '000-00-0000'
---@ tried.refused.copy: copied out
-COPY (SELECT id FROM patients WHERE ssn = '000-00-0000') TO STDOUT
+--@ tried.refused.copy_or: copied out by a condition that holds anyway
+COPY (SELECT id FROM patients WHERE ssn = '000-00-0000' OR true) TO STDOUT
+--@ tried.refused.copy_change: copied out by what goes
+COPY (DELETE FROM family WHERE secret = 'x' RETURNING id) TO STDOUT
+--@ tried.refused.copy_program: copied to a program
+COPY (SELECT id FROM patients WHERE ssn = '000-00-0000') TO PROGRAM 'cat'
+--@ tried.refused.left_join: by an outer join, which shows who has it not
+SELECT v.id, p.id FROM visits v LEFT JOIN patients p ON p.id = v.patient AND p.ssn = '000-00-0000'
+--@ tried.refused.join_or: by a join that holds anyway
+SELECT p.id FROM patients p JOIN plain w ON p.ssn = '000-00-0000' OR w.id = 1
+--@ tried.refused.join_below: by a join below an outer one
+SELECT w.id, p.id FROM plain w LEFT JOIN (patients p JOIN visits v ON p.ssn = '000-00-0000') ON w.id = p.id
+--@ tried.refused.join_rows: by values of rows of the other side
+SELECT p.id FROM patients p JOIN plain w ON p.name = w.word
 --@ tried.refused.update: by what changes
 UPDATE patients SET city = 'Elsewhere' WHERE ssn = '000-00-0000'
 --@ tried.refused.delete: by what goes

@@ -90,7 +90,12 @@ pub(super) fn prove(
         sources: &sources,
         withheld: Withheld::default(),
         probed: columns.probed,
-        outermost: matches!(statement, NodeEnum::SelectStmt(_)),
+        outermost: match statement {
+            NodeEnum::SelectStmt(_) => true,
+            NodeEnum::CopyStmt(copy) => !copy.is_from,
+            _ => false,
+        },
+        selects: false,
         probes: Vec::new(),
         depth: 0,
         steps: 0,
@@ -132,8 +137,10 @@ struct Prover<'a> {
     withheld: Withheld,
     /// Whether the policy lets values be tried on a masked column.
     probed: &'a dyn Fn(&str) -> bool,
-    /// The next query is the outermost one of a `SELECT`, the only one whose rows may go by probes.
+    /// The next query is the outermost one of a `SELECT`, or of a `COPY` of one, the only one whose rows may go by probes.
     outermost: bool,
+    /// The next item of `FROM` is one of that query, and no outer join stands around it.
+    selects: bool,
     probes: Vec<Probe>,
     depth: usize,
     steps: usize,

@@ -1,8 +1,9 @@
 //! Probes: comparisons of a masked column with constants, which a policy may let an agent make (`predicates` of a mask).
 //!
 //! > A probe is `column = constant`, `constant = column`, `column IN (constant, …)` or `column = ANY (array of constants)` as a
-//! > part of the `AND` that is the whole `WHERE` of the outermost query of a `SELECT` that stands alone in its message, reads
-//! > stored relations and changes nothing. The column is masked and nothing but that column; a constant is a literal or a
+//! > part of the `AND` that is the whole `WHERE`, or the whole `ON` of an inner join with no outer join around it, of the
+//! > outermost query of a `SELECT`, or of a `COPY` of one to the client, that stands alone in its message, reads stored
+//! > relations and changes nothing. The column is masked and nothing but that column; a constant is a literal or a
 //! > parameter that stands nowhere else, each of the column's own kind of type.
 //!
 //! So what the server computes from a masked value is whether it is equal to values that are counted, and nothing else. It
@@ -20,7 +21,7 @@ use serde_json::Value as Json;
 
 use super::kind::{Form, StatementClass};
 use super::tree::{Object, Range, Tree, strings, tagged};
-use super::{Names, reach};
+use super::{CopyDirection, Names, reach};
 use crate::catalog::RelationKind;
 
 /// Types of which each value can be compared with each value of the others, whatever they are.
@@ -86,7 +87,11 @@ pub(super) fn reads_alone(form: &Form, tree: &Tree, names: &Names<'_>, accesses:
         let kind = names.relation(range).map(|relation| relation.kind);
         matches!(kind, Some(Table | PartitionedTable | MaterializedView))
     };
-    form.class == StatementClass::Select
+    let copies_out = form
+        .copy
+        .as_ref()
+        .is_some_and(|copy| copy.direction == CopyDirection::Out);
+    (form.class == StatementClass::Select || copies_out)
         && !tree.locks
         && accesses.iter().all(|Access(action, _)| *action == Action::Read)
         && reach::harmless(tree, names)

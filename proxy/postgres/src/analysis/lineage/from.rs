@@ -18,7 +18,9 @@ impl Prover<'_> {
     /// The items of a list, in order. Each sees the ones before it where it may (`LATERAL`).
     pub(super) fn from(&mut self, nodes: &[Json], env: Env<'_>) -> Proof<Vec<Items>> {
         let mut items: Vec<Items> = Vec::new();
+        let selects = std::mem::take(&mut self.selects);
         for node in nodes {
+            self.selects = selects;
             let before = Level {
                 outer: env.level,
                 parts: items.iter().collect(),
@@ -32,6 +34,7 @@ impl Prover<'_> {
     /// One item; `before` is what `LATERAL` sees.
     pub(super) fn item(&mut self, node: &Json, env: Env<'_>, before: &Level<'_>) -> Proof<Items> {
         self.enter()?;
+        let selects = std::mem::take(&mut self.selects);
         let (kind, fields) = node
             .as_object()
             .and_then(tagged)
@@ -75,7 +78,7 @@ impl Prover<'_> {
                 self.condition(fields.get("repeatable"), env, "TABLESAMPLE goes by")?;
                 self.item(fields.get("relation").unwrap_or(&Json::Null), env, before)?
             }
-            "JoinExpr" => self.join(fields, env, before)?,
+            "JoinExpr" => self.join(fields, env, before, selects)?,
             _ => return Err(format!("a {kind} in FROM is not understood")),
         };
         self.leave();
@@ -140,13 +143,17 @@ impl Prover<'_> {
         self.names.find(schema.as_deref(), &text(fields, "relname")?)
     }
 
-    fn join(&mut self, fields: &Object, env: Env<'_>, before: &Level<'_>) -> Proof<Items> {
+    /// A join. What an inner join in the `FROM` of the outermost query goes by selects rows of that as its `WHERE` does.
+    fn join(&mut self, fields: &Object, env: Env<'_>, before: &Level<'_>, selects: bool) -> Proof<Items> {
         let side = |name: &str| fields.get(name).unwrap_or(&Json::Null);
+        let known = |kind: JoinType| fields.get("jointype").and_then(Json::as_i64) == Some(i64::from(i32::from(kind)));
+        let selects = selects && known(JoinType::JoinInner);
+        self.selects = selects;
         let left = self.item(side("larg"), env, before)?;
         let mut sees = before.clone();
         sees.parts.push(&left);
+        self.selects = selects;
         let right = self.item(side("rarg"), env, &sees)?;
-        let known = |kind: JoinType| fields.get("jointype").and_then(Json::as_i64) == Some(i64::from(i32::from(kind)));
         let kinds = [
             JoinType::JoinInner,
             JoinType::JoinLeft,
@@ -184,7 +191,10 @@ impl Prover<'_> {
             level: Some(&inside),
             ..env
         };
-        self.condition(fields.get("quals"), on, "a join goes by")?;
+        match fields.get("quals") {
+            condition if selects => self.selection(condition, on, "a join goes by")?,
+            condition => self.condition(condition, on, "a join goes by")?,
+        }
         inside.parts.clear();
         joined(fields, &names, left, right)
     }

@@ -68,6 +68,7 @@ impl Prover<'_> {
     }
 
     fn plain(&mut self, query: &Object, env: Env<'_>, used: Used, outermost: bool) -> Proof<Outputs> {
+        self.selects = outermost;
         let items = self.from(list(query, "from_clause"), env)?;
         let level = Level {
             outer: env.level,
@@ -78,7 +79,7 @@ impl Prover<'_> {
             ..env
         };
         match query.get("where_clause") {
-            condition if outermost => self.selection(condition, env)?,
+            condition if outermost => self.selection(condition, env, "WHERE goes by")?,
             condition => self.condition(condition, env, "WHERE goes by")?,
         }
         let outputs = self.targets(list(query, "target_list"), env, used)?;

@@ -12,15 +12,16 @@ use super::query::list;
 use super::{Env, Prover};
 
 impl Prover<'_> {
-    /// Proves that the rows go by clean columns, but for probes that are parts of the `AND` that the whole condition is.
-    pub(super) fn selection(&mut self, node: Option<&Json>, env: Env<'_>) -> Proof<()> {
+    /// Proves that the rows go by clean columns, but for probes that are parts of the `AND` that the whole condition is;
+    /// `what` goes by them.
+    pub(super) fn selection(&mut self, node: Option<&Json>, env: Env<'_>, what: &'static str) -> Proof<()> {
         let Some(node) = node else { return Ok(()) };
         let and = i64::from(i32::from(BoolExprType::AndExpr));
         match node.as_object().and_then(tagged) {
             Some(("BoolExpr", fields)) if fields.get("boolop").and_then(Json::as_i64) == Some(and) => {
                 self.enter()?;
                 let mut parts = list(fields, "args").iter();
-                parts.try_for_each(|part| self.selection(Some(part), env))?;
+                parts.try_for_each(|part| self.selection(Some(part), env, what))?;
                 self.leave();
                 Ok(())
             }
@@ -29,7 +30,7 @@ impl Prover<'_> {
                     self.probes.push(probe);
                     Ok(())
                 }
-                None => self.condition(Some(node), env, "WHERE goes by"),
+                None => self.condition(Some(node), env, what),
             },
         }
     }

@@ -79,6 +79,22 @@ const TRIED: &[(&str, &str)] = &[
         "SELECT id FROM patients WHERE ssn = '1' ORDER BY id LIMIT 1",
         "public.patients.ssn 1",
     ),
+    (
+        "SELECT v.id FROM visits v JOIN patients p ON p.id = v.id AND p.ssn IN ('1', '2')",
+        "public.patients.ssn 2",
+    ),
+    (
+        "SELECT v.id FROM (visits v JOIN patients p ON p.ssn = $1) JOIN facilities f ON f.id = p.id, visits w",
+        "public.patients.ssn 1",
+    ),
+    (
+        "SELECT v.id FROM facilities f, visits v CROSS JOIN patients p JOIN visits w ON p.ssn = '1' WHERE p.ssn = '2'",
+        "public.patients.ssn 2",
+    ),
+    (
+        "COPY (SELECT id, ssn FROM patients WHERE ssn = '1') TO STDOUT",
+        "public.patients.ssn 1",
+    ),
     // It compares with `1` in every row, whatever the values are.
     (
         "SELECT id FROM patients WHERE ssn = '1' AND id IN (SELECT id FROM visits)",
@@ -157,7 +173,14 @@ const REFUSED: &[&str] = &[
     "SELECT v.id FROM visits v, LATERAL (SELECT FROM patients p WHERE p.ssn = '1') q",
     "SELECT count(*) FILTER (WHERE ssn = '1') FROM patients",
     "SELECT city FROM patients GROUP BY city HAVING max(ssn) = '1'",
-    "SELECT p.id FROM patients p JOIN visits v ON p.ssn = '1'",
+    "SELECT p.id FROM patients p JOIN visits v ON p.ssn = '1' OR v.id = 1",
+    "SELECT p.id FROM patients p JOIN visits v ON p.ssn = v.patient",
+    "SELECT v.id FROM visits v LEFT JOIN (patients p JOIN facilities f ON p.ssn = '1' AND p.id = f.id) ON p.id = v.id",
+    "SELECT v.id FROM visits v FULL JOIN patients p ON p.ssn = '1'",
+    "SELECT v.id FROM visits v, LATERAL (SELECT FROM patients p JOIN facilities f ON p.ssn = '1') q",
+    "SELECT id FROM (SELECT p.id FROM patients p JOIN visits v ON p.ssn = '1') q",
+    "SELECT v.id FROM visits v JOIN (SELECT 1 FROM patients p JOIN facilities f ON p.ssn = '1') q ON true",
+    "SELECT v.id FROM visits v WHERE EXISTS (SELECT FROM patients p JOIN facilities f ON p.ssn = '1')",
     "SELECT v.id FROM visits v LEFT JOIN patients p ON p.ssn = '1' AND p.id = v.id",
     // Not a SELECT that stands alone and changes nothing.
     "DELETE FROM patients WHERE ssn = '1'",
@@ -178,7 +201,13 @@ const REFUSED: &[&str] = &[
     "EXPLAIN ANALYZE SELECT id FROM patients WHERE ssn = '1'",
     "PREPARE q AS SELECT id FROM patients WHERE ssn = $1",
     "DECLARE c CURSOR FOR SELECT id FROM patients WHERE ssn = '1'",
-    "COPY (SELECT id FROM patients WHERE ssn = '1') TO STDOUT",
+    "COPY (SELECT id FROM patients WHERE ssn = '1' OR true) TO STDOUT",
+    "COPY (SELECT id FROM patients WHERE ssn = '1' FOR UPDATE) TO STDOUT",
+    "COPY (SELECT id FROM (SELECT id FROM patients WHERE ssn = '1') q) TO STDOUT",
+    "COPY (DELETE FROM patients WHERE ssn = '1' RETURNING id) TO STDOUT",
+    "COPY (SELECT id FROM patients WHERE ssn = '1') TO PROGRAM 'cat'",
+    "COPY (SELECT id FROM patients WHERE ssn = '1') TO '/tmp/found'",
+    "SELECT 1; COPY (SELECT id FROM patients WHERE ssn = '1') TO STDOUT",
     "COPY patients (id) FROM STDIN WHERE ssn = '1'",
     "SELECT 1; SELECT id FROM patients WHERE ssn = '1'",
     "SELECT id FROM patients WHERE ssn = '1'; SELECT id FROM patients WHERE ssn = '2'",
