@@ -53,7 +53,7 @@ use crate::evidence::Recorded;
 use crate::finder::{Finder, Heard, Pieces};
 
 /// Attempts at the least; the corpus only grows.
-const ATTEMPTS_MIN: usize = 650;
+const ATTEMPTS_MIN: usize = 700;
 
 /// Attempts of PostgreSQL 18 alone at the least.
 const EIGHTEEN_MIN: usize = 36;
