@@ -70,6 +70,7 @@ pub(crate) fn create(directory: &Path, origin: &Origin, clock: &dyn Clock) -> Re
             key: log,
         },
         administrators: vec![(ADMINISTRATOR.to_owned(), administrator.public_key())],
+        policy_signers: Vec::new(),
     };
     let sample = |name: &str, text: &str, mode| files::create(&directory.join(name), text.as_bytes(), mode);
     sample("trust.toml", &trust.to_toml(), PUBLIC)?;

@@ -269,6 +269,8 @@ impl Committer {
             } else if let Body::EvidenceRead(read) = &event.body {
                 keyring.may_read(emitter, read).map_err(key)?;
                 self.is_copy(read.copy.as_ref())?;
+            } else if let Body::PolicySigned(signed) = &event.body {
+                keyring.may_sign(emitter, signed).map_err(key)?;
             }
             self.session_effects(staged, &mut effects, event, index, *leaf)?;
         }

@@ -155,7 +155,8 @@ pub fn approval_changes(
     }
 }
 
-/// Whether streams publish a batch with this event: proxies check key events and decisions for themselves. The ledger
+/// Whether streams publish a batch with this event: proxies check key events, decisions and signatures under policies for
+/// themselves. The ledger
 /// finds its own keyring again by these batches.
 pub const fn is_published(kind: Kind) -> bool {
     matches!(
@@ -166,5 +167,6 @@ pub const fn is_published(kind: Kind) -> bool {
             | Kind::KeyRotated
             | Kind::ApprovalDecided
             | Kind::MaskKeyAnnounced
+            | Kind::PolicySigned
     )
 }

@@ -1,6 +1,7 @@
 //! The append stream: one WebSocket to an emitter, as `exhibit_schemas::wire` says.
 //!
-//! Receipts go out in the order of the appends. After a refusal the stream ends.
+//! Receipts go out in the order of the appends, each after every published batch that stands before its own: who has a receipt
+//! has heard what was published before. After a refusal the stream ends.
 
 use std::collections::VecDeque;
 
@@ -82,6 +83,8 @@ async fn serve_emitter(
             biased;
             answer = oldest => {
                 under_way.pop_front();
+                // The committer publishes before it answers, so this is what stands before the batch that is answered.
+                next = publish_all(ledger, socket, &mut news, next).await?;
                 match answer.map_err(|_| StreamEnd::Stopped)? {
                     Ok(receipt) => send(socket, &Message::Receipt(receipt)).await?,
                     Err(refusal) => return send(socket, &Message::Refusal(refusal)).await,
@@ -123,6 +126,24 @@ async fn catch_up(ledger: &Ledger, socket: &mut WebSocket, mut next: u64) -> Res
         next = publish(ledger, socket, batch).await?;
     }
     Ok(next)
+}
+
+/// Publishes what has come by now; gives the index after it.
+async fn publish_all(
+    ledger: &Ledger,
+    socket: &mut WebSocket,
+    news: &mut broadcast::Receiver<PublishedBatch>,
+    mut next: u64,
+) -> Result<u64, StreamEnd> {
+    use broadcast::error::TryRecvError;
+    loop {
+        match news.try_recv() {
+            Ok(batch) if batch.first >= next => next = publish(ledger, socket, batch).await?,
+            Ok(_) => {}
+            Err(TryRecvError::Lagged(_)) => next = catch_up(ledger, socket, next).await?,
+            Err(TryRecvError::Empty | TryRecvError::Closed) => return Ok(next),
+        }
+    }
 }
 
 async fn publish(ledger: &Ledger, socket: &mut WebSocket, batch: PublishedBatch) -> Result<u64, StreamEnd> {

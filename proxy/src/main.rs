@@ -85,13 +85,17 @@ fn read(path: &Path) -> Result<(Config, LedgerConfig), ConfigurationError> {
 async fn run(path: &Path) -> Result<(), DaemonError> {
     let (config, ledger) = read(path)?;
     let connect = tls_connect(&ledger)?;
-    let proxy = Proxy::start(&config, connect).await?;
+    // Before it starts: it may have to wait until its policy is signed.
+    let stop = process::stop_on_signal().map_err(DaemonError::Signal)?;
+    let signal = process::reload_on_signal().map_err(DaemonError::Signal)?;
+    let proxy = tokio::select! {
+        proxy = Proxy::start(&config, connect) => proxy?,
+        () = stop.cancelled() => return Ok(()),
+    };
     let listeners = proxy.listen(&config).await?;
     for (target, address) in listeners.addresses() {
         tracing::info!(target_name = target, %address, "the proxy listens");
     }
-    let stop = process::stop_on_signal().map_err(DaemonError::Signal)?;
-    let signal = process::reload_on_signal().map_err(DaemonError::Signal)?;
     let reloading = tokio::spawn(proxy.reload(&config).run(signal, stop.clone(), |_| ()));
     listeners.run(stop).await;
     let _ = reloading.await;

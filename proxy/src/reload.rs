@@ -24,7 +24,7 @@ impl Reload {
     }
 
     /// Reads the policy again at each signal, until `stop`; logs what came of it and tells it in a line: `policy`, and its
-    /// digest, `unchanged` or `refused`; after its digest `unrecorded`, where it is in force and the ledger is not known to have
+    /// digest, `unchanged`, `unsigned` or `refused`; after its digest `unrecorded`, where it is in force and the ledger is not known to have
     /// heard of it.
     pub async fn run(self, mut signal: ReloadSignal, stop: CancellationToken, mut told: impl FnMut(&str) + Send) {
         loop {
@@ -52,7 +52,8 @@ impl Reload {
                 }
                 Err(error) => {
                     tracing::error!(%in_force, "the policy was not taken: {error}");
-                    told("policy refused");
+                    let unsigned = matches!(error, ProxyError::Gate(GateError::Unsigned { .. }));
+                    told(if unsigned { "policy unsigned" } else { "policy refused" });
                 }
             }
         }
@@ -61,22 +62,27 @@ impl Reload {
     /// Reads the policy again and puts it in force.
     ///
     /// # Errors
-    /// [`ProxyError`]; the policy before stays in force, and where the file is refused that is recorded.
+    /// [`ProxyError`]; the policy before stays in force, and where the file is refused or not signed that is recorded.
     pub async fn policy(&self) -> Result<Replaced, ProxyError> {
-        match policy(&self.config) {
-            Ok(policy) => Ok(self.gate.replace_policy(policy).await?),
-            Err(error) => {
-                let in_force = self.gate.policy().digest();
-                let text = format!("a policy was refused; {in_force} stays in force");
-                if let Err(error) = self.gate.record_fault("gate", text).await {
-                    unrecorded(&error);
-                }
-                Err(error)
+        let replaced = match policy(&self.config) {
+            Ok(policy) => self.gate.replace_policy(policy).await.map_err(ProxyError::from),
+            Err(error) => Err(error),
+        };
+        // Of a ledger that failed nothing can be told to it.
+        let refused = !matches!(replaced, Ok(_) | Err(ProxyError::Gate(_)));
+        let unsigned = matches!(replaced, Err(ProxyError::Gate(GateError::Unsigned { .. })));
+        if refused || unsigned {
+            let in_force = self.gate.policy().digest();
+            let why = if unsigned { "is not signed" } else { "was refused" };
+            let text = format!("a policy {why}; {in_force} stays in force");
+            if let Err(error) = self.gate.record_fault("gate", text).await {
+                unrecorded(&error);
             }
         }
+        replaced
     }
 }
 
 fn unrecorded(error: &GateError) {
-    tracing::warn!(%error, "that a policy was refused was not recorded");
+    tracing::warn!(%error, "that a policy was not taken was not recorded");
 }

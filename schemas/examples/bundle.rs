@@ -146,6 +146,7 @@ fn main() -> Result<(), Failure> {
             key: log.public_key(),
         },
         administrators: vec![("root".into(), SecretKey::from_seed(&[1; 32]).public_key())],
+        policy_signers: Vec::new(),
     };
     let entries = entries(&trust)?;
     let (mut frontier, mut nodes) = (Frontier::default(), BTreeMap::new());

@@ -19,6 +19,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::checkpoint::{CheckpointError, VerifierKey};
 use crate::key::{KeyBytes, KeyError, PublicKey};
+use crate::merkle::Index;
+use crate::policy_signatures::{PolicySigners, SignersError};
 
 /// Path of the signed head.
 pub const CHECKPOINT_PATH: &str = "checkpoint";
@@ -49,6 +51,17 @@ pub enum TrustError {
         /// What is wrong with the key.
         error: KeyError,
     },
+    /// Nobody could sign policies so.
+    #[error("`policy_signatures` from {from}: {error}")]
+    PolicySignatures {
+        /// The entry that it holds from.
+        from: u64,
+        /// What is wrong.
+        error: SignersError,
+    },
+    /// Who signs policies is not in the order of the log.
+    #[error("`policy_signatures` from {0} stands after one that holds from there, or from later")]
+    PolicySignaturesOrder(u64),
     /// There is no administrator.
     #[error("the trust file names no administrator")]
     Nobody,
@@ -61,12 +74,26 @@ pub struct TrustAnchors {
     pub log: VerifierKey,
     /// The administrators of genesis, in its order: name and key.
     pub administrators: Vec<(String, PublicKey)>,
+    /// Who must have signed a policy before it comes into force, in the order of the entries that each holds from; nobody where it
+    /// is empty. Neither the ledger, nor who writes policies, nor one administrator alone can change that.
+    pub policy_signers: Vec<PolicySigners>,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct TrustFile {
     log: String,
+    administrators: Vec<AdministratorEntry>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    policy_signatures: Vec<PolicySignaturesEntry>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PolicySignaturesEntry {
+    /// Index of the entry from which on it holds.
+    from: u64,
+    people: usize,
     administrators: Vec<AdministratorEntry>,
 }
 
@@ -89,35 +116,60 @@ impl TrustAnchors {
         if file.administrators.is_empty() {
             return Err(TrustError::Nobody);
         }
-        let read = |entry: AdministratorEntry| {
-            let key = KeyBytes::from_hex(&entry.key).ok_or(KeyError::NotAKey);
-            match key.and_then(PublicKey::from_bytes) {
-                Ok(key) => Ok((entry.name, key)),
-                Err(error) => Err(TrustError::Administrator {
-                    name: entry.name,
-                    error,
-                }),
+        let administrators = people(file.administrators)?;
+        let mut policy_signers: Vec<PolicySigners> = Vec::new();
+        for PolicySignaturesEntry {
+            from,
+            people: count,
+            administrators,
+        } in file.policy_signatures
+        {
+            if policy_signers.last().is_some_and(|last| last.from() >= Index(from)) {
+                return Err(TrustError::PolicySignaturesOrder(from));
             }
-        };
-        let administrators = file.administrators.into_iter().map(read).collect::<Result<_, _>>()?;
-        Ok(Self { log, administrators })
+            let signers = PolicySigners::new(Index(from), count, people(administrators)?);
+            policy_signers.push(signers.map_err(|error| TrustError::PolicySignatures { from, error })?);
+        }
+        Ok(Self {
+            log,
+            administrators,
+            policy_signers,
+        })
     }
 
     /// Writes a `trust.toml`.
     pub fn to_toml(&self) -> String {
+        let signatures = |signers: &PolicySigners| PolicySignaturesEntry {
+            from: signers.from().0,
+            people: signers.people(),
+            administrators: entries(signers.keys()),
+        };
         let file = TrustFile {
             log: self.log.to_string(),
-            administrators: self
-                .administrators
-                .iter()
-                .map(|(name, key)| AdministratorEntry {
-                    name: name.clone(),
-                    key: key.to_bytes().to_string(),
-                })
-                .collect(),
+            administrators: entries(&self.administrators),
+            policy_signatures: self.policy_signers.iter().map(signatures).collect(),
         };
         toml::to_string(&file).expect("a table of strings is TOML")
     }
+}
+
+fn people(entries: Vec<AdministratorEntry>) -> Result<Vec<(String, PublicKey)>, TrustError> {
+    let read = |AdministratorEntry { name, key }| {
+        let bytes = KeyBytes::from_hex(&key).ok_or(KeyError::NotAKey);
+        match bytes.and_then(PublicKey::from_bytes) {
+            Ok(key) => Ok((name, key)),
+            Err(error) => Err(TrustError::Administrator { name, error }),
+        }
+    };
+    entries.into_iter().map(read).collect()
+}
+
+fn entries(people: &[(String, PublicKey)]) -> Vec<AdministratorEntry> {
+    let entry = |(name, key): &(String, PublicKey)| AdministratorEntry {
+        name: name.clone(),
+        key: key.to_bytes().to_string(),
+    };
+    people.iter().map(entry).collect()
 }
 
 /// What the manifest says of one file.

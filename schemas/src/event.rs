@@ -234,6 +234,8 @@ kinds! {
     CommandSealed(access::CommandSealed) = 25 "command-sealed",
     /// From here on a proxy decides by this policy.
     PolicyInForce(trust::PolicyInForce) = 26 "policy-in-force",
+    /// Somebody signed a policy, so that it may come into force.
+    PolicySigned(trust::PolicySigned) = 27 "policy-signed",
 }
 
 impl Kind {

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use crate::event::access::SessionOpened;
 use crate::event::trust::{
-    EvidenceRead, Genesis, KeyEnrolled, KeyRevoked, KeyRotated, MaskKeyAnnounced, MaskKeyId, REVEAL, Role,
+    EvidenceRead, Genesis, KeyEnrolled, KeyRevoked, KeyRotated, MaskKeyAnnounced, MaskKeyId, PolicySigned, REVEAL, Role,
 };
 use crate::event::{Body, Emitter, Kind};
 use crate::key::{KeyBytes, KeyError, KeyId, PublicKey};
@@ -111,6 +111,12 @@ pub enum KeyringError {
     /// The ledger does not say who read in a way that can be believed.
     #[error(transparent)]
     Reader(#[from] ReadingError),
+    /// A signature under a policy is for another log.
+    #[error("key {key} signed a policy for another log than this one")]
+    OtherLog {
+        /// The key.
+        key: KeyId,
+    },
     /// More keys of masks than [`MASK_KEYS_MAX`].
     #[error("proxy {0} has announced {MASK_KEYS_MAX} keys of masks; no more are taken")]
     MaskKeysFull(KeyId),
@@ -286,6 +292,18 @@ impl Keyring {
         }
     }
 
+    /// Holds that a signature under a policy is for this log, by a key in force.
+    ///
+    /// # Errors
+    /// [`KeyringError::OtherLog`], and those of [`Keyring::may_emit`].
+    pub fn may_sign(&self, key: KeyId, signed: &PolicySigned) -> Result<(), KeyringError> {
+        self.may_emit(key, Kind::PolicySigned)?;
+        if signed.log_key == self.log_key {
+            return Ok(());
+        }
+        Err(KeyringError::OtherLog { key })
+    }
+
     /// Notes that a session was opened in this run of its proxy, whose key of masks does not change any more in it. A run can
     /// begin without an announcement, where the proxy had lost its ledger; only who reads all sessions sees that.
     pub fn opened(&mut self, emitter: Emitter) {
@@ -426,6 +444,8 @@ const fn emits(role: Role, kind: Kind) -> bool {
             matches!(role, Role::Administrator)
         }
         Kind::PolicySnapshot => matches!(role, Role::Proxy | Role::Administrator),
+        // Who may change keys need not be who may change policies.
+        Kind::PolicySigned => matches!(role, Role::Administrator | Role::Person),
         Kind::CatalogSnapshot
         | Kind::SessionOpened
         | Kind::SessionClosed

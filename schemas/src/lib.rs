@@ -12,6 +12,7 @@ pub mod event;
 pub mod key;
 pub mod keyring;
 pub mod merkle;
+pub mod policy_signatures;
 pub mod proof;
 pub mod reading;
 pub mod review;

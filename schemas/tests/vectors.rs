@@ -163,6 +163,7 @@ fn valid() -> Vectors {
     let trust = TrustAnchors {
         log: log_key(),
         administrators,
+        policy_signers: Vec::new(),
     };
     vectors.insert("trust-anchors".into(), trust.to_toml().into());
     for (name, message) in messages() {

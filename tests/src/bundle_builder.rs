@@ -253,6 +253,7 @@ pub fn anchors(origin: &str, log_seed: u8, administrators: &[(&str, u8)]) -> Tru
             .iter()
             .map(|(name, seed)| ((*name).to_owned(), key(*seed).public_key()))
             .collect(),
+        policy_signers: Vec::new(),
     }
 }
 

@@ -15,7 +15,8 @@ use exhibit_policy::mask::MaskKey;
 use exhibit_policy::snapshot::Snapshot;
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::merkle::Index;
-use tokio::sync::broadcast;
+use exhibit_schemas::policy_signatures::PolicySignatures;
+use tokio::sync::{broadcast, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::HarnessError;
@@ -48,6 +49,10 @@ impl Recorder for NullRecorder {
 
     fn recorded_before(&self) -> bool {
         false
+    }
+
+    fn policy_signatures(&self) -> Option<watch::Receiver<PolicySignatures>> {
+        None
     }
 
     fn heard(&self) -> broadcast::Receiver<Arc<Heard>> {

@@ -76,6 +76,7 @@ fn trust() -> TrustAnchors {
             key: key(3).public_key(),
         },
         administrators: vec![("root".into(), key(1).public_key())],
+        policy_signers: Vec::new(),
     }
 }
 

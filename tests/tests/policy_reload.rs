@@ -9,7 +9,7 @@
 )]
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use exhibit_postgres::config::Masking;
@@ -231,4 +231,118 @@ fn where_the_database_masks_no_session_goes_on_or_begins_before_it_masks_as_the_
     exhibit_tests::run(apply.args(["target", "apply", DATABASE, "--user", SUPERUSER, "--database", DATABASE])).unwrap();
     assert_eq!(Agent::connect(&stack).say(question), "\n");
     assert_eq!(report(&stack, directory.path())["cover"]["result"], "verified");
+}
+
+/// A person who signs policies, with keys of OpenSSH's own making.
+struct SignsPolicies {
+    name: &'static str,
+    keys: Vec<PathBuf>,
+}
+
+impl SignsPolicies {
+    fn enrol(stack: &Stack, directory: &Path, name: &'static str, count: usize) -> Self {
+        let keys = (0..count).map(|number| {
+            let path = directory.join(format!("{name}-{number}"));
+            let mut keygen = Command::new("ssh-keygen");
+            keygen.args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&path);
+            exhibit_tests::run(&mut keygen).unwrap();
+            let mut enrol = stack.exhibit().unwrap();
+            enrol.args(["key", "enrol", "--name", name]);
+            exhibit_tests::run(enrol.arg(path.with_extension("pub"))).unwrap();
+            path
+        });
+        let keys = keys.collect();
+        Self { name, keys }
+    }
+
+    fn signs(&self, stack: &Stack, number: usize, policy: &Path) -> Command {
+        let mut sign = stack.exhibit().unwrap();
+        sign.args(["policy", "sign", "--yes", "--reason", "reviewed", "--key"]);
+        sign.arg(&self.keys[number]).arg(policy);
+        sign
+    }
+}
+
+/// The ledger's entries, and the keys of its people by name, as `trust.toml` writes them.
+fn sign_from_here_on(stack: &Stack, people: &[&SignsPolicies]) {
+    let status = exhibit_tests::run(stack.exhibit().unwrap().args(["status", "--json"])).unwrap();
+    let status: serde_json::Value = serde_json::from_str(&status).unwrap();
+    let keys = exhibit_tests::run(stack.exhibit().unwrap().args(["key", "list", "--json"])).unwrap();
+    let keys: serde_json::Value = serde_json::from_str(&keys).unwrap();
+    let named = keys.as_array().unwrap().iter();
+    let named = named.filter(|key| people.iter().any(|person| key["name"] == person.name));
+    let signers = named.map(|key| {
+        let (name, key) = (&key["name"], &key["key"]);
+        format!("[[policy_signatures.administrators]]\nname = {name}\nkey = {key}\n")
+    });
+    let before = std::fs::read_to_string(stack.trust()).unwrap();
+    let begins = format!("\n[[policy_signatures]]\nfrom = {}\npeople = 2\n", status["size"]);
+    let trust = [before, begins].into_iter().chain(signers).collect::<String>();
+    exhibit_tests::write(&stack.trust(), trust.as_bytes()).unwrap();
+}
+
+#[test]
+fn no_policy_comes_into_force_before_two_people_have_signed_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut options = Options::new(&directory.path().join("deployment"));
+    options.patients = 20;
+    let mut stack = Stack::start(&options).unwrap();
+    let ann = SignsPolicies::enrol(&stack, directory.path(), "ann", 2);
+    let bob = SignsPolicies::enrol(&stack, directory.path(), "bob", 1);
+    let file = stack.directory().join("policy.toml");
+    sign_from_here_on(&stack, &[&ann, &bob]);
+    stack.down().unwrap();
+
+    // It starts with a policy that nobody has signed, and lets nobody in before two people have.
+    let second = put_policy(&stack, &format!("{POLICY}\n{MASK}"));
+    let signs = [ann.signs(&stack, 0, &file), bob.signs(&stack, 0, &file)];
+    let signing = std::thread::spawn(move || {
+        for mut sign in signs {
+            // The ledger answers once it is up.
+            while !sign.output().unwrap().status.success() {}
+        }
+    });
+    stack.up().unwrap();
+    signing.join().unwrap();
+    let log = std::fs::read_to_string(stack.log()).unwrap();
+    assert!(
+        log.contains("nobody is let in yet") && log.contains("exhibit policy sign"),
+        "{log}"
+    );
+    let question = "SELECT sex FROM patients ORDER BY id LIMIT 1;";
+    let mut agent = Agent::connect(&stack);
+    assert_eq!(agent.say(question), "\n");
+
+    // One person with two keys is one, and what another file has is not this one's.
+    let third = put_policy(&stack, POLICY);
+    for number in [0, 1] {
+        exhibit_tests::run(&mut ann.signs(&stack, number, &file)).unwrap();
+    }
+    let other = directory.path().join("other.toml");
+    exhibit_tests::write(&other, format!("{POLICY}\n# another\n").as_bytes()).unwrap();
+    exhibit_tests::run(&mut bob.signs(&stack, 0, &other)).unwrap();
+    assert_eq!(stack.reload().unwrap(), "policy unsigned");
+    assert_eq!(agent.say(question), "\n", "the one before stays in force");
+    let log = std::fs::read_to_string(stack.log()).unwrap();
+    assert!(log.contains("is signed by ann and needs 2 signatures"), "{log}");
+    exhibit_tests::run(&mut bob.signs(&stack, 0, &file)).unwrap();
+    assert_eq!(stack.reload().unwrap(), format!("policy {third}"));
+    let raw = agent.say(question);
+    assert!(raw == "F\n" || raw == "M\n", "{raw:?}");
+    drop(agent);
+
+    let report = report(&stack, directory.path());
+    assert_eq!(report["cover"]["result"], "verified", "{}", report["cover"]);
+    let terms = report["evidence"]["policy_terms"].as_array().unwrap();
+    assert_eq!(terms.len(), 3, "{terms:?}");
+    assert_eq!(terms[0]["signatures"], serde_json::Value::Null, "before anybody had to");
+    for (term, policy) in [(&terms[1], second), (&terms[2], third)] {
+        assert_eq!(
+            (&term["policy"], &term["signatures"]),
+            (&policy.to_string().into(), &2.into())
+        );
+        for name in ["ann", "bob"] {
+            assert!(term["signed"][name].as_u64() < term["from"].as_u64(), "{term}");
+        }
+    }
 }

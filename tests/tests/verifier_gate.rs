@@ -31,11 +31,12 @@ use exhibit_schemas::event::{Body, Emitter, Event, Timestamp};
 use exhibit_schemas::key::Signer as _;
 use exhibit_schemas::keyring::KeyRecord;
 use exhibit_schemas::merkle::Index;
+use exhibit_schemas::policy_signatures::PolicySignatures;
 use exhibit_tests::bundle_builder::clinic::{ALICE, BOB, CAROL, LOG, MASK_KEYS, ORIGIN, POLICY, PROXY, START, clinic};
 use exhibit_tests::bundle_builder::{Batch, Plan, Planned, checkpoint, files, key, key_id, write_tar};
 use exhibit_verify::report::Report;
 use exhibit_verify::{Archive, Options, Outcome, verify};
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 
 #[path = "verifier_gate/probed.rs"]
 mod probed;
@@ -141,6 +142,10 @@ impl Recorder for Keeper {
 
     fn recorded_before(&self) -> bool {
         false
+    }
+
+    fn policy_signatures(&self) -> Option<watch::Receiver<PolicySignatures>> {
+        None
     }
 
     fn heard(&self) -> broadcast::Receiver<Arc<Heard>> {

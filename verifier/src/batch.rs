@@ -252,12 +252,14 @@ impl Batches {
                 .may_emit(emitter, event.kind())
                 .and_then(|_| match &event.body {
                     Body::EvidenceRead(read) => self.keyring.may_read(emitter, read),
+                    Body::PolicySigned(signed) => self.keyring.may_sign(emitter, signed),
                     _ => Ok(()),
                 });
             if let Err(error) = may {
                 let code = match error {
                     KeyringError::WrongRole { .. } | KeyringError::Reading { .. } => Code::KeyRole,
                     KeyringError::Reader(_) => Code::ReadAuthor,
+                    KeyringError::OtherLog { .. } => Code::PolicySignature,
                     _ => Code::KeyNotInForce,
                 };
                 let known = self.strangers.contains(&emitter) && code == Code::KeyNotInForce;
@@ -273,12 +275,16 @@ impl Batches {
             let detail = format!("key {emitter}: {} µs back", last.0 - event.time.0);
             findings.add(Code::TimeOrder, place.clone(), detail);
         }
-        let signer = matches!(
-            event.body,
-            Body::ApprovalDecided(_) | Body::EvidenceRead(_) | Body::ReviewSigned(_)
-        )
-        .then(|| self.keyring.record(emitter).cloned())
-        .flatten();
+        let signer = match &event.body {
+            Body::ApprovalDecided(_) | Body::EvidenceRead(_) | Body::ReviewSigned(_) => {
+                self.keyring.record(emitter).cloned()
+            }
+            // Of one that may not sign, or for another log, that was said.
+            Body::PolicySigned(signed) if self.keyring.may_sign(emitter, signed).is_ok() => {
+                self.keyring.record(emitter).cloned()
+            }
+            _ => None,
+        };
         self.step_keys(index, &event, findings);
         let leaf = waiting.leaf;
         Some(Placed {

@@ -2,9 +2,10 @@
 //!
 //! Each line cites the indexes of the events that it stands on. No line holds a released value.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use exhibit_policy::probe;
+use exhibit_schemas::bundle::TrustAnchors;
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::access::{
     Command, Detection, LoginRefused, Outcome, ResponseEnd, SessionClosed, SessionOpened, ThresholdDecided,
@@ -240,6 +241,21 @@ pub struct PolicyTermLine {
     pub sessions: u64,
     /// Commands that were decided by it.
     pub commands: u64,
+    /// How many people had to have signed it then; absent where nobody had to.
+    pub signatures: Option<usize>,
+    /// Who had: names, and the index of each one's signature.
+    pub signed: BTreeMap<String, Index>,
+}
+
+/// Who must have signed policies.
+#[derive(Clone, Debug, Serialize)]
+pub struct PolicySignersLine {
+    /// Index from which on policies that come into force need them.
+    pub from: Index,
+    /// How many people.
+    pub people: usize,
+    /// Of whom.
+    pub administrators: Vec<String>,
 }
 
 /// A key.
@@ -328,6 +344,8 @@ pub struct Evidence {
     pub reviews: Vec<ReviewLine>,
     /// Policies in order.
     pub policies: Vec<PolicyLine>,
+    /// Who must have signed policies, as the trust anchors say; nobody where it is empty.
+    pub policy_signatures: Vec<PolicySignersLine>,
     /// Policies in force, in the order of the events that say so.
     pub policy_terms: Vec<PolicyTermLine>,
     /// Keys in the order of their enrolment.
@@ -578,7 +596,14 @@ impl Evidence {
     }
 
     /// Adds what is only known at the end.
-    pub(crate) fn finish(&mut self, batches: &Batches, policies: &Policies, in_force: &InForce, approvals: &Approvals) {
+    pub(crate) fn finish(
+        &mut self,
+        anchors: &TrustAnchors,
+        batches: &Batches,
+        policies: &Policies,
+        in_force: &InForce,
+        approvals: &Approvals,
+    ) {
         self.seals = batches.seals();
         if !self.gather {
             return;
@@ -606,6 +631,19 @@ impl Evidence {
                 bytes: policy.bytes,
             });
         }
+        self.list_policy_terms(anchors, in_force);
+        self.list_approvals(approvals);
+    }
+
+    fn list_policy_terms(&mut self, anchors: &TrustAnchors, in_force: &InForce) {
+        for signers in &anchors.policy_signers {
+            let names: BTreeSet<_> = signers.keys().iter().map(|(name, _)| name.clone()).collect();
+            self.policy_signatures.push(PolicySignersLine {
+                from: signers.from(),
+                people: signers.people(),
+                administrators: names.into_iter().collect(),
+            });
+        }
         let mut terms: Vec<_> = in_force.terms().collect();
         terms.sort_by_key(|(_, term)| term.from);
         for (proxy, term) in terms {
@@ -616,9 +654,10 @@ impl Evidence {
                 until: term.until,
                 sessions: term.sessions,
                 commands: term.commands,
+                signatures: term.signed.as_ref().map(|signed| signed.wanted),
+                signed: term.signed.iter().flat_map(|signed| signed.people.clone()).collect(),
             });
         }
-        self.list_approvals(approvals);
     }
 
     fn list_mask_keys(&mut self, batches: &Batches) {

@@ -145,7 +145,7 @@ fn check_trust(archive: &Archive, anchors: &TrustAnchors, findings: &mut Finding
     if bytes != anchors.to_toml().as_bytes() {
         let detail = match std::str::from_utf8(&bytes).ok().map(TrustAnchors::parse) {
             Some(Ok(copy)) if copy == *anchors => "the same anchors, but not written in their one form",
-            Some(Ok(_)) => "it names another log key or other administrators",
+            Some(Ok(_)) => "it names another log key, other administrators or other signatures under policies",
             _ => "it cannot be read",
         };
         findings.add(Code::TrustDiffers, file(TRUST_PATH), detail);

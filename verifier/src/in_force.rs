@@ -6,16 +6,23 @@
 //! that people did not let pass names the policy of their request, and what is decided about a reply that passes a threshold
 //! names the policy of its command.
 //!
+//! Where the trust anchors ask for signatures under policies, enough people had signed it by then. What a proxy knows when it says
+//! so is what stands before the snapshot that it recorded just before.
+//!
 //! A policy that comes back is in force for another term, in which nothing passes by what people were asked in the one before.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use exhibit_schemas::digest::Digest;
+use exhibit_schemas::event::Timestamp;
+use exhibit_schemas::event::trust::PolicySigned;
 use exhibit_schemas::key::KeyId;
 use exhibit_schemas::merkle::Index;
+use exhibit_schemas::policy_signatures::{PolicySignatures, PolicySigners, SignedBy};
 
 use crate::batch::Placed;
 use crate::finding::{Code, Findings, Place};
+use crate::session::JUDGED_US;
 
 /// A policy in force at one proxy.
 pub(crate) struct Term {
@@ -28,10 +35,12 @@ pub(crate) struct Term {
     pub(crate) sessions: u64,
     /// Commands that were decided by it.
     pub(crate) commands: u64,
+    /// Who had signed it when it came into force, where anybody had to.
+    pub(crate) signed: Option<SignedBy>,
 }
 
-#[derive(Default)]
 pub(crate) struct InForce {
+    signatures: PolicySignatures,
     proxies: BTreeMap<KeyId, Proxy>,
     /// What was told, once for each proxy, policy and policy in force.
     told: BTreeSet<(KeyId, Digest, Option<Digest>)>,
@@ -44,6 +53,8 @@ struct Proxy {
     terms: Vec<Term>,
     /// Entries are missing since it said that.
     unsure: bool,
+    /// The snapshot that it recorded last, and where its last part is.
+    recorded: Option<(Digest, Index)>,
 }
 
 /// What names the policy.
@@ -55,6 +66,38 @@ pub(crate) enum Named {
 }
 
 impl InForce {
+    /// Nothing yet; these must sign policies.
+    pub(crate) fn new(signers: &[PolicySigners]) -> Self {
+        Self {
+            signatures: PolicySignatures::new(signers),
+            proxies: BTreeMap::new(),
+            told: BTreeSet::new(),
+            after_gap: false,
+        }
+    }
+
+    /// A proxy recorded a part of a snapshot.
+    pub(crate) fn recorded(&mut self, index: Index, emitter: KeyId, policy: Digest) {
+        self.proxies.entry(emitter).or_default().recorded = Some((policy, index));
+    }
+
+    /// Somebody signed a policy.
+    pub(crate) fn signed(&mut self, placed: &Placed, body: &PolicySigned, findings: &mut Findings) {
+        let Some(signer) = &placed.signer else {
+            return; // its key may not, which was said
+        };
+        let counts = self.signatures.signed(placed.index, signer.key.id(), body);
+        if !counts && self.signatures.asks() {
+            let detail = format!("key {} of {}", signer.key.id(), signer.name);
+            findings.add(Code::PolicySignatureUncounted, Place::Entry(placed.index), detail);
+        }
+    }
+
+    /// A key was revoked.
+    pub(crate) fn key_revoked(&mut self, index: Index, key: KeyId) {
+        self.signatures.revoked(index, key);
+    }
+
     /// Every policy that each proxy said was in force, in its order.
     pub(crate) fn terms(&self) -> impl Iterator<Item = (&KeyId, &Term)> {
         let proxies = self.proxies.iter();
@@ -76,7 +119,22 @@ impl InForce {
     }
 
     /// A proxy says which policy is in force.
-    pub(crate) fn said(&mut self, placed: &Placed, policy: Digest) {
+    pub(crate) fn said(&mut self, placed: &Placed, policy: Digest, findings: &mut Findings) {
+        let signed = self.signed_by(placed, policy);
+        if let Some(signed) = signed.as_ref().filter(|signed| !signed.suffices() && !self.after_gap) {
+            let by: Vec<_> = signed
+                .people
+                .iter()
+                .map(|(name, index)| format!("{name} (#{index})"))
+                .collect();
+            let by = if by.is_empty() {
+                "nobody".to_owned()
+            } else {
+                by.join(", ")
+            };
+            let detail = format!("policy {policy}: signed by {by}, and {} are asked for", signed.wanted);
+            findings.add(Code::PolicyUnsigned, Place::Entry(placed.index), detail);
+        }
         let proxy = self.proxies.entry(placed.event.emitter.0).or_default();
         proxy.unsure = false;
         match proxy.terms.last_mut() {
@@ -90,7 +148,20 @@ impl InForce {
             until: None,
             sessions: 0,
             commands: 0,
+            signed,
         });
+    }
+
+    /// Who has signed a policy that a proxy says is in force; `None` where nobody had to.
+    fn signed_by(&self, placed: &Placed, policy: Digest) -> Option<SignedBy> {
+        let proxy = self.proxies.get(&placed.event.emitter.0);
+        let recorded = proxy.and_then(|proxy| proxy.recorded);
+        let known = recorded
+            .filter(|(of, _)| *of == policy)
+            .map_or(placed.index, |(_, index)| index);
+        // The proxy reads its clock before it makes the event.
+        let time = Timestamp(placed.event.time.0.saturating_sub(JUDGED_US));
+        self.signatures.at(placed.index, policy, time, known)
     }
 
     /// Holds that what was opened, decided or asked was by the policy in force at its proxy, or by the one that it is `bound` to.

@@ -190,7 +190,7 @@ fn examine(
         context: Context {
             findings,
             policies: Policies::default(),
-            in_force: InForce::default(),
+            in_force: InForce::new(&anchors.policy_signers),
             approvals: Approvals::default(),
             evidence: Evidence::new(evidence),
             comparison,
@@ -300,10 +300,14 @@ impl Reader<'_> {
         context.evidence.event(placed);
         let (index, emitter) = (placed.index, placed.event.emitter.0);
         match &placed.event.body {
-            Body::PolicySnapshot(body) => context.policies.policy(index, emitter, body, &mut context.findings),
+            Body::PolicySnapshot(body) => {
+                context.in_force.recorded(index, emitter, body.policy);
+                context.policies.policy(index, emitter, body, &mut context.findings);
+            }
+            Body::PolicySigned(body) => context.in_force.signed(placed, body, &mut context.findings),
             Body::PolicyInForce(body) => {
                 context.policies.find(body.policy, index, &mut context.findings);
-                context.in_force.said(placed, body.policy);
+                context.in_force.said(placed, body.policy, &mut context.findings);
             }
             Body::CatalogSnapshot(body) => context.policies.catalog(index, emitter, body, &mut context.findings),
             Body::LoginRefused(body) if body.count == 0 || body.since > placed.event.time => {
@@ -320,7 +324,10 @@ impl Reader<'_> {
                 }
             }
             Body::ReviewSigned(body) => context.reviews.signed(placed, body, &mut context.findings),
-            Body::KeyRevoked(body) => context.approvals.key_revoked(placed, body.key),
+            Body::KeyRevoked(body) => {
+                context.approvals.key_revoked(placed, body.key);
+                context.in_force.key_revoked(index, body.key);
+            }
             _ => {}
         }
         if let Some(place) = placed.event.session {
@@ -363,9 +370,13 @@ impl Reader<'_> {
         }
         let context = &mut self.context;
         context.policies.finish(&mut context.findings);
-        context
-            .evidence
-            .finish(&self.batches, &context.policies, &context.in_force, &context.approvals);
+        context.evidence.finish(
+            anchors,
+            &self.batches,
+            &context.policies,
+            &context.in_force,
+            &context.approvals,
+        );
         self.sessions.finish(context);
         if let Some(comparison) = &mut context.comparison {
             comparison.finish();

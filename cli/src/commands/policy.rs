@@ -1,4 +1,4 @@
-//! `exhibit policy`: check a policy, and see what it says of a request.
+//! `exhibit policy`: check a policy, see what it says of a request, and sign it.
 
 mod catalog;
 mod check;
@@ -9,6 +9,7 @@ mod pipeline_run;
 mod question;
 mod scan;
 mod schema;
+mod sign;
 mod test;
 
 use std::process::ExitCode;
@@ -17,7 +18,7 @@ use crate::config::{Config, ConfigError};
 use crate::error::CliError;
 use crate::output::Output;
 
-/// Check a policy, and see what it says
+/// Check a policy, see what it says, and sign it
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {
     Check(check::Arguments),
@@ -27,6 +28,7 @@ pub(crate) enum Command {
     Catalog(catalog::Arguments),
     Scan(scan::Arguments),
     Schema(schema::Arguments),
+    Sign(sign::Arguments),
 }
 
 /// Runs a command; `config` is read by those that need it.
@@ -43,5 +45,6 @@ pub(crate) fn run(
         Command::Schema(arguments) => schema::run(arguments, output),
         Command::Scan(arguments) => super::wait(scan::run(arguments, &config()?, output)),
         Command::Catalog(arguments) => super::wait(catalog::run(arguments, &config()?, output)),
+        Command::Sign(arguments) => super::wait(sign::run(arguments, &config()?, output)),
     }
 }

@@ -9,7 +9,7 @@ use exhibit_gate::link::connect::PipeConnect;
 use exhibit_ledger::readings::Readings;
 use exhibit_ledger::{Ledger, api, follow, serve, webhooks};
 use exhibit_proxy::Proxy;
-use exhibit_startup::process;
+use exhibit_startup::process::{self, ReloadSignal};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -57,24 +57,16 @@ async fn serve_all(config: &Config, output: &mut Output) -> Result<(), CliError>
         Ok(near)
     });
     let failed = |error: &dyn std::fmt::Display| CliError::Proxy(error.to_string());
-    let proxy = Proxy::start(&of_proxy, Arc::new(connect))
-        .await
-        .map_err(|error| failed(&error))?;
-    let listeners = proxy.listen(&of_proxy).await.map_err(|error| failed(&error))?;
-    for (target, address) in listeners.addresses() {
-        output.line(&format!("postgres {target} {address}"))?;
-    }
-    if of_proxy.postgres.is_empty() {
-        output.note("no target is configured yet: name one in [[proxy.postgres]], and start again");
-    }
+    // Before the proxies start: they may have to wait until their policy is signed.
     let stop_proxies = process::stop_on_signal().map_err(CliError::Runtime)?;
     let signal = process::reload_on_signal().map_err(CliError::Runtime)?;
-    output.line("ready")?;
-    // A reader that is gone is no reason to end.
-    let told = |line: &str| drop(output.line(line));
-    let reloading = proxy.reload(&of_proxy).run(signal, stop_proxies.clone(), told);
-    tokio::join!(listeners.run(stop_proxies), reloading);
-    proxy.shutdown().await;
+    let proxy = tokio::select! {
+        proxy = Proxy::start(&of_proxy, Arc::new(connect)) => Some(proxy.map_err(|error| failed(&error))?),
+        () = stop_proxies.cancelled() => None,
+    };
+    if let Some(proxy) = proxy {
+        serve_agents(&of_proxy, proxy, signal, stop_proxies, output).await?;
+    }
     stop_ledger.cancel();
     readings.settle().await;
     let ending = ledger.clone();
@@ -82,5 +74,30 @@ async fn serve_all(config: &Config, output: &mut Output) -> Result<(), CliError>
     ended.map_err(|error| broken(&error))?;
     serving.await.map_err(|error| broken(&error))?;
     output.note("ended");
+    Ok(())
+}
+
+/// Lets agents in until `stop`.
+async fn serve_agents(
+    of_proxy: &exhibit_proxy::Config,
+    proxy: Proxy,
+    signal: ReloadSignal,
+    stop: CancellationToken,
+    output: &mut Output,
+) -> Result<(), CliError> {
+    let failed = |error: &dyn std::fmt::Display| CliError::Proxy(error.to_string());
+    let listeners = proxy.listen(of_proxy).await.map_err(|error| failed(&error))?;
+    for (target, address) in listeners.addresses() {
+        output.line(&format!("postgres {target} {address}"))?;
+    }
+    if of_proxy.postgres.is_empty() {
+        output.note("no target is configured yet: name one in [[proxy.postgres]], and start again");
+    }
+    output.line("ready")?;
+    // A reader that is gone is no reason to end.
+    let told = |line: &str| drop(output.line(line));
+    let reloading = proxy.reload(of_proxy).run(signal, stop.clone(), told);
+    tokio::join!(listeners.run(stop), reloading);
+    proxy.shutdown().await;
     Ok(())
 }

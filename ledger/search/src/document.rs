@@ -235,6 +235,10 @@ impl Draft<'_> {
             // They are read whole, by their digests.
             Body::PolicySnapshot(snapshot) => self.text(&snapshot.policy.to_string()),
             Body::PolicyInForce(now) => self.text(&now.policy.to_string()),
+            Body::PolicySigned(signed) => {
+                self.text(&signed.policy.to_string());
+                self.text(&signed.reason);
+            }
             Body::CatalogSnapshot(snapshot) => self.text(&snapshot.catalog.to_string()),
             Body::LoginRefused(refused) => self.refused(refused),
             Body::MaskKeyAnnounced(announced) => {

@@ -1,5 +1,6 @@
 //! Why the gate stops a session. Every variant fails closed: nothing passes after it.
 
+use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::{EventError, SessionId};
 use exhibit_schemas::wire::RefusalCode;
 
@@ -79,6 +80,19 @@ pub enum GateError {
         /// Bytes.
         bytes: u64,
     },
+    /// Fewer people have signed a policy than the trust anchors ask for.
+    #[error(
+        "policy {policy} is signed by {} and needs {wanted} signatures; each person gives one with `exhibit policy sign FILE`",
+        names(.signed)
+    )]
+    Unsigned {
+        /// Its digest.
+        policy: Digest,
+        /// Names of those who have.
+        signed: Vec<String>,
+        /// How many people must have.
+        wanted: usize,
+    },
     /// Another policy came into force between a decision and its record.
     #[error("the policy has changed since it was decided; send it again")]
     PolicyChanged,
@@ -97,4 +111,11 @@ pub enum GateError {
     /// The proxy is shutting down.
     #[error("the proxy is shutting down")]
     Stopping,
+}
+
+fn names(names: &[String]) -> String {
+    if names.is_empty() {
+        return "nobody".to_owned();
+    }
+    names.join(", ")
 }

@@ -119,7 +119,8 @@ impl std::fmt::Debug for Gate {
 }
 
 impl Gate {
-    /// A gate with a policy and a key of masks in force; both are recorded before it returns.
+    /// A gate with a policy and a key of masks in force; both are recorded before it returns. Where the trust anchors ask for
+    /// signatures under policies, it waits until enough people have signed this one.
     ///
     /// # Errors
     /// [`GateError`] when they cannot be recorded: the ledger refuses a key of masks that does not follow the last one. And
@@ -131,7 +132,7 @@ impl Gate {
         mask_key: MaskKey,
         digest_key: [u8; 32],
     ) -> Result<Self, GateError> {
-        let in_force = InForce::begin(policy, recorder.as_ref()).await?;
+        let in_force = InForce::begin(policy, recorder.as_ref(), clock.as_ref()).await?;
         let announced = MaskKeyAnnounced {
             key: mask_key.id(),
             replaces: mask_key.replaced().to_vec(),
@@ -172,9 +173,9 @@ impl Gate {
     /// decides its next command by the new one.
     ///
     /// # Errors
-    /// [`GateError`] when it cannot be recorded; then the policy before stays in force.
+    /// [`GateError`] when it cannot be recorded, and [`GateError::Unsigned`]; then the policy before stays in force.
     pub async fn replace_policy(&self, policy: (Vec<u8>, Snapshot)) -> Result<Replaced, GateError> {
-        self.inner.in_force.replace(policy, self.recorder()).await
+        self.inner.in_force.replace(policy, self.recorder(), self.clock()).await
     }
 
     /// Records that something went wrong beside all sessions; the text is ours and holds no value.
@@ -319,7 +320,7 @@ impl Gate {
             client,
             settings,
         } = opening;
-        self.inner.in_force.said(self.recorder()).await?;
+        self.inner.in_force.said(self.recorder(), self.clock()).await?;
         let deciding = self.deciding().await;
         let policy = Arc::clone(&deciding.policy);
         let body = SessionOpened {

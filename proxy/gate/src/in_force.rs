@@ -5,6 +5,9 @@
 //! force while nobody does. So the policy that a command names is the one that the chain says at its place, and the verifier
 //! needs no tolerance.
 //!
+//! Where the trust anchors ask for signatures, a policy comes into force only once enough people have signed exactly its bytes. It
+//! is recorded first: what stands in the log before its snapshot is known here by then, revoked keys among it.
+//!
 //! A policy is in force for a *term*, up to the next such event. One that comes back begins another term.
 
 use std::collections::BTreeMap;
@@ -13,10 +16,12 @@ use std::sync::Arc;
 use exhibit_policy::snapshot::Snapshot;
 use exhibit_schemas::cbor::Bytes;
 use exhibit_schemas::digest::Digest;
-use exhibit_schemas::event::Body;
 use exhibit_schemas::event::trust::{PolicyInForce, PolicySnapshot};
+use exhibit_schemas::event::{Body, Timestamp};
+use exhibit_schemas::policy_signatures::{PolicySignatures, SignedBy};
 use tokio::sync::{Mutex, OwnedRwLockReadGuard, RwLock, watch};
 
+use crate::clock::Clock;
 use crate::error::GateError;
 use crate::recorder::{Draft, Recorder};
 use crate::sealed::Sealing;
@@ -62,10 +67,16 @@ pub(crate) struct Deciding {
 }
 
 impl InForce {
-    /// Records the first policy, and that it is in force.
-    pub(crate) async fn begin(policy: (Vec<u8>, Snapshot), recorder: &dyn Recorder) -> Result<Self, GateError> {
+    /// Records the first policy, waits until it is signed, and records that it is in force.
+    pub(crate) async fn begin(
+        policy: (Vec<u8>, Snapshot),
+        recorder: &dyn Recorder,
+        clock: &dyn Clock,
+    ) -> Result<Self, GateError> {
         let policy = Policy::new(policy, 0)?;
-        policy.say(recorder).await?;
+        recorder.submit(policy.parts())?.await?;
+        policy.wait_until_signed(recorder, clock).await?;
+        recorder.submit(vec![policy.in_force()])?.await?;
         Ok(Self {
             current: watch::Sender::new(Arc::new(policy)),
             deciding: Arc::default(),
@@ -98,13 +109,15 @@ impl InForce {
     }
 
     /// Holds that the ledger has heard which policy is in force.
-    pub(crate) async fn said(&self, recorder: &dyn Recorder) -> Result<(), GateError> {
+    pub(crate) async fn said(&self, recorder: &dyn Recorder, clock: &dyn Clock) -> Result<(), GateError> {
         let mut said = self.said.lock().await;
         if *said {
             return Ok(());
         }
         let policy = Arc::clone(&self.current.borrow());
-        policy.say(recorder).await?;
+        recorder.submit(policy.parts())?.await?;
+        policy.signed(recorder, clock)?;
+        recorder.submit(vec![policy.in_force()])?.await?;
         *said = true;
         Ok(())
     }
@@ -114,6 +127,7 @@ impl InForce {
         &self,
         (bytes, snapshot): (Vec<u8>, Snapshot),
         recorder: &dyn Recorder,
+        clock: &dyn Clock,
     ) -> Result<Replaced, GateError> {
         let mut said = self.said.lock().await;
         if snapshot.digest() == self.policy().digest() {
@@ -122,6 +136,7 @@ impl InForce {
         let next = Policy::new((bytes, snapshot), self.term().saturating_add(1))?;
         recorder.submit(next.parts())?.await?;
         let nobody_decides = self.deciding.write().await;
+        next.signed(recorder, clock)?;
         let ticket = recorder.submit(vec![next.in_force()])?;
         // From here on the chain says so. Whoever drops this future leaves it unsaid, not undone.
         *said = false;
@@ -168,12 +183,45 @@ impl Policy {
         self.sealing.get(target).map(Arc::clone)
     }
 
-    /// Records the policy and that it is in force.
-    async fn say(&self, recorder: &dyn Recorder) -> Result<(), GateError> {
-        let mut drafts = self.parts();
-        drafts.push(self.in_force());
-        recorder.submit(drafts)?.await?;
-        Ok(())
+    /// Holds that enough people have signed it. To be asked when its snapshot is in the log, and before it is said that it is in
+    /// force.
+    fn signed(&self, recorder: &dyn Recorder, clock: &dyn Clock) -> Result<(), GateError> {
+        match recorder.policy_signatures() {
+            Some(signatures) => self.signed_in(&signatures.borrow(), clock.now()),
+            None => Ok(()),
+        }
+    }
+
+    /// Waits until enough people have; says in the log who is missing.
+    async fn wait_until_signed(&self, recorder: &dyn Recorder, clock: &dyn Clock) -> Result<(), GateError> {
+        let Some(mut signatures) = recorder.policy_signatures() else {
+            return Ok(());
+        };
+        let mut told = None;
+        loop {
+            let Err(missing) = self.signed_in(&signatures.borrow_and_update(), clock.now()) else {
+                return Ok(());
+            };
+            if told.as_ref() != Some(&missing) {
+                tracing::warn!("nobody is let in yet: {missing}");
+                told = Some(missing);
+            }
+            if signatures.changed().await.is_err() {
+                return Err(GateError::Stopping);
+            }
+        }
+    }
+
+    fn signed_in(&self, signatures: &PolicySignatures, now: Timestamp) -> Result<(), GateError> {
+        let policy = self.snapshot.digest();
+        match signatures.now(policy, now) {
+            Some(by) if !by.suffices() => {
+                let SignedBy { wanted, people } = by;
+                let signed = people.into_keys().collect();
+                Err(GateError::Unsigned { policy, signed, wanted })
+            }
+            _ => Ok(()),
+        }
     }
 
     fn parts(&self) -> Vec<Draft> {

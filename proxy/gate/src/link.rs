@@ -20,7 +20,8 @@ use std::time::Duration;
 
 use exhibit_schemas::bundle::TrustAnchors;
 use exhibit_schemas::key::SecretKey;
-use tokio::sync::{broadcast, oneshot};
+use exhibit_schemas::policy_signatures::PolicySignatures;
+use tokio::sync::{broadcast, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -60,6 +61,8 @@ pub struct LinkConfig {
 pub struct Link {
     queue: Arc<Queue>,
     heard: broadcast::Sender<Arc<Heard>>,
+    /// `None` where nobody has to sign policies.
+    signatures: Option<watch::Receiver<PolicySignatures>>,
     stop: CancellationToken,
     /// Whether the ledger knew this key when it took the link in.
     before: OnceLock<bool>,
@@ -78,11 +81,15 @@ impl Link {
         let (ready, up) = oneshot::channel();
         let key = exhibit_schemas::key::Signer::public_key(&config.key).id();
         let queue = Arc::new(Queue::new(key, Arc::clone(&config.clock)));
-        let driver = Driver::new(config, Arc::clone(&queue), heard.clone(), stop.clone(), ready)?;
+        let signatures = PolicySignatures::new(&config.trust.policy_signers);
+        let asked = signatures.asks();
+        let (signed, signatures) = watch::channel(signatures);
+        let driver = Driver::new(config, Arc::clone(&queue), (heard.clone(), signed), stop.clone(), ready)?;
         let task = tokio::spawn(driver.run());
         let link = Self {
             queue,
             heard,
+            signatures: asked.then_some(signatures),
             stop,
             before: OnceLock::new(),
             task: Mutex::new(Some(task)),
@@ -132,5 +139,9 @@ impl Recorder for Link {
 
     fn heard(&self) -> broadcast::Receiver<Arc<Heard>> {
         self.heard.subscribe()
+    }
+
+    fn policy_signatures(&self) -> Option<watch::Receiver<PolicySignatures>> {
+        self.signatures.clone()
     }
 }

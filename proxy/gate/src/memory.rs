@@ -7,6 +7,7 @@ use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::{Emitter, Event, Timestamp};
 use exhibit_schemas::key::KeyId;
 use exhibit_schemas::merkle::Index;
+use exhibit_schemas::policy_signatures::{PolicySignatures, PolicySigners};
 use tokio::sync::{broadcast, watch};
 
 use crate::clock::Clock;
@@ -30,6 +31,8 @@ pub(crate) struct Memory {
     pub(crate) events: Mutex<Vec<Event>>,
     pub(crate) mode: watch::Sender<Mode>,
     pub(crate) heard: broadcast::Sender<Arc<Heard>>,
+    /// Who has signed which policy, where anybody must.
+    pub(crate) signatures: Option<watch::Sender<PolicySignatures>>,
     /// Whether it says that it was used before.
     pub(crate) before: AtomicBool,
 }
@@ -46,8 +49,16 @@ impl Memory {
             events: Mutex::new(Vec::new()),
             mode: watch::channel(Mode::Durable).0,
             heard: broadcast::channel(4).0,
+            signatures: None,
             before: AtomicBool::new(false),
         })
+    }
+
+    /// One whose trust anchors have these people sign policies.
+    pub(crate) fn signed_by(signers: PolicySigners) -> Arc<Self> {
+        let mut memory = Arc::into_inner(Self::new()).expect("nobody else has it");
+        memory.signatures = Some(watch::channel(PolicySignatures::new(&[signers])).0);
+        Arc::new(memory)
     }
 
     /// A person has decided.
@@ -93,6 +104,10 @@ impl Recorder for Memory {
 
     fn recorded_before(&self) -> bool {
         self.before.load(Ordering::SeqCst)
+    }
+
+    fn policy_signatures(&self) -> Option<watch::Receiver<PolicySignatures>> {
+        self.signatures.as_ref().map(watch::Sender::subscribe)
     }
 
     fn heard(&self) -> broadcast::Receiver<Arc<Heard>> {

@@ -10,7 +10,8 @@ use exhibit_schemas::event::{Body, SessionPlace, Timestamp};
 use exhibit_schemas::key::KeyId;
 use exhibit_schemas::keyring::KeyRecord;
 use exhibit_schemas::merkle::Index;
-use tokio::sync::broadcast;
+use exhibit_schemas::policy_signatures::PolicySignatures;
+use tokio::sync::{broadcast, watch};
 
 use crate::error::GateError;
 
@@ -77,4 +78,8 @@ pub trait Recorder: Send + Sync {
 
     /// What is published from now on.
     fn heard(&self) -> broadcast::Receiver<Arc<Heard>>;
+
+    /// The signatures under policies, where any are asked for, checked here and kept up to date: they are those that stand in the
+    /// log before an event of ours when the ticket of that event resolves.
+    fn policy_signatures(&self) -> Option<watch::Receiver<PolicySignatures>>;
 }

@@ -84,6 +84,7 @@ fn trust() -> TrustAnchors {
             key: secret(1).public_key(),
         },
         administrators: vec![("root".into(), secret(2).public_key())],
+        policy_signers: Vec::new(),
     }
 }
 

@@ -3,6 +3,8 @@
 use super::{BUNDLE_FORMAT, Manifest, ManifestFile, TrustAnchors, TrustError};
 use crate::checkpoint::{Origin, VerifierKey};
 use crate::key::{KeyError, SecretKey, Signer as _};
+use crate::merkle::Index;
+use crate::policy_signatures::{PolicySigners, SignersError};
 
 fn anchors() -> TrustAnchors {
     TrustAnchors {
@@ -14,6 +16,7 @@ fn anchors() -> TrustAnchors {
             ("root".into(), SecretKey::from_seed(&[1; 32]).public_key()),
             ("deputy \"d\"".into(), SecretKey::from_seed(&[2; 32]).public_key()),
         ],
+        policy_signers: Vec::new(),
     }
 }
 
@@ -52,6 +55,40 @@ fn a_trust_file_is_refused_whole_for_any_fault() {
     let identity = format!("01{}", "00".repeat(31));
     let bytes = crate::key::KeyBytes::from_hex(&identity).unwrap();
     refused(&identity, crate::key::PublicKey::from_bytes(bytes).unwrap_err());
+}
+
+/// The same, with two steps of who signs policies.
+fn signed() -> TrustAnchors {
+    let key = |seed| SecretKey::from_seed(&[seed; 32]).public_key();
+    let keys = vec![("ann".to_owned(), key(7)), ("bob".to_owned(), key(8))];
+    let signers = |from, people| PolicySigners::new(Index(from), people, keys.clone()).unwrap();
+    TrustAnchors {
+        policy_signers: vec![signers(0, 1), signers(40, 2)],
+        ..anchors()
+    }
+}
+
+#[test]
+fn who_signs_policies_round_trips_and_is_refused_whole() {
+    let text = signed().to_toml();
+    assert_eq!(TrustAnchors::parse(&text), Ok(signed()));
+    assert_eq!(TrustAnchors::parse(&text).unwrap().to_toml(), text);
+    assert!(
+        !anchors().to_toml().contains("policy_signatures"),
+        "older programs read it"
+    );
+    let refused = |from: &str, to: &str| TrustAnchors::parse(&text.replacen(from, to, 1)).unwrap_err();
+    assert_eq!(refused("from = 0", "from = 40"), TrustError::PolicySignaturesOrder(40));
+    let people = refused("people = 2", "people = 3");
+    let error = SignersError::People { names: 2 };
+    assert_eq!(people, TrustError::PolicySignatures { from: 40, error });
+    assert!(matches!(refused("people = 1", "people = -1"), TrustError::Syntax(_)));
+    assert!(matches!(
+        refused("people = 1", "people = 1\nmore = 1"),
+        TrustError::Syntax(_)
+    ));
+    let own = signed().policy_signers[0].keys()[0].1.to_bytes().to_string();
+    assert!(matches!(refused(&own, "00"), TrustError::Administrator { .. }));
 }
 
 #[test]

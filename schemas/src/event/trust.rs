@@ -122,6 +122,21 @@ crate::record! {
 }
 
 crate::record! {
+    /// Somebody signed a policy, so that it may come into force; sealed with that person's own key. Whose signatures count, the
+    /// trust anchors say.
+    pub struct PolicySigned {
+        /// Ed25519 public key of the log, as in genesis: in another log the signature counts for nothing.
+        1 => log_key: KeyBytes,
+        /// SHA-256 of the policy's exact bytes.
+        2 => policy: Digest,
+        /// Why, in the person's words.
+        3 => reason: String,
+        /// From when on the policy does not come into force by it any more. One that is in force stays so.
+        (?) 4 => expires: Timestamp,
+    }
+}
+
+crate::record! {
     /// A target's catalog, from which names were resolved; long ones in several parts.
     pub struct CatalogSnapshot {
         /// Name of the target.

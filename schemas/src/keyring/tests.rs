@@ -7,7 +7,7 @@ use crate::digest::Digest;
 use crate::event::access::{Principal, SessionOpened};
 use crate::event::trust::{
     Administrator, CopyPlace, EvidenceRead, Fault, Genesis, KeyEnrolled, KeyRevoked, KeyRotated, MaskKeyAnnounced,
-    MaskKeyId, REVEAL, Role,
+    MaskKeyId, PolicySigned, REVEAL, Role,
 };
 use crate::event::{Body, Emitter, Kind};
 use crate::key::{KeyBytes, KeyError, KeyId, PublicKey, SecretKey, Signer as _};
@@ -212,14 +212,16 @@ fn each_role_emits_its_own_kinds_and_no_other() {
         keyring.apply(Index(2), root(), &enrolled(number, role)).unwrap();
     }
     let wanted = |role| match role {
-        Role::Administrator => "genesis key-enrolled key-revoked key-rotated policy-snapshot hold erasure",
+        Role::Administrator => {
+            "genesis key-enrolled key-revoked key-rotated policy-snapshot hold erasure policy-signed"
+        }
         Role::Proxy => {
             "policy-snapshot catalog-snapshot session-opened session-closed command approval-requested \
              approval-expired response-chunk response-end command-data detection mask-key-announced \
              threshold-decided login-refused command-sealed policy-in-force fault"
         }
         Role::Ledger => "evidence-read anchor fault",
-        Role::Person => "approval-decided evidence-read review-signed",
+        Role::Person => "approval-decided evidence-read review-signed policy-signed",
     };
     for (number, role) in roles {
         let id = key(number).id();
@@ -426,6 +428,28 @@ fn a_person_speaks_of_copies_that_it_opens_itself_and_the_ledger_of_all_else() {
     keyring.apply(Index(3), root(), &revoked(4)).unwrap();
     let ended = keyring.may_read(key(4).id(), &read("name 4", REVEAL, true));
     assert!(matches!(ended, Err(KeyringError::Ended { .. })));
+}
+
+#[test]
+fn a_policy_is_signed_for_this_log_by_a_person_or_an_administrator() {
+    let mut keyring = begun(&[1]);
+    for (number, role) in [(2, Role::Proxy), (3, Role::Ledger), (4, Role::Person)] {
+        keyring.apply(Index(2), root(), &enrolled(number, role)).unwrap();
+    }
+    let signed = |log_key| PolicySigned {
+        log_key,
+        policy: Digest([1; 32]),
+        reason: "reviewed".to_owned(),
+        expires: None,
+    };
+    let own = keyring.log_key();
+    for (number, right) in [(1, true), (2, false), (3, false), (4, true), (9, false)] {
+        let key = key(number).id();
+        assert_eq!(keyring.may_sign(key, &signed(own)).is_ok(), right, "{number}");
+    }
+    let other = signed(KeyBytes([9; 32]));
+    let key = key(4).id();
+    assert_eq!(keyring.may_sign(key, &other), Err(KeyringError::OtherLog { key }));
 }
 
 #[test]

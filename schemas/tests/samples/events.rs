@@ -14,7 +14,7 @@ use exhibit_schemas::event::approval::{
 };
 use exhibit_schemas::event::trust::{
     Administrator, Anchor, CatalogSnapshot, Erasure, EvidenceRead, Fault, Genesis, Hold, KeyEnrolled, KeyRevoked,
-    KeyRotated, MaskKeyAnnounced, MaskKeyId, PolicyInForce, PolicySnapshot, ReviewSigned, Role,
+    KeyRotated, MaskKeyAnnounced, MaskKeyId, PolicyInForce, PolicySigned, PolicySnapshot, ReviewSigned, Role,
 };
 use exhibit_schemas::event::{Body, Emitter, Event, Kind, SessionId, SessionPlace, Timestamp};
 use exhibit_schemas::key::{KeyBytes, KeyId};
@@ -57,6 +57,26 @@ fn decision() -> DecisionRecord {
     }
 }
 
+fn policy_bodies() -> Vec<Body> {
+    vec![
+        PolicyInForce { policy: digest() }.into(),
+        PolicySigned {
+            log_key: KeyBytes([2; 32]),
+            policy: digest(),
+            reason: text("change 4711"),
+            expires: Some(TIME),
+        }
+        .into(),
+        PolicySnapshot {
+            policy: digest(),
+            part: 0,
+            parts: 1,
+            bytes: Bytes(vec![1]),
+        }
+        .into(),
+    ]
+}
+
 fn trust_bodies() -> Vec<Body> {
     let administrators = vec![Administrator {
         name: text("root"),
@@ -90,14 +110,6 @@ fn trust_bodies() -> Vec<Body> {
         MaskKeyAnnounced {
             key: MaskKeyId([8; 16]),
             replaces: vec![MaskKeyId([6; 16])],
-        }
-        .into(),
-        PolicyInForce { policy: digest() }.into(),
-        PolicySnapshot {
-            policy: digest(),
-            part: 0,
-            parts: 1,
-            bytes: Bytes(vec![1]),
         }
         .into(),
         CatalogSnapshot {
@@ -388,9 +400,15 @@ fn encoded(body: Body) -> (Kind, Bytes) {
 }
 
 pub(crate) fn all() -> Vec<(Kind, Bytes)> {
-    [trust_bodies(), access_bodies(), beside_bodies(), approval_bodies()]
-        .into_iter()
-        .flatten()
-        .map(encoded)
-        .collect()
+    [
+        trust_bodies(),
+        policy_bodies(),
+        access_bodies(),
+        beside_bodies(),
+        approval_bodies(),
+    ]
+    .into_iter()
+    .flatten()
+    .map(encoded)
+    .collect()
 }

@@ -18,7 +18,10 @@ mod readings;
 mod reviews;
 #[path = "sealed.rs"]
 mod sealed;
+#[path = "signatures.rs"]
+mod signatures;
 
+use exhibit_schemas::bundle::TrustAnchors;
 use exhibit_schemas::merkle::Index;
 use exhibit_tests::bundle_builder::clinic::{Clinic, LOG, ORIGIN, POLICY, SEALING, clinic, clinic_under};
 use exhibit_tests::bundle_builder::{Built, Files, Plan, checkpoint, files};
@@ -76,6 +79,8 @@ pub(crate) struct Mutant {
     pub(crate) class: &'static str,
     pub(crate) what: String,
     pub(crate) files: Files,
+    /// What the auditor trusts.
+    pub(crate) anchors: TrustAnchors,
     /// Files that the archive holds a second time.
     pub(crate) again: Files,
     pub(crate) heads: Vec<KeptHead>,
@@ -110,6 +115,11 @@ impl Base {
     /// The log under a policy that has exact commands sealed.
     pub(crate) fn sealing() -> Self {
         Self::of(clinic_under(&format!("{POLICY}{SEALING}"), SESSIONS))
+    }
+
+    /// The log whose policies people sign.
+    pub(crate) fn signing() -> Self {
+        signatures::signing(Self::new())
     }
 
     fn of(clinic: Clinic) -> Self {
@@ -159,6 +169,7 @@ impl Base {
             class,
             what,
             files: files(entries, &note, &self.clinic.anchors),
+            anchors: self.clinic.anchors.clone(),
             again: Files::new(),
             heads: Vec::new(),
             expected,
@@ -183,5 +194,6 @@ pub(crate) fn mutants(base: &Base, random: &mut Random) -> Vec<Mutant> {
     mutants.extend(policies::mutants(base, random));
     mutants.extend(readings::mutants(base, random));
     mutants.extend(reviews::mutants(base, random));
+    mutants.extend(signatures::mutants(Base::new(), random));
     mutants
 }

@@ -171,7 +171,16 @@ fn lines(evidence: &Evidence) -> Markup {
         (table("Readings of the evidence", &["Index", "From", "Who", "As", "What", "Question", "Found", "How many"], &reads))
         (table("Reviews", &["Index", "Time", "Who", "From", "To", "What", "Events", "Root", "Finding"], &reviews))
         (table("Policy snapshots", &["Index", "SHA-256", "Bytes"], &policies))
-        (table("Policies in force", &["From", "Until", "SHA-256", "Proxy", "Sessions", "Commands"], &policy_terms))
+        (table("Policies in force", &["From", "Until", "SHA-256", "Proxy", "Signed by", "Sessions", "Commands"], &policy_terms))
+        @for line in &evidence.policy_signatures {
+            p {
+                "From " (index(line.from)) " on a policy needs signatures of " (line.people) " of these people before it comes into force: "
+                (line.administrators.join(", ")) "."
+            }
+        }
+        @if evidence.policy_signatures.is_empty() {
+            p { "Policies are not signed: the trust anchors ask for no signatures of people under them. Whoever can write a proxy's files chose them." }
+        }
         (table("Keys", &["Enrolled", "Ended", "Key", "Role", "Name", "Groups"], &keys))
         (table("Keys of masks", &["From", "Until", "Key of masks", "Proxy", "Sessions"], &mask_keys))
         @if !mask_keys.is_empty() {
@@ -349,6 +358,10 @@ fn policy_term(line: &PolicyTermLine) -> Markup {
         td.index { (maybe(line.until)) }
         td { code { (line.policy) } }
         td { code { (line.proxy) } }
+        td {
+            @for (name, signature) in &line.signed { (name) " " (index(*signature)) br; }
+            @if line.signatures.is_none() { "nobody had to" }
+        }
         td.index { (line.sessions) }
         td.index { (line.commands) }
     } }

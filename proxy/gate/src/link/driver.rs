@@ -10,12 +10,13 @@ use exhibit_schemas::checkpoint::Checkpoint;
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::key::{SecretKey, Signer as _};
 use exhibit_schemas::merkle::Index;
+use exhibit_schemas::policy_signatures::PolicySignatures;
 use exhibit_schemas::seal::{Chain, Sealed};
 use exhibit_schemas::wire::{
     Append, Hello, MESSAGE_BYTES_MAX, Message, Receipt, RefusalCode, Standing, WIRE_VERSION, Welcome,
 };
 use futures_util::{SinkExt as _, StreamExt as _};
-use tokio::sync::{broadcast, oneshot};
+use tokio::sync::{broadcast, oneshot, watch};
 use tokio::time::Instant;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message as Packet;
@@ -107,7 +108,7 @@ impl Driver {
     pub(super) fn new(
         config: LinkConfig,
         queue: Arc<Queue>,
-        heard: broadcast::Sender<Arc<Heard>>,
+        (heard, signatures): (broadcast::Sender<Arc<Heard>>, watch::Sender<PolicySignatures>),
         stop: CancellationToken,
         ready: oneshot::Sender<Result<bool, GateError>>,
     ) -> Result<Self, GateError> {
@@ -117,7 +118,7 @@ impl Driver {
         Ok(Self {
             connect: config.connect,
             key: config.key,
-            published: PublishedKeys::new(config.trust.clone()),
+            published: PublishedKeys::new(config.trust.clone(), signatures),
             trust: config.trust,
             state_path: config.state,
             queue,

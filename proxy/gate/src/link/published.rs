@@ -1,4 +1,4 @@
-//! Key events and decisions that the ledger publishes, checked from genesis on: the ledger's word is not taken.
+//! Key events, decisions and signatures under policies that the ledger publishes, checked from genesis on: the ledger's word is not taken.
 
 use std::collections::HashMap;
 
@@ -9,8 +9,10 @@ use exhibit_schemas::event::{Body, Event};
 use exhibit_schemas::key::{KeyId, PublicKey};
 use exhibit_schemas::keyring::Keyring;
 use exhibit_schemas::merkle::Index;
+use exhibit_schemas::policy_signatures::PolicySignatures;
 use exhibit_schemas::seal::{Sealed, UnverifiedSeal};
 use exhibit_schemas::wire::Published;
+use tokio::sync::watch;
 
 use crate::recorder::{Heard, VerifiedDecision};
 
@@ -22,15 +24,17 @@ pub(super) struct PublishedKeys {
     next: u64,
     /// Boot and sequence of each emitter's last published seal: a batch is believed once.
     seals: HashMap<KeyId, (u64, u64)>,
+    signatures: watch::Sender<PolicySignatures>,
 }
 
 impl PublishedKeys {
-    pub(super) fn new(trust: TrustAnchors) -> Self {
+    pub(super) fn new(trust: TrustAnchors, signatures: watch::Sender<PolicySignatures>) -> Self {
         Self {
             trust,
             keyring: None,
             next: 0,
             seals: HashMap::new(),
+            signatures,
         }
     }
 
@@ -67,7 +71,14 @@ impl PublishedKeys {
                     };
                     heard.push(Heard::Decided(decision.into()));
                 }
-                (Body::KeyRevoked(revoked), _) => heard.push(Heard::Revoked(revoked.key)),
+                (Body::KeyRevoked(revoked), _) => {
+                    self.signatures
+                        .send_modify(|known| known.revoked(Index(index), revoked.key));
+                    heard.push(Heard::Revoked(revoked.key));
+                }
+                (Body::PolicySigned(signed), _) => self.signatures.send_modify(|known| {
+                    known.signed(Index(index), emitter, &signed);
+                }),
                 _ => {}
             }
         }
@@ -92,6 +103,9 @@ impl PublishedKeys {
         match (&mut self.keyring, &event.body) {
             (Some(keyring), body) => {
                 keyring.may_emit(emitter, event.kind()).map_err(text)?;
+                if let Body::PolicySigned(signed) = body {
+                    keyring.may_sign(emitter, signed).map_err(text)?;
+                }
                 keyring.apply(index, event.emitter, body).map_err(text)
             }
             (none, Body::Genesis(genesis)) => {

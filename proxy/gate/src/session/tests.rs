@@ -30,6 +30,7 @@ mod netted;
 mod probed;
 mod retried;
 mod sealed;
+mod signed;
 mod threshold;
 mod timed;
 

@@ -26,6 +26,7 @@ use exhibit_schemas::event::{Body, Kind, SessionId, SessionPlace, Timestamp};
 use exhibit_schemas::key::{SecretKey, Signer as _};
 use exhibit_schemas::keyring::KeyRecord;
 use exhibit_schemas::merkle::Index;
+use exhibit_schemas::policy_signatures::PolicySignatures;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::{broadcast, watch};
@@ -119,6 +120,10 @@ impl Recorder for Memory {
 
     fn recorded_before(&self) -> bool {
         false
+    }
+
+    fn policy_signatures(&self) -> Option<watch::Receiver<PolicySignatures>> {
+        None
     }
 
     fn heard(&self) -> broadcast::Receiver<Arc<Heard>> {

@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex};
 use exhibit_policy::mask::MaskKey;
 use exhibit_policy::snapshot::Snapshot;
 use exhibit_schemas::event::{Body, Kind};
-use tokio::sync::broadcast;
+use exhibit_schemas::policy_signatures::PolicySignatures;
+use tokio::sync::{broadcast, watch};
 
 use super::{POLICY, world};
 use crate::error::GateError;
@@ -26,6 +27,10 @@ impl Recorder for RefusesKeys {
 
     fn recorded_before(&self) -> bool {
         false
+    }
+
+    fn policy_signatures(&self) -> Option<watch::Receiver<PolicySignatures>> {
+        None
     }
 
     fn heard(&self) -> broadcast::Receiver<Arc<Heard>> {

@@ -241,7 +241,6 @@ async fn where_it_is_not_known_what_the_ledger_heard_that_is_said_again_before_a
         ("session-opened", Some(first)),
         ("policy-in-force", Some(second)),
         ("policy-in-force", Some(second)),
-        ("policy-in-force", Some(second)),
         ("session-opened", Some(second)),
     ];
     assert_eq!(said(&world), wanted);
