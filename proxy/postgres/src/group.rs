@@ -491,7 +491,9 @@ impl Reading<'_> {
         let mut unsure = false;
         let mut statements = std::mem::take(&mut draft.statements);
         for statement in &mut statements {
-            if unsure && !matches!(statement.class, StatementClass::Transaction) {
+            let names_nothing =
+                statement.class == StatementClass::Transaction || matches!(&statement.named, Some(Named::Close { .. }));
+            if unsure && !names_nothing {
                 draft.refuse("0A000", AFTER_CHANGE);
             }
             let found = match &statement.named {

@@ -84,6 +84,8 @@ BEGIN; DECLARE held CURSOR FOR SELECT name || '' FROM patients
 --@ wire.error_then_rows: a row after an error in the same transaction
 BEGIN; SELECT 1 / 0
 \simple ROLLBACK; SELECT name FROM patients
+\simple ROLLBACK
+\simple SELECT name FROM patients
 --@ wire.date_style: a date in another style
 SET DateStyle = 'German'; SELECT born FROM patients
 --@ wire.interval_style: a time in another style
