@@ -27,8 +27,12 @@ pub(super) const NO_READING: &str = "this shows evidence: open a reading first (
 /// Bytes of what is asked at the most.
 pub(super) const ASKED_BYTES_MAX: usize = QUESTION_BYTES_MAX + STATEMENT_BYTES_MAX + 1_024;
 
-/// What searches for catalogs begin with; whatever follows it only narrows them.
+/// The search for catalogs. One of them is looked for with its digest behind it; of any other term the index might make more
+/// than catalogs, for of one key given several times any value may hold.
 const CATALOGS: &str = "kind:catalog-snapshot";
+
+/// Hexadecimal digits of a catalog's digest.
+const DIGEST_DIGITS: usize = 64;
 
 /// Sessions that are counted for the event that somebody lists them; more are this many.
 const SESSIONS_COUNTED_MAX: usize = 100_000;
@@ -63,7 +67,7 @@ impl Open {
         held(match self.0.question() {
             Question::Search(asked) => asked == text,
             Question::Session(session) => text == format!("session:{session}"),
-            Question::Catalogs => text.split(' ').next() == Some(CATALOGS),
+            Question::Catalogs => of_catalogs(text),
             _ => false,
         })
     }
@@ -100,6 +104,17 @@ impl Open {
             Question::Catalogs => held(kind == Some(Kind::CatalogSnapshot)),
             Question::Search(_) | Question::Sessions => Err(ApiError::Reading),
         }
+    }
+}
+
+/// Whether a search is for catalogs, or one of them, and for nothing else.
+fn of_catalogs(text: &str) -> bool {
+    match text.strip_prefix(CATALOGS) {
+        Some("") => true,
+        Some(rest) => rest
+            .strip_prefix(' ')
+            .is_some_and(|digest| digest.len() == DIGEST_DIGITS && digest.bytes().all(|byte| byte.is_ascii_hexdigit())),
+        None => false,
     }
 }
 

@@ -204,6 +204,36 @@ async fn a_question_finds_what_was_acknowledged_before_it_and_is_recorded_before
     place.end().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reading_of_catalogs_finds_catalogs_alone() {
+    let place = Place::new(true).await;
+    let next = batch(start(10), &["SELECT ward"]);
+    place.ledger.submit(append(&next)).await.await.unwrap().unwrap();
+    let (reading, _) = place.open(&Question::Catalogs, 1).await;
+    let digest = "0a".repeat(32);
+    let check = async |question: &str, wanted: StatusCode| {
+        let path = format!("/v1/search?q=kind:catalog-snapshot{}", question.replace(' ', "%20"));
+        assert_eq!(place.ask(&path, Some(&reading)).await.0, wanted, "{question}");
+    };
+    check("", StatusCode::OK).await;
+    check(&format!(" {digest}"), StatusCode::OK).await;
+    for more in [
+        " kind:fault".to_owned(),
+        " ward".to_owned(),
+        "s".to_owned(),
+        digest.clone(),
+        format!(" {digest}0"),
+        format!(" {}", "g".repeat(64)),
+        format!(" {digest} kind:fault"),
+        format!("  {digest}"),
+    ] {
+        check(&more, StatusCode::FORBIDDEN).await;
+    }
+    let (status, _) = place.ask("/v1/search?q=kind:fault", Some(&reading)).await;
+    assert_eq!(status, StatusCode::FORBIDDEN);
+    place.end().await;
+}
+
 #[tokio::test]
 async fn sessions_come_page_by_page_from_the_newest_on() {
     let place = Place::new(false).await;
