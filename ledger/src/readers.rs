@@ -19,16 +19,21 @@ use exhibit_identity::oidc::{self, Issuers, TokenError};
 use exhibit_schemas::cbor::Bytes;
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::Timestamp;
+use exhibit_schemas::key::KeyId;
 use exhibit_schemas::keyring::Keyring;
-use exhibit_schemas::reading::{BY_KEY, BY_TOKEN, FRESH_US, Operation, Question, ReadingError, SignedAsked, Statement};
+use exhibit_schemas::reading::{
+    BY_KEY, BY_TOKEN, FRESH_US, Operation, Question, ReaderRole, ReadingError, SignedAsked, Statement,
+};
 use serde::Deserialize;
+use serde::de::Error as _;
 
 /// A section of the configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Readers {
     /// What they may do.
-    pub role: Role,
+    #[serde(deserialize_with = "role")]
+    pub role: ReaderRole,
     /// Groups of people whose keys the log enrolled.
     #[serde(default)]
     pub people: Vec<String>,
@@ -51,16 +56,16 @@ pub struct Tokens {
     pub subjects: Vec<String>,
 }
 
-/// What a reader is here for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Role {
-    /// Looks at everything.
-    Compliance,
-    /// Looks at everything but what waits for approval.
-    Auditor,
-    /// Looks at what waits for approval.
-    Approver,
+/// Reads a role by its word.
+fn role<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<ReaderRole, D::Error> {
+    let word = String::deserialize(deserializer)?;
+    ReaderRole::from_word(&word).ok_or_else(|| {
+        let roles: Vec<_> = ReaderRole::ALL.iter().map(|role| role.as_str()).collect();
+        D::Error::custom(format!(
+            "`{word}` is no role of readers; it is one of {}",
+            roles.join(", ")
+        ))
+    })
 }
 
 impl Readers {
@@ -76,24 +81,6 @@ impl Readers {
             Err("tokens are let in by `groups` or `subjects`; name some")
         } else {
             Ok(())
-        }
-    }
-}
-
-impl Role {
-    const fn may(self, operation: Operation) -> bool {
-        match self {
-            Self::Compliance => true,
-            Self::Auditor => !matches!(operation, Operation::Approvals),
-            Self::Approver => matches!(operation, Operation::Approvals),
-        }
-    }
-
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::Compliance => "compliance",
-            Self::Auditor => "auditor",
-            Self::Approver => "approver",
         }
     }
 }
@@ -135,6 +122,25 @@ pub(crate) struct Known {
     pub(crate) evidence: Digest,
     pub(crate) role: &'static str,
     pub(crate) statement: Option<Bytes>,
+    /// When the statement was signed, by the reader's clock.
+    pub(crate) signed: Option<Timestamp>,
+}
+
+impl Known {
+    /// Holds that the statement is of this time.
+    pub(crate) fn is_of(&self, now: Timestamp) -> Result<(), ReaderError> {
+        match self.signed {
+            Some(signed) if signed.0.abs_diff(now.0) > FRESH_US => {
+                Err(ReaderError::Differs("is more than a minute off the ledger's clock"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The reader's key, where it is one.
+    pub(crate) fn key(&self) -> Option<KeyId> {
+        KeyId::from_hex(&self.subject).filter(|_| self.method == BY_KEY)
+    }
 }
 
 /// Everybody who may read.
@@ -205,6 +211,7 @@ impl People {
             evidence: principal.evidence,
             role: "",
             statement: None,
+            signed: None,
         };
         Ok((known, principal.groups))
     }
@@ -235,9 +242,6 @@ fn by_key(
     if statement.question != question.digest(&blind) {
         return differs("is about another question");
     }
-    if statement.time.0.abs_diff(now.0) > FRESH_US {
-        return differs("is more than a minute off the ledger's clock");
-    }
     let record = keyring.in_force(key.id()).map_err(|_| ReadingError::Key(key.id()))?;
     let known = Known {
         name: record.name.clone(),
@@ -247,6 +251,8 @@ fn by_key(
         evidence: Digest::of(&signed.statement.0),
         role: "",
         statement: Some(signed.statement),
+        signed: Some(statement.time),
     };
+    known.is_of(now)?;
     Ok((known, record.groups.clone()))
 }

@@ -32,6 +32,17 @@ pub const STATEMENT_BYTES_MAX: usize = 8_192;
 /// How far the reader's clock may be from the ledger's, and how old a statement may be.
 pub const FRESH_US: u64 = 60 * 1_000_000;
 
+/// How long a reading is good at the most; an export that takes longer asks again.
+pub const READING_US: u64 = 10 * 60 * 1_000_000;
+
+/// How long after a reading ends its event may still come: readings that followed are recorded after their minute, and a
+/// ledger that is busy then tries again.
+pub const LATE_US: u64 = 10 * 60 * 1_000_000;
+
+/// Readings of one event at the most, a thousand in each second of its minute. That there were more than one is the
+/// ledger's word: only the last statement stands in the event.
+pub const TIMES_MAX: u64 = 60_000;
+
 /// The method of a reader who signed a statement with an enrolled key.
 pub const BY_KEY: &str = "ssh-key";
 
@@ -67,6 +78,29 @@ crate::code! {
         Approvals = 4 "approvals",
         /// The catalogs of targets are read, which hold definitions and no data.
         Catalogs = 5 "catalogs",
+    }
+}
+
+crate::code! {
+    /// What a reader is here for.
+    pub enum ReaderRole {
+        /// Looks at everything.
+        Compliance = 0 "compliance",
+        /// Looks at everything but what waits for approval.
+        Auditor = 1 "auditor",
+        /// Looks at what waits for approval.
+        Approver = 2 "approver",
+    }
+}
+
+impl ReaderRole {
+    /// Whether it may do this.
+    pub const fn may(self, operation: Operation) -> bool {
+        match self {
+            Self::Compliance => true,
+            Self::Auditor => !matches!(operation, Operation::Approvals),
+            Self::Approver => matches!(operation, Operation::Approvals),
+        }
     }
 }
 
@@ -164,6 +198,8 @@ fn masked(text: &str) -> String {
     while !rest.is_empty() {
         let (term, after) = term(rest);
         terms.push(match term.split_once(':') {
+            // Without a value there is none to mask, and a scope is no longer than its text.
+            Some((key, "")) if KEYS.contains(&key) => format!("{key}:"),
             Some((key, value)) if keeps(key, value) => format!("{key}:{value}"),
             Some((key, _)) if KEYS.contains(&key) => format!("{key}:{MASKED}"),
             _ => MASKED.to_owned(),
@@ -339,32 +375,54 @@ pub fn check(read: &EvidenceRead, keyring: &Keyring) -> Result<(), ReadingError>
     let Some(reader) = &read.by else {
         return refuse("does not say how the reader proved who it is");
     };
-    let named = Operation::from_word(&read.operation);
+    let Some(operation) = Operation::from_word(&read.operation) else {
+        return refuse("is of no operation that there is");
+    };
+    let said = Question::parse(operation, &read.scope).is_some_and(|question| question.scope() == read.scope);
+    let role = ReaderRole::from_word(&reader.role);
     match (reader.method.as_str(), &reader.statement) {
-        _ if named.is_none() => refuse("is of no operation that there is"),
-        _ if read.reader.is_empty() || reader.role.is_empty() => refuse("does not name its reader, or the role"),
-        (BY_KEY, Some(bytes)) => {
-            let (statement, key) = Statement::verify(&bytes.0, keyring)?;
-            let name = keyring.record(key.id()).map(|record| record.name.as_str());
-            let (start, end) = (reader.since.0.saturating_sub(FRESH_US), reader.until.0);
-            match () {
-                () if reader.evidence != Digest::of(&bytes.0) => refuse("has the digest of another statement"),
-                () if reader.subject != key.id().to_string() => refuse("names another key than its statement"),
-                () if name != Some(read.reader.as_str()) => refuse("names another person than its statement"),
-                () if statement.origin != keyring.origin() || reader.issuer != keyring.origin() => {
-                    refuse("is about another log")
-                }
-                () if statement.operation != read.operation || statement.scope != read.scope => {
-                    refuse("says something else than its statement")
-                }
-                () if !(start..=end.saturating_add(FRESH_US)).contains(&statement.time.0) => {
-                    refuse("is of another time than its statement")
-                }
-                () => Ok(()),
-            }
+        _ if read.reader.is_empty() => refuse("does not name its reader"),
+        _ if !role.is_some_and(|role| role.may(operation)) => refuse("names no role that may do this"),
+        _ if !said => refuse("has a scope that its operation has not, or with more than words of ours"),
+        (BY_KEY, Some(bytes)) => signed(read, reader, bytes, keyring),
+        (BY_TOKEN, None) if reader.issuer.is_empty() || reader.subject.is_empty() => {
+            refuse("does not say how the reader proved who it is")
         }
-        (BY_TOKEN, None) if !reader.issuer.is_empty() && !reader.subject.is_empty() => Ok(()),
+        (BY_TOKEN, None) if reader.subject != read.reader => refuse("names another reader than its token"),
+        (BY_TOKEN, None) => Ok(()),
         _ => refuse("does not say how the reader proved who it is"),
+    }
+}
+
+/// Holds that the reader's own statement stands behind what the event says.
+fn signed(read: &EvidenceRead, reader: &Reader, bytes: &Bytes, keyring: &Keyring) -> Result<(), ReadingError> {
+    let refuse = |rule| Err(ReadingError::Event(rule));
+    let (statement, key) = Statement::verify(&bytes.0, keyring)?;
+    let name = keyring.record(key.id()).map(|record| record.name.as_str());
+    let signed = reader.since.0.saturating_sub(FRESH_US)..=reader.until.0;
+    match () {
+        () if reader.evidence != Digest::of(&bytes.0) => refuse("has the digest of another statement"),
+        () if reader.subject != key.id().to_string() => refuse("names another key than its statement"),
+        () if name != Some(read.reader.as_str()) => refuse("names another person than its statement"),
+        () if statement.origin != keyring.origin() || reader.issuer != keyring.origin() => {
+            refuse("is about another log")
+        }
+        () if statement.operation != read.operation || statement.scope != read.scope => {
+            refuse("says something else than its statement")
+        }
+        () if !signed.contains(&statement.time.0) => refuse("is of another time than its statement"),
+        () => Ok(()),
+    }
+}
+
+impl Reader {
+    /// Whether an event of this time can say from when until when was read, and how often. What a reading of one statement
+    /// is bound to in time is bound to the event's time by this.
+    pub fn can_be(&self, recorded: Timestamp) -> bool {
+        let (since, until) = (self.since.0, self.until.0);
+        (1..=TIMES_MAX).contains(&self.times)
+            && until.checked_sub(since).is_some_and(|span| span <= READING_US)
+            && (since..=until.saturating_add(LATE_US)).contains(&recorded.0)
     }
 }
 

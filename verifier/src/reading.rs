@@ -1,7 +1,8 @@
 //! Readings of the evidence, as the ledger's events say: who, how that is proven, and what the report lists of them.
 //!
 //! That a reader's own statement stands behind each event is held where keys are ([`exhibit_schemas::reading::check`]). Here:
-//! that no statement stands for two readings, and that what is counted can be.
+//! that no statement stands for two readings, and that times and numbers can be. How often a reading followed the one whose
+//! statement is there, and how much there was to read, is the ledger's word.
 
 use std::collections::BTreeMap;
 
@@ -78,8 +79,11 @@ impl Readings {
     ) {
         let Some(by) = &read.by else { return };
         let place = || Place::Entry(placed.index);
-        if by.times == 0 || by.since > placed.event.time || by.until < by.since {
-            let detail = format!("{} from {} to {}", by.times, by.since, by.until);
+        if !by.can_be(placed.event.time) {
+            let detail = format!(
+                "{} from {} to {}, said at {}",
+                by.times, by.since, by.until, placed.event.time
+            );
             findings.add(Code::ReadCount, place(), detail);
         }
         if by.method == BY_KEY

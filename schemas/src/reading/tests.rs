@@ -1,6 +1,9 @@
 //! Questions keep no value, statements are good for one reader, log and channel, and events are held to them.
 
-use super::{BY_KEY, BY_TOKEN, FRESH_US, Operation, Question, Reader, ReadingError, Statement, check};
+use super::{
+    BY_KEY, BY_TOKEN, FRESH_US, LATE_US, Operation, Question, READING_US, Reader, ReadingError, Statement, TIMES_MAX,
+    check,
+};
 use crate::cbor::Bytes;
 use crate::cose::CoseError;
 use crate::digest::Digest;
@@ -113,10 +116,14 @@ fn a_scope_keeps_words_of_ours_and_no_value() {
         ("\"kind:command smith", "?"),
         ("a \"b \\\" kind:command\" kind:fault", "? ? kind:fault"),
         ("agent:\"x kind:command", "agent:?"),
+        ("kind: agent: smith:", "kind: agent: ?"),
     ] {
         let question = Question::parse(Operation::Search, text).unwrap();
         assert_eq!(question.scope(), wanted, "{text}");
         assert_eq!(question.text(), text);
+        let again = Question::parse(Operation::Search, wanted).unwrap();
+        assert_eq!(again.scope(), wanted, "nothing of a scope is masked");
+        assert!(wanted.len() <= text.len(), "{text}");
     }
 }
 
@@ -210,11 +217,15 @@ fn by(read: &mut EvidenceRead) -> &mut Reader {
 fn an_event_says_what_its_statement_says() {
     let keyring = keyring();
     check(&read(&statement(), &key(3)), &keyring).unwrap();
-    let changes: [Change; 16] = [
+    let changes: [Change; 20] = [
         (|read| read.by = None, "does not say how"),
         (|read| read.operation = "browse".into(), "of no operation"),
         (|read| read.reader.clear(), "does not name its reader"),
-        (|read| by(read).role.clear(), "does not name its reader"),
+        (|read| by(read).role.clear(), "no role"),
+        (|read| by(read).role = "owner of everything".into(), "no role"),
+        (|read| by(read).role = "approver".into(), "no role"),
+        (|read| read.scope = "kind:command smith".into(), "words of ours"),
+        (|read| read.scope = "kind:command  ?".into(), "words of ours"),
         (|read| by(read).statement = None, "does not say how"),
         (|read| by(read).method = BY_TOKEN.into(), "does not say how"),
         (|read| by(read).method = "certificate".into(), "does not say how"),
@@ -222,16 +233,13 @@ fn an_event_says_what_its_statement_says() {
         (|read| by(read).subject = "00".repeat(8), "another key"),
         (|read| read.reader = "name 4".into(), "another person"),
         (|read| by(read).issuer = "other.example".into(), "another log"),
-        (|read| read.operation = "export".into(), "something else"),
+        (|read| read.operation = "export".into(), "has not"),
         (|read| read.scope = "kind:fault ?".into(), "something else"),
         (
             |read| by(read).since = Timestamp(5_000_000_001 + FRESH_US),
             "another time",
         ),
-        (
-            |read| by(read).until = Timestamp(4_999_999_999 - FRESH_US),
-            "another time",
-        ),
+        (|read| by(read).until = Timestamp(4_999_999_999), "another time"),
         (
             |read| {
                 let other = Statement {
@@ -270,7 +278,12 @@ fn a_token_has_an_issuer_a_subject_and_no_statement() {
     (reader.issuer, reader.subject) = ("https://idp.example".into(), "5f3".into());
     reader.statement = None;
     check(&token, &keyring).unwrap();
-    let changes: [fn(&mut EvidenceRead); 3] = [
+    let changes: [fn(&mut EvidenceRead); 6] = [
+        |read| read.reader = "name 3".into(),
+        |read| read.scope = "ssn 078-05-1120".into(),
+        |read| {
+            (read.operation, read.scope) = ("replay".into(), "nothing".into());
+        },
         |read| by(read).issuer.clear(),
         |read| by(read).subject.clear(),
         |read| by(read).statement = Some(Bytes(vec![1])),
@@ -280,4 +293,29 @@ fn a_token_has_an_issuer_a_subject_and_no_statement() {
         change(&mut other);
         assert!(check(&other, &keyring).is_err());
     }
+}
+
+#[test]
+fn what_an_event_says_of_times_is_bounded_at_and_past_the_edge() {
+    let read = read(&statement(), &key(3));
+    let reader = read.by.unwrap();
+    let (since, until) = (reader.since.0, reader.until.0);
+    assert_eq!(until - since, READING_US);
+    let check = |change: fn(&mut Reader), recorded: u64, wanted: bool| {
+        let mut other = reader.clone();
+        change(&mut other);
+        assert_eq!(other.can_be(Timestamp(recorded)), wanted, "{recorded}");
+    };
+    check(|_| {}, since, true);
+    check(|_| {}, since - 1, false);
+    check(|_| {}, until + LATE_US, true);
+    check(|_| {}, until + LATE_US + 1, false);
+    check(|reader| reader.until.0 += 1, since, false);
+    check(|reader| reader.until.0 = reader.since.0 - 1, since, false);
+    check(|reader| reader.until.0 = reader.since.0, since, true);
+    check(|reader| reader.since = Timestamp(1), since, false);
+    check(|reader| reader.until = Timestamp(u64::MAX), since, false);
+    check(|reader| reader.times = 0, since, false);
+    check(|reader| reader.times = TIMES_MAX, since, true);
+    check(|reader| reader.times = TIMES_MAX + 1, since, false);
 }

@@ -5,7 +5,7 @@ use exhibit_schemas::cbor::Bytes;
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::trust::EvidenceRead;
 use exhibit_schemas::event::{Body, Timestamp};
-use exhibit_schemas::reading::{BY_KEY, Reader, Statement};
+use exhibit_schemas::reading::{BY_KEY, BY_TOKEN, Reader, Statement, TIMES_MAX};
 use exhibit_tests::bundle_builder::clinic::{ALICE, DAVE, ORIGIN};
 use exhibit_tests::bundle_builder::{Plan, key, key_id};
 use exhibit_verify::Code;
@@ -20,7 +20,10 @@ const EACH: usize = 3;
 /// What is changed, and what must be found.
 type Class = (&'static str, fn(&mut EvidenceRead, &mut Random), Code);
 
-const CLASSES: [Class; 10] = [
+/// Thirty days, longer than any reading.
+const LONG_US: u64 = 30 * 86_400_000_000;
+
+const CLASSES: [Class; 16] = [
     ("read-unproven", |read, _| read.by = None, Code::ReadAuthor),
     (
         "read-without-statement",
@@ -55,14 +58,58 @@ const CLASSES: [Class; 10] = [
         |read, _| by(read).until = Timestamp(by(read).since.0 - 1),
         Code::ReadCount,
     ),
+    (
+        "read-too-often",
+        |read, _| by(read).times = TIMES_MAX + 1,
+        Code::ReadCount,
+    ),
+    (
+        "read-since-long",
+        |read, _| by(read).since.0 -= LONG_US,
+        Code::ReadCount,
+    ),
+    (
+        "read-for-ever",
+        |read, _| by(read).until = Timestamp(1 << 62),
+        Code::ReadCount,
+    ),
+    ("read-long-ago", |read, _| long_ago(read), Code::ReadCount),
+    ("read-after-its-statement", |read, _| later(read), Code::ReadAuthor),
+    (
+        "read-in-no-role",
+        |read, _| by(read).role = "owner of everything".into(),
+        Code::ReadAuthor,
+    ),
+];
+
+/// The same of readings by token, of which the ledger's word is all that there is.
+const TOKEN_CLASSES: [Class; 4] = [
+    (
+        "token-of-another",
+        |read, _| read.reader = "alice".into(),
+        Code::ReadAuthor,
+    ),
+    (
+        "token-with-a-value",
+        |read, _| (read.operation, read.scope) = ("search".into(), "ssn 078-05-1120".into()),
+        Code::ReadAuthor,
+    ),
+    (
+        "token-of-no-question",
+        |read, _| (read.operation, read.scope) = ("replay".into(), "nothing".into()),
+        Code::ReadAuthor,
+    ),
+    ("token-too-often", |read, _| by(read).times = u64::MAX, Code::ReadCount),
 ];
 
 pub(crate) fn mutants(base: &Base, random: &mut Random) -> Vec<Mutant> {
     let mut mutants = Vec::new();
-    for (class, change, code) in CLASSES {
+    let by_key = CLASSES.map(|class| (class, BY_KEY));
+    let by_token = TOKEN_CLASSES.map(|class| (class, BY_TOKEN));
+    for ((class, change, code), method) in by_key.into_iter().chain(by_token) {
         for _ in 0..EACH {
             let mut plan = base.plan();
-            let place = random.pick(&by_key(&plan));
+            let place = random.pick(&by_method(&plan, method));
             change(read_mut(&mut plan, place), random);
             mutants.push(mutant(base, class, &plan, place, code));
         }
@@ -75,7 +122,7 @@ pub(crate) fn mutants(base: &Base, random: &mut Random) -> Vec<Mutant> {
 /// One statement stands for another reading.
 fn twice(base: &Base) -> Mutant {
     let mut plan = base.plan();
-    let places = by_key(&plan);
+    let places = by_method(&plan, BY_KEY);
     let (first, last) = (places[0], places[places.len() - 1]);
     let read = read_mut(&mut plan, first).clone();
     *read_mut(&mut plan, last) = read;
@@ -85,14 +132,14 @@ fn twice(base: &Base) -> Mutant {
 /// A reading is said to be alice's, with a statement that she did sign, under the name of who did not.
 fn other_signer(base: &Base) -> Mutant {
     let mut plan = base.plan();
-    let place = by_key(&plan)[0];
+    let place = by_method(&plan, BY_KEY)[0];
     signed(read_mut(&mut plan, place), "bob", ALICE);
     mutant(base, "read-under-another-name", &plan, place, Code::ReadAuthor)
 }
 
-/// Readings of people who signed.
-fn by_key(plan: &Plan) -> Vec<Place> {
-    plan.find(|event| matches!(&event.body, Body::EvidenceRead(read) if read.by.as_ref().is_some_and(|by| by.method == BY_KEY)))
+/// Readings of those who proved who they are in this way.
+fn by_method(plan: &Plan, method: &str) -> Vec<Place> {
+    plan.find(|event| matches!(&event.body, Body::EvidenceRead(read) if read.by.as_ref().is_some_and(|by| by.method == method)))
 }
 
 fn read_mut(plan: &mut Plan, place: Place) -> &mut EvidenceRead {
@@ -126,6 +173,21 @@ fn signed(read: &mut EvidenceRead, name: &str, seed: u8) {
 /// A statement of the reader's about another log.
 fn elsewhere(read: &mut EvidenceRead) {
     let statement = statement(read, "other.example/log");
+    sign(read, &statement, exhibit_tests::bundle_builder::clinic::BOB);
+}
+
+/// Bob signed a month ago and was shown nothing; the ledger says that it was then, today.
+fn long_ago(read: &mut EvidenceRead) {
+    let reader = by(read);
+    (reader.since.0, reader.until.0) = (reader.since.0 - LONG_US, reader.until.0 - LONG_US);
+    let statement = statement(read, ORIGIN);
+    sign(read, &statement, exhibit_tests::bundle_builder::clinic::BOB);
+}
+
+/// The same, said to be of today.
+fn later(read: &mut EvidenceRead) {
+    let mut statement = statement(read, ORIGIN);
+    statement.time.0 -= LONG_US;
     sign(read, &statement, exhibit_tests::bundle_builder::clinic::BOB);
 }
 
