@@ -2,17 +2,18 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, Weak};
 use std::thread::JoinHandle;
 
 use exhibit_schemas::cbor::Bytes;
 use exhibit_schemas::checkpoint::{Checkpoint, Origin, VerifierKey};
 use exhibit_schemas::digest::Digest;
+use exhibit_schemas::event::trust::Role;
 use exhibit_schemas::event::{Body, Event, Timestamp};
 use exhibit_schemas::key::{SecretKey, Signer as _};
 use exhibit_schemas::keyring::Keyring;
 use exhibit_schemas::merkle::{self, Index, TreeSize};
-use exhibit_schemas::seal::Sealed;
+use exhibit_schemas::seal::{Sealed, UnverifiedSeal};
 use exhibit_schemas::tile::{Tile, TileKind, push_entry};
 use exhibit_schemas::wire::{Append, Published, Refusal, RefusalCode};
 use tokio::sync::{Notify, broadcast, oneshot, watch};
@@ -24,6 +25,7 @@ use crate::config::Config;
 use crate::error::LedgerError;
 use crate::projection::ApprovalRecord;
 use crate::queue::{self, Queue, Ready};
+use crate::readings::Readings;
 use crate::store::{Durable, Store, SyncedCommit};
 use crate::tree::{Stored, Tree};
 use crate::turns::Turns;
@@ -109,6 +111,8 @@ pub struct Ledger {
     shared: Arc<Shared>,
     queue: Arc<Queue>,
     thread: Arc<Mutex<Option<JoinHandle<()>>>>,
+    /// What has to be settled before a key ends; empty where nobody reads.
+    readings: Arc<OnceLock<Weak<Readings>>>,
 }
 
 impl Ledger {
@@ -238,6 +242,7 @@ impl Ledger {
             shared,
             queue: Arc::new(queue),
             thread: Arc::new(Mutex::new(Some(thread))),
+            readings: Arc::default(),
         })
     }
 
@@ -253,7 +258,30 @@ impl Ledger {
     ///
     /// Waits while the queue is full: the caller reads nothing more from its peer meanwhile.
     pub async fn submit(&self, append: Append) -> oneshot::Receiver<Answer> {
+        match self.readings.get().and_then(Weak::upgrade) {
+            Some(readings) if self.may_end_keys(&append) => readings.submit_ends(append).await,
+            _ => self.queue(append).await,
+        }
+    }
+
+    /// Queues a batch and nothing before it.
+    pub(crate) async fn queue(&self, append: Append) -> oneshot::Receiver<Answer> {
         self.queue.submit(append).await
+    }
+
+    /// Names the readings that are settled before a key ends: the first that read of this ledger.
+    pub(crate) fn settles_with(&self, readings: &Arc<Readings>) {
+        self.readings.get_or_init(|| Arc::downgrade(readings));
+    }
+
+    /// Whether a batch is an administrator's, by its own word; nobody else ends keys, and the committer makes sure of that.
+    fn may_end_keys(&self, append: &Append) -> bool {
+        let Ok(seal) = UnverifiedSeal::read(&append.seal.0) else {
+            return false;
+        };
+        let keyring = self.shared.keyring();
+        let emitter = keyring.record(seal.claimed_emitter());
+        emitter.is_some_and(|record| record.role == Role::Administrator)
     }
 
     /// Resolves when the ledger begins to stop.

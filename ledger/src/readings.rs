@@ -9,7 +9,7 @@
 //! asks again and again cannot fill the log, and none of its answers is outside of an event that says until when it reads.
 //! What differs is bounded in number, for each reader and minute.
 //!
-//! What could not be recorded is not shown. Only how many followed can be lost, with a ledger that is killed within that minute.
+//! What could not be recorded is not shown. What followed by a key is recorded before the key ends. Only how many followed can be lost, with a ledger that is killed within that minute.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,19 +20,22 @@ use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::Timestamp;
 use exhibit_schemas::event::trust::EvidenceRead;
 use exhibit_schemas::key::{KeyId, SecretKey};
-use exhibit_schemas::reading::{BY_KEY, FRESH_US, Question, Reader, ReadingId, SignedAsked};
+use exhibit_schemas::reading::{
+    FRESH_US, Question, READING_US, Reader, ReadingError, ReadingId, SignedAsked, TIMES_MAX,
+};
+use exhibit_schemas::wire::Append;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
+use tokio::sync::{OwnedMutexGuard, oneshot};
+use tokio::task::JoinError;
 use tokio::time::sleep;
 
+use crate::committer::Answer;
 use crate::config::Config;
 use crate::error::LedgerError;
 use crate::ledger::{LEDGER_KEY_FILE, Ledger, read_seed};
 use crate::readers::{Known, People, ReaderError, Shown};
 use crate::scribe::{Scribe, ScribeError};
-
-/// How long a reading is good; an export that takes longer asks again.
-pub const READING_US: u64 = 10 * 60 * 1_000_000;
 
 /// For how long readings that are alike go into one event.
 const WINDOW: Duration = Duration::from_mins(1);
@@ -138,6 +141,22 @@ impl Followed {
     fn is_over(&self, now: Timestamp) -> bool {
         self.recorded.0.saturating_add(WINDOW_US) <= now.0
     }
+
+    /// Takes one more into the event of those that followed.
+    fn join(&mut self, mut read: EvidenceRead) -> Result<(u64, Timestamp), OpenError> {
+        if let Some(by) = &mut read.by {
+            by.until = self.until;
+            if let Some(before) = self.next.as_ref().and_then(|before| before.by.as_ref()) {
+                if before.times >= TIMES_MAX {
+                    return Err(OpenError::Busy);
+                }
+                by.since = before.since;
+                by.times = before.times + 1;
+            }
+        }
+        self.next = Some(read);
+        Ok((self.index, self.until))
+    }
 }
 
 /// What opening needs; one reading is opened after the other.
@@ -157,7 +176,7 @@ pub struct Readings {
     ledger: Ledger,
     people: People,
     question_key: [u8; 32],
-    opening: tokio::sync::Mutex<Opening>,
+    opening: Arc<tokio::sync::Mutex<Opening>>,
     open: Mutex<HandedOut>,
 }
 
@@ -175,7 +194,9 @@ impl Readings {
         let seed = read_seed(&config.directory.join(LEDGER_KEY_FILE))?;
         let scribe = Scribe::new(ledger.clone(), SecretKey::from_seed(&seed));
         let question_key = keyed(&*seed, QUESTION_LABEL).0;
-        Ok(Self::of(ledger, people, Some(scribe), question_key))
+        let readings = Self::of(ledger, people, Some(scribe), question_key);
+        readings.ledger.settles_with(&readings);
+        Ok(readings)
     }
 
     /// None: nobody reads.
@@ -188,13 +209,13 @@ impl Readings {
             ledger,
             people,
             question_key,
-            opening: tokio::sync::Mutex::new(Opening {
+            opening: Arc::new(tokio::sync::Mutex::new(Opening {
                 scribe,
                 likes: BTreeMap::new(),
                 events: BTreeMap::new(),
                 shown: BTreeMap::new(),
                 running: false,
-            }),
+            })),
             open: Mutex::default(),
         })
     }
@@ -221,8 +242,11 @@ impl Readings {
         let known = self.people.identify(shown, &keyring, now).await?;
         self.opening.lock().await.once(&known, now)?;
         let count = count.await.map_err(ScribeError::from)?;
-        let key = KeyId::from_hex(&known.subject).filter(|_| known.method == BY_KEY);
-        let (index, until) = self.record(known.clone(), &question, count).await?;
+        let (who, key) = (who(&known), known.key());
+        // Whoever asked may go away meanwhile; what is under way is recorded all the same.
+        let recording = tokio::spawn(Arc::clone(self).record(known, question.clone(), count));
+        let stopped = |_| OpenError::Record(LedgerError::Stopped.into());
+        let (index, until) = recording.await.map_err(stopped)??;
         let reading = Arc::new(Reading {
             question,
             channel,
@@ -230,7 +254,7 @@ impl Readings {
             key,
             index,
         });
-        let id = self.hand_out(who(&known), Arc::clone(&reading))?;
+        let id = self.hand_out(who, Arc::clone(&reading))?;
         Ok((id, reading))
     }
 
@@ -252,32 +276,67 @@ impl Readings {
     }
 
     /// Records what followed and is in no event yet.
-    pub async fn settle(&self) {
-        self.opening.lock().await.settle(None).await;
+    pub async fn settle(self: &Arc<Self>) {
+        let _ = self.settled().await;
+    }
+
+    /// The same; until what this gives is dropped, nobody opens a reading. To its end whether or not it is waited for.
+    async fn settled(self: &Arc<Self>) -> Result<OwnedMutexGuard<Opening>, JoinError> {
+        let opening = Arc::clone(&self.opening);
+        let settling = tokio::spawn(async move {
+            let mut opening = opening.lock_owned().await;
+            opening.settle(None).await;
+            opening
+        });
+        settling.await
+    }
+
+    /// Submits a batch that may end keys. What followed by them is recorded before, for no event names a key that has ended,
+    /// and nothing is opened until it is known whether they have.
+    pub(crate) async fn submit_ends(self: Arc<Self>, append: Append) -> oneshot::Receiver<Answer> {
+        let settled = self.settled().await;
+        let answer = self.ledger.queue(append).await;
+        let (sender, receiver) = oneshot::channel();
+        tokio::spawn(async move {
+            let answered = answer.await;
+            drop(settled);
+            if let Ok(answered) = answered {
+                // A sender that went away is no fault.
+                let _ = sender.send(answered);
+            }
+        });
+        receiver
     }
 
     /// The event of a reading: a new one, or that of the first of its like.
     async fn record(
-        self: &Arc<Self>,
+        self: Arc<Self>,
         known: Known,
-        question: &Question,
+        question: Question,
         count: u64,
     ) -> Result<(u64, Timestamp), OpenError> {
         let mut opening = self.opening.lock().await;
         let now = self.ledger.shared().now();
+        // Counting takes its time, and so do others.
+        known.is_of(now)?;
+        if let Some(key) = known.key() {
+            let keyring = self.ledger.shared().keyring();
+            keyring
+                .in_force(key)
+                .map_err(|_| ReaderError::from(ReadingError::Key(key)))?;
+        }
         let like = Like {
             who: who(&known),
-            question: self.digest(question),
+            question: self.digest(&question),
         };
         let until = Timestamp(now.0.saturating_add(READING_US));
-        let read = event(known, question, like.question, count, (now, until));
+        let read = event(known, &question, like.question, count, (now, until));
         if let Some(followed) = opening.likes.get_mut(&like).filter(|followed| !followed.is_over(now)) {
-            let until = followed.until;
-            followed.next = Some(joined(followed.next.take(), read, until));
-            return Ok((followed.index, until));
+            return followed.join(read);
         }
         opening.limit(&like.who, now)?;
         // Those that followed in an older window go into their own event, so that none is lost.
+        opening.settle_like(&like).await?;
         opening.settle(Some(now)).await;
         let index = opening.append(read).await?;
         let followed = Followed {
@@ -288,7 +347,7 @@ impl Readings {
         };
         opening.likes.insert(like, followed);
         if !std::mem::replace(&mut opening.running, true) {
-            tokio::spawn(Arc::clone(self).windows());
+            tokio::spawn(Arc::clone(&self).windows());
         }
         Ok((index, until))
     }
@@ -379,15 +438,25 @@ impl Opening {
         let due = self.likes.iter().filter(|(_, followed)| over(followed));
         let due: Vec<Like> = due.map(|(like, _)| like.clone()).collect();
         for like in due {
-            let Some(followed) = self.likes.remove(&like) else {
-                continue;
-            };
-            let Some(next) = followed.next.clone() else { continue };
-            if let Err(error) = self.append(next).await {
+            if let Err(error) = self.settle_like(&like).await {
                 tracing::warn!(%error, "readings that followed others are not recorded yet");
-                self.likes.insert(like, followed);
             }
         }
+    }
+
+    /// Records what followed of one like; what could not be recorded is kept.
+    async fn settle_like(&mut self, like: &Like) -> Result<(), ScribeError> {
+        let Some(followed) = self.likes.remove(like) else {
+            return Ok(());
+        };
+        let Some(next) = followed.next.clone() else {
+            return Ok(());
+        };
+        let recorded = self.append(next).await;
+        if recorded.is_err() {
+            self.likes.insert(like.clone(), followed);
+        }
+        recorded.map(|_| ())
     }
 
     /// Appends the event of readings; gives its index.
@@ -434,16 +503,4 @@ fn event(
             statement: known.statement,
         }),
     }
-}
-
-/// One event for those that followed before and one more.
-fn joined(before: Option<EvidenceRead>, mut read: EvidenceRead, until: Timestamp) -> EvidenceRead {
-    if let Some(by) = &mut read.by {
-        by.until = until;
-        if let Some(before) = before.and_then(|before| before.by) {
-            by.since = before.since;
-            by.times = before.times.saturating_add(1);
-        }
-    }
-    read
 }

@@ -67,7 +67,7 @@ impl Scribe {
             events: sealed.events().to_vec(),
             seal: sealed.seal_bytes().clone(),
         };
-        let answer = self.ledger.submit(append).await.await;
+        let answer = self.ledger.queue(append).await.await;
         let receipt = answer
             .map_err(|_| LedgerError::Stopped)?
             .map_err(|refusal| ScribeError::Refused {

@@ -18,6 +18,8 @@ mod fixture;
 mod mask_keys;
 #[path = "ledger/queue.rs"]
 mod queue;
+#[path = "ledger/readings.rs"]
+mod readings;
 #[path = "ledger/rebuild.rs"]
 mod rebuild;
 #[path = "ledger/retries.rs"]

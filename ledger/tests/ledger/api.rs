@@ -6,6 +6,7 @@ use axum::http::{Request, StatusCode};
 use axum::{Extension, Router};
 use exhibit_ledger::api::readings::Channel;
 use exhibit_ledger::readings::{EVENTS_PER_MINUTE_MAX, Readings};
+use exhibit_ledger::store::{Durable, SyncedCommit};
 use exhibit_ledger::{Ledger, api, follow};
 use exhibit_schemas::cbor::{self, Bytes};
 use exhibit_schemas::digest::Digest;
@@ -22,22 +23,27 @@ use tokio::runtime::Handle;
 use tower::ServiceExt as _;
 
 use crate::fixture::{
-    NOW, ORIGIN, administrator, append, batch, begin, beginning, check_whole, event, key, open, opened, proxy, start,
+    NOW, ORIGIN, administrator, append, batch, begin, beginning, check_whole, event, key, now, opened, proxy, start,
 };
 
-const CHANNEL: Digest = Digest([1; 32]);
+pub(crate) const CHANNEL: Digest = Digest([1; 32]);
 
 /// A ledger with its own key, a person of `compliance` (5), one of `dba` (6) and one of neither (7).
-struct Place {
+pub(crate) struct Place {
     _directory: tempfile::TempDir,
-    ledger: Ledger,
-    readings: Arc<Readings>,
+    pub(crate) ledger: Ledger,
+    pub(crate) readings: Arc<Readings>,
     searcher: Option<Searcher>,
-    administrator: Chain,
+    pub(crate) administrator: Chain,
 }
 
 impl Place {
-    async fn new(search: bool) -> Self {
+    pub(crate) async fn new(search: bool) -> Self {
+        Self::with(search, Box::new(SyncedCommit), now).await
+    }
+
+    /// The same with another commit and clock.
+    pub(crate) async fn with(search: bool, durable: Box<dyn Durable>, clock: fn() -> Timestamp) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let mut config = begin(directory.path());
         let readers = "[{ role = 'compliance', people = ['compliance'] }, { role = 'approver', people = ['dba'] }]";
@@ -46,7 +52,7 @@ impl Place {
             .try_into()
             .unwrap();
         crate::fixture::secret(directory.path(), "ledger.key", 4);
-        let ledger = open(&config);
+        let ledger = Ledger::open_with(&config, durable, clock).unwrap();
         let enrol = |seed, role, name: &str, group: &str| KeyEnrolled {
             key: key(seed).public_key().to_bytes(),
             role,
@@ -101,7 +107,7 @@ impl Place {
         serde_json::from_slice(&body).unwrap()
     }
 
-    async fn post(&self, asked: &Asked) -> (StatusCode, Value) {
+    pub(crate) async fn post(&self, asked: &Asked) -> (StatusCode, Value) {
         let request = Request::post(READINGS_PATH).body(Body::from(cbor::encode(asked)));
         let answer = self.router(CHANNEL).oneshot(request.unwrap()).await.unwrap();
         let status = answer.status();
@@ -110,7 +116,7 @@ impl Place {
     }
 
     /// A reading of the person of `compliance`.
-    async fn open(&self, question: &Question, nonce: u8) -> (String, u64) {
+    pub(crate) async fn open(&self, question: &Question, nonce: u8) -> (String, u64) {
         let (status, answer) = self.post(&asked(&statement(question, nonce), question, &key(5))).await;
         assert_eq!(status, StatusCode::OK, "{answer}");
         (
@@ -119,7 +125,7 @@ impl Place {
         )
     }
 
-    fn size(&self) -> u64 {
+    pub(crate) fn size(&self) -> u64 {
         self.ledger.shared().head().size().0
     }
 
@@ -132,7 +138,7 @@ impl Place {
     }
 
     /// What was recorded is whole.
-    async fn end(self) {
+    pub(crate) async fn end(self) {
         let ended = tokio::task::spawn_blocking(move || {
             check_whole(&self.ledger);
             self.ledger.shutdown();
@@ -141,7 +147,7 @@ impl Place {
     }
 }
 
-fn statement(question: &Question, nonce: u8) -> Statement {
+pub(crate) fn statement(question: &Question, nonce: u8) -> Statement {
     Statement {
         origin: ORIGIN.into(),
         channel: CHANNEL,
@@ -153,7 +159,7 @@ fn statement(question: &Question, nonce: u8) -> Statement {
     }
 }
 
-fn asked(statement: &Statement, question: &Question, signer: &SecretKey) -> Asked {
+pub(crate) fn asked(statement: &Statement, question: &Question, signer: &SecretKey) -> Asked {
     Asked {
         operation: question.operation(),
         text: question.text(),
