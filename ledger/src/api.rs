@@ -30,7 +30,8 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Path, Query, State, WebSocketUpgrade};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::map_response;
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::{get, post};
 use exhibit_schemas::event::{Event, SessionId};
@@ -66,6 +67,9 @@ const SEARCH_WAIT: std::time::Duration = std::time::Duration::from_secs(2);
 /// Hexadecimal digits of an approval's id that must be given at least.
 const PREFIX_DIGITS_MIN: usize = 8;
 
+/// That no cache keeps an answer.
+const NO_STORE: &str = "no-store";
+
 /// What the routes share.
 #[derive(Clone)]
 struct Api {
@@ -100,11 +104,19 @@ pub fn router(ledger: Ledger, searcher: Option<Searcher>, readings: Arc<Readings
             "/v1/readings",
             post(readings::open).layer(DefaultBodyLimit::max(readings::ASKED_BYTES_MAX)),
         )
+        .layer(map_response(unkept))
         .with_state(Api {
             ledger,
             searcher,
             readings,
         })
+}
+
+/// No cache keeps an answer that does not say that it may.
+async fn unkept(mut response: Response) -> Response {
+    let kept = response.headers_mut().entry(header::CACHE_CONTROL);
+    kept.or_insert(HeaderValue::from_static(NO_STORE));
+    response
 }
 
 /// Why a question has no answer.
@@ -156,7 +168,7 @@ async fn checkpoint(State(api): State<Api>) -> impl IntoResponse {
     (
         [
             (header::CONTENT_TYPE, "text/plain; charset=utf-8"),
-            (header::CACHE_CONTROL, "no-store"),
+            (header::CACHE_CONTROL, NO_STORE),
         ],
         note,
     )
@@ -174,15 +186,13 @@ async fn tile(
     }
     let bytes = blocking(move || Ok(api.ledger.tile(tile)?)).await?;
     let bytes = bytes.ok_or(ApiError::Nothing("the log does not reach that far"))?;
-    let kind = match tile.kind() {
-        TileKind::Hashes(_) => "application/octet-stream",
-        TileKind::Entries => "application/vnd.exhibit.entries",
+    let (kind, kept) = match tile.kind() {
+        // A tile of a given width never changes.
+        TileKind::Hashes(_) => ("application/octet-stream", "max-age=31536000, immutable"),
+        // What needs a reading is kept by nobody between the ledger and its reader.
+        TileKind::Entries => ("application/vnd.exhibit.entries", NO_STORE),
     };
-    // A tile of a given width never changes.
-    let headers = [
-        (header::CONTENT_TYPE, kind),
-        (header::CACHE_CONTROL, "max-age=31536000, immutable"),
-    ];
+    let headers = [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, kept)];
     Ok((headers, bytes).into_response())
 }
 

@@ -163,6 +163,10 @@ pub(super) async fn open(
     let asked: Asked = cbor::decode(&body).map_err(|_| ApiError::Question("the body asks for no reading"))?;
     let question = Question::parse(asked.operation, &asked.text);
     let question = question.ok_or(ApiError::Question("the operation has no such question"))?;
+    if matches!(&question, Question::Export(size) if *size > api.ledger.shared().head().size()) {
+        // It would be of entries that nobody has counted.
+        return Err(ApiError::Question("the log does not reach that far"));
+    }
     let channel = channel.ok_or(ApiError::NoReading)?.0.0;
     let token = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let token = token.and_then(|value| value.strip_prefix("Bearer "));

@@ -210,6 +210,32 @@ async fn a_question_finds_what_was_acknowledged_before_it_and_is_recorded_before
     place.end().await;
 }
 
+#[tokio::test]
+async fn an_export_is_of_what_there_is_and_no_cache_keeps_it() {
+    let place = Place::new(false).await;
+    let size = place.size();
+    let export = |size| Question::Export(exhibit_schemas::merkle::TreeSize(size));
+    for beyond in [size + 1, u64::MAX] {
+        let question = export(beyond);
+        let (status, answer) = place.post(&asked(&statement(&question, 1), &question, &key(5))).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{answer}");
+    }
+    assert_eq!(place.size(), size);
+    let (reading, _) = place.open(&export(size), 1).await;
+    for (path, wanted) in [
+        (format!("/tile/entries/000.p/{size}"), "no-store"),
+        ("/v1/entries/1".to_owned(), "no-store"),
+        ("/v1/sessions".to_owned(), "no-store"),
+        (format!("/tile/0/000.p/{size}"), "max-age=31536000, immutable"),
+    ] {
+        let request = Request::get(&path).header(READING_HEADER, &reading);
+        let answer = place.router(CHANNEL).oneshot(request.body(Body::empty()).unwrap());
+        let answer = answer.await.unwrap();
+        assert_eq!(answer.headers()["cache-control"], wanted, "{path}");
+    }
+    place.end().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reading_of_catalogs_finds_catalogs_alone() {
     let place = Place::new(true).await;
