@@ -15,7 +15,6 @@ use std::sync::Arc;
 use exhibit_schemas::chain::{self, SessionChain};
 use exhibit_schemas::checkpoint::{Checkpoint, Origin};
 use exhibit_schemas::digest::Digest;
-use exhibit_schemas::event::trust::CopyPlace;
 use exhibit_schemas::event::{Body, Event, Kind, SessionId, Timestamp};
 use exhibit_schemas::key::{KeyId, PublicKey, SecretKey};
 use exhibit_schemas::keyring::{Keyring, KeyringError};
@@ -25,6 +24,7 @@ use exhibit_schemas::wire::{Receipt, Refusal, RefusalCode, Standing};
 use tokio::sync::oneshot;
 
 use crate::admission::{CheckedBatch, refusal};
+use crate::claims::Reviewed;
 use crate::error::LedgerError;
 use crate::ledger::{PublishedBatch, Shared};
 use crate::projection::{self, ApprovalChange, ApprovalRecord, SessionRecord};
@@ -61,6 +61,7 @@ pub(crate) struct Held {
     // Bounded by the keys that a log may enrol.
     emitters: HashMap<KeyId, Chain>,
     sessions: HashMap<SessionId, SessionRecord>,
+    pub(crate) reviewed: Reviewed,
 }
 
 /// What a commit will change, beside the tree: looked up before the store.
@@ -69,13 +70,14 @@ pub(crate) struct Staged {
     emitters: BTreeMap<KeyId, Chain>,
     sessions: HashMap<SessionId, SessionRecord>,
     approvals: HashMap<Digest, Option<ApprovalRecord>>,
+    pub(crate) reviewed: Reviewed,
     accepted: Vec<Accepted>,
     /// Size of the log before.
     begin: u64,
     /// Size of the log with what is accepted.
     size: u64,
-    /// The log took these batches before: the clock does not judge them again.
-    again: bool,
+    /// The log took these batches before: neither the clock nor what people claim is judged again.
+    pub(crate) again: bool,
 }
 
 /// A batch that was admitted, with its sender.
@@ -125,6 +127,7 @@ impl Committer {
             emitters: BTreeMap::new(),
             sessions: HashMap::new(),
             approvals: HashMap::new(),
+            reviewed: self.held.reviewed.clone(),
             accepted: Vec::new(),
             begin: self.tree.size().0,
             size: self.tree.size().0,
@@ -206,6 +209,9 @@ impl Committer {
         staged.emitters.insert(payload.emitter, next);
         staged.sessions.extend(effects.sessions);
         staged.approvals.extend(effects.approvals);
+        if let Some(reviewed) = effects.reviewed {
+            staged.reviewed = reviewed;
+        }
         staged.accepted.push(Accepted {
             batch,
             first,
@@ -271,27 +277,16 @@ impl Committer {
                 self.is_copy(read.copy.as_ref())?;
             } else if let Body::PolicySigned(signed) = &event.body {
                 keyring.may_sign(emitter, signed).map_err(key)?;
+            } else if let Body::ReviewSigned(said) = &event.body
+                && !staged.again
+            {
+                let before = effects.reviewed.as_ref().unwrap_or(&staged.reviewed);
+                let person = keyring.in_force(emitter).map_err(key)?;
+                effects.reviewed = Some(self.reviews(before, &person.name, event.time, said)?);
             }
             self.session_effects(staged, &mut effects, event, index, *leaf)?;
         }
         Ok(effects)
-    }
-
-    /// Holds that what a person says to open is the first part of a sealed copy.
-    fn is_copy(&self, named: Option<&CopyPlace>) -> Result<(), (RefusalCode, String)> {
-        let Some(named) = named else { return Ok(()) };
-        let entry = self.shared.store.entry(named.index.0);
-        let entry = entry.map_err(|error| (RefusalCode::Poisoned, error.to_string()))?;
-        let copy = entry
-            .filter(|entry| Digest::leaf(entry) == named.leaf)
-            .and_then(|entry| Event::decode(&entry).ok());
-        match copy.map(|event| event.body) {
-            Some(Body::CommandSealed(part)) if part.part == 0 => Ok(()),
-            _ => Err((
-                RefusalCode::Chain,
-                format!("no sealed copy begins at index {}", named.index.0),
-            )),
-        }
     }
 
     fn session_effects(
@@ -448,6 +443,7 @@ impl Committer {
         self.tree = tree;
         self.keyring = staged.keyring;
         self.held.take(staged.emitters, staged.sessions);
+        self.held.reviewed = staged.reviewed;
         self.shared.publish_head(checkpoint, Arc::clone(&self.keyring));
         acknowledge(&self.shared, staged.accepted);
     }
@@ -461,14 +457,22 @@ impl Committer {
         }
     }
 
+    /// The root of the log when it had this size, which its head covers.
+    pub(crate) fn root(&self, size: TreeSize) -> Result<Digest, LedgerError> {
+        if size == self.tree.size() {
+            return Ok(self.tree.root());
+        }
+        let store = &self.shared.store;
+        Ok(Frontier::load(size, &Stored { store })?.root())
+    }
+
     /// The receipt that the batch got when it was taken: the signature of Ed25519 is the same each time.
     fn first_receipt(&self, payload: &SealPayload, seal: u64) -> Result<Receipt, LedgerError> {
-        let store = &self.shared.store;
         let missing = LedgerError::Damaged {
             rule: "the size of a commit is missing",
         };
-        let size = TreeSize(store.commit_size(seal)?.ok_or(missing)?);
-        let root = Frontier::load(size, &Stored { store })?.root();
+        let size = TreeSize(self.shared.store.commit_size(seal)?.ok_or(missing)?);
+        let root = self.root(size)?;
         let checkpoint = Checkpoint::sign(self.origin.clone(), size, root, &self.log_key)?;
         Ok(Receipt {
             boot: payload.boot,
@@ -558,6 +562,7 @@ struct Effects {
     keyring: Option<Keyring>,
     sessions: HashMap<SessionId, SessionRecord>,
     approvals: HashMap<Digest, Option<ApprovalRecord>>,
+    reviewed: Option<Reviewed>,
 }
 
 enum Admitted {

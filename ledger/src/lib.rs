@@ -13,6 +13,7 @@
 
 pub mod admission;
 pub mod api;
+mod claims;
 pub mod committer;
 pub mod config;
 pub mod error;

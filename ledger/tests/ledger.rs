@@ -26,6 +26,8 @@ mod rebuild;
 mod retries;
 #[path = "ledger/reveals.rs"]
 mod reveals;
+#[path = "ledger/reviews.rs"]
+mod reviews;
 
 use exhibit_ledger::store::{Durable as _, Store, SyncedCommit};
 use exhibit_ledger::{Ledger, LedgerError};

@@ -12,7 +12,10 @@ use std::collections::BTreeMap;
 use crate::digest::Digest;
 use crate::event::trust::ReviewSigned;
 use crate::event::{Event, Kind, Timestamp};
-use crate::merkle::{Frontier, TreeSize};
+use crate::merkle::{Frontier, Index, TreeSize};
+
+/// Bytes of a finding at the most: a page of text.
+pub const FINDING_BYTES_MAX: usize = 4_096;
 
 crate::code! {
     /// What is reviewed.
@@ -52,14 +55,66 @@ impl Scope {
     }
 }
 
-/// A population, as it is counted entry by entry.
+/// Why a review cannot be. Nothing that the reviewer wrote is repeated.
+#[derive(Debug, Clone, Copy, thiserror::Error, PartialEq, Eq)]
+pub enum ReviewError {
+    /// A scope that there is not.
+    #[error("it names no scope that there is")]
+    Scope,
+    /// A period that is empty or not over.
+    #[error("its period from {from} to {to} is empty, or was not over")]
+    Period {
+        /// Start.
+        from: Timestamp,
+        /// End.
+        to: Timestamp,
+    },
+    /// A log that is empty, or longer than the one that there was.
+    #[error("it is of a log of {size} entries, and there were {before}")]
+    Size {
+        /// What it says.
+        size: TreeSize,
+        /// What there was.
+        before: TreeSize,
+    },
+    /// A finding of more than [`FINDING_BYTES_MAX`].
+    #[error("its finding has {0} bytes; {FINDING_BYTES_MAX} at the most")]
+    Finding(usize),
+    /// A count of a kind that there is not.
+    #[error("it counts a kind of events that there is not")]
+    Kind,
+}
+
+/// What a review is of, if it can be: of a scope, of a period that was over at `time`, and of one of the logs up to `before`.
+///
+/// The ledger asks it before it takes a review, and the verifier asks it again. Whether it is of the events that it says
+/// shows in the log alone.
+///
+/// # Errors
+/// [`ReviewError`].
+pub fn check(said: &ReviewSigned, time: Timestamp, before: TreeSize) -> Result<Scope, ReviewError> {
+    let (from, to, size) = (said.from, said.to, TreeSize(said.size));
+    let scope = Scope::from_word(&said.scope).ok_or(ReviewError::Scope)?;
+    if from >= to || to > time {
+        Err(ReviewError::Period { from, to })
+    } else if size == TreeSize(0) || size > before {
+        Err(ReviewError::Size { size, before })
+    } else if said.finding.len() > FINDING_BYTES_MAX {
+        Err(ReviewError::Finding(said.finding.len()))
+    } else if said.counts.keys().any(|kind| Kind::from_word(kind).is_none()) {
+        Err(ReviewError::Kind)
+    } else {
+        Ok(scope)
+    }
+}
+
+/// A population, as it is counted event by event.
 #[derive(Clone, Debug)]
 pub struct Population {
     scope: Scope,
     from: Timestamp,
     to: Timestamp,
     size: TreeSize,
-    log: Frontier,
     members: Frontier,
     counts: BTreeMap<String, u64>,
     later: u64,
@@ -73,23 +128,23 @@ impl Population {
             from,
             to,
             size,
-            log: Frontier::default(),
             members: Frontier::default(),
             counts: BTreeMap::new(),
             later: 0,
         }
     }
 
-    /// Takes the next entry of the log, from the first on; a seal is no event. Says whether it is one of the population.
-    pub fn take(&mut self, leaf: Digest, event: Option<&Event>) -> bool {
-        let before = self.log.size() < self.size;
-        if before {
-            self.log.append(leaf, |_, _, _| {});
-        }
-        let member = |event: &&Event| self.scope.holds(event.kind()) && (self.from..self.to).contains(&event.time);
-        let Some(event) = event.filter(member) else {
+    /// Whether an event is of the scope and the period, before the size or not.
+    pub fn concerns(&self, event: &Event) -> bool {
+        self.scope.holds(event.kind()) && (self.from..self.to).contains(&event.time)
+    }
+
+    /// Takes the next event of the log. Says whether it is one of the population.
+    pub fn take(&mut self, index: Index, leaf: Digest, event: &Event) -> bool {
+        if !self.concerns(event) {
             return false;
-        };
+        }
+        let before = index.0 < self.size.0;
         if before {
             self.members.append(leaf, |_, _, _| {});
             *self.counts.entry(event.kind().as_str().to_owned()).or_default() += 1;
@@ -99,18 +154,28 @@ impl Population {
         before
     }
 
+    /// Start of the period.
+    pub const fn from(&self) -> Timestamp {
+        self.from
+    }
+
+    /// End of the period, not part of it.
+    pub const fn to(&self) -> Timestamp {
+        self.to
+    }
+
     /// Events of the scope and the period that stand behind the size.
     pub const fn later(&self) -> u64 {
         self.later
     }
 
-    /// What a reviewer signs of it.
-    pub fn signed(&self, finding: String) -> ReviewSigned {
+    /// What a reviewer signs of it; `root` is that of the log of its size.
+    pub fn signed(&self, root: Digest, finding: String) -> ReviewSigned {
         ReviewSigned {
             from: self.from,
             to: self.to,
-            root: self.log.root(),
-            size: self.log.size().0,
+            root,
+            size: self.size.0,
             finding,
             scope: self.scope.as_str().to_owned(),
             population: self.members.root(),
@@ -121,12 +186,12 @@ impl Population {
 
 #[cfg(test)]
 mod tests {
-    use super::{Population, Scope};
+    use super::{FINDING_BYTES_MAX, Population, ReviewError, Scope, check};
     use crate::digest::Digest;
-    use crate::event::trust::Fault;
+    use crate::event::trust::{Fault, ReviewSigned};
     use crate::event::{Emitter, Event, Timestamp};
     use crate::key::KeyId;
-    use crate::merkle::TreeSize;
+    use crate::merkle::{Index, TreeSize};
 
     fn fault(time: u64) -> Event {
         let (place, text) = ("gate".to_owned(), "stopped".to_owned());
@@ -144,18 +209,50 @@ mod tests {
         let period = (Timestamp(10), Timestamp(20));
         let mut all = Population::new(Scope::All, period, TreeSize(6));
         let mut none = Population::new(Scope::Readings, period, TreeSize(6));
-        let times = [9, 10, 19, 20, 15, 30, 12];
-        for (number, time) in (0..).zip(times) {
+        for (number, time) in (0..).zip([9, 10, 19, 20, 30, 12]) {
+            let index = Index(u64::from(number) + u64::from(number > 3)); // 4 is a seal
             let event = fault(time);
-            let event = (number != 4).then_some(&event); // a seal
-            assert_eq!(all.take(leaf(number), event), matches!(number, 1 | 2), "{number}");
-            assert!(!none.take(leaf(number), event));
+            assert_eq!(
+                all.take(index, leaf(number), &event),
+                matches!(number, 1 | 2),
+                "{number}"
+            );
+            assert!(!none.take(index, leaf(number), &event));
         }
-        let signed = all.signed("fine".into());
+        let signed = all.signed(leaf(9), "fine".into());
         assert_eq!(signed.population, Digest::node(leaf(1), leaf(2)));
         assert_eq!(signed.counts, [("fault".to_owned(), 2)].into());
-        assert_eq!((signed.size, all.later()), (6, 1));
-        assert_eq!(none.signed(String::new()).population, crate::merkle::empty_root());
-        assert_eq!(none.signed(String::new()).root, signed.root);
+        assert_eq!((signed.size, signed.root, all.later()), (6, leaf(9), 1));
+        let signed = none.signed(leaf(9), String::new());
+        assert_eq!(signed.population, crate::merkle::empty_root());
+    }
+
+    #[test]
+    fn a_review_is_of_a_scope_a_period_that_is_over_and_a_log_that_there_was() {
+        let honest = Population::new(Scope::All, (Timestamp(10), Timestamp(20)), TreeSize(6));
+        let honest = honest.signed(Digest([1; 32]), "f".repeat(FINDING_BYTES_MAX));
+        let said = |change: fn(&mut ReviewSigned)| {
+            let mut said = honest.clone();
+            change(&mut said);
+            check(&said, Timestamp(20), TreeSize(6))
+        };
+        let period = |from, to| {
+            let (from, to) = (Timestamp(from), Timestamp(to));
+            Err(ReviewError::Period { from, to })
+        };
+        let size = |size| {
+            let (size, before) = (TreeSize(size), TreeSize(6));
+            Err(ReviewError::Size { size, before })
+        };
+        assert_eq!(said(|_| {}), Ok(Scope::All));
+        assert_eq!(said(|said| said.scope = "everything".into()), Err(ReviewError::Scope));
+        assert_eq!(said(|said| said.to = said.from), period(10, 10));
+        assert_eq!(said(|said| said.to.0 += 1), period(10, 21));
+        assert_eq!(said(|said| said.size = 0), size(0));
+        assert_eq!(said(|said| said.size += 1), size(7));
+        let long = said(|said| said.finding.push('f'));
+        assert_eq!(long, Err(ReviewError::Finding(FINDING_BYTES_MAX + 1)));
+        let kind = said(|said| _ = said.counts.insert("anything".into(), 1));
+        assert_eq!(kind, Err(ReviewError::Kind));
     }
 }

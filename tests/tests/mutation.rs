@@ -21,9 +21,10 @@ mod campaign;
 use std::collections::BTreeMap;
 use std::io::Write as _;
 
-use campaign::{Base, Expected, Mutant, Random};
+use campaign::{Base, Expected, Mutant, Random, reviews};
+use exhibit_schemas::merkle::Index;
 use exhibit_tests::bundle_builder::write_tar;
-use exhibit_verify::{Archive, Finding, Options, Outcome, Place, verify};
+use exhibit_verify::{Archive, Code, Finding, Options, Outcome, Place, verify};
 
 /// Mutants at the least.
 const MUTANTS_MIN: usize = 500;
@@ -80,6 +81,54 @@ fn every_mutant_is_found_at_its_place() {
     assert!(escaped.is_empty(), "{} escaped:\n{}", escaped.len(), shown.join("\n"));
 }
 
+/// Different populations of one person that the verifier counts one event into.
+const POPULATIONS_OF_A_PERSON: u64 = 64;
+
+#[test]
+fn a_false_review_is_no_fault_of_the_log_and_counts_for_nothing() {
+    let base = Base::new();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("bundle.tar");
+    // Each is followed by an honest one of the same person.
+    for mutant in reviews::noted(&base, &mut Random(0x5eed_0b5e_55ed_1234)) {
+        let outcome = judge(&path, &mutant);
+        let located = outcome.list().iter().any(|finding| fits(finding, &mutant.expected));
+        let (false_one, _) = mutant.expected.entries.unwrap();
+        let reviews = listed(&outcome);
+        assert!(located, "{} {}: {:?}", mutant.class, mutant.what, outcome.list());
+        let honest: Vec<_> = reviews.iter().map(|review| review.0).collect();
+        assert_eq!(honest, [Index(false_one + 1)], "{}", mutant.class);
+        // Alice decides in this log.
+        let own = mutant.what.starts_with("approvals") || mutant.what.starts_with("all");
+        assert_eq!(reviews.iter().all(|review| review.1 > 0), own, "{}", mutant.what);
+    }
+    let (many, first) = reviews::many(&base, POPULATIONS_OF_A_PERSON);
+    let outcome = judge(&path, &many);
+    let unchecked: Vec<_> = outcome
+        .list()
+        .iter()
+        .map(|finding| (finding.code, &finding.place))
+        .collect();
+    // Of those that begin first, there is one too many.
+    let place = Place::Entry(Index(first.0 + POPULATIONS_OF_A_PERSON));
+    assert_eq!(unchecked, [(Code::ReviewUnchecked, &place)]);
+    let reviews = usize::try_from(2 * POPULATIONS_OF_A_PERSON + 1).unwrap();
+    assert_eq!(
+        listed(&outcome).len(),
+        reviews,
+        "the same one is counted once, however often"
+    );
+}
+
+/// The reviews that the report lists, with how much of each is the reviewer's own.
+fn listed(outcome: &Outcome) -> Vec<(Index, u64)> {
+    let Outcome::Verified(verified) = outcome else {
+        panic!("a person's word is no fault of the log: {:?}", outcome.list());
+    };
+    let reviews = &verified.get().evidence.reviews;
+    reviews.iter().map(|line| (line.review, line.own)).collect()
+}
+
 fn run(mutants: &[Mutant]) -> Tally {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("bundle.tar");
@@ -109,7 +158,7 @@ fn judge(path: &std::path::Path, mutant: &Mutant) -> Outcome {
     let archive = Archive::open(path).unwrap();
     let options = Options {
         heads: &mutant.heads,
-        evidence: false,
+        evidence: true,
         progress: &mut |_| {},
     };
     verify(&archive, &mutant.anchors, options).unwrap()

@@ -166,7 +166,14 @@ fn controls(bundle: &Bundle) -> Vec<Control> {
     open.extend(noted(Code::ResponseOpen));
     open.sort_unstable();
     let mut reviews = noted(Code::ReviewOwn);
-    reviews.extend(noted(Code::ReviewLater));
+    for code in [
+        Code::ReviewLater,
+        Code::ReviewLog,
+        Code::ReviewPopulation,
+        Code::ReviewUnchecked,
+    ] {
+        reviews.extend(noted(code));
+    }
     reviews.sort_unstable();
     reviews.dedup();
     vec![
@@ -202,7 +209,7 @@ fn controls(bundle: &Bundle) -> Vec<Control> {
             "164.308(a)(1)(ii)(D)",
             "reviews",
             kinds(&["review-signed"]),
-            "signed by a person's own key over the root of exactly the events of its period and scope, which are counted again; listed are those of the reviewer's own readings, and those behind which more of the period came",
+            "signed by a person's own key over the root of exactly the events of its period and scope, which are counted again; listed are those that count for nothing because they are of other events or were not counted, those of the reviewer's own acts, and those behind which more of the period came",
             reviews,
         ),
         control(

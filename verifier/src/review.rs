@@ -1,10 +1,13 @@
 //! Reviews: each is counted again over the whole log, in a second reading that only a log with reviews needs.
 
+use std::collections::BTreeMap;
+
 use exhibit_schemas::digest::Digest;
-use exhibit_schemas::event::trust::ReviewSigned;
+use exhibit_schemas::event::trust::{ReviewSigned, Role};
 use exhibit_schemas::event::{Body, Event, Timestamp};
-use exhibit_schemas::merkle::{Index, TreeSize};
-use exhibit_schemas::review::{Population, Scope};
+use exhibit_schemas::keyring::Keyring;
+use exhibit_schemas::merkle::{Frontier, Index, TreeSize};
+use exhibit_schemas::review::{self, Population, Scope};
 use exhibit_schemas::seal::SEAL_FIRST_BYTE;
 use exhibit_schemas::tile::{BUNDLE_BYTES_MAX, TILE_WIDTH, Tile, TileKind, entries};
 use serde::Serialize;
@@ -15,8 +18,15 @@ use crate::evidence::Evidence;
 use crate::files;
 use crate::finding::{Code, Findings, Place};
 
-/// Reviews that are counted again at the most: one a day in each scope for some forty years.
+/// Reviews that are counted again at the most: one a day in each scope, of several people, for some ten years.
 const REVIEWS_MAX: usize = 100_000;
+
+/// Reviews of one person that are counted again at the most, so that nobody crowds out the others.
+const REVIEWS_OF_A_PERSON_MAX: usize = 20_000;
+
+/// Different populations of one person that one event is counted into: a day, a week, a month, a year, in two scopes and some
+/// sizes, are fewer. It bounds the work by the length of the log, whatever one person signs.
+const POPULATIONS_OF_A_PERSON_MAX: u32 = 64;
 
 /// A review that a person signed off.
 #[derive(Clone, Debug, Serialize)]
@@ -36,12 +46,12 @@ pub struct ReviewLine {
     /// What was reviewed.
     pub scope: String,
     /// Events of the population, by kind.
-    pub counts: std::collections::BTreeMap<String, u64>,
+    pub counts: BTreeMap<String, u64>,
     /// Root of the population.
     pub population: String,
     /// What was found, in the person's words.
     pub finding: String,
-    /// Readings of the population that are the reviewer's own.
+    /// Events of the population that are the reviewer's own: readings, decisions, reviews.
     pub own: u64,
     /// Events of the period and the scope that stand behind the log that was reviewed.
     pub later: u64,
@@ -53,30 +63,39 @@ struct Review {
     time: Timestamp,
     person: String,
     groups: Vec<String>,
+    scope: Scope,
     said: ReviewSigned,
 }
 
 /// The reviews of a log.
 #[derive(Default)]
-pub(crate) struct Reviews(Vec<Review>);
+pub(crate) struct Reviews {
+    signed: Vec<Review>,
+    of_a_person: BTreeMap<String, usize>,
+}
 
 impl Reviews {
+    /// A false one is the word of its signer alone, and no fault of the log: it counts for nothing, and a note says so.
     pub(crate) fn signed(&mut self, placed: &Placed, said: &ReviewSigned, findings: &mut Findings) {
         let Some(signer) = &placed.signer else { return }; // whose key it is was not known, which was said
-        let possible = said.from < said.to && said.to <= placed.event.time && said.size <= placed.index.0;
-        if !possible || Scope::from_word(&said.scope).is_none() || self.0.len() >= REVIEWS_MAX {
-            let detail = format!(
-                "{} from {} to {} in {} entries",
-                said.scope, said.from, said.to, said.size
-            );
-            findings.add(Code::ReviewLog, Place::Entry(placed.index), detail);
-            return;
+        let place = Place::Entry(placed.index);
+        let scope = match review::check(said, placed.event.time, TreeSize(placed.index.0)) {
+            Ok(scope) => scope,
+            Err(error) => return findings.add(Code::ReviewLog, place, error.to_string()),
+        };
+        let of_the_person = self.of_a_person.entry(signer.name.clone()).or_default();
+        if self.signed.len() >= REVIEWS_MAX || *of_the_person >= REVIEWS_OF_A_PERSON_MAX {
+            let detail =
+                format!("{REVIEWS_MAX} are counted again at the most, and {REVIEWS_OF_A_PERSON_MAX} of one person");
+            return findings.add(Code::ReviewUnchecked, place, detail);
         }
-        self.0.push(Review {
+        *of_the_person += 1;
+        self.signed.push(Review {
             index: placed.index,
             time: placed.event.time,
             person: signer.name.clone(),
             groups: signer.groups.clone(),
+            scope,
             said: said.clone(),
         });
     }
@@ -86,63 +105,171 @@ impl Reviews {
         self,
         archive: &Archive,
         size: TreeSize,
+        keyring: &Keyring,
         evidence: &mut Evidence,
         findings: &mut Findings,
     ) -> Result<(), ArchiveError> {
-        if self.0.is_empty() {
+        if self.signed.is_empty() {
             return Ok(());
         }
-        let counted = self.0.iter().filter_map(|review| {
-            let said = &review.said;
-            let population = Population::new(
-                Scope::from_word(&said.scope)?,
-                (said.from, said.to),
-                TreeSize(said.size),
-            );
-            Some((review, population, 0))
-        });
-        let mut counted: Vec<(&Review, Population, u64)> = counted.collect();
-        read(archive, size, &mut |leaf, event| {
-            for (review, population, own) in &mut counted {
-                if population.take(leaf, event) && event.is_some_and(|event| is_own(event, &review.person)) {
-                    *own += 1;
-                }
-            }
+        let mut counting = Counting::new(&self.signed);
+        read(archive, size, &mut |index, leaf, event| {
+            counting.entry(index, leaf, event, keyring);
         })?;
-        for (review, population, own) in counted {
-            judge(review, &population, own, findings);
-            evidence.reviewed(line(review, &population, own));
+        let places = counting.places();
+        for review in &self.signed {
+            let counted = places
+                .get(&Named::of(review))
+                .and_then(|place| counting.counted.get(*place));
+            let root = counting.roots.get(&review.said.size).copied().flatten();
+            if let Some(counted) = counted
+                && judge(review, root, counted, findings)
+            {
+                evidence.reviewed(line(review, counted));
+            }
         }
         Ok(())
     }
 }
 
-/// What is found when a population was counted again.
-fn judge(review: &Review, population: &Population, own: u64, findings: &mut Findings) {
-    let place = || Place::Entry(review.index);
-    let found = population.signed(review.said.finding.clone());
-    if found.root != review.said.root || found.size != review.said.size {
-        let detail = format!("the log of {} entries has the root {}", review.said.size, found.root);
-        findings.add(Code::ReviewLog, place(), detail);
-    } else if found != review.said {
-        let detail = format!("counted again, its root is {}", found.population);
-        findings.add(Code::ReviewPopulation, place(), detail);
+/// By what reviews have one population: the person, the scope, the period and the size.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Named<'a> {
+    from: Timestamp,
+    to: Timestamp,
+    size: u64,
+    scope: &'a str,
+    person: &'a str,
+}
+
+impl<'a> Named<'a> {
+    fn of(review: &'a Review) -> Self {
+        Self {
+            from: review.said.from,
+            to: review.said.to,
+            size: review.said.size,
+            scope: &review.said.scope,
+            person: &review.person,
+        }
     }
-    if own > 0 {
-        let detail = format!("{own} by {}", review.person);
-        findings.add(Code::ReviewOwn, place(), detail);
+}
+
+/// A population as it is counted again.
+struct Counted<'a> {
+    named: Named<'a>,
+    population: Population,
+    /// Latest end of the periods up to this one, in the order of their starts.
+    reach: Timestamp,
+    own: u64,
+    /// It was one too many of its person for some event, and is not counted.
+    given_up: bool,
+}
+
+/// All populations and the roots of all logs that were reviewed, in one pass.
+struct Counting<'a> {
+    /// By the starts of their periods.
+    counted: Vec<Counted<'a>>,
+    log: Frontier,
+    /// Roots at the sizes that reviews name.
+    roots: BTreeMap<u64, Option<Digest>>,
+}
+
+impl<'a> Counting<'a> {
+    fn new(reviews: &'a [Review]) -> Self {
+        let mut named: BTreeMap<Named<'a>, Scope> = BTreeMap::new();
+        named.extend(reviews.iter().map(|review| (Named::of(review), review.scope)));
+        let mut reach = Timestamp(0);
+        let counted = named.into_iter().map(|(named, scope)| {
+            reach = reach.max(named.to);
+            Counted {
+                named,
+                population: Population::new(scope, (named.from, named.to), TreeSize(named.size)),
+                reach,
+                own: 0,
+                given_up: false,
+            }
+        });
+        Self {
+            counted: counted.collect(),
+            log: Frontier::default(),
+            roots: reviews.iter().map(|review| (review.said.size, None)).collect(),
+        }
+    }
+
+    fn places(&self) -> BTreeMap<Named<'a>, usize> {
+        let counted = self.counted.iter().zip(0..);
+        counted.map(|(counted, place)| (counted.named, place)).collect()
+    }
+
+    fn entry(&mut self, index: Index, leaf: Digest, event: Option<&Event>, keyring: &Keyring) {
+        self.log.append(leaf, |_, _, _| {});
+        if let Some(root) = self.roots.get_mut(&self.log.size().0) {
+            *root = Some(self.log.root());
+        }
+        let Some(event) = event else { return };
+        let begun = self
+            .counted
+            .partition_point(|counted| counted.population.from() <= event.time);
+        let mut of_a_person: BTreeMap<&str, u32> = BTreeMap::new();
+        let begun = self.counted.get_mut(..begun).unwrap_or_default();
+        for counted in begun.iter_mut().rev() {
+            if counted.reach <= event.time {
+                break;
+            }
+            if counted.given_up || !counted.population.concerns(event) {
+                continue;
+            }
+            let person = counted.named.person;
+            let populations = of_a_person.entry(person).or_default();
+            *populations += 1;
+            if *populations > POPULATIONS_OF_A_PERSON_MAX {
+                counted.given_up = true;
+            } else if counted.population.take(index, leaf, event) && is_own(event, person, keyring) {
+                counted.own += 1;
+            }
+        }
+    }
+}
+
+/// What is found when a population was counted again; whether it is the one that was signed off.
+fn judge(review: &Review, root: Option<Digest>, counted: &Counted<'_>, findings: &mut Findings) -> bool {
+    let (said, population) = (&review.said, &counted.population);
+    let mut found = |code, detail: String| findings.add(code, Place::Entry(review.index), detail);
+    let Some(root) = root.filter(|root| *root == said.root) else {
+        let of = root.map(|root| format!("has the root {root}"));
+        let of = of.unwrap_or_else(|| "could not be read".to_owned());
+        found(Code::ReviewLog, format!("the log of {} entries {of}", said.size));
+        return false;
+    };
+    if counted.given_up {
+        let detail =
+            format!("one event is counted into {POPULATIONS_OF_A_PERSON_MAX} populations of one person at the most");
+        found(Code::ReviewUnchecked, detail);
+        return false;
+    }
+    let again = population.signed(root, said.finding.clone());
+    if again != *said {
+        let detail = format!("counted again, its root is {}", again.population);
+        found(Code::ReviewPopulation, detail);
+        return false;
+    }
+    if counted.own > 0 {
+        found(Code::ReviewOwn, format!("{} by {}", counted.own, review.person));
     }
     if population.later() > 0 {
-        findings.add(Code::ReviewLater, place(), format!("{} of them", population.later()));
+        found(Code::ReviewLater, format!("{} of them", population.later()));
     }
+    true
 }
 
-/// Whether this is a reading of that person's.
-fn is_own(event: &Event, person: &str) -> bool {
-    matches!(&event.body, Body::EvidenceRead(read) if read.reader == person)
+/// Whether this is an act of that person's: a reading, or what the person signed.
+fn is_own(event: &Event, person: &str, keyring: &Keyring) -> bool {
+    let signer = keyring.record(event.emitter.0);
+    let by_key = signer.is_some_and(|signer| signer.role == Role::Person && signer.name == person);
+    by_key || matches!(&event.body, Body::EvidenceRead(read) if read.reader == person)
 }
 
-fn line(review: &Review, population: &Population, own: u64) -> ReviewLine {
+fn line(review: &Review, counted: &Counted<'_>) -> ReviewLine {
     let said = &review.said;
     ReviewLine {
         review: review.index,
@@ -155,8 +282,8 @@ fn line(review: &Review, population: &Population, own: u64) -> ReviewLine {
         counts: said.counts.clone(),
         population: said.population.to_string(),
         finding: said.finding.clone(),
-        own,
-        later: population.later(),
+        own: counted.own,
+        later: counted.population.later(),
     }
 }
 
@@ -171,14 +298,20 @@ pub fn population(
     period: (Timestamp, Timestamp),
 ) -> Result<Population, ArchiveError> {
     let mut population = Population::new(scope, period, size);
-    read(archive, size, &mut |leaf, event| {
-        population.take(leaf, event);
+    read(archive, size, &mut |index, leaf, event| {
+        if let Some(event) = event {
+            population.take(index, leaf, event);
+        }
     })?;
     Ok(population)
 }
 
 /// Hands on each entry, with its event where it is one. What cannot be read was found when it was read first.
-fn read(archive: &Archive, size: TreeSize, take: &mut dyn FnMut(Digest, Option<&Event>)) -> Result<(), ArchiveError> {
+fn read(
+    archive: &Archive,
+    size: TreeSize,
+    take: &mut dyn FnMut(Index, Digest, Option<&Event>),
+) -> Result<(), ArchiveError> {
     let tiles = size.0.div_ceil(u64::from(TILE_WIDTH));
     for number in 0..tiles {
         let Some(width) = files::width(0, number, size) else {
@@ -190,9 +323,10 @@ fn read(archive: &Archive, size: TreeSize, take: &mut dyn FnMut(Digest, Option<&
         let Some(bytes) = archive.read(&tile.path(), BUNDLE_BYTES_MAX)? else {
             break;
         };
-        for entry in entries(&bytes, width).unwrap_or_default() {
+        let first = number * u64::from(TILE_WIDTH);
+        for (index, entry) in (first..).zip(entries(&bytes, width).unwrap_or_default()) {
             let event = (entry.first() != Some(&SEAL_FIRST_BYTE)).then(|| Event::decode(entry).ok());
-            take(Digest::leaf(entry), event.flatten().as_ref());
+            take(Index(index), Digest::leaf(entry), event.flatten().as_ref());
         }
     }
     Ok(())

@@ -383,7 +383,13 @@ impl Reader<'_> {
         }
         context.probes.finish(&context.policies, &mut context.findings);
         let reviews = std::mem::take(&mut context.reviews);
-        reviews.finish(self.archive, head.size, &mut context.evidence, &mut context.findings)?;
+        reviews.finish(
+            self.archive,
+            head.size,
+            self.batches.keyring(),
+            &mut context.evidence,
+            &mut context.findings,
+        )?;
         let root = self.tree.finish(head.checkpoint.as_ref(), &mut context.findings)?;
         let (origin, log_key) = (anchors.log.origin.as_str().to_owned(), anchors.log.to_string());
         let (size, findings) = (head.size, self.context.findings);

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use exhibit_gate::clock::{Clock as _, SystemClock};
 use exhibit_schemas::event::Timestamp;
 use exhibit_schemas::key::Signer as _;
-use exhibit_schemas::review::Scope;
+use exhibit_schemas::review::{FINDING_BYTES_MAX, Scope};
 use exhibit_verify::{Archive, Options, Outcome, VerifyError, review, verify};
 use serde_json::json;
 
@@ -39,7 +39,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_parser = scope)]
     scope: Scope,
     /// What you found, in your words and without values; the ledger keeps it
-    #[arg(long)]
+    #[arg(long, value_parser = finding)]
     finding: String,
     /// Your key, as for `exhibit approve`
     #[arg(long, value_name = "KEY")]
@@ -67,6 +67,13 @@ fn period(text: &str) -> Result<(Timestamp, Timestamp), String> {
 fn scope(text: &str) -> Result<Scope, String> {
     let words = Scope::ALL.iter().map(|scope| scope.as_str()).collect::<Vec<_>>();
     Scope::from_word(text).ok_or_else(|| format!("a scope is one of {}", words.join(", ")))
+}
+
+fn finding(text: &str) -> Result<String, String> {
+    if text.len() > FINDING_BYTES_MAX {
+        return Err(format!("a finding has {FINDING_BYTES_MAX} bytes at the most"));
+    }
+    Ok(text.to_owned())
 }
 
 /// Runs a command.
@@ -98,7 +105,7 @@ pub(crate) async fn run(command: &Command, config: &Config, output: &mut Output)
     }
     let population = review::population(&archive, checkpoint.size(), arguments.scope, (from, to));
     let population = population.map_err(VerifyError::from)?;
-    let signed = population.signed(arguments.finding.clone());
+    let signed = population.signed(checkpoint.root(), arguments.finding.clone());
     output.note(&format!(
         "{} from {from} to {to}, in {} entries",
         signed.scope, signed.size
@@ -132,10 +139,10 @@ pub(crate) async fn run(command: &Command, config: &Config, output: &mut Output)
 
 #[cfg(test)]
 mod tests {
-    use super::{period, scope};
+    use super::{FINDING_BYTES_MAX, finding, period, scope};
 
     #[test]
-    fn periods_and_scopes_are_what_they_say_or_refused() {
+    fn periods_scopes_and_findings_are_what_they_say_or_refused() {
         assert!(period("2026-11-01..2026-12-01").is_ok());
         for text in [
             "2026-11-01",
@@ -147,5 +154,7 @@ mod tests {
             assert!(period(text).is_err(), "{text}");
         }
         assert!(scope("readings").is_ok() && scope("everything").is_err());
+        let long = "f".repeat(FINDING_BYTES_MAX + 1);
+        assert!(finding(&long).is_err() && finding(&long[1..]).is_ok());
     }
 }

@@ -15,7 +15,7 @@ mod raw;
 #[path = "readings.rs"]
 mod readings;
 #[path = "reviews.rs"]
-mod reviews;
+pub(crate) mod reviews;
 #[path = "sealed.rs"]
 mod sealed;
 #[path = "signatures.rs"]
@@ -193,7 +193,7 @@ pub(crate) fn mutants(base: &Base, random: &mut Random) -> Vec<Mutant> {
     mutants.extend(sealed::mutants(base, random));
     mutants.extend(policies::mutants(base, random));
     mutants.extend(readings::mutants(base, random));
-    mutants.extend(reviews::mutants(base, random));
+    mutants.extend(reviews::mutants(base));
     mutants.extend(signatures::mutants(Base::new(), random));
     mutants
 }

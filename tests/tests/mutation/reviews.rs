@@ -1,13 +1,14 @@
-//! Mutants of reviews: what a reviewer signs off is not what happened. The reviewer signs it anew each time.
+//! Reviews of what did not happen, signed by the reviewer: each is found, counts for nothing, and is no fault of the log.
 
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::trust::ReviewSigned;
 use exhibit_schemas::event::{Emitter, Event, Timestamp};
+use exhibit_schemas::merkle::Index;
 use exhibit_schemas::merkle::TreeSize;
-use exhibit_schemas::review::{Population, Scope};
+use exhibit_schemas::review::{FINDING_BYTES_MAX, Population, Scope};
 use exhibit_schemas::seal::SEAL_FIRST_BYTE;
-use exhibit_tests::bundle_builder::clinic::{BOB, PROXY, START};
-use exhibit_tests::bundle_builder::{Batch, Plan, Planned, key_id};
+use exhibit_tests::bundle_builder::clinic::{ALICE, BOB, LOG, ORIGIN, PROXY, START};
+use exhibit_tests::bundle_builder::{Batch, Plan, Planned, checkpoint, key_id};
 use exhibit_verify::Code;
 
 use super::{Base, Expected, Mutant, Random};
@@ -15,7 +16,7 @@ use super::{Base, Expected, Mutant, Random};
 /// What is changed of an honest review, and what must be found.
 type Class = (&'static str, fn(&mut ReviewSigned, &mut Random), Code);
 
-const CLASSES: [Class; 11] = [
+const CLASSES: [Class; 14] = [
     (
         "review-of-other-events",
         |said, random| said.population.0[random.below(32)] ^= 1,
@@ -49,6 +50,17 @@ const CLASSES: [Class; 11] = [
         Code::ReviewLog,
     ),
     ("review-of-a-shorter-log", |said, _| said.size -= 1, Code::ReviewLog),
+    ("review-of-nothing", |said, _| said.size = 0, Code::ReviewLog),
+    (
+        "review-of-many-words",
+        |said, _| said.finding = "f".repeat(FINDING_BYTES_MAX + 1),
+        Code::ReviewLog,
+    ),
+    (
+        "review-of-a-kind-of-its-own",
+        |said, _| _ = said.counts.insert("anything".into(), 1),
+        Code::ReviewLog,
+    ),
     ("review-of-a-longer-log", |said, _| said.size += 1_000, Code::ReviewLog),
     (
         "review-of-no-scope",
@@ -57,30 +69,49 @@ const CLASSES: [Class; 11] = [
     ),
 ];
 
-pub(crate) fn mutants(base: &Base, random: &mut Random) -> Vec<Mutant> {
+/// A proxy signs one off, which its key may not.
+pub(crate) fn mutants(base: &Base) -> Vec<Mutant> {
+    let mut plan = base.plan();
+    let said = honest(&plan, Scope::All);
+    let place = sign(&mut plan, PROXY, vec![said]);
+    let index = plan.build().index_of(place);
+    let expected = Expected::at(&[Code::KeyRole], index, index);
+    vec![base.sealed("review-by-a-proxy", format!("#{index}"), &plan, expected)]
+}
+
+/// False reviews of a person, beside an honest one.
+pub(crate) fn noted(base: &Base, random: &mut Random) -> Vec<Mutant> {
     let mut mutants = Vec::new();
     for scope in [Scope::Commands, Scope::All, Scope::Approvals] {
         for (class, change, code) in CLASSES {
-            let (mut plan, mut said) = (base.plan(), honest(&base.plan(), scope));
-            change(&mut said, random);
-            let place = sign(&mut plan, BOB, said);
+            let mut plan = base.plan();
+            let said = honest(&plan, scope);
+            let mut changed = said.clone();
+            change(&mut changed, random);
+            let place = sign(&mut plan, ALICE, vec![changed, said]);
             let index = plan.build().index_of(place);
-            mutants.push(base.sealed(
-                class,
-                format!("{scope} #{index}"),
-                &plan,
-                Expected::at(&[code], index, index),
-            ));
+            let expected = Expected::at(&[code], index, index);
+            mutants.push(base.sealed(class, format!("{scope} #{index}"), &plan, expected));
         }
     }
-    // A proxy signs one off.
-    let mut plan = base.plan();
-    let said = honest(&plan, Scope::All);
-    let place = sign(&mut plan, PROXY, said);
-    let index = plan.build().index_of(place);
-    let expected = Expected::at(&[Code::KeyRole], index, index);
-    mutants.push(base.sealed("review-by-a-proxy", format!("#{index}"), &plan, expected));
     mutants
+}
+
+/// A log in which a person signs off as many different populations of all events as are counted, and one more; another the
+/// same one as often. Where the first of them stands.
+pub(crate) fn many(base: &Base, counted: u64) -> (Mutant, Index) {
+    let mut plan = base.plan();
+    let said = honest(&plan, Scope::Commands);
+    let from = |from: u64| {
+        let mut said = said.clone();
+        said.from.0 -= from;
+        said
+    };
+    let place = sign(&mut plan, BOB, (0..=counted).map(from).collect());
+    sign(&mut plan, ALICE, (0..=counted).map(|_| said.clone()).collect());
+    let index = plan.build().index_of(place);
+    let mutant = base.sealed("many-reviews", format!("#{index}"), &plan, Expected::default());
+    (mutant, index)
 }
 
 /// A review of everything of a scope so far.
@@ -88,11 +119,13 @@ fn honest(plan: &Plan, scope: Scope) -> ReviewSigned {
     let entries = plan.build().entries;
     let size = TreeSize(u64::try_from(entries.len()).expect("fits"));
     let mut population = Population::new(scope, (Timestamp(START), Timestamp(last(plan) + 1)), size);
-    for entry in &entries {
-        let event = (entry.first() != Some(&SEAL_FIRST_BYTE)).then(|| Event::decode(entry).expect("an event"));
-        population.take(Digest::leaf(entry), event.as_ref());
+    for (index, entry) in (0..).zip(&entries) {
+        if entry.first() != Some(&SEAL_FIRST_BYTE) {
+            let event = Event::decode(entry).expect("an event");
+            population.take(Index(index), Digest::leaf(entry), &event);
+        }
     }
-    population.signed("nothing unusual".into())
+    population.signed(checkpoint(&entries, ORIGIN, LOG).root(), "nothing unusual".into())
 }
 
 fn last(plan: &Plan) -> u64 {
@@ -103,21 +136,23 @@ fn last(plan: &Plan) -> u64 {
         .expect("there are events")
 }
 
-/// Appends it as one more batch, in the last run of the key where it has one.
-fn sign(plan: &mut Plan, seed: u8, said: ReviewSigned) -> (usize, usize) {
+/// Appends them as one more batch, in the last run of the key where it has one.
+fn sign(plan: &mut Plan, seed: u8, said: Vec<ReviewSigned>) -> (usize, usize) {
     let before = plan.find(|event| event.emitter.0 == key_id(seed));
     let boot = before
         .last()
         .map_or(START + u64::from(seed), |place| plan.event(*place).emitter.1);
-    let event = Event {
-        time: Timestamp(last(plan) + 2),
+    let time = Timestamp(last(plan) + 2);
+    let event = |said: ReviewSigned| Event {
+        time,
         emitter: Emitter(key_id(seed), boot),
         session: None,
         body: said.into(),
     };
+    let events = said.into_iter().map(|said| Planned::new(event(said)));
     plan.batches.push(Batch {
         seed,
-        events: vec![Planned::new(event)],
+        events: events.collect(),
     });
     (plan.batches.len() - 1, 0)
 }

@@ -1,0 +1,86 @@
+//! What people claim about the log itself, held against it before it is taken: sealed copies that they open, and reviews.
+//!
+//! Not here: whether a review's population is what happened. That needs a reading of the whole log, which the committer has no
+//! time for; the verifier counts it again, and a false one counts for nothing there.
+
+use std::collections::BTreeMap;
+
+use exhibit_schemas::digest::Digest;
+use exhibit_schemas::event::trust::{CopyPlace, ReviewSigned};
+use exhibit_schemas::event::{Body, Event, Timestamp};
+use exhibit_schemas::merkle::TreeSize;
+use exhibit_schemas::review;
+use exhibit_schemas::wire::RefusalCode;
+
+use crate::committer::Committer;
+use crate::error::LedgerError;
+
+/// Reviews that the ledger takes of one person in a day: each scope of more than a month, day by day.
+///
+/// A restart of the ledger begins to count anew.
+const REVIEWS_A_DAY_MAX: u32 = 200;
+
+const DAY_US: u64 = 86_400_000_000;
+
+/// How many reviews each person signed on the day, by the ledger's clock, on which the last one was taken.
+#[derive(Clone, Default)]
+pub(crate) struct Reviewed {
+    day: u64,
+    // Bounded by the keys that a log may enrol.
+    by_person: BTreeMap<String, u32>,
+}
+
+impl Reviewed {
+    /// With one more of a person's; nothing when there are too many.
+    fn one_more(&self, person: &str, now: Timestamp) -> Option<Self> {
+        let day = now.0 / DAY_US;
+        let mut after = if self.day == day { self.clone() } else { Self::default() };
+        after.day = day;
+        let reviews = after.by_person.entry(person.to_owned()).or_default();
+        *reviews = reviews.saturating_add(1);
+        (*reviews <= REVIEWS_A_DAY_MAX).then_some(after)
+    }
+}
+
+impl Committer {
+    /// Holds that what a person says to open is the first part of a sealed copy.
+    pub(crate) fn is_copy(&self, named: Option<&CopyPlace>) -> Result<(), (RefusalCode, String)> {
+        let Some(named) = named else { return Ok(()) };
+        let entry = self.shared.store.entry(named.index.0);
+        let entry = entry.map_err(|error| (RefusalCode::Poisoned, error.to_string()))?;
+        let copy = entry
+            .filter(|entry| Digest::leaf(entry) == named.leaf)
+            .and_then(|entry| Event::decode(&entry).ok());
+        match copy.map(|event| event.body) {
+            Some(Body::CommandSealed(part)) if part.part == 0 => Ok(()),
+            _ => Err((
+                RefusalCode::Chain,
+                format!("no sealed copy begins at index {}", named.index.0),
+            )),
+        }
+    }
+
+    /// Holds that a person's review can be, and is of a log that this one was; gives how many there are with it.
+    pub(crate) fn reviews(
+        &self,
+        before: &Reviewed,
+        person: &str,
+        time: Timestamp,
+        said: &ReviewSigned,
+    ) -> Result<Reviewed, (RefusalCode, String)> {
+        let refuse =
+            |cause: &dyn std::fmt::Display| (RefusalCode::Malformed, format!("the review is refused: {cause}"));
+        review::check(said, time, self.tree.size()).map_err(|error| refuse(&error))?;
+        let after = before.one_more(person, self.shared.now());
+        let after = after.ok_or_else(|| refuse(&format!("its signer had {REVIEWS_A_DAY_MAX} taken today")))?;
+        let size = TreeSize(said.size);
+        let root = self.root(size);
+        let root = root.map_err(|error: LedgerError| (RefusalCode::Poisoned, error.to_string()))?;
+        if root == said.root {
+            Ok(after)
+        } else {
+            let cause = format!("the review is refused: the log of {size} entries has another root");
+            Err((RefusalCode::Chain, cause))
+        }
+    }
+}
