@@ -6,6 +6,8 @@
 use std::collections::VecDeque;
 
 use axum::extract::ws::{Message as Frame, WebSocket};
+use exhibit_schemas::event::Kind;
+use exhibit_schemas::key::KeyId;
 use exhibit_schemas::merkle::Index;
 use exhibit_schemas::wire::{Hello, Message, Refusal, RefusalCode, WIRE_VERSION, Welcome};
 use tokio::sync::{broadcast, oneshot};
@@ -27,6 +29,9 @@ enum StreamEnd {
     /// The store failed.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    /// The emitter is no proxy, or not any more.
+    #[error("the emitter may not follow the log: {}", .0.text)]
+    Refused(Refusal),
     /// The ledger stops.
     #[error("the committer is gone")]
     Stopped,
@@ -38,6 +43,9 @@ type UnderWay = VecDeque<oneshot::Receiver<Answer>>;
 /// Serves one stream until it ends.
 pub async fn serve(ledger: Ledger, mut socket: WebSocket) {
     if let Err(end) = run(&ledger, &mut socket).await {
+        if let StreamEnd::Refused(refusal) = &end {
+            let _ = send(&mut socket, &Message::Refusal(refusal.clone())).await;
+        }
         tracing::debug!(%end, "an append stream ended");
     }
     let _ = socket.send(Frame::Close(None)).await;
@@ -47,6 +55,7 @@ async fn run(ledger: &Ledger, socket: &mut WebSocket) -> Result<(), StreamEnd> {
     let Some(hello) = hello(socket).await? else {
         return Ok(());
     };
+    may_follow(ledger, hello.emitter)?;
     let _turn = ledger.shared().turns.take(hello.emitter).await;
     let mut under_way = UnderWay::new();
     let end = serve_emitter(ledger, socket, &hello, &mut under_way).await;
@@ -65,12 +74,12 @@ async fn serve_emitter(
 ) -> Result<(), StreamEnd> {
     // Subscribed before the store is read, so that no batch falls between.
     let mut news = ledger.subscribe();
-    let mut next = hello.since;
+    let (emitter, mut next) = (hello.emitter, hello.since);
     let shared = ledger.shared();
     let standing = shared.store.emitter(hello.emitter)?;
     let checkpoint = shared.head().note().to_owned();
     send(socket, &Message::Welcome(Welcome { checkpoint, standing })).await?;
-    next = catch_up(ledger, socket, next).await?;
+    next = catch_up(ledger, socket, emitter, next).await?;
     loop {
         let room = under_way.len() < UNDER_WAY_MAX;
         let oldest = async {
@@ -84,7 +93,7 @@ async fn serve_emitter(
             answer = oldest => {
                 under_way.pop_front();
                 // The committer publishes before it answers, so this is what stands before the batch that is answered.
-                next = publish_all(ledger, socket, &mut news, next).await?;
+                next = publish_all(ledger, socket, emitter, &mut news, next).await?;
                 match answer.map_err(|_| StreamEnd::Stopped)? {
                     Ok(receipt) => send(socket, &Message::Receipt(receipt)).await?,
                     Err(refusal) => return send(socket, &Message::Refusal(refusal)).await,
@@ -92,9 +101,9 @@ async fn serve_emitter(
             }
             () = ledger.stopping() => return Err(StreamEnd::Stopped),
             batch = news.recv() => match batch {
-                Ok(batch) if batch.first >= next => next = publish(ledger, socket, batch).await?,
+                Ok(batch) if batch.first >= next => next = publish(ledger, socket, emitter, batch).await?,
                 Ok(_) => {}
-                Err(broadcast::error::RecvError::Lagged(_)) => next = catch_up(ledger, socket, next).await?,
+                Err(broadcast::error::RecvError::Lagged(_)) => next = catch_up(ledger, socket, emitter, next).await?,
                 Err(broadcast::error::RecvError::Closed) => return Err(StreamEnd::Stopped),
             },
             message = receive(socket), if room => match message? {
@@ -104,6 +113,15 @@ async fn serve_emitter(
             },
         }
     }
+}
+
+/// Holds that what is published may go to this emitter: to a proxy in force.
+fn may_follow(ledger: &Ledger, emitter: KeyId) -> Result<(), StreamEnd> {
+    let keyring = ledger.shared().keyring();
+    let proxy = keyring.may_emit(emitter, Kind::SessionOpened); // which proxies alone do
+    proxy
+        .map(|_| ())
+        .map_err(|error| StreamEnd::Refused(refusal((0, 0), RefusalCode::Key, &error)))
 }
 
 async fn hello(socket: &mut WebSocket) -> Result<Option<Hello>, StreamEnd> {
@@ -117,13 +135,13 @@ async fn hello(socket: &mut WebSocket) -> Result<Option<Hello>, StreamEnd> {
 }
 
 /// Publishes what the store has from `next` on; gives the index after it.
-async fn catch_up(ledger: &Ledger, socket: &mut WebSocket, mut next: u64) -> Result<u64, StreamEnd> {
+async fn catch_up(ledger: &Ledger, socket: &mut WebSocket, emitter: KeyId, mut next: u64) -> Result<u64, StreamEnd> {
     for batch in ledger.published(next)? {
         // A commit in progress is not published before its head is; what follows it comes live, in order.
         if ledger.entry(Index(batch.first))?.is_none() {
             break;
         }
-        next = publish(ledger, socket, batch).await?;
+        next = publish(ledger, socket, emitter, batch).await?;
     }
     Ok(next)
 }
@@ -132,21 +150,28 @@ async fn catch_up(ledger: &Ledger, socket: &mut WebSocket, mut next: u64) -> Res
 async fn publish_all(
     ledger: &Ledger,
     socket: &mut WebSocket,
+    emitter: KeyId,
     news: &mut broadcast::Receiver<PublishedBatch>,
     mut next: u64,
 ) -> Result<u64, StreamEnd> {
     use broadcast::error::TryRecvError;
     loop {
         match news.try_recv() {
-            Ok(batch) if batch.first >= next => next = publish(ledger, socket, batch).await?,
+            Ok(batch) if batch.first >= next => next = publish(ledger, socket, emitter, batch).await?,
             Ok(_) => {}
-            Err(TryRecvError::Lagged(_)) => next = catch_up(ledger, socket, next).await?,
+            Err(TryRecvError::Lagged(_)) => next = catch_up(ledger, socket, emitter, next).await?,
             Err(TryRecvError::Empty | TryRecvError::Closed) => return Ok(next),
         }
     }
 }
 
-async fn publish(ledger: &Ledger, socket: &mut WebSocket, batch: PublishedBatch) -> Result<u64, StreamEnd> {
+async fn publish(
+    ledger: &Ledger,
+    socket: &mut WebSocket,
+    emitter: KeyId,
+    batch: PublishedBatch,
+) -> Result<u64, StreamEnd> {
+    may_follow(ledger, emitter)?; // it may have been revoked since
     let published = ledger.batch(batch)?;
     send(socket, &Message::Published(published)).await?;
     Ok(batch.first.saturating_add(batch.count).saturating_add(1))

@@ -28,6 +28,8 @@ mod retries;
 mod reveals;
 #[path = "ledger/reviews.rs"]
 mod reviews;
+#[path = "ledger/stream.rs"]
+mod stream;
 
 use exhibit_ledger::store::{Durable as _, Store, SyncedCommit};
 use exhibit_ledger::{Ledger, LedgerError};
