@@ -22,7 +22,7 @@ use exhibit_schemas::event::Timestamp;
 use exhibit_schemas::key::KeyId;
 use exhibit_schemas::keyring::Keyring;
 use exhibit_schemas::reading::{
-    BY_KEY, BY_TOKEN, FRESH_US, Operation, Question, ReaderRole, ReadingError, SignedAsked, Statement,
+    BY_KEY, BY_TOKEN, FRESH_US, Operation, Question, READING_US, ReaderRole, ReadingError, SignedAsked, Statement,
 };
 use serde::Deserialize;
 use serde::de::Error as _;
@@ -124,6 +124,8 @@ pub(crate) struct Known {
     pub(crate) statement: Option<Bytes>,
     /// When the statement was signed, by the reader's clock.
     pub(crate) signed: Option<Timestamp>,
+    /// When what they came with expires, where it does.
+    pub(crate) expires: Option<Timestamp>,
 }
 
 impl Known {
@@ -134,6 +136,16 @@ impl Known {
                 Err(ReaderError::Differs("is more than a minute off the ledger's clock"))
             }
             _ => Ok(()),
+        }
+    }
+
+    /// Until when a reading that begins now is good: no longer than what the reader came with.
+    pub(crate) fn until(&self, now: Timestamp) -> Result<Timestamp, ReaderError> {
+        let until = Timestamp(now.0.saturating_add(READING_US));
+        match self.expires {
+            Some(expires) if expires <= now => Err(TokenError::Expired.into()),
+            Some(expires) => Ok(until.min(expires)),
+            None => Ok(until),
         }
     }
 
@@ -202,7 +214,8 @@ impl People {
     }
 
     async fn by_token(&self, token: &str, now: Timestamp) -> Result<(Known, Vec<String>), ReaderError> {
-        let principal = self.issuers.identify(token, now).await?.principal;
+        let caller = self.issuers.identify(token, now).await?;
+        let principal = caller.principal;
         let known = Known {
             name: principal.subject.clone(),
             method: BY_TOKEN,
@@ -212,6 +225,7 @@ impl People {
             role: "",
             statement: None,
             signed: None,
+            expires: caller.expires,
         };
         Ok((known, principal.groups))
     }
@@ -252,7 +266,34 @@ fn by_key(
         role: "",
         statement: Some(signed.statement),
         signed: Some(statement.time),
+        expires: None,
     };
     known.is_of(now)?;
     Ok((known, record.groups.clone()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reading_is_good_for_no_longer_than_what_its_reader_came_with() {
+        let now = Timestamp(1_000_000_000);
+        let known = |expires: Option<u64>| Known {
+            name: "etl".to_owned(),
+            method: BY_TOKEN,
+            issuer: "https://idp.example".to_owned(),
+            subject: "etl".to_owned(),
+            evidence: Digest::of(b"token"),
+            role: "auditor",
+            statement: None,
+            signed: None,
+            expires: expires.map(Timestamp),
+        };
+        let until = |expires| known(expires).until(now).ok().map(|until| until.0 - now.0);
+        assert_eq!(until(None), Some(READING_US));
+        assert_eq!(until(Some(now.0 + 5_000_000)), Some(5_000_000));
+        assert_eq!(until(Some(now.0 + 2 * READING_US)), Some(READING_US));
+        assert_eq!(until(Some(now.0)), None);
+    }
 }

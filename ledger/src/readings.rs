@@ -1,7 +1,8 @@
 //! Readings: nothing of the evidence is shown before the event that says to whom is durable.
 //!
 //! ```text
-//! asked ─▶ who is it, may they, how much is there ─▶ event, durable ─▶ a reading, good for ten minutes on one connection
+//! asked ─▶ who is it, may they, how much is there ─▶ event, durable ─▶ a reading, good for ten minutes on one connection,
+//!                                                                      and no longer than its reader's key or token
 //! ```
 //!
 //! A reading is what every route that shows evidence takes. Readings that are alike (the same reader and question) within a
@@ -20,9 +21,7 @@ use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::Timestamp;
 use exhibit_schemas::event::trust::EvidenceRead;
 use exhibit_schemas::key::{KeyId, SecretKey};
-use exhibit_schemas::reading::{
-    FRESH_US, Question, READING_US, Reader, ReadingError, ReadingId, SignedAsked, TIMES_MAX,
-};
+use exhibit_schemas::reading::{FRESH_US, Question, Reader, ReadingError, ReadingId, SignedAsked, TIMES_MAX};
 use exhibit_schemas::wire::Append;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
@@ -140,6 +139,11 @@ impl Followed {
     /// Whether the next one of its like is a first one again.
     fn is_over(&self, now: Timestamp) -> bool {
         self.recorded.0.saturating_add(WINDOW_US) <= now.0
+    }
+
+    /// Whether one that is good until then follows it: not where the first one's token expires, or has, much earlier.
+    fn takes(&self, now: Timestamp, until: Timestamp) -> bool {
+        !self.is_over(now) && now < self.until && until.0 <= self.until.0.saturating_add(WINDOW_US)
     }
 
     /// Takes one more into the event of those that followed.
@@ -329,10 +333,15 @@ impl Readings {
             who: who(&known),
             question: self.digest(&question),
         };
-        let until = Timestamp(now.0.saturating_add(READING_US));
+        let until = known.until(now)?;
         let read = event(known, &question, like.question, count, (now, until));
-        if let Some(followed) = opening.likes.get_mut(&like).filter(|followed| !followed.is_over(now)) {
-            return followed.join(read);
+        let joined = opening
+            .likes
+            .get_mut(&like)
+            .filter(|followed| followed.takes(now, until));
+        if let Some(followed) = joined {
+            let (index, reads_until) = followed.join(read)?;
+            return Ok((index, reads_until.min(until)));
         }
         opening.limit(&like.who, now)?;
         // Those that followed in an older window go into their own event, so that none is lost.
@@ -502,5 +511,28 @@ fn event(
             times: 1,
             statement: known.statement,
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reading_follows_one_that_is_good_for_about_as_long() {
+        let at = |seconds: u64| Timestamp(seconds * 1_000_000);
+        let followed = |until| Followed {
+            index: 7,
+            recorded: at(1_000),
+            until: at(until),
+            next: None,
+        };
+        assert!(followed(1_600).takes(at(1_059), at(1_659)));
+        assert!(!followed(1_600).takes(at(1_060), at(1_660)), "its window is over");
+        assert!(!followed(1_005).takes(at(1_005), at(1_030)), "it is good no longer");
+        assert!(
+            !followed(1_005).takes(at(1_002), at(1_602)),
+            "it would end much earlier"
+        );
     }
 }

@@ -22,7 +22,7 @@ use crate::readings::{OpenError, Reading};
 
 /// What a reader without one is told.
 pub(super) const NO_READING: &str = "this shows evidence: open a reading first (POST /v1/readings), on this connection; \
-                                     one is good for ten minutes, and as long as its reader's key";
+                                     one is good for ten minutes, and as long as its reader's key or token";
 
 /// Bytes of what is asked at the most.
 pub(super) const ASKED_BYTES_MAX: usize = QUESTION_BYTES_MAX + STATEMENT_BYTES_MAX + 1_024;
