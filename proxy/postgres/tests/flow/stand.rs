@@ -618,11 +618,23 @@ pub(crate) async fn ask(stream: &mut Encrypted, minor: u16, parameters: &[(&str,
 /// How long the gateway may take to hang up; far more than it does.
 const END_TIMEOUT: std::time::Duration = std::time::Duration::from_mins(1);
 
-/// All that comes until the other side closes, however it closes.
+/// All that comes until the other side closes, however it closes. The time it may take is the machine's: a clock of the
+/// runtime that stands still jumps to the next deadline as soon as everybody waits, even while the end of a connection is
+/// still on its way.
 pub(crate) async fn read_rest(stream: &mut (impl tokio::io::AsyncRead + Unpin)) -> Vec<u8> {
+    let (read, waits) = std::sync::mpsc::channel::<()>();
+    let (hangs, hung) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || {
+        // The sender is dropped once all is read.
+        if waits.recv_timeout(END_TIMEOUT) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+            let _ = hangs.send(());
+        }
+    });
     let mut rest = Vec::new();
-    let ended = tokio::time::timeout(END_TIMEOUT, stream.read_to_end(&mut rest)).await;
-    let _ = ended.expect("the gateway did not hang up");
+    tokio::select! {
+        _ = stream.read_to_end(&mut rest) => drop(read),
+        Ok(()) = hung => panic!("the gateway did not hang up"),
+    }
     rest
 }
 
