@@ -4,12 +4,13 @@
 //! has heard what was published before. After a refusal the stream ends.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use axum::extract::ws::{Message as Frame, WebSocket};
 use exhibit_schemas::event::Kind;
-use exhibit_schemas::key::KeyId;
+use exhibit_schemas::key::{KeyId, PublicKey};
 use exhibit_schemas::merkle::Index;
-use exhibit_schemas::wire::{Hello, Message, Refusal, RefusalCode, WIRE_VERSION, Welcome};
+use exhibit_schemas::wire::{Challenge, Hello, Message, Nonce, Refusal, RefusalCode, Welcome};
 use tokio::sync::{broadcast, oneshot};
 
 use crate::admission::refusal;
@@ -19,6 +20,9 @@ use crate::ledger::{Ledger, PublishedBatch};
 
 /// Batches of one stream that may be under way; past it, nothing more is read from the emitter.
 const UNDER_WAY_MAX: usize = 64;
+
+/// How long an emitter may take to say who it is.
+const HELLO_WAIT: Duration = Duration::from_secs(10);
 
 /// Why a stream ends.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +36,9 @@ enum StreamEnd {
     /// The emitter is no proxy, or not any more.
     #[error("the emitter may not follow the log: {}", .0.text)]
     Refused(Refusal),
+    /// Nothing random is to be had.
+    #[error("the system gives no random bytes")]
+    Random,
     /// The ledger stops.
     #[error("the committer is gone")]
     Stopped,
@@ -52,10 +59,10 @@ pub async fn serve(ledger: Ledger, mut socket: WebSocket) {
 }
 
 async fn run(ledger: &Ledger, socket: &mut WebSocket) -> Result<(), StreamEnd> {
-    let Some(hello) = hello(socket).await? else {
+    let greeted = tokio::time::timeout(HELLO_WAIT, greet(ledger, socket)).await;
+    let Some(hello) = greeted.map_err(|_| StreamEnd::Gone)?? else {
         return Ok(());
     };
-    may_follow(ledger, hello.emitter)?;
     let _turn = ledger.shared().turns.take(hello.emitter).await;
     let mut under_way = UnderWay::new();
     let end = serve_emitter(ledger, socket, &hello, &mut under_way).await;
@@ -116,22 +123,29 @@ async fn serve_emitter(
 }
 
 /// Holds that what is published may go to this emitter: to a proxy in force.
-fn may_follow(ledger: &Ledger, emitter: KeyId) -> Result<(), StreamEnd> {
+fn may_follow(ledger: &Ledger, emitter: KeyId) -> Result<PublicKey, StreamEnd> {
     let keyring = ledger.shared().keyring();
     let proxy = keyring.may_emit(emitter, Kind::SessionOpened); // which proxies alone do
     proxy
-        .map(|_| ())
+        .map(|proxy| proxy.key)
         .map_err(|error| StreamEnd::Refused(refusal((0, 0), RefusalCode::Key, &error)))
 }
 
-async fn hello(socket: &mut WebSocket) -> Result<Option<Hello>, StreamEnd> {
-    match receive(socket).await? {
-        Ok(Message::Hello(hello)) if hello.version == WIRE_VERSION => Ok(Some(hello)),
-        Ok(_) => refuse(socket, "a stream begins with a hello of version 1")
-            .await
-            .map(|()| None),
-        Err(refusal) => send(socket, &Message::Refusal(refusal)).await.map(|()| None),
-    }
+/// The hello of a proxy in force that has proven its key on this stream.
+async fn greet(ledger: &Ledger, socket: &mut WebSocket) -> Result<Option<Hello>, StreamEnd> {
+    let mut nonce = Nonce([0; 32]);
+    getrandom::fill(&mut nonce.0).map_err(|_| StreamEnd::Random)?;
+    let challenge = Challenge { nonce };
+    send(socket, &Message::Challenge(challenge.clone())).await?;
+    let hello = match receive(socket).await? {
+        Ok(Message::Hello(hello)) => hello,
+        Ok(_) => return refuse(socket, "a stream begins with a hello").await.map(|()| None),
+        Err(refusal) => return send(socket, &Message::Refusal(refusal)).await.map(|()| None),
+    };
+    let key = may_follow(ledger, hello.emitter)?;
+    let proven = hello.verify(ledger.shared().keyring().origin(), &challenge, &key);
+    proven.map_err(|error| StreamEnd::Refused(refusal((0, 0), RefusalCode::Forbidden, &error)))?;
+    Ok(Some(hello))
 }
 
 /// Publishes what the store has from `next` on; gives the index after it.

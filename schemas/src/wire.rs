@@ -4,7 +4,8 @@
 //! message = <code, 1 byte> <record in deterministic CBOR>
 //!
 //! emitter                              ledger
-//!    Hello (1)        ──────────▶
+//!               ◀──────────  Challenge (7)       random, of this stream
+//!    Hello (1)        ──────────▶                      proves that the emitter has the key which it names
 //!               ◀──────────  Welcome (2)         the log's head, and where the emitter stands
 //!               ◀──────────  Published (6) ...   every batch of key events and decisions from `since` on, then as they come
 //!    Append (3)       ──────────▶
@@ -21,11 +22,16 @@
 
 use crate::cbor::{self, Bytes, DecodeError};
 use crate::digest::Digest;
-use crate::key::KeyId;
 use crate::seal::{BATCH_EVENTS_MAX, ENTRY_BYTES_MAX};
 
+mod hello;
+
+pub use self::hello::{Hello, HelloError};
+
 /// Version of the protocol.
-pub const WIRE_VERSION: u8 = 1;
+///
+/// 2: the ledger begins, with a challenge that the hello answers.
+pub const WIRE_VERSION: u8 = 2;
 
 /// Bytes of the events of one batch at the most; a flush that holds more is cut into several batches.
 ///
@@ -36,15 +42,16 @@ pub const BATCH_BYTES_MAX: usize = 16 * ENTRY_BYTES_MAX;
 /// Bytes of one message at the most: a batch with its seal and the framing of 1,025 byte strings.
 pub const MESSAGE_BYTES_MAX: usize = BATCH_BYTES_MAX + ENTRY_BYTES_MAX + 8 * (BATCH_EVENTS_MAX + 1);
 
+crate::fixed_bytes! {
+    /// Random bytes that come once.
+    pub struct Nonce([u8; 32]);
+}
+
 crate::record! {
-    /// The first message of an emitter.
-    pub struct Hello {
-        /// Version of the protocol: 1.
-        1 => version: u8,
-        /// The key that it seals with.
-        2 => emitter: KeyId,
-        /// First index from which it wants batches of key events and decisions.
-        3 => since: u64,
+    /// The first message of a stream, the ledger's.
+    pub struct Challenge {
+        /// What the hello has to sign.
+        1 => nonce: Nonce,
     }
 }
 
@@ -157,6 +164,8 @@ pub enum Message {
     Refusal(Refusal),
     /// Code 6.
     Published(Published),
+    /// Code 7.
+    Challenge(Challenge),
 }
 
 impl Message {
@@ -169,6 +178,7 @@ impl Message {
             Self::Receipt(body) => cbor::encode_after(4, body),
             Self::Refusal(body) => cbor::encode_after(5, body),
             Self::Published(body) => cbor::encode_after(6, body),
+            Self::Challenge(body) => cbor::encode_after(7, body),
         }
     }
 
@@ -189,6 +199,7 @@ impl Message {
             4 => cbor::decode(body).map(Self::Receipt),
             5 => cbor::decode(body).map(Self::Refusal),
             6 => cbor::decode(body).map(Self::Published),
+            7 => cbor::decode(body).map(Self::Challenge),
             _ => Err(refuse("its code is unknown")),
         }
     }

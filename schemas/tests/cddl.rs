@@ -74,7 +74,15 @@ fn vector(name: &str) -> Vec<u8> {
 
 #[test]
 fn accepts_every_message_of_the_append_protocol_under_its_own_rule() {
-    let rules = ["hello", "welcome", "append", "receipt", "refusal", "published"];
+    let rules = [
+        "hello",
+        "welcome",
+        "append",
+        "receipt",
+        "refusal",
+        "published",
+        "challenge",
+    ];
     for (code, rule) in (1u8..).zip(rules) {
         let message = vector(&format!("wire-{rule}"));
         let (found, record) = message.split_first().unwrap();

@@ -20,12 +20,14 @@ use exhibit_schemas::cbor::Bytes;
 use exhibit_schemas::checkpoint::{Checkpoint, Origin, VerifierKey};
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::Event;
-use exhibit_schemas::key::{KeyId, PublicKey, SecretKey, Signature, Signer as _};
+use exhibit_schemas::key::{PublicKey, SecretKey, Signature, Signer as _};
 use exhibit_schemas::merkle::{Frontier, Index, NodeSource};
 use exhibit_schemas::proof::EventProof;
 use exhibit_schemas::seal::{Chain, Sealed, UnverifiedSeal};
 use exhibit_schemas::tile::{Tile, entries, push_entry};
-use exhibit_schemas::wire::{Append, Hello, Message, Published, Receipt, Refusal, RefusalCode, Standing, Welcome};
+use exhibit_schemas::wire::{
+    Append, Challenge, Hello, Message, Nonce, Published, Receipt, Refusal, RefusalCode, Standing, Welcome,
+};
 
 #[path = "samples/events.rs"]
 mod events;
@@ -91,7 +93,7 @@ fn checkpoint_and_proof() -> (Checkpoint, EventProof) {
     (checkpoint, proof)
 }
 
-fn messages() -> [(&'static str, Message); 6] {
+fn messages() -> [(&'static str, Message); 7] {
     let (sealed, note) = (batch(), checkpoint_and_proof().0.note().to_owned());
     let (events, seal) = (sealed.events().to_vec(), sealed.seal_bytes().clone());
     let (boot, sequence, first) = (events::TIME.0, 300, 0);
@@ -100,11 +102,9 @@ fn messages() -> [(&'static str, Message); 6] {
         sequence,
         previous: events::digest(),
     });
-    let hello = Hello {
-        version: 1,
-        emitter: KeyId([1; 8]),
-        since: 24,
-    };
+    let challenge = Challenge { nonce: Nonce([3; 32]) };
+    let emitter = SecretKey::from_seed(&[1; 32]);
+    let hello = Hello::sign("log.example", &challenge, 24, &emitter).unwrap();
     let append = Append {
         events: events.clone(),
         seal: seal.clone(),
@@ -132,6 +132,7 @@ fn messages() -> [(&'static str, Message); 6] {
         ("receipt", Message::Receipt(receipt)),
         ("refusal", Message::Refusal(refusal)),
         ("published", Message::Published(Published { first, events, seal })),
+        ("challenge", Message::Challenge(challenge)),
     ]
 }
 
@@ -227,7 +228,7 @@ fn invalid() -> Vectors {
         ("tile-leading-zero", b"tile/00/000".to_vec()),
         ("tile-climbing", b"tile/0/../000".to_vec()),
         ("tile-empty-partial", b"tile/0/000.p/0".to_vec()),
-        ("wire-unknown-code", with(&good["wire-hello"], &[1, 0xa3], &[9, 0xa3])),
+        ("wire-unknown-code", with(&good["wire-hello"], &[1, 0xa4], &[9, 0xa4])),
         ("wire-trailing-bytes", [&good["wire-hello"][..], &[0]].concat()),
         ("wire-empty", Vec::new()),
     ];

@@ -30,7 +30,9 @@ use exhibit_schemas::event::{Body, Emitter, Event, SessionId, Timestamp};
 use exhibit_schemas::key::{SecretKey, Signer as _};
 use exhibit_schemas::merkle::{Frontier, TreeSize};
 use exhibit_schemas::seal::{Chain, Sealed, UnverifiedSeal};
-use exhibit_schemas::wire::{Append, Message, Published, Receipt, Refusal, RefusalCode, Standing, Welcome};
+use exhibit_schemas::wire::{
+    Append, Challenge, Message, Nonce, Published, Receipt, Refusal, RefusalCode, Standing, Welcome,
+};
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::io::DuplexStream;
 use tokio::sync::watch;
@@ -130,15 +132,24 @@ impl Ledger {
     }
 }
 
+fn challenge() -> Challenge {
+    Challenge { nonce: Nonce([7; 32]) }
+}
+
 async fn serve(ledger: Shared, stream: DuplexStream) {
     let Ok(mut socket) = tokio_tungstenite::accept_async(stream).await else {
         return;
     };
     let send = |message: Message| Packet::Binary(message.encode().into());
+    if socket.send(send(Message::Challenge(challenge()))).await.is_err() {
+        return;
+    }
     while let Some(Ok(packet)) = socket.next().await {
         let Packet::Binary(bytes) = packet else { continue };
         let answer = match Message::decode(&bytes).unwrap() {
-            Message::Hello(_) => {
+            Message::Hello(hello) => {
+                let proven = hello.verify(origin().as_str(), &challenge(), &secret(3).public_key());
+                assert_eq!(proven, Ok(()));
                 let ledger = ledger.lock().unwrap();
                 let standing = ledger.chain.map(
                     |Chain {
@@ -630,6 +641,8 @@ async fn start_publishing(published: Vec<Published>, state: PathBuf) -> Link {
         let (shared, published) = (Arc::clone(&shared), published.clone());
         tokio::spawn(async move {
             let mut socket = tokio_tungstenite::accept_async(theirs).await.unwrap();
+            let asked = Message::Challenge(challenge()).encode();
+            socket.send(Packet::Binary(asked.into())).await.unwrap();
             while let Some(Ok(Packet::Binary(bytes))) = socket.next().await {
                 let messages = match Message::decode(&bytes).unwrap() {
                     Message::Append(append) => {

@@ -4,8 +4,8 @@ use proptest::prelude::{any, prop, prop_oneof, proptest};
 use proptest::strategy::Strategy as _;
 
 use super::{
-    Append, BATCH_BYTES_MAX, Hello, MESSAGE_BYTES_MAX, Message, Published, Receipt, Refusal, RefusalCode, Standing,
-    Welcome,
+    Append, BATCH_BYTES_MAX, Challenge, Hello, MESSAGE_BYTES_MAX, Message, Nonce, Published, Receipt, Refusal,
+    RefusalCode, Standing, Welcome,
 };
 use crate::cbor::{Bytes, DecodeError};
 use crate::digest::Digest;
@@ -20,10 +20,12 @@ fn all() -> Vec<Message> {
     };
     let (events, seal) = (vec![Bytes(vec![1]), Bytes(vec![2; 300])], Bytes(vec![0xd2]));
     vec![
+        Message::Challenge(Challenge { nonce: Nonce([3; 32]) }),
         Message::Hello(Hello {
-            version: 1,
+            version: 2,
             emitter: KeyId([1; 8]),
             since: 24,
+            proof: Bytes(vec![0xd2]),
         }),
         Message::Welcome(Welcome {
             checkpoint: "note".into(),

@@ -8,13 +8,11 @@ use std::time::Duration;
 use exhibit_schemas::bundle::TrustAnchors;
 use exhibit_schemas::checkpoint::Checkpoint;
 use exhibit_schemas::digest::Digest;
-use exhibit_schemas::key::{SecretKey, Signer as _};
+use exhibit_schemas::key::SecretKey;
 use exhibit_schemas::merkle::Index;
 use exhibit_schemas::policy_signatures::PolicySignatures;
 use exhibit_schemas::seal::{Chain, Sealed};
-use exhibit_schemas::wire::{
-    Append, Hello, MESSAGE_BYTES_MAX, Message, Receipt, RefusalCode, Standing, WIRE_VERSION, Welcome,
-};
+use exhibit_schemas::wire::{Append, Hello, MESSAGE_BYTES_MAX, Message, Receipt, RefusalCode, Standing, Welcome};
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::sync::{broadcast, oneshot, watch};
 use tokio::time::Instant;
@@ -199,12 +197,18 @@ impl Driver {
 
     async fn serve(&mut self) -> Result<Break, Break> {
         let mut socket = self.open().await?;
-        let emitter = self.key.public_key().id();
-        let hello = Hello {
-            version: WIRE_VERSION,
-            emitter,
-            since: self.published.next(),
+        let challenge = match within(receive(&mut socket)).await? {
+            Message::Challenge(challenge) => challenge,
+            Message::Refusal(refusal) => return Err(Break::Refused(refusal.code, refusal.text)),
+            _ => return Err(Break::Lost("it did not ask who this proxy is".to_owned())),
         };
+        let hello = Hello::sign(
+            self.trust.log.origin.as_str(),
+            &challenge,
+            self.published.next(),
+            &self.key,
+        );
+        let hello = hello.map_err(|_| Break::Distrusted("this proxy's key did not sign".to_owned()))?;
         send(&mut socket, &Message::Hello(hello)).await?;
         let welcome = match within(receive(&mut socket)).await? {
             Message::Welcome(welcome) => welcome,
@@ -365,7 +369,7 @@ impl Driver {
                 }
                 Ok(())
             }
-            Message::Hello(_) | Message::Welcome(_) | Message::Append(_) => {
+            Message::Hello(_) | Message::Welcome(_) | Message::Append(_) | Message::Challenge(_) => {
                 Err(Break::Lost("it sent a message that it may not send".to_owned()))
             }
         }
