@@ -65,6 +65,14 @@ pub(crate) fn check(session: SessionId, entries: &[Entry]) -> Result<(), ReplayE
         let index = *index;
         let place = match (&event.body, event.session) {
             (_, None) if event.about() == Some(session) => continue,
+            // Who asked for it by one of its entries.
+            (_, None)
+                if event
+                    .about_entry()
+                    .is_some_and(|entry| entries.iter().any(|one| one.index == entry.0)) =>
+            {
+                continue;
+            }
             (_, Some(place)) if place.0 == session => place.1,
             _ => return Err(ReplayError::Foreign { index }),
         };

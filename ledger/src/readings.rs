@@ -21,7 +21,7 @@ use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::Timestamp;
 use exhibit_schemas::event::trust::EvidenceRead;
 use exhibit_schemas::key::{KeyId, SecretKey};
-use exhibit_schemas::reading::{FRESH_US, Question, Reader, ReadingError, ReadingId, SignedAsked, TIMES_MAX};
+use exhibit_schemas::reading::{Question, Reader, ReadingError, ReadingId, SignedAsked, TIMES_MAX};
 use exhibit_schemas::wire::Append;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
@@ -36,6 +36,10 @@ use crate::ledger::{LEDGER_KEY_FILE, Ledger, read_seed};
 use crate::readers::{Known, People, ReaderError, Shown};
 use crate::scribe::{Scribe, ScribeError};
 
+mod bounds;
+
+use bounds::{PerMinute, Statements};
+
 /// For how long readings that are alike go into one event.
 const WINDOW: Duration = Duration::from_mins(1);
 const WINDOW_US: u64 = 60 * 1_000_000;
@@ -43,14 +47,17 @@ const WINDOW_US: u64 = 60 * 1_000_000;
 /// Events of one reader within a minute at the most; a person asks less, and a program must not fill the log.
 pub const EVENTS_PER_MINUTE_MAX: usize = 120;
 
+/// Questions of one reader within a minute at the most, whatever comes of them: what a question costs to count is bounded so.
+pub const QUESTIONS_PER_MINUTE_MAX: usize = 1_200;
+
 /// Readings of one reader that are open at once; the oldest ends where there would be more.
 const OPEN_MAX: usize = 128;
 
 /// Readers that are told apart at once; each holds [`OPEN_MAX`] small records at the most.
 const READERS_MAX: usize = 1_024;
 
-/// Statements that are remembered so that none is taken twice: 2 minutes of a thousand a second.
-const SHOWN_MAX: usize = 120_000;
+/// Statements that are remembered so that none is taken twice: two minutes of a hundred readers who ask as much as they may.
+const SHOWN_MAX: usize = 2 * 100 * QUESTIONS_PER_MINUTE_MAX;
 
 /// What the key of questions is derived with from the ledger's key.
 const QUESTION_LABEL: &[u8] = b"exhibit ledger question digest v1";
@@ -167,10 +174,9 @@ impl Followed {
 struct Opening {
     scribe: Option<Scribe>,
     likes: BTreeMap<Like, Followed>,
-    /// Times of each reader's events within the last minute.
-    events: BTreeMap<Who, Vec<Timestamp>>,
-    /// Statements that came, until they are too old to come again.
-    shown: BTreeMap<Digest, Timestamp>,
+    events: PerMinute,
+    questions: PerMinute,
+    shown: Statements,
     /// Whether a task ends windows; it does as long as there is a like.
     running: bool,
 }
@@ -216,8 +222,9 @@ impl Readings {
             opening: Arc::new(tokio::sync::Mutex::new(Opening {
                 scribe,
                 likes: BTreeMap::new(),
-                events: BTreeMap::new(),
-                shown: BTreeMap::new(),
+                events: PerMinute::of(EVENTS_PER_MINUTE_MAX),
+                questions: PerMinute::of(QUESTIONS_PER_MINUTE_MAX),
+                shown: Statements::default(),
                 running: false,
             })),
             open: Mutex::default(),
@@ -245,6 +252,7 @@ impl Readings {
         let (keyring, now) = (self.ledger.shared().keyring(), self.ledger.shared().now());
         let known = self.people.identify(shown, &keyring, now).await?;
         self.opening.lock().await.once(&known, now)?;
+        // Before anything is looked for on its behalf.
         let count = count.await.map_err(ScribeError::from)?;
         let (who, key) = (who(&known), known.key());
         // Whoever asked may go away meanwhile; what is under way is recorded all the same.
@@ -343,7 +351,7 @@ impl Readings {
             let (index, reads_until) = followed.join(read)?;
             return Ok((index, reads_until.min(until)));
         }
-        opening.limit(&like.who, now)?;
+        opening.events.take(&like.who, now)?;
         // Those that followed in an older window go into their own event, so that none is lost.
         opening.settle_like(&like).await?;
         opening.settle(Some(now)).await;
@@ -408,37 +416,13 @@ impl Readings {
 }
 
 impl Opening {
-    /// Holds that a statement comes for the first time. One that is older than what is remembered is refused for its age.
+    /// Holds that a statement comes for the first time, and a reader to its questions of a minute.
     fn once(&mut self, known: &Known, now: Timestamp) -> Result<(), OpenError> {
-        if known.statement.is_none() {
-            return Ok(());
-        }
-        self.shown.retain(|_, until| now <= *until);
-        if self.shown.len() >= SHOWN_MAX {
-            return Err(OpenError::Busy);
-        }
-        let until = Timestamp(now.0.saturating_add(2 * FRESH_US));
-        match self.shown.insert(known.evidence, until) {
+        self.questions.take(&who(known), now)?;
+        match known.statement {
+            Some(_) => self.shown.take(known.evidence, now),
             None => Ok(()),
-            Some(_) => Err(OpenError::Again),
         }
-    }
-
-    /// Holds a reader to its events of a minute, of which this is one more.
-    fn limit(&mut self, who: &Who, now: Timestamp) -> Result<(), OpenError> {
-        self.events.retain(|_, times| {
-            times.retain(|time| now.0 < time.0.saturating_add(WINDOW_US));
-            !times.is_empty()
-        });
-        if self.events.len() >= READERS_MAX && !self.events.contains_key(who) {
-            return Err(OpenError::Busy);
-        }
-        let times = self.events.entry(who.clone()).or_default();
-        if times.len() >= EVENTS_PER_MINUTE_MAX {
-            return Err(OpenError::Busy);
-        }
-        times.push(now);
-        Ok(())
     }
 
     /// Records what followed: of all likes, or of those whose window is over at a time.

@@ -21,6 +21,7 @@ use serde::ser::SerializeMap as _;
 
 use crate::cbor::{self, Bytes, DecodeError};
 use crate::key::KeyId;
+use crate::merkle::Index;
 use crate::reading::{Operation, Question};
 use crate::seal::ENTRY_BYTES_MAX;
 
@@ -106,6 +107,21 @@ impl Event {
                 _ => None,
             },
             _ => self.session.map(|place| place.0),
+        }
+    }
+
+    /// The entry that it is about where it names one in the place of a session: of a command that was opened (`reveal`), or one
+    /// by which somebody asked for its session. The event is about the session of that entry.
+    pub fn about_entry(&self) -> Option<Index> {
+        let Body::EvidenceRead(read) = &self.body else {
+            return None;
+        };
+        if let Some(copy) = &read.copy {
+            return Some(copy.index);
+        }
+        match Question::parse(Operation::from_word(&read.operation)?, &read.scope)? {
+            Question::SessionOf(index) => Some(index),
+            _ => None,
         }
     }
 

@@ -11,7 +11,7 @@ use exhibit_schemas::event::access::{
 };
 use exhibit_schemas::event::approval::{ApprovalDecided, ApprovalExpired, ApprovalRequested};
 use exhibit_schemas::event::trust::{EvidenceRead, Genesis};
-use exhibit_schemas::event::{Body, Event};
+use exhibit_schemas::event::{Body, Event, SessionId};
 use exhibit_schemas::merkle::Index;
 use tantivy::TantivyDocument;
 use tantivy::schema::{
@@ -22,7 +22,7 @@ use crate::query::Filter;
 use crate::text;
 
 /// Version of the documents: a change of what is indexed, or how, must raise it, so that old indexes are rebuilt.
-pub(crate) const VERSION: u32 = 5;
+pub(crate) const VERSION: u32 = 6;
 
 /// The fields of the index.
 #[derive(Clone)]
@@ -119,7 +119,9 @@ impl Context {
 /// What the index must know beside the event.
 #[derive(Default)]
 pub(crate) struct Surroundings {
-    /// Of the session that the event belongs to or is about.
+    /// The session that the event belongs to or is about.
+    pub(crate) session: Option<SessionId>,
+    /// Of that session.
     pub(crate) context: Context,
     /// Names of the people who decided it, or whose decisions permit it.
     pub(crate) approvers: BTreeSet<String>,
@@ -138,10 +140,11 @@ pub(crate) fn document(fields: &Fields, index: Index, event: &Event, around: &Su
     draft.document.add_u64(fields.index, index.0);
     draft.document.add_u64(fields.time, event.time.0);
     draft.one(Filter::Kind, event.kind().as_str());
-    if let Some(session) = event.about() {
+    if let Some(session) = around.session {
         draft.one(Filter::Session, &session.to_string());
     }
     let Surroundings {
+        session: _,
         context,
         approvers,
         keys,

@@ -365,7 +365,11 @@ impl Index {
             }
             _ => {}
         }
-        if let Some(session) = event.about() {
+        around.session = match event.about_entry() {
+            Some(entry) => self.session_of(entry)?,
+            None => event.about(),
+        };
+        if let Some(session) = around.session {
             around.context = self.context(session)?;
         }
         self.writer
@@ -383,6 +387,19 @@ impl Index {
             self.decisions.insert(leaf, approver);
         }
         Ok(())
+    }
+
+    /// The session of an entry that was taken, as its document has it.
+    fn session_of(&mut self, entry: EntryIndex) -> Result<Option<SessionId>, SearchError> {
+        if entry >= self.next {
+            return Ok(None);
+        }
+        if entry >= self.committed {
+            self.commit()?;
+        }
+        let found = self.searcher.one(&[Term::from_field_u64(self.fields.index, entry.0)])?;
+        let session = found.and_then(|document| values(&document, &self.fields, Filter::Session).pop());
+        Ok(session.and_then(|session| SessionId::from_hex(&session)))
     }
 
     /// Who made a decision: of this commit, or of an earlier one.

@@ -15,7 +15,9 @@ use exhibit_schemas::event::access::{
     SessionOpened,
 };
 use exhibit_schemas::event::approval::{ApprovalDecided, Verdict};
-use exhibit_schemas::event::trust::{Administrator, Genesis, KeyEnrolled, KeyRotated, MaskKeyId, Role};
+use exhibit_schemas::event::trust::{
+    Administrator, CopyPlace, EvidenceRead, Genesis, KeyEnrolled, KeyRotated, MaskKeyId, Role,
+};
 use exhibit_schemas::event::{Body, Emitter, Event, SessionId, SessionPlace, Timestamp};
 use exhibit_schemas::key::{PublicKey, SecretKey, Signer as _};
 use exhibit_schemas::merkle::{Index as EntryIndex, TreeSize};
@@ -496,6 +498,50 @@ fn sessions_are_found_by_the_key_that_they_mask_under() {
         "{opened:?}"
     );
     assert!(found(&"4e".repeat(16)).is_empty());
+}
+
+#[test]
+fn a_session_is_looked_at_by_one_of_its_entries_too() {
+    let mut log = small();
+    let (_directory, mut follower) = followed(&log);
+    let command = ask(
+        &follower.searcher(),
+        &format!("session:{} kind:command", "01".repeat(16)),
+    )[0];
+    let read = |operation: &str, scope: String, copy| EvidenceRead {
+        reader: "ann".into(),
+        operation: operation.into(),
+        scope,
+        copy,
+        by: None,
+    };
+    let place = |index| CopyPlace {
+        index: EntryIndex(index),
+        leaf: Digest([7; 32]),
+    };
+    let first = u64::try_from(log.entries.len()).unwrap();
+    for (operation, scope, copy) in [
+        ("replay", format!("entry:{command}"), None),
+        ("reveal", "complaint 17".to_owned(), Some(place(command))),
+        // One that came in the same commit, and those that name none.
+        ("replay", format!("entry:{}", first + 3), None),
+        ("replay", "entry:999999".to_owned(), None),
+        ("replay", "entry:0".to_owned(), None),
+        ("search", "entry:1".to_owned(), None),
+    ] {
+        if scope.starts_with("entry:") && log.entries.len() == usize::try_from(first).unwrap() + 2 {
+            log.seal();
+            log.command(1, 300, "later", TABLES[0], vec![]);
+        }
+        log.push(2, None, 300, read(operation, scope, copy).into());
+    }
+    log.seal();
+    log.follow(&mut follower);
+    let found = ask(
+        &follower.searcher(),
+        &format!("session:{} kind:evidence-read", "01".repeat(16)),
+    );
+    assert_eq!(found, [first + 4, first + 1, first]);
 }
 
 #[test]
