@@ -78,6 +78,8 @@ crate::code! {
         Approvals = 4 "approvals",
         /// The catalogs of targets are read, which hold definitions and no data.
         Catalogs = 5 "catalogs",
+        /// Which policies are in force, and who signed them, are read.
+        Policies = 6 "policies",
     }
 }
 
@@ -126,6 +128,8 @@ pub enum Question {
     Approvals,
     /// The catalogs of targets.
     Catalogs,
+    /// Which policies are in force, and who signed them.
+    Policies,
 }
 
 impl Question {
@@ -139,6 +143,7 @@ impl Question {
             Operation::Sessions => Self::Sessions,
             Operation::Approvals => Self::Approvals,
             Operation::Catalogs => Self::Catalogs,
+            Operation::Policies => Self::Policies,
             Operation::Export => Self::Export(TreeSize(text.strip_prefix("size:")?.parse().ok()?)),
             Operation::Replay => match text.strip_prefix("session:") {
                 Some(session) => Self::Session(SessionId::from_hex(session)?),
@@ -158,6 +163,7 @@ impl Question {
             Self::Export(_) => Operation::Export,
             Self::Approvals => Operation::Approvals,
             Self::Catalogs => Operation::Catalogs,
+            Self::Policies => Operation::Policies,
         }
     }
 
@@ -165,7 +171,7 @@ impl Question {
     pub fn text(&self) -> String {
         match self {
             Self::Search(text) => text.clone(),
-            Self::Sessions | Self::Approvals | Self::Catalogs => String::new(),
+            Self::Sessions | Self::Approvals | Self::Catalogs | Self::Policies => String::new(),
             Self::Session(session) => format!("session:{session}"),
             Self::SessionOf(index) => format!("entry:{}", index.0),
             Self::Export(size) => format!("size:{}", size.0),

@@ -281,6 +281,17 @@ fn sign_from_here_on(stack: &Stack, people: &[&SignsPolicies]) {
     exhibit_tests::write(&stack.trust(), trust.as_bytes()).unwrap();
 }
 
+/// Whether a file's policy is in force everywhere, and what `exhibit policy status` says of it, or of all.
+fn policy_status(stack: &Stack, file: Option<&Path>) -> (bool, serde_json::Value) {
+    let mut status = stack.exhibit().unwrap();
+    let output = status.args(["policy", "status", "--json"]).args(file).output().unwrap();
+    let said = serde_json::from_slice(&output.stdout);
+    (
+        output.status.success(),
+        said.unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&output.stderr))),
+    )
+}
+
 #[test]
 fn no_policy_comes_into_force_before_two_people_have_signed_it() {
     let directory = tempfile::tempdir().unwrap();
@@ -325,8 +336,28 @@ fn no_policy_comes_into_force_before_two_people_have_signed_it() {
     assert_eq!(agent.say(question), "\n", "the one before stays in force");
     let log = std::fs::read_to_string(stack.log()).unwrap();
     assert!(log.contains("is signed by ann and needs 2 signatures"), "{log}");
+    let (held, waits) = policy_status(&stack, Some(&file));
+    let waits = &waits["policies"][0];
+    assert_eq!((held, &waits["policy"]), (false, &third.to_string().into()));
+    assert_eq!(
+        (&waits["in_force"], waits["signed"]["people"].get("bob")),
+        (&serde_json::json!([]), None)
+    );
+    assert!(waits["signed"]["people"]["ann"].is_u64(), "{waits}");
     exhibit_tests::run(&mut bob.signs(&stack, 0, &file)).unwrap();
     assert_eq!(stack.reload().unwrap(), format!("policy {third}"));
+    assert!(policy_status(&stack, Some(&file)).0);
+    let (_, all) = policy_status(&stack, None);
+    let digests: Vec<_> = all["policies"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| &one["policy"])
+        .collect();
+    assert!(
+        digests[0] == &third.to_string() && digests.contains(&&second.to_string().into()),
+        "{all}"
+    );
     let raw = agent.say(question);
     assert!(raw == "F\n" || raw == "M\n", "{raw:?}");
     drop(agent);

@@ -10,6 +10,7 @@ mod question;
 mod scan;
 mod schema;
 mod sign;
+mod status;
 mod test;
 
 use std::process::ExitCode;
@@ -29,6 +30,7 @@ pub(crate) enum Command {
     Scan(scan::Arguments),
     Schema(schema::Arguments),
     Sign(sign::Arguments),
+    Status(status::Arguments),
 }
 
 /// Runs a command; `config` is read by those that need it.
@@ -46,5 +48,6 @@ pub(crate) fn run(
         Command::Scan(arguments) => super::wait(scan::run(arguments, &config()?, output)),
         Command::Catalog(arguments) => super::wait(catalog::run(arguments, &config()?, output)),
         Command::Sign(arguments) => super::wait(sign::run(arguments, &config()?, output)),
+        Command::Status(arguments) => super::wait(status::run(arguments, &config()?, output)),
     }
 }

@@ -11,7 +11,7 @@ use exhibit_schemas::event::{Event, Kind, SessionId};
 use exhibit_schemas::merkle::Index;
 use exhibit_schemas::reading::{Asked, QUESTION_BYTES_MAX, Question, READING_HEADER, ReadingId, STATEMENT_BYTES_MAX};
 use exhibit_schemas::seal::SEAL_FIRST_BYTE;
-use exhibit_search::Parameters;
+use exhibit_search::{Parameters, Searcher};
 use serde::Serialize;
 
 use super::{Api, ApiError, blocking, indexed, waiting_approvals};
@@ -26,6 +26,9 @@ pub(super) const NO_READING: &str = "this shows evidence: open a reading first (
 
 /// Bytes of what is asked at the most.
 pub(super) const ASKED_BYTES_MAX: usize = QUESTION_BYTES_MAX + STATEMENT_BYTES_MAX + 1_024;
+
+/// The searches for the policies in force and the signatures under them.
+const POLICIES: [&str; 2] = ["kind:policy-in-force", "kind:policy-signed"];
 
 /// The search for catalogs. One of them is looked for with its digest behind it; of any other term the index might make more
 /// than catalogs, for of one key given several times any value may hold.
@@ -68,6 +71,7 @@ impl Open {
             Question::Search(asked) => asked == text,
             Question::Session(session) => text == format!("session:{session}"),
             Question::Catalogs => of_catalogs(text),
+            Question::Policies => POLICIES.contains(&text),
             _ => false,
         })
     }
@@ -102,6 +106,7 @@ impl Open {
             }
             Question::Approvals => held(waiting_approvals(ledger)?.iter().any(|waiting| waiting.index == index)),
             Question::Catalogs => held(kind == Some(Kind::CatalogSnapshot)),
+            Question::Policies => held(matches!(kind, Some(Kind::PolicyInForce | Kind::PolicySigned))),
             Question::Search(_) | Question::Sessions => Err(ApiError::Reading),
         }
     }
@@ -189,7 +194,7 @@ pub(super) async fn open(
 async fn count(api: &Api, question: &Question) -> Result<u64, LedgerError> {
     let (api, question) = (api.clone(), question.clone());
     let searcher = match &question {
-        Question::Search(_) | Question::Catalogs => indexed(&api).await.ok(),
+        Question::Search(_) | Question::Catalogs | Question::Policies => indexed(&api).await.ok(),
         _ => None,
     };
     let counted = blocking(move || {
@@ -197,18 +202,11 @@ async fn count(api: &Api, question: &Question) -> Result<u64, LedgerError> {
         let store = &ledger.shared().store;
         let session = |session: SessionId| Ok(store.session(session.0)?.map_or(0, |record| record.next));
         Ok(match question {
-            Question::Search(_) | Question::Catalogs => {
-                let q = match question {
-                    Question::Search(text) => text,
-                    _ => CATALOGS.to_owned(),
-                };
-                let parameters = Parameters {
-                    q,
-                    limit: Some(1),
-                    cursor: None,
-                };
-                let answer = searcher.and_then(|searcher| searcher.answer(&parameters).ok());
-                answer.map_or(0, |results| results.matches)
+            Question::Search(text) => matches(searcher.as_ref(), &text),
+            Question::Catalogs => matches(searcher.as_ref(), CATALOGS),
+            Question::Policies => {
+                let each = POLICIES.map(|text| matches(searcher.as_ref(), text));
+                each.into_iter().sum()
             }
             Question::Sessions => number(store.sessions(None).take(SESSIONS_COUNTED_MAX).count()),
             Question::Session(id) => session(id).map_err(ApiError::Ledger)?,
@@ -225,6 +223,17 @@ async fn count(api: &Api, question: &Question) -> Result<u64, LedgerError> {
         Err(ApiError::Ledger(error)) => Err(error),
         Err(_) => Err(LedgerError::Stopped),
     }
+}
+
+/// How many events a search finds.
+fn matches(searcher: Option<&Searcher>, text: &str) -> u64 {
+    let parameters = Parameters {
+        q: text.to_owned(),
+        limit: Some(1),
+        cursor: None,
+    };
+    let answer = searcher.and_then(|searcher| searcher.answer(&parameters).ok());
+    answer.map_or(0, |results| results.matches)
 }
 
 fn number(count: usize) -> u64 {

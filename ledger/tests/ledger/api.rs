@@ -266,6 +266,26 @@ async fn a_reading_of_catalogs_finds_catalogs_alone() {
     place.end().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reading_of_policies_finds_policies_alone() {
+    let place = Place::new(true).await;
+    let next = batch(start(10), &["SELECT ward"]);
+    let receipt = place.ledger.submit(append(&next)).await.await.unwrap().unwrap();
+    let command = format!("/v1/entries/{}", receipt.first);
+    let (reading, _) = place.open(&Question::Policies, 1).await;
+    for (path, wanted) in [
+        ("/v1/search?q=kind:policy-in-force", StatusCode::OK),
+        ("/v1/search?q=kind:policy-signed", StatusCode::OK),
+        ("/v1/search?q=kind:policy-signed%20kind:command", StatusCode::FORBIDDEN),
+        ("/v1/search?q=kind:command", StatusCode::FORBIDDEN),
+        ("/v1/sessions", StatusCode::FORBIDDEN),
+        (&command, StatusCode::FORBIDDEN),
+    ] {
+        assert_eq!(place.ask(path, Some(&reading)).await.0, wanted, "{path}");
+    }
+    place.end().await;
+}
+
 #[tokio::test]
 async fn sessions_come_page_by_page_from_the_newest_on() {
     let place = Place::new(false).await;

@@ -133,6 +133,7 @@ fn a_question_has_one_text() {
     let questions = [
         (Operation::Sessions, String::new(), Question::Sessions),
         (Operation::Catalogs, String::new(), Question::Catalogs),
+        (Operation::Policies, String::new(), Question::Policies),
         (Operation::Approvals, String::new(), Question::Approvals),
         (
             Operation::Replay,
