@@ -26,6 +26,7 @@ enum Answer {
     Redirect,
     Long,
     Html,
+    Never,
     Status(StatusCode),
 }
 
@@ -122,6 +123,7 @@ async fn answer(State(asked): State<Arc<Asked>>, OriginalUri(uri): OriginalUri, 
         // Where it leads to would let in.
         Answer::Redirect => (StatusCode::FOUND, [(header::LOCATION, "/")], answer).into_response(),
         Answer::Long => format!("{answer}{}", " ".repeat(300 << 10)).into_response(),
+        Answer::Never => std::future::pending().await,
         Answer::Html => "<html><body>sign in</body></html>".into_response(),
         Answer::Status(status) => (status, answer).into_response(),
     }
@@ -211,6 +213,84 @@ async fn what_is_answered_otherwise_lets_nobody_in() {
     };
     assert_eq!(status, AwsError::Fetch(wanted));
     assert_eq!(sts.times(), 8, "no redirection is followed");
+}
+
+/// The clock moves on by itself while everybody waits; whenever it does, the wait is over.
+#[tokio::test(start_paused = true)]
+async fn who_does_not_answer_in_time_lets_nobody_in() {
+    let sts = Sts::start().await;
+    sts.answer(Answer::Never);
+    let error = sts.endpoints("").identify(&sts.token(), NOW).await.unwrap_err();
+    let wanted = FetchError::Time {
+        url: format!("{}/", sts.url),
+    };
+    assert_eq!(error, AwsError::Fetch(wanted));
+}
+
+/// An STS with a certificate for a name, and what it was asked.
+async fn encrypted(name: &str) -> (u16, rcgen::Certificate, Arc<AtomicUsize>) {
+    let certified = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
+    let key = rustls_pki_types::PrivateKeyDer::try_from(certified.signing_key.serialize_der()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let server = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certified.cert.der().clone()], key)
+        .unwrap();
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(server));
+    let socket = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (port, asked) = (socket.local_addr().unwrap().port(), Arc::new(AtomicUsize::new(0)));
+    let counted = Arc::clone(&asked);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = socket.accept().await {
+            let Ok(mut stream) = acceptor.accept(stream).await else {
+                continue;
+            };
+            let mut first = [0; 1];
+            if tokio::io::AsyncReadExt::read(&mut stream, &mut first)
+                .await
+                .is_ok_and(|read| read > 0)
+            {
+                counted.fetch_add(1, Ordering::SeqCst);
+            }
+        }
+    });
+    (port, certified.cert, asked)
+}
+
+#[tokio::test]
+async fn nothing_is_said_to_whose_certificate_does_not_hold() {
+    // By nobody known, and for another name: neither is told anything. The third is, so it would be.
+    for (name, known, told) in [
+        ("localhost", false, 0),
+        ("sts.example", true, 0),
+        ("localhost", true, 1),
+    ] {
+        let (port, certificate, asked) = encrypted(name).await;
+        let mut roots = rustls::RootCertStore::empty();
+        if known {
+            roots.add(certificate.der().clone()).unwrap();
+        }
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let tls = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let sts = Sts {
+            url: format!("https://localhost:{port}"),
+            asked: Sts::start().await.asked,
+        };
+        let mut endpoints = Endpoints::default();
+        assert!(endpoints.add(sts.config(""), tls, Timestamp(NOW.0 - 10_000_000)));
+        let error = endpoints.identify(&sts.token(), NOW).await.unwrap_err();
+        assert!(
+            matches!(error, AwsError::Fetch(FetchError::Connection { .. })),
+            "{error}"
+        );
+        assert_eq!(asked.load(Ordering::SeqCst), told, "{name} {known}: {error}");
+    }
 }
 
 #[tokio::test]
