@@ -7,6 +7,7 @@ pub mod issuer;
 pub mod null;
 pub mod postgres;
 pub mod programs;
+pub mod ssh_agent;
 pub mod stack;
 
 use std::path::{Path, PathBuf};

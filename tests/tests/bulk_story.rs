@@ -9,11 +9,12 @@
 )]
 
 use std::io::{BufRead as _, BufReader, Read as _};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
+use std::process::{Command, Stdio};
 
 use exhibit_gate::clock::{Clock as _, SystemClock};
 use exhibit_tests::programs;
+use exhibit_tests::ssh_agent::SshAgent;
 use exhibit_tests::stack::{Options, Stack};
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
@@ -91,45 +92,6 @@ fn token(directory: &Path) -> String {
     jsonwebtoken::encode(&header, &claims, &key).unwrap()
 }
 
-/// A real ssh-agent with a key of each person; their files are gone.
-struct SshAgent {
-    child: Child,
-    socket: PathBuf,
-}
-
-impl SshAgent {
-    fn start(directory: &Path, people: &[&str]) -> Self {
-        let socket = directory.join("agent");
-        let mut child = Command::new("setpriv")
-            .args(["--pdeathsig=TERM", "--", "ssh-agent", "-D", "-a"])
-            .arg(&socket)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        // It says where it listens once it does.
-        let mut said = String::new();
-        let output = child.stdout.take().unwrap();
-        BufReader::new(output).read_line(&mut said).unwrap();
-        assert!(said.contains("SSH_AUTH_SOCK"), "{said}");
-        for person in people {
-            let key = directory.join(person);
-            let mut make = Command::new("ssh-keygen");
-            exhibit_tests::run(make.args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&key)).unwrap();
-            let mut add = Command::new("ssh-add");
-            exhibit_tests::run(add.arg("-q").arg(&key).env("SSH_AUTH_SOCK", &socket)).unwrap();
-            std::fs::remove_file(&key).unwrap();
-        }
-        Self { child, socket }
-    }
-}
-
-impl Drop for SshAgent {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 fn started(directory: &Path) -> (Stack, String) {
     let mut options = Options::new(&directory.join("deployment"));
     POLICY.clone_into(&mut options.policy);
@@ -150,12 +112,12 @@ fn started(directory: &Path) -> (Stack, String) {
 }
 
 /// A person decides with a key that only ssh-agent has.
-fn approve(stack: &Stack, agent: &SshAgent, directory: &Path, person: &str, id: &str) -> String {
+fn approve(stack: &Stack, agent: &SshAgent, person: &str, id: &str) -> String {
     let mut approve = stack.exhibit().unwrap();
     approve
         .args(["approve", id, "--yes", "--reason", "the nightly export", "--key"])
-        .arg(directory.join(person).with_extension("pub"))
-        .env("SSH_AUTH_SOCK", &agent.socket);
+        .arg(agent.public(person))
+        .env("SSH_AUTH_SOCK", agent.socket());
     exhibit_tests::run(&mut approve).unwrap()
 }
 
@@ -187,7 +149,7 @@ fn a_bulk_export_is_held_until_two_people_sign_and_the_report_tells_all_of_it() 
     let place = tempfile::tempdir().unwrap();
     let directory = place.path();
     let people = ["ana", "ben", "mona"];
-    let agent = SshAgent::start(directory, &people);
+    let agent = SshAgent::start(directory, &people).unwrap();
     let (mut stack, token) = started(directory);
     for person in people {
         let mut enrol = stack.exhibit().unwrap();
@@ -232,11 +194,11 @@ fn a_bulk_export_is_held_until_two_people_sign_and_the_report_tells_all_of_it() 
     assert!(shown.contains(&format!("held at   {held} rows")), "{shown}");
 
     // Whoever set off the run does not count, and one person alone is not enough.
-    approve(&stack, &agent, directory, "mona", id);
-    approve(&stack, &agent, directory, "ana", id);
+    approve(&stack, &agent, "mona", id);
+    approve(&stack, &agent, "ana", id);
     assert_eq!(waiting(&stack).len(), 1);
     assert!(psql.try_wait().unwrap().is_none(), "it still waits");
-    approve(&stack, &agent, directory, "ben", id);
+    approve(&stack, &agent, "ben", id);
 
     assert!(psql.wait().unwrap().success());
     let copied = copied.join().unwrap().unwrap();

@@ -16,6 +16,7 @@ use exhibit_postgres::config::Masking;
 use exhibit_schemas::digest::Digest;
 use exhibit_tests::postgres::SUPERUSER;
 use exhibit_tests::programs;
+use exhibit_tests::ssh_agent::SshAgent;
 use exhibit_tests::stack::{DATABASE, Options, POLICY, Stack};
 
 /// What ends what psql says to one statement.
@@ -237,6 +238,8 @@ fn where_the_database_masks_no_session_goes_on_or_begins_before_it_masks_as_the_
 struct SignsPolicies {
     name: &'static str,
     keys: Vec<PathBuf>,
+    /// Where an agent has the keys, its socket.
+    agent: Option<PathBuf>,
 }
 
 impl SignsPolicies {
@@ -251,14 +254,29 @@ impl SignsPolicies {
             exhibit_tests::run(enrol.arg(path.with_extension("pub"))).unwrap();
             path
         });
-        let keys = keys.collect();
-        Self { name, keys }
+        let (keys, agent) = (keys.collect(), None);
+        Self { name, keys, agent }
+    }
+
+    /// The same with one key that only ssh-agent has.
+    fn enrol_from(stack: &Stack, agent: &SshAgent, name: &'static str) -> Self {
+        let key = agent.public(name);
+        let mut enrol = stack.exhibit().unwrap();
+        exhibit_tests::run(enrol.args(["key", "enrol", "--name", name]).arg(&key)).unwrap();
+        Self {
+            name,
+            keys: vec![key],
+            agent: Some(agent.socket()),
+        }
     }
 
     fn signs(&self, stack: &Stack, number: usize, policy: &Path) -> Command {
         let mut sign = stack.exhibit().unwrap();
         sign.args(["policy", "sign", "--yes", "--reason", "reviewed", "--key"]);
         sign.arg(&self.keys[number]).arg(policy);
+        if let Some(agent) = &self.agent {
+            sign.env("SSH_AUTH_SOCK", agent);
+        }
         sign
     }
 }
@@ -299,7 +317,8 @@ fn no_policy_comes_into_force_before_two_people_have_signed_it() {
     options.patients = 20;
     let mut stack = Stack::start(&options).unwrap();
     let ann = SignsPolicies::enrol(&stack, directory.path(), "ann", 2);
-    let bob = SignsPolicies::enrol(&stack, directory.path(), "bob", 1);
+    let agent_of_bob = SshAgent::start(directory.path(), &["bob"]).unwrap();
+    let bob = SignsPolicies::enrol_from(&stack, &agent_of_bob, "bob");
     let file = stack.directory().join("policy.toml");
     sign_from_here_on(&stack, &[&ann, &bob]);
     stack.down().unwrap();
