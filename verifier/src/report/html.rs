@@ -169,6 +169,9 @@ fn lines(evidence: &Evidence) -> Markup {
         (table("Sealed copies that were opened", &["Index", "Time", "Command", "Copy", "Who", "Why"], &reveals))
         (table("Who read the evidence", &["Who", "Proved by", "Readings", "First", "Last"], &readers))
         (table("Readings of the evidence", &["Index", "From", "Who", "As", "What", "Question", "Found", "How many"], &reads))
+        @if !reads.is_empty() {
+            p { "Who read, what and when is the reader's own statement where a key proves it. How much was found, how often a reading was repeated within its minute, and all of what was read by a token, is the ledger's word." }
+        }
         (table("Reviews", &["Index", "Time", "Who", "From", "To", "What", "Events", "Root", "Finding"], &reviews))
         (table("Policy snapshots", &["Index", "SHA-256", "Bytes"], &policies))
         (table("Policies in force", &["From", "Until", "SHA-256", "Proxy", "Signed by", "Sessions", "Commands"], &policy_terms))
