@@ -15,6 +15,7 @@ use exhibit_schemas::event::trust::EvidenceRead;
 use exhibit_schemas::event::{Body, Event, SessionId};
 use serde_json::json;
 
+use crate::observed::{observed, observed_json};
 use crate::output::printable;
 use crate::request::ID_DIGITS;
 
@@ -140,7 +141,7 @@ fn describe(entry: &Entry, rows: usize) -> Vec<String> {
                 ..
             } = requested;
             lines.add(statement);
-            lines.add(&ruling(decision));
+            ruled(&mut lines, decision);
             lines.add(&format!("asks {requirement} until {expires}"));
             if let Some(until) = held_until {
                 lines.add(&format!("its session waits until {until}; then a retry may take it up"));
@@ -168,7 +169,7 @@ fn describe(entry: &Entry, rows: usize) -> Vec<String> {
                 "the reply would come to {} rows, {} bytes; the session to {} rows, {} bytes",
                 decided.rows, decided.bytes, decided.session_rows, decided.session_bytes
             ));
-            lines.add(&ruling(&decided.decision));
+            ruled(&mut lines, &decided.decision);
             lines.add(&outcome(decided.outcome, entry));
         }
         Body::ResponseChunk(chunk) => table(&mut lines, chunk, rows),
@@ -229,22 +230,12 @@ fn body_json(entry: &Entry) -> serde_json::Value {
             "decision": command.decision.effect.as_str(),
             "rule": command.decision.rule,
             "reason": command.decision.reason,
+            "observed": observed_json(&command.decision),
             "outcome": command.outcome.as_str(),
             "retries": command.retries.map(|request| request.to_string()),
             "approvers": entry.people,
         }),
-        Body::ApprovalRequested(requested) => json!({
-            "statement": requested.statement,
-            "accesses": accesses(&requested.facts.accesses),
-            "rule": requested.decision.rule,
-            "reason": requested.decision.reason,
-            "groups": requested.requirement.groups,
-            "people": requested.requirement.people,
-            "all_groups": requested.requirement.all_groups,
-            "hours": requested.requirement.hours.as_ref().map(ToString::to_string),
-            "expires_us": requested.expires.0,
-            "held_until_us": requested.held_until.map(|until| until.0),
-        }),
+        Body::ApprovalRequested(requested) => requested_json(requested),
         Body::ApprovalDecided(decided) => json!({
             "verdict": decided.verdict.as_str(),
             "reason": decided.reason,
@@ -281,6 +272,7 @@ fn body_json(entry: &Entry) -> serde_json::Value {
             "decision": decided.decision.effect.as_str(),
             "rule": decided.decision.rule,
             "reason": decided.decision.reason,
+            "observed": observed_json(&decided.decision),
             "outcome": decided.outcome.as_str(),
             "approvers": entry.people,
         }),
@@ -305,6 +297,22 @@ fn body_json(entry: &Entry) -> serde_json::Value {
         }),
         _ => json!({}),
     }
+}
+
+fn requested_json(requested: &ApprovalRequested) -> serde_json::Value {
+    json!({
+        "statement": requested.statement,
+        "accesses": accesses(&requested.facts.accesses),
+        "rule": requested.decision.rule,
+        "reason": requested.decision.reason,
+        "observed": observed_json(&requested.decision),
+        "groups": requested.requirement.groups,
+        "people": requested.requirement.people,
+        "all_groups": requested.requirement.all_groups,
+        "hours": requested.requirement.hours.as_ref().map(ToString::to_string),
+        "expires_us": requested.expires.0,
+        "held_until_us": requested.held_until.map(|until| until.0),
+    })
 }
 
 fn chunk_json(chunk: &ResponseChunk) -> serde_json::Value {
@@ -387,7 +395,7 @@ fn opening(lines: &mut Lines, entry: &Entry, opened: &SessionOpened) {
 fn describe_command(lines: &mut Lines, entry: &Entry, command: &Command) {
     lines.add(&command.statement);
     lines.add(&format!("does {}", names(&accesses(&command.facts.accesses))));
-    lines.add(&ruling(&command.decision));
+    ruled(lines, &command.decision);
     if let Some(request) = command.retries {
         let id: String = request.to_string().chars().take(ID_DIGITS).collect();
         lines.add(&format!("a retry, by the request {id} of an earlier command"));
@@ -404,9 +412,12 @@ fn outcome(outcome: Outcome, entry: &Entry) -> String {
     }
 }
 
-fn ruling(decision: &DecisionRecord) -> String {
+fn ruled(lines: &mut Lines, decision: &DecisionRecord) {
     let rule = decision.rule.as_deref().unwrap_or("no rule");
-    format!("{} by {rule}: {}", decision.effect, decision.reason)
+    lines.add(&format!("{} by {rule}: {}", decision.effect, decision.reason));
+    for line in observed(decision) {
+        lines.add(&format!("observed: {line}"));
+    }
 }
 
 fn detected(lines: &mut Lines, found: &Detection) {

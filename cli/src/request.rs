@@ -15,6 +15,7 @@ use exhibit_schemas::event::{Body, Event, EventError, SessionPlace, Timestamp};
 use exhibit_schemas::key::KeyId;
 use serde_json::json;
 
+use crate::observed::{observed, observed_json};
 use crate::output::printable;
 
 /// Hexadecimal digits of a leaf hash that people type as the id; 48 bits among the requests that wait.
@@ -167,6 +168,9 @@ impl Request {
         }
         line("rule", decision.rule.as_deref().unwrap_or("none"));
         line("reason", &decision.reason);
+        for observed in observed(decision) {
+            line("observed", &observed);
+        }
         line("asks for", &format!("{requirement} ({})", requirement.name));
         line("session", &self.place.0.to_string());
         line("event", &format!("{} by key {}", self.index, self.proxy));
@@ -213,6 +217,7 @@ impl Request {
             })),
             "rule": self.body.decision.rule,
             "reason": self.body.decision.reason,
+            "observed": observed_json(&self.body.decision),
             "policy": self.body.decision.policy.to_string(),
             "approval": self.body.requirement.name,
             "groups": self.body.requirement.groups,
@@ -273,6 +278,7 @@ mod tests {
                 rule: Some("schema".into()),
                 reason: "a schema change".into(),
                 approval: Some("dba".into()),
+                observed: None,
             },
             requirement: Requirement {
                 name: "dba".into(),

@@ -164,6 +164,48 @@ fn what_changes_is_told_by_rule_with_its_events() {
 }
 
 #[test]
+fn what_an_observed_rule_would_change_is_told_and_is_no_change() {
+    let log = Log::of(clinic(SESSIONS));
+    let observed = |policy: &str| {
+        let outcome = log.compare(policy, None, None);
+        let Outcome::Verified(bundle) = &outcome else {
+            panic!("{:?}", outcome.list())
+        };
+        let comparison = bundle.get().comparison.as_ref().unwrap();
+        comparison.observed().collect::<Vec<_>>()
+    };
+    let patients = log.commands(|command| command.decision.observed.is_some());
+    assert!(!patients.is_empty());
+    let all = observed(POLICY);
+    let [one] = all.as_slice() else { panic!("{all:#?}") };
+    assert_eq!((one.rule.as_str(), one.target.as_str()), ("patients-next", "clinic"));
+    assert_eq!(
+        (one.before.effect, one.before.rule.as_deref()),
+        ("allow", Some("reads"))
+    );
+    assert_eq!(
+        (one.after.effect, one.after.rule.as_deref()),
+        ("ask", Some("patients-next"))
+    );
+    assert_eq!(one.events, patients);
+    assert_eq!(usize::try_from(one.count).unwrap(), patients.len());
+    // Enforced, it is the change that was told.
+    let enforced = changed("mode = \"observe\"", "mode = \"enforce\"");
+    assert_eq!(observed(&enforced), []);
+    let groups = log.groups(&enforced).1;
+    let (before, after) = (("allow", Some("reads")), ("ask", Some("patients-next")));
+    check(&groups, Difference::Changes, before, after, &patients);
+    // One that would come to the same changes nothing.
+    let same = POLICY.replacen(
+        "effect = \"ask\"\napproval = \"schema\"\n\n[[rules]]\nname = \"reads\"",
+        "effect = \"allow\"\n\n[[rules]]\nname = \"reads\"",
+        1,
+    );
+    assert_ne!(same, POLICY);
+    assert_eq!(observed(&same), []);
+}
+
+#[test]
 fn other_people_to_ask_are_a_change_and_another_name_is_none() {
     let log = Log::of(clinic(SESSIONS));
     let asks = log.commands(|command| command.decision.effect == Effect::Ask);

@@ -14,11 +14,14 @@
 //!   masked is not recorded;
 //! - a statement that was only prepared, because people were to be asked when it runs: the event holds no more than that.
 //!
+//! A rule that the candidate only observes is looked at by itself: what would be decided if it were enforced, too.
+//!
 //! Not here: what people would have answered, and what an agent would have done next.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use exhibit_policy::decide::{NOBODY_TO_ASK, UNPROVEN, decide};
+use exhibit_policy::decide::{NOBODY_TO_ASK, UNPROVEN, decide, decide_enforcing};
 use exhibit_policy::hours::{time_of, timed};
 use exhibit_policy::snapshot::{Approval, Snapshot};
 use exhibit_schemas::digest::Digest;
@@ -88,6 +91,23 @@ pub struct Group {
     pub events: Vec<Index>,
 }
 
+/// Decisions that an observed rule of the candidate would change alike.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Observation {
+    /// The rule.
+    pub rule: String,
+    /// The target.
+    pub target: String,
+    /// What the candidate says.
+    pub before: Decided,
+    /// What it would say if the rule were enforced, and no other observed rule.
+    pub after: Decided,
+    /// How many there are.
+    pub count: u64,
+    /// The first of them, at most [`LISTED_MAX`].
+    pub events: Vec<Index>,
+}
+
 /// What tells groups apart.
 type Key = (Difference, String, Decided, Decided);
 
@@ -98,16 +118,26 @@ pub struct Comparison {
     /// Whether a policy masks a target otherwise than the candidate does, and whether it lets values be tried otherwise.
     other_masks: BTreeMap<(Digest, String), (bool, bool)>,
     decisions: u64,
-    groups: BTreeMap<Key, (u64, Vec<Index>)>,
+    groups: BTreeMap<Key, Counted>,
+    observed: BTreeMap<ObservedKey, Counted>,
     /// Requests for approval that no command has followed yet.
-    requests: BTreeMap<(SessionId, u64), Box<Waiting>>,
+    requests: BTreeMap<(SessionId, u64), Box<Compared>>,
 }
 
-/// A request for approval, as it was compared.
+/// What tells observations apart: rule, target, what the candidate decides and what it would.
+type ObservedKey = (String, String, Decided, Decided);
+
+/// How many, and the first of them.
+type Counted = (u64, Vec<Index>);
+
+/// A decision, as it was compared.
 #[derive(Debug)]
-struct Waiting {
+struct Compared {
     index: Index,
+    /// `None` where the candidate comes to the same by the same rule.
     key: Option<Key>,
+    /// Observed rules that would change it.
+    observed: Vec<ObservedKey>,
 }
 
 /// A recorded decision with what it was made from.
@@ -128,6 +158,7 @@ impl Comparison {
             other_masks: BTreeMap::new(),
             decisions: 0,
             groups: BTreeMap::new(),
+            observed: BTreeMap::new(),
             requests: BTreeMap::new(),
         }
     }
@@ -138,24 +169,23 @@ impl Comparison {
             self.requests.remove(&(session, request));
         }
         if self.within(recorded.time) {
-            let key = self.compare(recorded);
-            self.count(recorded.index, key);
+            let compared = self.compare(recorded);
+            self.count(compared);
         }
     }
 
     /// Takes the decision of a request for approval.
     pub(crate) fn request(&mut self, recorded: &Recorded<'_>, session: SessionId, number: u64) {
         if self.within(recorded.time) {
-            let (index, key) = (recorded.index, self.compare(recorded));
-            let waiting = Box::new(Waiting { index, key });
-            self.requests.insert((session, number), waiting);
+            let compared = Box::new(self.compare(recorded));
+            self.requests.insert((session, number), compared);
         }
     }
 
     /// The log ends: requests that no command followed count by themselves.
     pub(crate) fn finish(&mut self) {
         for waiting in std::mem::take(&mut self.requests).into_values() {
-            self.count(waiting.index, waiting.key);
+            self.count(*waiting);
         }
     }
 
@@ -164,20 +194,45 @@ impl Comparison {
         from.is_none_or(|from| time >= from) && to.is_none_or(|to| time < to)
     }
 
-    fn count(&mut self, index: Index, key: Option<Key>) {
+    fn count(&mut self, compared: Compared) {
         self.decisions += 1;
-        let Some(key) = key else { return };
-        let (count, events) = self.groups.entry(key).or_default();
-        *count += 1;
-        if events.len() < LISTED_MAX {
-            events.push(index);
+        if let Some(key) = compared.key {
+            counted(self.groups.entry(key).or_default(), compared.index);
+        }
+        for key in compared.observed {
+            counted(self.observed.entry(key).or_default(), compared.index);
+        }
+    }
+
+    fn compare(&mut self, recorded: &Recorded<'_>) -> Compared {
+        let candidate = &self.candidate.snapshot;
+        let (principal, target) = (&recorded.opened.principal, &recorded.opened.target);
+        let facts = if candidate.tells_time() && time_of(recorded.facts).is_none() {
+            // The policy that was in force had no use for the time; its event has it.
+            let mut facts = recorded.facts.clone();
+            timed(&mut facts, recorded.time);
+            Cow::Owned(facts)
+        } else {
+            Cow::Borrowed(recorded.facts)
+        };
+        let again = decide(candidate, principal, target, &facts);
+        let mut observed = Vec::new();
+        for one in again.observed.iter().flatten() {
+            let enforced = decide_enforcing(candidate, &one.rule, principal, target, &facts);
+            if (enforced.effect, &enforced.approval) != (again.effect, &again.approval) {
+                observed.push((one.rule.clone(), target.clone(), decided(&again), decided(&enforced)));
+            }
+        }
+        Compared {
+            index: recorded.index,
+            key: self.differs(recorded, &again),
+            observed,
         }
     }
 
     /// `None` where the candidate comes to the same by the same rule.
-    fn compare(&mut self, recorded: &Recorded<'_>) -> Option<Key> {
+    fn differs(&mut self, recorded: &Recorded<'_>, again: &DecisionRecord) -> Option<Key> {
         let Recorded {
-            time,
             opened,
             facts,
             decision,
@@ -185,14 +240,6 @@ impl Comparison {
             ..
         } = recorded;
         let candidate = &self.candidate.snapshot;
-        let again = if candidate.tells_time() && time_of(facts).is_none() {
-            // The policy that was in force had no use for the time; its event has it.
-            let mut facts = (*facts).clone();
-            timed(&mut facts, *time);
-            decide(candidate, &opened.principal, &opened.target, &facts)
-        } else {
-            decide(candidate, &opened.principal, &opened.target, facts)
-        };
         let masks = self.other_masks.entry((policy.digest(), opened.target.clone()));
         let target = &opened.target;
         let (other_masks, other_probes) = *masks.or_insert_with(|| {
@@ -206,12 +253,12 @@ impl Comparison {
             Some(Difference::OnlyPrepared)
         } else if other_masks && again.effect != Effect::Deny {
             Some(Difference::OtherMasks)
-        } else if again.effect != decision.effect || terms(&again, candidate) != terms(decision, policy) {
+        } else if again.effect != decision.effect || terms(again, candidate) != terms(decision, policy) {
             Some(Difference::Changes)
         } else {
             (again.rule != decision.rule).then_some(Difference::OtherRule)
         }?;
-        Some((difference, opened.target.clone(), decided(decision), decided(&again)))
+        Some((difference, opened.target.clone(), decided(decision), decided(again)))
     }
 
     /// How many decisions the period has.
@@ -231,6 +278,27 @@ impl Comparison {
                 count: *count,
                 events: events.clone(),
             })
+    }
+
+    /// What each rule that the candidate only observes would change, in a fixed order.
+    pub fn observed(&self) -> impl Iterator<Item = Observation> {
+        self.observed
+            .iter()
+            .map(|((rule, target, before, after), (count, events))| Observation {
+                rule: rule.clone(),
+                target: target.clone(),
+                before: before.clone(),
+                after: after.clone(),
+                count: *count,
+                events: events.clone(),
+            })
+    }
+}
+
+fn counted((count, events): &mut Counted, index: Index) {
+    *count += 1;
+    if events.len() < LISTED_MAX {
+        events.push(index);
     }
 }
 

@@ -20,6 +20,7 @@ use serde::Serialize;
 use crate::approval::Approvals;
 use crate::batch::{Batches, Placed};
 use crate::in_force::InForce;
+use crate::observed::{self, Observations, ObservedLine};
 use crate::policy::Policies;
 use crate::reading::{ReadLine, ReaderLine};
 use crate::response::Response;
@@ -85,6 +86,9 @@ pub struct CommandLine {
     pub effect: String,
     /// The rule that decided.
     pub rule: Option<String>,
+    /// Rules that matched and were not enforced, each with what it would have done.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub observed: Vec<String>,
     /// Digest of the policy.
     pub policy: String,
     /// What the gate did.
@@ -330,6 +334,8 @@ pub struct Evidence {
     pub sessions: Vec<SessionLine>,
     /// Commands in order.
     pub commands: Vec<CommandLine>,
+    /// Rules that matched and were not enforced, by policy, in the order of their first commands.
+    pub observed: Vec<ObservedLine>,
     /// Requests for approval in order.
     pub approvals: Vec<ApprovalLine>,
     /// What nets caught, in order.
@@ -360,6 +366,9 @@ pub struct Evidence {
     pub not_listed: u64,
     #[serde(skip)]
     gather: bool,
+    /// Observed rules, until the end.
+    #[serde(skip)]
+    observations: Observations,
     #[serde(skip)]
     open: BTreeMap<SessionId, usize>,
     /// Sessions by proxy and key of masks.
@@ -471,6 +480,7 @@ impl Evidence {
                 .collect(),
             effect: body.decision.effect.to_string(),
             rule: body.decision.rule.clone(),
+            observed: observed::each(&body.decision).collect(),
             policy: body.decision.policy.to_string(),
             outcome: body.outcome.to_string(),
             request: request.and_then(|leaf| approvals.request_index(leaf)),
@@ -486,6 +496,13 @@ impl Evidence {
             masked: BTreeMap::new(),
         });
         Some(self.commands.len() - 1)
+    }
+
+    /// Adds a command to the observed rules that it matched.
+    pub(crate) fn observed(&mut self, index: Index, body: &Command, opened: Option<&SessionOpened>) {
+        if let Some(opened) = opened.filter(|_| self.gather) {
+            self.observations.command(index, body, opened);
+        }
     }
 
     /// Adds what was decided at a threshold to its command's line.
@@ -609,6 +626,7 @@ impl Evidence {
             return;
         }
         self.open.clear();
+        self.observed = std::mem::take(&mut self.observations).into_lines();
         let mut keys: Vec<_> = batches.keyring().keys().collect();
         keys.sort_by_key(|(id, record)| (record.enrolled, **id));
         for (id, record) in keys {

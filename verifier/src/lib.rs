@@ -28,6 +28,7 @@ mod batch;
 mod copy;
 mod files;
 mod in_force;
+pub mod observed;
 mod policy;
 mod probe;
 pub mod reading;

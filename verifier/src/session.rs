@@ -24,6 +24,7 @@ use crate::copy::{Copies, Copy, Part};
 use crate::evidence::Evidence;
 use crate::finding::{Code, Findings, Place};
 use crate::in_force::{InForce, Named};
+use crate::observed;
 use crate::policy::Policies;
 use crate::probe::Probes;
 use crate::reading::Readings;
@@ -316,7 +317,7 @@ impl Session {
         if again != *recorded {
             let word = |decision: &DecisionRecord| {
                 let rule = decision.rule.as_deref().unwrap_or("no rule");
-                format!("{} by {rule}", decision.effect)
+                format!("{} by {rule}{}", decision.effect, observed::words(decision))
             };
             let detail = format!("recorded: {}; decided again: {}", word(recorded), word(&again));
             context.findings.add(Code::DecisionDiffers, Place::Entry(index), detail);
@@ -427,6 +428,7 @@ impl Session {
         }
         let policy = context.policies.get(body.decision.policy);
         let line = context.evidence.command(placed, id, body, request, &context.approvals);
+        context.evidence.observed(placed.index, body, self.opened.as_ref());
         let who = self.opened.as_ref().map(who);
         let target = who.map(|(_, target)| target);
         self.copy = target

@@ -20,7 +20,7 @@ const PAGE_HITS: usize = 1_000;
 /// Search the ledger: statements, released rows, reasons, and who did what
 ///
 /// QUERY is words, "phrases" and filters, all of which must hold; a filter given twice takes either value:
-/// agent: client: group: target: protocol: table: action: decision: outcome: rule: approver: verdict: kind: session:
+/// agent: client: group: target: protocol: table: action: decision: outcome: rule: observed: approver: verdict: kind: session:
 /// from: to: (2026-11-24 or 2026-11-24T09:30:00Z). Newest events come first.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -48,6 +48,7 @@ pub(crate) struct Hit {
     pub(crate) target: Option<String>,
     pub(crate) decision: Option<String>,
     pub(crate) outcome: Option<String>,
+    pub(crate) observed: Vec<String>,
     pub(crate) approvers: Vec<String>,
     pub(crate) snippet: String,
 }
@@ -128,6 +129,10 @@ pub(super) fn json(hit: &Hit) -> Result<String, CliError> {
 
 fn line(hit: &Hit) -> String {
     let outcome = hit.outcome.as_deref().or(hit.decision.as_deref()).unwrap_or("");
+    let observed = match hit.observed.as_slice() {
+        [] => String::new(),
+        rules => format!("observed:{}", rules.join(",")),
+    };
     let words = [
         hit.index.to_string(),
         Timestamp(hit.time).to_string(),
@@ -135,6 +140,7 @@ fn line(hit: &Hit) -> String {
         hit.agent.clone().unwrap_or_default(),
         hit.target.clone().unwrap_or_default(),
         outcome.to_owned(),
+        observed,
         hit.approvers.join(","),
         hit.session.clone().unwrap_or_default(),
     ];
@@ -190,10 +196,11 @@ mod tests {
             target: Some("clinic".into()),
             decision: Some("allow".into()),
             outcome: Some("allowed".into()),
+            observed: vec!["next".into(), "later".into()],
             approvers: vec![],
             snippet: "SELECT \u{9b}1".into(),
         };
-        let wanted = "7  2026-11-24T09:30:01.000001Z  command  ci\\u{1b}[2J x  clinic  allowed  \
+        let wanted = "7  2026-11-24T09:30:01.000001Z  command  ci\\u{1b}[2J x  clinic  allowed  observed:next,later  \
                       00000000000000000000000000000000\n    SELECT \\u{9b}1";
         assert_eq!(line(&hit), wanted);
     }

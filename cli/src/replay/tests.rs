@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use exhibit_schemas::cbor::Bytes;
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::access::{
-    Access, Action, Column, Command, DecisionRecord, Effect, Facts, Frame, Outcome, Principal, ResponseChunk,
+    Access, Action, Column, Command, DecisionRecord, Effect, Facts, Frame, Observed, Outcome, Principal, ResponseChunk,
     ResponseEnd, SessionClosed, SessionOpened,
 };
 use exhibit_schemas::event::approval::{ApprovalDecided, Verdict};
@@ -66,6 +66,11 @@ fn command() -> Command {
             rule: Some("reads".into()),
             reason: "routine".into(),
             approval: Some("dba".into()),
+            observed: Some(vec![Observed {
+                rule: "notes-next".into(),
+                effect: Effect::Ask,
+                approval: Some("privacy".into()),
+            }]),
         },
         outcome: Outcome::Approved,
         parameters: vec![],

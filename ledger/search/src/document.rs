@@ -6,8 +6,8 @@
 use std::collections::BTreeSet;
 
 use exhibit_schemas::event::access::{
-    Access, Command, Detection, Facts, Frame, LoginRefused, Principal, ResponseChunk, ResponseEnd, SessionOpened,
-    ThresholdDecided,
+    Access, Command, DecisionRecord, Detection, Facts, Frame, LoginRefused, Principal, ResponseChunk, ResponseEnd,
+    SessionOpened, ThresholdDecided,
 };
 use exhibit_schemas::event::approval::{ApprovalDecided, ApprovalExpired, ApprovalRequested};
 use exhibit_schemas::event::trust::{EvidenceRead, Genesis};
@@ -292,11 +292,9 @@ impl Draft<'_> {
 
     fn command(&mut self, command: &Command) {
         self.text(&command.statement);
-        self.text(&command.decision.reason);
+        self.decision(&command.decision);
         self.facts(&command.facts);
-        self.one(Filter::Decision, command.decision.effect.as_str());
         self.one(Filter::Outcome, command.outcome.as_str());
-        self.all(Filter::Rule, &command.decision.rule);
     }
 
     /// The net, the place and the categories; a detection holds no value.
@@ -310,18 +308,23 @@ impl Draft<'_> {
     }
 
     fn threshold(&mut self, decided: &ThresholdDecided) {
-        self.text(&decided.decision.reason);
-        self.one(Filter::Decision, decided.decision.effect.as_str());
+        self.decision(&decided.decision);
         self.one(Filter::Outcome, decided.outcome.as_str());
-        self.all(Filter::Rule, &decided.decision.rule);
     }
 
     fn requested(&mut self, requested: &ApprovalRequested) {
         self.text(&requested.statement);
-        self.text(&requested.decision.reason);
+        self.decision(&requested.decision);
         self.facts(&requested.facts);
-        self.one(Filter::Decision, requested.decision.effect.as_str());
-        self.all(Filter::Rule, &requested.decision.rule);
+    }
+
+    fn decision(&mut self, decision: &DecisionRecord) {
+        self.text(&decision.reason);
+        self.one(Filter::Decision, decision.effect.as_str());
+        self.all(Filter::Rule, &decision.rule);
+        for observed in decision.observed.iter().flatten() {
+            self.one(Filter::Observed, &observed.rule);
+        }
     }
 
     fn decided(&mut self, decided: &ApprovalDecided) {

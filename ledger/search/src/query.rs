@@ -21,6 +21,7 @@
 //! | `decision` | what the policy said: `allow`, `ask`, `deny` |
 //! | `outcome` | what the gate did: `allowed`, `approved`, `denied`, `refused`, `expired` |
 //! | `rule` | the rule that decided |
+//! | `observed` | a rule that matched and was not enforced |
 //! | `approver` | a person who decided, and the commands that the person's decision let pass |
 //! | `verdict` | what a person decided: `approve`, `deny` |
 //! | `kind` | kind of the event: `session-opened`, `command`, … |
@@ -130,6 +131,8 @@ pub(crate) enum Filter {
     Decision,
     Outcome,
     Rule,
+    /// Rules that matched and were not enforced.
+    Observed,
     Approver,
     Verdict,
     Kind,
@@ -158,6 +161,7 @@ const KEYS: &[(&str, Key)] = &[
     ("decision", Key::Filter(Filter::Decision)),
     ("outcome", Key::Filter(Filter::Outcome)),
     ("rule", Key::Filter(Filter::Rule)),
+    ("observed", Key::Filter(Filter::Observed)),
     ("approver", Key::Filter(Filter::Approver)),
     ("verdict", Key::Filter(Filter::Verdict)),
     ("kind", Key::Filter(Filter::Kind)),
@@ -178,6 +182,7 @@ impl Filter {
         Self::Decision,
         Self::Outcome,
         Self::Rule,
+        Self::Observed,
         Self::Approver,
         Self::Verdict,
         Self::Kind,
@@ -197,6 +202,7 @@ impl Filter {
             Self::Decision => "decision",
             Self::Outcome => "outcome",
             Self::Rule => "rule",
+            Self::Observed => "observed",
             Self::Approver => "approver",
             Self::Verdict => "verdict",
             Self::Kind => "kind",

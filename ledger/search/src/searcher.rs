@@ -64,6 +64,8 @@ pub struct Hit {
     pub decision: Option<String>,
     /// What the gate did.
     pub outcome: Option<String>,
+    /// Rules that matched and were not enforced.
+    pub observed: Vec<String>,
     /// People who decided.
     pub approvers: Vec<String>,
     /// A piece of its statement, released row or reason, as it stands in the event: masked.
@@ -192,6 +194,7 @@ impl Searcher {
             target: word(Filter::Target),
             decision: word(Filter::Decision),
             outcome: word(Filter::Outcome),
+            observed: values(document, &self.fields, Filter::Observed),
             approvers: values(document, &self.fields, Filter::Approver),
             snippet: snippet(&texts, &query.runs),
         }

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use exhibit_schemas::cbor::Bytes;
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::access::{
-    Access, Action, Column, Command, DecisionRecord, Effect, Facts, Frame, Outcome, Principal, ResponseChunk,
+    Access, Action, Column, Command, DecisionRecord, Effect, Facts, Frame, Observed, Outcome, Principal, ResponseChunk,
     SessionOpened,
 };
 use exhibit_schemas::event::approval::{ApprovalDecided, Verdict};
@@ -135,6 +135,15 @@ impl Log {
                 rule: (!denied).then(|| format!("rule-{word}")),
                 reason: "because".into(),
                 approval: None,
+                observed: (session == 1).then(|| {
+                    ["next", "later"]
+                        .map(|rule| Observed {
+                            rule: format!("{word}-{rule}"),
+                            effect: Effect::Deny,
+                            approval: None,
+                        })
+                        .to_vec()
+                }),
             },
             outcome: match (approved, denied) {
                 (true, _) => Outcome::Approved,
@@ -307,6 +316,9 @@ fn scan(log: &Log) -> Vec<Plain> {
                 say("outcome", command.outcome.as_str());
                 if let Some(rule) = &command.decision.rule {
                     say("rule", rule);
+                }
+                for observed in command.decision.observed.iter().flatten() {
+                    say("observed", &observed.rule);
                 }
                 for Access(action, resource) in &command.facts.accesses {
                     say("action", action.as_str());
@@ -481,6 +493,28 @@ fn a_hit_says_what_it_is_and_shows_where() {
     );
     assert_eq!(hit.target.as_deref(), Some("target-1"));
     assert_eq!(hit.snippet, "smith | masked");
+}
+
+#[test]
+fn commands_are_found_by_the_rules_that_were_only_observed() {
+    let log = small();
+    let (_directory, follower) = followed(&log);
+    let found = |text: &str| {
+        let query = Query::parse(text).expect("it parses");
+        follower.searcher().search(&query, 9, None).expect("it answers").hits
+    };
+    let all = found("kind:command");
+    let [hit] = all.iter().filter(|hit| !hit.observed.is_empty()).collect::<Vec<_>>()[..] else {
+        panic!("{all:?}");
+    };
+    let [first, second] = hit.observed.as_slice() else {
+        panic!("{hit:?}");
+    };
+    for rule in [first, second] {
+        let by_rule = found(&format!("observed:{rule}"));
+        assert_eq!(by_rule.iter().map(|one| one.index).collect::<Vec<_>>(), [hit.index]);
+    }
+    assert_eq!(found("observed:other"), []);
 }
 
 #[test]

@@ -34,6 +34,7 @@ pub(crate) fn requested() -> ApprovalRequested {
             rule: Some("changes".into()),
             reason: "a change".into(),
             approval: Some("two".into()),
+            observed: None,
         },
         requirement: Requirement {
             name: "two".into(),

@@ -7,16 +7,18 @@
 //! sets it when it cannot prove that the reply holds masked resources only where masks reach them. And where rules have hours, a
 //! request whose time is not known is denied.
 //!
+//! A rule that is only observed decides nothing: where it matches, that is recorded and the rules behind it are asked.
+//!
 //! Masks stand beside the rules where a request tries values on their columns ([`crate::probe`]): what they deny or ask about
 //! is denied or asked about whatever the rules say, and what the rules deny stays denied.
 
 use std::collections::BTreeSet;
 
-use exhibit_schemas::event::access::{Access, Attribute, DecisionRecord, Effect, Facts, Principal};
+use exhibit_schemas::event::access::{Access, Attribute, DecisionRecord, Effect, Facts, Observed, Principal};
 
 use crate::hours;
 use crate::probe;
-use crate::snapshot::{NO_RESOURCE, Role, Rule, Snapshot};
+use crate::snapshot::{Mode, NO_RESOURCE, Role, Rule, Snapshot};
 
 /// The attribute (a text: the cause) of a request whose reply might carry a masked value where no mask reaches it.
 pub const UNPROVEN: &str = "unproven";
@@ -27,6 +29,82 @@ pub const NOBODY_TO_ASK: &str = "nobody can be asked about it here";
 
 /// Decides a request.
 pub fn decide(snapshot: &Snapshot, principal: &Principal, target: &str, facts: &Facts) -> DecisionRecord {
+    decide_by(
+        Rules {
+            snapshot,
+            enforced: None,
+        },
+        principal,
+        target,
+        facts,
+    )
+}
+
+/// What would be decided if the rule of that name, which the policy only observes, were enforced.
+pub fn decide_enforcing(
+    snapshot: &Snapshot,
+    rule: &str,
+    principal: &Principal,
+    target: &str,
+    facts: &Facts,
+) -> DecisionRecord {
+    let rules = Rules {
+        snapshot,
+        enforced: Some(rule),
+    };
+    decide_by(rules, principal, target, facts)
+}
+
+/// The rules of a policy, in the order of its file.
+#[derive(Clone, Copy)]
+struct Rules<'a> {
+    snapshot: &'a Snapshot,
+    /// One that is observed, and taken to be enforced.
+    enforced: Option<&'a str>,
+}
+
+impl<'a> Rules<'a> {
+    fn enforces(self, rule: &Rule) -> bool {
+        rule.mode == Mode::Enforce || self.enforced == Some(rule.name.as_str())
+    }
+
+    /// The rule that decides an access: the first that matches it and is enforced. Those in front of it that match and are only
+    /// observed are added to `observed`, by their place in the file.
+    fn rule_for(
+        self,
+        roles: &BTreeSet<&str>,
+        target: &str,
+        access: &Access,
+        facts: &Facts,
+        observed: &mut BTreeSet<usize>,
+    ) -> Option<&'a Rule> {
+        for (place, rule) in self.snapshot.rules.iter().enumerate() {
+            if !rule.matches(roles, target, access, facts) {
+                continue;
+            }
+            if self.enforces(rule) {
+                return Some(rule);
+            }
+            observed.insert(place);
+        }
+        None
+    }
+
+    fn observed(self, places: &BTreeSet<usize>) -> Option<Vec<Observed>> {
+        let rules = places.iter().filter_map(|place| self.snapshot.rules.get(*place));
+        let observed: Vec<_> = rules
+            .map(|rule| Observed {
+                rule: rule.name.clone(),
+                effect: rule.effect,
+                approval: rule.approval.clone(),
+            })
+            .collect();
+        (!observed.is_empty()).then_some(observed)
+    }
+}
+
+fn decide_by(policy: Rules<'_>, principal: &Principal, target: &str, facts: &Facts) -> DecisionRecord {
+    let snapshot = policy.snapshot;
     if let Some(cause) = facts.attributes.get(UNPROVEN) {
         let cause = match cause {
             Attribute::Text(cause) => cause.as_str(),
@@ -39,8 +117,9 @@ pub fn decide(snapshot: &Snapshot, principal: &Principal, target: &str, facts: &
     }
     let roles = roles(snapshot, principal);
     let mut strictest: Option<Outcome<'_>> = None;
+    let mut observed = BTreeSet::new();
     for access in &facts.accesses {
-        let rule = rule_for(snapshot, &roles, target, access, facts);
+        let rule = policy.rule_for(&roles, target, access, facts, &mut observed);
         let outcome = Outcome {
             effect: rule.map_or(Effect::Deny, |rule| rule.effect),
             rule,
@@ -61,6 +140,7 @@ pub fn decide(snapshot: &Snapshot, principal: &Principal, target: &str, facts: &
         rule: rule.map(|rule| rule.name.clone()),
         reason: rule.map_or_else(|| "no rule allows it".to_owned(), |rule| rule.reason.clone()),
         approval: rule.and_then(|rule| rule.approval.clone()),
+        observed: policy.observed(&observed),
     };
     match effect {
         Effect::Deny => by_rules,
@@ -76,6 +156,7 @@ fn denied(snapshot: &Snapshot, reason: String) -> DecisionRecord {
         rule: None,
         reason,
         approval: None,
+        observed: None,
     }
 }
 
@@ -87,6 +168,7 @@ fn with_masks(by_rules: DecisionRecord, judged: probe::Judged<'_>) -> DecisionRe
         rule: None,
         reason,
         approval,
+        observed: by_rules.observed.clone(),
     };
     match (judged, &by_rules.approval) {
         (probe::Judged::Allowed, _) => by_rules,
@@ -153,7 +235,7 @@ impl<'a> Outcome<'a> {
     }
 }
 
-/// The rule that decides an access: the first that matches it.
+/// The rule that decides an access: the first that matches it and is enforced.
 pub(crate) fn rule_for<'a>(
     snapshot: &'a Snapshot,
     roles: &BTreeSet<&str>,
@@ -161,8 +243,11 @@ pub(crate) fn rule_for<'a>(
     access: &Access,
     facts: &Facts,
 ) -> Option<&'a Rule> {
-    let mut in_order = snapshot.rules.iter();
-    in_order.find(|rule| rule.matches(roles, target, access, facts))
+    let policy = Rules {
+        snapshot,
+        enforced: None,
+    };
+    policy.rule_for(roles, target, access, facts, &mut BTreeSet::new())
 }
 
 /// Names of the roles that the principal has.
@@ -228,229 +313,4 @@ impl Rule {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use exhibit_schemas::digest::Digest;
-    use exhibit_schemas::event::Timestamp;
-    use exhibit_schemas::event::access::{Access, Action, Attribute, Effect, Facts, Principal};
-
-    use super::decide;
-    use crate::hours::timed;
-    use crate::snapshot::Snapshot;
-
-    const POLICY: &str = r#"
-version = 1
-[[roles]]
-name = "agent"
-match = { method = "api-key", subject = "ci-*", groups = ["dev*"] }
-[[targets]]
-name = "clinic"
-protocol = "postgres"
-[[targets]]
-name = "billing"
-protocol = "postgres"
-[[approvals]]
-name = "dba"
-groups = ["dba"]
-people = 1
-expires_s = 900
-[[approvals]]
-name = "privacy"
-groups = ["privacy"]
-people = 1
-expires_s = 900
-[[rules]]
-name = "no-mass-updates"
-roles = ["agent"]
-targets = ["clinic"]
-actions = ["write"]
-when = { no_where = true }
-effect = "deny"
-reason = "an update needs a WHERE"
-[[rules]]
-name = "writes"
-roles = ["agent"]
-targets = ["clinic"]
-actions = ["write"]
-resources = ["public.claims"]
-effect = "allow"
-[[rules]]
-name = "schema"
-roles = ["agent"]
-targets = ["clinic"]
-actions = ["define"]
-effect = "ask"
-approval = "dba"
-[[rules]]
-name = "notes"
-roles = ["agent"]
-targets = ["clinic"]
-actions = ["read"]
-resources = ["public.notes"]
-effect = "ask"
-approval = "privacy"
-[[rules]]
-name = "reads"
-roles = ["agent"]
-targets = ["clinic"]
-actions = ["read"]
-resources = ["public.*", "none"]
-effect = "allow"
-"#;
-
-    fn agent() -> Principal {
-        Principal {
-            method: "api-key".into(),
-            issuer: "exhibit".into(),
-            subject: "ci-agent".into(),
-            client_id: None,
-            groups: vec!["developers".into()],
-            evidence: Digest([0; 32]),
-            run: None,
-        }
-    }
-
-    fn facts(accesses: &[(Action, &str)], no_where: bool) -> Facts {
-        let named = |(action, resource): &(Action, &str)| {
-            Access(*action, (!resource.is_empty()).then(|| (*resource).to_owned()))
-        };
-        let attributes: BTreeMap<_, _> = [("no_where".to_owned(), Attribute::Bool(no_where))].into();
-        Facts {
-            accesses: accesses.iter().map(named).collect(),
-            attributes,
-        }
-    }
-
-    fn check(accesses: &[(Action, &str)], effect: Effect, rule: Option<&str>) {
-        let snapshot = Snapshot::parse(POLICY.as_bytes()).unwrap();
-        let decision = decide(&snapshot, &agent(), "clinic", &facts(accesses, false));
-        assert_eq!(
-            (decision.effect, decision.rule.as_deref()),
-            (effect, rule),
-            "{accesses:?}"
-        );
-        assert_eq!(decision.policy, snapshot.digest());
-    }
-
-    #[test]
-    fn the_first_rule_that_matches_decides_an_access() {
-        check(&[(Action::Read, "public.patients")], Effect::Allow, Some("reads"));
-        check(&[(Action::Read, "public.notes")], Effect::Ask, Some("notes"));
-        check(&[(Action::Write, "public.claims")], Effect::Allow, Some("writes"));
-    }
-
-    #[test]
-    fn what_no_rule_names_is_denied() {
-        check(&[], Effect::Deny, None);
-        check(&[(Action::Read, "secret.patients")], Effect::Deny, None);
-        check(&[(Action::Write, "public.patients")], Effect::Deny, None);
-        check(&[(Action::Execute, "public.anything")], Effect::Deny, None);
-    }
-
-    #[test]
-    fn the_strictest_access_decides_in_any_order() {
-        let read = (Action::Read, "public.patients");
-        let define = (Action::Define, "public.patients");
-        let stranger = (Action::Read, "secret.patients");
-        for accesses in [[read, define], [define, read]] {
-            check(&accesses, Effect::Ask, Some("schema"));
-        }
-        for accesses in [[define, stranger], [stranger, define]] {
-            check(&accesses, Effect::Deny, None);
-        }
-    }
-
-    #[test]
-    fn two_different_approvals_at_once_are_denied() {
-        let (define, notes) = ((Action::Define, "public.x"), (Action::Read, "public.notes"));
-        for accesses in [[define, notes], [notes, define]] {
-            check(&accesses, Effect::Deny, None);
-        }
-    }
-
-    #[test]
-    fn requests_that_name_nothing_need_the_word_none() {
-        check(&[(Action::Read, "")], Effect::Allow, Some("reads"));
-        check(&[(Action::Read, "none")], Effect::Deny, None);
-        check(&[(Action::Transaction, "")], Effect::Deny, None);
-    }
-
-    #[test]
-    fn conditions_are_compared_exactly() {
-        let snapshot = Snapshot::parse(POLICY.as_bytes()).unwrap();
-        let decide = |facts: &Facts| decide(&snapshot, &agent(), "clinic", facts);
-        let update = facts(&[(Action::Write, "public.claims")], true);
-        assert_eq!(decide(&update).reason, "an update needs a WHERE");
-        assert_eq!(decide(&update).effect, Effect::Deny);
-    }
-
-    #[test]
-    fn a_rule_with_hours_matches_within_them_and_nothing_passes_without_a_time() {
-        let hours = "hours = { windows = [\"Mon-Fri 08:00-18:00\"], zone = \"Europe/Vienna\" }";
-        let rule = "resources = [\"public.claims\"]\n";
-        let policy = POLICY.replacen(rule, &format!("{rule}{hours}\n"), 1);
-        let snapshot = Snapshot::parse(policy.as_bytes()).unwrap();
-        let mut write = facts(&[(Action::Write, "public.claims")], false);
-        let decided = |facts: &Facts| decide(&snapshot, &agent(), "clinic", facts);
-        assert_eq!(decided(&write).reason, "the time of the request is not known");
-        assert_eq!(
-            decided(&facts(&[(Action::Read, "public.patients")], false)).effect,
-            Effect::Deny
-        );
-        // Friday, 27 November 2026, 17:59 and 18:00 in Vienna.
-        for (time_s, effect) in [(1_795_798_740, Effect::Allow), (1_795_798_800, Effect::Deny)] {
-            timed(&mut write, Timestamp(time_s * 1_000_000));
-            assert_eq!(decided(&write).effect, effect, "{time_s}");
-        }
-    }
-
-    #[test]
-    fn a_role_needs_every_claim_that_it_names() {
-        let snapshot = Snapshot::parse(POLICY.as_bytes()).unwrap();
-        let read = facts(&[(Action::Read, "public.patients")], false);
-        let effect = |principal: &Principal, target: &str| decide(&snapshot, principal, target, &read).effect;
-        assert_eq!(effect(&agent(), "clinic"), Effect::Allow);
-        assert_eq!(effect(&agent(), "billing"), Effect::Deny);
-        assert_eq!(
-            effect(
-                &Principal {
-                    method: "oidc".into(),
-                    ..agent()
-                },
-                "clinic"
-            ),
-            Effect::Deny
-        );
-        assert_eq!(
-            effect(
-                &Principal {
-                    subject: "dev-agent".into(),
-                    ..agent()
-                },
-                "clinic"
-            ),
-            Effect::Deny
-        );
-        assert_eq!(
-            effect(
-                &Principal {
-                    groups: vec!["ops".into()],
-                    ..agent()
-                },
-                "clinic"
-            ),
-            Effect::Deny
-        );
-        assert_eq!(
-            effect(
-                &Principal {
-                    groups: vec![],
-                    ..agent()
-                },
-                "clinic"
-            ),
-            Effect::Deny
-        );
-    }
-}
+mod tests;

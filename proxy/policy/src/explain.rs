@@ -14,12 +14,12 @@ use std::collections::BTreeSet;
 
 use exhibit_schemas::event::access::{Access, Action, DecisionRecord, Effect, Facts, Principal};
 
-use crate::decide::{UNPROVEN, decide, roles, rule_for};
+use crate::decide::{UNPROVEN, decide, decide_enforcing, roles, rule_for};
 use crate::hours::time_of;
 use crate::mask::Technique;
 use crate::net::Net;
 use crate::probe::{self, Predicates};
-use crate::snapshot::{Approval, Counts, Over, Rule, Snapshot, facts_at};
+use crate::snapshot::{Approval, Counts, Mode, Over, Rule, Snapshot, facts_at};
 
 /// A decision with what led to it and what it demands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,8 +40,23 @@ pub struct Explanation {
     pub probes: Vec<ExplainedProbe>,
     /// Nets under everything that the target sends; none where it is denied.
     pub nets: Vec<Net>,
+    /// Rules that match and are only observed, in the order of the file.
+    pub observed: Vec<Observation>,
     /// Rules that would match once the reply comes to more, in the order of the file; none where it is denied.
     pub thresholds: Vec<Threshold>,
+}
+
+/// A rule that matches and is only observed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Observation {
+    /// The rule.
+    pub rule: String,
+    /// Its effect.
+    pub effect: Effect,
+    /// The approval that it asks for.
+    pub approval: Option<String>,
+    /// What would be decided if it were enforced, and no other observed rule.
+    pub enforced: DecisionRecord,
 }
 
 /// A rule about what the reply comes to.
@@ -110,7 +125,7 @@ pub struct ExplainedAccess {
     pub near: Vec<NearMiss>,
 }
 
-/// A rule about the access's action that would match but for one thing.
+/// A rule about the access's action, and not one that is only observed, that would match but for one thing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NearMiss {
     /// The rule.
@@ -221,6 +236,17 @@ pub fn explain(
             .as_deref()
             .and_then(|name| snapshot.approval(name))
             .cloned(),
+        observed: decision
+            .observed
+            .iter()
+            .flatten()
+            .map(|one| Observation {
+                rule: one.rule.clone(),
+                effect: one.effect,
+                approval: one.approval.clone(),
+                enforced: decide_enforcing(snapshot, &one.rule, principal, target, facts),
+            })
+            .collect(),
         probes: probe::columns(facts)
             .map(|(column, values)| explained_probe(snapshot, target, column, values))
             .collect(),
@@ -292,7 +318,8 @@ fn near(snapshot: &Snapshot, roles: &BTreeSet<&str>, target: &str, access: &Acce
         lacking.chain(conditions).chain(over).chain(hours).collect::<Vec<_>>()
     };
     let mut near = Vec::new();
-    for rule in snapshot.rules.iter().filter(|rule| rule.actions.contains(action)) {
+    let about = |rule: &&Rule| rule.mode == Mode::Enforce && rule.actions.contains(action);
+    for rule in snapshot.rules.iter().filter(about) {
         if let [lack] = lacks(rule).as_slice() {
             near.push(NearMiss {
                 rule: rule.name.clone(),

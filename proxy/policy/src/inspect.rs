@@ -4,7 +4,11 @@
 //! A rule is looked at by each role alone and each condition by itself, so one that is dead because nobody has its role, or
 //! because two earlier rules share all values of a condition, is not found.
 //!
+//! A rule that is only observed leaves later ones everything, and lets nobody do anything.
+//!
 //! Not here: columns, which only a catalog knows, and attributes, which only a protocol knows; the caller has both.
+
+mod observed;
 
 use std::collections::BTreeSet;
 
@@ -14,7 +18,7 @@ use crate::decide::UNPROVEN;
 use crate::mask::Technique;
 use crate::pattern::{Pattern, covered};
 use crate::probe::{PROBE, PROBED, Predicates};
-use crate::snapshot::{Mask, NO_RESOURCE, Rule, Snapshot};
+use crate::snapshot::{Mask, Mode, NO_RESOURCE, Rule, Snapshot};
 
 /// Something that its author should look at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +61,10 @@ pub enum Kind {
     NetException,
     /// Agents change whatever they name, and nobody is asked.
     UnapprovedChange,
+    /// A rule that is only observed would deny what is denied anyway.
+    IdleObservation,
+    /// All rules of a target are only observed: everything is denied there.
+    OnlyObserved,
     /// A mask lets values be tried of which it shows a part.
     Guessable,
     /// Something is defined and never used.
@@ -65,7 +73,7 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::ShadowedRule,
         Self::ShadowedResource,
         Self::DeadCondition,
@@ -75,6 +83,8 @@ impl Kind {
         Self::NothingMasked,
         Self::NetException,
         Self::UnapprovedChange,
+        Self::IdleObservation,
+        Self::OnlyObserved,
         Self::Guessable,
         Self::Unused,
     ];
@@ -91,6 +101,8 @@ impl Kind {
             Self::NothingMasked => "nothing-masked",
             Self::NetException => "net-exception",
             Self::UnapprovedChange => "unapproved-change",
+            Self::IdleObservation => "idle-observation",
+            Self::OnlyObserved => "only-observed",
             Self::Guessable => "guessable",
             Self::Unused => "unused",
         }
@@ -124,7 +136,11 @@ pub fn inspect(snapshot: &Snapshot, attributes: &dyn Fn(&str) -> Option<Attribut
     let mut warnings = conditions(snapshot, attributes);
     for (element, rule) in snapshot.rules.iter().enumerate() {
         let earlier = snapshot.rules.get(..element).unwrap_or_default();
-        warnings.extend(rule_warnings(rule, earlier, Place { list: "rules", element }));
+        let later = snapshot.rules.get(element + 1..).unwrap_or_default();
+        let place = Place { list: "rules", element };
+        warnings.extend(rule_warnings(rule, earlier, place));
+        let kind = Kind::IdleObservation;
+        warnings.extend(observed::idle(rule, later).map(|text| Warning { kind, place, text }));
     }
     for (element, mask) in snapshot.masks.iter().enumerate() {
         let earlier = snapshot.masks.get(..element).unwrap_or_default();
@@ -134,6 +150,7 @@ pub fn inspect(snapshot: &Snapshot, attributes: &dyn Fn(&str) -> Option<Attribut
         warnings.extend(guessable(mask).map(|text| Warning { kind, place, text }));
     }
     warnings.extend(targets(snapshot));
+    warnings.extend(observed::only(snapshot));
     warnings.extend(exceptions(snapshot));
     warnings.extend(unused(snapshot));
     warnings.sort_by_key(|warning| warning.place);
@@ -145,7 +162,7 @@ pub fn reach(snapshot: &Snapshot) -> Vec<Reach> {
     let mut reached = Vec::new();
     for (element, rule) in snapshot.rules.iter().enumerate() {
         let earlier = snapshot.rules.get(..element).unwrap_or_default();
-        if rule.effect != Effect::Allow || rule.when.contains_key(UNPROVEN) {
+        if rule.mode == Mode::Observe || rule.effect != Effect::Allow || rule.when.contains_key(UNPROVEN) {
             continue;
         }
         for (role, target, action) in rule.triples() {
@@ -177,7 +194,8 @@ pub fn reach(snapshot: &Snapshot) -> Vec<Reach> {
 pub fn readers<'a>(snapshot: &'a Snapshot, target: &str, resource: &str) -> Vec<&'a str> {
     let reads = |role: &&str| {
         let mut about = snapshot.rules.iter().filter(|rule| {
-            rule.roles.contains(*role)
+            rule.mode == Mode::Enforce
+                && rule.roles.contains(*role)
                 && rule.targets.contains(target)
                 && rule.actions.contains(&Action::Read)
                 && rule.names(Some(resource))
@@ -275,7 +293,10 @@ impl<'a> Before<'a> {
                 && (other.hours.is_none() || other.hours == about.hours)
         };
         let same = |other: &&Rule| {
-            other.roles.contains(role) && other.targets.contains(target) && other.actions.contains(&action)
+            other.mode == Mode::Enforce
+                && other.roles.contains(role)
+                && other.targets.contains(target)
+                && other.actions.contains(&action)
         };
         let rules: Vec<&Rule> = earlier.iter().filter(same).filter(implied).collect();
         let named = rules.iter().filter_map(|rule| rule.resources.as_deref()).flatten();
@@ -345,15 +366,17 @@ fn rule_warnings(rule: &Rule, earlier: &[Rule], place: Place) -> Vec<Warning> {
     let name = &rule.name;
     if decides_nothing(rule, earlier) {
         let text = format!(
-            "rule `{name}` ({}) decides nothing: it comes after {}",
+            "rule `{name}` ({}) {} nothing: it comes after {}",
             rule.effect,
+            does(rule),
             names(rule, earlier)
         );
         return vec![warning(Kind::ShadowedRule, text)];
     }
     let dead = dead_resources(rule, earlier).into_iter().map(|pattern| {
         let text = format!(
-            "rule `{name}` decides nothing on `{}`: it comes after {}",
+            "rule `{name}` {} nothing on `{}`: it comes after {}",
+            does(rule),
             pattern.as_str(),
             names(rule, earlier)
         );
@@ -368,7 +391,7 @@ fn rule_warnings(rule: &Rule, earlier: &[Rule], place: Place) -> Vec<Warning> {
         .filter(|action| changes(**action))
         .map(|action| action.as_str())
         .collect();
-    if rule.effect == Effect::Allow && anything && !changes.is_empty() {
+    if rule.mode == Mode::Enforce && rule.effect == Effect::Allow && anything && !changes.is_empty() {
         let text = format!(
             "rule `{name}` lets agents {} whatever they name, and nobody is asked",
             changes.join(", ")
@@ -376,6 +399,13 @@ fn rule_warnings(rule: &Rule, earlier: &[Rule], place: Place) -> Vec<Warning> {
         warnings.push(warning(Kind::UnapprovedChange, text));
     }
     warnings
+}
+
+const fn does(rule: &Rule) -> &'static str {
+    match rule.mode {
+        Mode::Enforce => "decides",
+        Mode::Observe => "observes",
+    }
 }
 
 /// Whether an action changes more than the agent's own session.
@@ -435,7 +465,10 @@ fn targets(snapshot: &Snapshot) -> Vec<Warning> {
     let mut warnings = Vec::new();
     for (element, target) in snapshot.targets().iter().enumerate() {
         let asks = snapshot.rules.iter().any(|rule| {
-            rule.effect == Effect::Ask && rule.targets.contains(&target.name) && rule.actions.contains(&Action::Read)
+            rule.mode == Mode::Enforce
+                && rule.effect == Effect::Ask
+                && rule.targets.contains(&target.name)
+                && rule.actions.contains(&Action::Read)
         });
         let read = asks
             || reached

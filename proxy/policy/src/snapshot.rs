@@ -32,6 +32,15 @@
 //! resources = ["public.*", "none"]                      # "none": a request that names nothing, such as SELECT 1
 //! effect = "allow"
 //!
+//! [[rules]]                                             # in front of `reads`: recorded where it matches, and not enforced
+//! name = "notes-next"
+//! mode = "observe"                                      # enforce if left out
+//! roles = ["ci-reader"]
+//! targets = ["clinic"]
+//! actions = ["read"]
+//! resources = ["public.notes"]
+//! effect = "deny"
+//!
 //! [[rules]]                                             # in front of `reads`: a rule about replies that have grown
 //! name = "bulk"
 //! roles = ["ci-reader"]
@@ -77,6 +86,7 @@ mod over;
 mod roles;
 mod rules;
 mod sealed;
+mod spelling;
 mod table;
 
 use std::collections::BTreeSet;
@@ -91,9 +101,10 @@ use self::nets::NetText;
 pub use self::over::{Counts, Over, facts_at, with_cells};
 pub(crate) use self::roles::Role;
 use self::roles::RoleText;
-pub(crate) use self::rules::Rule;
 use self::rules::RuleText;
+pub(crate) use self::rules::{Mode, Rule};
 use self::sealed::{Sealed, SealedText};
+use self::spelling::known;
 use crate::mask::Technique;
 use crate::net::Net;
 use crate::pattern::{Pattern, PatternError};
@@ -334,6 +345,8 @@ impl Snapshot {
             .rules
             .into_iter()
             .map(|rule| rule.check(&roles, &targets, &approvals));
+        let checked = checked.collect::<Result<Vec<_>, _>>()?;
+        rules::observed(&checked)?;
         let masks = file.masks.into_iter().map(|mask| mask.check(&targets, &approvals));
         let masks = masks.collect::<Result<Vec<_>, _>>()?;
         let nets = nets::check(file.nets, &targets)?;
@@ -341,7 +354,7 @@ impl Snapshot {
         let sealed = file.sealed.map(|sealed| sealed.check(&targets)).transpose()?;
         Ok(Self {
             digest,
-            rules: checked.collect::<Result<_, _>>()?,
+            rules: checked,
             roles: file.roles.into_iter().map(RoleText::check).collect::<Result<_, _>>()?,
             masks,
             nets,
@@ -541,22 +554,6 @@ fn unique<'a>(kind: &'static str, names: impl Iterator<Item = &'a String>) -> Re
     Ok(seen)
 }
 
-fn known(place: &str, kind: &'static str, names: &[String], defined: &BTreeSet<String>) -> Result<(), PolicyError> {
-    let Some(name) = names.iter().find(|name| !defined.contains(*name)) else {
-        return Ok(());
-    };
-    let nearest = defined.iter().min_by_key(|other| distance(name, other));
-    let hint = nearest
-        .map(|other| format!("; the nearest is `{other}`"))
-        .unwrap_or_default();
-    Err(PolicyError::Unknown {
-        place: place.to_owned(),
-        kind,
-        name: name.clone(),
-        hint,
-    })
-}
-
 fn pattern(place: &str, text: &str) -> Result<Pattern, PolicyError> {
     Pattern::new(text).map_err(|error| PolicyError::Pattern {
         place: place.to_owned(),
@@ -566,25 +563,6 @@ fn pattern(place: &str, text: &str) -> Result<Pattern, PolicyError> {
 
 fn patterns(place: &str, texts: &[String]) -> Result<Vec<Pattern>, PolicyError> {
     texts.iter().map(|text| pattern(place, text)).collect()
-}
-
-/// Levenshtein's edit distance, for the nearest right spelling.
-fn distance(left: &str, right: &str) -> usize {
-    let mut row: Vec<usize> = (0..=right.chars().count()).collect();
-    for (line, from) in left.chars().enumerate() {
-        let mut before = line + 1;
-        let mut next = vec![before];
-        for (to, pair) in right.chars().zip(row.windows(2)) {
-            let (diagonal, above) = match pair {
-                [diagonal, above] => (*diagonal, *above),
-                _ => (usize::MAX - 1, usize::MAX - 1),
-            };
-            before = (before + 1).min(above + 1).min(diagonal + usize::from(from != to));
-            next.push(before);
-        }
-        row = next;
-    }
-    row.last().copied().unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -180,6 +180,20 @@ crate::record! {
         4 => reason: String,
         /// Name of the approval that the rule asks for.
         (?) 5 => approval: String,
+        /// Rules that the policy only observes and that matched, in the order of its file; absent where none did.
+        (?) 6 => observed: Vec<Observed>,
+    }
+}
+
+crate::record! {
+    /// A rule that matched and was not enforced: what it would have done, had it decided.
+    pub struct Observed {
+        /// The rule.
+        1 => rule: String,
+        /// Its effect.
+        2 => effect: Effect,
+        /// Name of the approval that it would have asked for.
+        (?) 3 => approval: String,
     }
 }
 

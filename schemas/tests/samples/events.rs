@@ -6,7 +6,7 @@ use exhibit_schemas::cbor::Bytes;
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::access::{
     Access, Action, Attribute, Column, Command, CommandData, CommandSealed, DecisionRecord, Detection, Effect, Facts,
-    Frame, LoginRefused, Outcome, Principal, ResponseChunk, ResponseEnd, Run, SessionClosed, SessionOpened,
+    Frame, LoginRefused, Observed, Outcome, Principal, ResponseChunk, ResponseEnd, Run, SessionClosed, SessionOpened,
     ThresholdDecided,
 };
 use exhibit_schemas::event::approval::{
@@ -54,6 +54,18 @@ fn decision() -> DecisionRecord {
         rule,
         reason: text("a person decides"),
         approval,
+        observed: Some(vec![
+            Observed {
+                rule: text("notes-next"),
+                effect: Effect::Deny,
+                approval: None,
+            },
+            Observed {
+                rule: text("notes-later"),
+                effect: Effect::Ask,
+                approval: Some(text("dba")),
+            },
+        ]),
     }
 }
 

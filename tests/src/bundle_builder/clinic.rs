@@ -105,6 +105,16 @@ effect = "ask"
 approval = "schema"
 
 [[rules]]
+name = "patients-next"
+mode = "observe"
+roles = ["agent"]
+targets = ["clinic"]
+actions = ["read"]
+resources = ["public.patients"]
+effect = "ask"
+approval = "schema"
+
+[[rules]]
 name = "reads"
 roles = ["agent"]
 targets = ["clinic"]

@@ -40,6 +40,7 @@ hours = { windows = ["Mon-Fri 08:00-18:00", "22:00-06:00"], zone = "Europe/Vienn
 requester_may_approve = false
 [[rules]]
 name = "asks"
+mode = "enforce"
 roles = ["r"]
 targets = ["t"]
 actions = ["read"]
@@ -50,6 +51,13 @@ hours = { windows = ["Sat-Mon 00:00-24:00"], zone = "+01:00" }
 effect = "ask"
 approval = "a"
 reason = "because"
+[[rules]]
+name = "watches"
+mode = "observe"
+roles = ["r"]
+targets = ["t"]
+actions = ["write"]
+effect = "deny"
 [[masks]]
 name = "partial"
 targets = ["t"]
@@ -125,7 +133,9 @@ fn beyond_schema(error: &PolicyError) -> bool {
         PolicyError::At { error, .. } => beyond_schema(error),
         PolicyError::Recipient { error, .. } => *error != RecipientError::Form,
         PolicyError::Rule { place, .. } if place.starts_with("mask ``") => true,
-        PolicyError::Rule { rule, .. } => rule.starts_with("another net") || rule.starts_with("a net does not search"),
+        PolicyError::Rule { rule, .. } => ["another net", "a net does not search", "names of observed rules"]
+            .iter()
+            .any(|start| rule.starts_with(start)),
         _ => false,
     }
 }

@@ -17,9 +17,10 @@ type Place = (usize, usize);
 type Change = fn(&Base, &mut Random) -> Mutant;
 
 /// Each class with how many of it are made.
-const CLASSES: [(Change, usize); 31] = [
+const CLASSES: [(Change, usize); 32] = [
     (decision_flipped, 20),
     (rule_renamed, 10),
+    (observation_changed, 20),
     (facts_changed, 15),
     (outcome_changed, 15),
     (policy_swapped, 4),
@@ -98,6 +99,38 @@ fn rule_renamed(base: &Base, random: &mut Random) -> Mutant {
     command_mut(&mut plan, place).decision.rule = Some("reads-all".into());
     let codes = [Code::DecisionDiffers];
     at(base, "rule-renamed", &plan, place, &codes)
+}
+
+/// An observed rule is left out, or does something else, or one is added that did not match.
+fn observation_changed(base: &Base, random: &mut Random) -> Mutant {
+    let mut plan = base.plan();
+    let holds = |event: &Event| match &event.body {
+        Body::Command(body) => body.decision.observed.is_some(),
+        _ => false,
+    };
+    let place = random.pick(&plan.find(holds));
+    let way = random.below(6);
+    if way == 5 {
+        let place = random.pick(&commands(&plan, Outcome::Denied));
+        command_mut(&mut plan, place).decision.observed = Some(Vec::new());
+        return at(base, "observation-changed", &plan, place, &[Code::DecisionDiffers]);
+    }
+    let observed = &mut command_mut(&mut plan, place).decision.observed;
+    let first = observed
+        .as_mut()
+        .and_then(|observed| observed.first_mut())
+        .expect("one was looked for");
+    match way {
+        0 => *observed = None,
+        1 => first.effect = Effect::Deny,
+        2 => first.approval = None,
+        3 => first.rule = "patients-later".into(),
+        _ => {
+            let twice = first.clone();
+            observed.as_mut().expect("it is there").push(twice);
+        }
+    }
+    at(base, "observation-changed", &plan, place, &[Code::DecisionDiffers])
 }
 
 fn facts_changed(base: &Base, random: &mut Random) -> Mutant {

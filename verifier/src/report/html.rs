@@ -10,6 +10,7 @@ use crate::evidence::{
     ApprovalLine, CommandLine, DetectionLine, Evidence, KeyLine, MaskKeyLine, PolicyLine, PolicyTermLine, RefusedLine,
     RevealLine, SessionLine,
 };
+use crate::observed::ObservedLine;
 use crate::reading::{ReadLine, ReaderLine};
 use crate::review::ReviewLine;
 use crate::summary::FindingLine;
@@ -139,6 +140,7 @@ fn lines(evidence: &Evidence) -> Markup {
     let refused: Vec<_> = evidence.refused_logins.iter().map(login).collect();
     let commands: Vec<_> = evidence.commands.iter().map(command).collect();
     let decisions: Vec<_> = evidence.commands.iter().map(decision).collect();
+    let observed: Vec<_> = evidence.observed.iter().map(observed).collect();
     let approvals: Vec<_> = evidence.approvals.iter().map(approval).collect();
     let masks: Vec<_> = evidence
         .commands
@@ -163,6 +165,7 @@ fn lines(evidence: &Evidence) -> Markup {
         (table("Log-ins refused", &["Index", "From", "To", "Target", "Address", "Came with", "User", "Why", "How many"], &refused))
         (table("Commands", &["Index", "Time", "Session", "Statement", "Outcome", "Response", "Rows"], &commands))
         (table("Decisions", &["Index", "Does", "Effect", "Rule", "Policy"], &decisions))
+        (table("Rules that were only observed", &["Rule", "Would have", "Policy", "Commands", "Of them passed", "Who", "First", "Last"], &observed))
         (table("Approvals", &["Request", "Statement", "Needs", "Expires", "Decisions"], &approvals))
         (table("Masks", &["Command", "Response", "Columns", "Cells masked"], &masks))
         (table("Identifiers that nets caught", &["Index", "Time", "Command", "Net", "Where", "Findings", "Session"], &detections))
@@ -249,8 +252,29 @@ fn decision(line: &CommandLine) -> Markup {
             @for (column, values) in &line.probes { "tries " (values) " on " (column) br; }
         }
         td { (line.effect) }
-        td { (line.rule.as_deref().unwrap_or("none matched")) }
+        td {
+            (line.rule.as_deref().unwrap_or("none matched"))
+            @for observed in &line.observed { br; "observed: " (observed) }
+        }
         td { code { (short(&line.policy)) } }
+    } }
+}
+
+fn observed(line: &ObservedLine) -> Markup {
+    let would = match (line.effect.as_str(), &line.approval) {
+        ("ask", Some(approval)) => format!("asked for {approval}"),
+        ("deny", _) => "denied".to_owned(),
+        (effect, _) => format!("{effect}ed"),
+    };
+    html! { tr {
+        td { (line.rule) }
+        td { (would) }
+        td { code { (short(&line.policy)) } }
+        td.index { (line.commands) }
+        td.index { (line.passed) }
+        td { @for (who, commands) in &line.who { (who) ": " (commands) br; } }
+        td.index { (index(line.first)) }
+        td.index { (index(line.last)) }
     } }
 }
 

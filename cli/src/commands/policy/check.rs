@@ -30,7 +30,8 @@ Examples:
 /// nothing to (shadowed-rule, shadowed-resource, shadowed-mask), conditions that never hold (dead-condition), masks that name
 /// no column (masked-nothing), columns that are read as they are and of which one of the same name is masked elsewhere
 /// (unmasked, with --catalog), targets that are read without a mask or a net (nothing-masked), what a net passes over and no
-/// mask masks (net-exception), changes of whatever agents name without an approval (unapproved-change), values that may be tried
+/// mask masks (net-exception), changes of whatever agents name without an approval (unapproved-change), rules that are only observed and would deny what is
+/// denied anyway (idle-observation), targets of which all rules are (only-observed), values that may be tried
 /// and of which a mask shows a part (guessable), and names that nothing uses (unused). Below them stands what each role reaches without an approval.
 ///
 /// A rule that is called shadowed decides no request. Not every dead rule is found: roles that nobody has, and earlier rules that

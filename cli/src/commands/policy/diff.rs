@@ -38,7 +38,8 @@ Examples:
 /// What cannot be decided again is listed apart. On a target whose masks differ, it is not recorded whether a statement could
 /// be proven masked: it is compared by rules alone. A statement that was only prepared because people were to be asked about
 /// it is recorded as prepared and no more. Nobody knows what people would have answered, or what an agent would have done
-/// next. Masks, nets and limits themselves are not compared.
+/// next. What a rule that the other policy only observes would change if it were enforced is listed apart, too, and counts as no
+/// change. Masks, nets and limits themselves are not compared.
 ///
 /// Exits with 0 when every decision comes to the same effect and asks the same people, with 1 when one does not or cannot be
 /// decided again, and with 3 when the log does not verify.
@@ -97,6 +98,7 @@ pub(super) async fn run(
         to: arguments.to,
         decisions: comparison.decisions(),
         groups: comparison.groups().collect(),
+        observed: comparison.observed().collect(),
     };
     if arguments.json {
         output.json(&page.json())?;

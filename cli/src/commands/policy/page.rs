@@ -1,6 +1,8 @@
 //! An explanation as a page for a person, and as JSON.
 
-use exhibit_policy::explain::{AppliedMask, Cause, ExplainedAccess, ExplainedProbe, Lack, NearMiss, Threshold};
+use exhibit_policy::explain::{
+    AppliedMask, Cause, ExplainedAccess, ExplainedProbe, Lack, NearMiss, Observation, Threshold,
+};
 use exhibit_policy::mask::Technique;
 use exhibit_policy::net::Net;
 use exhibit_policy::probe::Predicates;
@@ -35,6 +37,10 @@ impl Answer {
             _ => "what it does",
         };
         section(does, accesses(&explanation.accesses));
+        section(
+            "what is observed, and not enforced",
+            explanation.observed.iter().map(observed).collect(),
+        );
         section(
             "which values it tries on masked columns",
             explanation.probes.iter().map(tried).collect(),
@@ -108,6 +114,7 @@ impl Answer {
             "statement": self.statement,
             "facts": facts,
             "accesses": explanation.accesses.iter().map(access_json).collect::<Vec<_>>(),
+            "observed": explanation.observed.iter().map(observed_json).collect::<Vec<_>>(),
             "approval": explanation.approval.as_ref().map(approval_json),
             "probes": explanation.probes.iter().map(probe_json).collect::<Vec<_>>(),
             "masks": explanation.masks.iter().map(mask_json).collect::<Vec<_>>(),
@@ -147,6 +154,34 @@ fn near(miss: &NearMiss) -> String {
         Lack::Condition(name) => format!("wants another `{name}`"),
     };
     format!("      near: rule `{}` ({}) {lack}", miss.rule, miss.effect.as_str())
+}
+
+/// What an observed rule would do, and what would become of the request.
+fn observed(one: &Observation) -> String {
+    let does = match &one.approval {
+        Some(approval) => format!("{} for approval `{approval}`", one.effect),
+        None => one.effect.to_string(),
+    };
+    let enforced = match (one.enforced.effect, &one.enforced.rule) {
+        (Effect::Deny, None) => "deny".to_owned(),
+        (effect, Some(rule)) => format!("{effect} by rule `{rule}`"),
+        (effect, None) => effect.to_string(),
+    };
+    format!("  rule `{}` would {does}; with it enforced: {enforced}", one.rule)
+}
+
+fn observed_json(one: &Observation) -> serde_json::Value {
+    let enforced = &one.enforced;
+    json!({
+        "rule": one.rule,
+        "effect": one.effect.as_str(),
+        "approval": one.approval,
+        "enforced": {
+            "effect": enforced.effect.as_str(),
+            "rule": enforced.rule,
+            "approval": enforced.approval,
+        },
+    })
 }
 
 fn terms(approval: &Approval) -> String {

@@ -25,8 +25,8 @@ Examples:
 /// Compare what a policy decides with a file of expectations
 ///
 /// Each case of the file is a request as `exhibit policy explain` takes it, SQL with the target's catalog or accesses, with
-/// what is expected of it: effect, rule or cause, and where they matter reason, approval, roles, masks and nets. What is not
-/// as expected is shown with all that the policy says of the request. Rules that decide no access of any case are named.
+/// what is expected of it: effect, rule or cause, and where they matter reason, approval, roles, observed rules, masks and nets.
+/// What is not as expected is shown with all that the policy says of the request. Rules that match no access of any case are named.
 ///
 /// It knows what `exhibit policy explain` knows, and no more: nothing of a session, a credential or a database.
 ///
@@ -47,7 +47,7 @@ pub(crate) struct Arguments {
 struct Outcome {
     snapshot: Snapshot,
     cases: Vec<Tried>,
-    /// Rules that decided no access of a case, in the order of the file.
+    /// Rules that decided no access of a case, and were not observed to match one, in the order of the file.
     idle: Vec<String>,
 }
 
@@ -94,8 +94,13 @@ fn compare(arguments: &Arguments) -> Result<Outcome, CliError> {
         });
     }
     let accesses = cases.iter().flat_map(|case| &case.answer.explanation.accesses);
-    let deciding: BTreeSet<&str> = accesses.filter_map(|access| access.rule.as_deref()).collect();
-    let idle = snapshot.rule_names().filter(|name| !deciding.contains(name));
+    let observed = cases.iter().flat_map(|case| &case.answer.explanation.observed);
+    let observed = observed.map(|one| one.rule.as_str());
+    let reached: BTreeSet<&str> = accesses
+        .filter_map(|access| access.rule.as_deref())
+        .chain(observed)
+        .collect();
+    let idle = snapshot.rule_names().filter(|name| !reached.contains(name));
     Ok(Outcome {
         idle: idle.map(str::to_owned).collect(),
         snapshot,

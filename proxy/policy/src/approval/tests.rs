@@ -28,6 +28,7 @@ fn asked(people: u64, all_groups: &[&str], hours: Option<Hours>) -> ApprovalRequ
             rule: None,
             reason: String::new(),
             approval: Some("a".into()),
+            observed: None,
         },
         requirement: Requirement {
             name: "a".into(),

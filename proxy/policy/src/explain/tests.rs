@@ -261,3 +261,49 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn an_observed_rule_is_shown_with_what_it_would_come_to() {
+    let next = "[[rules]]\nname = \"next\"\nmode = \"observe\"\nroles = [\"agent\"]\ntargets = [\"clinic\"]\nactions = [\"read\"]\n\
+                effect = \"ask\"\napproval = \"dba\"\n[[rules]]";
+    let snapshot = Snapshot::parse(POLICY.replacen("[[rules]]", next, 1).as_bytes()).unwrap();
+    let of = |resource| {
+        explain(
+            &snapshot,
+            &agent(),
+            "clinic",
+            &facts(&[(Action::Read, resource)]),
+            &|_| Vec::new(),
+        )
+    };
+    let read = of("public.patients");
+    assert_eq!((read.decision.effect, read.approval), (Effect::Allow, None));
+    let [one] = read.observed.as_slice() else {
+        panic!("{:?}", read.observed)
+    };
+    assert_eq!(
+        (one.rule.as_str(), one.effect, one.approval.as_deref()),
+        ("next", Effect::Ask, Some("dba"))
+    );
+    assert_eq!(
+        (one.enforced.effect, one.enforced.rule.as_deref()),
+        (Effect::Ask, Some("next"))
+    );
+    // It lets nobody in, so it is no near miss either.
+    let other = of("secret.patients");
+    assert_eq!((other.decision.effect, other.cause), (Effect::Deny, Cause::NoRule));
+    let define = explain(
+        &snapshot,
+        &agent(),
+        "billing",
+        &facts(&[(Action::Read, "public.x")]),
+        &|_| Vec::new(),
+    );
+    assert!(
+        define
+            .accesses
+            .iter()
+            .flat_map(|one| &one.near)
+            .all(|near| near.rule != "next")
+    );
+}

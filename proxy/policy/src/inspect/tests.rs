@@ -215,6 +215,39 @@ fn what_nothing_uses_is_found() {
 }
 
 #[test]
+fn observed_rules_shadow_nothing_let_nobody_pass_and_are_told_where_they_tell_nothing() {
+    let observed = |name: &str, rest: &str| rule(name, &format!("mode = \"observe\"; {rest}"));
+    let (reads, denies) = (rule("reads", READS), "actions = [\"read\"]; effect = \"deny\"");
+    assert_eq!(warned(&(observed("next", denies) + &reads)), []);
+    // Behind the rule that decides all of it, it observes nothing; so it does where nothing would have passed.
+    let dead = "actions = [\"read\"]; resources = [\"public.x\"]; effect = \"deny\"";
+    let found = inspect(&parse(&(reads.clone() + &observed("next", dead))), &attributes);
+    assert_eq!(
+        found.iter().map(|one| one.kind).collect::<Vec<_>>(),
+        [Kind::ShadowedRule, Kind::IdleObservation]
+    );
+    assert!(found[0].text.contains("observes nothing"), "{found:?}");
+    let idle = [(Kind::IdleObservation, "rules", 1)];
+    assert_eq!(
+        warned(&(reads.clone() + &observed("next", "actions = [\"write\"]; effect = \"deny\""))),
+        idle
+    );
+    // One that would allow tells what is missing.
+    let allows = observed("next", "actions = [\"write\"]; effect = \"allow\"");
+    assert_eq!(warned(&(reads.clone() + &allows)), []);
+    assert_eq!(warned(&allows), [(Kind::OnlyObserved, "targets", 0)]);
+    assert_eq!(reach(&parse(&allows)), []);
+    assert_eq!(
+        readers(&parse(&observed("next", READS)), "t", "public.x"),
+        Vec::<&str>::new()
+    );
+    assert_eq!(
+        readers(&parse(&(observed("next", denies) + &reads)), "t", "public.x"),
+        ["a", "b"]
+    );
+}
+
+#[test]
 fn what_is_reached_without_an_approval_is_listed() {
     let policy = rule(
         "no",
@@ -250,18 +283,19 @@ fn who_reads_a_resource_is_told_by_role() {
 }
 
 proptest! {
-    /// No request is decided by a rule that is called shadowed, whoever asks and whatever for.
+    /// No request is decided, or observed, by a rule that is called shadowed, whoever asks and whatever for.
     #[test]
     fn what_is_called_shadowed_decides_nothing(
-        rules in prop::collection::vec((0..3usize, prop::collection::vec("[xy*]{1,2}|none", 0..3), 0..3usize), 2..6),
+        rules in prop::collection::vec((0..3usize, prop::collection::vec("[xy*]{1,2}|none", 0..3), 0..6usize), 2..6),
         names in prop::collection::vec("[xy]{0,3}", 1..6),
     ) {
         let texts = rules.iter().enumerate().map(|(number, (roles, resources, when))| {
             let roles = ["\"a\"", "\"b\"", "\"a\", \"b\""][*roles];
             let quoted: Vec<_> = resources.iter().map(|text| format!("\"{text}\"")).collect();
             let resources = if quoted.is_empty() { String::new() } else { format!("resources = [{}]; ", quoted.join(", ")) };
-            let when = ["", "when = { no_where = true }; ", "when = { no_where = false }; "][*when];
-            rule(&format!("r{number}"), &format!("roles = [{roles}]; actions = [\"read\"]; {resources}{when}effect = \"allow\""))
+            let mode = ["", "mode = \"observe\"; "][*when / 3];
+            let when = ["", "when = { no_where = true }; ", "when = { no_where = false }; "][*when % 3];
+            rule(&format!("r{number}"), &format!("roles = [{roles}]; actions = [\"read\"]; {mode}{resources}{when}effect = \"allow\""))
         });
         let snapshot = parse(&texts.collect::<String>());
         let warnings = inspect(&snapshot, &attributes);
@@ -282,8 +316,11 @@ proptest! {
                         accesses: vec![Access(Action::Read, name.cloned())],
                         attributes: BTreeMap::from([("no_where".to_owned(), Attribute::Bool(no_where))]),
                     };
-                    let decided = decide(&snapshot, &principal, "t", &facts).rule;
-                    prop_assert!(decided.is_none_or(|rule| !dead.contains(&rule)), "{name:?}");
+                    let decision = decide(&snapshot, &principal, "t", &facts);
+                    let observed = decision.observed.into_iter().flatten().map(|one| one.rule);
+                    for rule in decision.rule.into_iter().chain(observed) {
+                        prop_assert!(!dead.contains(&rule), "{name:?}");
+                    }
                 }
             }
         }

@@ -13,10 +13,26 @@ use super::over::{self, Over};
 use super::{PolicyError, known, patterns, table};
 use crate::pattern::Pattern;
 
+/// What the names that observed rules leave in a decision come to at the most, in bytes. A decision holds each of them that
+/// matched, and an event of 65,535 bytes holds the decision beside all else.
+const OBSERVED_BYTES_MAX: usize = 8_192;
+
+/// Whether a rule decides.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Mode {
+    /// It does.
+    #[default]
+    Enforce,
+    /// It does not: that it matched is recorded.
+    Observe,
+}
+
 /// A rule, with its names checked and its patterns read.
 #[derive(Clone, Debug)]
 pub(crate) struct Rule {
     pub(crate) name: String,
+    pub(crate) mode: Mode,
     pub(crate) roles: BTreeSet<String>,
     pub(crate) targets: BTreeSet<String>,
     pub(crate) actions: BTreeSet<Action>,
@@ -36,6 +52,8 @@ pub(crate) struct Rule {
 #[serde(deny_unknown_fields)]
 pub(super) struct RuleText {
     pub(super) name: String,
+    #[serde(default)]
+    mode: Mode,
     roles: Vec<String>,
     targets: Vec<String>,
     actions: Vec<String>,
@@ -83,6 +101,12 @@ impl RuleText {
         if let Some(cause) = self.over.and_then(|over| over.unfit(effect)) {
             return Err(broken(cause));
         }
+        if self.mode == Mode::Observe && self.over.is_some() {
+            // A reply below every threshold is not decided again: nothing would record that the rule matched.
+            return Err(broken(
+                "a rule about what a reply comes to is enforced: a reply is decided again only where it would be held",
+            ));
+        }
         if over::COUNTS.iter().any(|name| self.when.contains_key(*name)) {
             return Err(broken(
                 "what a reply comes to is not for `when`; write `over = { rows = … }`",
@@ -105,6 +129,23 @@ impl RuleText {
             approval: self.approval,
             reason: self.reason.unwrap_or_else(|| format!("rule `{}`", self.name)),
             name: self.name,
+            mode: self.mode,
         })
     }
+}
+
+/// Holds that decisions have room for the observed rules, all of which one request may match.
+pub(super) fn observed(rules: &[Rule]) -> Result<(), PolicyError> {
+    let mut bytes = 0_usize;
+    for rule in rules.iter().filter(|rule| rule.mode == Mode::Observe) {
+        let approval = rule.approval.as_ref().map_or(0, String::len);
+        bytes = bytes.saturating_add(rule.name.len()).saturating_add(approval);
+        if bytes > OBSERVED_BYTES_MAX {
+            return Err(PolicyError::Rule {
+                place: format!("rule `{}`", rule.name),
+                rule: "names of observed rules and of their approvals come to at most 8192 bytes, so that a decision can hold them",
+            });
+        }
+    }
+    Ok(())
 }

@@ -2,7 +2,8 @@
 
 use proptest::prelude::*;
 
-use super::{LIMIT_S_MAX, Limits, PolicyError, Snapshot, distance};
+use super::spelling::distance;
+use super::{LIMIT_S_MAX, Limits, PolicyError, Snapshot};
 
 pub(crate) const POLICY: &str = r#"
 version = 1
@@ -204,6 +205,34 @@ fn distances_are_levenshtein_s() {
         (distance("kitten", "sitting"), distance("", "abc"), distance("a", "a")),
         (3, 3, 0)
     );
+}
+
+#[test]
+fn observed_rules_have_a_mode_and_their_names_fit_a_decision() {
+    let rule = |name: &str, rest: &str| {
+        format!(
+            "{POLICY}[[rules]]\nname = \"{name}\"\nroles = [\"reader\"]\ntargets = [\"clinic\"]\nactions = [\"read\"]\neffect = \"deny\"\n{rest}\n"
+        )
+    };
+    let read = |text: &str| {
+        Snapshot::parse(text.as_bytes())
+            .map(|_| ())
+            .map_err(|error| error.to_string())
+    };
+    assert_eq!(read(&rule("next", "mode = \"observe\"")), Ok(()));
+    let error = read(&rule("next", "mode = \"count\"")).unwrap_err();
+    assert!(error.contains("expected `enforce` or `observe`"), "{error}");
+    let error = read(&rule("next", "mode = \"observe\"\nover = { rows = 1 }")).unwrap_err();
+    assert!(
+        error.starts_with("line ") && error.contains("a reply is decided again only"),
+        "{error}"
+    );
+    assert_eq!(read(&rule("next", "mode = \"enforce\"\nover = { rows = 1 }")), Ok(()));
+    let long = "n".repeat(8_192);
+    assert_eq!(read(&rule(&long, "mode = \"observe\"")), Ok(()));
+    let error = read(&rule(&format!("{long}n"), "mode = \"observe\"")).unwrap_err();
+    assert!(error.contains("at most 8192 bytes"), "{error}");
+    assert_eq!(read(&rule(&format!("{long}n"), "")), Ok(()));
 }
 
 proptest! {

@@ -71,7 +71,11 @@ fn nothing_is_said_of_the_documented_policy_and_of_a_new_deployment_s() {
 
 #[test]
 fn answers_are_as_reviewed() {
-    let policy = changed(POLICY, "resources = [\"public.claims\"]\neffect", "effect");
+    let policy = changed(
+        POLICY,
+        "actions = [\"write\"]\nresources = [\"public.claims\"]\neffect",
+        "actions = [\"write\"]\neffect",
+    );
     let policy = changed(&policy, "no_where = true", "no_wehre = true");
     let policy = changed(&policy, "[\"public.notes.body\"]", "[\"notes.body\"]");
     let policy = changed(

@@ -2,7 +2,8 @@
 
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::Timestamp;
-use exhibit_verify::comparison::{Decided, Difference, Group};
+use exhibit_schemas::merkle::Index;
+use exhibit_verify::comparison::{Decided, Difference, Group, Observation};
 use serde_json::json;
 
 use crate::output::printable;
@@ -35,6 +36,7 @@ pub(super) struct Page {
     pub(super) to: Option<Timestamp>,
     pub(super) decisions: u64,
     pub(super) groups: Vec<Group>,
+    pub(super) observed: Vec<Observation>,
 }
 
 impl Page {
@@ -51,7 +53,20 @@ impl Page {
             }
             lines.push(title.to_owned());
             for group in groups {
-                lines.extend(described(group));
+                lines.extend(described(
+                    &group.target,
+                    (&group.before, &group.after),
+                    group.count,
+                    &group.events,
+                ));
+            }
+            lines.push(String::new());
+        }
+        if !self.observed.is_empty() {
+            lines.push("would change if a rule that is only observed were enforced".to_owned());
+            for one in &self.observed {
+                let what = format!("{}, `{}`", one.target, one.rule);
+                lines.extend(described(&what, (&one.before, &one.after), one.count, &one.events));
             }
             lines.push(String::new());
         }
@@ -87,26 +102,21 @@ impl Page {
             "to": time(self.to),
             "decisions": self.decisions,
             "groups": self.groups,
+            "observed": self.observed,
         })
     }
 }
 
-fn described(group: &Group) -> Vec<String> {
-    let events = group.events.iter().take(SHOWN_MAX).map(|index| format!("#{index}"));
-    let mut events = events.collect::<Vec<_>>().join(", ");
-    let more = group.count.saturating_sub(u64::try_from(SHOWN_MAX).unwrap_or(u64::MAX));
+fn described(what: &str, (before, after): (&Decided, &Decided), count: u64, events: &[Index]) -> Vec<String> {
+    let shown = events.iter().take(SHOWN_MAX).map(|index| format!("#{index}"));
+    let mut shown = shown.collect::<Vec<_>>().join(", ");
+    let more = count.saturating_sub(u64::try_from(SHOWN_MAX).unwrap_or(u64::MAX));
     if more > 0 {
-        events = format!("{events} and {more} more");
+        shown = format!("{shown} and {more} more");
     }
     vec![
-        format!(
-            "  {:>6}  {}: {} -> {}",
-            group.count,
-            group.target,
-            decided(&group.before),
-            decided(&group.after)
-        ),
-        format!("          {events}"),
+        format!("  {count:>6}  {what}: {} -> {}", decided(before), decided(after)),
+        format!("          {shown}"),
     ]
 }
 

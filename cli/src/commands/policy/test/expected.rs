@@ -18,6 +18,7 @@ pub(super) struct ExpectedText {
     reason: Option<String>,
     approval: Option<String>,
     roles: Option<BTreeSet<String>>,
+    observed: Option<BTreeSet<String>>,
     masks: Option<BTreeMap<String, String>>,
     nets: Option<BTreeSet<String>>,
 }
@@ -30,6 +31,8 @@ pub(super) struct Expected {
     reason: Option<String>,
     approval: Option<String>,
     roles: Option<BTreeSet<String>>,
+    /// Rules that match and are only observed.
+    observed: Option<BTreeSet<String>>,
     /// Resource to mask.
     masks: Option<BTreeMap<String, String>>,
     nets: Option<BTreeSet<String>>,
@@ -71,6 +74,9 @@ impl ExpectedText {
         if cause == Some(Cause::Unproven) && self.reason.is_none() {
             return Err("a statement that is no SQL is unproven, too: give the reason".to_owned());
         }
+        if cause == Some(Cause::Unproven) && self.observed.as_ref().is_some_and(|observed| !observed.is_empty()) {
+            return Err("no rule was asked about what is unproven, so none is observed".to_owned());
+        }
         let masked = self.masks.as_ref().is_some_and(|masks| !masks.is_empty());
         let netted = self.nets.as_ref().is_some_and(|nets| !nets.is_empty());
         if effect == Effect::Deny && (masked || netted) {
@@ -83,6 +89,7 @@ impl ExpectedText {
             reason: self.reason,
             approval: self.approval,
             roles: self.roles,
+            observed: self.observed,
             masks: self.masks,
             nets: self.nets,
         })
@@ -117,6 +124,10 @@ impl Expected {
         }
         if let Some(roles) = &self.roles {
             differences.names("role", roles, &found.roles.iter().cloned().collect());
+        }
+        if let Some(observed) = &self.observed {
+            let found = found.observed.iter().map(|one| one.rule.clone());
+            differences.names("observed rule", observed, &found.collect());
         }
         if let Some(masks) = &self.masks {
             let found = found.masks.iter().map(|one| (one.resource.clone(), one.mask.clone()));
