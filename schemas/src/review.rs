@@ -5,7 +5,9 @@
 //! its root   = RFC 9162 root over their leaf hashes
 //! ```
 //!
-//! Not here: who has to review what, and how often.
+//! Which kinds a scope holds has been defined twice; a review says by which definition it counts, and is counted again by that.
+//!
+//! Not here: who has to review what, and how often, which policies say.
 
 use std::collections::BTreeMap;
 
@@ -28,16 +30,64 @@ crate::code! {
         Commands = 2 "commands",
         /// What people were asked, and decided.
         Approvals = 3 "approvals",
-        /// Who read the evidence.
+        /// Who read and reviewed the evidence.
         Readings = 4 "readings",
-        /// Keys and policies.
+        /// Keys, policies, catalogs, what is kept, faults.
         Changes = 5 "changes",
+    }
+}
+
+crate::code! {
+    /// Which kinds of events the scopes hold.
+    pub enum Definition {
+        /// That of reviews that name none: outside of `all` it leaves out responses, signatures under policies and others.
+        First = 1 "first",
+        /// Every kind is of exactly one scope beside `all`, so that the others together are everything.
+        Second = 2 "second",
     }
 }
 
 impl Scope {
     /// Whether events of this kind are of it.
-    pub const fn holds(self, kind: Kind) -> bool {
+    pub fn holds(self, kind: Kind, definition: Definition) -> bool {
+        match definition {
+            _ if self == Self::All => true,
+            Definition::First => self.held_first(kind),
+            Definition::Second => self == Self::of(kind),
+        }
+    }
+
+    /// The scope of a kind beside [`Scope::All`].
+    const fn of(kind: Kind) -> Self {
+        match kind {
+            Kind::SessionOpened | Kind::SessionClosed | Kind::LoginRefused => Self::Sessions,
+            Kind::Command
+            | Kind::CommandData
+            | Kind::CommandSealed
+            | Kind::ResponseChunk
+            | Kind::ResponseEnd
+            | Kind::Detection
+            | Kind::ThresholdDecided => Self::Commands,
+            Kind::ApprovalRequested | Kind::ApprovalDecided | Kind::ApprovalExpired => Self::Approvals,
+            Kind::EvidenceRead | Kind::ReviewSigned => Self::Readings,
+            Kind::Genesis
+            | Kind::KeyEnrolled
+            | Kind::KeyRevoked
+            | Kind::KeyRotated
+            | Kind::PolicySnapshot
+            | Kind::PolicySigned
+            | Kind::PolicyInForce
+            | Kind::CatalogSnapshot
+            | Kind::MaskKeyAnnounced
+            | Kind::Anchor
+            | Kind::Hold
+            | Kind::Erasure
+            | Kind::Fault => Self::Changes,
+        }
+    }
+
+    /// As the first definition has it; it stays as it is, or old reviews would no longer verify.
+    const fn held_first(self, kind: Kind) -> bool {
         match self {
             Self::All => true,
             Self::Sessions => matches!(kind, Kind::SessionOpened | Kind::SessionClosed | Kind::LoginRefused),
@@ -52,6 +102,13 @@ impl Scope {
                 Kind::KeyEnrolled | Kind::KeyRevoked | Kind::KeyRotated | Kind::PolicyInForce | Kind::MaskKeyAnnounced
             ),
         }
+    }
+}
+
+impl ReviewSigned {
+    /// By which definition it counts.
+    pub fn definition(&self) -> Definition {
+        self.definition.unwrap_or(Definition::First)
     }
 }
 
@@ -83,6 +140,9 @@ pub enum ReviewError {
     /// A count of a kind that there is not.
     #[error("it counts a kind of events that there is not")]
     Kind,
+    /// The first definition, said: there is one way to say it, which is not to.
+    #[error("it names the first definition of scopes, which is that of reviews that name none")]
+    Definition,
 }
 
 /// What a review is of, if it can be: of a scope, of a period that was over at `time`, and of one of the logs up to `before`.
@@ -103,6 +163,8 @@ pub fn check(said: &ReviewSigned, time: Timestamp, before: TreeSize) -> Result<S
         Err(ReviewError::Finding(said.finding.len()))
     } else if said.counts.keys().any(|kind| Kind::from_word(kind).is_none()) {
         Err(ReviewError::Kind)
+    } else if said.definition == Some(Definition::First) {
+        Err(ReviewError::Definition)
     } else {
         Ok(scope)
     }
@@ -112,6 +174,7 @@ pub fn check(said: &ReviewSigned, time: Timestamp, before: TreeSize) -> Result<S
 #[derive(Clone, Debug)]
 pub struct Population {
     scope: Scope,
+    definition: Definition,
     from: Timestamp,
     to: Timestamp,
     size: TreeSize,
@@ -121,10 +184,16 @@ pub struct Population {
 }
 
 impl Population {
-    /// One of the events before a size, of a scope and a period; nothing is counted yet.
-    pub fn new(scope: Scope, (from, to): (Timestamp, Timestamp), size: TreeSize) -> Self {
+    /// One of the events before a size, of a scope and a period, as reviews have it now; nothing is counted yet.
+    pub fn new(scope: Scope, period: (Timestamp, Timestamp), size: TreeSize) -> Self {
+        Self::by(Definition::Second, scope, period, size)
+    }
+
+    /// The same by any definition of scopes.
+    pub fn by(definition: Definition, scope: Scope, (from, to): (Timestamp, Timestamp), size: TreeSize) -> Self {
         Self {
             scope,
+            definition,
             from,
             to,
             size,
@@ -136,7 +205,7 @@ impl Population {
 
     /// Whether an event is of the scope and the period, before the size or not.
     pub fn concerns(&self, event: &Event) -> bool {
-        self.scope.holds(event.kind()) && (self.from..self.to).contains(&event.time)
+        self.scope.holds(event.kind(), self.definition) && (self.from..self.to).contains(&event.time)
     }
 
     /// Takes the next event of the log. Says whether it is one of the population.
@@ -180,16 +249,17 @@ impl Population {
             scope: self.scope.as_str().to_owned(),
             population: self.members.root(),
             counts: self.counts.clone(),
+            definition: Some(self.definition).filter(|definition| *definition != Definition::First),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{FINDING_BYTES_MAX, Population, ReviewError, Scope, check};
+    use super::{Definition, FINDING_BYTES_MAX, Population, ReviewError, Scope, check};
     use crate::digest::Digest;
     use crate::event::trust::{Fault, ReviewSigned};
-    use crate::event::{Emitter, Event, Timestamp};
+    use crate::event::{Emitter, Event, Kind, Timestamp};
     use crate::key::KeyId;
     use crate::merkle::{Index, TreeSize};
 
@@ -228,6 +298,32 @@ mod tests {
     }
 
     #[test]
+    fn the_scopes_beside_all_hold_every_kind_once_and_as_the_first_definition_had_it() {
+        for kind in Kind::ALL {
+            let beside = Scope::ALL.iter().filter(|scope| **scope != Scope::All);
+            let of = beside.filter(|scope| scope.holds(*kind, Definition::Second));
+            assert_eq!(of.count(), 1, "{kind}");
+            for definition in Definition::ALL {
+                assert!(Scope::All.holds(*kind, *definition));
+            }
+            for scope in Scope::ALL {
+                let dropped = scope.holds(*kind, Definition::First) && !scope.holds(*kind, Definition::Second);
+                assert!(!dropped, "{scope} held {kind} and does no more");
+            }
+        }
+        let signed = Kind::PolicySigned;
+        assert!(Scope::Changes.holds(signed, Definition::Second) && !Scope::Changes.holds(signed, Definition::First));
+        let period = (Timestamp(10), Timestamp(20));
+        let changes = |definition| {
+            let mut changes = Population::by(definition, Scope::Changes, period, TreeSize(1));
+            let taken = changes.take(Index(0), Digest([1; 32]), &fault(10));
+            (taken, changes.signed(Digest([1; 32]), String::new()).definition)
+        };
+        assert_eq!(changes(Definition::First), (false, None));
+        assert_eq!(changes(Definition::Second), (true, Some(Definition::Second)));
+    }
+
+    #[test]
     fn a_review_is_of_a_scope_a_period_that_is_over_and_a_log_that_there_was() {
         let honest = Population::new(Scope::All, (Timestamp(10), Timestamp(20)), TreeSize(6));
         let honest = honest.signed(Digest([1; 32]), "f".repeat(FINDING_BYTES_MAX));
@@ -254,5 +350,8 @@ mod tests {
         assert_eq!(long, Err(ReviewError::Finding(FINDING_BYTES_MAX + 1)));
         let kind = said(|said| _ = said.counts.insert("anything".into(), 1));
         assert_eq!(kind, Err(ReviewError::Kind));
+        assert_eq!(said(|said| said.definition = None), Ok(Scope::All));
+        let first = said(|said| said.definition = Some(Definition::First));
+        assert_eq!(first, Err(ReviewError::Definition));
     }
 }

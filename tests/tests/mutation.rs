@@ -21,9 +21,11 @@ mod campaign;
 use std::collections::BTreeMap;
 use std::io::Write as _;
 
-use campaign::{Base, Expected, Mutant, Random, reviews};
+use campaign::{Base, Expected, Mutant, Random, reviews, schedules};
+use exhibit_schemas::event::Timestamp;
 use exhibit_schemas::merkle::Index;
 use exhibit_tests::bundle_builder::write_tar;
+use exhibit_verify::schedule::State;
 use exhibit_verify::{Archive, Code, Finding, Options, Outcome, Place, verify};
 
 /// Mutants at the least.
@@ -118,6 +120,53 @@ fn a_false_review_is_no_fault_of_the_log_and_counts_for_nothing() {
         reviews,
         "the same one is counted once, however often"
     );
+}
+
+#[test]
+fn reviews_of_before_scopes_were_defined_anew_still_verify() {
+    let directory = tempfile::tempdir().unwrap();
+    let (both, count) = reviews::of_both_definitions(&Base::new());
+    let outcome = judge(&directory.path().join("bundle.tar"), &both);
+    assert_eq!(listed(&outcome).len(), count);
+    let others = outcome.list().iter().filter(|finding| finding.code != Code::ReviewOwn);
+    assert_eq!(others.count(), 0, "{:?}", outcome.list());
+}
+
+#[test]
+fn what_a_policy_asks_to_be_reviewed_is_done_or_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("bundle.tar");
+    for case in schedules::cases() {
+        let class = case.mutant.class;
+        let outcome = judge(&path, &case.mutant);
+        let Outcome::Verified(verified) = &outcome else {
+            panic!(
+                "{class}: what was not reviewed is no fault of the log: {:?}",
+                outcome.list()
+            );
+        };
+        let bundle = verified.get();
+        let lines = &bundle.evidence.review_periods;
+        let states: Vec<_> = lines.iter().map(|line| (line.from.as_str(), line.state)).collect();
+        let (first, second) = ("2023-11-14T22:13:20.", "2023-11-15T00:00:00.");
+        assert!(
+            states[0].0.starts_with(first) && states[1].0.starts_with(second),
+            "{states:?}"
+        );
+        let states: Vec<_> = states.into_iter().map(|(_, state)| state).collect();
+        assert_eq!(states, [case.state, State::Due], "{class}: {:?}", outcome.list());
+        let uncounted: Vec<_> = lines[0].uncounted.iter().map(|line| line.why).collect();
+        assert_eq!(uncounted, case.uncounted, "{class}");
+        let mut notes: Vec<_> = outcome.list().iter().map(|finding| finding.code).collect();
+        notes.sort_unstable();
+        assert_eq!(notes, case.notes, "{class}: {:?}", outcome.list());
+        // A day later the second day is overdue as well.
+        let (later, _) = bundle
+            .scheduled
+            .periods(Timestamp(bundle.scheduled.head().0 + 86_400_000_000));
+        let states: Vec<_> = later.iter().map(|line| line.state).collect();
+        assert_eq!(states, [case.state, State::Overdue, State::Due], "{class}");
+    }
 }
 
 /// The reviews that the report lists, with how much of each is the reviewer's own.

@@ -250,7 +250,16 @@ fn a_person_signs_reviews(stack: &Stack, left: &Path) -> Value {
         review.output().unwrap()
     };
     let signed: Value = serde_json::from_slice(&reviewed("commands", &[]).stdout).unwrap();
-    assert_eq!(signed["counts"], serde_json::json!({ "command": 1 }));
+    assert_eq!(signed["counts"]["command"], 1);
+    assert_eq!(signed["counts"]["response-end"], 1, "what became of it is of the scope");
+    // Nobody has to, by this policy; so nothing is overdue.
+    let listed = exhibit(stack, &["review", "list", "--json"]);
+    assert!(listed.status.success(), "{}", said(&listed));
+    let listed: Value = serde_json::from_slice(&listed.stdout).unwrap();
+    assert_eq!(
+        (&listed["schedules"], &listed["periods"]),
+        (&serde_json::json!([]), &serde_json::json!([]))
+    );
     assert!(reviewed("readings", &[]).status.success());
     let refused = said(&reviewed("all", &["--key", left.to_str().unwrap()]));
     assert!(refused.contains("not that of a person in force"), "{refused}");

@@ -213,6 +213,7 @@ fn controls_name_their_exceptions() {
         ("164.308(a)(5)(ii)(C)", 1, vec![]),
         ("164.312(b)", 6, vec![opening]),
         ("164.308(a)(1)(ii)(D)", 0, vec![]),
+        ("164.308(a)(1)(ii)(D)", 0, vec![]),
         ("164.308(a)(1)(ii)(D), 164.312(b)", 4, vec![]),
         ("164.312(c)(2)", u64::try_from(built.entries.len()).unwrap(), vec![]),
         ("164.308(a)(4)", 2, vec![]),

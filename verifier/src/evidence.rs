@@ -25,6 +25,7 @@ use crate::policy::Policies;
 use crate::reading::{ReadLine, ReaderLine};
 use crate::response::Response;
 use crate::review::ReviewLine;
+use crate::schedule::{PeriodLine, ScheduleLine};
 
 /// Lines of one table at the most; the rest is counted and the report says so.
 pub const LINES_MAX: usize = 200_000;
@@ -348,6 +349,10 @@ pub struct Evidence {
     pub readers: Vec<ReaderLine>,
     /// Reviews that people signed off, in order.
     pub reviews: Vec<ReviewLine>,
+    /// Reviews that policies in force asked for.
+    pub review_schedules: Vec<ScheduleLine>,
+    /// Their periods that were over by the head, and how the review of each stands then.
+    pub review_periods: Vec<PeriodLine>,
     /// Policies in order.
     pub policies: Vec<PolicyLine>,
     /// Who must have signed policies, as the trust anchors say; nobody where it is empty.
@@ -558,6 +563,19 @@ impl Evidence {
     pub(crate) fn reviewed(&mut self, line: ReviewLine) {
         if self.room(self.reviews.len()) {
             self.reviews.push(line);
+        }
+    }
+
+    /// Adds what was to be reviewed.
+    pub(crate) fn scheduled(&mut self, schedules: Vec<ScheduleLine>, periods: Vec<PeriodLine>) {
+        if !self.gather {
+            return;
+        }
+        self.review_schedules = schedules;
+        for line in periods {
+            if self.room(self.review_periods.len()) {
+                self.review_periods.push(line);
+            }
         }
     }
 

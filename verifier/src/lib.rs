@@ -19,6 +19,7 @@ pub mod evidence;
 pub mod finding;
 pub mod report;
 pub mod review;
+pub mod schedule;
 pub mod summary;
 mod threshold;
 pub mod verify;

@@ -176,6 +176,10 @@ fn controls(bundle: &Bundle) -> Vec<Control> {
     }
     reviews.sort_unstable();
     reviews.dedup();
+    // One to a period, so that several periods of one policy are several.
+    let mut missed = noted(Code::ReviewOverdue);
+    missed.extend(noted(Code::ReviewLate));
+    let count = |lines: usize| u64::try_from(lines).unwrap_or(u64::MAX);
     vec![
         control(
             "164.312(a)(1)",
@@ -211,6 +215,13 @@ fn controls(bundle: &Bundle) -> Vec<Control> {
             kinds(&["review-signed"]),
             "signed by a person's own key over the root of exactly the events of its period and scope, which are counted again; listed are those that count for nothing because they are of other events or were not counted, those of the reviewer's own acts, and those behind which more of the period came",
             reviews,
+        ),
+        control(
+            "164.308(a)(1)(ii)(D)",
+            "periods to be reviewed",
+            count(evidence.review_periods.len()),
+            "a policy in force asked for its review, which somebody of the groups that it names signed before its deadline, over all events of the period, and not people alone who have a part in them; listed are the policies whose periods were not signed and the reviews that were late",
+            missed,
         ),
         control(
             "164.308(a)(1)(ii)(D), 164.312(b)",

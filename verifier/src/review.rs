@@ -1,13 +1,18 @@
 //! Reviews: each is counted again over the whole log, in a second reading that only a log with reviews needs.
+//!
+//! Not here: which reviews policies ask for ([`crate::schedule`]).
+
+mod own;
 
 use std::collections::BTreeMap;
 
 use exhibit_schemas::digest::Digest;
-use exhibit_schemas::event::trust::{ReviewSigned, Role};
-use exhibit_schemas::event::{Body, Event, Timestamp};
+use exhibit_schemas::event::trust::ReviewSigned;
+use exhibit_schemas::event::{Event, Timestamp};
+use exhibit_schemas::key::KeyId;
 use exhibit_schemas::keyring::Keyring;
 use exhibit_schemas::merkle::{Frontier, Index, TreeSize};
-use exhibit_schemas::review::{self, Population, Scope};
+use exhibit_schemas::review::{self, Definition, Population, Scope};
 use exhibit_schemas::seal::SEAL_FIRST_BYTE;
 use exhibit_schemas::tile::{BUNDLE_BYTES_MAX, TILE_WIDTH, Tile, TileKind, entries};
 use serde::Serialize;
@@ -17,6 +22,8 @@ use crate::batch::Placed;
 use crate::evidence::Evidence;
 use crate::files;
 use crate::finding::{Code, Findings, Place};
+use crate::review::own::Own;
+use crate::schedule::Fault;
 
 /// Reviews that are counted again at the most: one a day in each scope, of several people, for some ten years.
 const REVIEWS_MAX: usize = 100_000;
@@ -51,20 +58,32 @@ pub struct ReviewLine {
     pub population: String,
     /// What was found, in the person's words.
     pub finding: String,
-    /// Events of the population that are the reviewer's own: readings, decisions, reviews.
+    /// Events of the population in which the reviewer has a part: readings, decisions, reviews, sessions, keys.
     pub own: u64,
     /// Events of the period and the scope that stand behind the log that was reviewed.
     pub later: u64,
 }
 
-/// A review as it passed by.
-struct Review {
-    index: Index,
-    time: Timestamp,
-    person: String,
-    groups: Vec<String>,
-    scope: Scope,
-    said: ReviewSigned,
+/// A review as it passed by, and what came of it.
+#[derive(Debug)]
+pub(crate) struct Review {
+    pub(crate) index: Index,
+    pub(crate) time: Timestamp,
+    /// When it was signed by the person's clock, and by the log's where that says later.
+    pub(crate) signed: Timestamp,
+    pub(crate) key: KeyId,
+    pub(crate) person: String,
+    pub(crate) groups: Vec<String>,
+    pub(crate) scope: Scope,
+    pub(crate) said: ReviewSigned,
+    /// Why it counts for nothing.
+    pub(crate) fault: Option<Fault>,
+    /// Events of its population in which its signer has a part.
+    pub(crate) own: u64,
+    /// Events of its period and scope behind the log that was reviewed.
+    pub(crate) later: u64,
+    /// The first of them.
+    pub(crate) first_later: Option<Index>,
 }
 
 /// The reviews of a log.
@@ -76,59 +95,81 @@ pub(crate) struct Reviews {
 
 impl Reviews {
     /// A false one is the word of its signer alone, and no fault of the log: it counts for nothing, and a note says so.
-    pub(crate) fn signed(&mut self, placed: &Placed, said: &ReviewSigned, findings: &mut Findings) {
+    ///
+    /// `clock` is the log's, by then.
+    pub(crate) fn signed(&mut self, placed: &Placed, clock: Timestamp, said: &ReviewSigned, findings: &mut Findings) {
         let Some(signer) = &placed.signer else { return }; // whose key it is was not known, which was said
         let place = Place::Entry(placed.index);
-        let scope = match review::check(said, placed.event.time, TreeSize(placed.index.0)) {
-            Ok(scope) => scope,
-            Err(error) => return findings.add(Code::ReviewLog, place, error.to_string()),
-        };
+        let checked = review::check(said, placed.event.time, TreeSize(placed.index.0));
         let of_the_person = self.of_a_person.entry(signer.name.clone()).or_default();
-        if self.signed.len() >= REVIEWS_MAX || *of_the_person >= REVIEWS_OF_A_PERSON_MAX {
-            let detail =
-                format!("{REVIEWS_MAX} are counted again at the most, and {REVIEWS_OF_A_PERSON_MAX} of one person");
-            return findings.add(Code::ReviewUnchecked, place, detail);
-        }
+        let full = self.signed.len() >= REVIEWS_MAX || *of_the_person >= REVIEWS_OF_A_PERSON_MAX;
+        let fault = match &checked {
+            Err(error) => {
+                findings.add(Code::ReviewLog, place, error.to_string());
+                Some(Fault::False)
+            }
+            Ok(_) if full => {
+                let detail =
+                    format!("{REVIEWS_MAX} are counted again at the most, and {REVIEWS_OF_A_PERSON_MAX} of one person");
+                findings.add(Code::ReviewUnchecked, place, detail);
+                Some(Fault::Unchecked)
+            }
+            Ok(_) => None,
+        };
+        let (Some(scope), false) = (Scope::from_word(&said.scope), full) else {
+            return;
+        };
         *of_the_person += 1;
         self.signed.push(Review {
             index: placed.index,
             time: placed.event.time,
+            signed: placed.event.time.max(clock),
+            key: signer.key.id(),
             person: signer.name.clone(),
             groups: signer.groups.clone(),
             scope,
             said: said.clone(),
+            fault,
+            own: 0,
+            later: 0,
+            first_later: None,
         });
     }
 
-    /// Counts each population again, over a log that was read whole.
+    /// Counts each population again, over a log that was read whole; gives what came of each.
     pub(crate) fn finish(
-        self,
+        mut self,
         archive: &Archive,
         size: TreeSize,
         keyring: &Keyring,
         evidence: &mut Evidence,
         findings: &mut Findings,
-    ) -> Result<(), ArchiveError> {
-        if self.signed.is_empty() {
-            return Ok(());
+    ) -> Result<Vec<Review>, ArchiveError> {
+        let to_count: Vec<&Review> = self.signed.iter().filter(|review| review.fault.is_none()).collect();
+        if to_count.is_empty() {
+            return Ok(self.signed);
         }
-        let mut counting = Counting::new(&self.signed);
+        let mut counting = Counting::new(&to_count, keyring);
         read(archive, size, &mut |index, leaf, event| {
-            counting.entry(index, leaf, event, keyring);
+            counting.entry(index, leaf, event);
         })?;
         let places = counting.places();
-        for review in &self.signed {
-            let counted = places
-                .get(&Named::of(review))
-                .and_then(|place| counting.counted.get(*place));
+        let judge = |review: &Review| {
+            let counted = counting.counted.get(*places.get(&Named::of(review))?)?;
             let root = counting.roots.get(&review.said.size).copied().flatten();
-            if let Some(counted) = counted
-                && judge(review, root, counted, findings)
-            {
-                evidence.reviewed(line(review, counted));
+            Some(judge(review, root, counted, findings))
+        };
+        let judged: Vec<Option<Judged>> = to_count.into_iter().map(judge).collect();
+        let counted = self.signed.iter_mut().filter(|review| review.fault.is_none());
+        for (review, judged) in counted.zip(judged) {
+            let Some(judged) = judged else { continue };
+            review.fault = judged.fault;
+            (review.own, review.later, review.first_later) = (judged.own, judged.later, judged.first_later);
+            if review.fault.is_none() {
+                evidence.reviewed(line(review));
             }
         }
-        Ok(())
+        Ok(self.signed)
     }
 }
 
@@ -138,6 +179,7 @@ struct Named<'a> {
     from: Timestamp,
     to: Timestamp,
     size: u64,
+    definition: Definition,
     scope: &'a str,
     person: &'a str,
 }
@@ -148,6 +190,7 @@ impl<'a> Named<'a> {
             from: review.said.from,
             to: review.said.to,
             size: review.said.size,
+            definition: review.said.definition(),
             scope: &review.said.scope,
             person: &review.person,
         }
@@ -161,6 +204,8 @@ struct Counted<'a> {
     /// Latest end of the periods up to this one, in the order of their starts.
     reach: Timestamp,
     own: u64,
+    /// The first event of the scope and the period that stands behind the size.
+    first_later: Option<Index>,
     /// It was one too many of its person for some event, and is not counted.
     given_up: bool,
 }
@@ -172,10 +217,11 @@ struct Counting<'a> {
     log: Frontier,
     /// Roots at the sizes that reviews name.
     roots: BTreeMap<u64, Option<Digest>>,
+    own: Own<'a>,
 }
 
 impl<'a> Counting<'a> {
-    fn new(reviews: &'a [Review]) -> Self {
+    fn new(reviews: &[&'a Review], keyring: &'a Keyring) -> Self {
         let mut named: BTreeMap<Named<'a>, Scope> = BTreeMap::new();
         named.extend(reviews.iter().map(|review| (Named::of(review), review.scope)));
         let mut reach = Timestamp(0);
@@ -183,9 +229,10 @@ impl<'a> Counting<'a> {
             reach = reach.max(named.to);
             Counted {
                 named,
-                population: Population::new(scope, (named.from, named.to), TreeSize(named.size)),
+                population: Population::by(named.definition, scope, (named.from, named.to), TreeSize(named.size)),
                 reach,
                 own: 0,
+                first_later: None,
                 given_up: false,
             }
         });
@@ -193,6 +240,7 @@ impl<'a> Counting<'a> {
             counted: counted.collect(),
             log: Frontier::default(),
             roots: reviews.iter().map(|review| (review.said.size, None)).collect(),
+            own: Own::new(reviews.iter().map(|review| review.person.as_str()), keyring),
         }
     }
 
@@ -201,12 +249,13 @@ impl<'a> Counting<'a> {
         counted.map(|(counted, place)| (counted.named, place)).collect()
     }
 
-    fn entry(&mut self, index: Index, leaf: Digest, event: Option<&Event>, keyring: &Keyring) {
+    fn entry(&mut self, index: Index, leaf: Digest, event: Option<&Event>) {
         self.log.append(leaf, |_, _, _| {});
         if let Some(root) = self.roots.get_mut(&self.log.size().0) {
             *root = Some(self.log.root());
         }
         let Some(event) = event else { return };
+        self.own.event(event);
         let begun = self
             .counted
             .partition_point(|counted| counted.population.from() <= event.time);
@@ -224,34 +273,53 @@ impl<'a> Counting<'a> {
             *populations += 1;
             if *populations > POPULATIONS_OF_A_PERSON_MAX {
                 counted.given_up = true;
-            } else if counted.population.take(index, leaf, event) && is_own(event, person, keyring) {
+            } else if !counted.population.take(index, leaf, event) {
+                counted.first_later.get_or_insert(index);
+            } else if self.own.is_of(event, person) {
                 counted.own += 1;
             }
         }
     }
 }
 
-/// What is found when a population was counted again; whether it is the one that was signed off.
-fn judge(review: &Review, root: Option<Digest>, counted: &Counted<'_>, findings: &mut Findings) -> bool {
+/// What came of a review when its population was counted again.
+struct Judged {
+    fault: Option<Fault>,
+    own: u64,
+    later: u64,
+    first_later: Option<Index>,
+}
+
+/// Says what is found of a review, and what came of it.
+fn judge(review: &Review, root: Option<Digest>, counted: &Counted<'_>, findings: &mut Findings) -> Judged {
     let (said, population) = (&review.said, &counted.population);
     let mut found = |code, detail: String| findings.add(code, Place::Entry(review.index), detail);
+    let mut judged = Judged {
+        fault: None,
+        own: counted.own,
+        later: population.later(),
+        first_later: counted.first_later,
+    };
     let Some(root) = root.filter(|root| *root == said.root) else {
         let of = root.map(|root| format!("has the root {root}"));
         let of = of.unwrap_or_else(|| "could not be read".to_owned());
         found(Code::ReviewLog, format!("the log of {} entries {of}", said.size));
-        return false;
+        judged.fault = Some(Fault::False);
+        return judged;
     };
     if counted.given_up {
         let detail =
             format!("one event is counted into {POPULATIONS_OF_A_PERSON_MAX} populations of one person at the most");
         found(Code::ReviewUnchecked, detail);
-        return false;
+        judged.fault = Some(Fault::Unchecked);
+        return judged;
     }
     let again = population.signed(root, said.finding.clone());
     if again != *said {
         let detail = format!("counted again, its root is {}", again.population);
         found(Code::ReviewPopulation, detail);
-        return false;
+        judged.fault = Some(Fault::False);
+        return judged;
     }
     if counted.own > 0 {
         found(Code::ReviewOwn, format!("{} by {}", counted.own, review.person));
@@ -259,17 +327,10 @@ fn judge(review: &Review, root: Option<Digest>, counted: &Counted<'_>, findings:
     if population.later() > 0 {
         found(Code::ReviewLater, format!("{} of them", population.later()));
     }
-    true
+    judged
 }
 
-/// Whether this is an act of that person's: a reading, or what the person signed.
-fn is_own(event: &Event, person: &str, keyring: &Keyring) -> bool {
-    let signer = keyring.record(event.emitter.0);
-    let by_key = signer.is_some_and(|signer| signer.role == Role::Person && signer.name == person);
-    by_key || matches!(&event.body, Body::EvidenceRead(read) if read.reader == person)
-}
-
-fn line(review: &Review, counted: &Counted<'_>) -> ReviewLine {
+fn line(review: &Review) -> ReviewLine {
     let said = &review.said;
     ReviewLine {
         review: review.index,
@@ -282,8 +343,8 @@ fn line(review: &Review, counted: &Counted<'_>) -> ReviewLine {
         counts: said.counts.clone(),
         population: said.population.to_string(),
         finding: said.finding.clone(),
-        own: counted.own,
-        later: counted.population.later(),
+        own: review.own,
+        later: review.later,
     }
 }
 

@@ -30,6 +30,7 @@ use crate::probe::Probes;
 use crate::reading::Readings;
 use crate::response::Response;
 use crate::review::Reviews;
+use crate::schedule::Schedules;
 use crate::threshold::{Watch, Who};
 use crate::timed::timed;
 
@@ -55,6 +56,7 @@ pub(crate) struct Context {
     pub(crate) copies: Copies,
     pub(crate) readings: Readings,
     pub(crate) reviews: Reviews,
+    pub(crate) schedules: Schedules,
 }
 
 #[derive(Default)]

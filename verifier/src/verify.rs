@@ -24,6 +24,7 @@ use crate::policy::Policies;
 use crate::probe::Probes;
 use crate::reading::Readings;
 use crate::review::Reviews;
+use crate::schedule::{Scheduled, Schedules};
 use crate::session::{Context, Sessions};
 use crate::tree::Tree;
 
@@ -102,6 +103,8 @@ pub struct Bundle {
     pub findings: Findings,
     /// Lines of the report, where they were asked for.
     pub evidence: Evidence,
+    /// Reviews that the policies in force asked for.
+    pub scheduled: Scheduled,
     /// What another policy would have decided, where that was asked for.
     pub comparison: Option<Comparison>,
 }
@@ -198,6 +201,7 @@ fn examine(
             copies: Copies::default(),
             readings: Readings::default(),
             reviews: Reviews::default(),
+            schedules: Schedules::default(),
         },
     };
     reader.read(head.size, progress)?;
@@ -299,6 +303,8 @@ impl Reader<'_> {
         let context = &mut self.context;
         context.evidence.event(placed);
         let (index, emitter) = (placed.index, placed.event.emitter.0);
+        let role = self.batches.keyring().record(emitter).map(|record| record.role);
+        context.schedules.event(placed, role);
         match &placed.event.body {
             Body::PolicySnapshot(body) => {
                 context.in_force.recorded(index, emitter, body.policy);
@@ -306,7 +312,8 @@ impl Reader<'_> {
             }
             Body::PolicySigned(body) => context.in_force.signed(placed, body, &mut context.findings),
             Body::PolicyInForce(body) => {
-                context.policies.find(body.policy, index, &mut context.findings);
+                let policy = context.policies.find(body.policy, index, &mut context.findings);
+                context.schedules.in_force(placed, policy, &mut context.findings);
                 context.in_force.said(placed, body.policy, &mut context.findings);
             }
             Body::CatalogSnapshot(body) => context.policies.catalog(index, emitter, body, &mut context.findings),
@@ -323,7 +330,10 @@ impl Reader<'_> {
                     context.evidence.revealed(placed, body, command);
                 }
             }
-            Body::ReviewSigned(body) => context.reviews.signed(placed, body, &mut context.findings),
+            Body::ReviewSigned(body) => {
+                let clock = context.schedules.clock();
+                context.reviews.signed(placed, clock, body, &mut context.findings);
+            }
             Body::KeyRevoked(body) => {
                 context.approvals.key_revoked(placed, body.key);
                 context.in_force.key_revoked(index, body.key);
@@ -383,13 +393,16 @@ impl Reader<'_> {
         }
         context.probes.finish(&context.policies, &mut context.findings);
         let reviews = std::mem::take(&mut context.reviews);
-        reviews.finish(
+        let reviews = reviews.finish(
             self.archive,
             head.size,
             self.batches.keyring(),
             &mut context.evidence,
             &mut context.findings,
         )?;
+        let scheduled = std::mem::take(&mut context.schedules).finish(reviews, &mut context.findings);
+        let periods = scheduled.find(&mut context.findings);
+        context.evidence.scheduled(scheduled.schedules(), periods);
         let root = self.tree.finish(head.checkpoint.as_ref(), &mut context.findings)?;
         let (origin, log_key) = (anchors.log.origin.as_str().to_owned(), anchors.log.to_string());
         let (size, findings) = (head.size, self.context.findings);
@@ -403,6 +416,7 @@ impl Reader<'_> {
                 heads,
                 findings,
                 evidence: self.context.evidence,
+                scheduled,
                 comparison: self.context.comparison,
             })))
         } else {

@@ -5,7 +5,7 @@ use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::Timestamp;
 use exhibit_schemas::event::trust::{KeyEnrolled, ReviewSigned, Role};
 use exhibit_schemas::key::{SecretKey, Signer as _};
-use exhibit_schemas::review::FINDING_BYTES_MAX;
+use exhibit_schemas::review::{Definition, FINDING_BYTES_MAX};
 use exhibit_schemas::seal::{BATCH_EVENTS_MAX, Chain, Sealed};
 use exhibit_schemas::wire::{Receipt, Refusal, RefusalCode};
 
@@ -49,6 +49,7 @@ fn a_review_is_of_the_log_that_there_was_and_of_a_period_that_is_over() {
         scope: "all".into(),
         population: Digest([2; 32]), // counted by the verifier alone
         counts: [("fault".to_owned(), 1)].into(),
+        definition: Some(Definition::Second),
     };
     let refused = |code, change: &dyn Fn(&mut ReviewSigned)| {
         let mut said = honest.clone();
@@ -69,6 +70,9 @@ fn a_review_is_of_the_log_that_there_was_and_of_a_period_that_is_over() {
     });
     refused(RefusalCode::Malformed, &|said| {
         said.counts = [("anything".to_owned(), 1)].into();
+    });
+    refused(RefusalCode::Malformed, &|said| {
+        said.definition = Some(Definition::First);
     });
     refused(RefusalCode::Chain, &|said| said.root = Digest([1; 32]));
     refused(RefusalCode::Chain, &|said| said.size -= 1);

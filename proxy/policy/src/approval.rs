@@ -163,7 +163,7 @@ fn of_all_groups(requirement: &Requirement, people: &[&KeyRecord]) -> bool {
 ///
 /// CI services take names of accounts without regard to case, and people are enrolled under the name that they have there; what an
 /// authority writes into a certificate may be spelt otherwise, too.
-fn requests(person: &str, requester: &Principal) -> bool {
+pub fn requests(person: &str, requester: &Principal) -> bool {
     let actor = requester.run.as_ref().map(|run| run.actor.as_str());
     let names = [Some(requester.subject.as_str()), requester.client_id.as_deref(), actor];
     names

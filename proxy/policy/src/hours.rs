@@ -231,7 +231,8 @@ fn minutes(text: &str, hours_max: u8) -> Option<i64> {
     (hours <= hours_max && minutes < 60).then(|| i64::from(hours) * 60 + i64::from(minutes))
 }
 
-fn zone(text: &str) -> Result<TimeZone, HoursError> {
+/// The zone of a text, as the head of this file has them.
+pub(crate) fn zone(text: &str) -> Result<TimeZone, HoursError> {
     let wrong = || HoursError::Zone(text.to_owned());
     let offset = match text.split_at_checked(1) {
         Some(("+", ahead)) => Some((ahead, 1)),

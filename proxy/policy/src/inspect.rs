@@ -9,6 +9,7 @@
 //! Not here: columns, which only a catalog knows, and attributes, which only a protocol knows; the caller has both.
 
 mod observed;
+mod reviews;
 
 use std::collections::BTreeSet;
 
@@ -69,11 +70,13 @@ pub enum Kind {
     Guessable,
     /// Something is defined and never used.
     Unused,
+    /// Schedules of reviews leave something out.
+    Unreviewed,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::ShadowedRule,
         Self::ShadowedResource,
         Self::DeadCondition,
@@ -87,6 +90,7 @@ impl Kind {
         Self::OnlyObserved,
         Self::Guessable,
         Self::Unused,
+        Self::Unreviewed,
     ];
 
     /// Its word.
@@ -105,6 +109,7 @@ impl Kind {
             Self::OnlyObserved => "only-observed",
             Self::Guessable => "guessable",
             Self::Unused => "unused",
+            Self::Unreviewed => "unreviewed",
         }
     }
 }
@@ -153,6 +158,7 @@ pub fn inspect(snapshot: &Snapshot, attributes: &dyn Fn(&str) -> Option<Attribut
     warnings.extend(observed::only(snapshot));
     warnings.extend(exceptions(snapshot));
     warnings.extend(unused(snapshot));
+    warnings.extend(reviews::unreviewed(snapshot));
     warnings.sort_by_key(|warning| warning.place);
     warnings
 }

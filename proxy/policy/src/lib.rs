@@ -14,6 +14,7 @@ pub mod mask;
 pub mod net;
 pub mod pattern;
 pub mod probe;
+pub mod review;
 pub mod scan;
 pub mod sealed;
 pub mod snapshot;

@@ -67,6 +67,15 @@
 //! except = ["public.encounters.*"]                      # columns that it passes over; none if left out
 //! ends_session = false                                  # whether a finding ends the session; false if left out
 //!
+//! [[reviews]]                                           # who has to review what happened; nobody where there is none
+//! name = "commands-monthly"
+//! scope = "commands"                                    # all, sessions, commands, approvals, readings, changes
+//! every = "month"                                       # day, week, month, quarter, year
+//! zone = "Europe/Vienna"                                # whose days; UTC if left out
+//! within_days = 10                                      # how many days after its end a period's review is due
+//! groups = ["privacy"]                                  # a person of any of these may sign
+//! own = "deny"                                          # whether one with a part in it is enough: deny (if left out), allow
+//!
 //! [sealed]                                              # off where it is left out: exact commands are in no event then
 //! recipients = ["age1..."]                              # the exact bytes of each command go into the log encrypted to them,
 //! targets = ["clinic"]                                  # as `age-keygen` makes them; targets: all if left out
@@ -79,10 +88,12 @@
 //!
 //! Not here: deciding ([`crate::decide`]) and masking ([`crate::mask`]).
 
+mod limits;
 mod line;
 mod masks;
 mod nets;
 mod over;
+mod reviews;
 mod roles;
 mod rules;
 mod sealed;
@@ -94,11 +105,13 @@ use std::collections::BTreeSet;
 use exhibit_schemas::digest::Digest;
 use serde::Deserialize;
 
-use crate::hours::Hours;
+use crate::hours::{Hours, HoursError};
 
+pub use self::limits::{LIMIT_S_MAX, Limits};
 use self::masks::MaskText;
 use self::nets::NetText;
 pub use self::over::{Counts, Over, facts_at, with_cells};
+use self::reviews::ReviewText;
 pub(crate) use self::roles::Role;
 use self::roles::RoleText;
 use self::rules::RuleText;
@@ -109,6 +122,7 @@ use crate::mask::Technique;
 use crate::net::Net;
 use crate::pattern::{Pattern, PatternError};
 use crate::probe::Predicates;
+use crate::review::Schedule;
 use crate::sealed::{Recipient, RecipientError};
 
 /// A JSON Schema (draft 7) of policy files, for editors: it says what [`Snapshot::parse`] says, but for names that have to be
@@ -117,9 +131,6 @@ pub const JSON_SCHEMA: &str = include_str!("../policy.schema.json");
 
 /// Bytes of a policy file at the most; some thousand rules.
 pub const POLICY_BYTES_MAX: usize = 1 << 20;
-
-/// Seconds that a limit of sessions has at the most: a month, so that every session ends.
-pub const LIMIT_S_MAX: u64 = 31 * 86_400;
 
 /// Groups of which each must be there, at the most: more people than that decide nothing in time.
 const ALL_GROUPS_MAX: usize = 8;
@@ -187,6 +198,14 @@ pub enum PolicyError {
         /// What is wrong.
         error: RecipientError,
     },
+    /// A time zone that is none.
+    #[error("{place}: {error}")]
+    Zone {
+        /// Where it stands.
+        place: String,
+        /// What is wrong.
+        error: HoursError,
+    },
     /// Another fault, with its line.
     #[error("line {line}: {error}")]
     At {
@@ -215,32 +234,9 @@ pub struct Snapshot {
     approvals: Vec<Approval>,
     pub(crate) masks: Vec<Mask>,
     nets: Vec<Net>,
+    reviews: Vec<Schedule>,
     sealed: Sealed,
     limits: Limits,
-}
-
-/// How long sessions may last.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Limits {
-    /// Seconds that an agent may be silent while nothing of it is under way.
-    pub idle_s: u64,
-    /// Seconds from the opening of a session to its end.
-    pub session_s: u64,
-    /// Whether a session ends when the credential of its agent expires. Tokens of CI services last for minutes, and runs
-    /// for hours, so it is the policy's to choose.
-    pub expiry_ends_session: bool,
-}
-
-impl Default for Limits {
-    /// An hour, and a day: longer than pipelines run, short enough that a forgotten session ends.
-    fn default() -> Self {
-        Self {
-            idle_s: 3_600,
-            session_s: 86_400,
-            expiry_ends_session: false,
-        }
-    }
 }
 
 /// A mask: which resources of which targets, and how.
@@ -337,10 +333,11 @@ impl Snapshot {
         unique("rule", file.rules.iter().map(|rule| &rule.name))?;
         let names = file.masks.iter().map(|mask| &mask.name);
         unique("mask or net", names.chain(file.nets.iter().map(|net| &net.name)))?;
+        unique("review", file.reviews.iter().map(|review| &review.name))?;
         for approval in &file.approvals {
             check_approval(approval)?;
         }
-        check_limits(file.limits)?;
+        file.limits.check()?;
         let checked = file
             .rules
             .into_iter()
@@ -358,6 +355,11 @@ impl Snapshot {
             roles: file.roles.into_iter().map(RoleText::check).collect::<Result<_, _>>()?,
             masks,
             nets,
+            reviews: file
+                .reviews
+                .into_iter()
+                .map(ReviewText::check)
+                .collect::<Result<_, _>>()?,
             sealed: sealed.unwrap_or_default(),
             targets: file.targets,
             approvals: file.approvals,
@@ -472,6 +474,11 @@ impl Snapshot {
         self.sealed.recipients(target)
     }
 
+    /// Who has to review what, and how often, in the order of the file.
+    pub fn reviews(&self) -> &[Schedule] {
+        &self.reviews
+    }
+
     /// How long sessions may last.
     pub fn limits(&self) -> Limits {
         self.limits
@@ -499,6 +506,8 @@ struct File {
     masks: Vec<MaskText>,
     #[serde(default, deserialize_with = "table::each")]
     nets: Vec<NetText>,
+    #[serde(default, deserialize_with = "table::each")]
+    reviews: Vec<ReviewText>,
     #[serde(default, deserialize_with = "table::some")]
     sealed: Option<SealedText>,
     #[serde(default, deserialize_with = "table::one")]
@@ -527,18 +536,6 @@ fn check_approval(approval: &Approval) -> Result<(), PolicyError> {
         Approval { hold_s: Some(0), .. } => broken("a session has to wait for people: hold_s is at least 1"),
         _ => Ok(()),
     }
-}
-
-fn check_limits(limits: Limits) -> Result<(), PolicyError> {
-    for seconds in [limits.idle_s, limits.session_s] {
-        if !(1..=LIMIT_S_MAX).contains(&seconds) {
-            return Err(PolicyError::Rule {
-                place: "limits".to_owned(),
-                rule: "idle_s and session_s are each 1 to 2678400, a month",
-            });
-        }
-    }
-    Ok(())
 }
 
 fn unique<'a>(kind: &'static str, names: impl Iterator<Item = &'a String>) -> Result<BTreeSet<String>, PolicyError> {

@@ -10,6 +10,7 @@ use crate::digest::Digest;
 use crate::key::{KeyBytes, KeyId};
 use crate::merkle::Index;
 use crate::reading::Reader;
+use crate::review::Definition;
 
 crate::code! {
     /// What a key may emit.
@@ -201,6 +202,8 @@ crate::record! {
         7 => population: Digest,
         /// How many they are, by kind.
         8 => counts: BTreeMap<String, u64>,
+        /// By which definition the scope holds kinds; the first one where it is absent.
+        (?) 9 => definition: Definition,
     }
 }
 

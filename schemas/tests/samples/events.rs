@@ -19,6 +19,7 @@ use exhibit_schemas::event::trust::{
 use exhibit_schemas::event::{Body, Emitter, Event, Kind, SessionId, SessionPlace, Timestamp};
 use exhibit_schemas::key::{KeyBytes, KeyId};
 use exhibit_schemas::reading::Reader;
+use exhibit_schemas::review::Definition;
 
 pub(crate) const TIME: Timestamp = Timestamp(1_700_000_000_000_000);
 
@@ -204,6 +205,7 @@ fn review() -> ReviewSigned {
         scope: text("commands"),
         population: digest(),
         counts: [(text("command"), 2)].into(),
+        definition: Some(Definition::Second),
     }
 }
 

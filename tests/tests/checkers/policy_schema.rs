@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use exhibit_policy::detect::{Category, Confidence};
+use exhibit_policy::hours::HoursError;
 use exhibit_policy::mask::Technique;
 use exhibit_policy::mask::ff1::Alphabet;
 use exhibit_policy::probe::{PROBES_PER_HOUR_MAX, Predicates};
@@ -95,6 +96,14 @@ categories = ["ssn"]
 floor = "likely"
 except = ["public.a.f"]
 ends_session = false
+[[reviews]]
+name = "w"
+scope = "commands"
+every = "month"
+zone = "Europe/Vienna"
+within_days = 10
+groups = ["g"]
+own = "deny"
 [sealed]
 recipients = ["age1apdu77hwunkk6ynkekenhz770754fhlqlf95dd6s2vscx3ctgp0qqyx3sd"]
 targets = ["t"]
@@ -131,6 +140,7 @@ fn beyond_schema(error: &PolicyError) -> bool {
         PolicyError::Twice { .. } => true,
         PolicyError::Syntax(text) => text.contains("is not in the time zone database"),
         PolicyError::At { error, .. } => beyond_schema(error),
+        PolicyError::Zone { error, .. } => matches!(error, HoursError::Unknown(_)),
         PolicyError::Recipient { error, .. } => *error != RecipientError::Form,
         PolicyError::Rule { place, .. } if place.starts_with("mask ``") => true,
         PolicyError::Rule { rule, .. } => ["another net", "a net does not search", "names of observed rules"]
@@ -376,6 +386,11 @@ fn hours(documents: &mut Documents) {
                 *at(document, &place) = Value::String((*text).to_owned());
             });
         }
+    }
+    for zone in zones {
+        documents.add(format!("reviews: zone {zone:?}"), |document| {
+            document["reviews"][0]["zone"] = Value::String(zone.to_owned());
+        });
     }
     for count in [0, 2, 16, 17] {
         let many = Value::Array(vec![Value::String("09:00-10:00".to_owned()); count]);

@@ -16,6 +16,8 @@ mod raw;
 mod readings;
 #[path = "reviews.rs"]
 pub(crate) mod reviews;
+#[path = "schedules.rs"]
+pub(crate) mod schedules;
 #[path = "sealed.rs"]
 mod sealed;
 #[path = "signatures.rs"]
@@ -122,7 +124,7 @@ impl Base {
         signatures::signing(Self::new())
     }
 
-    fn of(clinic: Clinic) -> Self {
+    pub(crate) fn of(clinic: Clinic) -> Self {
         let built = clinic.plan.build();
         let note = checkpoint(&built.entries, ORIGIN, LOG).note().to_owned();
         Self { clinic, built, note }

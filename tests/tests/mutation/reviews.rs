@@ -5,7 +5,7 @@ use exhibit_schemas::event::trust::ReviewSigned;
 use exhibit_schemas::event::{Emitter, Event, Timestamp};
 use exhibit_schemas::merkle::Index;
 use exhibit_schemas::merkle::TreeSize;
-use exhibit_schemas::review::{FINDING_BYTES_MAX, Population, Scope};
+use exhibit_schemas::review::{Definition, FINDING_BYTES_MAX, Population, Scope};
 use exhibit_schemas::seal::SEAL_FIRST_BYTE;
 use exhibit_tests::bundle_builder::clinic::{ALICE, BOB, LOG, ORIGIN, PROXY, START};
 use exhibit_tests::bundle_builder::{Batch, Plan, Planned, checkpoint, key_id};
@@ -16,7 +16,7 @@ use super::{Base, Expected, Mutant, Random};
 /// What is changed of an honest review, and what must be found.
 type Class = (&'static str, fn(&mut ReviewSigned, &mut Random), Code);
 
-const CLASSES: [Class; 14] = [
+const CLASSES: [Class; 15] = [
     (
         "review-of-other-events",
         |said, random| said.population.0[random.below(32)] ^= 1,
@@ -63,6 +63,11 @@ const CLASSES: [Class; 14] = [
     ),
     ("review-of-a-longer-log", |said, _| said.size += 1_000, Code::ReviewLog),
     (
+        "review-by-the-first-definition-said",
+        |said, _| said.definition = Some(Definition::First),
+        Code::ReviewLog,
+    ),
+    (
         "review-of-no-scope",
         |said, _| said.scope = "everything".into(),
         Code::ReviewLog,
@@ -83,7 +88,14 @@ pub(crate) fn mutants(base: &Base) -> Vec<Mutant> {
 pub(crate) fn noted(base: &Base, random: &mut Random) -> Vec<Mutant> {
     let mut mutants = Vec::new();
     for scope in [Scope::Commands, Scope::All, Scope::Approvals] {
-        for (class, change, code) in CLASSES {
+        let first_for_second: Class = (
+            "review-by-the-first-definition",
+            |said, _| said.definition = None,
+            Code::ReviewPopulation,
+        );
+        // Of some scopes both definitions say the same.
+        let more = (scope == Scope::Commands).then_some(first_for_second);
+        for (class, change, code) in CLASSES.into_iter().chain(more) {
             let mut plan = base.plan();
             let said = honest(&plan, scope);
             let mut changed = said.clone();
@@ -95,6 +107,24 @@ pub(crate) fn noted(base: &Base, random: &mut Random) -> Vec<Mutant> {
         }
     }
     mutants
+}
+
+/// A log with honest reviews of before and after scopes were defined anew.
+pub(crate) fn of_both_definitions(base: &Base) -> (Mutant, usize) {
+    let mut plan = base.plan();
+    let period = (Timestamp(START), Timestamp(last(&plan) + 1));
+    let mut said = Vec::new();
+    for scope in Scope::ALL {
+        for definition in Definition::ALL {
+            said.push(of(&plan, *scope, *definition, period, size(&plan)));
+        }
+    }
+    let count = said.len();
+    sign(&mut plan, BOB, said);
+    (
+        base.sealed("reviews-of-both-definitions", String::new(), &plan, Expected::default()),
+        count,
+    )
 }
 
 /// A log in which a person signs off as many different populations of all events as are counted, and one more; another the
@@ -116,16 +146,49 @@ pub(crate) fn many(base: &Base, counted: u64) -> (Mutant, Index) {
 
 /// A review of everything of a scope so far.
 fn honest(plan: &Plan, scope: Scope) -> ReviewSigned {
+    of(
+        plan,
+        scope,
+        Definition::Second,
+        (Timestamp(START), Timestamp(last(plan) + 1)),
+        size(plan),
+    )
+}
+
+/// Entries so far.
+pub(crate) fn size(plan: &Plan) -> TreeSize {
+    TreeSize(u64::try_from(plan.build().entries.len()).expect("fits"))
+}
+
+/// A review of a period of the log of a size.
+pub(crate) fn of_period(
+    plan: &Plan,
+    scope: Scope,
+    definition: Definition,
+    (from, to): (&str, &str),
+    size: TreeSize,
+) -> ReviewSigned {
+    let time = |text| Timestamp::parse(text).expect("a time");
+    of(plan, scope, definition, (time(from), time(to)), size)
+}
+
+fn of(
+    plan: &Plan,
+    scope: Scope,
+    definition: Definition,
+    period: (Timestamp, Timestamp),
+    size: TreeSize,
+) -> ReviewSigned {
     let entries = plan.build().entries;
-    let size = TreeSize(u64::try_from(entries.len()).expect("fits"));
-    let mut population = Population::new(scope, (Timestamp(START), Timestamp(last(plan) + 1)), size);
-    for (index, entry) in (0..).zip(&entries) {
+    let entries = &entries[..usize::try_from(size.0).expect("fits")];
+    let mut population = Population::by(definition, scope, period, size);
+    for (index, entry) in (0..).zip(entries) {
         if entry.first() != Some(&SEAL_FIRST_BYTE) {
             let event = Event::decode(entry).expect("an event");
             population.take(Index(index), Digest::leaf(entry), &event);
         }
     }
-    population.signed(checkpoint(&entries, ORIGIN, LOG).root(), "nothing unusual".into())
+    population.signed(checkpoint(entries, ORIGIN, LOG).root(), "nothing unusual".into())
 }
 
 fn last(plan: &Plan) -> u64 {

@@ -1,5 +1,7 @@
 //! The report as one HTML page: escaping by construction (maud), styles inside, readable in light, dark and on paper.
 
+mod schedules;
+
 use std::collections::BTreeMap;
 
 use exhibit_schemas::merkle::Index;
@@ -176,6 +178,7 @@ fn lines(evidence: &Evidence) -> Markup {
             p { "Who read, what and when is the reader's own statement where a key proves it. How much was found, how often a reading was repeated within its minute, and all of what was read by a token, is the ledger's word." }
         }
         (table("Reviews", &["Index", "Time", "Who", "From", "To", "What", "Events", "Root", "Finding"], &reviews))
+        (schedules::tables(evidence))
         (table("Policy snapshots", &["Index", "SHA-256", "Bytes"], &policies))
         (table("Policies in force", &["From", "Until", "SHA-256", "Proxy", "Signed by", "Sessions", "Commands"], &policy_terms))
         @for line in &evidence.policy_signatures {

@@ -5,13 +5,14 @@ use toml::de::{DeTable, DeValue};
 use super::PolicyError;
 
 /// What errors call an element of a list, and the list.
-const LISTS: [(&str, &str); 6] = [
+const LISTS: [(&str, &str); 7] = [
     ("role", "roles"),
     ("target", "targets"),
     ("approval", "approvals"),
     ("rule", "rules"),
     ("mask", "masks"),
     ("net", "nets"),
+    ("review", "reviews"),
 ];
 
 /// The same error with its line, where the text shows it.
@@ -44,6 +45,7 @@ fn start(error: &PolicyError, text: &str) -> Option<usize> {
         PolicyError::Unknown { place, .. }
         | PolicyError::Pattern { place, .. }
         | PolicyError::Recipient { place, .. }
+        | PolicyError::Zone { place, .. }
         | PolicyError::Rule { place, .. } => {
             let Some((word, name)) = place.split_once(" `") else {
                 return key(root, place);
