@@ -20,7 +20,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use exhibit_schemas::event::approval::Verdict;
 use exhibit_schemas::reading::Question;
 
 use crate::client::Client;
@@ -54,7 +53,7 @@ enum Command {
     Up(up::Arguments),
     Status(status::Arguments),
     Approvals(approvals::Arguments),
-    Approve(approve::Arguments),
+    Approve(approve::Approving),
     Deny(approve::Arguments),
     Search(search::Arguments),
     Sessions(sessions::Arguments),
@@ -83,8 +82,8 @@ pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> Result<ExitCode
         Command::Up(command) => up::run(command, &config()?, output),
         Command::Status(command) => wait(status::run(command, &config()?, output)),
         Command::Approvals(command) => wait(approvals::run(command, &config()?, output)),
-        Command::Approve(command) => wait(approve::run(command, Verdict::Approve, &config()?, output)),
-        Command::Deny(command) => wait(approve::run(command, Verdict::Deny, &config()?, output)),
+        Command::Approve(command) => wait(approve::approve(command, &config()?, output)),
+        Command::Deny(command) => wait(approve::deny(command, &config()?, output)),
         Command::Search(command) => wait(search::run(command, &config()?, output)),
         Command::Sessions(command) => wait(sessions::run(command, &config()?, output)),
         Command::Replay(command) => wait(replay::run(command, &config()?, output)),

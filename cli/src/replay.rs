@@ -10,7 +10,7 @@ use exhibit_schemas::event::access::{
     Access, Column, Command, DecisionRecord, Detection, Frame, Outcome, ResponseChunk, ResponseEnd, SessionClosed,
     SessionOpened,
 };
-use exhibit_schemas::event::approval::{ApprovalDecided, ApprovalExpired, ApprovalRequested, Verdict};
+use exhibit_schemas::event::approval::{ApprovalDecided, ApprovalExpired, ApprovalRequested, ApprovalRevoked, Verdict};
 use exhibit_schemas::event::trust::EvidenceRead;
 use exhibit_schemas::event::{Body, Event, SessionId};
 use serde_json::json;
@@ -147,13 +147,25 @@ fn describe(entry: &Entry, rows: usize) -> Vec<String> {
                 lines.add(&format!("its session waits until {until}; then a retry may take it up"));
             }
         }
-        Body::ApprovalDecided(ApprovalDecided { verdict, reason, .. }) => {
+        Body::ApprovalDecided(ApprovalDecided {
+            verdict, reason, terms, ..
+        }) => {
             let word = match verdict {
                 Verdict::Approve => "approved",
                 Verdict::Deny => "denied",
             };
             let key = entry.event.emitter.0;
             lines.add(&format!("{word} by {} (key {key}): {reason}", names(&entry.people)));
+            if let Some(terms) = terms {
+                lines.add(&format!("for {terms}"));
+            }
+        }
+        Body::ApprovalRevoked(ApprovalRevoked { reason, request, .. }) => {
+            let key = entry.event.emitter.0;
+            lines.add(&format!(
+                "request {request} taken back by {} (key {key}): {reason}",
+                names(&entry.people)
+            ));
         }
         Body::ApprovalExpired(ApprovalExpired { reason, .. }) => lines.add(&format!("by {reason}")),
         Body::CommandSealed(part) => lines.add(&format!(
@@ -205,6 +217,28 @@ fn reading(lines: &mut Lines, read: &EvidenceRead) {
     }
 }
 
+/// What people were asked, and what they said.
+fn approval_json(entry: &Entry) -> serde_json::Value {
+    match &entry.event.body {
+        Body::ApprovalRequested(requested) => requested_json(requested),
+        Body::ApprovalDecided(decided) => json!({
+            "verdict": decided.verdict.as_str(),
+            "reason": decided.reason,
+            "approvers": entry.people,
+            "key": entry.event.emitter.0.to_string(),
+            "rows": decided.terms.as_ref().and_then(|terms| terms.rows),
+        }),
+        Body::ApprovalRevoked(revoked) => json!({
+            "request": revoked.request.to_string(),
+            "reason": revoked.reason,
+            "by": entry.people,
+            "key": entry.event.emitter.0.to_string(),
+        }),
+        Body::ApprovalExpired(expired) => json!({ "reason": expired.reason }),
+        _ => json!({}),
+    }
+}
+
 fn body_json(entry: &Entry) -> serde_json::Value {
     match &entry.event.body {
         Body::SessionOpened(opened) => json!({
@@ -235,14 +269,9 @@ fn body_json(entry: &Entry) -> serde_json::Value {
             "retries": command.retries.map(|request| request.to_string()),
             "approvers": entry.people,
         }),
-        Body::ApprovalRequested(requested) => requested_json(requested),
-        Body::ApprovalDecided(decided) => json!({
-            "verdict": decided.verdict.as_str(),
-            "reason": decided.reason,
-            "approvers": entry.people,
-            "key": entry.event.emitter.0.to_string(),
-        }),
-        Body::ApprovalExpired(expired) => json!({ "reason": expired.reason }),
+        Body::ApprovalRequested(_) | Body::ApprovalDecided(_) | Body::ApprovalExpired(_) | Body::ApprovalRevoked(_) => {
+            approval_json(entry)
+        }
         Body::CommandSealed(part) => json!({
             "command": part.command,
             "part": part.part,

@@ -10,7 +10,7 @@ use exhibit_policy::probe::columns;
 use exhibit_policy::snapshot::Counts;
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::access::{Access, Facts};
-use exhibit_schemas::event::approval::{ApprovalDecided, ApprovalRequested, Verdict};
+use exhibit_schemas::event::approval::{ApprovalDecided, ApprovalRequested, ApprovalRevoked, Terms, Verdict};
 use exhibit_schemas::event::{Body, Event, EventError, SessionPlace, Timestamp};
 use exhibit_schemas::key::KeyId;
 use serde_json::json;
@@ -107,8 +107,8 @@ impl Request {
         self.leaf.to_string().chars().take(ID_DIGITS).collect()
     }
 
-    /// A decision that fits this request and no other.
-    pub(crate) fn decide(&self, verdict: Verdict, reason: &str) -> ApprovalDecided {
+    /// A decision that fits this request and no other; an approval may have terms.
+    pub(crate) fn decide(&self, verdict: Verdict, reason: &str, terms: Option<Terms>) -> ApprovalDecided {
         ApprovalDecided {
             request: self.leaf,
             command: self.body.command,
@@ -117,6 +117,17 @@ impl Request {
             policy: self.body.decision.policy,
             expires: self.body.expires,
             verdict,
+            reason: reason.to_owned(),
+            terms,
+        }
+    }
+
+    /// A person's word that takes its approval back.
+    pub(crate) fn revoke(&self, reason: &str) -> ApprovalRevoked {
+        ApprovalRevoked {
+            index: self.index,
+            request: self.leaf,
+            session: self.place.0,
             reason: reason.to_owned(),
         }
     }
@@ -320,7 +331,10 @@ mod tests {
     #[test]
     fn a_decision_is_bound_to_every_field_of_its_request() {
         let request = request();
-        let decided = request.decide(Verdict::Approve, "seen");
+        let decided = request.decide(Verdict::Approve, "seen", None);
+        let revoked = request.revoke("seen again");
+        assert_eq!((revoked.index, revoked.request), (41, request.leaf));
+        assert_eq!(revoked.session, SessionId([9; 16]));
         assert_eq!(decided.request, request.leaf);
         assert_eq!((decided.command, decided.policy), (Digest([2; 32]), Digest([3; 32])));
         assert_eq!(

@@ -18,7 +18,8 @@
 //! GET  /v1/sessions                        sessions
 //! GET  /v1/sessions/<id>                   replay
 //! GET  /v1/approvals /v1/approvals/<prefix>  approvals
-//! GET  /v1/entries/<index>                 replay of its session; approvals, where it waits; export
+//! GET  /v1/approvals/passed                approvals, by which something is released
+//! GET  /v1/entries/<index>                 replay of its session; approvals, where it waits or passed; export
 //! GET  /tile/entries/<N>[.p/<W>]           export
 //! ```
 //!
@@ -96,6 +97,7 @@ pub fn router(ledger: Ledger, searcher: Option<Searcher>, readings: Arc<Readings
         .route("/v1/keys", get(keys))
         .route("/v1/emitters/{key}", get(emitter))
         .route("/v1/approvals", get(approvals))
+        .route("/v1/approvals/passed", get(passed))
         .route("/v1/approvals/{prefix}", get(approval))
         .route("/v1/sessions", get(sessions))
         .route("/v1/sessions/{id}", get(session))
@@ -374,9 +376,43 @@ fn waiting_approvals(ledger: &Ledger) -> Result<Vec<Waiting>, ApiError> {
     for record in ledger.shared().store.approvals() {
         let (leaf, record) = record?;
         // A proxy that was killed leaves its requests; once expired they wait for nobody.
-        if record.expires_us >= now {
+        if record.waits() && record.expires_us >= now {
             found.push(waiting(leaf, record));
         }
+    }
+    Ok(found)
+}
+
+/// A request by whose approval something is released.
+#[derive(Serialize)]
+struct Passed {
+    index: u64,
+    leaf: String,
+    decisions: Vec<u64>,
+    commands: u64,
+    rows: u64,
+    open: u64,
+}
+
+async fn passed(State(api): State<Api>, open: Open) -> Result<Json<Vec<Passed>>, ApiError> {
+    open.covers(&Question::Approvals)?;
+    let mut found = blocking(move || passed_approvals(&api.ledger)).await?;
+    found.sort_by_key(|passed| passed.index);
+    Ok(Json(found))
+}
+
+fn passed_approvals(ledger: &Ledger) -> Result<Vec<Passed>, ApiError> {
+    let mut found = Vec::new();
+    for (leaf, record) in ledger.approvals()? {
+        let Some(passed) = record.passed else { continue };
+        found.push(Passed {
+            index: record.index,
+            leaf: leaf.to_string(),
+            decisions: record.decisions,
+            commands: passed.commands,
+            rows: passed.rows,
+            open: passed.open,
+        });
     }
     Ok(found)
 }

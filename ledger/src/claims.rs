@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use exhibit_schemas::digest::Digest;
+use exhibit_schemas::event::approval::ApprovalRevoked;
 use exhibit_schemas::event::trust::{CopyPlace, ReviewSigned};
 use exhibit_schemas::event::{Body, Event, Timestamp};
 use exhibit_schemas::merkle::TreeSize;
@@ -56,6 +57,25 @@ impl Committer {
             _ => Err((
                 RefusalCode::Chain,
                 format!("no sealed copy begins at index {}", named.index.0),
+            )),
+        }
+    }
+
+    /// Holds that what a person takes back is what people were asked.
+    pub(crate) fn is_request(&self, revoked: &ApprovalRevoked) -> Result<(), (RefusalCode, String)> {
+        let entry = self.shared.store.entry(revoked.index);
+        let entry = entry.map_err(|error| (RefusalCode::Poisoned, error.to_string()))?;
+        let asked = entry
+            .filter(|entry| Digest::leaf(entry) == revoked.request)
+            .and_then(|entry| Event::decode(&entry).ok());
+        match asked.map(|event| (event.about(), event.body)) {
+            Some((session, Body::ApprovalRequested(_))) if session == Some(revoked.session) => Ok(()),
+            _ => Err((
+                RefusalCode::Request,
+                format!(
+                    "no request with this hash and session stands at index {}",
+                    revoked.index
+                ),
             )),
         }
     }

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use exhibit_schemas::chain::{self, SessionChain};
 use exhibit_schemas::checkpoint::{Checkpoint, Origin};
 use exhibit_schemas::digest::Digest;
-use exhibit_schemas::event::{Body, Event, Kind, SessionId, Timestamp};
+use exhibit_schemas::event::{Body, Event, Kind, SessionId};
 use exhibit_schemas::key::{KeyId, PublicKey, SecretKey};
 use exhibit_schemas::keyring::{Keyring, KeyringError};
 use exhibit_schemas::merkle::{Frontier, Index, TreeSize};
@@ -27,16 +27,10 @@ use crate::admission::{CheckedBatch, refusal};
 use crate::claims::Reviewed;
 use crate::error::LedgerError;
 use crate::ledger::{PublishedBatch, Shared};
-use crate::projection::{self, ApprovalChange, ApprovalRecord, SessionRecord};
+use crate::projection::{self, ApprovalRecord, SessionRecord};
 use crate::queue::{Queued, Ready};
 use crate::store::{Commit, Durable, HeadRecord};
 use crate::tree::{Stored, Tree};
-
-/// Decisions about one request at the most; policies ask for a handful of people.
-const DECISIONS_MAX: usize = 64;
-
-/// How long after its expiry a request that no event has ended is taken out: a day, in which people may still ask what it was.
-const OVER_AFTER_US: u64 = 86_400_000_000;
 
 /// Open sessions whose records are held in memory, some hundred bytes each; past it they are read from the store again.
 const SESSIONS_HELD_MAX: usize = 4_096;
@@ -69,7 +63,7 @@ pub(crate) struct Staged {
     keyring: Arc<Keyring>,
     emitters: BTreeMap<KeyId, Chain>,
     sessions: HashMap<SessionId, SessionRecord>,
-    approvals: HashMap<Digest, Option<ApprovalRecord>>,
+    pub(crate) approvals: HashMap<Digest, Option<ApprovalRecord>>,
     pub(crate) reviewed: Reviewed,
     accepted: Vec<Accepted>,
     /// Size of the log before.
@@ -277,6 +271,8 @@ impl Committer {
                 self.is_copy(read.copy.as_ref())?;
             } else if let Body::PolicySigned(signed) = &event.body {
                 keyring.may_sign(emitter, signed).map_err(key)?;
+            } else if let Body::ApprovalRevoked(revoked) = &event.body {
+                self.is_request(revoked)?;
             } else if let Body::ReviewSigned(said) = &event.body
                 && !staged.again
             {
@@ -306,29 +302,7 @@ impl Committer {
         let next: Option<SessionChain> =
             chain::next_event(state, event).map_err(|error| (RefusalCode::Chain, error.to_string()))?;
         for change in projection::approval_changes(before.as_ref(), event, index, leaf) {
-            match change {
-                ApprovalChange::Begins(request, record) => {
-                    let over = self.over(event.time).map_err(store)?;
-                    effects.approvals.extend(over.into_iter().map(|over| (over, None)));
-                    effects.approvals.insert(request, Some(record))
-                }
-                ApprovalChange::Ends(request) => effects.approvals.insert(request, None),
-                ApprovalChange::TakenUp(request) => {
-                    let asked = self.request(staged, effects, request).map_err(store)?;
-                    let session = match asked {
-                        Some(asked) => self.session(staged, effects, asked.session).map_err(store)?,
-                        None => None,
-                    };
-                    if session.is_some_and(|session| session.emitter == event.emitter.0) {
-                        effects.approvals.insert(request, None);
-                    }
-                    continue;
-                }
-                ApprovalChange::Decided(request, index) => {
-                    let decided = self.decide(staged, effects, event, request, index)?;
-                    effects.approvals.insert(request, Some(decided))
-                }
-            };
+            self.asked(staged, effects, event, change)?;
         }
         if let (Some(chain), Some(place)) = (next, event.session) {
             let record = projection::step_session(before, chain, event, index, leaf);
@@ -338,7 +312,12 @@ impl Committer {
     }
 
     /// Where a session stands.
-    fn session(&self, staged: &Staged, effects: &Effects, id: SessionId) -> Result<Option<SessionRecord>, LedgerError> {
+    pub(crate) fn session(
+        &self,
+        staged: &Staged,
+        effects: &Effects,
+        id: SessionId,
+    ) -> Result<Option<SessionRecord>, LedgerError> {
         let known = effects
             .sessions
             .get(&id)
@@ -348,63 +327,6 @@ impl Committer {
             Some(record) => Ok(Some(record.clone())),
             None => self.shared.store.session(id.0),
         }
-    }
-
-    /// The request of this leaf hash, while it waits.
-    fn request(
-        &self,
-        staged: &Staged,
-        effects: &Effects,
-        request: Digest,
-    ) -> Result<Option<ApprovalRecord>, LedgerError> {
-        let known = effects.approvals.get(&request);
-        match known.or_else(|| staged.approvals.get(&request)) {
-            Some(known) => Ok(known.clone()),
-            None => self.shared.store.approval(request),
-        }
-    }
-
-    /// Requests that expired long before, and that no event has ended: nobody came back for them.
-    fn over(&self, now: Timestamp) -> Result<Vec<Digest>, LedgerError> {
-        let mut over = Vec::new();
-        for record in self.shared.store.approvals() {
-            let (leaf, record) = record?;
-            if record.expires_us.saturating_add(OVER_AFTER_US) < now.0 {
-                over.push(leaf);
-            }
-        }
-        Ok(over)
-    }
-
-    /// A decision needs a request that waits and has not expired by the ledger's clock.
-    fn decide(
-        &self,
-        staged: &Staged,
-        effects: &Effects,
-        event: &Event,
-        request: Digest,
-        index: u64,
-    ) -> Result<ApprovalRecord, (RefusalCode, String)> {
-        let refuse = |cause: &str| (RefusalCode::Request, cause.to_owned());
-        let found = self
-            .request(staged, effects, request)
-            .map_err(|error| (RefusalCode::Poisoned, error.to_string()))?;
-        let mut record = found.ok_or_else(|| refuse("no request with this hash waits: it ended, or never was"))?;
-        let Body::ApprovalDecided(decided) = &event.body else {
-            return Err(refuse("not a decision"));
-        };
-        if decided.session != record.session {
-            return Err(refuse("the decision names another session than its request"));
-        }
-        let now: Timestamp = self.shared.now();
-        if !staged.again && now.0 > record.expires_us {
-            return Err(refuse("the request has expired"));
-        }
-        if record.decisions.len() >= DECISIONS_MAX {
-            return Err(refuse("the request has as many decisions as a request can have"));
-        }
-        record.decisions.push(index);
-        Ok(record)
     }
 
     /// Integrates what was admitted, signs the head, commits, and answers.
@@ -558,10 +480,10 @@ pub const fn is_key_event(kind: Kind) -> bool {
 
 /// What one batch changes beside the tree.
 #[derive(Default)]
-struct Effects {
+pub(crate) struct Effects {
     keyring: Option<Keyring>,
     sessions: HashMap<SessionId, SessionRecord>,
-    approvals: HashMap<Digest, Option<ApprovalRecord>>,
+    pub(crate) approvals: HashMap<Digest, Option<ApprovalRecord>>,
     reviewed: Option<Reviewed>,
 }
 

@@ -374,7 +374,7 @@ impl Ledger {
         })
     }
 
-    /// Approval requests that wait, by leaf hash; a request whose time is over stays until its session says so.
+    /// Approval requests that wait, or by whose approval something is released, by leaf hash; a request whose time is over stays until its session says so.
     ///
     /// # Errors
     /// [`LedgerError::Store`], [`LedgerError::Damaged`].

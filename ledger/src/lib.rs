@@ -13,6 +13,7 @@
 
 pub mod admission;
 pub mod api;
+mod asked;
 mod claims;
 pub mod committer;
 pub mod config;

@@ -33,11 +33,17 @@ exhibit_schemas::record! {
         11 => commands: u64,
         /// Leaf hash of the approval request that waits in it; a session waits for one at a time.
         (?) 12 => waiting: Digest,
+        /// Commands whose reply is released by people's approval, and has not ended.
+        (?) 13 => passing: Vec<Passing>,
     }
 }
 
+/// A command of a session by its sequence, and leaf hash of the request by whose approval its reply is released.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Passing(pub u64, pub Digest);
+
 exhibit_schemas::record! {
-    /// An approval request that waits.
+    /// An approval request that waits, or by whose approval something is released.
     pub struct ApprovalRecord {
         /// Index of the request event.
         1 => index: u64,
@@ -47,8 +53,32 @@ exhibit_schemas::record! {
         3 => expires_us: u64,
         /// Indexes of the decisions so far.
         4 => decisions: Vec<u64>,
+        /// What came of it; absent while it waits.
+        (?) 5 => passed: PassedRecord,
     }
 }
+
+exhibit_schemas::record! {
+    /// What came of an approval.
+    pub struct PassedRecord {
+        /// Commands, and replies at a threshold, that passed by it.
+        1 => commands: u64,
+        /// Rows that were released by it.
+        2 => rows: u64,
+        /// Replies by it that have not ended.
+        3 => open: u64,
+    }
+}
+
+impl ApprovalRecord {
+    /// Whether it still waits for people.
+    pub const fn waits(&self) -> bool {
+        self.passed.is_none()
+    }
+}
+
+/// Replies by approvals in one session of which the ledger keeps in mind that they have not ended; more are in the log alone.
+const PASSING_MAX: usize = 256;
 
 impl SessionRecord {
     /// The part that the order of events is checked against.
@@ -73,6 +103,14 @@ pub enum ApprovalChange {
     TakenUp(Digest),
     /// A person decided about a request.
     Decided(Digest, u64),
+    /// Something passes by the approval of a request; it is one of the same proxy, or nothing changes.
+    Passes(Digest),
+    /// So many rows were released by it.
+    Released(Digest, u64),
+    /// A reply by it has ended.
+    Answered(Digest),
+    /// A person took it back.
+    TakenBack(Digest),
 }
 
 /// The session's record after an event whose place in the session was checked.
@@ -102,7 +140,11 @@ pub fn step_session(
         subject,
         commands: 0,
         waiting: None,
+        passing: None,
     });
+    if let Some(passing) = passing(&record, event) {
+        record.passing = Some(passing).filter(|passing| !passing.is_empty());
+    }
     record.next = chain.next;
     record.closed = chain.closed;
     record.last = index;
@@ -118,6 +160,28 @@ pub fn step_session(
     record
 }
 
+/// Replies that are released by approvals after an event, where it changes which.
+fn passing(before: &SessionRecord, event: &Event) -> Option<Vec<Passing>> {
+    let mut passing = before.passing.clone().unwrap_or_default();
+    let sequence = event.session.map_or(0, |place| place.1);
+    let begins = match &event.body {
+        Body::Command(command) if command.outcome == Outcome::Approved => {
+            Some(Passing(sequence, command.retries.or(before.waiting)?))
+        }
+        Body::ThresholdDecided(decided) if decided.outcome == Outcome::Approved => {
+            Some(Passing(decided.command, before.waiting?))
+        }
+        Body::ResponseEnd(end) => {
+            passing.retain(|Passing(command, _)| *command != end.command);
+            None
+        }
+        Body::SessionClosed(_) => return Some(Vec::new()),
+        _ => return None,
+    };
+    passing.extend(begins.filter(|_| passing.len() < PASSING_MAX));
+    Some(passing)
+}
+
 /// What an event changes among the requests that wait; `before` is its session's record before it.
 pub fn approval_changes(
     before: Option<&SessionRecord>,
@@ -125,11 +189,21 @@ pub fn approval_changes(
     index: u64,
     leaf: Digest,
 ) -> Vec<ApprovalChange> {
-    let ended = before.and_then(|record| record.waiting).map(ApprovalChange::Ends);
+    let waiting = before.and_then(|record| record.waiting);
+    let ended = waiting.map(ApprovalChange::Ends);
+    let passing = before.and_then(|record| record.passing.as_deref()).unwrap_or_default();
+    let of = |command: u64| {
+        let of = passing.iter().filter(move |Passing(number, _)| *number == command);
+        of.map(|Passing(_, request)| *request)
+    };
     if let Body::Command(command) = &event.body {
         match (command.outcome, command.retries) {
             // Its request stays open.
             (Outcome::Postponed, _) => return Vec::new(),
+            (Outcome::Approved, request) => {
+                let request = request.or_else(|| before.and_then(|record| record.waiting));
+                return request.map(ApprovalChange::Passes).into_iter().collect();
+            }
             (_, Some(request)) => return vec![ApprovalChange::TakenUp(request)],
             (_, None) => {}
         }
@@ -141,22 +215,39 @@ pub fn approval_changes(
                 session: place.0,
                 expires_us: request.expires.0,
                 decisions: Vec::new(),
+                passed: None,
             };
             ended
                 .into_iter()
                 .chain([ApprovalChange::Begins(leaf, record)])
                 .collect()
         }
-        (Body::ApprovalExpired(_) | Body::Command(_) | Body::ThresholdDecided(_) | Body::SessionClosed(_), _) => {
-            ended.into_iter().collect()
+        (Body::ThresholdDecided(decided), _) if decided.outcome == Outcome::Approved => {
+            waiting.map(ApprovalChange::Passes).into_iter().collect()
         }
+        // Replies that it cuts off have their ends before it.
+        (Body::SessionClosed(_), _) => {
+            let cut = passing
+                .iter()
+                .map(|Passing(_, request)| ApprovalChange::Answered(*request));
+            ended.into_iter().chain(cut).collect()
+        }
+        (Body::ApprovalExpired(_) | Body::Command(_) | Body::ThresholdDecided(_), _) => ended.into_iter().collect(),
+        (Body::ResponseChunk(chunk), _) => {
+            let rows = chunk.rows();
+            of(chunk.command)
+                .map(|request| ApprovalChange::Released(request, rows))
+                .collect()
+        }
+        (Body::ResponseEnd(end), _) => of(end.command).map(ApprovalChange::Answered).collect(),
+        (Body::ApprovalRevoked(revoked), _) => vec![ApprovalChange::TakenBack(revoked.request)],
         (Body::ApprovalDecided(decided), _) => vec![ApprovalChange::Decided(decided.request, index)],
         _ => Vec::new(),
     }
 }
 
-/// Whether streams publish a batch with this event: proxies check key events, decisions and signatures under policies for
-/// themselves. The ledger
+/// Whether streams publish a batch with this event: proxies check key events, decisions, what takes them back, and signatures
+/// under policies for themselves. The ledger
 /// finds its own keyring again by these batches.
 pub const fn is_published(kind: Kind) -> bool {
     matches!(
@@ -168,5 +259,6 @@ pub const fn is_published(kind: Kind) -> bool {
             | Kind::ApprovalDecided
             | Kind::MaskKeyAnnounced
             | Kind::PolicySigned
+            | Kind::ApprovalRevoked
     )
 }

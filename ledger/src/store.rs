@@ -10,7 +10,7 @@
 //! sessions    id                 SessionRecord                                   derived
 //! opened      index u64, id      nothing; sessions by their opening              derived
 //! open        id                 nothing; sessions that are not closed           derived
-//! approvals   leaf               ApprovalRecord, only while it waits             derived
+//! approvals   leaf               ApprovalRecord, while it waits or passes        derived
 //! batches     first index        events; only batches that streams publish       derived
 //! ```
 //!
@@ -262,7 +262,7 @@ impl Store {
         self.opened.first_key_value().is_some() || self.sessions.first_key_value().is_none()
     }
 
-    /// An approval that waits.
+    /// A request that waits, or by whose approval something is released.
     ///
     /// # Errors
     /// [`LedgerError::Store`], [`LedgerError::Damaged`].
@@ -270,7 +270,7 @@ impl Store {
         read(self.approvals.get(leaf.0)?)
     }
 
-    /// All approvals that wait, by leaf hash.
+    /// All of them, by leaf hash.
     pub fn approvals(&self) -> impl Iterator<Item = Result<(Digest, ApprovalRecord), LedgerError>> {
         self.approvals.iter().map(|guard| {
             let (key, value) = guard.into_inner()?;
@@ -404,7 +404,7 @@ impl Commit<'_> {
         }
     }
 
-    /// Sets an approval that waits, or takes out one that does not any more.
+    /// Sets one of them, or takes it out.
     pub fn approval(&mut self, leaf: Digest, record: Option<&ApprovalRecord>) {
         match record {
             Some(record) => self.batch.insert(&self.store.approvals, leaf.0, cbor::encode(record)),

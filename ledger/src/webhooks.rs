@@ -95,7 +95,7 @@ fn look(ledger: &Ledger, told: &BTreeSet<Digest>) -> Result<(BTreeSet<Digest>, V
     let mut waiting = BTreeSet::new();
     let mut new = Vec::new();
     for (leaf, record) in ledger.approvals()? {
-        if record.expires_us < now {
+        if record.expires_us < now || !record.waits() {
             continue;
         }
         waiting.insert(leaf);

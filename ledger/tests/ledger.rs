@@ -16,6 +16,8 @@ mod crash;
 mod fixture;
 #[path = "ledger/mask_keys.rs"]
 mod mask_keys;
+#[path = "ledger/passed.rs"]
+mod passed;
 #[path = "ledger/queue.rs"]
 mod queue;
 #[path = "ledger/readings.rs"]

@@ -97,10 +97,11 @@ impl Event {
         self.body.kind()
     }
 
-    /// The session that it belongs to, or that it is about: a decision, a hold, or that somebody read it.
+    /// The session that it belongs to, or that it is about: a decision or its revocation, a hold, or that somebody read it.
     pub fn about(&self) -> Option<SessionId> {
         match &self.body {
             Body::ApprovalDecided(decided) => Some(decided.session),
+            Body::ApprovalRevoked(revoked) => Some(revoked.session),
             Body::Hold(hold) => Some(hold.session),
             Body::EvidenceRead(read) => match Question::parse(Operation::from_word(&read.operation)?, &read.scope)? {
                 Question::Session(session) => Some(session),
@@ -252,6 +253,8 @@ kinds! {
     PolicyInForce(trust::PolicyInForce) = 26 "policy-in-force",
     /// Somebody signed a policy, so that it may come into force.
     PolicySigned(trust::PolicySigned) = 27 "policy-signed",
+    /// A person took an approval back.
+    ApprovalRevoked(approval::ApprovalRevoked) = 28 "approval-revoked",
 }
 
 impl Kind {

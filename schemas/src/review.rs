@@ -68,7 +68,9 @@ impl Scope {
             | Kind::ResponseEnd
             | Kind::Detection
             | Kind::ThresholdDecided => Self::Commands,
-            Kind::ApprovalRequested | Kind::ApprovalDecided | Kind::ApprovalExpired => Self::Approvals,
+            Kind::ApprovalRequested | Kind::ApprovalDecided | Kind::ApprovalExpired | Kind::ApprovalRevoked => {
+                Self::Approvals
+            }
             Kind::EvidenceRead | Kind::ReviewSigned => Self::Readings,
             Kind::Genesis
             | Kind::KeyEnrolled

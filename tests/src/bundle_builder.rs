@@ -227,6 +227,7 @@ fn rename(body: &mut Body, names: &BTreeMap<Digest, Digest>) {
             let leaves = body.approvals.iter_mut().flatten();
             leaves.chain(&mut body.retries).for_each(follow);
         }
+        Body::ApprovalRevoked(body) => follow(&mut body.request),
         Body::EvidenceRead(body) => body.copy.iter_mut().map(|copy| &mut copy.leaf).for_each(follow),
         _ => {}
     }

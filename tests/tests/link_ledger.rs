@@ -298,6 +298,7 @@ async fn a_session_with_an_approval_is_durable_verifies_and_survives_restarts() 
         expires: body.expires,
         verdict: Verdict::Approve,
         reason: "looked at it".into(),
+        terms: None,
     };
     let chain = Chain {
         boot: SystemClock.now().0,
@@ -382,6 +383,7 @@ async fn approve(ledger: &Ledger, chain: Chain) -> Chain {
         expires: body.expires,
         verdict: Verdict::Approve,
         reason: "looked at it".into(),
+        terms: None,
     };
     say(ledger, 4, chain, decided.into()).await
 }

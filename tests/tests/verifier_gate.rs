@@ -25,7 +25,7 @@ use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::access::{
     Access, Action, Attribute, Column, Effect, Facts, Frame, Outcome as Became, Principal, ThresholdDecided,
 };
-use exhibit_schemas::event::approval::{ApprovalDecided, Verdict};
+use exhibit_schemas::event::approval::{ApprovalDecided, Terms, Verdict};
 use exhibit_schemas::event::trust::Role;
 use exhibit_schemas::event::{Body, Emitter, Event, Timestamp};
 use exhibit_schemas::key::Signer as _;
@@ -42,6 +42,8 @@ use tokio::sync::{broadcast, watch};
 mod probed;
 #[path = "verifier_gate/retried.rs"]
 mod retried;
+#[path = "verifier_gate/revoked.rs"]
+mod revoked;
 #[path = "verifier_gate/sealed.rs"]
 mod sealed;
 #[path = "verifier_gate/timed.rs"]
@@ -88,6 +90,11 @@ impl Keeper {
 
     /// A person decides about the request that was recorded last.
     fn decide(&self, seed: u8, name: &str, verdict: Verdict) {
+        self.decide_for(seed, name, verdict, None);
+    }
+
+    /// A person approves the request that was recorded last, for so many rows.
+    fn decide_for(&self, seed: u8, name: &str, verdict: Verdict, terms: Option<Terms>) {
         let body = {
             let plan = self.plan.lock().unwrap();
             let requests = plan.find(|event| matches!(event.body, Body::ApprovalRequested(_)));
@@ -105,6 +112,7 @@ impl Keeper {
                 expires: request.expires,
                 verdict,
                 reason: "reviewed".into(),
+                terms,
             }
         };
         let draft = Draft {
@@ -112,25 +120,29 @@ impl Keeper {
             body: body.clone().into(),
         };
         let receipt = self.keep(seed, vec![draft])[0];
-        let signer = KeyRecord {
-            key: key(seed).public_key(),
-            role: Role::Person,
-            name: name.into(),
-            groups: vec![if seed == BOB { "privacy" } else { "dba" }.into()],
-            enrolled: Index(0),
-            ended: None,
-            mask_keys: Vec::new(),
-        };
         let decision = VerifiedDecision {
             leaf: receipt.leaf,
             time: receipt.time,
-            signer,
+            signer: person(seed, name),
             body,
         };
         self.heard
             .send(Heard::Decided(decision.into()).into())
             .map(|_| ())
             .unwrap();
+    }
+}
+
+/// A person as the log has enrolled it.
+fn person(seed: u8, name: &str) -> KeyRecord {
+    KeyRecord {
+        key: key(seed).public_key(),
+        role: Role::Person,
+        name: name.into(),
+        groups: vec![if seed == BOB { "privacy" } else { "dba" }.into()],
+        enrolled: Index(0),
+        ended: None,
+        mask_keys: Vec::new(),
     }
 }
 

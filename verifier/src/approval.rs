@@ -16,12 +16,13 @@ use exhibit_schemas::key::KeyId;
 use exhibit_schemas::keyring::KeyRecord;
 use exhibit_schemas::merkle::Index;
 
+use crate::allowance::{Released, Revoked};
 use crate::batch::Placed;
 use crate::finding::{Code, Findings, Place};
 
 /// How much later than its expiry, or than what takes an approval back, an approved command may be recorded: its proxy had what
 /// it decided by in time, and then needs a moment to record the command.
-const USE_GRACE_US: u64 = 60_000_000;
+pub(crate) const USE_GRACE_US: u64 = 60_000_000;
 
 const SECOND_US: u64 = 1_000_000;
 
@@ -35,6 +36,8 @@ pub(crate) struct Asked {
     /// Where the term of the policy in force then begins.
     term: Option<Index>,
     decisions: Vec<Digest>,
+    pub(crate) revocations: Vec<Revoked>,
+    pub(crate) released: Released,
     ended: Option<Ended>,
 }
 
@@ -70,9 +73,9 @@ pub(crate) struct Settled<'a> {
 
 /// What took approvals back.
 #[derive(Clone, Copy)]
-struct TakenBack {
-    index: Index,
-    time: Timestamp,
+pub(crate) struct TakenBack {
+    pub(crate) index: Index,
+    pub(crate) time: Timestamp,
 }
 
 impl TakenBack {
@@ -106,7 +109,7 @@ impl Decision {
 }
 
 impl Asked {
-    fn request(&self, leaf: Digest) -> Option<Request<'_>> {
+    pub(crate) fn request(&self, leaf: Digest) -> Option<Request<'_>> {
         Some(Request {
             leaf,
             session: self.session,
@@ -129,6 +132,18 @@ impl Approvals {
         let mut decisions: Vec<_> = self.decisions.iter().collect();
         decisions.sort_by_key(|(_, decision)| decision.index);
         decisions
+    }
+
+    pub(crate) fn asked(&self, leaf: Digest) -> Option<&Asked> {
+        self.requests.get(&leaf)
+    }
+
+    pub(crate) fn asked_mut(&mut self, leaf: Digest) -> Option<&mut Asked> {
+        self.requests.get_mut(&leaf)
+    }
+
+    pub(crate) fn decision(&self, leaf: Digest) -> Option<&Decision> {
+        self.decisions.get(&leaf)
     }
 
     /// Index of a request.
@@ -169,13 +184,15 @@ impl Approvals {
             requester,
             term,
             decisions: Vec::new(),
+            revocations: Vec::new(),
+            released: Released::default(),
             ended: None,
         };
         self.requests.insert(placed.leaf, asked);
     }
 
     /// Takes a person's decision.
-    pub(crate) fn decided(&mut self, placed: &Placed, body: &ApprovalDecided, findings: &mut Findings) {
+    pub(crate) fn takes_decision(&mut self, placed: &Placed, body: &ApprovalDecided, findings: &mut Findings) {
         let place = Place::Entry(placed.index);
         let Some(signer) = placed.signer.clone() else {
             return; // its key is unknown, which was said with its seal
@@ -277,7 +294,7 @@ impl Approvals {
                 self.approved(settled, leaf, findings);
             }
             (Outcome::Refused, _) => {
-                if !matches!(self.tally(leaf, |_, _| true), Some(Tally::Refused(_))) && !self.after_gap {
+                if !matches!(self.tally(leaf, |_, _| true, |_| true), Some(Tally::Refused(_))) && !self.after_gap {
                     findings.add(Code::OutcomeDiffers, place, "no person of the right group refused it");
                 }
             }
@@ -369,17 +386,18 @@ impl Approvals {
                 TakenBack { index, time }.known(settled, last)
             }
         };
-        match self.tally(request, counts) {
+        let takes_back = |revoked: &Revoked| revoked.taken_back().known(settled, last);
+        match self.tally(request, counts, takes_back) {
             Some(Tally::Approved(leaves)) if named.iter().all(|leaf| leaves.contains(leaf)) => {}
             Some(Tally::Approved(_)) => findings.add(
                 Code::ApprovalMissing,
                 place,
                 "it names other decisions than those that count",
             ),
-            Some(Tally::Refused(leaf)) => {
-                let index = self.decision_index(leaf).unwrap_or(settled.index);
-                findings.add(Code::ApprovalRefused, place, format!("decision #{index} refuses it"));
-            }
+            Some(Tally::Refused(leaf)) => match self.decision_index(leaf) {
+                Some(index) => findings.add(Code::ApprovalRefused, place, format!("decision #{index} refuses it")),
+                None => findings.add(Code::ApprovalRevoked, place, "it had been taken back"),
+            },
             Some(Tally::Waiting(people)) => {
                 findings.add(Code::ApprovalPeople, place, format!("{people} approved it"));
             }
@@ -392,18 +410,30 @@ impl Approvals {
         named.iter().filter_map(|leaf| self.decision_index(*leaf)).max()
     }
 
-    /// What those of the decisions so far come to that are chosen; `None` where the requester is not known.
-    fn tally(&self, request: Digest, chosen: impl Fn(&Digest, &Decision) -> bool) -> Option<Tally> {
+    /// What those of the decisions and revocations so far come to that are chosen; `None` where the requester is not known.
+    fn tally(
+        &self,
+        request: Digest,
+        chosen: impl Fn(&Digest, &Decision) -> bool,
+        takes_back: impl Fn(&Revoked) -> bool,
+    ) -> Option<Tally> {
         let asked = self.requests.get(&request)?;
+        let revocations = asked.revocations.iter().filter(|revoked| takes_back(revoked));
+        let revocations: Vec<_> = revocations.map(Revoked::revocation).collect();
+        let decisions = self.decided(asked, chosen);
+        Some(tally(&asked.request(request)?, &decisions, &revocations))
+    }
+
+    /// Those of the decisions about a request that are chosen.
+    pub(crate) fn decided(&self, asked: &Asked, chosen: impl Fn(&Digest, &Decision) -> bool) -> Vec<Decided<'_>> {
         let decisions = asked
             .decisions
             .iter()
             .filter_map(|leaf| Some((leaf, self.decisions.get(leaf)?)));
-        let decisions: Vec<_> = decisions
+        decisions
             .filter(|(leaf, decision)| chosen(leaf, decision))
             .map(|(leaf, decision)| decision.decided(*leaf))
-            .collect();
-        Some(tally(&asked.request(request)?, &decisions))
+            .collect()
     }
 }
 

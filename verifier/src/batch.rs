@@ -276,7 +276,7 @@ impl Batches {
             findings.add(Code::TimeOrder, place.clone(), detail);
         }
         let signer = match &event.body {
-            Body::ApprovalDecided(_) | Body::EvidenceRead(_) | Body::ReviewSigned(_) => {
+            Body::ApprovalDecided(_) | Body::ApprovalRevoked(_) | Body::EvidenceRead(_) | Body::ReviewSigned(_) => {
                 self.keyring.record(emitter).cloned()
             }
             // Of one that may not sign, or for another log, that was said.

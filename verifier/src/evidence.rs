@@ -27,6 +27,8 @@ use crate::response::Response;
 use crate::review::ReviewLine;
 use crate::schedule::{PeriodLine, ScheduleLine};
 
+pub use self::approvals::{ApprovalLine, DecisionLine, RevocationLine};
+
 /// Lines of one table at the most; the rest is counted and the report says so.
 pub const LINES_MAX: usize = 200_000;
 
@@ -136,46 +138,6 @@ pub struct ThresholdLine {
     pub request: Option<Index>,
     /// Indexes of the decisions that let it go on.
     pub approvals: Vec<Index>,
-}
-
-/// A request for approval, with what people decided.
-#[derive(Clone, Debug, Serialize)]
-pub struct ApprovalLine {
-    /// Index of the request.
-    pub request: Index,
-    /// Its session.
-    pub session: String,
-    /// The statement, literals replaced.
-    pub statement: String,
-    /// Name of the approval in the policy.
-    pub approval: String,
-    /// People that it needs.
-    pub people: u64,
-    /// Whom it asks, and when approvals count.
-    pub asks: String,
-    /// When it expires.
-    pub expires: String,
-    /// What people decided.
-    pub decisions: Vec<DecisionLine>,
-}
-
-/// A person's decision.
-#[derive(Clone, Debug, Serialize)]
-pub struct DecisionLine {
-    /// Index of the decision.
-    pub decision: Index,
-    /// When, by the person's clock.
-    pub time: String,
-    /// Name of the person.
-    pub person: String,
-    /// Groups of the person then.
-    pub groups: Vec<String>,
-    /// The verdict.
-    pub verdict: String,
-    /// Why, in the person's words.
-    pub reason: String,
-    /// Index of the event that enrolled the key.
-    pub enrolled: Index,
 }
 
 /// What detectors found in what was about to be released; never a value.
@@ -716,37 +678,6 @@ impl Evidence {
         self.mask_keys.sort_by_key(|line| line.announced);
     }
 
-    fn list_approvals(&mut self, approvals: &Approvals) {
-        let mut decisions: BTreeMap<Digest, Vec<DecisionLine>> = BTreeMap::new();
-        for (_, decision) in approvals.decisions() {
-            let line = DecisionLine {
-                decision: decision.index,
-                time: decision.time.to_string(),
-                person: decision.signer.name.clone(),
-                groups: decision.signer.groups.clone(),
-                verdict: decision.body.verdict.to_string(),
-                reason: decision.body.reason.clone(),
-                enrolled: decision.signer.enrolled,
-            };
-            decisions.entry(decision.body.request).or_default().push(line);
-        }
-        for (leaf, asked) in approvals.requests() {
-            if !self.room(self.approvals.len()) {
-                continue;
-            }
-            self.approvals.push(ApprovalLine {
-                request: asked.index,
-                session: asked.session.to_string(),
-                statement: asked.body.statement.clone(),
-                approval: asked.body.requirement.name.clone(),
-                people: asked.body.requirement.people,
-                asks: asked.body.requirement.to_string(),
-                expires: asked.body.expires.to_string(),
-                decisions: decisions.remove(leaf).unwrap_or_default(),
-            });
-        }
-    }
-
     fn room(&mut self, lines: usize) -> bool {
         let room = lines < LINES_MAX;
         if self.gather && !room {
@@ -755,3 +686,5 @@ impl Evidence {
         self.gather && room
     }
 }
+
+mod approvals;

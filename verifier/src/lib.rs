@@ -24,6 +24,7 @@ pub mod summary;
 mod threshold;
 pub mod verify;
 
+mod allowance;
 mod approval;
 mod batch;
 mod copy;

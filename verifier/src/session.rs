@@ -34,11 +34,19 @@ use crate::schedule::Schedules;
 use crate::threshold::{Watch, Who};
 use crate::timed::timed;
 
+use self::pending::Pending;
+
 /// The reason of a close that follows a detection.
 const DETECTION: &str = "detection";
 
 /// The reason of a close that follows a threshold past which nothing was let out.
 const THRESHOLD: &str = "threshold";
+
+/// The reason of a close that follows a reply of which what people approved let no more out.
+const APPROVAL: &str = "approval";
+
+/// The status of a response that its session's end cut off.
+const CUT: &str = "cut";
 
 /// Microseconds from when a command is judged to the time of its event at the most: the events of a flush have one time.
 pub(crate) const JUDGED_US: u64 = 5_000_000;
@@ -93,6 +101,8 @@ struct Session {
     ending: Option<Index>,
     /// A threshold ends it: index of the decision.
     stopped: Option<Index>,
+    /// Leaf hashes of the requests by whose approval replies were released that did not end as they would have.
+    cut: Vec<Digest>,
     /// A command passed after its credential had expired.
     expired: bool,
     /// It released keyed values and names no key.
@@ -101,26 +111,6 @@ struct Session {
     copy: Option<Copy>,
     /// The command of which a part of a copy was told to be wrong.
     miscopied: Option<u64>,
-}
-
-struct Pending {
-    response: Response,
-    policy: Digest,
-    line: Option<usize>,
-    watch: Option<Box<Watch>>,
-}
-
-impl Pending {
-    /// What it, and its session, come to.
-    const fn counts(&self, session_rows: u64, session_bytes: u64) -> Counts {
-        Counts {
-            rows: self.response.rows,
-            bytes: with_cells(self.response.bytes, self.response.all_cells),
-            session_rows,
-            session_bytes,
-        }
-        .of_rows()
-    }
 }
 
 /// A request of a session.
@@ -183,6 +173,7 @@ impl Sessions {
                 incomplete: false,
                 ending: None,
                 stopped: None,
+                cut: Vec::new(),
                 expired: false,
                 unnamed: false,
                 copy: None,
@@ -436,12 +427,14 @@ impl Session {
         self.copy = target
             .zip(policy)
             .and_then(|(target, policy)| Copy::of(placed, sequence, body, target, policy, line));
-        let pending = Pending {
+        let mut pending = Pending {
             response: Response::new(placed.index, outcome),
             policy: body.decision.policy,
             line,
             watch: policy.and_then(|policy| Watch::of(body, policy, who)).map(Box::new),
+            by: Vec::new(),
         };
+        pending.allowed(body, request, &mut context.approvals);
         self.responses.insert(sequence, pending);
     }
 
@@ -523,7 +516,11 @@ impl Session {
             pending.response.all_cells,
         );
         pending.response.chunk(placed.index, body, target, policy, findings);
-        self.rows = self.rows.saturating_add(pending.response.rows - before.0);
+        let rows = pending.response.rows - before.0;
+        for request in &pending.by {
+            context.approvals.released(*request, rows, placed, findings);
+        }
+        self.rows = self.rows.saturating_add(rows);
         self.bytes = self.bytes.saturating_add(pending.response.bytes - before.1);
         self.cells = self.cells.saturating_add(pending.response.all_cells - before.2);
         let after = pending.counts(self.rows, with_cells(self.bytes, self.cells));
@@ -567,6 +564,9 @@ impl Session {
             };
             context.approvals.settle(&settled, &mut context.findings);
         }
+        if let Some(pending) = self.responses.get_mut(&body.command) {
+            pending.allowed(&again, request, &mut context.approvals);
+        }
         if body.outcome != Outcome::Approved {
             self.stopped.get_or_insert(placed.index);
         }
@@ -592,6 +592,9 @@ impl Session {
         let Some(pending) = self.responses.remove(&body.command) else {
             return self.stray(placed.index, body.command, context);
         };
+        if body.status == CUT {
+            self.cut.extend(&pending.by);
+        }
         let target = self.opened.as_ref().map(|opened| opened.target.as_str());
         let policy = context.policies.get(pending.policy);
         let findings = &mut context.findings;
@@ -638,6 +641,13 @@ impl Session {
                 .findings
                 .add(Code::ThresholdDecided, Place::Entry(placed.index), detail);
         }
+        let may_stop = self.cut.iter().any(|request| context.approvals.may_stop(*request));
+        if body.reason == APPROVAL && !self.incomplete && !may_stop {
+            let detail = format!("its reason is `{APPROVAL}`");
+            context
+                .findings
+                .add(Code::ApprovalStopped, Place::Entry(placed.index), detail);
+        }
         for pending in self.responses.values() {
             let passed = matches!(pending.response.outcome, Outcome::Allowed | Outcome::Approved);
             if passed {
@@ -654,3 +664,5 @@ impl Session {
 fn who(opened: &SessionOpened) -> Who<'_> {
     (&opened.principal, opened.target.as_str())
 }
+
+mod pending;

@@ -321,7 +321,8 @@ impl Reader<'_> {
                 let detail = format!("{} from {} on", body.count, body.since);
                 context.findings.add(Code::LoginCount, Place::Entry(index), detail);
             }
-            Body::ApprovalDecided(body) => context.approvals.decided(placed, body, &mut context.findings),
+            Body::ApprovalDecided(body) => context.approvals.takes_decision(placed, body, &mut context.findings),
+            Body::ApprovalRevoked(body) => context.approvals.taken_back(placed, body, &mut context.findings),
             Body::EvidenceRead(body) => {
                 context
                     .readings

@@ -1,31 +1,41 @@
-//! `exhibit approvals`: what waits for people.
+//! `exhibit approvals`: what waits for people, what is released by what they approved, and how they take that back.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::process::ExitCode;
+use std::rc::Rc;
 use std::time::Duration;
 
 use exhibit_gate::clock::{Clock as _, SystemClock};
 use exhibit_schemas::bundle::TrustAnchors;
+use exhibit_schemas::key::Signer as _;
 use exhibit_schemas::reading::Question;
 use serde::Deserialize;
+use serde_json::json;
 
-use super::reading;
+use super::approve::named;
+use super::{connect, reading};
+use crate::append;
 use crate::client::Client;
 use crate::config::Config;
 use crate::error::CliError;
 use crate::output::Output;
 use crate::proven;
-use crate::reader;
+use crate::reader::{self, Reader};
 use crate::request::Request;
 
 /// How often `--watch` asks; a person reads slower.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 
-/// List the commands that wait for people
+/// List the commands that wait for people, and those by whose approval something is released
 ///
-/// Approve or deny one with `exhibit approve ID --reason …` or `exhibit deny ID --reason …`.
+/// Approve or deny one with `exhibit approve ID --reason …` or `exhibit deny ID --reason …`; take an approval back with `exhibit approvals
+/// revoke ID --reason …`.
 #[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
     /// Answer in JSON, one line to a request
     #[arg(long)]
     json: bool,
@@ -36,6 +46,39 @@ pub(crate) struct Arguments {
     reader: reader::Arguments,
 }
 
+#[derive(clap::Subcommand)]
+enum Command {
+    Revoke(Revoking),
+}
+
+/// Take back what was approved, or refuse what waits
+///
+/// Whoever may approve a request may, and whoever did. A command that waits does not pass; of a reply that is under way nothing more is
+/// released, its session ends, and the server takes back what was not committed.
+#[derive(clap::Args)]
+struct Revoking {
+    /// The request's id, as `exhibit approvals` shows it
+    id: String,
+    /// Why, in your words; the ledger keeps it
+    #[arg(long)]
+    reason: String,
+    /// Your key, as for `exhibit approve`
+    #[arg(long, value_name = "KEY")]
+    key: Option<String>,
+    /// Sign without asking
+    #[arg(long)]
+    yes: bool,
+}
+
+/// What comes of a request that was approved, in the ledger's words.
+#[derive(Deserialize)]
+pub(crate) struct Passed {
+    index: u64,
+    commands: u64,
+    rows: u64,
+    open: u64,
+}
+
 /// One of the ledger's list; everything else is read from the event.
 #[derive(Deserialize)]
 struct Listed {
@@ -43,14 +86,22 @@ struct Listed {
 }
 
 pub(crate) async fn run(arguments: &Arguments, config: &Config, output: &mut Output) -> Result<ExitCode, CliError> {
+    if let Some(Command::Revoke(revoking)) = &arguments.command {
+        return revoke(revoking, config, output).await;
+    }
     let mut client = reading(config, &arguments.reader, Question::Approvals).await?;
     let trust = config.trust()?;
     let mut shown = BTreeSet::new();
     loop {
         let requests = waiting(&mut client, &trust).await?;
         for request in requests {
-            if shown.insert(request.leaf) {
-                show(arguments, &request, output)?;
+            if shown.insert((request.leaf, false)) {
+                show(arguments, &request, None, output)?;
+            }
+        }
+        for (request, passed) in passed(&mut client, &trust).await? {
+            if shown.insert((request.leaf, true)) {
+                show(arguments, &request, Some(&passed), output)?;
             }
         }
         if !arguments.watch {
@@ -62,7 +113,7 @@ pub(crate) async fn run(arguments: &Arguments, config: &Config, output: &mut Out
         }
     }
     if shown.is_empty() && !arguments.json {
-        output.note("nothing waits");
+        output.note("nothing waits, and nothing is released by an approval");
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -82,10 +133,75 @@ pub(super) async fn waiting(client: &mut Client, trust: &TrustAnchors) -> Result
     Ok(requests)
 }
 
-fn show(arguments: &Arguments, request: &Request, output: &mut Output) -> Result<(), CliError> {
-    if arguments.json {
-        output.json(&request.to_json())
-    } else {
-        output.line(&request.describe(SystemClock.now()))
+/// Every request by whose approval something is released, read in the same way.
+async fn passed(client: &mut Client, trust: &TrustAnchors) -> Result<Vec<(Request, Passed)>, CliError> {
+    let listed: Vec<Passed> = client.fetch_json("/v1/approvals/passed").await?;
+    let mut requests = Vec::new();
+    for passed in listed {
+        let entry = proven::of_proxy(client, trust, passed.index).await?;
+        let request = Request::read(passed.index, &entry).map_err(|error| CliError::Untrusted(error.to_string()))?;
+        requests.push((request, passed));
     }
+    Ok(requests)
+}
+
+fn show(
+    arguments: &Arguments,
+    request: &Request,
+    passed: Option<&Passed>,
+    output: &mut Output,
+) -> Result<(), CliError> {
+    if arguments.json {
+        let passed = passed.map(|passed| {
+            json!({
+                "commands": passed.commands,
+                "rows": passed.rows,
+                "replies_open": passed.open,
+            })
+        });
+        let mut value = request.to_json();
+        if let Some(object) = value.as_object_mut() {
+            object.insert("passed".to_owned(), passed.into());
+        }
+        return output.json(&value);
+    }
+    let mut text = request.describe(SystemClock.now());
+    if let Some(Passed {
+        commands, rows, open, ..
+    }) = passed
+    {
+        let _ = write!(
+            text,
+            "\n  passed    {commands} by now, {rows} rows released, {open} replies under way"
+        );
+    }
+    output.line(&text)
+}
+
+async fn revoke(arguments: &Revoking, config: &Config, output: &mut Output) -> Result<ExitCode, CliError> {
+    let key = reader::person(arguments.key.as_deref(), config)?;
+    let (mut client, trust) = (connect(config)?, config.trust()?);
+    let reader = Reader::Key(Rc::clone(&key));
+    client.read(&reader, &trust.log.origin, Question::Approvals).await?;
+    let mut requests = waiting(&mut client, &trust).await?;
+    let passed = passed(&mut client, &trust).await?;
+    requests.extend(passed.into_iter().map(|(request, _)| request));
+    let request = named(
+        requests,
+        &arguments.id,
+        "request that waits, or by which anything is released",
+    )?;
+    output.note(&request.describe(SystemClock.now()));
+    if !arguments.yes && !output.confirm("Take its approval back?")? {
+        return Err(CliError::Declined);
+    }
+    let revocation = request.revoke(&arguments.reason);
+    let receipt = append::append(&mut client, &SystemClock, &*key, vec![revocation.into()]).await?;
+    output.line(&format!(
+        "revoked: request {} by key {} (entry {})",
+        request.id(),
+        key.public_key().id(),
+        receipt.first
+    ))?;
+    Ok(ExitCode::SUCCESS)
 }

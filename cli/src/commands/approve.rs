@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use exhibit_gate::clock::{Clock as _, SystemClock};
 use exhibit_schemas::bundle::TrustAnchors;
-use exhibit_schemas::event::approval::Verdict;
+use exhibit_schemas::event::approval::{Terms, Verdict};
 use exhibit_schemas::key::Signer as _;
 use exhibit_schemas::reading::Question;
 
@@ -21,7 +21,7 @@ use crate::output::{Output, printable};
 use crate::reader::{self, Reader};
 use crate::request::{ID_DIGITS, Request};
 
-/// Approve or deny one command that waits
+/// Deny one command that waits
 ///
 /// Shows the request, asks, and signs the decision with your ssh-ed25519 key. The signature is bound to the exact
 /// command, session, target and policy of the request, and to its expiry.
@@ -43,13 +43,41 @@ pub(crate) struct Arguments {
     yes: bool,
 }
 
-/// Runs both commands.
+/// Approve one command that waits
+///
+/// Shows the request, asks, and signs the decision with your ssh-ed25519 key. The signature is bound to the exact
+/// command, session, target and policy of the request, and to its expiry.
+#[derive(clap::Args)]
+pub(crate) struct Approving {
+    #[command(flatten)]
+    deciding: Arguments,
+    /// Let at most so many rows out: with more, the session ends, and the server takes back what was not committed
+    #[arg(long, value_name = "ROWS")]
+    rows: Option<u64>,
+}
+
+/// Runs `exhibit approve`.
 ///
 /// # Errors
 /// [`CliError`].
-pub(crate) async fn run(
+pub(crate) async fn approve(arguments: &Approving, config: &Config, output: &mut Output) -> Result<ExitCode, CliError> {
+    let Approving { deciding, rows } = arguments;
+    let terms = rows.map(|rows| Terms { rows: Some(rows) });
+    run(deciding, Verdict::Approve, terms, config, output).await
+}
+
+/// Runs `exhibit deny`.
+///
+/// # Errors
+/// [`CliError`].
+pub(crate) async fn deny(arguments: &Arguments, config: &Config, output: &mut Output) -> Result<ExitCode, CliError> {
+    run(arguments, Verdict::Deny, None, config, output).await
+}
+
+async fn run(
     arguments: &Arguments,
     verdict: Verdict,
+    terms: Option<Terms>,
     config: &Config,
     output: &mut Output,
 ) -> Result<ExitCode, CliError> {
@@ -69,13 +97,17 @@ pub(crate) async fn run(
             "approvals of the request {id} count at other hours alone"
         )));
     }
-    if !arguments.yes && !output.confirm(&format!("Sign `{verdict}`?"))? {
+    let word = match &terms {
+        Some(terms) => format!("{verdict}, {terms}"),
+        None => verdict.to_string(),
+    };
+    if !arguments.yes && !output.confirm(&format!("Sign `{word}`?"))? {
         return Err(CliError::Declined);
     }
-    let decision = request.decide(verdict, &arguments.reason);
+    let decision = request.decide(verdict, &arguments.reason, terms);
     let receipt = append::append(&mut client, &SystemClock, &*key, vec![decision.into()]).await?;
     output.line(&format!(
-        "{verdict}: request {} signed by key {} (entry {})",
+        "{word}: request {} signed by key {} (entry {})",
         request.id(),
         key.public_key().id(),
         receipt.first
@@ -85,19 +117,27 @@ pub(crate) async fn run(
 
 /// The request that waits under this id.
 async fn find(client: &mut Client, trust: &TrustAnchors, id: &str) -> Result<Request, CliError> {
+    let requests = approvals::waiting(client, trust).await?;
+    named(requests, id, "request that waits")
+}
+
+/// The one of these requests that has this id.
+///
+/// # Errors
+/// [`CliError::Usage`] for what is no id, or the beginning of several, and [`CliError::Unknown`].
+pub(super) fn named(requests: Vec<Request>, id: &str, what: &'static str) -> Result<Request, CliError> {
     if id.len() < ID_DIGITS || !id.chars().all(|digit| digit.is_ascii_hexdigit()) {
         return Err(CliError::Usage(format!(
             "`{}` is no id of a request: at least {ID_DIGITS} hexadecimal digits",
             printable(id)
         )));
     }
-    let requests = approvals::waiting(client, trust).await?;
     let mut named = requests.into_iter().filter_map(|request| request.named(id).ok());
     match (named.next(), named.next()) {
         (Some(request), None) => Ok(request),
         (Some(_), Some(_)) => Err(CliError::Usage(format!("`{id}` is the beginning of several ids"))),
         _ => Err(CliError::Unknown {
-            what: "request that waits",
+            what,
             id: id.to_owned(),
         }),
     }

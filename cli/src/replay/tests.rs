@@ -115,6 +115,7 @@ fn session() -> Vec<Entry> {
         expires: Timestamp(2_000_000),
         verdict: Verdict::Approve,
         reason: "planned\u{202e}".into(),
+        terms: None,
     };
     let end = ResponseEnd {
         command: 1,

@@ -205,6 +205,10 @@ impl Draft<'_> {
             Body::ApprovalRequested(requested) => self.requested(requested),
             Body::ApprovalDecided(decided) => self.decided(decided),
             Body::ApprovalExpired(ApprovalExpired { reason, .. }) => self.text(reason),
+            Body::ApprovalRevoked(revoked) => {
+                self.text(&revoked.reason);
+                self.text(&revoked.request.to_string());
+            }
             Body::ResponseChunk(chunk) => self.chunk(chunk),
             Body::Detection(detection) => self.detection(detection),
             Body::ThresholdDecided(decided) => self.threshold(decided),

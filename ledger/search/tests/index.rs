@@ -168,6 +168,7 @@ impl Log {
             expires: Timestamp(time + 1),
             verdict: Verdict::Approve,
             reason: "planned maintenance".into(),
+            terms: None,
         };
         self.push(seed, None, time, decided.into())
     }

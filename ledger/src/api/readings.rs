@@ -14,7 +14,7 @@ use exhibit_schemas::seal::SEAL_FIRST_BYTE;
 use exhibit_search::{Parameters, Searcher};
 use serde::Serialize;
 
-use super::{Api, ApiError, blocking, indexed, waiting_approvals};
+use super::{Api, ApiError, blocking, indexed, passed_approvals, waiting_approvals};
 use crate::error::LedgerError;
 use crate::ledger::Ledger;
 use crate::readers::ReaderError;
@@ -104,7 +104,10 @@ impl Open {
                 let session = about(entry).ok_or(ApiError::Reading)?;
                 self.covers_session(ledger, session)
             }
-            Question::Approvals => held(waiting_approvals(ledger)?.iter().any(|waiting| waiting.index == index)),
+            Question::Approvals => {
+                let waits = waiting_approvals(ledger)?.iter().any(|waiting| waiting.index == index);
+                held(waits || passed_approvals(ledger)?.iter().any(|passed| passed.index == index))
+            }
             Question::Catalogs => held(kind == Some(Kind::CatalogSnapshot)),
             Question::Policies => held(matches!(kind, Some(Kind::PolicyInForce | Kind::PolicySigned))),
             Question::Search(_) | Question::Sessions => Err(ApiError::Reading),
@@ -215,7 +218,7 @@ async fn count(api: &Api, question: &Question) -> Result<u64, LedgerError> {
                 None => 0,
             },
             Question::Export(size) => size.0.min(ledger.shared().head().size().0),
-            Question::Approvals => number(waiting_approvals(ledger)?.len()),
+            Question::Approvals => number(waiting_approvals(ledger)?.len() + passed_approvals(ledger)?.len()),
         })
     });
     match counted.await {

@@ -118,7 +118,7 @@ impl Delivery {
         let there = shared
             .store
             .approval(waiting.leaf)
-            .map_or(true, |record| record.is_some());
+            .map_or(true, |record| record.is_some_and(|record| record.waits()));
         there && waiting.request.expires >= shared.now()
     }
 

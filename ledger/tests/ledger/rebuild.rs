@@ -100,6 +100,7 @@ fn fill(ledger: &Ledger) -> Vec<Sealed> {
         expires: NOW,
         verdict: Verdict::Approve,
         reason: "fine".into(),
+        terms: None,
     };
     let decided = Sealed::seal(vec![event(&key(7), 5, None, decided)], start(5), &key(7)).unwrap();
     submit(ledger, &decided).unwrap();

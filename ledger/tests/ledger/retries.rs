@@ -12,7 +12,7 @@ use crate::fixture::{administrator, begin, beginning, event, key, open, opened, 
 use crate::rebuild::requested;
 
 /// Sends the next events of a session.
-fn send(ledger: &Ledger, signer: &SecretKey, chain: Chain, session: u8, bodies: Vec<(u64, Body)>) -> Chain {
+pub(crate) fn send(ledger: &Ledger, signer: &SecretKey, chain: Chain, session: u8, bodies: Vec<(u64, Body)>) -> Chain {
     let id = SessionId([session; 16]);
     let events = bodies.into_iter().map(|(sequence, body)| {
         let place = Some(SessionPlace(id, sequence));
@@ -23,7 +23,7 @@ fn send(ledger: &Ledger, signer: &SecretKey, chain: Chain, session: u8, bodies: 
     sealed.next()
 }
 
-fn command(outcome: Outcome, retries: Option<Digest>) -> Body {
+pub(crate) fn command(outcome: Outcome, retries: Option<Digest>) -> Body {
     let requested = requested();
     Command {
         statement: requested.statement,
@@ -39,7 +39,7 @@ fn command(outcome: Outcome, retries: Option<Digest>) -> Body {
     .into()
 }
 
-fn closed() -> Body {
+pub(crate) fn closed() -> Body {
     let reason = "agent".into();
     let (commands, bytes) = (1, 0);
     SessionClosed {
@@ -52,7 +52,8 @@ fn closed() -> Body {
 
 fn waiting(ledger: &Ledger) -> Vec<Digest> {
     let approvals = ledger.approvals().unwrap();
-    approvals.into_iter().map(|(leaf, _)| leaf).collect()
+    let waiting = approvals.into_iter().filter(|(_, record)| record.waits());
+    waiting.map(|(leaf, _)| leaf).collect()
 }
 
 #[test]

@@ -21,8 +21,9 @@ use tokio::sync::broadcast::{
     error::{RecvError, TryRecvError},
 };
 
+use crate::allowance::Allowance;
 use crate::error::GateError;
-use crate::recorder::{Heard, VerifiedDecision};
+use crate::recorder::{Heard, VerifiedDecision, VerifiedRevocation};
 use crate::request::{self, Approved, Asking, Denial, Judged, Pending, Permit};
 use crate::retries::{Held, Place};
 use crate::sealed::Told;
@@ -145,9 +146,29 @@ impl Waiting {
     }
 }
 
+/// What became of a question.
+enum Became {
+    Approved(Vec<Digest>),
+    Refused,
+    Expired(&'static str),
+    Open,
+}
+
+impl Became {
+    fn with(self, answers: Answers) -> Ending {
+        match self {
+            Self::Approved(decisions) => Ending::Approved(decisions, answers),
+            Self::Refused => Ending::Refused,
+            Self::Expired(reason) => Ending::Expired(reason),
+            Self::Open => Ending::Open,
+        }
+    }
+}
+
 /// How a wait ended.
 pub(crate) enum Ending {
-    Approved(Vec<Digest>),
+    /// By these decisions, and with what else may be said of the question.
+    Approved(Vec<Digest>, Answers),
     Refused,
     /// With what the agent is told.
     Expired(&'static str),
@@ -284,11 +305,8 @@ impl Session {
         self.own([asked.judged.session])?;
         let Asked { judged, question, way } = asked;
         let (request, ending) = match way {
-            Way::Own(mut answers, held) => {
-                let ending = self.answered(&mut answers, gone).await?;
-                if let (Ending::Open, Some(mut held)) = (&ending, held) {
-                    *held = Some(answers);
-                }
+            Way::Own(answers, held) => {
+                let ending = self.answered(answers, held, gone).await?;
                 (Asking::Own(question.sequence), ending)
             }
             Way::Earlier(place, until) => {
@@ -296,7 +314,7 @@ impl Session {
                 let ending = self.taken_up(place, until, gone).await;
                 self.waiting = None;
                 let ending = match ending {
-                    Ok(Ending::Approved(_)) if !self.holds_policy_of(&question).await => {
+                    Ok(Ending::Approved(..)) if !self.holds_policy_of(&question).await => {
                         return Ok(Err(postponed(judged, request, POLICY_CHANGED.to_owned())));
                     }
                     Ok(ending) => ending,
@@ -313,13 +331,21 @@ impl Session {
         };
         match ending {
             // The bytes must still be those that people saw.
-            Ending::Approved(_) if judged.digest != self.gate().digest_key().digest(&judged.request.exact) => {
+            Ending::Approved(..) if judged.digest != self.gate().digest_key().digest(&judged.request.exact) => {
                 Err(self.failed(GateError::Foreign { session: self.id() }))
             }
-            Ending::Approved(decisions) => Ok(Ok(Permit {
-                judged,
-                approved: Some(Approved { request, decisions }),
-            })),
+            Ending::Approved(decisions, answers) => {
+                let allowance = Allowance::new(answers, &decisions, 0).into();
+                let approved = Approved {
+                    request,
+                    decisions,
+                    allowance,
+                };
+                Ok(Ok(Permit {
+                    judged,
+                    approved: Some(approved),
+                }))
+            }
             Ending::Refused => Ok(Err(denial(Outcome::Refused, "a person refused it", judged))),
             Ending::Expired(reason) => Ok(Err(denial(Outcome::Expired, reason, judged))),
             Ending::Open => {
@@ -334,26 +360,34 @@ impl Session {
         }
     }
 
-    /// Waits until a question of its own is answered, or nobody can answer it any more; then that is recorded.
+    /// Waits until a question of its own is answered, or nobody can answer it any more; then that is recorded. Where it stays open, the
+    /// answers go to the place that is held.
     pub(crate) async fn answered(
         &mut self,
-        answers: &mut Answers,
+        mut answers: Answers,
+        held: Option<Held>,
         gone: impl Future<Output = ()> + Send,
     ) -> Result<Ending, GateError> {
         let until = answers.question.body.held_until;
-        let ending = self.ending(answers, until, gone).await;
-        let ending = match ending.map_err(|reason| self.missed(reason))? {
+        let became = self.ending(&mut answers, until, gone).await;
+        let became = match became.map_err(|reason| self.missed(reason))? {
             // The policy that asked must still be the one in force, and stays so until what was approved is handed over.
-            Ending::Approved(_) if !self.holds_policy_of(&answers.question).await => Ending::Expired(POLICY_CHANGED),
-            ending => ending,
+            Became::Approved(_) if !self.holds_policy_of(&answers.question).await => Became::Expired(POLICY_CHANGED),
+            became => became,
         };
         self.waiting = None;
-        if let Ending::Expired(reason) = ending {
+        if let Became::Expired(reason) = became {
             let word = if reason == WITHDRAWN { "agent" } else { "time" };
             let Handed { events, ticket } = self.hand_over(vec![expired(answers.question.sequence, word)])?;
             self.durable(events, ticket).await?;
         }
-        Ok(ending)
+        Ok(match (became, held) {
+            (Became::Open, Some(mut held)) => {
+                *held = Some(answers);
+                Ending::Open
+            }
+            (became, _) => became.with(answers),
+        })
     }
 
     /// Takes hold of the policy in force until something is handed over, and says whether it is the one that asked, in the term
@@ -385,19 +419,20 @@ impl Session {
         let Some(waiting) = answers.as_mut() else {
             return Err(TAKEN);
         };
-        let ending = self.ending(waiting, Some(until), gone).await;
-        match ending {
-            Ok(Ending::Open) => {}
+        let became = self.ending(waiting, Some(until), gone).await;
+        match became {
+            Ok(Became::Open) => return Ok(Ending::Open),
             // Its going ends its own wait alone.
-            Ok(Ending::Expired(WITHDRAWN)) => return Err(WITHDRAWN),
-            // Whatever else it is, it is the end of the question; taken out, so that nobody else takes it up.
-            _ => *answers = None,
+            Ok(Became::Expired(WITHDRAWN)) => return Err(WITHDRAWN),
+            _ => {}
         }
-        match ending {
-            Ok(Ending::Expired(POLICY_CHANGED)) => Err(POLICY_CHANGED),
-            Ok(ending) => Ok(ending),
+        // Whatever else it is, it is the end of the question; taken out, so that nobody else takes it up.
+        let taken = answers.take();
+        match (became, taken) {
+            (Ok(Became::Expired(POLICY_CHANGED)), _) => Err(POLICY_CHANGED),
+            (Ok(became), Some(answers)) => Ok(became.with(answers)),
             // A refusal may be among what was missed; nobody has to go for that whose own question it is not.
-            Err(_) => Err(MISSED),
+            _ => Err(MISSED),
         }
     }
 
@@ -407,7 +442,7 @@ impl Session {
         answers: &mut Answers,
         until: Option<Timestamp>,
         gone: impl Future<Output = ()> + Send,
-    ) -> Result<Ending, &'static str> {
+    ) -> Result<Became, &'static str> {
         let mut gone = std::pin::pin!(gone);
         let gate = self.gate();
         loop {
@@ -416,30 +451,30 @@ impl Session {
             let expires = answers.question.expires();
             let tally = answers.tally();
             match tally {
-                Tally::Refused(_) => return Ok(Ending::Refused),
+                Tally::Refused(_) => return Ok(Became::Refused),
                 // The policy that asked must still be the one in force.
                 Tally::Approved(_) if !answers.question.is_of(gate.policy().digest(), gate.policy_term()) => {
-                    return Ok(Ending::Expired(POLICY_CHANGED));
+                    return Ok(Became::Expired(POLICY_CHANGED));
                 }
                 // People's clocks say when they approved, and this one when something comes of it.
                 Tally::Approved(decisions)
                     if now <= expires && policy::in_hours(&answers.question.body.requirement, now) =>
                 {
-                    return Ok(Ending::Approved(decisions));
+                    return Ok(Became::Approved(decisions));
                 }
                 Tally::Approved(_) | Tally::Waiting(_) => {}
             }
             if now >= expires {
-                return Ok(Ending::Expired(UNDECIDED));
+                return Ok(Became::Expired(UNDECIDED));
             }
             if until.is_some_and(|until| now >= until) {
-                return Ok(Ending::Open);
+                return Ok(Became::Open);
             }
             let next = until.map_or(expires, |until| until.min(expires));
             let left = CLOCK_AGAIN.min(Duration::from_micros(next.0.saturating_sub(now.0)));
             tokio::select! {
                 biased;
-                () = &mut gone => return Ok(Ending::Expired(WITHDRAWN)),
+                () = &mut gone => return Ok(Became::Expired(WITHDRAWN)),
                 heard = answers.heard.recv() => answers.take(heard)?,
                 () = tokio::time::sleep(left) => {}
             }
@@ -465,7 +500,7 @@ fn postponed(judged: Judged, request: Asking, reason: String) -> Denial {
 
 impl Answers {
     /// Takes what was published meanwhile.
-    fn read(&mut self) -> Result<(), &'static str> {
+    pub(crate) fn read(&mut self) -> Result<(), &'static str> {
         loop {
             match self.heard.try_recv() {
                 Ok(heard) => self.take(Ok(heard))?,
@@ -488,20 +523,49 @@ impl Answers {
                 self.revoked.extend(decided.then_some(*key));
             }
             Heard::Decided(decision) if decision.body.request != self.question.leaf => {}
-            Heard::Decided(_) if self.made.len() >= DECISIONS_MAX => return Err("too many decisions"),
-            Heard::Decided(_) => self.made.push(heard),
+            Heard::TakenBack(revocation) if revocation.body.request != self.question.leaf => {}
+            Heard::Decided(_) | Heard::TakenBack(_) if self.made.len() >= DECISIONS_MAX => {
+                return Err("too many decisions");
+            }
+            Heard::Decided(_) | Heard::TakenBack(_) => self.made.push(heard),
         }
         Ok(())
     }
 
-    fn decided(&self) -> impl Iterator<Item = &VerifiedDecision> {
+    pub(crate) fn decided(&self) -> impl Iterator<Item = &VerifiedDecision> {
         self.made.iter().filter_map(|heard| match &**heard {
             Heard::Decided(decision) => Some(decision.as_ref()),
-            Heard::Revoked(_) => None,
+            Heard::TakenBack(_) | Heard::Revoked(_) => None,
         })
     }
 
+    fn revocations(&self) -> Vec<policy::Revocation<'_>> {
+        let taken = self.made.iter().filter_map(|heard| match &**heard {
+            Heard::TakenBack(revocation) => Some(revocation.as_ref()),
+            Heard::Decided(_) | Heard::Revoked(_) => None,
+        });
+        taken
+            .map(|VerifiedRevocation { leaf, signer, body }| policy::Revocation {
+                leaf: *leaf,
+                signer,
+                body,
+            })
+            .collect()
+    }
+
+    /// Whether somebody who may has taken back what people decided.
+    pub(crate) fn are_taken_back(&self) -> bool {
+        let (request, decided) = self.said();
+        policy::taken_back(&request, &decided, &self.revocations()).is_some()
+    }
+
     fn tally(&self) -> Tally {
+        let (request, decided) = self.said();
+        tally(&request, &decided, &self.revocations())
+    }
+
+    /// The question, and what people decided about it.
+    fn said(&self) -> (policy::Request<'_>, Vec<Decided<'_>>) {
         let Question {
             body,
             leaf,
@@ -522,6 +586,6 @@ impl Answers {
             revoked: self.revoked.contains(&made.signer.key.id()),
             body: &made.body,
         });
-        tally(&request, &decided.collect::<Vec<_>>())
+        (request, decided.collect())
     }
 }

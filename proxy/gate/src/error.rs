@@ -80,6 +80,14 @@ pub enum GateError {
         /// Bytes.
         bytes: u64,
     },
+    /// What people approved lets no more of a reply out.
+    #[error("{reason}; {rows} rows of it had left before")]
+    Approval {
+        /// Why.
+        reason: &'static str,
+        /// Rows that were released before.
+        rows: u64,
+    },
     /// Fewer people have signed a policy than the trust anchors ask for.
     #[error(
         "policy {policy} is signed by {} and needs {wanted} signatures; each person gives one with `exhibit policy sign FILE`",

@@ -16,6 +16,7 @@
 //!
 //! Not here: any protocol, and policy itself.
 
+mod allowance;
 pub mod approval;
 pub mod clock;
 pub mod data;

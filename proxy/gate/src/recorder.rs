@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use exhibit_schemas::digest::Digest;
-use exhibit_schemas::event::approval::ApprovalDecided;
+use exhibit_schemas::event::approval::{ApprovalDecided, ApprovalRevoked};
 use exhibit_schemas::event::{Body, SessionPlace, Timestamp};
 use exhibit_schemas::key::KeyId;
 use exhibit_schemas::keyring::KeyRecord;
@@ -51,11 +51,24 @@ pub struct VerifiedDecision {
     pub body: ApprovalDecided,
 }
 
+/// A person's word that takes back what was approved, whose seal was verified here, under a key that was in force.
+#[derive(Clone, Debug)]
+pub struct VerifiedRevocation {
+    /// Leaf hash of its event.
+    pub leaf: Digest,
+    /// Whose key sealed it.
+    pub signer: KeyRecord,
+    /// What it says.
+    pub body: ApprovalRevoked,
+}
+
 /// What the ledger publishes that the answer to a question depends on, verified here, in the order of the log.
 #[derive(Clone, Debug)]
 pub enum Heard {
     /// A person decided.
     Decided(Box<VerifiedDecision>),
+    /// A person took back what was approved.
+    TakenBack(Box<VerifiedRevocation>),
     /// An administrator revoked a key; what it approved, and nothing has come of yet, counts no more.
     Revoked(KeyId),
 }

@@ -14,6 +14,7 @@ use exhibit_schemas::cbor::{self, Bytes};
 use exhibit_schemas::event::access::{Column, Detection, Frame, ResponseEnd};
 use exhibit_schemas::event::{Body, SessionId};
 
+use crate::allowance::Allowance;
 use crate::error::GateError;
 use crate::failure::Failure;
 use crate::recorder::Ticket;
@@ -139,6 +140,8 @@ pub(crate) struct Totals {
     pub(crate) watched: Option<Arc<Watched>>,
     /// What asked for people, and was approved.
     pub(crate) approved: BTreeSet<Asker>,
+    /// What people approved lets out; all of them have to.
+    pub(crate) allowances: Vec<Arc<Allowance>>,
 }
 
 /// The event of what was caught in one place, added to the totals of its command.

@@ -19,6 +19,7 @@ use exhibit_schemas::event::access::{
 };
 use exhibit_schemas::event::approval::Requirement;
 
+use crate::allowance::Allowance;
 use crate::error::GateError;
 use crate::gate::Gate;
 use crate::in_force::Policy;
@@ -136,6 +137,8 @@ pub(crate) struct Approved {
     pub(crate) request: Asking,
     /// Leaf hashes of the decisions.
     pub(crate) decisions: Vec<Digest>,
+    /// What they let out.
+    pub(crate) allowance: Arc<Allowance>,
 }
 
 /// A request that may pass once it is recorded.

@@ -30,6 +30,15 @@ pub use crate::request::{Cleared, Denial, Pending, Permit, Reach, Recorded, Requ
 use crate::sealed::Told;
 pub use crate::threshold::Held;
 
+/// What stops a reply for good.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Stopped {
+    /// A threshold of its policy.
+    Threshold,
+    /// What people approved lets no more out.
+    Approval,
+}
+
 /// One connection of an agent.
 pub struct Session {
     gate: Gate,
@@ -48,8 +57,8 @@ pub struct Session {
     pub(crate) cells: u64,
     /// Recorded commands whose reply has not ended, by sequence.
     pub(crate) open: BTreeMap<u64, Totals>,
-    /// A threshold has ended it.
-    pub(crate) stopped: bool,
+    /// What has stopped a reply of it, and with that all of it.
+    pub(crate) stopped: Option<Stopped>,
     /// What waits for people.
     pub(crate) waiting: Option<Waiting>,
     /// Commands that run ahead, with their copies, and are numbered, but not handed over: they go with the next events, in one
@@ -101,7 +110,7 @@ impl Session {
             bytes: 0,
             cells: 0,
             open: BTreeMap::new(),
-            stopped: false,
+            stopped: None,
             waiting: None,
             held: Vec::new(),
             earlier: Mutex::default(),
@@ -460,6 +469,7 @@ impl Session {
         self.own([command.session])?;
         let foreign = GateError::Foreign { session: self.id };
         let part = self.open.get(&command.command).ok_or(foreign)?.parts;
+        self.goes_on(command.command, 0)?;
         let body = CommandData {
             command: command.command,
             part,
@@ -484,6 +494,7 @@ impl Session {
         self.own([reply.session])?;
         let foreign = GateError::Foreign { session: self.id };
         let weighed = self.weighed(reply, frames).map_err(|error| self.refused(error))?;
+        self.lets_out(reply.command, frames)?;
         let mut totals = self.open.get(&reply.command).ok_or(foreign)?.clone();
         totals.weighed = weighed;
         let before = (totals.rows, totals.bytes, totals.cells);

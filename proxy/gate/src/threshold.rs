@@ -18,11 +18,12 @@ use exhibit_schemas::event::Timestamp;
 use exhibit_schemas::event::access::{DecisionRecord, Effect, Facts, Frame, Outcome, ThresholdDecided};
 use exhibit_schemas::event::approval::ApprovalRequested;
 
+use crate::allowance::Allowance;
 use crate::approval::{Answers, Ending, Question, UNDECIDED};
 use crate::error::GateError;
 use crate::release::{self, Reply, Totals};
 use crate::request::{Judged, Permit, requirement};
-use crate::session::{Handed, Session};
+use crate::session::{Handed, Session, Stopped};
 
 /// A command whose reply is watched, as it was decided and recorded.
 #[derive(Debug)]
@@ -69,8 +70,15 @@ impl Session {
     pub(crate) fn totals(&self, permit: &Permit) -> Totals {
         let Permit { judged, approved } = permit;
         let policy = Arc::clone(self.policy());
+        let allowances = approved
+            .iter()
+            .map(|approved| Arc::clone(&approved.allowance))
+            .collect();
         if !policy.has_thresholds() {
-            return Totals::default();
+            return Totals {
+                allowances,
+                ..Totals::default()
+            };
         }
         let Judged { request, digest, .. } = judged;
         // What people approved at the beginning is not asked again.
@@ -87,6 +95,7 @@ impl Session {
         Totals {
             watched: Some(watched.into()),
             approved,
+            allowances,
             ..Totals::default()
         }
     }
@@ -147,11 +156,13 @@ impl Session {
             counts,
             decision,
             askers,
-            mut answers,
+            answers,
         } = held;
         let asked = Some(answers.question.sequence());
-        match self.answered(&mut answers, gone).await? {
-            Ending::Approved(approvals) => {
+        match self.answered(answers, None, gone).await? {
+            Ending::Approved(approvals, answers) => {
+                let released = self.open.get(&command).map_or(0, |totals| totals.rows);
+                let allowance = Allowance::new(answers, &approvals, released);
                 let event = ThresholdDecided {
                     approvals: Some(approvals),
                     ..event(command, counts, decision, Outcome::Approved, asked)
@@ -160,6 +171,7 @@ impl Session {
                 self.durable(events, ticket).await?;
                 if let Some(totals) = self.open.get_mut(&command) {
                     totals.approved.extend(askers);
+                    totals.allowances.push(allowance.into());
                 }
                 Ok(())
             }
@@ -246,7 +258,7 @@ impl Session {
         match self.hand_over(vec![event.into()]) {
             Ok(Handed { ticket, .. }) => {
                 self.later(ticket);
-                self.stopped = true;
+                self.stopped = Some(Stopped::Threshold);
                 self.refused(passed(rule, reason, counts))
             }
             Err(error) => error,

@@ -597,6 +597,7 @@ async fn a_decision_that_the_ledger_makes_up_is_not_believed() {
         expires: Timestamp(9),
         verdict: Verdict::Approve,
         reason: "seen".into(),
+        terms: None,
     };
     let made_by = |seed| batch(4, &secret(seed), vec![decision.clone().into()]);
     // The bytes of another decision under ann's seal, and one in which a digit was changed.

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::access::Principal;
-use exhibit_schemas::event::approval::{ApprovalDecided, ApprovalRequested, Requirement, Verdict};
+use exhibit_schemas::event::approval::{ApprovalDecided, ApprovalRequested, ApprovalRevoked, Requirement, Verdict};
 use exhibit_schemas::event::trust::Role;
 use exhibit_schemas::event::{SessionId, Timestamp};
 use exhibit_schemas::keyring::KeyRecord;
@@ -72,12 +72,23 @@ pub struct Decided<'a> {
     pub body: &'a ApprovalDecided,
 }
 
+/// A person's word that takes back what was approved, as it stands in the log.
+#[derive(Clone, Copy, Debug)]
+pub struct Revocation<'a> {
+    /// Leaf hash of its event.
+    pub leaf: Digest,
+    /// Whose key sealed it.
+    pub signer: &'a KeyRecord,
+    /// What it says.
+    pub body: &'a ApprovalRevoked,
+}
+
 /// What the decisions come to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Tally {
     /// Enough distinct people approved, of all the groups that must be there: the leaf hashes of their decisions, in the order given.
     Approved(Vec<Digest>),
-    /// A person refused it: leaf hash of that decision.
+    /// A person refused it, or took it back: leaf hash of that event.
     Refused(Digest),
     /// Not enough yet, or not of each group that must be there: distinct people that approved.
     Waiting(u64),
@@ -115,6 +126,54 @@ pub fn check(request: &Request<'_>, decided: &Decided<'_>) -> Result<(), Approva
         () if decided.revoked && body.verdict == Verdict::Approve => Err(ApprovalFault::Revoked),
         () => Ok(()),
     }
+}
+
+/// Checks that a person may take back what was approved for the request: whoever may approve it, and whoever did. It counts at any
+/// time, and whoever's key ends then.
+///
+/// # Errors
+/// The first [`ApprovalFault`].
+pub fn check_revocation(
+    request: &Request<'_>,
+    decisions: &[Decided<'_>],
+    revocation: &Revocation<'_>,
+) -> Result<(), ApprovalFault> {
+    let Revocation { body, signer, .. } = revocation;
+    let approved = |decided: &Decided<'_>| {
+        let by_hand = Decided {
+            revoked: false,
+            ..*decided
+        };
+        decided.signer.name == signer.name
+            && decided.body.verdict == Verdict::Approve
+            && check(request, &by_hand).is_ok()
+    };
+    match () {
+        () if body.request != request.leaf => Err(ApprovalFault::Other("request")),
+        () if body.session != request.session => Err(ApprovalFault::Other("session")),
+        () if signer.role != Role::Person => Err(ApprovalFault::NotAPerson),
+        () if signer
+            .groups
+            .iter()
+            .any(|group| counts(&request.body.requirement, group)) =>
+        {
+            Ok(())
+        }
+        () if decisions.iter().any(approved) => Ok(()),
+        () => Err(ApprovalFault::Group),
+    }
+}
+
+/// The revocation among these that counts: the first one.
+pub fn taken_back(request: &Request<'_>, decisions: &[Decided<'_>], revocations: &[Revocation<'_>]) -> Option<Digest> {
+    let counts = |revocation: &&Revocation<'_>| check_revocation(request, decisions, revocation).is_ok();
+    revocations.iter().find(counts).map(|revocation| revocation.leaf)
+}
+
+/// Rows that may be released by these decisions at the most, the fewest of all that people say; `None` where nobody says.
+pub fn rows<'a>(decisions: impl IntoIterator<Item = &'a ApprovalDecided>) -> Option<u64> {
+    let stated = |decided: &ApprovalDecided| decided.terms.as_ref()?.rows;
+    decisions.into_iter().filter_map(stated).min()
 }
 
 /// Whether people of a group count.
@@ -175,11 +234,14 @@ pub fn requests(person: &str, requester: &Principal) -> bool {
 /// What the decisions that count come to; decisions that do not count are passed over.
 ///
 /// People are told apart by name, so several keys of one person count once. One refusal ends the request, also where enough
-/// people had approved it and nothing has come of that yet.
-pub fn tally(request: &Request<'_>, decisions: &[Decided<'_>]) -> Tally {
+/// people had approved it and nothing has come of that yet; so does what takes it back.
+pub fn tally(request: &Request<'_>, decisions: &[Decided<'_>], revocations: &[Revocation<'_>]) -> Tally {
     let counted = || decisions.iter().filter(|decided| check(request, decided).is_ok());
     if let Some(refusal) = counted().find(|decided| decided.body.verdict == Verdict::Deny) {
         return Tally::Refused(refusal.leaf);
+    }
+    if let Some(revocation) = taken_back(request, decisions, revocations) {
+        return Tally::Refused(revocation);
     }
     let requirement = &request.body.requirement;
     let mut people: Vec<&KeyRecord> = Vec::new();

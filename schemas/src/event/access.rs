@@ -378,6 +378,15 @@ crate::record! {
     }
 }
 
+impl ResponseChunk {
+    /// Rows that begin in it.
+    pub fn rows(&self) -> u64 {
+        let rows = self.frames.iter().filter(|frame| matches!(frame, Frame::Row(_)));
+        let rows = u64::try_from(rows.count()).unwrap_or(u64::MAX);
+        rows.saturating_add(self.framed_rows.unwrap_or(0))
+    }
+}
+
 crate::record! {
     /// Whether a reply goes on past a threshold of its policy. It stands before the first chunk that passes it, or before the
     /// cut end.

@@ -54,6 +54,16 @@ impl fmt::Display for Hours {
     }
 }
 
+impl fmt::Display for Terms {
+    /// `at most 500 rows`.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.rows {
+            Some(rows) => write!(formatter, "at most {rows} rows"),
+            None => formatter.write_str("as many rows as come"),
+        }
+    }
+}
+
 impl fmt::Display for Requirement {
     /// `2 of dba or lead, another one of each of dba, privacy, at Mon-Fri 08:00-18:00 (UTC)`.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -110,6 +120,30 @@ crate::record! {
         7 => verdict: Verdict,
         /// Why, in the person's words.
         8 => reason: String,
+        /// How far the approval goes. A refusal has none.
+        (?) 9 => terms: Terms,
+    }
+}
+
+crate::record! {
+    /// How far a person lets what is approved go. Of several people the narrowest holds.
+    pub struct Terms {
+        /// Rows that may be released by it at the most; as many as come if absent.
+        (?) 1 => rows: u64,
+    }
+}
+
+crate::record! {
+    /// A person took back what was approved, or refuses it; sealed with that person's own key.
+    pub struct ApprovalRevoked {
+        /// Index of the request event.
+        1 => index: u64,
+        /// Leaf hash of the request event.
+        2 => request: Digest,
+        /// The request's session.
+        3 => session: SessionId,
+        /// Why, in the person's words.
+        4 => reason: String,
     }
 }
 

@@ -221,7 +221,7 @@ fn each_role_emits_its_own_kinds_and_no_other() {
              threshold-decided login-refused command-sealed policy-in-force fault"
         }
         Role::Ledger => "evidence-read anchor fault",
-        Role::Person => "approval-decided evidence-read review-signed policy-signed",
+        Role::Person => "approval-decided evidence-read review-signed policy-signed approval-revoked",
     };
     for (number, role) in roles {
         let id = key(number).id();

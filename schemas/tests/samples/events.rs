@@ -10,7 +10,7 @@ use exhibit_schemas::event::access::{
     ThresholdDecided,
 };
 use exhibit_schemas::event::approval::{
-    ApprovalDecided, ApprovalExpired, ApprovalRequested, Hours, Requirement, Verdict,
+    ApprovalDecided, ApprovalExpired, ApprovalRequested, ApprovalRevoked, Hours, Requirement, Terms, Verdict,
 };
 use exhibit_schemas::event::trust::{
     Administrator, Anchor, CatalogSnapshot, Erasure, EvidenceRead, Fault, Genesis, Hold, KeyEnrolled, KeyRevoked,
@@ -377,6 +377,14 @@ fn approval_bodies() -> Vec<Body> {
             expires: TIME,
             verdict: Verdict::Approve,
             reason: text("planned"),
+            terms: Some(Terms { rows: Some(500) }),
+        }
+        .into(),
+        ApprovalRevoked {
+            index: 7,
+            request: digest(),
+            session: SessionId([1; 16]),
+            reason: text("the wrong month"),
         }
         .into(),
         ThresholdDecided {

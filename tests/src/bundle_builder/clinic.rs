@@ -662,6 +662,7 @@ impl Writer {
             expires: request.expires,
             verdict,
             reason: "reviewed".into(),
+            terms: None,
         };
         let leaves = self.seal(seed, vec![body.into()]);
         leaves.first().copied().expect("one event has one leaf")

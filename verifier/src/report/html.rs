@@ -290,8 +290,13 @@ fn approval(line: &ApprovalLine) -> Markup {
         td {
             @for decision in &line.decisions {
                 (index(decision.decision)) " " (decision.person) " (" (decision.groups.join(", ")) ", enrolled "
-                (index(decision.enrolled)) "): " (decision.verdict) ", " (decision.time) ", “" (decision.reason) "”" br;
+                (index(decision.enrolled)) "): " (decision.verdict) ", " (decision.time) ", “" (decision.reason) "”"
+                @if let Some(terms) = &decision.terms { ", " (terms) } br;
             }
+            @for revoked in &line.revocations {
+                (index(revoked.revocation)) " " (revoked.person) ": taken back, " (revoked.time) ", “" (revoked.reason) "”" br;
+            }
+            @if line.rows > 0 { (line.rows) " rows released" }
         }
     } }
 }

@@ -14,7 +14,7 @@ use exhibit_schemas::seal::{Sealed, UnverifiedSeal};
 use exhibit_schemas::wire::Published;
 use tokio::sync::watch;
 
-use crate::recorder::{Heard, VerifiedDecision};
+use crate::recorder::{Heard, VerifiedDecision, VerifiedRevocation};
 
 /// Keys in force as this proxy has checked them.
 pub(super) struct PublishedKeys {
@@ -70,6 +70,14 @@ impl PublishedKeys {
                         body,
                     };
                     heard.push(Heard::Decided(decision.into()));
+                }
+                (Body::ApprovalRevoked(body), Some(keyring)) => {
+                    let revocation = VerifiedRevocation {
+                        leaf: Digest::leaf(&bytes.0),
+                        signer: keyring.in_force(emitter).map_err(text)?.clone(),
+                        body,
+                    };
+                    heard.push(Heard::TakenBack(revocation.into()));
                 }
                 (Body::KeyRevoked(revoked), _) => {
                     self.signatures

@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 
 use exhibit_schemas::event::access::SessionClosed;
 
-use super::{EndStatus, Session, Ticket};
+use super::{EndStatus, Session, Stopped, Ticket};
 use crate::error::GateError;
 use crate::release::{End, Totals};
 
 /// Why a session ended that a threshold stopped, in its closing event.
 const THRESHOLD: &str = "threshold";
+
+/// Why a session ended that people's approval stopped, in its closing event.
+const APPROVAL: &str = "approval";
 
 /// Why a session that nobody closed ended, in its closing event.
 const DROPPED: &str = "agent";
@@ -18,7 +21,11 @@ impl Session {
     pub(super) fn hand_over_close(&mut self, reason: &str) -> Result<Ticket, GateError> {
         self.closed = true;
         // Whatever else happens meanwhile, that is why nothing more leaves.
-        let reason = if self.stopped { THRESHOLD } else { reason };
+        let reason = match self.stopped {
+            Some(Stopped::Threshold) => THRESHOLD,
+            Some(Stopped::Approval) => APPROVAL,
+            None => reason,
+        };
         // A refused submission left no gap, so the end of the session can still be recorded; a lost one may have.
         self.failure.check_lost()?;
         let cut = |(command, totals): (&u64, &Totals)| {

@@ -29,6 +29,7 @@ mod moved;
 mod netted;
 mod probed;
 mod retried;
+mod revoked;
 mod sealed;
 mod signed;
 mod threshold;
@@ -516,6 +517,7 @@ fn decision(world: &World, name: &str, change: impl FnOnce(&mut VerifiedDecision
             expires: body.expires,
             verdict: Verdict::Approve,
             reason: "fine".into(),
+            terms: None,
         },
     };
     change(&mut decision);

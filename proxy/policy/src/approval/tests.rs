@@ -74,7 +74,7 @@ fn took<Name: AsRef<str>, Group: AsRef<str>>(body: &ApprovalRequested, people: &
         revoked: false,
         body: &made,
     });
-    match tally(&request, &decided.collect::<Vec<_>>()) {
+    match tally(&request, &decided.collect::<Vec<_>>(), &[]) {
         Tally::Approved(leaves) => Some(leaves.len()),
         Tally::Refused(_) | Tally::Waiting(_) => None,
     }
@@ -102,6 +102,8 @@ fn decided(body: &ApprovalRequested, verdict: Verdict) -> ApprovalDecided {
         expires: body.expires,
         verdict,
         reason: "seen".into(),
+
+        terms: None,
     }
 }
 

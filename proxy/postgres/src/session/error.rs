@@ -83,6 +83,7 @@ impl SessionError {
         match self {
             Self::Gate(GateError::Detected { .. }) => "detection",
             Self::Gate(GateError::Threshold { .. }) => "threshold",
+            Self::Gate(GateError::Approval { .. }) => "approval",
             Self::Gate(GateError::Expired) => "expiry",
             Self::Agent(_) => "agent",
             Self::Protocol(_) => "protocol",
@@ -109,7 +110,10 @@ impl SessionError {
             Self::Protocol(_) => "08P01",
             Self::Target(error) => error.sqlstate(),
             Self::Unexpected | Self::Setting | Self::Origin | Self::Copy(_) => "XX000",
-            Self::Refused(_) | Self::Gate(GateError::Detected { .. } | GateError::Threshold { .. }) => "42501",
+            Self::Refused(_)
+            | Self::Gate(GateError::Detected { .. } | GateError::Threshold { .. } | GateError::Approval { .. }) => {
+                "42501"
+            }
             Self::Revoked | Self::Gate(GateError::Expired) => "28000",
             Self::Drift(_) => "55000",
             Self::Idle => "57P05",

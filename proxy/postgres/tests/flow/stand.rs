@@ -211,6 +211,7 @@ impl Memory {
                 expires: asked.expires,
                 verdict,
                 reason: "looked at".into(),
+                terms: None,
             },
         };
         self.heard.send(Heard::Decided(decision.into()).into()).unwrap();

@@ -1,0 +1,138 @@
+//! What comes of requests that were approved, and what takes approvals back.
+
+use exhibit_ledger::Ledger;
+use exhibit_ledger::projection::PassedRecord;
+use exhibit_schemas::cbor::Bytes;
+use exhibit_schemas::digest::Digest;
+use exhibit_schemas::event::access::{Frame, Outcome, ResponseChunk, ResponseEnd};
+use exhibit_schemas::event::approval::ApprovalRevoked;
+use exhibit_schemas::event::trust::{KeyEnrolled, Role};
+use exhibit_schemas::event::{Body, SessionId};
+use exhibit_schemas::key::Signer as _;
+use exhibit_schemas::seal::{Chain, Sealed};
+use exhibit_schemas::wire::RefusalCode;
+
+use crate::fixture::{administrator, begin, beginning, event, key, open, opened, proxy, start, submit};
+use crate::rebuild::requested;
+use crate::retries::{closed, command, send};
+
+fn passed(ledger: &Ledger) -> Vec<(Digest, PassedRecord)> {
+    let approvals = ledger.approvals().unwrap();
+    approvals
+        .into_iter()
+        .filter_map(|(leaf, record)| Some((leaf, record.passed?)))
+        .collect()
+}
+
+fn chunk(command: u64, rows: usize) -> Body {
+    ResponseChunk {
+        command,
+        chunk: 0,
+        columns: None,
+        frames: vec![Frame::Row(vec![Some(Bytes(b"x".to_vec()))]); rows],
+        framed_rows: Some(3),
+    }
+    .into()
+}
+
+fn end(command: u64) -> Body {
+    ResponseEnd {
+        command,
+        status: "complete".into(),
+        code: None,
+        chunks: 1,
+        rows: 5,
+        bytes: 5,
+        masked: std::collections::BTreeMap::new(),
+    }
+    .into()
+}
+
+/// A ledger in which somebody may decide, and one session whose request, at that index, was approved.
+fn begun(ledger: &Ledger) -> (Chain, Digest, u64) {
+    let enrolled = KeyEnrolled {
+        key: key(7).public_key().to_bytes(),
+        role: Role::Person,
+        name: "ada".into(),
+        groups: vec!["dba".into()],
+    };
+    let chain = Chain {
+        boot: 2,
+        sequence: 0,
+        previous: beginning()[0].next().previous,
+    };
+    let enrolled = event(&administrator(), 2, None, enrolled);
+    submit(ledger, &Sealed::seal(vec![enrolled], chain, &administrator()).unwrap()).unwrap();
+    let asks = vec![(0, opened().into()), (1, requested().into())];
+    let chain = send(ledger, &proxy(), start(10), 1, asks);
+    let (request, record) = ledger.approvals().unwrap().remove(0);
+    assert!(record.waits());
+    let chain = send(ledger, &proxy(), chain, 1, vec![(2, command(Outcome::Approved, None))]);
+    (chain, request, record.index)
+}
+
+#[test]
+fn what_was_approved_is_kept_in_mind_until_its_reply_has_ended() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = begin(directory.path());
+    let ledger = open(&config);
+    let (chain, request, _) = begun(&ledger);
+    let chain = send(&ledger, &proxy(), chain, 1, vec![(3, chunk(2, 2)), (4, chunk(9, 7))]);
+    let found = PassedRecord {
+        commands: 1,
+        rows: 5,
+        open: 1,
+    };
+    assert_eq!(passed(&ledger), [(request, found)]);
+    ledger.shutdown();
+    let ledger = open(&config);
+    assert_eq!(passed(&ledger).len(), 1, "it outlives a start of the ledger");
+    send(&ledger, &proxy(), chain, 1, vec![(5, end(2))]);
+    assert_eq!(ledger.approvals().unwrap(), []);
+}
+
+#[test]
+fn a_session_that_closes_leaves_nothing_in_mind() {
+    let directory = tempfile::tempdir().unwrap();
+    let ledger = open(&begin(directory.path()));
+    let (chain, _, _) = begun(&ledger);
+    send(&ledger, &proxy(), chain, 1, vec![(3, closed())]);
+    assert_eq!(ledger.approvals().unwrap(), []);
+}
+
+#[test]
+fn a_person_takes_back_what_people_were_asked_and_nothing_else() {
+    let directory = tempfile::tempdir().unwrap();
+    let ledger = open(&begin(directory.path()));
+    let (_, request, index) = begun(&ledger);
+    let revoked = ApprovalRevoked {
+        index,
+        request,
+        session: SessionId([1; 16]),
+        reason: "the wrong month".into(),
+    };
+    let sealed = |body: ApprovalRevoked, boot| {
+        Sealed::seal(vec![event(&key(7), boot, None, body)], start(boot), &key(7)).unwrap()
+    };
+    let wrong = [
+        ApprovalRevoked {
+            index: index + 1,
+            ..revoked.clone()
+        },
+        ApprovalRevoked {
+            request: Digest([9; 32]),
+            ..revoked.clone()
+        },
+        ApprovalRevoked {
+            session: SessionId([9; 16]),
+            ..revoked.clone()
+        },
+    ];
+    for body in wrong {
+        let refused = submit(&ledger, &sealed(body, 5)).unwrap_err();
+        assert_eq!(refused.code, RefusalCode::Request);
+    }
+    assert_eq!(passed(&ledger).len(), 1);
+    submit(&ledger, &sealed(revoked, 5)).unwrap();
+    assert_eq!(passed(&ledger), []);
+}

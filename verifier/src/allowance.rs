@@ -1,0 +1,151 @@
+//! What approvals let out: rows that people said, and the time until somebody took the approval back.
+//!
+//! Whose word takes an approval back is said by `exhibit_policy::approval` alone, the code that the proxy ran.
+
+use exhibit_policy::approval::{Revocation, check_revocation, rows, taken_back};
+use exhibit_schemas::digest::Digest;
+use exhibit_schemas::event::Timestamp;
+use exhibit_schemas::event::approval::ApprovalRevoked;
+use exhibit_schemas::keyring::KeyRecord;
+use exhibit_schemas::merkle::Index;
+
+use crate::approval::{Approvals, Asked, TakenBack, USE_GRACE_US};
+use crate::batch::Placed;
+use crate::finding::{Code, Findings, Place};
+
+/// A person's word that takes an approval back, as it stands in the log.
+pub(crate) struct Revoked {
+    pub(crate) index: Index,
+    pub(crate) time: Timestamp,
+    pub(crate) leaf: Digest,
+    pub(crate) signer: KeyRecord,
+    pub(crate) body: ApprovalRevoked,
+}
+
+impl Revoked {
+    pub(crate) fn taken_back(&self) -> TakenBack {
+        TakenBack {
+            index: self.index,
+            time: self.time,
+        }
+    }
+
+    pub(crate) fn revocation(&self) -> Revocation<'_> {
+        Revocation {
+            leaf: self.leaf,
+            signer: &self.signer,
+            body: &self.body,
+        }
+    }
+}
+
+/// What was released by the approval of one request.
+#[derive(Default)]
+pub(crate) struct Released {
+    /// Rows at the most, as people said.
+    most: Option<u64>,
+    rows: u64,
+    /// More had left, which was said once.
+    over: bool,
+    /// Something had left after it was taken back, which was said once.
+    late: bool,
+}
+
+impl Asked {
+    /// Rows that left by its approval.
+    pub(crate) fn rows(&self) -> u64 {
+        self.released.rows
+    }
+}
+
+impl Approvals {
+    /// A person took back what was approved, or refuses it.
+    pub(crate) fn taken_back(&mut self, placed: &Placed, body: &ApprovalRevoked, findings: &mut Findings) {
+        let place = Place::Entry(placed.index);
+        let Some(signer) = placed.signer.clone() else {
+            return; // its key is unknown, which was said with its seal
+        };
+        let revoked = Revoked {
+            index: placed.index,
+            time: placed.event.time,
+            leaf: placed.leaf,
+            signer,
+            body: body.clone(),
+        };
+        let Some(asked) = self.asked(body.request).filter(|asked| asked.index.0 == body.index) else {
+            if !self.after_gap {
+                let what = "it names no request that stands before it";
+                findings.add(Code::ApprovalUncounted, place, what);
+            }
+            return;
+        };
+        let decisions = self.decided(asked, |_, _| true);
+        if let Some(request) = asked.request(body.request)
+            && let Err(fault) = check_revocation(&request, &decisions, &revoked.revocation())
+        {
+            findings.add(Code::ApprovalUncounted, place, fault.to_string());
+        }
+        if let Some(asked) = self.asked_mut(body.request) {
+            asked.revocations.push(revoked);
+        }
+    }
+
+    /// A command, or the rest of its reply, passed by these decisions about a request; so many rows of the reply had left before.
+    pub(crate) fn allows(&mut self, request: Digest, named: &[Digest], before: u64) {
+        let stated = named.iter().filter_map(|leaf| self.decision(*leaf));
+        let most = rows(stated.map(|decision| &decision.body));
+        if let Some(asked) = self.asked_mut(request) {
+            asked.released.most = most;
+            asked.released.rows = before;
+        }
+    }
+
+    /// Something was released by the approval of a request, and so many rows with it.
+    pub(crate) fn released(&mut self, request: Digest, rows: u64, placed: &Placed, findings: &mut Findings) {
+        let place = Place::Entry(placed.index);
+        let late = self.revocation(request).filter(|revoked| {
+            // Its proxy is told in the order of the log, and has a moment for it.
+            revoked.time.0.saturating_add(USE_GRACE_US) < placed.event.time.0
+        });
+        let late = late.map(|revoked| revoked.index);
+        let Some(asked) = self.asked_mut(request) else { return };
+        let (index, released) = (asked.index, &mut asked.released);
+        released.rows = released.rows.saturating_add(rows);
+        let over = released.most.filter(|most| released.rows > *most);
+        if let Some(most) = over
+            && !released.over
+        {
+            released.over = true;
+            let detail = format!(
+                "{} rows, and its request #{index} was approved for {most}",
+                released.rows
+            );
+            findings.add(Code::ApprovalRows, place.clone(), detail);
+        }
+        if let Some(revoked) = late
+            && !released.late
+        {
+            released.late = true;
+            let detail = format!("released although #{revoked} had taken back what was approved by #{index}");
+            findings.add(Code::ApprovalRevoked, place, detail);
+        }
+    }
+
+    /// Whether the approval of a request may have stopped a reply: people said how many rows, or somebody took it back.
+    pub(crate) fn may_stop(&self, request: Digest) -> bool {
+        let limited = self.asked(request).is_none_or(|asked| asked.released.most.is_some());
+        limited || self.after_gap || self.revocation(request).is_some()
+    }
+
+    /// What took the approval of a request back, if anything did that counts.
+    fn revocation(&self, request: Digest) -> Option<&Revoked> {
+        let asked = self.asked(request)?;
+        if asked.revocations.is_empty() {
+            return None;
+        }
+        let revocations: Vec<_> = asked.revocations.iter().map(Revoked::revocation).collect();
+        let decisions = self.decided(asked, |_, _| true);
+        let leaf = taken_back(&asked.request(request)?, &decisions, &revocations)?;
+        asked.revocations.iter().find(|revoked| revoked.leaf == leaf)
+    }
+}

@@ -1,0 +1,117 @@
+//! What people were asked, and what came of it.
+
+use std::collections::BTreeMap;
+
+use exhibit_schemas::digest::Digest;
+use exhibit_schemas::merkle::Index;
+use serde::Serialize;
+
+use super::Evidence;
+use crate::allowance::Revoked;
+use crate::approval::Approvals;
+
+/// A request for approval, with what people decided.
+#[derive(Clone, Debug, Serialize)]
+pub struct ApprovalLine {
+    /// Index of the request.
+    pub request: Index,
+    /// Its session.
+    pub session: String,
+    /// The statement, literals replaced.
+    pub statement: String,
+    /// Name of the approval in the policy.
+    pub approval: String,
+    /// People that it needs.
+    pub people: u64,
+    /// Whom it asks, and when approvals count.
+    pub asks: String,
+    /// When it expires.
+    pub expires: String,
+    /// What people decided.
+    pub decisions: Vec<DecisionLine>,
+    /// Who took it back.
+    pub revocations: Vec<RevocationLine>,
+    /// Rows that were released by it.
+    pub rows: u64,
+}
+
+/// A person's word that takes an approval back.
+#[derive(Clone, Debug, Serialize)]
+pub struct RevocationLine {
+    /// Index of the revocation.
+    pub revocation: Index,
+    /// When, by the person's clock.
+    pub time: String,
+    /// Name of the person.
+    pub person: String,
+    /// Why, in the person's words.
+    pub reason: String,
+}
+
+/// A person's decision.
+#[derive(Clone, Debug, Serialize)]
+pub struct DecisionLine {
+    /// Index of the decision.
+    pub decision: Index,
+    /// When, by the person's clock.
+    pub time: String,
+    /// Name of the person.
+    pub person: String,
+    /// Groups of the person then.
+    pub groups: Vec<String>,
+    /// The verdict.
+    pub verdict: String,
+    /// Why, in the person's words.
+    pub reason: String,
+    /// How far the approval goes, where the person said so.
+    pub terms: Option<String>,
+    /// Index of the event that enrolled the key.
+    pub enrolled: Index,
+}
+
+impl RevocationLine {
+    fn of(revoked: &Revoked) -> Self {
+        Self {
+            revocation: revoked.index,
+            time: revoked.time.to_string(),
+            person: revoked.signer.name.clone(),
+            reason: revoked.body.reason.clone(),
+        }
+    }
+}
+
+impl Evidence {
+    pub(super) fn list_approvals(&mut self, approvals: &Approvals) {
+        let mut decisions: BTreeMap<Digest, Vec<DecisionLine>> = BTreeMap::new();
+        for (_, decision) in approvals.decisions() {
+            let line = DecisionLine {
+                decision: decision.index,
+                time: decision.time.to_string(),
+                person: decision.signer.name.clone(),
+                groups: decision.signer.groups.clone(),
+                verdict: decision.body.verdict.to_string(),
+                reason: decision.body.reason.clone(),
+                terms: decision.body.terms.as_ref().map(ToString::to_string),
+                enrolled: decision.signer.enrolled,
+            };
+            decisions.entry(decision.body.request).or_default().push(line);
+        }
+        for (leaf, asked) in approvals.requests() {
+            if !self.room(self.approvals.len()) {
+                continue;
+            }
+            self.approvals.push(ApprovalLine {
+                request: asked.index,
+                session: asked.session.to_string(),
+                statement: asked.body.statement.clone(),
+                approval: asked.body.requirement.name.clone(),
+                people: asked.body.requirement.people,
+                asks: asked.body.requirement.to_string(),
+                expires: asked.body.expires.to_string(),
+                decisions: decisions.remove(leaf).unwrap_or_default(),
+                revocations: asked.revocations.iter().map(RevocationLine::of).collect(),
+                rows: asked.rows(),
+            });
+        }
+    }
+}
