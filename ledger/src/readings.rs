@@ -37,6 +37,7 @@ use crate::readers::{Known, People, ReaderError, Shown};
 use crate::scribe::{Scribe, ScribeError};
 
 mod bounds;
+mod kept;
 
 use bounds::{PerMinute, Statements};
 
@@ -77,6 +78,9 @@ pub enum OpenError {
     /// What is read cannot be recorded, so it is not shown.
     #[error("the reading cannot be recorded, so nothing is shown: {0}")]
     Record(#[from] ScribeError),
+    /// Its event would keep what is not of this log.
+    #[error("{0}; nothing was searched, and nothing of the question is kept")]
+    Stranger(&'static str),
     /// Nothing random is to be had.
     #[error("the system gives no random bytes")]
     Random,
@@ -253,6 +257,12 @@ impl Readings {
         let known = self.people.identify(shown, &keyring, now).await?;
         self.opening.lock().await.once(&known, now)?;
         // Before anything is looked for on its behalf.
+        let (ledger, asked) = (self.ledger.clone(), question.clone());
+        let stranger = tokio::task::spawn_blocking(move || kept::stranger(&ledger, &asked)).await;
+        let stranger = stranger.unwrap_or(Err(LedgerError::Stopped));
+        if let Some(what) = stranger.map_err(ScribeError::from)? {
+            return Err(OpenError::Stranger(what));
+        }
         let count = count.await.map_err(ScribeError::from)?;
         let (who, key) = (who(&known), known.key());
         // Whoever asked may go away meanwhile; what is under way is recorded all the same.

@@ -111,6 +111,15 @@ crate::fixed_bytes! {
     pub struct ReadingId([u8; 16]);
 }
 
+/// A value that the scope of a search keeps.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// The id of a session, or of something else.
+    Session(SessionId),
+    /// A time of the log, or another.
+    Time(Timestamp),
+}
+
 /// What is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Question {
@@ -186,6 +195,21 @@ impl Question {
         }
     }
 
+    /// What the scope of a search keeps that could be anybody's: ids of sessions and times. A birth date looks like a time, and an
+    /// id of something else like that of a session; whether there are such, the log knows.
+    pub fn kept(&self) -> Vec<Kept> {
+        let Self::Search(text) = self else {
+            return Vec::new(); // its text is what was looked up
+        };
+        let pairs = terms(text).filter_map(|term| term.split_once(':'));
+        let kept = pairs.filter_map(|(key, value)| match key {
+            "session" => SessionId::from_hex(value).map(Kept::Session),
+            "from" | "to" => Timestamp::parse(value).map(Kept::Time),
+            _ => None,
+        });
+        kept.collect()
+    }
+
     /// The digest that a statement has of it.
     pub fn digest(&self, blind: &[u8; 32]) -> Digest {
         Digest::of(&[&blind[..], &self.bytes()].concat())
@@ -200,19 +224,26 @@ impl Question {
 /// A search without its words, phrases and names: `kind:command agent:? ?`. What is kept is a word of ours, a session's id or
 /// a time, and nothing else.
 fn masked(text: &str) -> String {
-    let (mut terms, mut rest) = (Vec::new(), text.trim_start());
-    while !rest.is_empty() {
-        let (term, after) = term(rest);
-        terms.push(match term.split_once(':') {
+    let scope: Vec<String> = terms(text)
+        .map(|term| match term.split_once(':') {
             // Without a value there is none to mask, and a scope is no longer than its text.
             Some((key, "")) if KEYS.contains(&key) => format!("{key}:"),
             Some((key, value)) if keeps(key, value) => format!("{key}:{value}"),
             Some((key, _)) if KEYS.contains(&key) => format!("{key}:{MASKED}"),
             _ => MASKED.to_owned(),
-        });
+        })
+        .collect();
+    scope.join(" ")
+}
+
+/// The terms of a search, quotes and all.
+fn terms(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text.trim_start();
+    std::iter::from_fn(move || {
+        let (term, after) = Some(rest).filter(|rest| !rest.is_empty()).map(term)?;
         rest = after.trim_start();
-    }
-    terms.join(" ")
+        Some(term)
+    })
 }
 
 /// Keys of searches. A key that is missing here is masked with its value.

@@ -248,6 +248,7 @@ pub(super) fn status(error: &OpenError) -> StatusCode {
     match error {
         OpenError::Reader(ReaderError::Role { .. }) => StatusCode::FORBIDDEN,
         OpenError::Reader(_) | OpenError::Again => StatusCode::UNAUTHORIZED,
+        OpenError::Stranger(_) => StatusCode::BAD_REQUEST,
         OpenError::Busy => StatusCode::TOO_MANY_REQUESTS,
         OpenError::Record(_) | OpenError::Random => StatusCode::INTERNAL_SERVER_ERROR,
     }

@@ -210,6 +210,45 @@ async fn a_question_finds_what_was_acknowledged_before_it_and_is_recorded_before
     place.end().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_event_of_a_search_keeps_no_session_and_no_time_that_is_not_of_the_log() {
+    let place = Place::new(true).await;
+    let session = SessionId([1; 16]);
+    let opening = event(&proxy(), 10, Some(SessionPlace(session, 0)), opened());
+    let opened = Sealed::seal(vec![opening], start(10), &proxy()).unwrap();
+    place.ledger.submit(append(&opened)).await.await.unwrap().unwrap();
+    let size = place.size();
+    let year = 366 * 86_400 * 1_000_000;
+    let (before, after) = (Timestamp(NOW.0 - year - 1), Timestamp(NOW.0 + year + 1));
+    let strangers = [
+        "session:00112233445566778899aabbccddeeff".to_owned(),
+        format!("session:{session} kind:command session:{}", SessionId([9; 16])),
+        "from:1971-03-12".to_owned(),
+        "to:9999-12-31 kind:command".to_owned(),
+        format!("from:{before}"),
+        format!("to:{after}"),
+    ];
+    for (nonce, text) in (1..).zip(&strangers) {
+        let (status, answer) = place
+            .post(&asked(&statement(&search(text), nonce), &search(text), &key(5)))
+            .await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{text}: {answer}");
+        assert_eq!(place.size(), size, "{text} is in no event");
+    }
+    for (nonce, text) in (50..).zip([
+        format!("session:{session}"),
+        format!("from:{} to:{}", Timestamp(before.0 + 1), Timestamp(after.0 - 1)),
+        "session:somebody from:1971".to_owned(), // masked
+    ]) {
+        place.open(&search(&text), nonce).await;
+    }
+    // Of who may not read nothing is looked up.
+    let question = search(&strangers[0]);
+    let (status, _) = place.post(&asked(&statement(&question, 90), &question, &key(77))).await;
+    assert_eq!(status, StatusCode::UNAUTHORIZED);
+    place.end().await;
+}
+
 #[tokio::test]
 async fn an_export_is_of_what_there_is_and_no_cache_keeps_it() {
     let place = Place::new(false).await;

@@ -1,8 +1,8 @@
 //! Questions keep no value, statements are good for one reader, log and channel, and events are held to them.
 
 use super::{
-    BY_KEY, BY_TOKEN, FRESH_US, LATE_US, Operation, Question, READING_US, Reader, ReadingError, Statement, TIMES_MAX,
-    check,
+    BY_KEY, BY_TOKEN, FRESH_US, Kept, LATE_US, Operation, Question, READING_US, Reader, ReadingError, Statement,
+    TIMES_MAX, check,
 };
 use crate::cbor::Bytes;
 use crate::cose::CoseError;
@@ -125,6 +125,18 @@ fn a_scope_keeps_words_of_ours_and_no_value() {
         assert_eq!(again.scope(), wanted, "nothing of a scope is masked");
         assert!(wanted.len() <= text.len(), "{text}");
     }
+}
+
+#[test]
+fn what_a_scope_keeps_and_could_be_anybody_s_is_told() {
+    let session = SessionId([0xab; 16]);
+    let text = format!(
+        "kind:command from:2026-11-24 \"from:2026-11-25\" session:{session} session:ab to:smith agent:{session}"
+    );
+    let question = Question::parse(Operation::Search, &text).unwrap();
+    let time = Timestamp::parse("2026-11-24").unwrap();
+    assert_eq!(question.kept(), [Kept::Time(time), Kept::Session(session)]);
+    assert_eq!(Question::Session(session).kept(), []);
 }
 
 #[test]

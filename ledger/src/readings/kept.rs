@@ -1,0 +1,38 @@
+//! What the event of a search keeps for good: ids of sessions, and times. Both have to be of this log, for a birth date looks like a
+//! time, and the id of a patient may look like that of a session.
+//!
+//! Not here: that of all else a search keeps words of ours alone ([`exhibit_schemas::reading`]).
+
+use exhibit_schemas::event::{Event, Timestamp};
+use exhibit_schemas::merkle::Index;
+use exhibit_schemas::reading::{Kept, Question};
+
+use crate::error::LedgerError;
+use crate::ledger::Ledger;
+
+/// How far outside of the log a time may be, as in "from the beginning of the year": more days than any year has.
+const AROUND_US: u64 = 366 * 86_400 * 1_000_000;
+
+/// What of a question is not of this log, in words for who asked.
+pub(super) fn stranger(ledger: &Ledger, question: &Question) -> Result<Option<&'static str>, LedgerError> {
+    let (mut sessions, mut times) = (Vec::new(), Vec::new());
+    for kept in question.kept() {
+        match kept {
+            Kept::Session(session) => sessions.push(session),
+            Kept::Time(time) => times.push(time),
+        }
+    }
+    for session in sessions {
+        if ledger.shared().store.session(session.0)?.is_none() {
+            return Ok(Some("no session of this log has such an id"));
+        }
+    }
+    if times.is_empty() {
+        return Ok(None);
+    }
+    let first = ledger.entry(Index(0))?.and_then(|entry| Event::decode(&entry).ok());
+    let begin = first.map_or(Timestamp(0), |genesis| genesis.time);
+    let around = begin.0.saturating_sub(AROUND_US)..=ledger.shared().now().0.saturating_add(AROUND_US);
+    let outside = times.iter().any(|time| !around.contains(&time.0));
+    Ok(outside.then_some("the log has nothing of such a time"))
+}
