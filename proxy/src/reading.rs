@@ -12,7 +12,9 @@ use exhibit_policy::decide::UNPROVEN;
 use exhibit_policy::inspect::Attributes;
 use exhibit_policy::probe;
 use exhibit_policy::snapshot::Snapshot;
-use exhibit_postgres::analysis::{ATTRIBUTES, AnalysisError, Columns, Probe, analyse, array_parameters, state_probes};
+use exhibit_postgres::analysis::{
+    ATTRIBUTES, AnalysisError, Columns, Identifying, Probe, analyse, array_parameters, state_probes,
+};
 use exhibit_postgres::catalog::{Catalog, DocumentError};
 pub use exhibit_postgres::catalog::{is_catalog, stands_on, whole};
 use exhibit_schemas::event::access::{Access, Action, Attribute, Facts};
@@ -108,7 +110,9 @@ impl Reading {
             probed: &|resource| snapshot.probed(target, resource),
         };
         let columns = snapshot.masks_target(target).then_some(columns);
-        let (statement, facts) = match analyse(command, &catalog.0, search_path, columns) {
+        let identifying = |relation: &str| snapshot.identifying(target, relation).map(str::to_owned);
+        let identifying: Option<Identifying<'_>> = snapshot.names_patients(target).then_some(&identifying);
+        let (statement, facts) = match analyse(command, &catalog.0, search_path, columns, identifying) {
             Ok(analysis) => (
                 analysis.redacted,
                 tried(snapshot, target, &analysis.probes, analysis.facts),
@@ -183,6 +187,10 @@ name = "ssn"
 targets = ["clinic"]
 resources = ["public.patients.ssn"]
 technique = "redact"
+[[patients]]
+name = "patient"
+targets = ["clinic"]
+resources = ["public.patients.id"]
 "#;
 
     const CATALOG: &str = r#"{"relations": {

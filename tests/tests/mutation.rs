@@ -47,7 +47,8 @@ struct Tally {
 #[test]
 fn every_mutant_is_found_at_its_place() {
     let base = Base::new();
-    for honest in [base.honest(), Base::sealing().honest(), Base::signing().honest()] {
+    for base in [&base, &Base::sealing(), &Base::identifying(), &Base::signing()] {
+        let honest = base.honest();
         let directory = tempfile::tempdir().unwrap();
         let clean = judge(&directory.path().join("bundle.tar"), &honest);
         assert_eq!(clean.list(), [], "the log that is changed must be clean itself");

@@ -220,6 +220,7 @@ fn masker(snapshot: &Snapshot) -> (Vec<Column>, RowMasker) {
             origin: Some(origin),
             technique: mask.map(|mask| mask.technique.as_str().to_owned()),
             mask: mask.map(|mask| mask.name.clone()),
+            patients: None,
         });
         masks.push(mask.map(|mask| ColumnMask {
             mask: mask.name.clone(),

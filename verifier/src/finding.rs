@@ -152,6 +152,9 @@ codes! {
     DetectionCount "detection-count" Error "a response's end states other counts of findings than its detections",
     ThresholdDecided "threshold-decided" Error "a decision about a threshold does not follow from its command, or its session went on against it",
     ThresholdPassed "threshold-passed" Error "rows were released past a threshold, and neither policy nor people let them out",
+    PatientsMissing "patients-missing" Error "rows that may be records of patients were released, and nothing says whose they are",
+    PatientsCount "patients-count" Error "the records of patients that a response counts do not fit its rows",
+    PatientsUnasked "patients-unasked" Error "a response names patients, and its policy or its command says that it names none",
     DetectionEnd "detection-end" Error "a session went on after a detection that ends it, or its close gives another reason",
 }
 

@@ -31,6 +31,7 @@ mod copy;
 mod files;
 mod in_force;
 pub mod observed;
+mod patients;
 mod policy;
 mod probe;
 pub mod reading;

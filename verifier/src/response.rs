@@ -11,13 +11,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use exhibit_policy::detect::Category;
 use exhibit_policy::mask::Technique;
 use exhibit_policy::net::{Channel, Net};
+use exhibit_policy::patients::are_touched;
 use exhibit_policy::snapshot::Snapshot;
 use exhibit_schemas::cbor::Bytes;
-use exhibit_schemas::event::access::{Column, CommandData, Detection, Frame, Outcome, ResponseChunk, ResponseEnd};
+use exhibit_schemas::event::access::{
+    Column, CommandData, Detection, Facts, Frame, Outcome, ResponseChunk, ResponseEnd,
+};
 use exhibit_schemas::merkle::Index;
 
 use self::look::looks_like;
 use crate::finding::{Code, Findings, Place};
+use crate::patients;
 
 /// Bytes of cells past which a proxy may frame a row itself (`exhibit_gate`'s `ROW_BYTES_MAX`); such rows are not counted
 /// as rows, so from here on masked cells may be more than the rows show.
@@ -34,6 +38,8 @@ pub(crate) struct Response {
     /// Index of the command.
     pub(crate) command: Index,
     pub(crate) outcome: Outcome,
+    /// Whether its rows may be records of patients.
+    of_patients: bool,
     /// First and last index of its chunks.
     pub(crate) span: Option<(Index, Index)>,
     pub(crate) rows: u64,
@@ -66,6 +72,8 @@ struct Shown {
     mask: Option<String>,
     technique: Option<Technique>,
     nulled: bool,
+    /// Whether it names the patient whose record a row is.
+    names_patients: bool,
 }
 
 /// Cells under one mask.
@@ -76,10 +84,11 @@ struct Cells {
 }
 
 impl Response {
-    pub(crate) fn new(command: Index, outcome: Outcome) -> Self {
+    pub(crate) fn new(command: Index, outcome: Outcome, facts: &Facts) -> Self {
         Self {
             command,
             outcome,
+            of_patients: are_touched(facts),
             span: None,
             rows: 0,
             bytes: 0,
@@ -143,6 +152,9 @@ impl Response {
             let detail = format!("{framed_rows} rows in fewer bytes");
             self.tell(Code::ResponseChunk, index, detail, findings);
         }
+        let rows = chunk.frames.iter().filter(|frame| matches!(frame, Frame::Row(_)));
+        let rows = framed_rows.saturating_add(u64::try_from(rows.count()).unwrap_or(u64::MAX));
+        self.patients(index, chunk, rows, findings);
         self.rows = self.rows.saturating_add(framed_rows);
         self.framed |= chunk.framed_rows.is_some();
         for frame in &chunk.frames {
@@ -153,6 +165,16 @@ impl Response {
                 }
                 Frame::Row(cells) => self.row(index, cells, findings),
             }
+        }
+    }
+
+    /// Holds whose records the rows of a chunk are against how many there are.
+    fn patients(&mut self, index: Index, chunk: &ResponseChunk, rows: u64, findings: &mut Findings) {
+        let columns = self.columns.iter().flatten().filter(|column| column.names_patients);
+        let naming = u64::try_from(columns.count()).unwrap_or(u64::MAX);
+        let fault = patients::fault(chunk.patients.as_ref(), self.of_patients, rows, naming);
+        if let Some((code, detail)) = fault.filter(|_| !self.doubtful) {
+            self.tell(code, index, detail, findings);
         }
     }
 
@@ -268,10 +290,12 @@ impl Response {
             mask: column.mask.clone(),
             technique: None,
             nulled: column.technique.as_deref() == Some(Technique::Null.as_str()),
+            names_patients: column.patients.is_some(),
         };
         let (Some(target), Some(policy)) = (target, policy) else {
             return shown; // the session's opening or the policy is missing, which was said
         };
+        patients::column(index, column, target, policy, findings);
         let wanted = column.origin.as_deref().and_then(|origin| policy.mask(target, origin));
         let Some(wanted) = wanted else {
             if column.mask.is_some() || column.technique.is_some() {

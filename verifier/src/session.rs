@@ -25,6 +25,7 @@ use crate::evidence::Evidence;
 use crate::finding::{Code, Findings, Place};
 use crate::in_force::{InForce, Named};
 use crate::observed;
+use crate::patients;
 use crate::policy::Policies;
 use crate::probe::Probes;
 use crate::reading::Readings;
@@ -219,12 +220,12 @@ impl Sessions {
     }
 }
 
-/// Whether a chunk begins a table with a column that its policy masks under the key.
+/// Whether a chunk begins a table with a column that its policy masks, or that names patients, under the key.
 fn shows_keyed(chunk: &ResponseChunk, target: &str, policy: &Snapshot) -> bool {
     chunk.columns.iter().flatten().any(|column| {
         let mask = column.origin.as_deref().and_then(|origin| policy.mask(target, origin));
         let nulled = column.technique.as_deref() == Some(Technique::Null.as_str());
-        !nulled && mask.is_some_and(|mask| mask.technique.is_keyed())
+        column.patients.is_some() || !nulled && mask.is_some_and(|mask| mask.technique.is_keyed())
     })
 }
 
@@ -424,11 +425,14 @@ impl Session {
         context.evidence.observed(placed.index, body, self.opened.as_ref());
         let who = self.opened.as_ref().map(who);
         let target = who.map(|(_, target)| target);
+        if let Some((target, policy)) = target.zip(policy) {
+            patients::command(placed.index, &body.facts, target, policy, &mut context.findings);
+        }
         self.copy = target
             .zip(policy)
             .and_then(|(target, policy)| Copy::of(placed, sequence, body, target, policy, line));
         let mut pending = Pending {
-            response: Response::new(placed.index, outcome),
+            response: Response::new(placed.index, outcome, &body.facts),
             policy: body.decision.policy,
             line,
             watch: policy.and_then(|policy| Watch::of(body, policy, who)).map(Box::new),

@@ -87,6 +87,7 @@ fn chunk() -> ResponseChunk {
         origin: None,
         technique: masked.then(|| "redact".into()),
         mask: masked.then(|| "names".into()),
+        patients: None,
     };
     let row = |cells: [Option<&[u8]>; 3]| Frame::Row(cells.map(|cell| cell.map(|cell| Bytes(cell.to_vec()))).to_vec());
     ResponseChunk {
@@ -102,6 +103,7 @@ fn chunk() -> ResponseChunk {
             Frame::Verbatim(Bytes(b"C\0\0\0\rSELECT 5\0".to_vec())),
         ],
         framed_rows: None,
+        patients: None,
     }
 }
 

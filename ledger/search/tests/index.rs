@@ -183,9 +183,11 @@ impl Log {
                 origin: None,
                 technique: None,
                 mask: None,
+                patients: None,
             }]),
             frames,
             framed_rows: None,
+            patients: None,
         };
         self.push(2, place(session, 2), time, chunk.into());
     }

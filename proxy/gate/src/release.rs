@@ -3,6 +3,8 @@
 //!
 //! Not here: masking, and how frames look on the wire.
 
+mod packed;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -10,7 +12,7 @@ use exhibit_policy::decide::Asker;
 use exhibit_policy::mask::Masked;
 use exhibit_policy::net::Caught;
 use exhibit_policy::snapshot::Counts;
-use exhibit_schemas::cbor::{self, Bytes};
+use exhibit_schemas::cbor;
 use exhibit_schemas::event::access::{Column, Detection, Frame, ResponseEnd};
 use exhibit_schemas::event::{Body, SessionId};
 
@@ -21,24 +23,26 @@ use crate::recorder::Ticket;
 use crate::request::Recorded;
 use crate::threshold::Watched;
 
-/// Bytes of one row's cells at the most; a protocol turns a longer row into its wire bytes first
-/// ([`Masked::framed`]), which are then cut into several chunks.
-pub const ROW_BYTES_MAX: usize = 48 * 1_024;
-
-/// Encoded bytes of the frames of one chunk at the most: an event's 65,535 less its head, and less the columns.
-const CHUNK_BYTES_MAX: usize = 60_000;
+pub use self::packed::ROW_BYTES_MAX;
+use self::packed::cell_bytes;
+pub(crate) use self::packed::{Packed, chunks};
 
 /// Encoded columns that still share a chunk with frames; longer ones are a chunk of their own.
 const COLUMNS_BYTES_SHARED_MAX: usize = 4_000;
-
-/// Head of a CBOR string or array of up to 4 GiB, at the most; also the price of an absent cell.
-const HEAD_BYTES: usize = 5;
 
 /// The reply to one command, as far as it was released.
 #[derive(Debug)]
 pub struct Reply {
     pub(crate) session: SessionId,
     pub(crate) command: u64,
+    pub(crate) of_patients: bool,
+}
+
+impl Reply {
+    /// Whether its rows may be records of patients.
+    pub const fn is_of_patients(&self) -> bool {
+        self.of_patients
+    }
 }
 
 /// How a command ended.
@@ -160,19 +164,6 @@ pub(crate) fn detection(command: u64, caught: Caught, totals: &mut Totals) -> De
     }
 }
 
-/// Cuts frames into chunks that fit events; verbatim frames may be split, rows stay whole.
-pub(crate) fn chunks(frames: &[Masked<Frame>]) -> Result<Vec<Packed>, GateError> {
-    let mut packer = Packer::default();
-    for frame in frames {
-        match frame.get() {
-            Frame::Verbatim(bytes) => packer.verbatim(&bytes.0, frame.rows()),
-            row @ Frame::Row(_) => packer.row(row)?,
-        }
-    }
-    packer.close();
-    Ok(packer.chunks)
-}
-
 /// The end of a command.
 pub(crate) struct End {
     pub(crate) status: EndStatus,
@@ -225,129 +216,5 @@ pub(crate) fn count(frames: &[Masked<Frame>], totals: &mut Totals) {
         };
         totals.rows = totals.rows.saturating_add(frame.rows());
         totals.bytes = totals.bytes.saturating_add(u64::try_from(bytes).unwrap_or(u64::MAX));
-    }
-}
-
-/// Frames of one chunk.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Packed {
-    pub(crate) frames: Vec<Frame>,
-    /// Rows that begin in verbatim ones among them.
-    pub(crate) framed_rows: u64,
-}
-
-#[derive(Default)]
-struct Packer {
-    chunks: Vec<Packed>,
-    open: Packed,
-    used: usize,
-}
-
-impl Packer {
-    fn verbatim(&mut self, mut bytes: &[u8], mut rows: u64) {
-        while !bytes.is_empty() {
-            if self.used + HEAD_BYTES >= CHUNK_BYTES_MAX {
-                self.close();
-            }
-            let room = CHUNK_BYTES_MAX - self.used - HEAD_BYTES;
-            let (now, later) = bytes.split_at(room.min(bytes.len()));
-            self.used += now.len() + HEAD_BYTES;
-            self.open.frames.push(Frame::Verbatim(Bytes(now.to_vec())));
-            self.open.framed_rows += std::mem::take(&mut rows);
-            bytes = later;
-        }
-    }
-
-    fn row(&mut self, row: &Frame) -> Result<(), GateError> {
-        let Frame::Row(cells) = row else { return Ok(()) };
-        let bytes = cell_bytes(cells);
-        let encoded = bytes + HEAD_BYTES * (cells.len() + 1);
-        if bytes > ROW_BYTES_MAX || encoded > CHUNK_BYTES_MAX {
-            return Err(GateError::RowTooLong { bytes });
-        }
-        if self.used + encoded > CHUNK_BYTES_MAX {
-            self.close();
-        }
-        self.used += encoded;
-        self.open.frames.push(row.clone());
-        Ok(())
-    }
-
-    fn close(&mut self) {
-        if !self.open.frames.is_empty() {
-            self.chunks.push(std::mem::take(&mut self.open));
-        }
-        self.used = 0;
-    }
-}
-
-fn cell_bytes(cells: &[Option<Bytes>]) -> usize {
-    cells.iter().flatten().map(|cell| cell.0.len()).sum()
-}
-
-#[cfg(test)]
-mod tests {
-    use exhibit_policy::mask::{MaskKey, Masked, RowMasker};
-    use exhibit_policy::net::SessionNet;
-    use exhibit_schemas::cbor;
-    use exhibit_schemas::event::access::Frame;
-    use proptest::prelude::*;
-
-    use super::{CHUNK_BYTES_MAX, ROW_BYTES_MAX, chunks};
-    use crate::error::GateError;
-
-    fn row(cells: Vec<Option<Vec<u8>>>) -> Masked<Frame> {
-        let mut masker = RowMasker::new(vec![None; cells.len()], MaskKey::new([0; 32]));
-        masker.row(cells, &mut SessionNet::default()).unwrap()
-    }
-
-    fn wire<'a>(frames: impl Iterator<Item = &'a Frame>) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        for frame in frames {
-            match frame {
-                Frame::Verbatim(part) => bytes.extend_from_slice(&part.0),
-                Frame::Row(cells) => bytes.extend(cbor::encode(cells)),
-            }
-        }
-        bytes
-    }
-
-    fn frame() -> impl Strategy<Value = Masked<Frame>> {
-        prop_oneof![
-            (0_usize..200_000, any::<u8>()).prop_map(|(size, byte)| Masked::framing(vec![byte; size])),
-            proptest::collection::vec(proptest::option::of((0_usize..9_000, any::<u8>())), 0..5).prop_map(|cells| {
-                row(cells
-                    .into_iter()
-                    .map(|cell| cell.map(|(size, byte)| vec![byte; size]))
-                    .collect())
-            }),
-        ]
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(48))]
-        #[test]
-        fn chunks_fit_events_and_hold_exactly_the_frames_in_order(frames in proptest::collection::vec(frame(), 0..8)) {
-            let chunks = chunks(&frames).unwrap();
-            for chunk in &chunks {
-                prop_assert!(!chunk.frames.is_empty());
-                prop_assert!(cbor::encode(&chunk.frames).len() <= CHUNK_BYTES_MAX + 5);
-            }
-            prop_assert_eq!(wire(chunks.iter().flat_map(|chunk| &chunk.frames)), wire(frames.iter().map(Masked::get)));
-        }
-    }
-
-    #[test]
-    fn a_row_past_its_limit_is_refused() {
-        let sized = |bytes| chunks(&[row(vec![Some(vec![b'x'; bytes])])]).map(|chunks| chunks.len());
-        assert_eq!(sized(ROW_BYTES_MAX), Ok(1));
-        assert_eq!(
-            sized(ROW_BYTES_MAX + 1),
-            Err(GateError::RowTooLong {
-                bytes: ROW_BYTES_MAX + 1
-            })
-        );
-        let wide = chunks(&[row(vec![None; 12_000])]);
-        assert_eq!(wide, Err(GateError::RowTooLong { bytes: 0 }));
     }
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use exhibit_policy::decide::{NOBODY_TO_ASK, UNPROVEN, decide};
 use exhibit_policy::hours;
+use exhibit_policy::patients;
 use exhibit_policy::probe;
 use exhibit_policy::sealed::{COMMAND_BYTES_MAX, TOO_LONG};
 use exhibit_policy::snapshot::Approval;
@@ -202,6 +203,7 @@ impl Recorded<Denial> {
         Reply {
             session: self.session,
             command: self.command,
+            of_patients: false,
         }
     }
 }
@@ -242,6 +244,7 @@ impl Cleared {
         Reply {
             session: self.session,
             command: self.command,
+            of_patients: patients::are_touched(&self.permit.judged.request.facts),
         }
     }
 }

@@ -501,13 +501,15 @@ impl Session {
         let mut bodies = self.caught(reply.command, &mut totals)?;
         release::count(frames, &mut totals);
         let chunks = release::chunks(frames).map_err(|error| self.failure.refused(error))?;
-        for (columns, packed) in with_columns(columns, chunks) {
+        for (columns, mut packed) in with_columns(columns, chunks) {
+            let patients = packed.released();
             bodies.push(Body::from(ResponseChunk {
                 command: reply.command,
                 chunk: totals.chunks,
                 columns,
                 frames: packed.frames,
                 framed_rows: Some(packed.framed_rows).filter(|rows| *rows > 0),
+                patients,
             }));
             totals.chunks = totals.chunks.saturating_add(1);
         }

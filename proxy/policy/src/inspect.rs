@@ -72,11 +72,13 @@ pub enum Kind {
     Unused,
     /// Schedules of reviews leave something out.
     Unreviewed,
+    /// A column that identifies patients does not name any.
+    Unidentified,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::ShadowedRule,
         Self::ShadowedResource,
         Self::DeadCondition,
@@ -91,6 +93,7 @@ impl Kind {
         Self::Guessable,
         Self::Unused,
         Self::Unreviewed,
+        Self::Unidentified,
     ];
 
     /// Its word.
@@ -110,6 +113,7 @@ impl Kind {
             Self::Guessable => "guessable",
             Self::Unused => "unused",
             Self::Unreviewed => "unreviewed",
+            Self::Unidentified => "unidentified",
         }
     }
 }
@@ -159,6 +163,7 @@ pub fn inspect(snapshot: &Snapshot, attributes: &dyn Fn(&str) -> Option<Attribut
     warnings.extend(exceptions(snapshot));
     warnings.extend(unused(snapshot));
     warnings.extend(reviews::unreviewed(snapshot));
+    warnings.extend(patients(snapshot));
     warnings.sort_by_key(|warning| warning.place);
     warnings
 }
@@ -194,6 +199,25 @@ pub fn reach(snapshot: &Snapshot) -> Vec<Reach> {
         }
     }
     reached
+}
+
+/// Columns that identify patients, and that a target which masks by itself gives out without whom they are.
+fn patients(snapshot: &Snapshot) -> Vec<Warning> {
+    let masked = snapshot.patients().filter_map(|(element, target, column)| {
+        let mask = snapshot.mask(target, column)?;
+        let domain = snapshot.patients_domain(target, column)?;
+        let same = matches!(&mask.technique, Technique::Token { domain: own } if own == domain);
+        (!same).then(|| Warning {
+            kind: Kind::Unidentified,
+            place: Place { list: "patients", element },
+            text: format!(
+                "where the database of target `{target}` masks, rows with `{column}` count as of unknown patients: mask `{}` is no \
+                 token of the domain `{domain}`",
+                mask.name
+            ),
+        })
+    });
+    masked.collect()
 }
 
 /// Roles with which somebody reads a resource of a target, with an approval or without; conditions are taken to hold.

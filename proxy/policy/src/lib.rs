@@ -12,6 +12,7 @@ pub mod hours;
 pub mod inspect;
 pub mod mask;
 pub mod net;
+pub mod patients;
 pub mod pattern;
 pub mod probe;
 pub mod review;

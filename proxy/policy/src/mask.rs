@@ -16,7 +16,7 @@
 //!
 //! [`Snapshot::mask`]: crate::snapshot::Snapshot::mask
 
-mod apply;
+pub(crate) mod apply;
 pub mod ff1;
 mod key;
 pub mod path;
@@ -36,6 +36,7 @@ use self::path::PathMask;
 use self::value::{Coding, Value};
 use crate::detect::Confidence;
 use crate::net::{NetColumn, SessionNet};
+use crate::patients::{Identified, Records};
 
 /// What stands in the place of a redacted text.
 pub const REDACTED: &str = "[redacted]";
@@ -184,7 +185,7 @@ pub enum CellKind {
 
 impl CellKind {
     /// The value that the bytes of a cell stand for; `None` where they stand for none of its kind.
-    fn read(self, bytes: Vec<u8>) -> Option<Value> {
+    pub(crate) fn read(self, bytes: Vec<u8>) -> Option<Value> {
         match self {
             Self::Text => String::from_utf8(bytes).ok().map(Value::Text),
             Self::Json => String::from_utf8(bytes).ok().map(Value::Json),
@@ -229,6 +230,8 @@ pub struct Masked<T> {
     value: T,
     /// Rows that begin in it.
     rows: u64,
+    /// Whose records they are, where that is to be known.
+    records: Records,
 }
 
 impl<T> Masked<T> {
@@ -253,7 +256,13 @@ impl Masked<Frame> {
 
     const fn verbatim(bytes: Vec<u8>, rows: u64) -> Self {
         let value = Frame::Verbatim(Bytes(bytes));
-        Self { value, rows }
+        let records = Records::none();
+        Self { value, rows, records }
+    }
+
+    /// Whose records the rows are that begin in it.
+    pub const fn records(&self) -> &Records {
+        &self.records
     }
 
     /// Rows that begin in it: one of a row, and as many of verbatim bytes as their protocol counted.
@@ -263,9 +272,20 @@ impl Masked<Frame> {
 
     /// The same bytes in pieces of at most `bytes`; a row is one piece.
     pub fn pieces(self, bytes: usize) -> impl Iterator<Item = Self> {
-        let mut rows = self.rows;
-        let (row, verbatim) = match self.value {
-            value @ Frame::Row(_) => (Some(Self { value, rows }), Vec::new()),
+        let Self {
+            value,
+            mut rows,
+            mut records,
+        } = self;
+        let (row, verbatim) = match value {
+            value @ Frame::Row(_) => (
+                Some(Self {
+                    value,
+                    rows,
+                    records: std::mem::take(&mut records),
+                }),
+                Vec::new(),
+            ),
             Frame::Verbatim(Bytes(verbatim)) => (None, verbatim),
         };
         let mut start = 0;
@@ -273,7 +293,10 @@ impl Masked<Frame> {
             let end = verbatim.len().min(start + bytes.max(1));
             let piece = verbatim.get(start..end).filter(|piece| !piece.is_empty())?.to_vec();
             start = end;
-            Some(Self::verbatim(piece, std::mem::take(&mut rows)))
+            Some(Self {
+                records: std::mem::take(&mut records),
+                ..Self::verbatim(piece, std::mem::take(&mut rows))
+            })
         });
         row.into_iter().chain(pieces)
     }
@@ -281,7 +304,10 @@ impl Masked<Frame> {
     /// The same frame as the bytes that `wire` makes of it, for a row that is too long for one event.
     #[must_use]
     pub fn framed(self, wire: impl FnOnce(&Frame) -> Vec<u8>) -> Self {
-        Self::verbatim(wire(&self.value), self.rows)
+        Self {
+            records: self.records,
+            ..Self::verbatim(wire(&self.value), self.rows)
+        }
     }
 }
 
@@ -314,6 +340,8 @@ pub struct RowMasker {
     nets: Vec<NetColumn>,
     key: MaskKey,
     masked: BTreeMap<String, u64>,
+    /// Whose records the rows are; `None` where they are no patients'.
+    identified: Option<Identified>,
 }
 
 impl RowMasker {
@@ -324,7 +352,26 @@ impl RowMasker {
             columns,
             key,
             masked: BTreeMap::new(),
+            identified: None,
         }
+    }
+
+    /// The same, of rows that may be records of patients.
+    #[must_use]
+    pub fn identified(self, identified: Option<Identified>) -> Self {
+        Self { identified, ..self }
+    }
+
+    /// Whether rows may be records of patients that some column names.
+    pub fn identifies(&self) -> bool {
+        self.identified.as_ref().is_some_and(Identified::names_any)
+    }
+
+    /// Whether a column names patients.
+    pub fn is_identifying(&self, column: usize) -> bool {
+        self.identified
+            .as_ref()
+            .is_some_and(|identified| identified.reads(column))
     }
 
     /// The same, with what the net knows of the columns: without, their cells are searched as text, and NULL where anything
@@ -347,6 +394,8 @@ impl RowMasker {
                 wanted: self.columns.len(),
             });
         }
+        let records = self.identified.as_ref();
+        let records = records.map_or_else(Records::none, |identified| identified.records(&cells, &self.key));
         let mut row = Vec::with_capacity(cells.len());
         for ((cell, column), known) in cells.into_iter().zip(&self.columns).zip(&self.nets) {
             let cell = match (cell, column) {
@@ -363,20 +412,37 @@ impl RowMasker {
             };
             row.push(cell.map(Bytes));
         }
-        let value = Frame::Row(row);
-        Ok(Masked { value, rows: 1 })
+        Ok(Masked {
+            value: Frame::Row(row),
+            rows: 1,
+            records,
+        })
     }
 
-    /// Data of a table none of whose columns has a mask, as the protocol framed it, with so many rows, where no net holds.
+    /// Data of a table none of whose columns has a mask, as the protocol framed it, with so many rows, where no net holds. `seen`
+    /// are records of the same rows, as far as somebody looked at them; without, nobody knows whose they are.
     ///
     /// # Errors
     /// [`MaskError::Mask`] when a column has one, [`MaskError::Net`] when a net holds.
-    pub fn whole(&self, bytes: Vec<u8>, rows: u64, net: &SessionNet) -> Result<Masked<Frame>, MaskError> {
+    pub fn whole(
+        &self,
+        bytes: Vec<u8>,
+        rows: u64,
+        seen: Option<Records>,
+        net: &SessionNet,
+    ) -> Result<Masked<Frame>, MaskError> {
         if !net.is_empty() {
             return Err(MaskError::Net);
         }
         match self.columns.iter().flatten().next() {
-            None => Ok(Masked::verbatim(bytes, rows)),
+            None => Ok(Masked {
+                records: match (&self.identified, seen) {
+                    (None, _) => Records::none(),
+                    (Some(_), Some(seen)) => seen,
+                    (Some(_), None) => Records::unknown(rows),
+                },
+                ..Masked::verbatim(bytes, rows)
+            }),
             Some(column) => Err(MaskError::Mask {
                 mask: column.mask.clone(),
             }),

@@ -76,6 +76,12 @@
 //! groups = ["privacy"]                                  # a person of any of these may sign
 //! own = "deny"                                          # whether one with a part in it is enough: deny (if left out), allow
 //!
+//! [[patients]]                                          # whose records rows are: in evidence as keyed tokens, counted by `over`
+//! name = "patient"
+//! targets = ["clinic"]
+//! resources = ["public.patients.id", "public.claims.patient_id"]   # of each relation with records of patients the one column
+//! domain = "patient"                                    # of the tokens; the name if left out
+//!
 //! [sealed]                                              # off where it is left out: exact commands are in no event then
 //! recipients = ["age1..."]                              # the exact bytes of each command go into the log encrypted to them,
 //! targets = ["clinic"]                                  # as `age-keygen` makes them; targets: all if left out
@@ -94,6 +100,7 @@ mod masks;
 mod nets;
 mod over;
 mod reviews;
+mod patients;
 mod roles;
 mod rules;
 mod sealed;
@@ -112,6 +119,7 @@ use self::masks::MaskText;
 use self::nets::NetText;
 pub use self::over::{Counts, Over, facts_at, with_cells};
 use self::reviews::ReviewText;
+use self::patients::{Patients, PatientsText};
 pub(crate) use self::roles::Role;
 use self::roles::RoleText;
 use self::rules::RuleText;
@@ -235,6 +243,7 @@ pub struct Snapshot {
     pub(crate) masks: Vec<Mask>,
     nets: Vec<Net>,
     reviews: Vec<Schedule>,
+    patients: Patients,
     sealed: Sealed,
     limits: Limits,
 }
@@ -334,6 +343,7 @@ impl Snapshot {
         let names = file.masks.iter().map(|mask| &mask.name);
         unique("mask or net", names.chain(file.nets.iter().map(|net| &net.name)))?;
         unique("review", file.reviews.iter().map(|review| &review.name))?;
+        unique("patients", file.patients.iter().map(|patients| &patients.name))?;
         for approval in &file.approvals {
             check_approval(approval)?;
         }
@@ -360,6 +370,7 @@ impl Snapshot {
                 .into_iter()
                 .map(ReviewText::check)
                 .collect::<Result<_, _>>()?,
+            patients: patients::check(file.patients, &targets)?,
             sealed: sealed.unwrap_or_default(),
             targets: file.targets,
             approvals: file.approvals,
@@ -424,7 +435,8 @@ impl Snapshot {
         self.masks.iter().any(|mask| mask.targets.contains(target))
     }
 
-    /// Whether it masks a target as another policy does, so that what was proven of a statement under one holds under both.
+    /// Whether it masks a target, and names its patients, as another policy does, so that what was proven of a statement under one
+    /// holds under both.
     pub fn masks_like(&self, other: &Self, target: &str) -> bool {
         let own = |policy: &Self| -> Vec<Mask> {
             policy
@@ -434,7 +446,7 @@ impl Snapshot {
                 .cloned()
                 .collect()
         };
-        own(self) == own(other)
+        own(self) == own(other) && self.identifies_like(other, target)
     }
 
     /// The nets under a target, in the order of the file.
@@ -508,6 +520,8 @@ struct File {
     nets: Vec<NetText>,
     #[serde(default, deserialize_with = "table::each")]
     reviews: Vec<ReviewText>,
+    #[serde(default, deserialize_with = "table::each")]
+    patients: Vec<PatientsText>,
     #[serde(default, deserialize_with = "table::some")]
     sealed: Option<SealedText>,
     #[serde(default, deserialize_with = "table::one")]

@@ -49,6 +49,7 @@ mod kind;
 mod known;
 mod lineage;
 mod mapping;
+mod patients;
 mod probe;
 mod reach;
 mod setting;
@@ -61,6 +62,7 @@ use std::sync::Arc;
 
 use exhibit_gate::session::Reach;
 use exhibit_policy::decide::UNPROVEN;
+use exhibit_policy::patients::PATIENTS;
 use exhibit_schemas::event::access::{Access, Action, Attribute, Facts};
 
 pub use self::access::{EXECUTED, FETCHED, channel};
@@ -74,6 +76,8 @@ use self::kind::{Form, kind_name};
 pub(crate) use self::known::harmless_setting;
 pub(crate) use self::lineage::Output;
 pub(crate) use self::mapping::replace_relations;
+pub use self::patients::Identifying;
+pub(crate) use self::patients::Subjects;
 pub(crate) use self::probe::separated;
 pub use self::probe::{Probe, array_parameters, state as state_probes};
 pub(crate) use self::syntax::Complaint;
@@ -87,6 +91,7 @@ pub const ATTRIBUTES: &[(&str, &str)] = &[
     ("copy", "bool"),
     ("ddl", "bool"),
     ("no_where", "bool"),
+    (PATIENTS, "bool"),
     ("statements", "integer"),
 ];
 
@@ -190,7 +195,8 @@ impl AnalysisError {
 /// Reads a message of SQL.
 ///
 /// `search_path` holds the schemas in force (`Catalog::SEARCH_PATH`). `columns` is what the policy says of columns of the target,
-/// where it has any mask for that; then the attribute `unproven` may be set.
+/// where it has any mask for that; then the attribute `unproven` may be set. `identifying` is where the policy says which columns of
+/// the target identify patients; then the attribute `patients` is.
 ///
 /// # Errors
 /// [`AnalysisError`] when it is not understood; then it must not be forwarded.
@@ -199,9 +205,11 @@ pub fn analyse(
     catalog: &Catalog,
     search_path: &[String],
     columns: Option<Columns<'_>>,
+    identifying: Option<Identifying<'_>>,
 ) -> Result<Analysis, AnalysisError> {
     let mut names = Names::new(catalog, Some(search_path));
     let masks = Masks {
+        identifying,
         by: if columns.is_some() { By::Proxy } else { By::Nobody },
         columns: columns.unwrap_or(Columns::NONE),
     };
@@ -218,9 +226,11 @@ pub(crate) fn analyse_enforced(
     sql: &str,
     catalog: &Catalog,
     masked: &dyn Fn(&str) -> bool,
+    identifying: Option<Identifying<'_>>,
 ) -> Result<Analysis, AnalysisError> {
     let mut names = Names::new(catalog, Some(catalog.search_path()));
     let masks = Masks {
+        identifying,
         columns: Columns {
             masked,
             probed: Columns::NONE.probed,
@@ -243,7 +253,10 @@ fn message(sql: &str, names: &mut Names<'_>, masks: &Masks<'_>) -> Result<Analys
         });
     }
     let alone = parsed.len() == 1;
-    let mut summary = Summary::default();
+    let mut summary = Summary {
+        patients: masks.identifying.map(|_| false),
+        ..Summary::default()
+    };
     let mut statements = Vec::new();
     let mut changed = false;
     let mut reach = Reach::Nothing;
@@ -270,6 +283,10 @@ fn message(sql: &str, names: &mut Names<'_>, masks: &Masks<'_>) -> Result<Analys
         let foreign = foreign::foreign(&form, &tree, names, &accesses);
         let reads_alone = alone && probe::reads_alone(&form, &tree, names, &accesses);
         summary.add(&form, &tree, accesses);
+        let subjects = masks.identifying.map_or(Subjects::Nobody, |identifying| {
+            patients::subjects(&form, &tree, names, inner.as_ref(), identifying)
+        });
+        summary.patients = summary.patients.map(|before| before || subjects != Subjects::Nobody);
         let mut outputs = None;
         if masks.by != By::Nobody {
             let unproven = if changed {
@@ -309,6 +326,7 @@ fn message(sql: &str, names: &mut Names<'_>, masks: &Masks<'_>) -> Result<Analys
         names.after(&form, foreign);
         let mut statement = form.statement(may_write, certain, foreign);
         statement.outputs = outputs;
+        statement.subjects = subjects;
         if masks.by == By::Proxy {
             statement.views = lineage::views(&tree, names, masks.columns.masked);
         }
@@ -404,9 +422,10 @@ impl Columns<'_> {
     };
 }
 
-/// The masks of the target.
+/// The masks of the target, and its patients.
 struct Masks<'a> {
     columns: Columns<'a>,
+    identifying: Option<Identifying<'a>>,
     by: By,
 }
 
@@ -496,6 +515,8 @@ struct Summary {
     no_where: bool,
     ddl: bool,
     copy: bool,
+    /// Whether it may read or change records of patients; `None` where the policy does not name those.
+    patients: Option<bool>,
     unproven: Option<String>,
 }
 
@@ -532,6 +553,9 @@ impl Summary {
             ("no_where".to_owned(), Attribute::Bool(self.no_where)),
             ("statements".to_owned(), Attribute::Integer(count)),
         ]);
+        if let Some(patients) = self.patients {
+            attributes.insert(PATIENTS.to_owned(), Attribute::Bool(patients));
+        }
         if let Some(cause) = self.unproven {
             attributes.insert(UNPROVEN.to_owned(), Attribute::Text(cause));
         }

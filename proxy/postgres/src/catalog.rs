@@ -127,6 +127,11 @@ impl Relation {
         }
     }
 
+    /// Whether it is one of the server's own.
+    pub(crate) fn is_system(&self) -> bool {
+        matches!(self.schema.as_str(), "pg_catalog" | "information_schema")
+    }
+
     /// `schema.relation.column`.
     pub fn column_resource(&self, column: &str) -> String {
         format!("{}.{}.{}", part(self.schema_alias()), part(&self.name), part(column))

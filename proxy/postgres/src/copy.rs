@@ -21,6 +21,7 @@ mod text;
 
 use exhibit_policy::mask::{Masked, RowMasker};
 use exhibit_policy::net::{Channel, SessionNet};
+use exhibit_policy::patients::Records;
 use exhibit_schemas::cbor::Bytes;
 use exhibit_schemas::event::access::Frame;
 
@@ -29,6 +30,7 @@ use self::csv::Csv;
 use self::text::Text;
 use crate::analysis::CopyForm;
 use crate::message::MESSAGE_BYTES_MAX;
+use crate::message::Raw;
 use crate::message::encode;
 
 /// Bytes of one row at the most, as of one message: a row is held in memory while it is masked.
@@ -135,6 +137,20 @@ impl CopyMasker {
         Ok(frames)
     }
 
+    /// Takes one message of rows that leave as they are, and says whose records they are.
+    pub(crate) fn seen(&mut self, message: &Raw, net: &mut SessionNet) -> Result<Masked<Frame>, CopyError> {
+        let frames = self.take(message.body(), net)?;
+        let rows = frames.iter().map(Masked::rows).sum();
+        if rows > 1 {
+            // The server sends each by itself; the records of many would not fit the event of their bytes.
+            return Err(CopyError::Shape("a message has several rows"));
+        }
+        let records = frames.iter().map(Masked::records);
+        let records = records.fold(Records::none(), Records::and);
+        let whole = self.masker.whole(message.bytes().to_vec(), rows, Some(records), net);
+        whole.map_err(|_| CopyError::Shape("a mask or a net holds for it"))
+    }
+
     /// Gives the counts of masked cells back after an error, whatever is left over.
     pub(crate) fn abandon(self) -> RowMasker {
         self.masker
@@ -157,14 +173,16 @@ fn masked(
     cells: &[Vec<u8>],
     net: &mut SessionNet,
 ) -> Result<Masked<Frame>, CopyError> {
-    let columns = masker.columns().iter().map(Option::is_some);
-    let hidden: Vec<bool> = columns.map(|masked| masked || !net.is_empty()).collect();
-    if cells.len() != hidden.len() {
+    let columns = masker.columns().iter().enumerate();
+    let looked_at =
+        |(place, mask): (usize, &Option<_>)| mask.is_some() || !net.is_empty() || masker.is_identifying(place);
+    let looked_at: Vec<bool> = columns.map(looked_at).collect();
+    if cells.len() != looked_at.len() {
         return Err(CopyError::Width);
     }
-    // What neither a mask nor a net looks at stays where it is.
-    let read = |(cell, hidden): (&Vec<u8>, &bool)| if *hidden { format.read(cell) } else { None };
-    let values: Vec<Option<Vec<u8>>> = cells.iter().zip(&hidden).map(read).collect();
+    // What no mask, no net and no count of patients looks at stays where it is.
+    let read = |(cell, looked_at): (&Vec<u8>, &bool)| if *looked_at { format.read(cell) } else { None };
+    let values: Vec<Option<Vec<u8>>> = cells.iter().zip(&looked_at).map(read).collect();
     let row = masker.row(values.clone(), net).map_err(|_| CopyError::Width)?;
     Ok(row.framed(|frame| {
         let Frame::Row(released) = frame else {

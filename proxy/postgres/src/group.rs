@@ -21,13 +21,13 @@ use std::sync::Arc;
 use exhibit_gate::session::Request;
 use exhibit_policy::snapshot::Snapshot;
 
-pub(crate) use self::draft::{Draft, about_session, changes_names, unread};
+pub(crate) use self::draft::{Draft, Expected, about_session, changes_names, unread};
 use self::draft::{code_of, missing, refusal};
 use self::part::{Part, asked, assemble, merge_preparations};
 pub(crate) use self::whole::says_all;
 use crate::analysis::{
-    Analysis, AnalysisError, Complaint, Copy, CopyDirection, Foreign, Mapped, Named, Output, Statement, StatementClass,
-    TransactionControl, array_parameters,
+    Analysis, AnalysisError, Complaint, Copy, CopyDirection, Foreign, Mapped, Named, Statement, StatementClass,
+    Subjects, TransactionControl, array_parameters,
 };
 use crate::catalog::Catalog;
 use crate::config::Masking;
@@ -73,8 +73,8 @@ pub(crate) struct Item {
     pub(crate) copy: Option<Copy>,
     /// What was replaced in its text: places in an error are those of the text that the server got.
     pub(crate) mapped: Option<Mapped>,
-    /// The columns of what it is answered with, for each statement in it: `None` where the server's origins say all.
-    pub(crate) outputs: VecDeque<Option<Arc<[Output]>>>,
+    /// What is known of what it is answered with, for each statement in it.
+    pub(crate) expected: VecDeque<Expected>,
     /// Place of the request that it belongs to.
     pub(crate) owner: usize,
 }
@@ -260,7 +260,7 @@ impl Reading<'_> {
             part.bytes = encode::message(b'Q', &[sent.as_bytes(), &[0]].concat());
         }
         part.changes = draft.statements.iter().map(|one| changes(one, sent)).collect();
-        part.outputs = draft.outputs();
+        part.expected = draft.expected();
         part.copy = draft.copy();
         let probe = self.probe(&part);
         let asks = probe.is_some();
@@ -302,7 +302,7 @@ impl Reading<'_> {
         };
         let source = portal.prepared.as_ref().map_or("", |prepared| &prepared.source);
         part.changes = draft.statements.iter().map(|one| changes(one, source)).collect();
-        part.outputs = draft.outputs();
+        part.expected = draft.expected();
         part.copy = draft.copy();
         progress.copies_in = matches!(&part.copy, Some(copy) if copy.direction == CopyDirection::In);
         if let Some(query) = self.probe(&part) {
@@ -313,12 +313,12 @@ impl Reading<'_> {
         }
         let body = [&[Kind::Portal.byte()], name.as_bytes(), &[0]].concat();
         let mut describe = Part::new(encode::message(b'D', &body), Answer::OwnDescribe);
-        describe.outputs.clone_from(&part.outputs);
+        describe.expected.clone_from(&part.expected);
         match progress.parts.last_mut() {
             // Nothing stands between the two that could make the portal another one.
             Some(last) if last.answer == Answer::Describe && last.bytes == describe.bytes => {
                 last.answer = Answer::DescribeNext;
-                last.outputs = describe.outputs;
+                last.expected = describe.expected;
             }
             _ => progress.parts.push(describe),
         }
@@ -330,7 +330,11 @@ impl Reading<'_> {
     /// The question whose columns these are, where a message copies out of a target with masks.
     fn probe(&self, part: &Part) -> Option<String> {
         let copy = part.copy.as_ref()?;
-        let looked_at = self.policy.masks_target(self.target) || self.nets();
+        let subjects = part.expected.iter().map(|expected| &expected.subjects);
+        let patients = subjects
+            .into_iter()
+            .any(|subjects| matches!(subjects, Subjects::Named(_)));
+        let looked_at = self.policy.masks_target(self.target) || self.nets() || patients;
         copy.probe
             .clone()
             .filter(|_| looked_at && self.masking == Masking::Proxy)
@@ -537,6 +541,9 @@ impl Reading<'_> {
                 Ok(Some(found)) => draft.stand_for(statement, &found),
                 Ok(None) if matches!(&statement.named, Some(Named::Execute { .. } | Named::Fetch { .. })) => {
                     statement.foreign = Foreign::Called;
+                    if self.policy.names_patients(self.target) {
+                        draft.unknown_subjects(statement);
+                    }
                 }
                 Ok(None) => {}
             }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use exhibit_policy::snapshot::Snapshot;
 use exhibit_schemas::digest::Digest;
 
-use crate::analysis::{Analysis, AnalysisError, Columns, analyse, analyse_enforced};
+use crate::analysis::{Analysis, AnalysisError, Columns, Identifying, analyse, analyse_enforced};
 use crate::catalog::Catalog;
 use crate::config::Masking;
 
@@ -50,14 +50,17 @@ impl Read {
         }
         let masked = |resource: &str| policy.mask(target, resource).is_some();
         let present = policy.masks_target(target);
+        let identifying = |relation: &str| policy.identifying(target, relation).map(str::to_owned);
+        let identifying: Option<Identifying<'_>> = policy.names_patients(target).then_some(&identifying);
         let analysis = match masking {
-            Masking::Database if present => analyse_enforced(sql, catalog, &masked)?,
+            Masking::Database if present => analyse_enforced(sql, catalog, &masked, identifying)?,
             Masking::Database | Masking::Proxy => {
                 let columns = Columns {
                     masked: &masked,
                     probed: &|resource| policy.probed(target, resource),
                 };
-                analyse(sql, catalog, catalog.search_path(), present.then_some(columns))?
+                let columns = present.then_some(columns);
+                analyse(sql, catalog, catalog.search_path(), columns, identifying)?
             }
         };
         let analysis = Arc::new(analysis);

@@ -6,11 +6,11 @@
 //! Not here: what the group does (see [`crate::group`]), what is copied out (`copied`), and chunks under way (`window`).
 
 mod copied;
+mod identified;
 mod masking;
 mod window;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
 use std::time::Duration;
 
 use exhibit_gate::session::{Cleared, EndStatus, ROW_BYTES_MAX, Releasing, Reply, Session};
@@ -27,7 +27,7 @@ use self::window::Ends;
 use crate::agent::Agent;
 use crate::analysis::Output;
 use crate::encoding::Encoding;
-use crate::group::{Answer, Item};
+use crate::group::{Answer, Expected, Item};
 use crate::link::Incoming;
 use crate::message::Raw;
 use crate::message::backend::{Backend, Cells, Field, TransactionStatus};
@@ -265,7 +265,7 @@ impl<'a> Replies<'a> {
             }
             (Backend::CopyOut { binary, columns }, Some(Answer::Query | Answer::Execute)) => {
                 let copy = items.front_mut().and_then(|item| item.copy.take());
-                self.copy_out(raw, binary, columns, copy, expected(items).as_deref())
+                self.copy_out(raw, binary, columns, copy, expected(items).as_ref())
                     .await?;
                 false
             }
@@ -286,7 +286,7 @@ impl<'a> Replies<'a> {
                 self.frame(encode::message(b'C', &[tag.as_bytes(), &[0]].concat()))
                     .await?;
                 self.confirmed(items.front_mut());
-                items.front_mut().and_then(|item| item.outputs.pop_front());
+                items.front_mut().and_then(|item| item.expected.pop_front());
                 answer == Answer::Execute
             }
             (Backend::EmptyQuery, Some(answer @ (Answer::Query | Answer::Execute))) => {
@@ -414,16 +414,16 @@ impl<'a> Replies<'a> {
         &mut self,
         raw: &Raw,
         mut fields: Vec<Field>,
-        expected: Option<Arc<[Output]>>,
+        expected: Option<Expected>,
     ) -> Result<Vec<u8>, SessionError> {
-        Masking::agrees(&fields, expected.as_deref())?;
+        Masking::agrees(&fields, outputs(expected.as_ref()))?;
         let named = self.named(raw, &mut fields);
-        self.table(&fields, expected.as_deref()).await?;
+        self.table(&fields, expected.as_ref()).await?;
         Ok(named)
     }
 
     /// Rows of these columns follow.
-    async fn table(&mut self, fields: &[Field], expected: Option<&[Output]>) -> Result<(), SessionError> {
+    async fn table(&mut self, fields: &[Field], expected: Option<&Expected>) -> Result<(), SessionError> {
         // What is no row may stand in the chunk that the table begins in.
         let rows = self.frames.iter().any(|frame| matches!(frame.get(), Frame::Row(_)));
         if rows || self.columns.is_some() {
@@ -440,17 +440,19 @@ impl<'a> Replies<'a> {
     fn described(
         &mut self,
         fields: &[Field],
-        expected: Option<&[Output]>,
+        expected: Option<&Expected>,
     ) -> Result<(Vec<Column>, RowMasker), SessionError> {
-        let (columns, masks) = self.masking.columns(fields, expected)?;
+        let (mut columns, masks) = self.masking.columns(fields, outputs(expected))?;
         let nets = fields
             .iter()
             .zip(&columns)
             .map(|(field, column)| self.netted(field, column))
             .collect();
         self.masked_there = masked_there(&columns, &masks);
+        let identified = self.identified(fields, &mut columns, expected);
         let key = self.session.gate().mask_key().clone();
-        Ok((columns, RowMasker::new(masks, key).described(nets)))
+        let masker = RowMasker::new(masks, key).described(nets).identified(identified);
+        Ok((columns, masker))
     }
 
     /// A column as the net sees it.
@@ -528,9 +530,14 @@ impl<'a> Replies<'a> {
     }
 }
 
-/// The columns of the next reply to an item, where they were proven.
-fn expected(items: &VecDeque<Item>) -> Option<Arc<[Output]>> {
-    items.front()?.outputs.front()?.clone()
+/// What is known of the next reply to an item.
+fn expected(items: &VecDeque<Item>) -> Option<Expected> {
+    items.front()?.expected.front().cloned()
+}
+
+/// The columns that were proven.
+fn outputs(expected: Option<&Expected>) -> Option<&[Output]> {
+    expected?.outputs.as_deref()
 }
 
 /// Why the next message is not simply the next.

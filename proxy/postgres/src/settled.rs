@@ -37,7 +37,7 @@ impl Settled {
             return Ok(Self { choices, command });
         }
         // Whether the settings change how statements are read was asked before, one by one.
-        let request = match analyse(&sql, &Catalog::default(), &[], None) {
+        let request = match analyse(&sql, &Catalog::default(), &[], None, None) {
             Ok(read) => Request {
                 statement: read.redacted,
                 exact: sql.into_bytes(),

@@ -168,6 +168,12 @@ static SEARCHED: [&Known; 29] = [
     &known(3807, Type::Array(&JSONB)),
 ];
 
+/// Whether a token has room in values of a type for all that it is.
+pub(crate) fn holds_tokens(oid: u32) -> bool {
+    let known = TYPES.iter().find(|known| known.oid == oid);
+    known.is_some_and(|known| matches!(known.of, Type::Text | Type::Bytea))
+}
+
 /// The name of a type, `oid:` and its number where it is not one of the usual, and `unspecified` for zero.
 pub(crate) fn name(oid: u32) -> String {
     let known = match oid {

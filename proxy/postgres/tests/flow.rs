@@ -39,6 +39,8 @@ mod named;
 mod netted;
 #[path = "flow/pairs.rs"]
 mod pairs;
+#[path = "flow/patients.rs"]
+mod patients;
 #[path = "flow/pipeline.rs"]
 mod pipeline;
 #[path = "flow/probed.rs"]

@@ -295,6 +295,36 @@ crate::record! {
         (?) 4 => technique: String,
         /// The mask of the policy that says so.
         (?) 5 => mask: String,
+        /// It names the patient whose record a row is, by tokens of this domain ([`RecordsReleased`]).
+        (?) 6 => patients: String,
+    }
+}
+
+crate::fixed_bytes! {
+    /// A patient, as far as the ledger knows: the first 16 bytes of an HMAC-SHA-256 under the proxy's key of masks, in a domain
+    /// of the policy, over the text of what identifies the patient in the target. Equal for the same patient while the key is.
+    pub struct PatientToken([u8; 16]);
+}
+
+crate::record! {
+    /// How many rows are records of one patient.
+    pub struct PatientRecords {
+        /// Who.
+        1 => patient: PatientToken,
+        /// How many, at least one.
+        2 => records: u64,
+    }
+}
+
+crate::record! {
+    /// Whose records the rows of a chunk are, as far as that is known.
+    ///
+    /// A row is a record of each patient whom a column names in it, and one of an unknown patient where that may not be all.
+    pub struct RecordsReleased {
+        /// Records of each patient, by ascending tokens, none twice.
+        1 => patients: Vec<PatientRecords>,
+        /// Rows that may be a record of a patient of whom nothing is known. Each counts as one more patient.
+        2 => unknown: u64,
     }
 }
 
@@ -375,6 +405,8 @@ crate::record! {
         /// Rows that stand in its verbatim frames, as its protocol counted them: of what is copied out, and rows too long for a
         /// frame of their own. A row that goes over several chunks counts where it begins.
         (?) 5 => framed_rows: u64,
+        /// Whose records the rows are that begin in it, where the command may read records of patients.
+        (?) 6 => patients: RecordsReleased,
     }
 }
 

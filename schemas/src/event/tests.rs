@@ -24,6 +24,7 @@ fn chunk(frames: Vec<Frame>) -> ResponseChunk {
         columns: None,
         frames,
         framed_rows: None,
+        patients: None,
     }
 }
 

@@ -6,8 +6,8 @@ use exhibit_schemas::cbor::Bytes;
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::access::{
     Access, Action, Attribute, Column, Command, CommandData, CommandSealed, DecisionRecord, Detection, Effect, Facts,
-    Frame, LoginRefused, Observed, Outcome, Principal, ResponseChunk, ResponseEnd, Run, SessionClosed, SessionOpened,
-    ThresholdDecided,
+    Frame, LoginRefused, Observed, Outcome, PatientRecords, PatientToken, Principal, RecordsReleased, ResponseChunk,
+    ResponseEnd, Run, SessionClosed, SessionOpened, ThresholdDecided,
 };
 use exhibit_schemas::event::approval::{
     ApprovalDecided, ApprovalExpired, ApprovalRequested, ApprovalRevoked, Hours, Requirement, Terms, Verdict,
@@ -243,6 +243,7 @@ fn access_bodies() -> Vec<Body> {
         origin: None,
         technique: Some(text("redact")),
         mask: None,
+        patients: Some(text("patient")),
     };
     let frames = vec![
         Frame::Verbatim(Bytes(vec![1])),
@@ -300,6 +301,13 @@ fn access_bodies() -> Vec<Body> {
             columns: Some(vec![column]),
             frames,
             framed_rows: Some(2),
+            patients: Some(RecordsReleased {
+                patients: vec![PatientRecords {
+                    patient: PatientToken([6; 16]),
+                    records: 2,
+                }],
+                unknown: 1,
+            }),
         }
         .into(),
         ResponseEnd {

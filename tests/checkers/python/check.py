@@ -253,6 +253,14 @@ class Log:
             self.sessions[session] = (sequence + 1, author, kind == 7)
             if kind == 8:
                 self.commands[session] = sequence
+            elif kind == 12 and 6 in body:
+                rows = body.get(5, 0) + sum(isinstance(frame, list) for frame in body[4])
+                tokens = [one[1] for one in body[6][1]]
+                records = [one[2] for one in body[6][1]]
+                need(tokens == sorted(set(tokens)), f"{what}: patients out of order or twice")
+                need(all(len(token) == 16 for token in tokens), f"{what}: a token of a patient has 16 bytes")
+                need(all(0 < count <= rows for count in records), f"{what}: more or fewer records of a patient than rows")
+                need(body[6][2] <= rows <= sum(records) + body[6][2], f"{what}: rows that are nobody's records")
             elif kind == 25:
                 follows = body[1] == self.commands.get(session) and sequence == body[1] + 1 + body[2] < body[1] + 1 + body[3]
                 need(follows and 0 < len(body[4]) <= 60_000, f"{what}: a part of a copy that does not follow its command")

@@ -207,8 +207,15 @@ pub fn statement(bytes: &[u8]) -> bool {
         masked: &|_| true,
         probed: &|_| true,
     };
-    let taken = analyse(sql, &catalog, &path, Some(all)).is_ok();
-    assert_eq!(taken, analyse(sql, &catalog, &path, None).is_ok());
+    let taken = analyse(
+        sql,
+        &catalog,
+        &path,
+        Some(all),
+        Some(&|relation| Some(format!("{relation}.id"))),
+    )
+    .is_ok();
+    assert_eq!(taken, analyse(sql, &catalog, &path, None, None).is_ok());
     if !sql.contains('\0') && sql.len() <= LITERAL_BYTES_MAX {
         let planted = format!("SELECT '{}', 1", sql.replace('\'', "''"));
         let redacted = redact(&planted, &catalog).expect("a quoted literal is one token");

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use exhibit_policy::decide::decide;
+use exhibit_policy::patients::PATIENTS;
 use exhibit_policy::snapshot::Snapshot;
 use exhibit_schemas::bundle::TrustAnchors;
 use exhibit_schemas::cbor::Bytes;
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::access::{
-    Access, Action, Attribute, Column, Command, CommandSealed, Effect, Facts, Frame, LoginRefused, Outcome, Principal,
-    ResponseChunk, ResponseEnd, SessionClosed, SessionOpened,
+    Access, Action, Attribute, Column, Command, CommandSealed, Effect, Facts, Frame, LoginRefused, Outcome,
+    PatientRecords, PatientToken, Principal, RecordsReleased, ResponseChunk, ResponseEnd, SessionClosed, SessionOpened,
 };
 use exhibit_schemas::event::approval::{ApprovalDecided, ApprovalExpired, ApprovalRequested, Requirement, Verdict};
 use exhibit_schemas::event::trust::{
@@ -156,6 +157,14 @@ recipients = [
   \"age1apdu77hwunkk6ynkekenhz770754fhlqlf95dd6s2vscx3ctgp0qqyx3sd\",
   \"age1dtyn9xewvs7zl4le7t86pys7c0u9j6937nx5zmdvv78kfaejuyxqvpla6a\",
 ]
+";
+
+/// What names the clinic's patients, behind a policy.
+pub const IDENTIFYING: &str = "
+[[patients]]
+name = \"patient\"
+targets = [\"clinic\"]
+resources = [\"public.patients.id\"]
 ";
 
 /// The policy that the first proxy takes up while a session of it waits for people: the same with one more rule.
@@ -558,10 +567,15 @@ impl Writer {
 
     /// A command as the gate would record it; what its decision leads to is the caller's.
     pub fn command(&self, session: &Session, statement: &str, access: (Action, &str), no_where: bool) -> Command {
-        let facts = Facts {
+        let mut facts = Facts {
             accesses: vec![Access(access.0, Some(access.1.to_owned()))],
             attributes: [("no_where".to_owned(), Attribute::Bool(no_where))].into(),
         };
+        let policy = self.policy_of(session.proxy);
+        if policy.names_patients("clinic") {
+            let touched = policy.identifying("clinic", access.1).is_some();
+            facts.attributes.insert(PATIENTS.to_owned(), Attribute::Bool(touched));
+        }
         let decision = decide(self.policy_of(session.proxy), &session.principal, "clinic", &facts);
         let outcome = match decision.effect {
             Effect::Allow => Outcome::Allowed,
@@ -586,13 +600,15 @@ impl Writer {
         let body = self.command(session, statement, (Action::Read, "public.patients"), false);
         let command = session.next;
         self.events(session, vec![body.into()]);
+        let identified = self.policy_of(session.proxy).names_patients("clinic");
         let chunks = (0..3).map(|chunk| {
             Body::from(ResponseChunk {
                 command,
                 chunk,
-                columns: (chunk == 0).then(patients),
+                columns: (chunk == 0).then(|| patients(identified)),
                 frames: (0..3).map(|row| patient(chunk * 3 + row)).collect(),
                 framed_rows: None,
+                patients: identified.then(|| records(chunk)),
             })
         });
         let chunks: Vec<_> = chunks.collect();
@@ -730,6 +746,7 @@ fn framing(command: u64, status: &str) -> (ResponseChunk, ResponseEnd) {
         columns: None,
         frames: vec![Frame::Verbatim(text("Z\0\0\0\u{5}I"))],
         framed_rows: None,
+        patients: None,
     };
     let end = ResponseEnd {
         command,
@@ -744,7 +761,7 @@ fn framing(command: u64, status: &str) -> (ResponseChunk, ResponseEnd) {
 }
 
 /// The columns of a masked read.
-fn patients() -> Vec<Column> {
+fn patients(identified: bool) -> Vec<Column> {
     let masked = [
         ("id", None),
         ("ssn", Some(("ssn", "partial"))),
@@ -758,8 +775,23 @@ fn patients() -> Vec<Column> {
         origin: Some(format!("public.patients.{name}")),
         technique: mask.map(|(_, technique)| technique.to_owned()),
         mask: mask.map(|(mask, _)| mask.to_owned()),
+        patients: (identified && name == "id").then(|| "patient".to_owned()),
     };
     masked.map(column).into()
+}
+
+/// Whose records a chunk of a masked read has: each row is another patient's, but in the last chunk.
+fn records(chunk: u64) -> RecordsReleased {
+    let one = |(number, records)| PatientRecords {
+        patient: PatientToken([number; 16]),
+        records,
+    };
+    let (patients, unknown) = match chunk {
+        0 => (vec![one((1, 1)), one((2, 1)), one((3, 1))], 0),
+        1 => (vec![one((4, 1)), one((5, 1))], 1),
+        _ => (vec![one((1, 3))], 0),
+    };
+    RecordsReleased { patients, unknown }
 }
 
 /// A row of a masked read; every third birth date is NULL.

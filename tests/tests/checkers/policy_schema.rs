@@ -104,6 +104,11 @@ zone = "Europe/Vienna"
 within_days = 10
 groups = ["g"]
 own = "deny"
+[[patients]]
+name = "p"
+targets = ["t"]
+resources = ["public.a.id", 'public."b.c".id']
+domain = "d"
 [sealed]
 recipients = ["age1apdu77hwunkk6ynkekenhz770754fhlqlf95dd6s2vscx3ctgp0qqyx3sd"]
 targets = ["t"]
@@ -133,7 +138,7 @@ fn parse(document: &Value) -> Result<(), PolicyError> {
 }
 
 /// A fault that no schema sees: names that have to be defined somewhere or only once, a mask's name that is its domain, nets
-/// against each other and masks, and the checksum and the key of a recipient.
+/// against each other and masks, two columns of one relation that identify patients, and the checksum and the key of a recipient.
 fn beyond_schema(error: &PolicyError) -> bool {
     match error {
         PolicyError::Unknown { kind, .. } => ["role", "target", "approval"].contains(kind),
@@ -143,9 +148,14 @@ fn beyond_schema(error: &PolicyError) -> bool {
         PolicyError::Zone { error, .. } => matches!(error, HoursError::Unknown(_)),
         PolicyError::Recipient { error, .. } => *error != RecipientError::Form,
         PolicyError::Rule { place, .. } if place.starts_with("mask ``") => true,
-        PolicyError::Rule { rule, .. } => ["another net", "a net does not search", "names of observed rules"]
-            .iter()
-            .any(|start| rule.starts_with(start)),
+        PolicyError::Rule { rule, .. } => [
+            "another net",
+            "a net does not search",
+            "names of observed rules",
+            "a relation has one column",
+        ]
+        .iter()
+        .any(|start| rule.starts_with(start)),
         _ => false,
     }
 }
@@ -244,6 +254,7 @@ fn the_schema_of_policies_says_what_their_reader_says() {
     limits(&mut documents);
     recipients(&mut documents);
     hours(&mut documents);
+    identifying(&mut documents);
     let count = documents.0.len();
     let accepted = documents.check(&checkers);
     // Both answers are there often enough for the comparison to mean something.
@@ -333,6 +344,37 @@ fn techniques(documents: &mut Documents) {
                 });
             }
         }
+    }
+}
+
+/// Names of columns in other forms.
+fn identifying(documents: &mut Documents) {
+    let place = ["patients", "resources"].map(|key| Step::Key(key.to_owned()));
+    let [list, resources] = place;
+    let place = [list, Step::Element(0), resources, Step::Element(0)];
+    for name in [
+        "a.b",
+        "a.b.c.d",
+        "a.b.c.",
+        ".b.c",
+        "a.*.c",
+        "a.b.c?",
+        "a.b.c\n",
+        "a.b c.d",
+        "a.b.\u{85}",
+        "\"a\".\"b\".\"c\"",
+        "\"a\"\"\".b.c",
+        "\"a\"\".b.c",
+        "\"\".b.c",
+        "\"\"\"\".b.c",
+        "a\"b\".c.d",
+        "\"a\"b.c.d",
+        "\"a.b.c",
+        "\"*\nx\".b.c",
+    ] {
+        documents.add(format!("the column {name}"), |document| {
+            *at(document, &place) = name.into();
+        });
     }
 }
 

@@ -8,6 +8,8 @@ mod events;
 mod logins;
 #[path = "mask_keys.rs"]
 mod mask_keys;
+#[path = "patients.rs"]
+mod patients;
 #[path = "policies.rs"]
 mod policies;
 #[path = "raw.rs"]
@@ -25,7 +27,7 @@ mod signatures;
 
 use exhibit_schemas::bundle::TrustAnchors;
 use exhibit_schemas::merkle::Index;
-use exhibit_tests::bundle_builder::clinic::{Clinic, LOG, ORIGIN, POLICY, SEALING, clinic, clinic_under};
+use exhibit_tests::bundle_builder::clinic::{Clinic, IDENTIFYING, LOG, ORIGIN, POLICY, SEALING, clinic, clinic_under};
 use exhibit_tests::bundle_builder::{Built, Files, Plan, checkpoint, files};
 use exhibit_verify::{Code, KeptHead};
 
@@ -119,6 +121,11 @@ impl Base {
         Self::of(clinic_under(&format!("{POLICY}{SEALING}"), SESSIONS))
     }
 
+    /// The log under a policy that names patients.
+    pub(crate) fn identifying() -> Self {
+        Self::of(clinic_under(&format!("{POLICY}{IDENTIFYING}"), SESSIONS))
+    }
+
     /// The log whose policies people sign.
     pub(crate) fn signing() -> Self {
         signatures::signing(Self::new())
@@ -193,6 +200,7 @@ pub(crate) fn mutants(base: &Base, random: &mut Random) -> Vec<Mutant> {
     mutants.extend(mask_keys::mutants(base, random));
     mutants.extend(logins::mutants(base, random));
     mutants.extend(sealed::mutants(base, random));
+    mutants.extend(patients::mutants(base, random));
     mutants.extend(policies::mutants(base, random));
     mutants.extend(readings::mutants(base, random));
     mutants.extend(reviews::mutants(base));

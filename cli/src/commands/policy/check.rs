@@ -32,7 +32,8 @@ Examples:
 /// (unmasked, with --catalog), targets that are read without a mask or a net (nothing-masked), what a net passes over and no
 /// mask masks (net-exception), changes of whatever agents name without an approval (unapproved-change), rules that are only observed and would deny what is
 /// denied anyway (idle-observation), targets of which all rules are (only-observed), values that may be tried
-/// and of which a mask shows a part (guessable), and names that nothing uses (unused). Below them stands what each role reaches without an approval.
+/// and of which a mask shows a part (guessable), names that nothing uses (unused), and columns that are to identify patients and
+/// do not (unidentified). Below them stands what each role reaches without an approval.
 ///
 /// A rule that is called shadowed decides no request. Not every dead rule is found: roles that nobody has, and earlier rules that
 /// share all values of a condition, are not.

@@ -1,5 +1,7 @@
 //! What each technique makes of a value. `None` is NULL: less is released, never more.
 
+use std::borrow::Cow;
+
 use super::key::MaskKey;
 use super::value::{Decimal, Integer, Moment, Value, hyphenated};
 use super::{DETECT_FLOOR, REDACTED, Technique, ff1, path, shift, zip};
@@ -117,19 +119,20 @@ fn partial(text: &str, keep: usize) -> String {
 }
 
 fn token(value: &Value, domain: &str, key: &MaskKey) -> Option<Value> {
+    let named = name_of(value)?;
     Some(match value {
-        Value::Text(text) => Value::Text(key.token(domain, text.as_bytes())),
-        Value::Json(text) => Value::Json(quoted(&key.token(domain, text.as_bytes()))),
-        Value::Integer(Integer { number, max }) => Value::Integer(Integer {
-            number: first_bits(key.token_bytes(domain, number.to_string().as_bytes())) & max,
+        Value::Text(_) => Value::Text(key.token(domain, &named)),
+        Value::Json(_) => Value::Json(quoted(&key.token(domain, &named))),
+        Value::Integer(Integer { max, .. }) => Value::Integer(Integer {
+            number: first_bits(key.token_bytes(domain, &named)) & max,
             max: *max,
         }),
-        Value::Decimal(decimal) => {
-            let number = first_bits(key.token_bytes(domain, decimal.as_str().as_bytes()));
+        Value::Decimal(_) => {
+            let number = first_bits(key.token_bytes(domain, &named));
             Value::Decimal(Decimal::from(number & i64::MAX))
         }
-        Value::Uuid(uuid) => {
-            let mut masked = key.token_bytes(domain, hyphenated(uuid).as_bytes());
+        Value::Uuid(_) => {
+            let mut masked = key.token_bytes(domain, &named);
             for (place, kept, bits) in [UUID_VERSION, UUID_VARIANT] {
                 for byte in masked.iter_mut().skip(place).take(1) {
                     *byte = *byte & kept | bits;
@@ -137,7 +140,19 @@ fn token(value: &Value, domain: &str, key: &MaskKey) -> Option<Value> {
             }
             Value::Uuid(masked)
         }
-        Value::Bytes(bytes) => Value::Bytes(key.token_bytes(domain, bytes).to_vec()),
+        Value::Bytes(_) => Value::Bytes(key.token_bytes(domain, &named).to_vec()),
+        Value::Date(_) | Value::Moment(_) | Value::List(_) | Value::Other(_) => return None,
+    })
+}
+
+/// What a token of a value is made from: its text, whatever its type; `None` for values that have no token.
+pub(crate) fn name_of(value: &Value) -> Option<Cow<'_, [u8]>> {
+    Some(match value {
+        Value::Text(text) | Value::Json(text) => Cow::Borrowed(text.as_bytes()),
+        Value::Integer(Integer { number, .. }) => Cow::Owned(number.to_string().into_bytes()),
+        Value::Decimal(decimal) => Cow::Borrowed(decimal.as_str().as_bytes()),
+        Value::Uuid(uuid) => Cow::Owned(hyphenated(uuid).into_bytes()),
+        Value::Bytes(bytes) => Cow::Borrowed(bytes),
         Value::Date(_) | Value::Moment(_) | Value::List(_) | Value::Other(_) => return None,
     })
 }

@@ -368,10 +368,10 @@ fn data_comes_as_a_whole_only_where_no_column_has_a_mask() {
     let masker = |columns| RowMasker::new(columns, MaskKey::new([7; 32]));
     assert!(
         masker(vec![None, None])
-            .whole(b"x".to_vec(), 1, &SessionNet::default())
+            .whole(b"x".to_vec(), 1, None, &SessionNet::default())
             .is_ok()
     );
-    let refused = masker(vec![None, Some(column)]).whole(b"x".to_vec(), 1, &SessionNet::default());
+    let refused = masker(vec![None, Some(column)]).whole(b"x".to_vec(), 1, None, &SessionNet::default());
     assert_eq!(refused, Err(MaskError::Mask { mask: "m".into() }));
 }
 

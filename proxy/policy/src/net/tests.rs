@@ -338,8 +338,8 @@ fn past_the_limit_places_are_counted_together() {
 #[test]
 fn data_comes_as_a_whole_only_where_no_net_holds() {
     let masker = RowMasker::new(vec![None], MaskKey::new([7; 32]));
-    assert_eq!(masker.whole(b"x".to_vec(), 1, &net()), Err(MaskError::Net));
-    assert!(masker.whole(b"x".to_vec(), 1, &SessionNet::default()).is_ok());
+    assert_eq!(masker.whole(b"x".to_vec(), 1, None, &net()), Err(MaskError::Net));
+    assert!(masker.whole(b"x".to_vec(), 1, None, &SessionNet::default()).is_ok());
 }
 
 #[test]

@@ -5,7 +5,7 @@ use toml::de::{DeTable, DeValue};
 use super::PolicyError;
 
 /// What errors call an element of a list, and the list.
-const LISTS: [(&str, &str); 7] = [
+const LISTS: [(&str, &str); 8] = [
     ("role", "roles"),
     ("target", "targets"),
     ("approval", "approvals"),
@@ -13,6 +13,7 @@ const LISTS: [(&str, &str); 7] = [
     ("mask", "masks"),
     ("net", "nets"),
     ("review", "reviews"),
+    ("patients", "patients"),
 ];
 
 /// The same error with its line, where the text shows it.

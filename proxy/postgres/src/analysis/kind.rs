@@ -7,7 +7,7 @@ use pg_query::NodeEnum;
 use pg_query::protobuf::{DiscardMode, Node, TransactionStmtKind, VariableSetKind};
 
 use super::setting::Changes;
-use super::{Analysis, AnalysisError, Copy, Foreign, Output, inner};
+use super::{Analysis, AnalysisError, Copy, Foreign, Output, Subjects, inner};
 use crate::encoding::Encoding;
 
 /// The class of a statement; its word is the attribute `class` of the facts.
@@ -225,6 +225,8 @@ pub struct Statement {
     pub(crate) views: Views,
     /// The columns of its reply, where masks hold for any that it could show; `None` where the server's origins say all.
     pub(crate) outputs: Option<Arc<[Output]>>,
+    /// Whose records its rows are, where the policy names columns that identify patients.
+    pub(crate) subjects: Subjects,
 }
 
 impl Statement {
@@ -377,6 +379,7 @@ impl Form {
             foreign,
             views: Views::None,
             outputs: None,
+            subjects: Subjects::Nobody,
         }
     }
 }

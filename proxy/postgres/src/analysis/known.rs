@@ -18,6 +18,14 @@ pub(super) fn harmless_function(name: &str) -> bool {
     WORDS.contains(name)
 }
 
+/// Whether a harmless function makes its value from several rows.
+pub(super) fn gathers(name: &str) -> bool {
+    let mut words = AGGREGATES
+        .split_ascii_whitespace()
+        .chain(WINDOWS.split_ascii_whitespace());
+    words.any(|word| word == name)
+}
+
 /// Whether a function of the server's own schema has an effect, but can hand out no content of relations.
 pub(super) fn effect_function(name: &str) -> bool {
     EFFECTS.split_ascii_whitespace().any(|word| word == name)
@@ -95,6 +103,16 @@ fn same(value: &str, wanted: &str) -> bool {
     value == wanted || (wanted == "on" && value == "true") || (wanted == "utf8" && value == "unicode")
 }
 
+/// Aggregates, and what stands beside them.
+const AGGREGATES: &str = "count sum avg min max bool_and bool_or every string_agg array_agg json_agg jsonb_agg json_object_agg \
+     jsonb_object_agg stddev stddev_pop stddev_samp variance var_pop var_samp corr covar_pop covar_samp regr_slope \
+     regr_intercept regr_r2 regr_count regr_avgx regr_avgy regr_sxx regr_sxy regr_syy mode percentile_cont \
+     percentile_disc bit_and bit_or bit_xor any_value range_agg range_intersect_agg xmlagg grouping merge_action";
+
+/// Functions of windows.
+const WINDOWS: &str =
+    "row_number rank dense_rank percent_rank cume_dist ntile lag lead first_value last_value nth_value";
+
 /// In groups: arithmetic; text; patterns; time; arrays; ranges; JSON; text search; XML of values; aggregates; windows;
 /// sets; bits, networks and geometry; definitions; the session; access checks; sizes.
 const HARMLESS: [&str; 17] = [
@@ -127,11 +145,8 @@ const HARMLESS: [&str; 17] = [
     "to_tsvector to_tsquery plainto_tsquery phraseto_tsquery websearch_to_tsquery ts_rank ts_rank_cd ts_headline \
      setweight strip numnode querytree tsvector_to_array array_to_tsvector",
     "xmlcomment xpath xpath_exists xml_is_well_formed",
-    "count sum avg min max bool_and bool_or every string_agg array_agg json_agg jsonb_agg json_object_agg \
-     jsonb_object_agg stddev stddev_pop stddev_samp variance var_pop var_samp corr covar_pop covar_samp regr_slope \
-     regr_intercept regr_r2 regr_count regr_avgx regr_avgy regr_sxx regr_sxy regr_syy mode percentile_cont \
-     percentile_disc bit_and bit_or bit_xor any_value range_agg range_intersect_agg xmlagg grouping merge_action",
-    "row_number rank dense_rank percent_rank cume_dist ntile lag lead first_value last_value nth_value",
+    AGGREGATES,
+    WINDOWS,
     "generate_series generate_subscripts coalesce nullif greatest least num_nulls num_nonnulls pg_typeof gen_random_uuid \
      uuidv4 uuidv7 uuid_extract_timestamp uuid_extract_version pg_collation_for",
     "bit_count get_bit set_bit get_byte set_byte host masklen netmask network set_masklen family abbrev broadcast \

@@ -109,6 +109,12 @@ pub(super) fn prove(
     })
 }
 
+/// Whether anything that a statement names may hand out content of relations that it does not name: rules 2 and 3, but for the
+/// relations themselves.
+pub(super) fn unproven(form: &Form, tree: &Tree, names: &Names<'_>) -> bool {
+    kinds::named_unproven(form, tree, names).is_some() || relations::leaking(tree, names).is_some()
+}
+
 /// Whether a statement names a relation with masked columns.
 pub(super) fn touches(tree: &Tree, names: &Names<'_>, masked: &dyn Fn(&str) -> bool) -> bool {
     let sources = Sources::new(names.catalog, masked);

@@ -24,11 +24,11 @@ fn run_probing(sql: &str, target_has_masks: bool, probed: &dyn Fn(&str) -> bool)
     });
     let path = ["pg_temp_3", "pg_catalog", "public"].map(str::to_owned);
     let catalog = sample::catalog();
-    let analysis = analyse(sql, &catalog, &path, columns);
+    let analysis = analyse(sql, &catalog, &path, columns, None);
     // Every statement of these tests means the same under the recorded catalog, which knows no temporary relation.
     if !sql.contains("scratch") {
         let recorded = Catalog::from_snapshot(&sample::recorded(&catalog)).expect("what was recorded is read");
-        let again = analyse(sql, &recorded, &path[1..], columns);
+        let again = analyse(sql, &recorded, &path[1..], columns, None);
         assert_eq!(facts(&again), facts(&analysis), "{sql}");
     }
     analysis

@@ -118,6 +118,8 @@ pub(super) struct Tree {
     pub(super) merge_deletes: bool,
     /// An `UPDATE` or `DELETE` without `WHERE`.
     pub(super) no_where: bool,
+    /// A function is called over a window.
+    pub(super) over: bool,
     /// A method of `TABLESAMPLE` other than the server's own.
     pub(super) foreign_sampling: bool,
 }
@@ -211,6 +213,7 @@ impl Tree {
         }
         if fields.contains_key("funcname") && fields.contains_key("agg_star") {
             let function = strings(fields, "funcname");
+            self.over |= fields.get("over").is_some_and(|over| !over.is_null());
             let known = function.last().is_some_and(|name| name == "set_config") && sets_harmless(fields);
             if !known {
                 self.functions.insert(function);

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use exhibit_gate::session::{Reach, Request};
 use exhibit_policy::decide::UNPROVEN;
+use exhibit_policy::patients::PATIENTS;
 use exhibit_schemas::event::access::{Access, Action, Attribute, Facts};
 
 use crate::analysis::{
-    Analysis, AnalysisError, Complaint, Copy, CopyDirection, EXECUTED, FETCHED, Output, Probe, Statement, Views,
-    state_probes,
+    Analysis, AnalysisError, Complaint, Copy, CopyDirection, EXECUTED, FETCHED, Output, Probe, Statement, Subjects,
+    Views, state_probes,
 };
 use crate::message::frontend::Kind;
 
@@ -25,6 +26,15 @@ pub(crate) struct Draft {
     pub(crate) told: Option<Complaint>,
     /// Whether the agent is told that it may go on right after a refusal; otherwise after its next `Sync`.
     pub(crate) ends: bool,
+}
+
+/// What is known of a reply before it comes.
+#[derive(Clone, Default)]
+pub(crate) struct Expected {
+    /// Its columns; `None` where the server's origins say all.
+    pub(crate) outputs: Option<Arc<[Output]>>,
+    /// Whose records its rows are.
+    pub(crate) subjects: Subjects,
 }
 
 /// A request that is about the session itself.
@@ -65,10 +75,14 @@ impl Draft {
         statements.max().unwrap_or_default()
     }
 
-    /// The columns of each of its replies.
-    pub(super) fn outputs(&self) -> VecDeque<Option<Arc<[Output]>>> {
+    /// What is known of each of its replies.
+    pub(super) fn expected(&self) -> VecDeque<Expected> {
         let statements = self.statements.iter();
-        statements.map(|statement| statement.outputs.clone()).collect()
+        let expected = statements.map(|statement| Expected {
+            outputs: statement.outputs.clone(),
+            subjects: statement.subjects.clone(),
+        });
+        expected.collect()
     }
 
     /// How it copies, where that is all that it does.
@@ -122,10 +136,18 @@ impl Draft {
             statement.transaction = statement.transaction.or(inner.transaction);
             statement.copy = statement.copy.take().or_else(|| inner.copy.clone());
             statement.outputs = statement.outputs.take().or_else(|| inner.outputs.clone());
+            statement.subjects = std::mem::take(&mut statement.subjects).standing_for(&inner.subjects);
             if matches!(statement.kind.as_str(), "ExecuteStmt" | "FetchStmt") {
                 statement.class = inner.class;
             }
         }
+    }
+
+    /// Nobody knows what a name stands for that it runs, on a target whose policy names patients.
+    pub(super) fn unknown_subjects(&mut self, statement: &mut Statement) {
+        statement.subjects = Subjects::Unknown;
+        let patients = Attribute::Bool(true);
+        self.request.facts.attributes.insert(PATIENTS.to_owned(), patients);
     }
 
     /// Takes out the accesses that stand for names of which nothing is known.

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use exhibit_policy::decide::UNPROVEN;
 
-use super::{Answer, Draft, Group, Item};
-use crate::analysis::{Copy, Mapped, Output};
+use super::{Answer, Draft, Expected, Group, Item};
+use crate::analysis::{Copy, Mapped};
 use crate::message::encode;
 use crate::message::frontend::{Frontend, Kind};
 use crate::names::{Change, Prepared};
@@ -20,7 +20,7 @@ pub(super) struct Part {
     pub(super) changes: VecDeque<Vec<Change>>,
     pub(super) copy: Option<Copy>,
     pub(super) mapped: Option<Mapped>,
-    pub(super) outputs: VecDeque<Option<Arc<[Output]>>>,
+    pub(super) expected: VecDeque<Expected>,
     pub(super) prepared: Option<Arc<Prepared>>,
     pub(super) draft: Option<Draft>,
 }
@@ -33,7 +33,7 @@ impl Part {
             changes: VecDeque::new(),
             copy: None,
             mapped: None,
-            outputs: VecDeque::new(),
+            expected: VecDeque::new(),
             prepared: None,
             draft: None,
         }
@@ -101,7 +101,7 @@ pub(super) fn assemble(parts: Vec<Part>, synced: bool, rest: VecDeque<(Frontend,
             changes: part.changes,
             copy: part.copy,
             mapped: part.mapped,
-            outputs: part.outputs,
+            expected: part.expected,
             owner: owner.min(last),
         });
         if let Some(draft) = part.draft {

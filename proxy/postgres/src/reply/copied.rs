@@ -1,4 +1,5 @@
-//! What is copied out on its way to the agent: as it is where no column has a mask and no net holds, row by row otherwise.
+//! What is copied out on its way to the agent: as it is where no column has a mask and no net holds, row by row otherwise. Where
+//! a column names patients, rows are read in any case.
 //!
 //! Not here: the formats of rows (see [`crate::copy`]).
 
@@ -7,9 +8,10 @@ use exhibit_schemas::event::access::Frame;
 
 use super::Replies;
 use super::window::CHUNK_BYTES;
-use crate::analysis::{Copy, CopyForm as Form, Output};
+use crate::analysis::{Copy, CopyForm as Form};
 use crate::config::Masking;
 use crate::copy::CopyMasker;
+use crate::group::Expected;
 use crate::message::Raw;
 use crate::message::backend::Field;
 use crate::netted;
@@ -19,7 +21,9 @@ use crate::session::SessionError;
 pub(super) enum Copying {
     /// No column has a mask, and no net holds; and whether the next message is a line of names.
     Whole(RowMasker, bool),
-    /// At least one has, or one holds.
+    /// The same, and some column names the patients whose records the rows are: they are read, and leave as they are.
+    Seen(CopyMasker),
+    /// At least one has a mask, or one holds.
     Rows(CopyMasker),
 }
 
@@ -31,7 +35,7 @@ impl Replies<'_> {
         binary: bool,
         columns: usize,
         copy: Option<Copy>,
-        expected: Option<&[Output]>,
+        expected: Option<&Expected>,
     ) -> Result<(), SessionError> {
         let key = self.session.gate().mask_key().clone();
         let netted = !self.session.net().is_empty();
@@ -39,23 +43,29 @@ impl Replies<'_> {
         let hides = self.masked() && self.masking.by == Masking::Proxy;
         let form = copy.as_ref().and_then(|copy| copy.form.as_ref());
         let heading = form.is_some_and(Form::has_names);
-        if !hides && !netted {
-            self.copying = Some(Copying::Whole(RowMasker::new(Vec::new(), key), heading));
+        let probed = self.probed.take();
+        if !hides && !netted && (probed.is_none() || form.is_none()) {
+            let masker = RowMasker::new(Vec::new(), key).identified(self.unidentified());
+            self.copying = Some(Copying::Whole(masker, heading));
             return self.frame(raw.bytes().to_vec()).await;
         }
         let copy = copy.ok_or(SessionError::Origin)?;
-        let (names, masker) = match self.probed.take() {
+        let (names, masker) = match probed {
             Some(fields) => self.copied_columns(fields, binary, columns, &copy, expected).await?,
             None if hides => return Err(SessionError::Origin),
             // Nobody could be asked: cells of columns of which nothing is known.
-            None => (vec![String::new(); columns], RowMasker::new(vec![None; columns], key)),
+            None => {
+                let masker = RowMasker::new(vec![None; columns], key).identified(self.unidentified());
+                (vec![String::new(); columns], masker)
+            }
         };
         let rows = netted || masker.columns().iter().any(Option::is_some);
-        self.copying = Some(if rows {
-            let form = copy.form.ok_or(SessionError::Origin)?;
-            Copying::Rows(CopyMasker::new(&form, &names, masker))
-        } else {
-            Copying::Whole(masker, heading)
+        self.copying = Some(match copy.form {
+            Some(form) if rows => Copying::Rows(CopyMasker::new(&form, &names, masker)),
+            None if rows => return Err(SessionError::Origin),
+            Some(form) if masker.identifies() => Copying::Seen(CopyMasker::new(&form, &names, masker)),
+            // Its rows are counted, and where it is not known how they are written, nobody reads whose they are.
+            Some(_) | None => Copying::Whole(masker, heading),
         });
         self.frame(raw.bytes().to_vec()).await
     }
@@ -67,7 +77,7 @@ impl Replies<'_> {
         binary: bool,
         columns: usize,
         copy: &Copy,
-        expected: Option<&[Output]>,
+        expected: Option<&Expected>,
     ) -> Result<(Vec<String>, RowMasker), SessionError> {
         // `COPY` of a relation leaves its generated columns out.
         let kept = fields
@@ -77,7 +87,7 @@ impl Replies<'_> {
         if kept.len() != columns {
             return Err(SessionError::Origin);
         }
-        super::Masking::agrees(&kept, expected)?;
+        super::Masking::agrees(&kept, super::outputs(expected))?;
         let names = kept.iter().map(|field| field.name.clone()).collect();
         netted::names(self.session.net(), &mut kept);
         let (described, masker) = self.described(&kept, expected)?;
@@ -98,6 +108,10 @@ impl Replies<'_> {
                     self.settle().await?;
                 }
                 Ok(())
+            }
+            Copying::Seen(masker) => {
+                let frame = masker.seen(raw, self.session.net())?;
+                self.push(frame, raw.bytes().len()).await
             }
             Copying::Rows(masker) => {
                 for frame in masker.take(raw.body(), self.session.net())? {
@@ -121,7 +135,7 @@ impl Replies<'_> {
         {
             let size = bytes.len();
             let frame = masker
-                .whole(bytes, rows, self.session.net())
+                .whole(bytes, rows, None, self.session.net())
                 .map_err(|_| SessionError::Unexpected)?;
             self.push(frame, size).await?;
         }
@@ -132,7 +146,7 @@ impl Replies<'_> {
         self.settle().await?;
         self.masker = Some(match self.copying.take().ok_or(SessionError::Unexpected)? {
             Copying::Whole(masker, _) => masker,
-            Copying::Rows(masker) => masker.end()?,
+            Copying::Seen(masker) | Copying::Rows(masker) => masker.end()?,
         });
         self.plain(b'c').await?;
         Ok(())

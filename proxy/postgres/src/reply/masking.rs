@@ -84,6 +84,20 @@ impl Masking<'_> {
         })
     }
 
+    /// The resource that the server names as the origin of a column, with that which an installed view stands for.
+    pub(super) fn origin(&self, field: &Field) -> Option<String> {
+        let own = || match field.relation {
+            0 => None,
+            relation => self.catalog.resource(relation, field.attribute),
+        };
+        self.installed(field).or_else(own)
+    }
+
+    /// Whether a column comes from an installed view, so that what is masked of it is masked already.
+    pub(super) fn masked_there(&self, field: &Field) -> bool {
+        self.installed(field).is_some()
+    }
+
     fn column(&self, field: &Field, expected: Option<&Output>) -> Result<(Column, Option<ColumnMask>), SessionError> {
         let origin = match field.relation {
             0 => None,
@@ -182,5 +196,6 @@ fn shown(field: &Field, origin: Option<String>, mask: Option<&Mask>, technique: 
         origin,
         technique: technique.map(|technique| technique.as_str().to_owned()),
         mask: mask.map(|mask| mask.name.clone()),
+        patients: None,
     }
 }

@@ -6,7 +6,7 @@ pub(crate) mod attempts;
 #[path = "enforced/dumps.rs"]
 mod dumps;
 #[path = "enforced/session.rs"]
-mod session;
+pub(crate) mod session;
 #[path = "enforced/takeover.rs"]
 mod takeover;
 #[path = "enforced/twins.rs"]

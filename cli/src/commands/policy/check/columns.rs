@@ -1,4 +1,4 @@
-//! Masks held against columns: what a mask names that is not there, and what is there that no mask names.
+//! Masks and patients held against columns: what they name that is not there, and what is there that they do not name.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,10 @@ use exhibit_proxy::reading::RecordedCatalog;
 /// Dots in the resource of a column of PostgreSQL at the least: `schema.relation.column`.
 const DOTS: usize = 2;
 
-/// Everything that can be said of masks, as far as there are catalogs.
+/// The name of a column that says nothing of what it identifies.
+const UNTELLING: &str = "id";
+
+/// Everything that can be said of masks and of patients, as far as there are catalogs.
 pub(super) fn inspect(snapshot: &Snapshot, catalogs: &BTreeMap<String, RecordedCatalog>) -> Vec<Warning> {
     let mut warnings = Vec::new();
     for (element, mask) in snapshot.masks().iter().enumerate() {
@@ -19,6 +22,43 @@ pub(super) fn inspect(snapshot: &Snapshot, catalogs: &BTreeMap<String, RecordedC
     }
     for (target, catalog) in catalogs {
         warnings.extend(unmasked(snapshot, target, catalog));
+        warnings.extend(unidentified(snapshot, target, catalog));
+    }
+    warnings
+}
+
+/// Columns that are to identify patients and are not there, and relations that have a column called so and are not named.
+fn unidentified(snapshot: &Snapshot, target: &str, catalog: &RecordedCatalog) -> Vec<Warning> {
+    let warning = |element, text| Warning {
+        kind: Kind::Unidentified,
+        place: Place {
+            list: "patients",
+            element,
+        },
+        text,
+    };
+    let columns: BTreeSet<(String, &str, String)> = catalog.columns().collect();
+    let mut warnings = Vec::new();
+    let mut names: BTreeMap<&str, usize> = BTreeMap::new();
+    for (element, _, column) in snapshot.patients().filter(|(_, of, _)| *of == target) {
+        match columns.iter().find(|(_, _, known)| known == column) {
+            Some((_, name, _)) => drop(names.insert(name, element)),
+            None => warnings.push(warning(
+                element,
+                format!("no column of the catalog of target `{target}` is called `{column}`, so nobody is known by it"),
+            )),
+        }
+    }
+    for (relation, name, column) in &columns {
+        let Some(element) = names.get(name).filter(|_| *name != UNTELLING) else {
+            continue;
+        };
+        if snapshot.identifying(target, relation).is_none() {
+            warnings.push(warning(
+                *element,
+                format!("rows of `{relation}` of target `{target}` are nobody's records, and `{column}` is called as if it named patients"),
+            ));
+        }
     }
     warnings
 }

@@ -116,6 +116,50 @@ fn masks_are_held_against_the_columns_of_the_catalog() {
 }
 
 #[test]
+fn patients_are_held_against_masks_and_the_columns_of_the_catalog() {
+    let named = |columns: &str| {
+        format!("{POLICY}\n[[patients]]\nname = \"patient\"\ntargets = [\"clinic\"]\nresources = [{columns}]\n")
+    };
+    let all = "\"public.patients.id\", \"public.claims.patient_id\", \"public.notes.patient_id\"";
+    assert_eq!(kinds(&named(all), Some(CATALOG)), Vec::<&str>::new());
+    for (from, to, wanted) in [
+        (
+            "claims.patient_id",
+            "claims.person",
+            "no column of the catalog of target `clinic` is called `public.claims.person`",
+        ),
+        // A relation that nobody counts, though it has such a column.
+        (
+            ", \"public.notes.patient_id\"",
+            "",
+            "rows of `public.notes` of target `clinic` are nobody's records",
+        ),
+    ] {
+        let found = checked(&changed(&named(all), from, to), Some(CATALOG), &[]).unwrap();
+        let texts: Vec<_> = found
+            .warnings
+            .iter()
+            .map(|(_, warning)| warning.text.as_str())
+            .collect();
+        assert!(
+            matches!(texts.as_slice(), [text] if text.starts_with(wanted)),
+            "{texts:?}"
+        );
+    }
+    // Where the database masks it, its rows are nobody's.
+    let masked = checked(&named("\"public.patients.ssn\""), None, &[]).unwrap();
+    let [(line, warning)] = masked.warnings.as_slice() else {
+        panic!("{:?}", masked.warnings);
+    };
+    assert_eq!(*line, POLICY.lines().count() + 2);
+    assert!(
+        warning.text.contains("mask `ssn` is no token of the domain `patient`"),
+        "{}",
+        warning.text
+    );
+}
+
+#[test]
 fn what_is_no_question_is_refused() {
     for (rest, wanted) in [
         (&["--accept", "unmasked"][..], "--deny-warnings"),

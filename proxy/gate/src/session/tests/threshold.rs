@@ -274,7 +274,13 @@ async fn what_people_approved_at_the_beginning_is_not_asked_again() {
 async fn rows_in_verbatim_frames_count_and_are_recorded() {
     let (mut world, mut reply) = begun().await;
     let masker = RowMasker::new(Vec::new(), MaskKey::new([0; 32]));
-    let copied = |rows| vec![masker.whole(b"1\t2\n".to_vec(), rows, &SessionNet::default()).unwrap()];
+    let copied = |rows| {
+        vec![
+            masker
+                .whole(b"1\t2\n".to_vec(), rows, None, &SessionNet::default())
+                .unwrap(),
+        ]
+    };
     out(&mut world, &mut reply, copied(3)).await.unwrap();
     assert!(world.session.weigh(&reply, &copied(1)).await.unwrap().is_some());
     let events = world.memory.events.lock().unwrap();

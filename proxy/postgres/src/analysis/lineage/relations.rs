@@ -21,21 +21,28 @@ pub(super) fn relations_unproven(tree: &Tree, names: &Names<'_>, sources: &Sourc
         if let Some(cause) = unsure.next() {
             return Some(cause);
         }
-        let system = |relation: &&Relation| matches!(relation.schema.as_str(), "pg_catalog" | "information_schema");
-        let leaking = candidates
-            .iter()
+    }
+    leaking(tree, names)
+}
+
+/// Relations of the system that may hold something of the content of others.
+pub(super) fn leaking(tree: &Tree, names: &Names<'_>) -> Option<String> {
+    let system = |relation: &&Relation| matches!(relation.schema.as_str(), "pg_catalog" | "information_schema");
+    let ranges = tree.ranges.iter().filter(|range| range.place != Place::Made);
+    let mut leaking = ranges.filter_map(|range| {
+        let candidates = candidates(names, range.schema.as_deref(), &range.name);
+        candidates
+            .into_iter()
             .filter(|relation| system(relation) && relation.kind != RelationKind::Index)
             .find(|relation| {
                 !known::definition_relation(&relation.schema, &relation.name) && !counts(tree, range, relation)
-            });
-        if let Some(relation) = leaking {
-            return Some(format!(
-                "{} is not known to hold definitions alone",
-                relation.resource()
-            ));
-        }
-    }
-    None
+            })
+    });
+    let relation = leaking.next()?;
+    Some(format!(
+        "{} is not known to hold definitions alone",
+        relation.resource()
+    ))
 }
 
 /// Whether it reads subscriptions and not how they connect, whose passwords stand there in a column of its own. `pg_dump`

@@ -44,7 +44,7 @@ async fn install_with(server: &Server, key: &MaskKey) {
     apply_rules(server, &rules(), key).await;
 }
 
-pub(super) async fn apply_rules(server: &Server, rules: &str, key: &MaskKey) {
+pub(crate) async fn apply_rules(server: &Server, rules: &str, key: &MaskKey) {
     let password = Server::password().to_owned().into();
     let administrator = Administrator::connect(&config(server), "postgres", password, "postgres").await;
     administrator
@@ -59,7 +59,7 @@ async fn stand(server: Arc<Server>) -> Stand {
 }
 
 /// A stand before a server that masks by itself.
-pub(super) async fn enforced(server: Arc<Server>, rules: &str) -> Stand {
+pub(crate) async fn enforced(server: Arc<Server>, rules: &str) -> Stand {
     let password = server.directory().join("agent.password");
     std::fs::write(&password, "agent").unwrap();
     let change = |listener: &mut Config| {
