@@ -5,10 +5,12 @@
 //!
 //! Not here: proof. `exhibit-verify` checks seals, roots and decisions; this reads.
 
+mod patients;
+
 use exhibit_schemas::cbor::Bytes;
 use exhibit_schemas::event::access::{
     Access, Column, Command, DecisionRecord, Detection, Frame, Outcome, ResponseChunk, ResponseEnd, SessionClosed,
-    SessionOpened,
+    SessionOpened, ThresholdDecided,
 };
 use exhibit_schemas::event::approval::{ApprovalDecided, ApprovalExpired, ApprovalRequested, ApprovalRevoked, Verdict};
 use exhibit_schemas::event::trust::EvidenceRead;
@@ -177,10 +179,7 @@ fn describe(entry: &Entry, rows: usize) -> Vec<String> {
         Body::CommandData(data) => lines.add(&format!("{} bytes, digest {}", data.bytes, data.digest)),
         Body::Detection(found) => detected(&mut lines, found),
         Body::ThresholdDecided(decided) => {
-            lines.add(&format!(
-                "the reply would come to {} rows, {} bytes; the session to {} rows, {} bytes",
-                decided.rows, decided.bytes, decided.session_rows, decided.session_bytes
-            ));
+            lines.add(&patients::coming_to(decided));
             ruled(&mut lines, &decided.decision);
             lines.add(&outcome(decided.outcome, entry));
         }
@@ -292,19 +291,7 @@ fn body_json(entry: &Entry) -> serde_json::Value {
             "findings": found.findings,
             "ends": found.ends,
         }),
-        Body::ThresholdDecided(decided) => json!({
-            "command": decided.command,
-            "rows": decided.rows,
-            "bytes": decided.bytes,
-            "session_rows": decided.session_rows,
-            "session_bytes": decided.session_bytes,
-            "decision": decided.decision.effect.as_str(),
-            "rule": decided.decision.rule,
-            "reason": decided.decision.reason,
-            "observed": observed_json(&decided.decision),
-            "outcome": decided.outcome.as_str(),
-            "approvers": entry.people,
-        }),
+        Body::ThresholdDecided(decided) => threshold_json(decided, entry),
         Body::ResponseChunk(chunk) => chunk_json(chunk),
         Body::ResponseEnd(end) => json!({
             "command": end.command,
@@ -326,6 +313,24 @@ fn body_json(entry: &Entry) -> serde_json::Value {
         }),
         _ => json!({}),
     }
+}
+
+fn threshold_json(decided: &ThresholdDecided, entry: &Entry) -> serde_json::Value {
+    json!({
+        "command": decided.command,
+        "rows": decided.rows,
+        "bytes": decided.bytes,
+        "session_rows": decided.session_rows,
+        "session_bytes": decided.session_bytes,
+        "patients": decided.patients,
+        "session_patients": decided.session_patients,
+        "decision": decided.decision.effect.as_str(),
+        "rule": decided.decision.rule,
+        "reason": decided.decision.reason,
+        "observed": observed_json(&decided.decision),
+        "outcome": decided.outcome.as_str(),
+        "approvers": entry.people,
+    })
 }
 
 fn requested_json(requested: &ApprovalRequested) -> serde_json::Value {
@@ -365,6 +370,7 @@ fn chunk_json(chunk: &ResponseChunk) -> serde_json::Value {
             "origin": column.origin,
             "technique": column.technique,
             "mask": column.mask,
+            "patients": column.patients,
         })
     };
     json!({
@@ -374,6 +380,7 @@ fn chunk_json(chunk: &ResponseChunk) -> serde_json::Value {
         "rows": rows,
         "framed_rows": chunk.framed_rows,
         "verbatim_bytes": verbatim,
+        "patients": chunk.patients.as_ref().map(patients::released_json),
     })
 }
 
@@ -513,6 +520,9 @@ fn table(lines: &mut Lines, chunk: &ResponseChunk, rows: usize) {
     }
     if verbatim > 0 {
         lines.add(&format!("and {verbatim} bytes of the protocol"));
+    }
+    if let Some(released) = &chunk.patients {
+        lines.add(&patients::line(released));
     }
 }
 

@@ -169,13 +169,7 @@ impl Request {
             line("tries", &tried);
         }
         if let Some(counts) = Counts::of(facts) {
-            line(
-                "held at",
-                &format!(
-                    "{} rows, {} bytes; in all replies of the session {} rows, {} bytes",
-                    counts.rows, counts.bytes, counts.session_rows, counts.session_bytes
-                ),
-            );
+            line("held at", &held_at(counts));
         }
         line("rule", decision.rule.as_deref().unwrap_or("none"));
         line("reason", &decision.reason);
@@ -225,6 +219,8 @@ impl Request {
                 "bytes": counts.bytes,
                 "session_rows": counts.session_rows,
                 "session_bytes": counts.session_bytes,
+                "patients": counts.patients,
+                "session_patients": counts.session_patients,
             })),
             "rule": self.body.decision.rule,
             "reason": self.body.decision.reason,
@@ -259,6 +255,24 @@ fn tried(facts: &Facts) -> String {
         format!("{values} on the masked column {column}: the rows of the reply tell where they stand")
     };
     columns(facts).map(one).collect::<Vec<_>>().join("\n")
+}
+
+/// What a reply that is held, and its session, come to.
+pub(crate) fn held_at(counts: Counts) -> String {
+    let of = |patients: Option<u64>| {
+        patients
+            .map(|count| format!(" of {count} patients"))
+            .unwrap_or_default()
+    };
+    format!(
+        "{} rows{}, {} bytes; in all replies of the session {} rows{}, {} bytes",
+        counts.rows,
+        of(counts.patients),
+        counts.bytes,
+        counts.session_rows,
+        of(counts.session_patients),
+        counts.session_bytes
+    )
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use exhibit_policy::decide::decide;
 use exhibit_policy::mask::Technique;
+use exhibit_policy::patients::Distinct;
 use exhibit_policy::snapshot::{Counts, Snapshot, with_cells};
 use exhibit_schemas::chain::{SessionChain, next_event};
 use exhibit_schemas::digest::Digest;
@@ -95,6 +96,8 @@ struct Session {
     bytes: u64,
     /// Cells of its rows.
     cells: u64,
+    /// Different patients whose records were released.
+    patients: Distinct,
     gaps: u64,
     /// Events of it are missing: its totals cannot be compared.
     incomplete: bool,
@@ -170,6 +173,7 @@ impl Sessions {
                 rows: 0,
                 bytes: 0,
                 cells: 0,
+                patients: Distinct::default(),
                 gaps: self.gaps,
                 incomplete: false,
                 ending: None,
@@ -437,6 +441,10 @@ impl Session {
             line,
             watch: policy.and_then(|policy| Watch::of(body, policy, who)).map(Box::new),
             by: Vec::new(),
+            patients: target
+                .zip(policy)
+                .filter(|(target, policy)| policy.names_patients(target))
+                .map(|_| Distinct::default()),
         };
         pending.allowed(body, request, &mut context.approvals);
         self.responses.insert(sequence, pending);
@@ -527,7 +535,13 @@ impl Session {
         self.rows = self.rows.saturating_add(rows);
         self.bytes = self.bytes.saturating_add(pending.response.bytes - before.1);
         self.cells = self.cells.saturating_add(pending.response.all_cells - before.2);
-        let after = pending.counts(self.rows, with_cells(self.bytes, self.cells));
+        if let Some(released) = &body.patients {
+            let both = [Some(&mut self.patients), pending.patients.as_mut()];
+            for distinct in both.into_iter().flatten() {
+                distinct.add(released.patients.iter().map(|one| one.patient), released.unknown);
+            }
+        }
+        let after = pending.counts(self.rows, with_cells(self.bytes, self.cells), &self.patients);
         if let Some(watch) = pending.watch.as_mut().filter(|_| !pending.response.doubtful) {
             let who = self.opened.as_ref().map(who);
             watch.chunk(placed.index, after, policy, who, findings);
@@ -539,7 +553,7 @@ impl Session {
         let Some(pending) = self.responses.get_mut(&body.command) else {
             return self.stray(placed.index, body.command, context);
         };
-        let released = pending.counts(self.rows, with_cells(self.bytes, self.cells));
+        let released = pending.counts(self.rows, with_cells(self.bytes, self.cells), &self.patients);
         let Some(watch) = &mut pending.watch else {
             if context.policies.get(pending.policy).is_some() {
                 let what = "its policy has no threshold, or its command did not pass";

@@ -82,6 +82,11 @@ impl Watch {
                 Some("it names approvals, and nobody was to be asked")
             }
             () if counts(body) != counts(body).max(released) => Some("more had been released before it"),
+            () if body.patients.is_some() != released.patients.is_some()
+                || body.session_patients.is_some() != released.session_patients.is_some() =>
+            {
+                Some("it counts patients, and its policy names none")
+            }
             () => None,
         };
         if let Some(fault) = fault {
@@ -122,8 +127,14 @@ impl Watch {
         }
         let rule = decision.rule.as_deref().unwrap_or("no rule");
         let detail = format!(
-            "{} rows and {} bytes; {} by {rule}",
-            after.rows, after.bytes, decision.effect
+            "{} rows and {} bytes{}; {} by {rule}",
+            after.rows,
+            after.bytes,
+            after
+                .patients
+                .map(|patients| format!(" of {patients} patients"))
+                .unwrap_or_default(),
+            decision.effect
         );
         findings.add(Code::ThresholdPassed, Place::Entry(index), detail);
     }
@@ -136,5 +147,7 @@ const fn counts(body: &ThresholdDecided) -> Counts {
         bytes: body.bytes,
         session_rows: body.session_rows,
         session_bytes: body.session_bytes,
+        patients: body.patients,
+        session_patients: body.session_patients,
     }
 }

@@ -31,6 +31,7 @@ fn chunk(command: u64, rows: usize) -> Body {
         columns: None,
         frames: vec![Frame::Row(vec![Some(Bytes(b"x".to_vec()))]); rows],
         framed_rows: Some(3),
+        patients: None,
     }
     .into()
 }

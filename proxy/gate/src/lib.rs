@@ -27,6 +27,7 @@ pub mod gate;
 mod in_force;
 pub mod link;
 mod logins;
+mod patients;
 mod probes;
 pub mod recorder;
 pub mod release;

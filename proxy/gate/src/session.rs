@@ -22,6 +22,7 @@ use crate::error::GateError;
 use crate::failure::Failure;
 pub use crate::gate::{Changes, Gate, Opening, Replaced};
 use crate::in_force::{Deciding, Policy};
+use crate::patients::Patients;
 use crate::recorder::{Draft, Receipt, Ticket};
 use crate::release::{self, End, Totals, with_columns};
 pub use crate::release::{EndStatus, ROW_BYTES_MAX, Releasing, Reply};
@@ -55,6 +56,7 @@ pub struct Session {
     pub(crate) rows: u64,
     pub(crate) bytes: u64,
     pub(crate) cells: u64,
+    pub(crate) patients: Patients,
     /// Recorded commands whose reply has not ended, by sequence.
     pub(crate) open: BTreeMap<u64, Totals>,
     /// What has stopped a reply of it, and with that all of it.
@@ -109,6 +111,7 @@ impl Session {
             rows: 0,
             bytes: 0,
             cells: 0,
+            patients: Patients::default(),
             open: BTreeMap::new(),
             stopped: None,
             waiting: None,
@@ -522,8 +525,10 @@ impl Session {
         self.rows = self.rows.saturating_add(totals.rows.saturating_sub(before.0));
         self.bytes = self.bytes.saturating_add(totals.bytes.saturating_sub(before.1));
         self.cells = self.cells.saturating_add(totals.cells.saturating_sub(before.2));
+        self.patients.add(reply.command, frames);
         if ends {
             self.open.remove(&reply.command);
+            self.patients.end(reply.command);
         } else {
             self.open.insert(reply.command, totals);
         }

@@ -207,7 +207,9 @@ impl Session {
         let Some(watched) = &totals.watched else {
             return Ok((Counts::default(), None));
         };
-        let counts = self.counts(totals, frames);
+        let patients = watched.policy.names_patients(self.target());
+        let patients = patients.then(|| self.patients.with(reply.command, frames));
+        let counts = self.counts(totals, patients, frames);
         if !watched.policy.crosses(totals.weighed, counts) {
             return Ok((counts, None));
         }
@@ -223,8 +225,8 @@ impl Session {
         Ok((counts, passing))
     }
 
-    /// What a reply and the session come to with these frames.
-    fn counts(&self, totals: &Totals, frames: &[Masked<Frame>]) -> Counts {
+    /// What a reply and the session come to with these frames, and how many `patients` each of the two.
+    fn counts(&self, totals: &Totals, patients: Option<(u64, u64)>, frames: &[Masked<Frame>]) -> Counts {
         let mut more = Totals::default();
         release::count(frames, &mut more);
         Counts {
@@ -238,6 +240,8 @@ impl Session {
                 self.bytes.saturating_add(more.bytes),
                 self.cells.saturating_add(more.cells),
             ),
+            patients: patients.map(|(reply, _)| reply),
+            session_patients: patients.map(|(_, session)| session),
         }
         .of_rows()
     }
@@ -283,6 +287,8 @@ fn event(
         outcome,
         request,
         approvals: None,
+        patients: counts.patients,
+        session_patients: counts.session_patients,
     }
 }
 

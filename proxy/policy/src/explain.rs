@@ -287,6 +287,8 @@ fn thresholds(snapshot: &Snapshot, roles: &BTreeSet<&str>, target: &str, facts: 
         bytes: u64::MAX,
         session_rows: u64::MAX,
         session_bytes: u64::MAX,
+        patients: Some(u64::MAX),
+        session_patients: Some(u64::MAX),
     };
     let grown = facts_at(facts, most);
     let about = |rule: &Rule| {

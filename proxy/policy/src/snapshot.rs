@@ -46,7 +46,8 @@
 //! roles = ["ci-reader"]
 //! targets = ["clinic"]
 //! actions = ["read"]
-//! over = { rows = 10000, session_bytes = 50000000 }     # matches once a reply, or all of the session, come to more than any;
+//! over = { rows = 10000, session_bytes = 50000000 }     # matches once a reply, or all of the session, come to more than any
+//!                                                       # (of rows, bytes, and patients where the policy names those);
 //! effect = "ask"                                        # what is more waits for people, or with "deny" ends the session
 //! approval = "dba"
 //!
@@ -99,8 +100,8 @@ mod line;
 mod masks;
 mod nets;
 mod over;
-mod reviews;
 mod patients;
+mod reviews;
 mod roles;
 mod rules;
 mod sealed;
@@ -118,8 +119,8 @@ pub use self::limits::{LIMIT_S_MAX, Limits};
 use self::masks::MaskText;
 use self::nets::NetText;
 pub use self::over::{Counts, Over, facts_at, with_cells};
-use self::reviews::ReviewText;
 use self::patients::{Patients, PatientsText};
+use self::reviews::ReviewText;
 pub(crate) use self::roles::Role;
 use self::roles::RoleText;
 use self::rules::RuleText;
@@ -358,7 +359,9 @@ impl Snapshot {
         let masks = masks.collect::<Result<Vec<_>, _>>()?;
         let nets = nets::check(file.nets, &targets)?;
         nets::reach(&nets, &masks)?;
+        let patients = patients::check(file.patients, &targets)?;
         let sealed = file.sealed.map(|sealed| sealed.check(&targets)).transpose()?;
+        patients.counted(&checked)?;
         Ok(Self {
             digest,
             rules: checked,
@@ -370,7 +373,7 @@ impl Snapshot {
                 .into_iter()
                 .map(ReviewText::check)
                 .collect::<Result<_, _>>()?,
-            patients: patients::check(file.patients, &targets)?,
+            patients,
             sealed: sealed.unwrap_or_default(),
             targets: file.targets,
             approvals: file.approvals,

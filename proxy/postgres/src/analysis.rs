@@ -313,16 +313,7 @@ fn message(sql: &str, names: &mut Names<'_>, masks: &Masks<'_>) -> Result<Analys
         }
         changed |= form.changes_catalog;
         let certain = names.search_path.is_some();
-        match (&mut form.named, masks.by, names.search_path) {
-            (Some(Named::Declare { query, .. }), ..) => *query = inner.filter(|_| certain).map(Arc::new),
-            (Some(Named::Prepare { query, meant, .. }), By::Database, Some(path)) => {
-                *meant = Some(mapping::map(query, names.catalog, path, masks.columns.masked)?.text);
-            }
-            (Some(Named::Prepare { meant, .. }), By::Proxy, _) => {
-                *meant = inner.and_then(|inner| Some(inner.mapped?.text));
-            }
-            _ => {}
-        }
+        keep_meaning(&mut form, inner, names, masks)?;
         names.after(&form, foreign);
         let mut statement = form.statement(may_write, certain, foreign);
         statement.outputs = outputs;
@@ -353,6 +344,27 @@ fn message(sql: &str, names: &mut Names<'_>, masks: &Masks<'_>) -> Result<Analys
         probes,
         mapped,
     })
+}
+
+/// What a name that a statement gives stands for, as names mean at its place.
+fn keep_meaning(
+    form: &mut Form,
+    inner: Option<Analysis>,
+    names: &Names<'_>,
+    masks: &Masks<'_>,
+) -> Result<(), AnalysisError> {
+    let certain = names.search_path.is_some();
+    match (&mut form.named, masks.by, names.search_path) {
+        (Some(Named::Declare { query, .. }), ..) => *query = inner.filter(|_| certain).map(Arc::new),
+        (Some(Named::Prepare { query, meant, .. }), By::Database, Some(path)) => {
+            *meant = Some(mapping::map(query, names.catalog, path, masks.columns.masked)?.text);
+        }
+        (Some(Named::Prepare { meant, .. }), By::Proxy, _) => {
+            *meant = inner.and_then(|inner| Some(inner.mapped?.text));
+        }
+        _ => {}
+    }
+    Ok(())
 }
 
 /// Why a value is not tried beside anything that lasts, or that is not known to be harmless.

@@ -441,6 +441,10 @@ crate::record! {
         (?) 8 => request: u64,
         /// Leaf hashes of the decisions that approve it.
         (?) 9 => approvals: Vec<Digest>,
+        /// Different patients that the reply would have records of, where the policy names those of the target.
+        (?) 10 => patients: u64,
+        /// Different patients that all replies of the session would have records of.
+        (?) 11 => session_patients: u64,
     }
 }
 

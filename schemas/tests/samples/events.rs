@@ -405,6 +405,8 @@ fn approval_bodies() -> Vec<Body> {
             outcome: Outcome::Approved,
             request: Some(4),
             approvals: Some(vec![digest()]),
+            patients: Some(51),
+            session_patients: Some(60),
         }
         .into(),
         ApprovalExpired {

@@ -13,13 +13,13 @@ type Place = (usize, usize);
 /// How many of each class.
 const EACH: usize = 8;
 
-/// Mutants of a log whose policy names patients, and of the one of `plain`, whose policy does not.
-pub(crate) fn mutants(plain: &Base, random: &mut Random) -> Vec<Mutant> {
+/// Mutants of a log whose policy names patients, and of the one of `nobody`, whose policy does not.
+pub(crate) fn mutants(nobody: &Base, random: &mut Random) -> Vec<Mutant> {
     let identifying = Base::identifying();
     let classes = [unsaid, miscounted, disordered, unnamed, misnamed, denied];
     let each = classes.iter().flat_map(|change| std::iter::repeat_n(change, EACH));
     let mut mutants: Vec<_> = each.map(|change| change(&identifying, random)).collect();
-    mutants.extend((0..EACH).map(|_| unasked(plain, random)));
+    mutants.extend((0..EACH).map(|_| unasked(nobody, random)));
     mutants
 }
 
@@ -136,8 +136,8 @@ fn denied(base: &Base, random: &mut Random) -> Mutant {
 }
 
 /// A policy names no patients, and a proxy does.
-fn unasked(plain: &Base, random: &mut Random) -> Mutant {
-    let mut plan = plain.plan();
+fn unasked(nobody: &Base, random: &mut Random) -> Mutant {
+    let mut plan = nobody.plan();
     let place = with_columns(&plan, random);
     let choice = random.below(2);
     let chunk = chunk_mut(&mut plan, place);
@@ -150,5 +150,5 @@ fn unasked(plain: &Base, random: &mut Random) -> Mutant {
             });
         }
     }
-    mutant(plain, "patients-unasked", &plan, place, Code::PatientsUnasked)
+    mutant(nobody, "patients-unasked", &plan, place, Code::PatientsUnasked)
 }

@@ -73,6 +73,7 @@ fn column() -> Vec<Column> {
         origin: None,
         technique: None,
         mask: None,
+        patients: None,
     }]
 }
 

@@ -1,5 +1,6 @@
 //! Commands whose response has not ended.
 
+use exhibit_policy::patients::Distinct;
 use exhibit_policy::snapshot::{Counts, with_cells};
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::access::{Command, Outcome};
@@ -16,6 +17,8 @@ pub(super) struct Pending {
     pub(super) watch: Option<Box<Watch>>,
     /// Leaf hashes of the requests by whose approval it is released.
     pub(super) by: Vec<Digest>,
+    /// Different patients; `None` where its policy does not name those of the target.
+    pub(super) patients: Option<Distinct>,
 }
 
 impl Pending {
@@ -30,12 +33,14 @@ impl Pending {
     }
 
     /// What it, and its session, come to.
-    pub(super) const fn counts(&self, session_rows: u64, session_bytes: u64) -> Counts {
+    pub(super) fn counts(&self, session_rows: u64, session_bytes: u64, patients: &Distinct) -> Counts {
         Counts {
             rows: self.response.rows,
             bytes: with_cells(self.response.bytes, self.response.all_cells),
             session_rows,
             session_bytes,
+            patients: self.patients.as_ref().map(Distinct::count),
+            session_patients: self.patients.as_ref().map(|_| patients.count()),
         }
         .of_rows()
     }

@@ -232,6 +232,8 @@ fn threshold_json(threshold: &Threshold) -> serde_json::Value {
         "bytes": over.bytes,
         "session_rows": over.session_rows,
         "session_bytes": over.session_bytes,
+        "patients": over.patients,
+        "session_patients": over.session_patients,
     })
 }
 

@@ -206,11 +206,7 @@ mod tests {
         let mut masker = RowMasker::new(vec![None; 2], MaskKey::new([0; 32])).identified(Some(identified));
         let cells = vec![Some(number.to_string().into_bytes()), Some(vec![b'x'; padding])];
         let row = masker.row(cells, &mut SessionNet::default()).unwrap();
-        if framed {
-            row.framed(|frame| cbor::encode(frame))
-        } else {
-            row
-        }
+        if framed { row.framed(cbor::encode) } else { row }
     }
 
     fn check_records(frames: &[Masked<Frame>]) {

@@ -1,4 +1,4 @@
-//! Thresholds: rules about replies that have come to more than so many rows or bytes.
+//! Thresholds: rules about replies that have come to more than so many rows, bytes or patients.
 //!
 //! Not here: when they are asked (the gate, before what is more is handed over).
 
@@ -6,6 +6,7 @@ use exhibit_schemas::event::access::{Attribute, Effect, Facts};
 use serde::Deserialize;
 
 use super::Snapshot;
+use crate::patients::PATIENTS_MAX;
 
 /// How many rows a reply comes to.
 const REPLY_ROWS: &str = "reply_rows";
@@ -19,8 +20,21 @@ const SESSION_ROWS: &str = "session_rows";
 /// How many bytes all replies of the session come to.
 const SESSION_BYTES: &str = "session_bytes";
 
+/// How many different patients a reply has records of.
+const REPLY_PATIENTS: &str = "reply_patients";
+
+/// How many all replies of the session have records of.
+const SESSION_PATIENTS: &str = "session_patients";
+
 /// The attributes of what replies come to; they are the gate's, and no protocol's.
-pub(super) const COUNTS: [&str; 4] = [REPLY_ROWS, REPLY_BYTES, SESSION_ROWS, SESSION_BYTES];
+pub(super) const COUNTS: [&str; 6] = [
+    REPLY_ROWS,
+    REPLY_BYTES,
+    SESSION_ROWS,
+    SESSION_BYTES,
+    REPLY_PATIENTS,
+    SESSION_PATIENTS,
+];
 
 /// What a reply, and with it its session, comes to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,6 +47,11 @@ pub struct Counts {
     pub session_rows: u64,
     /// Bytes of all replies of the session.
     pub session_bytes: u64,
+    /// Different patients of the reply, those who are not known by rows; `None` where the policy does not name patients of the
+    /// target.
+    pub patients: Option<u64>,
+    /// Different patients of all replies of the session.
+    pub session_patients: Option<u64>,
 }
 
 /// A threshold: more than any of these.
@@ -47,20 +66,38 @@ pub struct Over {
     pub session_rows: Option<u64>,
     /// Bytes of all replies of the session.
     pub session_bytes: Option<u64>,
+    /// Different patients of the reply.
+    pub patients: Option<u64>,
+    /// Different patients of all replies of the session.
+    pub session_patients: Option<u64>,
 }
 
 impl Over {
     /// Why a rule cannot have it.
     pub(super) fn unfit(self, effect: Effect) -> Option<&'static str> {
         if self.limits().iter().all(|(_, limit)| limit.is_none()) {
-            return Some("`over` names rows, bytes, session_rows or session_bytes");
+            return Some("`over` names rows, bytes or patients, of the reply or with `session_` before of the session");
+        }
+        if [self.patients, self.session_patients]
+            .into_iter()
+            .flatten()
+            .any(|limit| limit > PATIENTS_MAX)
+        {
+            return Some("no more than 100000 patients are counted");
         }
         // What nobody was asked about at the beginning would be let out because it is much.
-        (effect == Effect::Allow).then_some("a rule about more rows or bytes asks or denies")
+        (effect == Effect::Allow).then_some("a rule about more rows, bytes or patients asks or denies")
     }
 
-    const fn limits(self) -> [(&'static str, Option<u64>); 4] {
+    /// Whether it is about patients.
+    pub(super) const fn counts_patients(self) -> bool {
+        self.patients.is_some() || self.session_patients.is_some()
+    }
+
+    const fn limits(self) -> [(&'static str, Option<u64>); 6] {
         [
+            (REPLY_PATIENTS, self.patients),
+            (SESSION_PATIENTS, self.session_patients),
             (REPLY_ROWS, self.rows),
             (REPLY_BYTES, self.bytes),
             (SESSION_ROWS, self.session_rows),
@@ -78,7 +115,12 @@ impl Over {
     }
 
     fn is_passed(self, counts: Counts) -> bool {
-        let more = |(name, limit): (&str, Option<u64>)| limit.is_some_and(|limit| counts.named(name) > limit);
+        let more = |(name, limit): (&str, Option<u64>)| {
+            counts
+                .named(name)
+                .zip(limit)
+                .is_some_and(|(count, limit)| count > limit)
+        };
         self.limits().into_iter().any(more)
     }
 }
@@ -90,6 +132,8 @@ impl std::fmt::Display for Over {
             (self.bytes, "bytes"),
             (self.session_rows, "rows of the session"),
             (self.session_bytes, "bytes of the session"),
+            (self.patients, "patients"),
+            (self.session_patients, "patients of the session"),
         ];
         let named = words
             .iter()
@@ -110,29 +154,41 @@ impl Counts {
             bytes: count(REPLY_BYTES)?,
             session_rows: count(SESSION_ROWS)?,
             session_bytes: count(SESSION_BYTES)?,
+            patients: count(REPLY_PATIENTS),
+            session_patients: count(SESSION_PATIENTS),
         })
     }
 
-    fn named(self, name: &str) -> u64 {
+    fn named(self, name: &str) -> Option<u64> {
         match name {
-            REPLY_ROWS => self.rows,
-            REPLY_BYTES => self.bytes,
-            SESSION_ROWS => self.session_rows,
-            _ => self.session_bytes,
+            REPLY_ROWS => Some(self.rows),
+            REPLY_BYTES => Some(self.bytes),
+            SESSION_ROWS => Some(self.session_rows),
+            SESSION_BYTES => Some(self.session_bytes),
+            REPLY_PATIENTS => self.patients,
+            _ => self.session_patients,
         }
     }
 
     /// The same, of which the session counts nothing where the reply has no rows: what prepares, completes or fails is not asked
-    /// about because other replies were long.
+    /// about because other replies were long. Nor does it count patients where the reply has records of none.
     #[must_use]
     pub const fn of_rows(self) -> Self {
+        let session_patients = match self.patients {
+            Some(0) => Some(0),
+            _ => self.session_patients,
+        };
         match self.rows {
             0 => Self {
                 session_rows: 0,
                 session_bytes: 0,
+                session_patients,
                 ..self
             },
-            _ => self,
+            _ => Self {
+                session_patients,
+                ..self
+            },
         }
     }
 
@@ -144,6 +200,8 @@ impl Counts {
             bytes: self.bytes.max(other.bytes),
             session_rows: self.session_rows.max(other.session_rows),
             session_bytes: self.session_bytes.max(other.session_bytes),
+            patients: self.patients.max(other.patients),
+            session_patients: self.session_patients.max(other.session_patients),
         }
     }
 }
@@ -174,8 +232,11 @@ pub const fn with_cells(bytes: u64, cells: u64) -> u64 {
 /// The facts of a command whose reply comes to that.
 pub fn facts_at(facts: &Facts, counts: Counts) -> Facts {
     let mut facts = facts.clone();
-    let counted = COUNTS.map(|name| (name.to_owned(), Attribute::Integer(counts.named(name))));
-    facts.attributes.extend(counted);
+    for name in COUNTS {
+        if let Some(count) = counts.named(name) {
+            facts.attributes.insert(name.to_owned(), Attribute::Integer(count));
+        }
+    }
     facts
 }
 
@@ -242,6 +303,7 @@ effect = "allow"
             bytes,
             session_rows: rows,
             session_bytes: bytes,
+            ..Counts::default()
         }
     }
 
@@ -304,6 +366,33 @@ effect = "allow"
     }
 
     #[test]
+    fn patients_are_counted_where_the_policy_names_them() {
+        let policy = POLICY.replacen("{ rows = 10 }", "{ patients = 2, session_patients = 5 }", 1)
+            + "[[patients]]\nname = \"p\"\ntargets = [\"clinic\"]\nresources = [\"public.patients.id\"]\n";
+        let snapshot = Snapshot::parse(policy.as_bytes()).unwrap();
+        let at = |patients, session_patients| Counts {
+            patients: Some(patients),
+            session_patients: Some(session_patients),
+            ..counts(1, 1)
+        };
+        assert!(!snapshot.crosses(at(0, 0), at(2, 5)));
+        assert!(snapshot.crosses(at(2, 5), at(3, 5)));
+        assert!(snapshot.crosses(at(2, 5), at(2, 6)));
+        assert!(!snapshot.crosses(at(3, 6), at(9, 9)));
+        assert!(!snapshot.crosses(Counts::default(), counts(9, 9)));
+        // A reply with records of nobody is not asked about because others had many.
+        assert!(!snapshot.crosses(Counts::default(), at(0, 9).of_rows()));
+        assert!(snapshot.crosses(Counts::default(), at(1, 9).of_rows()));
+        let facts = facts_at(&reads(), at(3, 7));
+        assert_eq!(Counts::of(&facts), Some(at(3, 7)));
+        assert!(
+            !facts_at(&reads(), counts(3, 7))
+                .attributes
+                .contains_key("reply_patients")
+        );
+    }
+
+    #[test]
     fn a_threshold_that_says_nothing_or_loosens_is_refused() {
         let refused = |from: &str, to: &str, wanted: &str| {
             let error = Snapshot::parse(POLICY.replacen(from, to, 1).as_bytes()).unwrap_err();
@@ -311,6 +400,12 @@ effect = "allow"
         };
         refused("{ rows = 10 }", "{}", "`over` names rows");
         refused("{ rows = 10 }", "{ lines = 10 }", "unknown field");
+        refused(
+            "{ rows = 10 }",
+            "{ patients = 10 }",
+            "the policy names no patients of a target of the rule",
+        );
+        refused("{ rows = 10 }", "{ session_patients = 100001 }", "no more than 100000");
         refused("effect = \"deny\"", "effect = \"allow\"", "asks or denies");
         refused("over = { rows = 10 }", "when = { reply_rows = 10 }", "write `over");
     }

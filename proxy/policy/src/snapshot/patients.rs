@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
-use super::{PolicyError, Snapshot, known};
+use super::{Over, PolicyError, Rule, Snapshot, known};
 
 /// An element as the file has it.
 #[derive(Deserialize)]
@@ -71,18 +71,33 @@ pub(super) fn check(texts: Vec<PatientsText>, targets: &BTreeSet<String>) -> Res
     Ok(patients)
 }
 
+impl Patients {
+    /// Refuses a rule that counts patients of a target of which none are named: it would never match.
+    pub(super) fn counted(&self, rules: &[Rule]) -> Result<(), PolicyError> {
+        let unnamed = |rule: &&Rule| {
+            let counts = rule.over.is_some_and(Over::counts_patients);
+            counts && rule.targets.iter().any(|target| !self.0.contains_key(target))
+        };
+        match rules.iter().find(unnamed) {
+            None => Ok(()),
+            Some(rule) => Err(PolicyError::Rule {
+                place: format!("rule `{}`", rule.name),
+                rule: "it counts patients, and the policy names no patients of a target of the rule",
+            }),
+        }
+    }
+}
+
 /// The parts of the name of a column, without their quotes.
 fn parts(resource: &str) -> Option<[String; 3]> {
     let mut parts = Vec::new();
     let mut rest = resource;
     loop {
-        let (part, after) = match rest.strip_prefix('"') {
-            Some(inner) => unquoted(inner)?,
-            None => {
-                let end = rest.find('.').unwrap_or(rest.len());
-                let (part, after) = rest.split_at(end);
-                (is_plain(part).then(|| part.to_owned())?, after)
-            }
+        let (part, after) = if let Some(inner) = rest.strip_prefix('"') {
+            unquoted(inner)?
+        } else {
+            let (part, after) = rest.split_at(rest.find('.').unwrap_or(rest.len()));
+            (is_plain(part).then(|| part.to_owned())?, after)
         };
         parts.push(part);
         match after.strip_prefix('.') {

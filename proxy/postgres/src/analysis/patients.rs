@@ -69,14 +69,14 @@ fn own(form: &Form, tree: &Tree, names: &Names<'_>, identifying: Identifying<'_>
     if unproven(form, tree, names) {
         return Subjects::Unknown;
     }
-    let mut named = BTreeSet::new();
+    let mut columns = BTreeSet::new();
     let mut plain = is_plain(form, tree);
     for range in tree.ranges.iter().filter(|range| range.place != Place::Made) {
         let Some(relation) = names.relation(range) else {
             return Subjects::Unknown;
         };
         match identifying(&relation.resource()) {
-            Some(column) => plain &= named.insert(column) && range.is_read(),
+            Some(column) => plain &= columns.insert(column) && range.is_read(),
             // A copy that a session has made for itself, or what shows rows of others.
             None if relation.schema.starts_with("pg_temp") => return Subjects::Unknown,
             None if relation.is_system() => {}
@@ -84,9 +84,9 @@ fn own(form: &Form, tree: &Tree, names: &Names<'_>, identifying: Identifying<'_>
             None => plain &= range.is_read(),
         }
     }
-    match (plain, named.is_empty()) {
+    match (plain, columns.is_empty()) {
         (_, true) => Subjects::Nobody,
-        (true, false) => Subjects::Named(named),
+        (true, false) => Subjects::Named(columns),
         (false, false) => Subjects::Unknown,
     }
 }

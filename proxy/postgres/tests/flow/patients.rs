@@ -253,6 +253,72 @@ async fn records_are_counted_by_whom_they_are_of_and_released_as_ever() {
     assert_eq!(released(&stand, 0), Some((BTreeMap::new(), 2)));
 }
 
+const THRESHOLDS: &str = r#"
+[[rules]]
+name = "many"
+roles = ["ci"]
+targets = ["clinic"]
+actions = ["read"]
+over = { patients = 200, session_patients = 300 }
+effect = "deny"
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_different_patients_than_a_rule_lets_out_never_leave() {
+    let server = Server::start();
+    server.execute(SCHEMA);
+    server.execute(TABLES);
+    server.execute("INSERT INTO claims SELECT n, n % 250, repeat('x', 200) FROM generate_series(10, 5000) n");
+    let (bare, _) = POLICY.split_at(POLICY.find("[[masks]]").unwrap());
+    let policy = format!(
+        "{}{PATIENTS}",
+        bare.replacen("[[rules]]", &format!("{THRESHOLDS}[[rules]]"), 1)
+    );
+    let stand = Stand::start_with(Arc::new(server), &policy, |_| {}).await;
+    let denied = |shown: &str| shown.contains("(rule: many)");
+    let passes = "SELECT patient_id, note FROM claims WHERE patient_id < 150";
+    assert!(!denied(&stand.psql(passes).await));
+    assert!(!denied(
+        &stand
+            .psql("COPY (SELECT patient_id, note FROM claims WHERE patient_id < 150) TO STDOUT")
+            .await
+    ));
+    // As many rows, but nobody is named in them.
+    for sql in [
+        "SELECT note FROM claims WHERE patient_id < 150",
+        "COPY claims TO STDOUT",
+        "SELECT * FROM claims",
+    ] {
+        let shown = stand.psql(sql).await;
+        assert!(denied(&shown), "{sql}: {shown}");
+    }
+    // Everybody's records in one row are those of one unknown patient; bytes count those.
+    assert!(!denied(&stand.psql("SELECT string_agg(note, '') FROM claims").await));
+    let client = stand.driver().await;
+    client.simple_query(passes).await.unwrap();
+    client.simple_query(passes).await.unwrap();
+    let others = client.simple_query("SELECT patient_id FROM claims WHERE patient_id > 90 AND patient_id < 250");
+    assert!(others.await.unwrap().len() > 2_000);
+    client.simple_query("SELECT text FROM notes").await.unwrap();
+    let past = client.simple_query("SELECT id, name FROM patients; SELECT note FROM claims LIMIT 60");
+    let error = past.await.unwrap_err();
+    assert_eq!(
+        error.as_db_error().map(|error| error.code().code()),
+        Some("42501"),
+        "{error}"
+    );
+    let decided = stand.memory.each(|body| match body {
+        Body::ThresholdDecided(decided) => Some((decided.patients, decided.session_patients)),
+        _ => None,
+    });
+    assert_eq!(decided.len(), 4);
+    assert!(
+        decided[..3].iter().all(|(patients, _)| *patients > Some(200)),
+        "{decided:?}"
+    );
+    assert_eq!(decided[3], (Some(62), Some(310)));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_masks_names_patients_by_its_own_tokens_or_not_at_all() {
     let server = Server::start();
