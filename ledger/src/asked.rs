@@ -69,13 +69,6 @@ impl Committer {
                     passed.open = passed.open.saturating_sub(1);
                 })?;
             }
-            // One that waits is ended by its session, which hears of it.
-            ApprovalChange::TakenBack(request) => {
-                let record = self.request(staged, effects, request).map_err(|error| store(&error))?;
-                if record.is_some_and(|record| !record.waits()) {
-                    effects.approvals.insert(request, None);
-                }
-            }
         }
         Ok(())
     }

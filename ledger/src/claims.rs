@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::approval::ApprovalRevoked;
 use exhibit_schemas::event::trust::{CopyPlace, ReviewSigned};
-use exhibit_schemas::event::{Body, Event, Timestamp};
+use exhibit_schemas::event::{Body, Event, Kind, Timestamp};
 use exhibit_schemas::merkle::TreeSize;
 use exhibit_schemas::review;
 use exhibit_schemas::wire::RefusalCode;
@@ -21,25 +21,31 @@ use crate::error::LedgerError;
 /// A restart of the ledger begins to count anew.
 const REVIEWS_A_DAY_MAX: u32 = 200;
 
+/// Words that take approvals back that the ledger takes of one person in a day. Each is looked at by proxies and verifiers, whether or
+/// not it counts there, so nobody may send them without end.
+///
+/// A restart of the ledger begins to count anew.
+const REVOCATIONS_A_DAY_MAX: u32 = 200;
+
 const DAY_US: u64 = 86_400_000_000;
 
-/// How many reviews each person signed on the day, by the ledger's clock, on which the last one was taken.
+/// How many reviews and revocations of approvals each person signed on the day, by the ledger's clock, on which the last one was taken.
 #[derive(Clone, Default)]
-pub(crate) struct Reviewed {
+pub(crate) struct Claimed {
     day: u64,
     // Bounded by the keys that a log may enrol.
-    by_person: BTreeMap<String, u32>,
+    by_person: BTreeMap<(Kind, String), u32>,
 }
 
-impl Reviewed {
-    /// With one more of a person's; nothing when there are too many.
-    fn one_more(&self, person: &str, now: Timestamp) -> Option<Self> {
+impl Claimed {
+    /// With one more of a person's; nothing when there are more than so many.
+    fn one_more(&self, kind: Kind, person: &str, most: u32, now: Timestamp) -> Option<Self> {
         let day = now.0 / DAY_US;
         let mut after = if self.day == day { self.clone() } else { Self::default() };
         after.day = day;
-        let reviews = after.by_person.entry(person.to_owned()).or_default();
-        *reviews = reviews.saturating_add(1);
-        (*reviews <= REVIEWS_A_DAY_MAX).then_some(after)
+        let claims = after.by_person.entry((kind, person.to_owned())).or_default();
+        *claims = claims.saturating_add(1);
+        (*claims <= most).then_some(after)
     }
 }
 
@@ -61,15 +67,25 @@ impl Committer {
         }
     }
 
-    /// Holds that what a person takes back is what people were asked.
-    pub(crate) fn is_request(&self, revoked: &ApprovalRevoked) -> Result<(), (RefusalCode, String)> {
+    /// Holds that what a person takes back is what people were asked; gives how many such words there are with it.
+    pub(crate) fn revokes(
+        &self,
+        before: &Claimed,
+        person: &str,
+        revoked: &ApprovalRevoked,
+    ) -> Result<Claimed, (RefusalCode, String)> {
+        let after = before.one_more(Kind::ApprovalRevoked, person, REVOCATIONS_A_DAY_MAX, self.shared.now());
+        let after = after.ok_or_else(|| {
+            let cause = format!("its signer had {REVOCATIONS_A_DAY_MAX} revocations of approvals taken today");
+            (RefusalCode::Request, cause)
+        })?;
         let entry = self.shared.store.entry(revoked.index);
         let entry = entry.map_err(|error| (RefusalCode::Poisoned, error.to_string()))?;
         let asked = entry
             .filter(|entry| Digest::leaf(entry) == revoked.request)
             .and_then(|entry| Event::decode(&entry).ok());
         match asked.map(|event| (event.about(), event.body)) {
-            Some((session, Body::ApprovalRequested(_))) if session == Some(revoked.session) => Ok(()),
+            Some((session, Body::ApprovalRequested(_))) if session == Some(revoked.session) => Ok(after),
             _ => Err((
                 RefusalCode::Request,
                 format!(
@@ -83,15 +99,15 @@ impl Committer {
     /// Holds that a person's review can be, and is of a log that this one was; gives how many there are with it.
     pub(crate) fn reviews(
         &self,
-        before: &Reviewed,
+        before: &Claimed,
         person: &str,
         time: Timestamp,
         said: &ReviewSigned,
-    ) -> Result<Reviewed, (RefusalCode, String)> {
+    ) -> Result<Claimed, (RefusalCode, String)> {
         let refuse =
             |cause: &dyn std::fmt::Display| (RefusalCode::Malformed, format!("the review is refused: {cause}"));
         review::check(said, time, self.tree.size()).map_err(|error| refuse(&error))?;
-        let after = before.one_more(person, self.shared.now());
+        let after = before.one_more(Kind::ReviewSigned, person, REVIEWS_A_DAY_MAX, self.shared.now());
         let after = after.ok_or_else(|| refuse(&format!("its signer had {REVIEWS_A_DAY_MAX} taken today")))?;
         let size = TreeSize(said.size);
         let root = self.root(size);

@@ -24,7 +24,7 @@ use exhibit_schemas::wire::{Receipt, Refusal, RefusalCode, Standing};
 use tokio::sync::oneshot;
 
 use crate::admission::{CheckedBatch, refusal};
-use crate::claims::Reviewed;
+use crate::claims::Claimed;
 use crate::error::LedgerError;
 use crate::ledger::{PublishedBatch, Shared};
 use crate::projection::{self, ApprovalRecord, SessionRecord};
@@ -55,7 +55,7 @@ pub(crate) struct Held {
     // Bounded by the keys that a log may enrol.
     emitters: HashMap<KeyId, Chain>,
     sessions: HashMap<SessionId, SessionRecord>,
-    pub(crate) reviewed: Reviewed,
+    pub(crate) claimed: Claimed,
 }
 
 /// What a commit will change, beside the tree: looked up before the store.
@@ -64,7 +64,7 @@ pub(crate) struct Staged {
     emitters: BTreeMap<KeyId, Chain>,
     sessions: HashMap<SessionId, SessionRecord>,
     pub(crate) approvals: HashMap<Digest, Option<ApprovalRecord>>,
-    pub(crate) reviewed: Reviewed,
+    pub(crate) claimed: Claimed,
     accepted: Vec<Accepted>,
     /// Size of the log before.
     begin: u64,
@@ -121,7 +121,7 @@ impl Committer {
             emitters: BTreeMap::new(),
             sessions: HashMap::new(),
             approvals: HashMap::new(),
-            reviewed: self.held.reviewed.clone(),
+            claimed: self.held.claimed.clone(),
             accepted: Vec::new(),
             begin: self.tree.size().0,
             size: self.tree.size().0,
@@ -203,8 +203,8 @@ impl Committer {
         staged.emitters.insert(payload.emitter, next);
         staged.sessions.extend(effects.sessions);
         staged.approvals.extend(effects.approvals);
-        if let Some(reviewed) = effects.reviewed {
-            staged.reviewed = reviewed;
+        if let Some(claimed) = effects.claimed {
+            staged.claimed = claimed;
         }
         staged.accepted.push(Accepted {
             batch,
@@ -271,14 +271,18 @@ impl Committer {
                 self.is_copy(read.copy.as_ref())?;
             } else if let Body::PolicySigned(signed) = &event.body {
                 keyring.may_sign(emitter, signed).map_err(key)?;
-            } else if let Body::ApprovalRevoked(revoked) = &event.body {
-                self.is_request(revoked)?;
+            } else if let Body::ApprovalRevoked(revoked) = &event.body
+                && !staged.again
+            {
+                let before = effects.claimed.as_ref().unwrap_or(&staged.claimed);
+                let person = keyring.in_force(emitter).map_err(key)?;
+                effects.claimed = Some(self.revokes(before, &person.name, revoked)?);
             } else if let Body::ReviewSigned(said) = &event.body
                 && !staged.again
             {
-                let before = effects.reviewed.as_ref().unwrap_or(&staged.reviewed);
+                let before = effects.claimed.as_ref().unwrap_or(&staged.claimed);
                 let person = keyring.in_force(emitter).map_err(key)?;
-                effects.reviewed = Some(self.reviews(before, &person.name, event.time, said)?);
+                effects.claimed = Some(self.reviews(before, &person.name, event.time, said)?);
             }
             self.session_effects(staged, &mut effects, event, index, *leaf)?;
         }
@@ -365,7 +369,7 @@ impl Committer {
         self.tree = tree;
         self.keyring = staged.keyring;
         self.held.take(staged.emitters, staged.sessions);
-        self.held.reviewed = staged.reviewed;
+        self.held.claimed = staged.claimed;
         self.shared.publish_head(checkpoint, Arc::clone(&self.keyring));
         acknowledge(&self.shared, staged.accepted);
     }
@@ -484,7 +488,7 @@ pub(crate) struct Effects {
     keyring: Option<Keyring>,
     sessions: HashMap<SessionId, SessionRecord>,
     pub(crate) approvals: HashMap<Digest, Option<ApprovalRecord>>,
-    reviewed: Option<Reviewed>,
+    claimed: Option<Claimed>,
 }
 
 enum Admitted {

@@ -109,8 +109,6 @@ pub enum ApprovalChange {
     Released(Digest, u64),
     /// A reply by it has ended.
     Answered(Digest),
-    /// A person took it back.
-    TakenBack(Digest),
 }
 
 /// The session's record after an event whose place in the session was checked.
@@ -240,7 +238,6 @@ pub fn approval_changes(
                 .collect()
         }
         (Body::ResponseEnd(end), _) => of(end.command).map(ApprovalChange::Answered).collect(),
-        (Body::ApprovalRevoked(revoked), _) => vec![ApprovalChange::TakenBack(revoked.request)],
         (Body::ApprovalDecided(decided), _) => vec![ApprovalChange::Decided(decided.request, index)],
         _ => Vec::new(),
     }

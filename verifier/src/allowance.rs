@@ -2,7 +2,7 @@
 //!
 //! Whose word takes an approval back is said by `exhibit_policy::approval` alone, the code that the proxy ran.
 
-use exhibit_policy::approval::{Revocation, check_revocation, rows, taken_back};
+use exhibit_policy::approval::{Revocation, check_revocation, is_refused, rows};
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::Timestamp;
 use exhibit_schemas::event::approval::ApprovalRevoked;
@@ -60,14 +60,21 @@ impl Asked {
 
 impl Approvals {
     /// A person took back what was approved, or refuses it.
-    pub(crate) fn taken_back(&mut self, placed: &Placed, body: &ApprovalRevoked, findings: &mut Findings) {
+    pub(crate) fn taken_back(
+        &mut self,
+        placed: &Placed,
+        clock: Timestamp,
+        body: &ApprovalRevoked,
+        findings: &mut Findings,
+    ) {
         let place = Place::Entry(placed.index);
         let Some(signer) = placed.signer.clone() else {
             return; // its key is unknown, which was said with its seal
         };
         let revoked = Revoked {
             index: placed.index,
-            time: placed.event.time,
+            // Nobody could know of it before it stood in the log.
+            time: placed.event.time.max(clock),
             leaf: placed.leaf,
             signer,
             body: body.clone(),
@@ -80,13 +87,16 @@ impl Approvals {
             return;
         };
         let decisions = self.decided(asked, |_, _| true);
-        if let Some(request) = asked.request(body.request)
-            && let Err(fault) = check_revocation(&request, &decisions, &revoked.revocation())
-        {
-            findings.add(Code::ApprovalUncounted, place, fault.to_string());
-        }
-        if let Some(asked) = self.asked_mut(body.request) {
-            asked.revocations.push(revoked);
+        let request = asked.request(body.request);
+        let counts = request.map(|request| check_revocation(&request, &decisions, &revoked.revocation()));
+        match counts {
+            // Nothing comes of it here, nor at the proxy.
+            Some(Err(fault)) => findings.add(Code::ApprovalUncounted, place, fault.to_string()),
+            _ => {
+                if let Some(asked) = self.asked_mut(body.request) {
+                    asked.revocations.push(revoked);
+                }
+            }
         }
     }
 
@@ -133,19 +143,18 @@ impl Approvals {
 
     /// Whether the approval of a request may have stopped a reply: people said how many rows, or somebody took it back.
     pub(crate) fn may_stop(&self, request: Digest) -> bool {
-        let limited = self.asked(request).is_none_or(|asked| asked.released.most.is_some());
-        limited || self.after_gap || self.revocation(request).is_some()
+        let Some(asked) = self.asked(request) else { return true };
+        let decisions = self.decided(asked, |_, _| true);
+        // Its proxy heeds everybody who said how many, also those whom the command does not name.
+        let limited = asked.released.most.is_some() || rows(decisions.iter().map(|decided| decided.body)).is_some();
+        let refused = asked
+            .request(request)
+            .is_none_or(|asked| is_refused(&asked, &decisions));
+        limited || refused || self.after_gap || self.revocation(request).is_some()
     }
 
-    /// What took the approval of a request back, if anything did that counts.
+    /// What took the approval of a request back, if anything did that counts: only such are kept.
     fn revocation(&self, request: Digest) -> Option<&Revoked> {
-        let asked = self.asked(request)?;
-        if asked.revocations.is_empty() {
-            return None;
-        }
-        let revocations: Vec<_> = asked.revocations.iter().map(Revoked::revocation).collect();
-        let decisions = self.decided(asked, |_, _| true);
-        let leaf = taken_back(&asked.request(request)?, &decisions, &revocations)?;
-        asked.revocations.iter().find(|revoked| revoked.leaf == leaf)
+        self.asked(request)?.revocations.first()
     }
 }

@@ -51,6 +51,8 @@ enum Ended {
 pub(crate) struct Decision {
     pub(crate) index: Index,
     pub(crate) time: Timestamp,
+    /// When it stood in the log at the earliest, as far as the log's clock tells: nobody could know of it before.
+    said: Timestamp,
     pub(crate) signer: KeyRecord,
     pub(crate) body: ApprovalDecided,
     used: Option<Index>,
@@ -75,6 +77,7 @@ pub(crate) struct Settled<'a> {
 #[derive(Clone, Copy)]
 pub(crate) struct TakenBack {
     pub(crate) index: Index,
+    /// When it stood in the log at the earliest: by its signer's clock, which may be slow, or by the log's.
     pub(crate) time: Timestamp,
 }
 
@@ -192,7 +195,13 @@ impl Approvals {
     }
 
     /// Takes a person's decision.
-    pub(crate) fn takes_decision(&mut self, placed: &Placed, body: &ApprovalDecided, findings: &mut Findings) {
+    pub(crate) fn takes_decision(
+        &mut self,
+        placed: &Placed,
+        clock: Timestamp,
+        body: &ApprovalDecided,
+        findings: &mut Findings,
+    ) {
         let place = Place::Entry(placed.index);
         let Some(signer) = placed.signer.clone() else {
             return; // its key is unknown, which was said with its seal
@@ -200,6 +209,7 @@ impl Approvals {
         let decision = Decision {
             index: placed.index,
             time: placed.event.time,
+            said: placed.event.time.max(clock),
             signer,
             body: body.clone(),
             used: None,
@@ -225,8 +235,8 @@ impl Approvals {
     }
 
     /// A key was revoked.
-    pub(crate) fn key_revoked(&mut self, placed: &Placed, key: KeyId) {
-        let (index, time) = (placed.index, placed.event.time);
+    pub(crate) fn key_revoked(&mut self, placed: &Placed, clock: Timestamp, key: KeyId) {
+        let (index, time) = (placed.index, placed.event.time.max(clock));
         self.revoked.entry(key).or_insert(TakenBack { index, time });
     }
 
@@ -382,7 +392,7 @@ impl Approvals {
         let counts = |leaf: &Digest, decision: &Decision| match decision.body.verdict {
             Verdict::Approve => named.contains(leaf),
             Verdict::Deny => {
-                let (index, time) = (decision.index, decision.time);
+                let (index, time) = (decision.index, decision.said);
                 TakenBack { index, time }.known(settled, last)
             }
         };

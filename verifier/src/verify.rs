@@ -321,8 +321,16 @@ impl Reader<'_> {
                 let detail = format!("{} from {} on", body.count, body.since);
                 context.findings.add(Code::LoginCount, Place::Entry(index), detail);
             }
-            Body::ApprovalDecided(body) => context.approvals.takes_decision(placed, body, &mut context.findings),
-            Body::ApprovalRevoked(body) => context.approvals.taken_back(placed, body, &mut context.findings),
+            Body::ApprovalDecided(body) => {
+                let clock = context.schedules.clock();
+                context
+                    .approvals
+                    .takes_decision(placed, clock, body, &mut context.findings);
+            }
+            Body::ApprovalRevoked(body) => {
+                let clock = context.schedules.clock();
+                context.approvals.taken_back(placed, clock, body, &mut context.findings);
+            }
             Body::EvidenceRead(body) => {
                 context
                     .readings
@@ -336,7 +344,9 @@ impl Reader<'_> {
                 context.reviews.signed(placed, clock, body, &mut context.findings);
             }
             Body::KeyRevoked(body) => {
-                context.approvals.key_revoked(placed, body.key);
+                context
+                    .approvals
+                    .key_revoked(placed, context.schedules.clock(), body.key);
                 context.in_force.key_revoked(index, body.key);
             }
             _ => {}

@@ -7,9 +7,7 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use exhibit_policy::approval;
 use exhibit_policy::mask::Masked;
-use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::access::Frame;
 
 use crate::approval::Answers;
@@ -49,10 +47,9 @@ impl std::fmt::Debug for Allowance {
 }
 
 impl Allowance {
-    /// What these decisions about a question allow; so many rows of the same reply have left before.
-    pub(crate) fn new(answers: Answers, decisions: &[Digest], released: u64) -> Self {
-        let counted = answers.decided().filter(|made| decisions.contains(&made.leaf));
-        let rows = approval::rows(counted.map(|made| &made.body));
+    /// What the approval of a question allows; so many rows of the same reply have left before.
+    pub(crate) fn new(answers: Answers, released: u64) -> Self {
+        let rows = answers.rows();
         let state = Mutex::new(State { answers, released });
         Self { state, rows }
     }

@@ -335,7 +335,7 @@ impl Session {
                 Err(self.failed(GateError::Foreign { session: self.id() }))
             }
             Ending::Approved(decisions, answers) => {
-                let allowance = Allowance::new(answers, &decisions, 0).into();
+                let allowance = Allowance::new(answers, 0).into();
                 let approved = Approved {
                     request,
                     decisions,
@@ -553,10 +553,16 @@ impl Answers {
             .collect()
     }
 
-    /// Whether somebody who may has taken back what people decided.
+    /// Whether somebody who may has taken back what people decided, or refuses it after all.
     pub(crate) fn are_taken_back(&self) -> bool {
         let (request, decided) = self.said();
-        policy::taken_back(&request, &decided, &self.revocations()).is_some()
+        policy::is_refused(&request, &decided) || policy::taken_back(&request, &decided, &self.revocations()).is_some()
+    }
+
+    /// Rows that people approve at the most.
+    pub(crate) fn rows(&self) -> Option<u64> {
+        let (request, decided) = self.said();
+        policy::rows_of(&request, &decided)
     }
 
     fn tally(&self) -> Tally {

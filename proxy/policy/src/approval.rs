@@ -176,6 +176,20 @@ pub fn rows<'a>(decisions: impl IntoIterator<Item = &'a ApprovalDecided>) -> Opt
     decisions.into_iter().filter_map(stated).min()
 }
 
+/// The same of all that approved so far and count, also where fewer were enough: who says a number, or says it again, is heard.
+pub fn rows_of(request: &Request<'_>, decisions: &[Decided<'_>]) -> Option<u64> {
+    let approved = decisions
+        .iter()
+        .filter(|decided| decided.body.verdict == Verdict::Approve && check(request, decided).is_ok());
+    rows(approved.map(|decided| decided.body))
+}
+
+/// Whether somebody refuses, and counts.
+pub fn is_refused(request: &Request<'_>, decisions: &[Decided<'_>]) -> bool {
+    let refuses = |decided: &Decided<'_>| decided.body.verdict == Verdict::Deny && check(request, decided).is_ok();
+    decisions.iter().any(refuses)
+}
+
 /// Whether people of a group count.
 fn counts(requirement: &Requirement, group: &String) -> bool {
     requirement.groups.contains(group) || requirement.all_groups.iter().flatten().any(|other| other == group)

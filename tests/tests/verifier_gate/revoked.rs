@@ -216,9 +216,25 @@ async fn what_is_planted_beside_them_is_found() {
             let chunk = chunks[3].0;
             let now = plan.event((chunk, 0)).time.0;
             let from = revocations(plan)[0].0;
-            move_before(plan, from, chunk, now - MINUTE_US - 1);
+            for batch in &mut plan.batches[chunk..] {
+                batch
+                    .events
+                    .iter_mut()
+                    .for_each(|one| one.event.time.0 += MINUTE_US + 1);
+            }
+            move_before(plan, from, chunk, now - 1);
         },
-        &["time-order", "approval-revoked"],
+        &["approval-revoked"],
+    );
+    check(
+        "released at once after it was taken back by somebody whose clock is slow",
+        &|plan| {
+            let chunk = of(plan, |body| matches!(body, Body::ResponseChunk(_)))[3].0;
+            let now = plan.event((chunk, 0)).time.0;
+            let from = revocations(plan)[0].0;
+            move_before(plan, from, chunk, now - 2 * MINUTE_US);
+        },
+        &["time-order"],
     );
     check(
         "by somebody who may not",

@@ -6,7 +6,7 @@ use exhibit_policy::mask::{MaskKey, Masked, RowMasker};
 use exhibit_policy::net::SessionNet;
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::access::{Action, Frame, Outcome};
-use exhibit_schemas::event::approval::{ApprovalRevoked, Terms};
+use exhibit_schemas::event::approval::{ApprovalRevoked, Terms, Verdict};
 use exhibit_schemas::event::trust::Role;
 use exhibit_schemas::event::{Body, SessionId};
 
@@ -99,6 +99,45 @@ async fn no_more_rows_leave_than_the_fewest_that_somebody_approved() {
     }
     let (mut world, command) = approved([None, None]).await;
     out(&mut world, &command, 500).await.unwrap();
+}
+
+/// A command that these decisions are about, in their order, of which the last is the second person that is needed.
+async fn approved_by(said: &[(&str, Option<u64>)]) -> (World, Cleared) {
+    let mut world = world().await;
+    let asked = asked(&mut world).await;
+    for (number, (name, rows)) in said.iter().enumerate() {
+        let terms = rows.map(|rows| Terms { rows: Some(rows) });
+        let leaf = Digest::of(&[u8::try_from(number).unwrap()]);
+        world.memory.decide(decision(&world, name, |one| {
+            one.leaf = leaf;
+            one.body.terms = terms;
+        }));
+    }
+    let permit = world.session.wait(asked, pending()).await.unwrap().unwrap();
+    let cleared = world.session.record(vec![permit]).await.unwrap().remove(0);
+    (world, cleared)
+}
+
+#[tokio::test]
+async fn who_says_again_how_many_rows_is_heard() {
+    let (mut world, command) = approved_by(&[("ann", None), ("ann", Some(3)), ("bob", None)]).await;
+    out(&mut world, &command, 3).await.unwrap();
+    let ended = out(&mut world, &command, 1).await.unwrap_err();
+    assert_eq!(ended, GateError::Approval { reason: ROWS, rows: 3 });
+}
+
+#[tokio::test]
+async fn a_refusal_that_comes_late_stops_what_is_under_way() {
+    let (mut world, command) = approved([None, None]).await;
+    out(&mut world, &command, 1).await.unwrap();
+    let refused = decision(&world, "cid", |one| one.body.verdict = Verdict::Deny);
+    let _ = world.memory.heard.send(Heard::Decided(refused.into()).into());
+    let ended = out(&mut world, &command, 1).await.unwrap_err();
+    let wanted = GateError::Approval {
+        reason: TAKEN_BACK,
+        rows: 1,
+    };
+    assert_eq!(ended, wanted);
 }
 
 #[tokio::test]
