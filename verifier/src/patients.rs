@@ -7,17 +7,22 @@
 
 use exhibit_policy::patients::{PATIENTS, are_touched};
 use exhibit_policy::snapshot::Snapshot;
-use exhibit_schemas::event::access::{Access, Action, Column, Facts, RecordsReleased};
+use exhibit_schemas::event::access::{Access, Action, Column, Command, Outcome, RecordsReleased};
 use exhibit_schemas::merkle::Index;
 
 use crate::finding::{Code, Findings, Place};
 
-/// Holds that a command says that it may read records of patients where it names a relation of them.
-pub(crate) fn command(index: Index, facts: &Facts, target: &str, policy: &Snapshot, findings: &mut Findings) {
+/// Holds that a command says that it may read records of patients where it names a relation of them. One that did not pass has read
+/// nothing, and of what was denied as unproven not everything is known.
+pub(crate) fn command(index: Index, command: &Command, target: &str, policy: &Snapshot, findings: &mut Findings) {
+    let Command { facts, outcome, .. } = command;
     let stated = facts.attributes.contains_key(PATIENTS);
     if stated && !policy.names_patients(target) {
         let detail = "its policy names no patients of the target";
         findings.add(Code::PatientsUnasked, Place::Entry(index), detail);
+    }
+    if !matches!(outcome, Outcome::Allowed | Outcome::Approved) {
+        return;
     }
     let read = facts.accesses.iter().filter_map(|Access(action, resource)| {
         let resource = resource.as_deref().filter(|_| *action == Action::Read)?;

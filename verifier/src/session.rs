@@ -430,7 +430,7 @@ impl Session {
         let who = self.opened.as_ref().map(who);
         let target = who.map(|(_, target)| target);
         if let Some((target, policy)) = target.zip(policy) {
-            patients::command(placed.index, &body.facts, target, policy, &mut context.findings);
+            patients::command(placed.index, body, target, policy, &mut context.findings);
         }
         self.copy = target
             .zip(policy)

@@ -44,6 +44,26 @@ async fn read_records(session: &mut Session, patients: &[&str]) -> Result<(), Ga
 }
 
 #[tokio::test]
+async fn what_was_denied_read_no_records_whatever_its_facts_leave_out() {
+    let (gate, keeper, anchors) = start(&format!("{POLICY}{IDENTIFYING}")).await;
+    let mut session = open(&gate).await;
+    let mut request = request("FETCH 1 FROM c", Action::Read);
+    let attributes = &mut request.facts.attributes;
+    attributes.insert(PATIENTS.to_owned(), Attribute::Bool(false));
+    attributes.insert("unproven".to_owned(), Attribute::Text("open it again".to_owned()));
+    let Ruling::Denial(denial) = session.decide(request) else {
+        panic!("what is not proven is denied");
+    };
+    let recorded = session.refuse(denial).await.unwrap();
+    let counts = std::collections::BTreeMap::new();
+    let end = session.finish(recorded.reply(), None, Vec::new(), EndStatus::Failed, None, counts);
+    end.durable().await.unwrap();
+    session.close("agent").await.unwrap();
+    let plan = keeper.plan.lock().unwrap().clone();
+    assert_eq!(findings(&verified(&plan, &anchors)), []);
+}
+
+#[tokio::test]
 async fn patients_past_a_threshold_are_counted_again() {
     let rule = "[[rules]]\nname = \"many\"\nroles = [\"agent\"]\ntargets = [\"clinic\"]\nactions = [\"read\"]\nover = { patients = 2, \
                 session_patients = 3 }\neffect = \"deny\"\n";
