@@ -13,7 +13,7 @@ use exhibit_schemas::reading::Question;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::approve::named;
+use super::approve::{self, named};
 use super::{connect, reading};
 use crate::append;
 use crate::client::Client;
@@ -57,17 +57,8 @@ enum Command {
 /// released, its session ends, and the server takes back what was not committed.
 #[derive(clap::Args)]
 struct Revoking {
-    /// The request's id, as `exhibit approvals` shows it
-    id: String,
-    /// Why, in your words; the ledger keeps it
-    #[arg(long)]
-    reason: String,
-    /// Your key, as for `exhibit approve`
-    #[arg(long, value_name = "KEY")]
-    key: Option<String>,
-    /// Sign without asking
-    #[arg(long)]
-    yes: bool,
+    #[command(flatten)]
+    deciding: approve::Arguments,
 }
 
 /// What comes of a request that was approved, in the ledger's words.
@@ -87,7 +78,7 @@ struct Listed {
 
 pub(crate) async fn run(arguments: &Arguments, config: &Config, output: &mut Output) -> Result<ExitCode, CliError> {
     if let Some(Command::Revoke(revoking)) = &arguments.command {
-        return revoke(revoking, config, output).await;
+        return revoke(&revoking.deciding, config, output).await;
     }
     let mut client = reading(config, &arguments.reader, Question::Approvals).await?;
     let trust = config.trust()?;
@@ -178,7 +169,7 @@ fn show(
     output.line(&text)
 }
 
-async fn revoke(arguments: &Revoking, config: &Config, output: &mut Output) -> Result<ExitCode, CliError> {
+async fn revoke(arguments: &approve::Arguments, config: &Config, output: &mut Output) -> Result<ExitCode, CliError> {
     let key = reader::person(arguments.key.as_deref(), config)?;
     let (mut client, trust) = (connect(config)?, config.trust()?);
     let reader = Reader::Key(Rc::clone(&key));

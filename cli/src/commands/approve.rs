@@ -28,19 +28,19 @@ use crate::request::{ID_DIGITS, Request};
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// The request's id, as `exhibit approvals` shows it
-    id: String,
+    pub(super) id: String,
     /// Why, in your words; the ledger keeps it
     #[arg(long)]
-    reason: String,
+    pub(super) reason: String,
     /// Your key: a private key file, or the public key (or a file of it) of a key that ssh-agent holds
     ///
     /// Without it `person` of `[client]` signs, or the only ssh-ed25519 key of ssh-agent. A passphrase is asked for, or read from the file that
     /// `EXHIBIT_PASSPHRASE_FILE` names.
     #[arg(long, value_name = "KEY")]
-    key: Option<String>,
+    pub(super) key: Option<String>,
     /// Sign without asking
     #[arg(long)]
-    yes: bool,
+    pub(super) yes: bool,
 }
 
 /// Approve one command that waits
