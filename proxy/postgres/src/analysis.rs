@@ -44,6 +44,7 @@ mod access;
 mod copy;
 mod edits;
 mod foreign;
+mod grants;
 mod inner;
 mod kind;
 mod known;
@@ -89,11 +90,16 @@ use crate::redact::{REDACTED_BYTES_MAX, TOKENS_MAX, redact};
 pub const ATTRIBUTES: &[(&str, &str)] = &[
     ("class", "text"),
     ("copy", "bool"),
+    ("custom_operators", "bool"),
     ("ddl", "bool"),
+    ("grants", "bool"),
     ("no_where", "bool"),
     (PATIENTS, "bool"),
     ("statements", "integer"),
 ];
+
+/// The attribute of what is not known to leave roles, privileges, owners and row security as they are ([`grants`]).
+pub(crate) const GRANTS: &str = "grants";
 
 /// Statements in one message at the most; drivers send one, scripts a few dozen.
 pub const STATEMENTS_MAX: usize = 256;
@@ -281,8 +287,9 @@ fn message(sql: &str, names: &mut Names<'_>, masks: &Masks<'_>) -> Result<Analys
         let may_write = access::may_write(&form, &tree, &accesses);
         reach = reach.max(reach::reach(&form, &tree, names, &accesses));
         let foreign = foreign::foreign(&form, &tree, names, &accesses);
+        form.grants = grants::grants(&form, &node, &tree, names, &accesses, inner.as_ref());
         let reads_alone = alone && probe::reads_alone(&form, &tree, names, &accesses);
-        summary.add(&form, &tree, accesses);
+        summary.add(&form, &tree, names, accesses);
         let subjects = masks.identifying.map_or(Subjects::Nobody, |identifying| {
             patients::subjects(&form, &tree, names, inner.as_ref(), identifying)
         });
@@ -521,6 +528,10 @@ fn parse(sql: &str) -> Result<Vec<Parsed>, AnalysisError> {
 
 /// The facts of a message, as they add up.
 #[derive(Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an independent fact about the message"
+)]
 struct Summary {
     accesses: BTreeSet<Access>,
     classes: BTreeSet<&'static str>,
@@ -529,11 +540,13 @@ struct Summary {
     copy: bool,
     /// Whether it may read or change records of patients; `None` where the policy does not name those.
     patients: Option<bool>,
+    custom_operators: bool,
     unproven: Option<String>,
 }
 
 impl Summary {
-    fn add(&mut self, form: &Form, tree: &Tree, accesses: Vec<Access>) {
+    fn add(&mut self, form: &Form, tree: &Tree, names: &Names<'_>, accesses: Vec<Access>) {
+        self.custom_operators |= grants::custom_operators(tree, names);
         self.accesses.extend(accesses);
         self.classes.insert(form.class.as_str());
         self.no_where |= tree.no_where;
@@ -557,11 +570,16 @@ impl Summary {
             (Some(class), None) => class,
             (Some(_), Some(_)) => "mixed",
         };
+        // Where the session knows what a name stands for, that takes its place.
+        let by_name = |one: &Statement| matches!(&one.named, Some(Named::Execute { .. } | Named::Fetch { .. }));
+        let grants = |one: &Statement| one.grants || by_name(one);
         let count = u64::try_from(statements.len()).unwrap_or(u64::MAX);
         let mut attributes = BTreeMap::from([
             ("class".to_owned(), Attribute::Text(class.to_owned())),
             ("copy".to_owned(), Attribute::Bool(self.copy)),
+            ("custom_operators".to_owned(), Attribute::Bool(self.custom_operators)),
             ("ddl".to_owned(), Attribute::Bool(self.ddl)),
+            (GRANTS.to_owned(), Attribute::Bool(statements.iter().any(grants))),
             ("no_where".to_owned(), Attribute::Bool(self.no_where)),
             ("statements".to_owned(), Attribute::Integer(count)),
         ]);

@@ -541,6 +541,7 @@ impl Reading<'_> {
                 Ok(Some(found)) => draft.stand_for(statement, &found),
                 Ok(None) if matches!(&statement.named, Some(Named::Execute { .. } | Named::Fetch { .. })) => {
                     statement.foreign = Foreign::Called;
+                    statement.grants = true;
                     if self.policy.names_patients(self.target) {
                         draft.unknown_subjects(statement);
                     }

@@ -46,10 +46,15 @@ pub(super) fn foreign(form: &Form, tree: &Tree, names: &Names<'_>, accesses: &[A
         | StatementClass::Grant
         | StatementClass::Call
         | StatementClass::Do => Foreign::None,
-        _ if accesses.iter().any(calls) || !reach::harmless(tree, names) => Foreign::Called,
+        _ if calls_unknown(tree, names, accesses) => Foreign::Called,
         _ if names.catalog.code() == Code::OnReads || attached(tree, names) => Foreign::Attached,
         _ => Foreign::None,
     }
+}
+
+/// Whether a statement names functions, operators or types of which is not known what they do.
+pub(super) fn calls_unknown(tree: &Tree, names: &Names<'_>, accesses: &[Access]) -> bool {
+    accesses.iter().any(calls) || !reach::harmless(tree, names)
 }
 
 /// Whether it calls a function that is neither harmless nor one whose effect is known. What names of prepared statements

@@ -219,6 +219,8 @@ pub struct Statement {
     pub changes_catalog: bool,
     /// Whether the agent's text may be in another encoding afterwards.
     pub changes_encoding: bool,
+    /// Whether it is not known to leave roles, privileges, owners and row security as they are.
+    pub grants: bool,
     /// Code that it runs and that is not known.
     pub foreign: Foreign,
     /// Views that it reads, on a target where the proxy masks.
@@ -266,8 +268,8 @@ pub(super) struct Form {
     pub(super) changes_role: bool,
     pub(super) changes_catalog: bool,
     pub(super) changes_encoding: bool,
-    /// It asks for an encoding that is not UTF-8.
     pub(super) leaves_utf8: bool,
+    pub(super) grants: bool,
 }
 
 impl Form {
@@ -294,6 +296,7 @@ impl Form {
             changes_role: false,
             changes_encoding: false,
             leaves_utf8: false,
+            grants: true,
             changes_catalog: matches!(
                 class,
                 StatementClass::Ddl | StatementClass::Call | StatementClass::Do | StatementClass::Grant
@@ -376,6 +379,7 @@ impl Form {
             changes_role: self.changes_role,
             changes_encoding: self.changes_encoding,
             changes_catalog: self.changes_catalog,
+            grants: self.grants,
             foreign,
             views: Views::None,
             outputs: None,

@@ -7,6 +7,7 @@ use crate::catalog::{Catalog, sample};
 
 pub(crate) mod attempts;
 mod facts;
+mod grants;
 mod lineage;
 mod probes;
 mod reach;

@@ -9,8 +9,8 @@ use exhibit_policy::patients::PATIENTS;
 use exhibit_schemas::event::access::{Access, Action, Attribute, Facts};
 
 use crate::analysis::{
-    Analysis, AnalysisError, Complaint, Copy, CopyDirection, EXECUTED, FETCHED, Output, Probe, Statement, Subjects,
-    Views, state_probes,
+    Analysis, AnalysisError, Complaint, Copy, CopyDirection, EXECUTED, FETCHED, GRANTS, Output, Probe, Statement,
+    Subjects, Views, state_probes,
 };
 use crate::message::frontend::Kind;
 
@@ -127,6 +127,7 @@ impl Draft {
         }
         for inner in &found.statements {
             statement.may_write |= inner.may_write;
+            statement.grants |= inner.grants;
             statement.changes_catalog |= inner.changes_catalog;
             statement.changes_search_path |= inner.changes_search_path;
             statement.changes_role |= inner.changes_role;
@@ -161,8 +162,13 @@ impl Draft {
         accesses.dedup();
     }
 
-    /// The class of the message, after names were replaced by what they stand for.
+    /// The class of the message, after names were replaced by what they stand for, and whether it changes who may do what.
     pub(super) fn classify(&mut self) {
+        if self.request.facts.attributes.contains_key(GRANTS) {
+            let grants = self.statements.iter().any(|statement| statement.grants);
+            let attributes = &mut self.request.facts.attributes;
+            attributes.insert(GRANTS.to_owned(), Attribute::Bool(grants));
+        }
         let mut classes = self.statements.iter().map(|statement| statement.class);
         let Some(first) = classes.next() else { return };
         let class = if classes.all(|class| class == first) {

@@ -105,6 +105,25 @@ fn names_are_decided_as_what_they_stand_for() {
 }
 
 #[test]
+fn a_name_changes_who_may_do_what_as_what_it_stands_for_does() {
+    let check = |sql: &str, wanted: bool| {
+        let draft = read_alone(sql, false);
+        let found = draft.request.facts.attributes.get("grants");
+        assert_eq!(found, Some(&Attribute::Bool(wanted)), "{sql}");
+    };
+    check("PREPARE q AS TABLE facilities; EXECUTE q", false);
+    check("DECLARE c CURSOR FOR TABLE facilities; FETCH c", false);
+    check("PREPARE q AS TABLE facilities; EXPLAIN ANALYZE EXECUTE q", false);
+    check("PREPARE q AS TABLE facilities; CREATE TABLE x AS EXECUTE q", false);
+    check("EXECUTE q", true);
+    check("FETCH c", true);
+    check("EXPLAIN ANALYZE EXECUTE q", true);
+    check("PREPARE q AS SELECT some_function(1); EXECUTE q", true);
+    check("PREPARE q (int) AS TABLE facilities; EXECUTE q(some_function(1))", true);
+    check("PREPARE q AS TABLE facilities; EXECUTE q; SET ROLE x", true);
+}
+
+#[test]
 fn a_group_ends_where_it_copies_in() {
     let parse = |sql: &str| Frontend::Parse {
         name: String::new(),
