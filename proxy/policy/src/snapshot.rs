@@ -14,6 +14,7 @@
 //! [[targets]]
 //! name = "clinic"
 //! protocol = "postgres"
+//! tags = ["phi", "production"]                          # words that rules can be for; none if left out
 //!
 //! [[approvals]]
 //! name = "dba"
@@ -36,7 +37,7 @@
 //! name = "notes-next"
 //! mode = "observe"                                      # enforce if left out
 //! roles = ["ci-reader"]
-//! targets = ["clinic"]
+//! target_tags = ["phi"]                                 # in the place of `targets`: those that have all of these
 //! actions = ["read"]
 //! resources = ["public.notes"]
 //! effect = "deny"
@@ -107,6 +108,7 @@ mod rules;
 mod sealed;
 mod spelling;
 mod table;
+mod tags;
 
 use std::collections::BTreeSet;
 
@@ -287,7 +289,7 @@ pub struct Target {
     pub name: String,
     /// Its protocol.
     pub protocol: String,
-    /// Words about it.
+    /// Words about it, by which rules can be for it.
     #[serde(default)]
     pub tags: Vec<String>,
 }
@@ -352,7 +354,7 @@ impl Snapshot {
         let checked = file
             .rules
             .into_iter()
-            .map(|rule| rule.check(&roles, &targets, &approvals));
+            .map(|rule| rule.check(&roles, &file.targets, &approvals));
         let checked = checked.collect::<Result<Vec<_>, _>>()?;
         rules::observed(&checked)?;
         let masks = file.masks.into_iter().map(|mask| mask.check(&targets, &approvals));

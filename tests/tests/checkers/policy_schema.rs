@@ -56,7 +56,7 @@ reason = "because"
 name = "watches"
 mode = "observe"
 roles = ["r"]
-targets = ["t"]
+target_tags = ["x"]
 actions = ["write"]
 effect = "deny"
 [[masks]]
@@ -141,7 +141,7 @@ fn parse(document: &Value) -> Result<(), PolicyError> {
 /// against each other and masks, two columns of one relation that identify patients, and the checksum and the key of a recipient.
 fn beyond_schema(error: &PolicyError) -> bool {
     match error {
-        PolicyError::Unknown { kind, .. } => ["role", "target", "approval"].contains(kind),
+        PolicyError::Unknown { kind, .. } => ["role", "target", "tag", "approval"].contains(kind),
         PolicyError::Twice { .. } => true,
         PolicyError::Syntax(text) => text.contains("is not in the time zone database"),
         PolicyError::At { error, .. } => beyond_schema(error),
@@ -154,6 +154,7 @@ fn beyond_schema(error: &PolicyError) -> bool {
             "names of observed rules",
             "a relation has one column",
             "it counts patients, and the policy names no patients",
+            "no target has all",
         ]
         .iter()
         .any(|start| rule.starts_with(start)),

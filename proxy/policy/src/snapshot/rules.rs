@@ -10,7 +10,7 @@ use serde::Deserialize;
 use crate::hours::{Hours, TIME};
 
 use super::over::{self, Over};
-use super::{PolicyError, known, patterns, table};
+use super::{PolicyError, Target, known, patterns, table, tags};
 use crate::pattern::Pattern;
 
 /// What the names that observed rules leave in a decision come to at the most, in bytes. A decision holds each of them that
@@ -55,7 +55,9 @@ pub(super) struct RuleText {
     #[serde(default)]
     mode: Mode,
     roles: Vec<String>,
-    targets: Vec<String>,
+    targets: Option<Vec<String>>,
+    /// In the place of `targets`: those that have all of these tags.
+    target_tags: Option<Vec<String>>,
     actions: Vec<String>,
     resources: Option<Vec<String>>,
     #[serde(default)]
@@ -73,7 +75,7 @@ impl RuleText {
     pub(super) fn check(
         self,
         roles: &BTreeSet<String>,
-        targets: &BTreeSet<String>,
+        targets: &[Target],
         approvals: &BTreeSet<String>,
     ) -> Result<Rule, PolicyError> {
         let place = format!("rule `{}`", self.name);
@@ -81,8 +83,8 @@ impl RuleText {
             place: place.clone(),
             rule,
         };
-        if self.roles.is_empty() || self.targets.is_empty() || self.actions.is_empty() {
-            return Err(broken("roles, targets and actions each name at least one"));
+        if self.roles.is_empty() || self.actions.is_empty() {
+            return Err(broken("roles and actions each name at least one"));
         }
         if self.resources.as_ref().is_some_and(Vec::is_empty) {
             return Err(broken(
@@ -90,7 +92,13 @@ impl RuleText {
             ));
         }
         known(&place, "role", &self.roles, roles)?;
-        known(&place, "target", &self.targets, targets)?;
+        let targets = match (&self.targets, &self.target_tags) {
+            (Some(names), None) => tags::named(&place, names, targets)?,
+            (None, Some(words)) => tags::tagged(&place, words, targets)?,
+            (None, None) | (Some(_), Some(_)) => {
+                return Err(broken("give `targets` or `target_tags`, one of them"));
+            }
+        };
         known(&place, "approval", self.approval.as_slice(), approvals)?;
         let words: BTreeSet<String> = Action::ALL.iter().map(ToString::to_string).collect();
         known(&place, "action", &self.actions, &words)?;
@@ -120,7 +128,7 @@ impl RuleText {
         Ok(Rule {
             resources: self.resources.map(|texts| patterns(&place, &texts)).transpose()?,
             roles: self.roles.into_iter().collect(),
-            targets: self.targets.into_iter().collect(),
+            targets,
             actions: self.actions.iter().filter_map(|word| Action::from_word(word)).collect(),
             when: self.when,
             over: self.over,

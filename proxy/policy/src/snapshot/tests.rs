@@ -235,6 +235,39 @@ fn observed_rules_have_a_mode_and_their_names_fit_a_decision() {
     assert_eq!(read(&rule(&format!("{long}n"), "")), Ok(()));
 }
 
+#[test]
+fn rules_are_for_the_targets_that_have_all_of_their_tags() {
+    let target =
+        |name: &str, tags: &str| format!("[[targets]]\nname = \"{name}\"\nprotocol = \"postgres\"\ntags = [{tags}]\n");
+    let rule = |rest: &str| {
+        let targets = target("a", "\"phi\", \"production\"") + &target("b", "\"phi\"") + &target("c", "\"test\"");
+        format!(
+            "{POLICY}{targets}[[rules]]\nname = \"tagged\"\nroles = [\"reader\"]\n{rest}\nactions = [\"read\"]\neffect = \"allow\"\n"
+        )
+    };
+    let targets = |rest: &str| {
+        let snapshot = Snapshot::parse(rule(rest).as_bytes()).map_err(|error| error.to_string())?;
+        let rule = snapshot.rules.last().unwrap();
+        Ok::<_, String>(rule.targets.iter().cloned().collect::<Vec<_>>().join(" "))
+    };
+    assert_eq!(targets("target_tags = [\"phi\"]").unwrap(), "a b");
+    assert_eq!(targets("target_tags = [\"production\", \"phi\"]").unwrap(), "a");
+    for (rest, wanted) in [
+        ("target_tags = [\"test\", \"phi\"]", "no target has all of these tags"),
+        (
+            "target_tags = [\"ph\"]",
+            "names tag `ph`, which is not defined; the nearest is `phi`",
+        ),
+        ("target_tags = []", "an empty list of tags"),
+        ("targets = []", "an empty list of targets"),
+        ("", "one of them"),
+        ("targets = [\"a\"]\ntarget_tags = [\"phi\"]", "one of them"),
+    ] {
+        let error = targets(rest).unwrap_err();
+        assert!(error.starts_with("line ") && error.contains(wanted), "{rest}: {error}");
+    }
+}
+
 proptest! {
     #[test]
     fn never_panics(text in any::<String>()) {

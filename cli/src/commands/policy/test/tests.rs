@@ -56,7 +56,7 @@ fn the_documented_policy_is_as_its_expectations_say() {
     };
     let outcome = compare(&arguments).unwrap();
     assert_eq!(outcome.failed().count(), 0, "{}", outcome.text("expectations.toml"));
-    assert_eq!((outcome.cases.len(), outcome.idle.as_slice()), (11, &[][..]));
+    assert_eq!((outcome.cases.len(), outcome.idle.as_slice()), (13, &[][..]));
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn differences_are_as_reviewed() {
     insta::assert_snapshot!("differences_json", one);
     assert!(
         text.contains(
-            "no case reaches rules `no-mass-change`, `notes`, `claims-next`, `claim-status`, `schema`, `session`"
+            "no case reaches rules `grants`, `no-mass-change`, `notes`, `claims-next`, `claim-status`, `schema`, `session`"
         ),
         "{text}"
     );
