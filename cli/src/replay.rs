@@ -226,6 +226,11 @@ fn approval_json(entry: &Entry) -> serde_json::Value {
             "approvers": entry.people,
             "key": entry.event.emitter.0.to_string(),
             "rows": decided.terms.as_ref().and_then(|terms| terms.rows),
+            "grant": decided.terms.as_ref().and_then(|terms| terms.grant.as_ref()).map(|grant| json!({
+                "scope": grant.scope.as_str(),
+                "minutes": grant.minutes,
+                "uses": grant.uses,
+            })),
         }),
         Body::ApprovalRevoked(revoked) => json!({
             "request": revoked.request.to_string(),

@@ -122,6 +122,20 @@ impl Request {
         }
     }
 
+    /// Why an approval with these terms would come to something else than they say.
+    pub(crate) fn refuses(&self, terms: &Terms) -> Option<String> {
+        let grant = terms.grant.as_ref()?;
+        let Some(bounds) = &self.body.requirement.grants else {
+            return Some(format!("nothing may be granted beside the request {}", self.id()));
+        };
+        let rows = |most: u64| terms.rows.is_some_and(|rows| rows > most);
+        let more = !bounds.scopes.contains(&grant.scope)
+            || grant.minutes > bounds.minutes
+            || grant.uses > bounds.uses
+            || bounds.rows.is_some_and(rows);
+        more.then(|| format!("what may be granted is: {bounds}"))
+    }
+
     /// A person's word that takes its approval back.
     pub(crate) fn revoke(&self, reason: &str) -> ApprovalRevoked {
         ApprovalRevoked {
@@ -231,6 +245,12 @@ impl Request {
             "people": self.body.requirement.people,
             "all_groups": self.body.requirement.all_groups,
             "hours": self.body.requirement.hours.as_ref().map(ToString::to_string),
+            "grants": self.body.requirement.grants.as_ref().map(|bounds| json!({
+                "scopes": bounds.scopes.iter().map(|scope| scope.as_str()).collect::<Vec<_>>(),
+                "minutes": bounds.minutes,
+                "uses": bounds.uses,
+                "rows": bounds.rows,
+            })),
             "proxy": self.proxy.to_string(),
         })
     }
@@ -312,6 +332,7 @@ mod tests {
                 requester_may_approve: false,
                 all_groups: None,
                 hours: None,
+                grants: None,
             },
             expires: Timestamp(2_000_000),
             held_until: None,

@@ -392,6 +392,9 @@ struct Passed {
     commands: u64,
     rows: u64,
     open: u64,
+    rows_most: Option<u64>,
+    commands_most: Option<u64>,
+    until_us: Option<u64>,
 }
 
 async fn passed(State(api): State<Api>, open: Open) -> Result<Json<Vec<Passed>>, ApiError> {
@@ -402,9 +405,11 @@ async fn passed(State(api): State<Api>, open: Open) -> Result<Json<Vec<Passed>>,
 }
 
 fn passed_approvals(ledger: &Ledger) -> Result<Vec<Passed>, ApiError> {
+    let now = ledger.shared().now();
     let mut found = Vec::new();
     for (leaf, record) in ledger.approvals()? {
-        let Some(passed) = record.passed else { continue };
+        let passed = record.passed.filter(|passed| passed.goes_on(now));
+        let Some(passed) = passed else { continue };
         found.push(Passed {
             index: record.index,
             leaf: leaf.to_string(),
@@ -412,6 +417,9 @@ fn passed_approvals(ledger: &Ledger) -> Result<Vec<Passed>, ApiError> {
             commands: passed.commands,
             rows: passed.rows,
             open: passed.open,
+            rows_most: passed.rows_most,
+            commands_most: passed.commands_most,
+            until_us: passed.until_us,
         });
     }
     Ok(found)

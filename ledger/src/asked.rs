@@ -2,6 +2,7 @@
 
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::{Body, Event, Timestamp};
+use exhibit_schemas::terms::{Allowed, allowed};
 use exhibit_schemas::wire::RefusalCode;
 
 use crate::committer::{Committer, Effects, Staged};
@@ -47,25 +48,25 @@ impl Committer {
                 let decided = self.decide(staged, effects, event, request, index)?;
                 effects.approvals.insert(request, Some(decided));
             }
-            ApprovalChange::Passes(request) => {
+            ApprovalChange::Passes(request, decisions) => {
                 if let Some(mut record) = self.of_proxy(staged, effects, event, request)? {
-                    let passed = record.passed.get_or_insert(PassedRecord {
-                        commands: 0,
-                        rows: 0,
-                        open: 0,
-                    });
+                    let mut passed = match record.passed.take() {
+                        Some(passed) => passed,
+                        None => self.begins(&record, &decisions, event.time)?,
+                    };
                     passed.commands = passed.commands.saturating_add(1);
                     passed.open = passed.open.saturating_add(1);
+                    record.passed = Some(passed);
                     effects.approvals.insert(request, Some(record));
                 }
             }
             ApprovalChange::Released(request, rows) => {
-                self.comes_of(staged, effects, request, |passed| {
+                self.comes_of(staged, effects, request, event.time, |passed| {
                     passed.rows = passed.rows.saturating_add(rows);
                 })?;
             }
             ApprovalChange::Answered(request) => {
-                self.comes_of(staged, effects, request, |passed| {
+                self.comes_of(staged, effects, request, event.time, |passed| {
                     passed.open = passed.open.saturating_sub(1);
                 })?;
             }
@@ -92,12 +93,53 @@ impl Committer {
             .then_some(asked))
     }
 
-    /// Notes what comes of an approval; nothing more does where its last reply has ended.
+    /// What a request lets through by these decisions, when something comes of it for the first time.
+    fn begins(&self, record: &ApprovalRecord, decisions: &[Digest], now: Timestamp) -> Result<PassedRecord, Refused> {
+        let mut made = Vec::new();
+        for index in &record.decisions {
+            let Some(entry) = self.shared.store.entry(*index).map_err(|error| store(&error))? else {
+                continue;
+            };
+            if let (
+                true,
+                Ok(Event {
+                    time,
+                    body: Body::ApprovalDecided(decided),
+                    ..
+                }),
+            ) = (decisions.contains(&Digest::leaf(&entry)), Event::decode(&entry))
+            {
+                made.push((time, decided));
+            }
+        }
+        let asked = self.shared.store.entry(record.index).map_err(|error| store(&error))?;
+        let allowed = match asked
+            .and_then(|entry| Event::decode(&entry).ok())
+            .map(|event| event.body)
+        {
+            Some(Body::ApprovalRequested(request)) => allowed(
+                &request,
+                &made.iter().map(|(time, decided)| (*time, decided)).collect::<Vec<_>>(),
+            ),
+            _ => Allowed::default(),
+        };
+        Ok(PassedRecord {
+            commands: 0,
+            rows: 0,
+            open: 0,
+            rows_most: allowed.rows,
+            commands_most: allowed.grant.as_ref().map(|grant| grant.uses),
+            until_us: allowed.grant.as_ref().map(|grant| grant.ends(now).0),
+        })
+    }
+
+    /// Notes what comes of an approval; nothing more does where its last reply has ended, unless it is a grant that goes on.
     fn comes_of(
         &self,
         staged: &Staged,
         effects: &mut Effects,
         request: Digest,
+        now: Timestamp,
         change: impl FnOnce(&mut PassedRecord),
     ) -> Result<(), Refused> {
         let Some(mut record) = self.request(staged, effects, request).map_err(|error| store(&error))? else {
@@ -105,7 +147,7 @@ impl Committer {
         };
         if let Some(passed) = &mut record.passed {
             change(passed);
-            let goes_on = passed.open > 0;
+            let goes_on = passed.goes_on(now);
             effects.approvals.insert(request, goes_on.then_some(record));
         }
         Ok(())
@@ -130,7 +172,8 @@ impl Committer {
         let mut over = Vec::new();
         for record in self.shared.store.approvals() {
             let (leaf, record) = record?;
-            if record.expires_us.saturating_add(OVER_AFTER_US) < now.0 {
+            let until = record.passed.and_then(|passed| passed.until_us).unwrap_or(0);
+            if record.expires_us.max(until).saturating_add(OVER_AFTER_US) < now.0 {
                 over.push(leaf);
             }
         }

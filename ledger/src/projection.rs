@@ -3,7 +3,7 @@
 use exhibit_schemas::chain::SessionChain;
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::access::Outcome;
-use exhibit_schemas::event::{Body, Event, Kind, SessionId};
+use exhibit_schemas::event::{Body, Event, Kind, SessionId, Timestamp};
 use exhibit_schemas::key::KeyId;
 
 exhibit_schemas::record! {
@@ -67,6 +67,21 @@ exhibit_schemas::record! {
         2 => rows: u64,
         /// Replies by it that have not ended.
         3 => open: u64,
+        /// Rows at the most.
+        (?) 4 => rows_most: u64,
+        /// Of a grant, commands at the most.
+        (?) 5 => commands_most: u64,
+        /// Of a grant, unix microseconds of its end.
+        (?) 6 => until_us: u64,
+    }
+}
+
+impl PassedRecord {
+    /// Whether something can still come of it at a time.
+    pub fn goes_on(&self, now: Timestamp) -> bool {
+        let lasts = self.until_us.is_some_and(|until| now.0 < until);
+        let left = self.commands_most.is_some_and(|most| self.commands < most);
+        self.open > 0 || (lasts && left)
     }
 }
 
@@ -103,8 +118,8 @@ pub enum ApprovalChange {
     TakenUp(Digest),
     /// A person decided about a request.
     Decided(Digest, u64),
-    /// Something passes by the approval of a request; it is one of the same proxy, or nothing changes.
-    Passes(Digest),
+    /// Something passes by the approval of a request, with leaf hashes of the decisions; it is one of the same proxy, or nothing changes.
+    Passes(Digest, Vec<Digest>),
     /// So many rows were released by it.
     Released(Digest, u64),
     /// A reply by it has ended.
@@ -200,7 +215,9 @@ pub fn approval_changes(
             (Outcome::Postponed, _) => return Vec::new(),
             (Outcome::Approved, request) => {
                 let request = request.or_else(|| before.and_then(|record| record.waiting));
-                return request.map(ApprovalChange::Passes).into_iter().collect();
+                let decisions = command.approvals.clone().unwrap_or_default();
+                let passes = request.map(|request| ApprovalChange::Passes(request, decisions));
+                return passes.into_iter().collect();
             }
             (_, Some(request)) => return vec![ApprovalChange::TakenUp(request)],
             (_, None) => {}
@@ -221,7 +238,9 @@ pub fn approval_changes(
                 .collect()
         }
         (Body::ThresholdDecided(decided), _) if decided.outcome == Outcome::Approved => {
-            waiting.map(ApprovalChange::Passes).into_iter().collect()
+            let decisions = decided.approvals.clone().unwrap_or_default();
+            let passes = waiting.map(|request| ApprovalChange::Passes(request, decisions));
+            passes.into_iter().collect()
         }
         // Replies that it cuts off have their ends before it.
         (Body::SessionClosed(_), _) => {

@@ -17,5 +17,6 @@ pub mod proof;
 pub mod reading;
 pub mod review;
 pub mod seal;
+pub mod terms;
 pub mod tile;
 pub mod wire;

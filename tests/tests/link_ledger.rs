@@ -17,6 +17,7 @@ use exhibit_gate::link::connect::PipeConnect;
 use exhibit_gate::link::{Link, LinkConfig};
 use exhibit_gate::recorder::{Draft, Heard, Recorder};
 use exhibit_gate::request::{Reach, Request, Ruling};
+use exhibit_gate::session::Session;
 use exhibit_ledger::readings::Readings;
 use exhibit_ledger::{Config, Ledger, api, config::Tls, serve};
 use exhibit_policy::mask::MaskKey;
@@ -25,7 +26,7 @@ use exhibit_schemas::bundle::{BUNDLE_FORMAT, Manifest, ManifestFile, TrustAnchor
 use exhibit_schemas::checkpoint::{Origin, VerifierKey};
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::access::{Access, Action, Facts, Outcome, Principal};
-use exhibit_schemas::event::approval::{ApprovalDecided, Verdict};
+use exhibit_schemas::event::approval::{ApprovalDecided, ApprovalRevoked, Grant, GrantScope, Terms, Verdict};
 use exhibit_schemas::event::trust::{Administrator, Fault, Genesis, KeyEnrolled, KeyRevoked, Role};
 use exhibit_schemas::event::{Body, Emitter, Event};
 use exhibit_schemas::key::{SecretKey, Signer as _};
@@ -369,6 +370,11 @@ async fn asks(gate: &Gate) -> Outcome {
 
 /// Dora approves the request that waits.
 async fn approve(ledger: &Ledger, chain: Chain) -> Chain {
+    approve_for(ledger, chain, None).await
+}
+
+/// The same with terms.
+async fn approve_for(ledger: &Ledger, chain: Chain, terms: Option<Terms>) -> Chain {
     let (leaf, waiting) = ledger.approvals().unwrap().remove(0);
     let event = Event::decode(&ledger.entry(Index(waiting.index)).unwrap().unwrap()).unwrap();
     let Body::ApprovalRequested(body) = event.body else {
@@ -383,7 +389,7 @@ async fn approve(ledger: &Ledger, chain: Chain) -> Chain {
         expires: body.expires,
         verdict: Verdict::Approve,
         reason: "looked at it".into(),
-        terms: None,
+        terms,
     };
     say(ledger, 4, chain, decided.into()).await
 }
@@ -429,6 +435,77 @@ async fn an_approval_outlives_the_session_that_asked_and_not_the_key_that_gave_i
     assert!(matches!(&*heard.recv().await.unwrap(), Heard::Revoked(revoked) if *revoked == key));
     assert_eq!(asks(&gate_up).await, Outcome::Postponed);
     assert_eq!(ledger.approvals().unwrap().len(), 1);
+    check_export(&ledger, &directory.path().join("export"));
+    link_up.shutdown().await;
+}
+
+/// Whether a change passes by a grant.
+async fn passes(session: &mut Session) -> bool {
+    let Ruling::Pending(pending) = session.decide(request(Action::Define)) else {
+        panic!("asked")
+    };
+    match session.covered(pending).await.unwrap() {
+        Ok(permit) => {
+            let reply = session.record(vec![permit]).await.unwrap()[0].reply();
+            end(session, reply).await;
+            true
+        }
+        Err(_) => false,
+    }
+}
+
+async fn end(session: &mut Session, reply: exhibit_gate::release::Reply) {
+    let status = exhibit_gate::release::EndStatus::Complete;
+    let end = session.finish(reply, None, vec![], status, None, std::collections::BTreeMap::new());
+    end.durable().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_grant_lets_through_what_it_covers_until_its_word_is_taken_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let (config, _) = begun(directory.path());
+    let ledger = Ledger::open(&config).unwrap();
+    let stop = CancellationToken::new();
+    let link_up = link(&ledger, directory.path().join("link.state"), &stop).await;
+    let grants = "expires_s = 900\ngrants = { scopes = [\"session\"], minutes = 60, uses = 10 }";
+    let gate_up = gate_under(&POLICY.replace("expires_s = 900", grants), &link_up).await;
+    let mut heard = link_up.heard();
+    let dora = Chain {
+        boot: 1,
+        sequence: 0,
+        previous: None,
+    };
+    let mut session = gate_up.open(opening()).await.unwrap();
+    let Ruling::Pending(pending) = session.decide(request(Action::Define)) else {
+        panic!("asked")
+    };
+    let asked = session.ask(pending).await.unwrap();
+    let (leaf, waiting) = ledger.approvals().unwrap().remove(0);
+    let (scope, minutes, uses) = (GrantScope::Session, 30, 5);
+    let grant = Some(Grant { scope, minutes, uses });
+    let terms = Some(Terms { rows: None, grant });
+    let wait = session.wait(asked, std::future::pending());
+    let (dora, waited) = tokio::join!(approve_for(&ledger, dora, terms), wait);
+    assert!(matches!(&*heard.recv().await.unwrap(), Heard::Decided(_)));
+    let reply = session.record(vec![waited.unwrap().unwrap()]).await.unwrap()[0].reply();
+    end(&mut session, reply).await;
+    assert!(passes(&mut session).await);
+    let (_, kept) = ledger.approvals().unwrap().remove(0);
+    let kept = kept.passed.unwrap();
+    assert_eq!((kept.commands, kept.commands_most, kept.open), (2, Some(5), 0));
+
+    let revoked = ApprovalRevoked {
+        index: waiting.index,
+        request: leaf,
+        session: session.id(),
+        reason: "enough".into(),
+    };
+    say(&ledger, 4, dora, revoked.into()).await;
+    assert!(matches!(&*heard.recv().await.unwrap(), Heard::TakenBack(_)));
+    assert!(!passes(&mut session).await);
+    // The ledger does not say whose word counts, so that nobody's hides a grant from others: it is listed until its time is over.
+    assert_eq!(ledger.approvals().unwrap().len(), 1);
+    session.close("agent").await.unwrap();
     check_export(&ledger, &directory.path().join("export"));
     link_up.shutdown().await;
 }

@@ -38,6 +38,8 @@ use exhibit_verify::report::Report;
 use exhibit_verify::{Archive, Options, Outcome, verify};
 use tokio::sync::{broadcast, watch};
 
+#[path = "verifier_gate/granted.rs"]
+mod granted;
 #[path = "verifier_gate/patients.rs"]
 mod patients;
 #[path = "verifier_gate/probed.rs"]

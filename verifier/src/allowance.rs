@@ -2,12 +2,13 @@
 //!
 //! Whose word takes an approval back is said by `exhibit_policy::approval` alone, the code that the proxy ran.
 
-use exhibit_policy::approval::{Revocation, check_revocation, is_refused, rows};
+use exhibit_policy::approval::{Decided, Revocation, check_revocation, is_refused};
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::Timestamp;
 use exhibit_schemas::event::approval::ApprovalRevoked;
 use exhibit_schemas::keyring::KeyRecord;
 use exhibit_schemas::merkle::Index;
+use exhibit_schemas::terms::allowed;
 
 use crate::approval::{Approvals, Asked, TakenBack, USE_GRACE_US};
 use crate::batch::Placed;
@@ -102,10 +103,14 @@ impl Approvals {
 
     /// A command, or the rest of its reply, passed by these decisions about a request; so many rows of the reply had left before.
     pub(crate) fn allows(&mut self, request: Digest, named: &[Digest], before: u64) {
-        let stated = named.iter().filter_map(|leaf| self.decision(*leaf));
-        let most = rows(stated.map(|decision| &decision.body));
-        if let Some(asked) = self.asked_mut(request) {
-            asked.released.most = most;
+        let made = named.iter().filter_map(|leaf| self.decision(*leaf));
+        let made: Vec<_> = made.map(|decision| (decision.time, decision.body.clone())).collect();
+        let Some(asked) = self.asked_mut(request) else { return };
+        // Of a grant all that is released by it counts together.
+        let again = asked.granted.as_ref().is_some_and(|grant| grant.commands > 1);
+        if !again {
+            let made: Vec<_> = made.iter().map(|(time, decided)| (*time, decided)).collect();
+            asked.released.most = allowed(&asked.body, &made).rows;
             asked.released.rows = before;
         }
     }
@@ -146,11 +151,14 @@ impl Approvals {
         let Some(asked) = self.asked(request) else { return true };
         let decisions = self.decided(asked, |_, _| true);
         // Its proxy heeds everybody who said how many, also those whom the command does not name.
-        let limited = asked.released.most.is_some() || rows(decisions.iter().map(|decided| decided.body)).is_some();
+        let limits = |decided: &Decided<'_>| decided.body.terms.as_ref().is_some_and(|terms| terms.rows.is_some());
+        let limited = asked.released.most.is_some() || decisions.iter().any(limits);
         let refused = asked
             .request(request)
             .is_none_or(|asked| is_refused(&asked, &decisions));
-        limited || refused || self.after_gap || self.revocation(request).is_some()
+        // A grant ends with the key of one of those who gave it, too.
+        let ends = asked.granted.is_some();
+        limited || refused || ends || self.after_gap || self.revocation(request).is_some()
     }
 
     /// What took the approval of a request back, if anything did that counts: only such are kept.

@@ -6,6 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use exhibit_policy::approval::{ApprovalFault, Decided, Request, Tally, check, in_hours, same_requester, tally};
+use exhibit_policy::decide::Asker;
+use exhibit_policy::grant::within;
 use exhibit_policy::hours::{Hours, same_but_time};
 use exhibit_policy::snapshot::Snapshot;
 use exhibit_schemas::digest::Digest;
@@ -19,6 +21,7 @@ use exhibit_schemas::merkle::Index;
 use crate::allowance::{Released, Revoked};
 use crate::batch::Placed;
 use crate::finding::{Code, Findings, Place};
+use crate::grant::{InForce, beyond};
 
 /// How much later than its expiry, or than what takes an approval back, an approved command may be recorded: its proxy had what
 /// it decided by in time, and then needs a moment to record the command.
@@ -38,6 +41,8 @@ pub(crate) struct Asked {
     decisions: Vec<Digest>,
     pub(crate) revocations: Vec<Revoked>,
     pub(crate) released: Released,
+    /// Where what was approved is a grant.
+    pub(crate) granted: Option<InForce>,
     ended: Option<Ended>,
 }
 
@@ -71,6 +76,8 @@ pub(crate) struct Settled<'a> {
     pub(crate) term: Option<Index>,
     /// Leaf hash of the request that it names.
     pub(crate) request: Option<Digest>,
+    /// All rules that ask about it, where its policy and its session are known.
+    pub(crate) askers: Option<BTreeSet<Asker>>,
 }
 
 /// What took approvals back.
@@ -189,6 +196,7 @@ impl Approvals {
             decisions: Vec::new(),
             revocations: Vec::new(),
             released: Released::default(),
+            granted: None,
             ended: None,
         };
         self.requests.insert(placed.leaf, asked);
@@ -220,7 +228,10 @@ impl Approvals {
                     .request(body.request)
                     .map(|request| check(&request, &decision.decided(placed.leaf)));
                 if let Some(Err(fault)) = fault {
-                    findings.add(Code::ApprovalUncounted, place, fault.to_string());
+                    findings.add(Code::ApprovalUncounted, place.clone(), fault.to_string());
+                }
+                if let Some(what) = beyond(&asked.body, body) {
+                    findings.add(Code::GrantTerms, place, what);
                 }
                 asked.decisions.push(placed.leaf);
             }
@@ -268,11 +279,16 @@ impl Approvals {
             }
             return;
         };
-        if let Some(what) = binding_fault(settled, asked) {
+        let granted = settled.command.outcome == Outcome::Approved && asked.granted.is_some();
+        // The first is the command that people were asked about; a proxy lets others pass by its grant once that one is in the log.
+        let other = settled.command.retries.is_some() && (granted || self.may_be_granted(settled, leaf));
+        if let Some(what) = binding_fault(settled, asked)
+            && !other
+        {
             let detail = format!("{what} is not that of its request #{}", asked.index);
             findings.add(Code::ApprovalBinding, place.clone(), detail);
         }
-        if settled.command.retries.is_some() && asked.body.held_until.is_none() {
+        if settled.command.retries.is_some() && asked.body.held_until.is_none() && !other {
             let detail = format!("its request #{} ended with the wait of its session", asked.index);
             findings.add(Code::ApprovalBinding, place.clone(), detail);
         }
@@ -283,24 +299,20 @@ impl Approvals {
             return; // the request stays open
         }
         match (settled.command.outcome, asked.ended) {
+            (_, Some(Ended::Settled(_))) if granted => {
+                self.same_term(settled, leaf, findings);
+                self.approved(settled, leaf, findings);
+            }
             (_, Some(Ended::Settled(before))) => {
                 let detail = format!("its request #{} was settled by #{before}", asked.index);
                 findings.add(Code::ApprovalReused, place, detail);
             }
             (Outcome::Approved, ended) => {
-                if let (Some(asked_in), Some(term)) = (asked.term, settled.term)
-                    && asked_in != term
-                {
-                    let detail = format!(
-                        "its request #{} was asked before #{term} put another policy in force",
-                        asked.index
-                    );
-                    findings.add(Code::ApprovalLate, place.clone(), detail);
-                }
                 if let Some(Ended::Expired(at)) = ended {
                     let detail = format!("its request #{} had expired at #{at}", asked.index);
                     findings.add(Code::ApprovalLate, place, detail);
                 }
+                self.same_term(settled, leaf, findings);
                 self.approved(settled, leaf, findings);
             }
             (Outcome::Refused, _) => {
@@ -322,6 +334,22 @@ impl Approvals {
         }
     }
 
+    /// Holds that the policy in force is still in the term in which it asked.
+    fn same_term(&self, settled: &Settled<'_>, request: Digest, findings: &mut Findings) {
+        let Some(asked) = self.requests.get(&request) else {
+            return;
+        };
+        if let (Some(asked_in), Some(term)) = (asked.term, settled.term)
+            && asked_in != term
+        {
+            let detail = format!(
+                "its request #{} was asked before #{term} put another policy in force",
+                asked.index
+            );
+            findings.add(Code::ApprovalLate, Place::Entry(settled.index), detail);
+        }
+    }
+
     fn approved(&mut self, settled: &Settled<'_>, request: Digest, findings: &mut Findings) {
         let named = settled.command.approvals.as_deref().unwrap_or_default();
         let before = findings.errors();
@@ -330,6 +358,7 @@ impl Approvals {
         if findings.errors() == before && !self.after_gap {
             self.enough(settled, request, named, findings);
         }
+        self.passes_by_grant(settled, request, named, findings);
         for leaf in named {
             if let Some(decision) = self.decisions.get_mut(leaf) {
                 decision.used.get_or_insert(settled.index);
@@ -343,7 +372,10 @@ impl Approvals {
         if named.is_empty() {
             add(Code::ApprovalMissing, "it names no decision".to_owned());
         }
+        // A grant outlives the request, and its decisions are named each time.
+        let again = self.requests.get(&request).is_some_and(|asked| asked.granted.is_some());
         let expires = self.requests.get(&request).map(|asked| asked.body.expires);
+        let expires = expires.filter(|_| !again);
         if expires.is_some_and(|expires| settled.time.0 > expires.0.saturating_add(USE_GRACE_US)) {
             add(Code::ApprovalLate, "it ran after its request expired".to_owned());
         }
@@ -366,7 +398,7 @@ impl Approvals {
                 continue;
             };
             let of = format!("decision #{}", decision.index);
-            if let Some(used) = decision.used {
+            if let Some(used) = decision.used.filter(|_| !again) {
                 add(Code::ApprovalReused, format!("{of} was used by #{used}"));
             } else if !seen.insert(*leaf) {
                 add(Code::ApprovalReused, format!("{of} is named twice"));
@@ -476,6 +508,16 @@ fn requirement_fault(body: &ApprovalRequested, time: Timestamp, policy: &Snapsho
         (
             "whether the requester may approve",
             asked.requester_may_approve != approval.requester_may_approve,
+        ),
+        (
+            "what may be granted",
+            asked.grants.as_ref().is_some_and(|stated| {
+                let most = approval
+                    .grants
+                    .as_ref()
+                    .and_then(|grants| grants.bounds(&body.statement, &body.facts));
+                most.is_none_or(|most| !within(stated, &most))
+            }),
         ),
         // The proxy reads its clock before it makes the event, so a request may only end earlier than that.
         ("the expiry", body.expires.0 > longest),

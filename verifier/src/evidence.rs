@@ -27,7 +27,7 @@ use crate::response::Response;
 use crate::review::ReviewLine;
 use crate::schedule::{PeriodLine, ScheduleLine};
 
-pub use self::approvals::{ApprovalLine, DecisionLine, RevocationLine};
+pub use self::approvals::{ApprovalLine, DecisionLine, GrantLine, RevocationLine};
 
 /// Lines of one table at the most; the rest is counted and the report says so.
 pub const LINES_MAX: usize = 200_000;

@@ -29,6 +29,7 @@ mod approval;
 mod batch;
 mod copy;
 mod files;
+mod grant;
 mod in_force;
 pub mod observed;
 mod patients;

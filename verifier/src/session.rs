@@ -3,9 +3,9 @@
 //! An open session is held with its commands that still wait for their end; a closed one leaves 50 bytes, so that nothing
 //! can follow its close.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use exhibit_policy::decide::decide;
+use exhibit_policy::decide::{Asker, askers, decide};
 use exhibit_policy::mask::Technique;
 use exhibit_policy::patients::Distinct;
 use exhibit_policy::snapshot::{Counts, Snapshot, with_cells};
@@ -421,6 +421,7 @@ impl Session {
                 command: body,
                 term: context.in_force.term(placed.event.emitter.0),
                 request,
+                askers: self.askers(body, &context.policies),
             };
             context.approvals.settle(&settled, &mut context.findings);
         }
@@ -448,6 +449,12 @@ impl Session {
         };
         pending.allowed(body, request, &mut context.approvals);
         self.responses.insert(sequence, pending);
+    }
+
+    /// All rules that ask about a command.
+    fn askers(&self, body: &Command, policies: &Policies) -> Option<BTreeSet<Asker>> {
+        let (opened, policy) = (self.opened.as_ref()?, policies.get(body.decision.policy)?);
+        Some(askers(policy, &opened.principal, &opened.target, &body.facts))
     }
 
     /// Takes a part of the copy of the last command.
@@ -579,6 +586,8 @@ impl Session {
                 command: &again,
                 term: context.in_force.term(placed.event.emitter.0),
                 request,
+                // People approve the reply of one command.
+                askers: None,
             };
             context.approvals.settle(&settled, &mut context.findings);
         }

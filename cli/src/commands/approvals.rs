@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use exhibit_gate::clock::{Clock as _, SystemClock};
 use exhibit_schemas::bundle::TrustAnchors;
+use exhibit_schemas::event::Timestamp;
 use exhibit_schemas::key::Signer as _;
 use exhibit_schemas::reading::Question;
 use serde::Deserialize;
@@ -68,6 +69,27 @@ pub(crate) struct Passed {
     commands: u64,
     rows: u64,
     open: u64,
+    rows_most: Option<u64>,
+    commands_most: Option<u64>,
+    until_us: Option<u64>,
+}
+
+impl Passed {
+    /// `3 of 20 commands until …, 120 of 5000 rows, 1 reply under way`.
+    fn describe(&self) -> String {
+        let of = |count: u64, most: Option<u64>| match most {
+            Some(most) => format!("{count} of {most}"),
+            None => count.to_string(),
+        };
+        let until = self.until_us.map(|until| format!(" until {}", Timestamp(until)));
+        format!(
+            "{} commands{}, {} rows, {} replies under way",
+            of(self.commands, self.commands_most),
+            until.unwrap_or_default(),
+            of(self.rows, self.rows_most),
+            self.open
+        )
+    }
 }
 
 /// One of the ledger's list; everything else is read from the event.
@@ -148,6 +170,9 @@ fn show(
                 "commands": passed.commands,
                 "rows": passed.rows,
                 "replies_open": passed.open,
+                "rows_most": passed.rows_most,
+                "commands_most": passed.commands_most,
+                "until_us": passed.until_us,
             })
         });
         let mut value = request.to_json();
@@ -157,14 +182,8 @@ fn show(
         return output.json(&value);
     }
     let mut text = request.describe(SystemClock.now());
-    if let Some(Passed {
-        commands, rows, open, ..
-    }) = passed
-    {
-        let _ = write!(
-            text,
-            "\n  passed    {commands} by now, {rows} rows released, {open} replies under way"
-        );
+    if let Some(passed) = passed {
+        let _ = write!(text, "\n  passed    {}", passed.describe());
     }
     output.line(&text)
 }

@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use exhibit_gate::clock::{Clock as _, SystemClock};
 use exhibit_schemas::bundle::TrustAnchors;
-use exhibit_schemas::event::approval::{Terms, Verdict};
+use exhibit_schemas::event::approval::{Grant, GrantScope, Terms, Verdict};
 use exhibit_schemas::key::Signer as _;
 use exhibit_schemas::reading::Question;
 
@@ -54,6 +54,20 @@ pub(crate) struct Approving {
     /// Let at most so many rows out: with more, the session ends, and the server takes back what was not committed
     #[arg(long, value_name = "ROWS")]
     rows: Option<u64>,
+    /// Grant it for others as well, where the policy lets you: `fingerprint` for commands of the same requester that differ in values
+    /// alone, whatever values they are; `session` for commands of the same session about which the same rules ask
+    #[arg(long, value_name = "SCOPE", value_parser = scope, requires_all = ["minutes", "uses"])]
+    grant: Option<GrantScope>,
+    /// For how many minutes from now
+    #[arg(long, requires = "grant", value_parser = clap::value_parser!(u64).range(1..))]
+    minutes: Option<u64>,
+    /// For how many commands, this one among them
+    #[arg(long, requires = "grant", value_parser = clap::value_parser!(u64).range(1..))]
+    uses: Option<u64>,
+}
+
+fn scope(text: &str) -> Result<GrantScope, String> {
+    GrantScope::from_word(text).ok_or_else(|| "a scope is `fingerprint` or `session`".to_owned())
 }
 
 /// Runs `exhibit approve`.
@@ -61,8 +75,16 @@ pub(crate) struct Approving {
 /// # Errors
 /// [`CliError`].
 pub(crate) async fn approve(arguments: &Approving, config: &Config, output: &mut Output) -> Result<ExitCode, CliError> {
-    let Approving { deciding, rows } = arguments;
-    let terms = rows.map(|rows| Terms { rows: Some(rows) });
+    let Approving {
+        deciding,
+        rows,
+        grant,
+        minutes,
+        uses,
+    } = arguments;
+    let grant = grant.zip(*minutes).zip(*uses);
+    let grant = grant.map(|((scope, minutes), uses)| Grant { scope, minutes, uses });
+    let terms = (rows.is_some() || grant.is_some()).then_some(Terms { rows: *rows, grant });
     run(deciding, Verdict::Approve, terms, config, output).await
 }
 
@@ -96,6 +118,9 @@ async fn run(
         return Err(CliError::Usage(format!(
             "approvals of the request {id} count at other hours alone"
         )));
+    }
+    if let Some(cause) = terms.as_ref().and_then(|terms| request.refuses(terms)) {
+        return Err(CliError::Usage(cause));
     }
     let word = match &terms {
         Some(terms) => format!("{verdict}, {terms}"),

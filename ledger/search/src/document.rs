@@ -333,6 +333,9 @@ impl Draft<'_> {
 
     fn decided(&mut self, decided: &ApprovalDecided) {
         self.text(&decided.reason);
+        if let Some(terms) = &decided.terms {
+            self.text(&terms.to_string());
+        }
         self.one(Filter::Verdict, decided.verdict.as_str());
     }
 

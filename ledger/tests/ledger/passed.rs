@@ -4,15 +4,17 @@ use exhibit_ledger::Ledger;
 use exhibit_ledger::projection::PassedRecord;
 use exhibit_schemas::cbor::Bytes;
 use exhibit_schemas::digest::Digest;
-use exhibit_schemas::event::access::{Frame, Outcome, ResponseChunk, ResponseEnd};
-use exhibit_schemas::event::approval::ApprovalRevoked;
+use exhibit_schemas::event::access::{Command, Frame, Outcome, ResponseChunk, ResponseEnd};
+use exhibit_schemas::event::approval::{
+    ApprovalDecided, ApprovalRevoked, Grant, GrantBounds, GrantScope, Terms, Verdict,
+};
 use exhibit_schemas::event::trust::{KeyEnrolled, Role};
 use exhibit_schemas::event::{Body, SessionId};
 use exhibit_schemas::key::Signer as _;
 use exhibit_schemas::seal::{Chain, Sealed};
 use exhibit_schemas::wire::RefusalCode;
 
-use crate::fixture::{administrator, begin, beginning, event, key, open, opened, proxy, start, submit};
+use crate::fixture::{administrator, begin, beginning, event, key, now, open, opened, proxy, start, submit};
 use crate::rebuild::requested;
 use crate::retries::{closed, command, send};
 
@@ -49,8 +51,8 @@ fn end(command: u64) -> Body {
     .into()
 }
 
-/// A ledger in which somebody may decide, and one session whose request, at that index, was approved.
-fn begun(ledger: &Ledger) -> (Chain, Digest, u64) {
+/// Enrols ada, who may decide.
+fn enrol(ledger: &Ledger) {
     let enrolled = KeyEnrolled {
         key: key(7).public_key().to_bytes(),
         role: Role::Person,
@@ -64,6 +66,11 @@ fn begun(ledger: &Ledger) -> (Chain, Digest, u64) {
     };
     let enrolled = event(&administrator(), 2, None, enrolled);
     submit(ledger, &Sealed::seal(vec![enrolled], chain, &administrator()).unwrap()).unwrap();
+}
+
+/// A ledger in which somebody may decide, and one session whose request, at that index, was approved.
+fn begun(ledger: &Ledger) -> (Chain, Digest, u64) {
+    enrol(ledger);
     let asks = vec![(0, opened().into()), (1, requested().into())];
     let chain = send(ledger, &proxy(), start(10), 1, asks);
     let (request, record) = ledger.approvals().unwrap().remove(0);
@@ -83,12 +90,95 @@ fn what_was_approved_is_kept_in_mind_until_its_reply_has_ended() {
         commands: 1,
         rows: 5,
         open: 1,
+        rows_most: None,
+        commands_most: None,
+        until_us: None,
     };
     assert_eq!(passed(&ledger), [(request, found)]);
     ledger.shutdown();
     let ledger = open(&config);
     assert_eq!(passed(&ledger).len(), 1, "it outlives a start of the ledger");
     send(&ledger, &proxy(), chain, 1, vec![(5, end(2))]);
+    assert_eq!(ledger.approvals().unwrap(), []);
+}
+
+#[test]
+fn a_grant_is_kept_in_mind_until_its_uses_are_gone() {
+    let directory = tempfile::tempdir().unwrap();
+    let ledger = open(&begin(directory.path()));
+    enrol(&ledger);
+    let mut asks = requested();
+    asks.requirement.grants = Some(GrantBounds {
+        scopes: vec![GrantScope::Session],
+        minutes: 60,
+        uses: 100,
+        rows: Some(9),
+    });
+    let asks = vec![(0, opened().into()), (1, asks.into())];
+    let chain = send(&ledger, &proxy(), start(10), 1, asks);
+    let (request, _) = ledger.approvals().unwrap().remove(0);
+    let requested = requested();
+    let decided = ApprovalDecided {
+        request,
+        command: requested.command,
+        session: SessionId([1; 16]),
+        target: requested.target,
+        policy: requested.decision.policy,
+        expires: requested.expires,
+        verdict: Verdict::Approve,
+        reason: "fine".into(),
+        terms: Some(Terms {
+            rows: None,
+            grant: Some(Grant {
+                scope: GrantScope::Session,
+                minutes: 30,
+                uses: 2,
+            }),
+        }),
+    };
+    let decided = event(&key(7), 5, None, decided);
+    let leaf = Digest::leaf(&decided.0);
+    submit(&ledger, &Sealed::seal(vec![decided], start(5), &key(7)).unwrap()).unwrap();
+    let by = |retries| {
+        let Body::Command(body) = command(Outcome::Approved, retries) else {
+            panic!("it is a command")
+        };
+        let approvals = Some(vec![leaf]);
+        Body::from(Command { approvals, ..body })
+    };
+    let chain = send(
+        &ledger,
+        &proxy(),
+        chain,
+        1,
+        vec![(2, by(None)), (3, chunk(2, 2)), (4, end(2))],
+    );
+    let found = PassedRecord {
+        commands: 1,
+        rows: 5,
+        open: 0,
+        rows_most: Some(9),
+        commands_most: Some(2),
+        until_us: Some(now().0 + 30 * 60_000_000),
+    };
+    assert_eq!(passed(&ledger), [(request, found)]);
+    let again = vec![(5, by(Some(request))), (6, chunk(5, 1))];
+    let chain = send(&ledger, &proxy(), chain, 1, again);
+    let [
+        (
+            _,
+            PassedRecord {
+                commands: 2,
+                rows: 9,
+                open: 1,
+                ..
+            },
+        ),
+    ] = passed(&ledger)[..]
+    else {
+        panic!("{:?}", passed(&ledger));
+    };
+    send(&ledger, &proxy(), chain, 1, vec![(7, end(5))]);
     assert_eq!(ledger.approvals().unwrap(), []);
 }
 

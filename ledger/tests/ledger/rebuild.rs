@@ -43,6 +43,7 @@ pub(crate) fn requested() -> ApprovalRequested {
             requester_may_approve: false,
             all_groups: None,
             hours: None,
+            grants: None,
         },
         expires: NOW,
         held_until: None,

@@ -16,6 +16,7 @@ use exhibit_schemas::event::access::{Outcome, Principal};
 use exhibit_schemas::event::approval::{ApprovalExpired, ApprovalRequested};
 use exhibit_schemas::event::{Body, SessionId, Timestamp};
 use exhibit_schemas::key::KeyId;
+use exhibit_schemas::terms::{Allowed, allowed};
 use tokio::sync::broadcast::{
     self,
     error::{RecvError, TryRecvError},
@@ -118,6 +119,10 @@ impl Question {
 
     pub(crate) fn sequence(&self) -> u64 {
         self.sequence
+    }
+
+    pub(crate) const fn leaf(&self) -> Digest {
+        self.leaf
     }
 }
 
@@ -335,11 +340,12 @@ impl Session {
                 Err(self.failed(GateError::Foreign { session: self.id() }))
             }
             Ending::Approved(decisions, answers) => {
-                let allowance = Allowance::new(answers, 0).into();
+                let allowance = Allowance::new(answers, decisions.clone(), 0).into();
                 let approved = Approved {
                     request,
                     decisions,
                     allowance,
+                    by: None,
                 };
                 Ok(Ok(Permit {
                     judged,
@@ -553,16 +559,23 @@ impl Answers {
             .collect()
     }
 
+    /// Whether the question is approved, by exactly these decisions.
+    pub(crate) fn are(&self, decisions: &[Digest]) -> bool {
+        matches!(self.tally(), Tally::Approved(leaves) if leaves == decisions)
+    }
+
     /// Whether somebody who may has taken back what people decided, or refuses it after all.
     pub(crate) fn are_taken_back(&self) -> bool {
         let (request, decided) = self.said();
         policy::is_refused(&request, &decided) || policy::taken_back(&request, &decided, &self.revocations()).is_some()
     }
 
-    /// Rows that people approve at the most.
-    pub(crate) fn rows(&self) -> Option<u64> {
+    /// What all who approve it, and count, let through.
+    pub(crate) fn allowed(&self) -> Allowed {
         let (request, decided) = self.said();
-        policy::rows_of(&request, &decided)
+        let approving = policy::approving(&request, &decided);
+        let terms: Vec<_> = approving.iter().map(|decided| (decided.time, decided.body)).collect();
+        allowed(request.body, &terms)
     }
 
     fn tally(&self) -> Tally {

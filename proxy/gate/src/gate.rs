@@ -14,6 +14,7 @@ use exhibit_schemas::event::{Body, SessionId, SessionPlace, Timestamp};
 use crate::clock::Clock;
 use crate::digest::DigestKey;
 use crate::error::GateError;
+use crate::grants::Grants;
 pub use crate::in_force::{Changes, Replaced};
 use crate::in_force::{Deciding, InForce, parts};
 use crate::logins::{Like, Logins};
@@ -108,6 +109,7 @@ struct Inner {
     probes: Probes,
     logins: Arc<Logins>,
     retries: Retries,
+    grants: Grants,
     /// Digests of the documents last recorded for each target.
     catalogs: Mutex<BTreeMap<String, Vec<Digest>>>,
 }
@@ -149,6 +151,7 @@ impl Gate {
                 probes,
                 logins: Logins::new(Arc::clone(&recorder), Arc::clone(&clock)),
                 retries: Retries::default(),
+                grants: Grants::default(),
                 in_force,
                 recorder,
                 clock,
@@ -210,6 +213,10 @@ impl Gate {
 
     pub(crate) fn retries(&self) -> &Retries {
         &self.inner.retries
+    }
+
+    pub(crate) fn grants(&self) -> &Grants {
+        &self.inner.grants
     }
 
     pub(crate) fn digest_key(&self) -> &DigestKey {

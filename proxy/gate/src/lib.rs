@@ -24,6 +24,7 @@ pub mod digest;
 pub mod error;
 mod failure;
 pub mod gate;
+mod grants;
 mod in_force;
 pub mod link;
 mod logins;

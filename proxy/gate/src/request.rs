@@ -18,18 +18,19 @@ use exhibit_schemas::event::SessionId;
 use exhibit_schemas::event::access::{
     Access, Action, Attribute, Command, DecisionRecord, Effect, Facts, Outcome, Principal,
 };
-use exhibit_schemas::event::approval::Requirement;
+use exhibit_schemas::event::approval::{GrantBounds, GrantScope, Requirement};
 
 use crate::allowance::Allowance;
 use crate::error::GateError;
 use crate::gate::Gate;
+use crate::grants::InForce;
 use crate::in_force::Policy;
 use crate::recorder::Receipt;
 use crate::release::Reply;
 use crate::sealed::{Sealing, Told};
 
 /// Bytes of a recorded statement at the most, the mark of a cut aside; the digest always covers all of it.
-pub const STATEMENT_BYTES_MAX: usize = 32 * 1_024;
+pub use exhibit_policy::grant::STATEMENT_BYTES_MAX;
 
 /// Bytes of encoded facts at the most. With the statement, the parameters and the decision they fit one event, and so do the
 /// few bytes of each mask that the gate adds for what was tried before.
@@ -140,6 +141,15 @@ pub(crate) struct Approved {
     pub(crate) decisions: Vec<Digest>,
     /// What they let out.
     pub(crate) allowance: Arc<Allowance>,
+    /// The grant that covers it; `None` where people were asked about it.
+    pub(crate) by: Option<Arc<InForce>>,
+}
+
+impl Approved {
+    /// Whether it is for other commands, too.
+    pub(crate) fn is_grant(&self) -> bool {
+        self.allowance.grant().is_some()
+    }
 }
 
 /// A request that may pass once it is recorded.
@@ -257,6 +267,12 @@ impl Request {
         self.reach < Reach::Anything && self.facts.accesses.iter().all(reads)
     }
 
+    /// Whether it is proven to read and change rows alone.
+    pub(crate) fn is_about_rows(&self) -> bool {
+        let rows = |Access(action, _): &Access| matches!(action, Action::Read | Action::Write | Action::Delete);
+        self.reach < Reach::Anything && self.facts.accesses.iter().all(rows)
+    }
+
     /// Whether it is about the bounds of a transaction alone.
     pub(crate) fn is_bound(&self) -> bool {
         let bound = |Access(action, _): &Access| *action == Action::Transaction;
@@ -352,7 +368,10 @@ pub(crate) fn rule(asker: &Asker<'_>, request: Request) -> Ruling {
     ) {
         (Effect::Allow, _) => Ruling::Permit(Permit { judged, approved: None }),
         (Effect::Ask, Some(approval)) => Ruling::Pending(Pending {
-            requirement: requirement(approval),
+            requirement: Requirement {
+                grants: offered(approval, &judged.request),
+                ..requirement(approval)
+            },
             expires_s: approval.expires_s,
             hold_s: approval.hold_s.filter(|hold_s| {
                 // What was tried before stands in the facts, so a retry is another request.
@@ -371,7 +390,19 @@ pub(crate) fn rule(asker: &Asker<'_>, request: Request) -> Ruling {
     }
 }
 
-/// Who must approve, as a question says it.
+/// What people may grant beside this request.
+fn offered(approval: &Approval, request: &Request) -> Option<GrantBounds> {
+    let grants = approval.grants.as_ref()?;
+    let mut bounds = grants.bounds(&request.statement, &request.facts)?;
+    // Where code runs that is not known, or a name of its session says more than its text, values may be more than data.
+    let values_are_data = request.reach < Reach::Anything && request.says_all;
+    bounds
+        .scopes
+        .retain(|scope| *scope == GrantScope::Session || values_are_data);
+    (!bounds.scopes.is_empty()).then_some(bounds)
+}
+
+/// Who must approve, as a question says it. Nothing may be granted.
 pub(crate) fn requirement(approval: &Approval) -> Requirement {
     Requirement {
         name: approval.name.clone(),
@@ -380,6 +411,7 @@ pub(crate) fn requirement(approval: &Approval) -> Requirement {
         requester_may_approve: approval.requester_may_approve,
         all_groups: approval.all_groups.clone(),
         hours: approval.hours.as_ref().map(|hours| hours.stated().clone()),
+        grants: None,
     }
 }
 

@@ -26,7 +26,7 @@ use crate::patients::Patients;
 use crate::recorder::{Draft, Receipt, Ticket};
 use crate::release::{self, End, Totals, with_columns};
 pub use crate::release::{EndStatus, ROW_BYTES_MAX, Releasing, Reply};
-use crate::request::{self, Asker};
+use crate::request::{self, Approved, Asker};
 pub use crate::request::{Cleared, Denial, Pending, Permit, Reach, Recorded, Request, Ruling, Transaction};
 use crate::sealed::Told;
 pub use crate::threshold::Held;
@@ -52,6 +52,10 @@ pub struct Session {
     before: Digest,
     /// Something of that ran.
     touched: bool,
+    /// The same, without what passed by grants and is proven to change rows alone.
+    shape: Digest,
+    /// Something of that ran.
+    shaped: bool,
     commands: u64,
     pub(crate) rows: u64,
     pub(crate) bytes: u64,
@@ -107,6 +111,8 @@ impl Session {
             next: 1,
             before,
             touched: false,
+            shape: before,
+            shaped: false,
             commands: 0,
             rows: 0,
             bytes: 0,
@@ -153,6 +159,11 @@ impl Session {
         self.before
     }
 
+    /// The same for commands that a grant may cover: what passed by grants, and is proven to change rows alone, is passed over, too.
+    pub(crate) fn shape(&self) -> Digest {
+        self.shape
+    }
+
     /// Sequence of the next event.
     pub(crate) fn upcoming(&self) -> u64 {
         self.next
@@ -161,12 +172,14 @@ impl Session {
     /// Notes that a command runs.
     fn runs(&mut self, permit: &Permit) {
         let request = &permit.judged.request;
+        let after = |before: Digest| self.gate.digest_key().digest(&[&before.0[..], &request.exact].concat());
         if !request.leaves_session() && (self.touched || !request.is_bound()) {
-            self.touched = true;
-            self.before = self
-                .gate
-                .digest_key()
-                .digest(&[&self.before.0[..], &request.exact].concat());
+            (self.touched, self.before) = (true, after(self.before));
+        }
+        // By a grant, a change of rows is one of those that people let the session make.
+        let granted = permit.approved.as_ref().is_some_and(Approved::is_grant) && request.is_about_rows();
+        if !granted && !request.leaves_session() && (self.shaped || !request.is_bound()) {
+            (self.shaped, self.shape) = (true, after(self.shape));
         }
     }
 
@@ -208,14 +221,20 @@ impl Session {
         self.in_time()?;
         self.decided_by(permits.iter().map(Permit::policy)).await?;
         self.in_hours(&mut permits)?;
+        self.grants_hold(&permits)?;
         let told = permits
             .iter()
             .map(|permit| Ok((request::permitted(permit)?, self.totals(permit))));
         let told = told.collect::<Result<_, _>>().map_err(|error| self.refused(error))?;
+        let (shape, now) = (self.shape(), self.gate.now());
         for permit in &permits {
             self.runs(permit);
         }
         let recorded = self.commands(told).await?;
+        // Nothing passes by a grant before the command that people were asked about is in the ledger.
+        for permit in &permits {
+            self.begin_grant(permit, shape, now);
+        }
         // P1: only here, after the receipts, do permits come out that a target takes.
         let cleared = |(permit, (command, receipt))| Cleared {
             permit,

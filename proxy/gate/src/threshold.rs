@@ -162,7 +162,7 @@ impl Session {
         match self.answered(answers, None, gone).await? {
             Ending::Approved(approvals, answers) => {
                 let released = self.open.get(&command).map_or(0, |totals| totals.rows);
-                let allowance = Allowance::new(answers, released);
+                let allowance = Allowance::new(answers, approvals.clone(), released);
                 let event = ThresholdDecided {
                     approvals: Some(approvals),
                     ..event(command, counts, decision, Outcome::Approved, asked)

@@ -170,18 +170,10 @@ pub fn taken_back(request: &Request<'_>, decisions: &[Decided<'_>], revocations:
     revocations.iter().find(counts).map(|revocation| revocation.leaf)
 }
 
-/// Rows that may be released by these decisions at the most, the fewest of all that people say; `None` where nobody says.
-pub fn rows<'a>(decisions: impl IntoIterator<Item = &'a ApprovalDecided>) -> Option<u64> {
-    let stated = |decided: &ApprovalDecided| decided.terms.as_ref()?.rows;
-    decisions.into_iter().filter_map(stated).min()
-}
-
-/// The same of all that approved so far and count, also where fewer were enough: who says a number, or says it again, is heard.
-pub fn rows_of(request: &Request<'_>, decisions: &[Decided<'_>]) -> Option<u64> {
-    let approved = decisions
-        .iter()
-        .filter(|decided| decided.body.verdict == Verdict::Approve && check(request, decided).is_ok());
-    rows(approved.map(|decided| decided.body))
+/// Those of the decisions that approve and count, also where fewer were enough: whoever limits what is approved is heard.
+pub fn approving<'a>(request: &Request<'_>, decisions: &[Decided<'a>]) -> Vec<Decided<'a>> {
+    let approves = |decided: &&Decided<'_>| decided.body.verdict == Verdict::Approve && check(request, decided).is_ok();
+    decisions.iter().filter(approves).copied().collect()
 }
 
 /// Whether somebody refuses, and counts.

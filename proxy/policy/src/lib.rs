@@ -8,6 +8,7 @@ pub mod approval;
 pub mod decide;
 pub mod detect;
 pub mod explain;
+pub mod grant;
 pub mod hours;
 pub mod inspect;
 pub mod mask;

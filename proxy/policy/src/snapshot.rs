@@ -24,6 +24,7 @@
 //! hold_s = 60                                           # how long a session waits for people; until it expires if left out
 //! all_groups = ["dba", "privacy"]                       # of each another person must be among them; none if left out
 //! hours = { windows = ["Mon-Fri 08:00-18:00"], zone = "Europe/Vienna" }   # when approvals count; always if left out
+//! grants = { scopes = ["fingerprint", "session"], minutes = 60, uses = 100, rows = 5000 }   # what people may grant; see `grant.rs`
 //!
 //! [[rules]]                                             # the first rule that matches an access decides it
 //! name = "reads"
@@ -115,6 +116,7 @@ use std::collections::BTreeSet;
 use exhibit_schemas::digest::Digest;
 use serde::Deserialize;
 
+use crate::grant::Grants;
 use crate::hours::{Hours, HoursError};
 
 pub use self::limits::{LIMIT_S_MAX, Limits};
@@ -314,6 +316,9 @@ pub struct Approval {
     /// Seconds that a session waits for people. Then the request stays open for a retry of the same command until it
     /// expires.
     pub hold_s: Option<u64>,
+    /// What people may grant beside the one command; nothing if left out.
+    #[serde(default, deserialize_with = "table::some")]
+    pub grants: Option<Grants>,
     /// Whether people of the requester's own may approve.
     #[serde(default)]
     pub requester_may_approve: bool,
@@ -553,7 +558,7 @@ fn check_approval(approval: &Approval) -> Result<(), PolicyError> {
             ..
         } if groups.iter().collect::<BTreeSet<_>>().len() < groups.len() => broken("all_groups names each group once"),
         Approval { hold_s: Some(0), .. } => broken("a session has to wait for people: hold_s is at least 1"),
-        _ => Ok(()),
+        Approval { grants, .. } => grants.as_ref().and_then(Grants::unfit).map_or(Ok(()), broken),
     }
 }
 

@@ -29,6 +29,8 @@ mod ending;
 mod enforced;
 #[path = "flow/entry.rs"]
 mod entry;
+#[path = "flow/granted.rs"]
+mod granted;
 #[path = "flow/lineage.rs"]
 mod lineage;
 #[path = "flow/moved.rs"]

@@ -19,6 +19,42 @@ crate::code! {
     }
 }
 
+crate::code! {
+    /// Which other commands a grant covers.
+    pub enum GrantScope {
+        /// Those of the same requester that differ in values alone.
+        Fingerprint = 0 "fingerprint",
+        /// Those of the same session about which the same rules ask.
+        Session = 1 "session",
+    }
+}
+
+crate::record! {
+    /// How far a person may let an approval go, as a policy has it for a request.
+    pub struct GrantBounds {
+        /// For what.
+        1 => scopes: Vec<GrantScope>,
+        /// For how many minutes at the most.
+        2 => minutes: u64,
+        /// For how many commands at the most, the one that people were asked about among them.
+        3 => uses: u64,
+        /// For how many rows at the most, of all of them together.
+        (?) 4 => rows: u64,
+    }
+}
+
+crate::record! {
+    /// That an approval is for more than the one command that people were asked about.
+    pub struct Grant {
+        /// For which others.
+        1 => scope: GrantScope,
+        /// For how many minutes from when it was signed.
+        2 => minutes: u64,
+        /// For how many commands, the one that people were asked about among them.
+        3 => uses: u64,
+    }
+}
+
 crate::record! {
     /// Times of the week.
     pub struct Hours {
@@ -44,6 +80,8 @@ crate::record! {
         (?) 5 => all_groups: Vec<String>,
         /// When approvals count; at any time if absent.
         (?) 6 => hours: Hours,
+        /// What may be granted; nothing if absent.
+        (?) 7 => grants: GrantBounds,
     }
 }
 
@@ -55,12 +93,29 @@ impl fmt::Display for Hours {
 }
 
 impl fmt::Display for Terms {
-    /// `at most 500 rows`.
+    /// `as a grant (fingerprint, 30 minutes, 20 uses), at most 500 rows`.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(Grant { scope, minutes, uses }) = &self.grant {
+            write!(formatter, "as a grant ({scope}, {minutes} minutes, {uses} uses), ")?;
+        }
         match self.rows {
             Some(rows) => write!(formatter, "at most {rows} rows"),
             None => formatter.write_str("as many rows as come"),
         }
+    }
+}
+
+impl fmt::Display for GrantBounds {
+    /// `fingerprint or session, at most 60 minutes, 100 uses, 5000 rows`.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scopes: Vec<_> = self.scopes.iter().map(|scope| scope.as_str()).collect();
+        let (minutes, uses) = (self.minutes, self.uses);
+        write!(
+            formatter,
+            "{}, at most {minutes} minutes, {uses} uses",
+            scopes.join(" or ")
+        )?;
+        self.rows.map_or(Ok(()), |rows| write!(formatter, ", {rows} rows"))
     }
 }
 
@@ -71,8 +126,11 @@ impl fmt::Display for Requirement {
         if let Some(groups) = &self.all_groups {
             write!(formatter, ", another one of each of {}", groups.join(", "))?;
         }
-        match &self.hours {
-            Some(hours) => write!(formatter, ", at {hours}"),
+        if let Some(hours) = &self.hours {
+            write!(formatter, ", at {hours}")?;
+        }
+        match &self.grants {
+            Some(grants) => write!(formatter, "; may be granted: {grants}"),
             None => Ok(()),
         }
     }
@@ -130,6 +188,8 @@ crate::record! {
     pub struct Terms {
         /// Rows that may be released by it at the most; as many as come if absent.
         (?) 1 => rows: u64,
+        /// For which other commands it is, too; for none if absent.
+        (?) 2 => grant: Grant,
     }
 }
 

@@ -10,7 +10,8 @@ use exhibit_schemas::event::access::{
     ResponseEnd, Run, SessionClosed, SessionOpened, ThresholdDecided,
 };
 use exhibit_schemas::event::approval::{
-    ApprovalDecided, ApprovalExpired, ApprovalRequested, ApprovalRevoked, Hours, Requirement, Terms, Verdict,
+    ApprovalDecided, ApprovalExpired, ApprovalRequested, ApprovalRevoked, Grant, GrantBounds, GrantScope, Hours,
+    Requirement, Terms, Verdict,
 };
 use exhibit_schemas::event::trust::{
     Administrator, Anchor, CatalogSnapshot, Erasure, EvidenceRead, Fault, Genesis, Hold, KeyEnrolled, KeyRevoked,
@@ -363,6 +364,12 @@ fn approval_bodies() -> Vec<Body> {
             windows: vec![text("Mon-Fri 22:00-06:00")],
             zone: text("Europe/Vienna"),
         }),
+        grants: Some(GrantBounds {
+            scopes: vec![GrantScope::Fingerprint, GrantScope::Session],
+            minutes: 60,
+            uses: 100,
+            rows: Some(5_000),
+        }),
     };
     vec![
         ApprovalRequested {
@@ -385,7 +392,14 @@ fn approval_bodies() -> Vec<Body> {
             expires: TIME,
             verdict: Verdict::Approve,
             reason: text("planned"),
-            terms: Some(Terms { rows: Some(500) }),
+            terms: Some(Terms {
+                rows: Some(500),
+                grant: Some(Grant {
+                    scope: GrantScope::Session,
+                    minutes: 30,
+                    uses: 20,
+                }),
+            }),
         }
         .into(),
         ApprovalRevoked {

@@ -650,6 +650,7 @@ impl Writer {
                 requester_may_approve: false,
                 all_groups: None,
                 hours: None,
+                grants: None,
             },
             expires: Timestamp(self.now + 900_000_000),
             held_until: None,

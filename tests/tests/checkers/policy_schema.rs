@@ -38,6 +38,7 @@ expires_s = 900
 hold_s = 60
 all_groups = ["g", "h"]
 hours = { windows = ["Mon-Fri 08:00-18:00", "22:00-06:00"], zone = "Europe/Vienna" }
+grants = { scopes = ["fingerprint", "session"], minutes = 60, uses = 100, rows = 5000 }
 requester_may_approve = false
 [[rules]]
 name = "asks"
@@ -501,6 +502,10 @@ fn limits(documents: &mut Documents) {
     for limit in ["idle_s", "session_s"] {
         set(&[key("limits"), key(limit)], &integers(&[0, 1, 2_678_400, 2_678_401]));
     }
+    let granted = |name: &str| [inside("approvals", 0, "grants"), vec![key(name)]].concat();
+    set(&granted("minutes"), &integers(&[0, 1, 1_440, 1_441]));
+    set(&granted("uses"), &integers(&[1, 2, 100_000, 100_001]));
+    set(&granted("rows"), &integers(&[0, 1, i64::MAX]));
     for count in ["people", "expires_s", "hold_s"] {
         set(&inside("approvals", 0, count), &integers(&[0, 1, i64::MAX]));
     }

@@ -49,7 +49,10 @@ async fn approved(session: &mut Session, keeper: &Keeper, most: u64) -> exhibit_
         panic!("changes of the schema are asked about");
     };
     let asked = session.ask(pending).await.unwrap();
-    let terms = Terms { rows: Some(most) };
+    let terms = Terms {
+        rows: Some(most),
+        grant: None,
+    };
     keeper.decide_for(ALICE, "alice", Verdict::Approve, Some(terms));
     keeper.decide(CAROL, "carol", Verdict::Approve);
     let permit = session.wait(asked, std::future::pending()).await.unwrap().unwrap();
@@ -191,7 +194,10 @@ async fn what_is_planted_beside_them_is_found() {
             let Body::ApprovalDecided(body) = &mut plan.event_mut(place).body else {
                 panic!("a decision was looked for");
             };
-            body.terms = Some(Terms { rows: Some(1) });
+            body.terms = Some(Terms {
+                rows: Some(1),
+                grant: None,
+            });
         },
         &["approval-rows"],
     );

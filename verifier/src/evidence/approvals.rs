@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::Evidence;
 use crate::allowance::Revoked;
 use crate::approval::Approvals;
+use crate::grant::InForce;
 
 /// A request for approval, with what people decided.
 #[derive(Clone, Debug, Serialize)]
@@ -33,6 +34,21 @@ pub struct ApprovalLine {
     pub revocations: Vec<RevocationLine>,
     /// Rows that were released by it.
     pub rows: u64,
+    /// The grant, where what was approved is one.
+    pub grant: Option<GrantLine>,
+}
+
+/// A grant, and what came of it.
+#[derive(Clone, Debug, Serialize)]
+pub struct GrantLine {
+    /// For what.
+    pub scopes: Vec<String>,
+    /// Until when.
+    pub ends: String,
+    /// Commands at the most.
+    pub uses: u64,
+    /// Commands that passed by it.
+    pub used: u64,
 }
 
 /// A person's word that takes an approval back.
@@ -67,6 +83,17 @@ pub struct DecisionLine {
     pub terms: Option<String>,
     /// Index of the event that enrolled the key.
     pub enrolled: Index,
+}
+
+impl GrantLine {
+    fn of(grant: &InForce) -> Self {
+        Self {
+            scopes: grant.granted.scopes.iter().map(ToString::to_string).collect(),
+            ends: grant.ends.to_string(),
+            uses: grant.granted.uses,
+            used: grant.commands,
+        }
+    }
 }
 
 impl RevocationLine {
@@ -111,6 +138,7 @@ impl Evidence {
                 decisions: decisions.remove(leaf).unwrap_or_default(),
                 revocations: asked.revocations.iter().map(RevocationLine::of).collect(),
                 rows: asked.rows(),
+                grant: asked.granted.as_ref().map(GrantLine::of),
             });
         }
     }

@@ -296,6 +296,9 @@ fn approval(line: &ApprovalLine) -> Markup {
             @for revoked in &line.revocations {
                 (index(revoked.revocation)) " " (revoked.person) ": taken back, " (revoked.time) ", “" (revoked.reason) "”" br;
             }
+            @if let Some(grant) = &line.grant {
+                "granted (" (grant.scopes.join(", ")) ") until " (grant.ends) ": " (grant.used) " of " (grant.uses) " commands" br;
+            }
             @if line.rows > 0 { (line.rows) " rows released" }
         }
     } }

@@ -24,6 +24,7 @@ use crate::recorder::VerifiedDecision;
 
 mod asked;
 mod attacked;
+mod granted;
 mod keyed;
 mod moved;
 mod netted;

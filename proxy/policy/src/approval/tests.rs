@@ -37,6 +37,7 @@ fn asked(people: u64, all_groups: &[&str], hours: Option<Hours>) -> ApprovalRequ
             requester_may_approve: false,
             all_groups: (!all_groups.is_empty()).then_some(all_groups),
             hours,
+            grants: None,
         },
         expires: Timestamp(u64::MAX),
         held_until: None,

@@ -33,6 +33,10 @@ impl Driver {
     }
 
     async fn asked(&mut self, pending: Pending) -> Result<Result<Permit, Denial>, SessionError> {
+        let pending = match self.session.covered(pending).await? {
+            Ok(permit) => return Ok(Ok(permit)),
+            Err(pending) => pending,
+        };
         let asked = self.session.ask(pending).await?;
         self.agent.waiting(asked.question()).await?;
         let cancelled = Arc::clone(&self.registered.cancelled);

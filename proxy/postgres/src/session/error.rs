@@ -94,7 +94,9 @@ impl SessionError {
             | Self::Copy(_)
             | Self::Drift(_)
             | Self::Ended => "target",
-            Self::Refused(_) | Self::PolicyChanged(_) | Self::Gate(GateError::PolicyChanged) => "policy",
+            Self::Refused(_)
+            | Self::PolicyChanged(_)
+            | Self::Gate(GateError::PolicyChanged | GateError::GrantEnded) => "policy",
             Self::Gate(_) => "ledger",
             Self::Idle => "idle",
             Self::Limit => "limit",
@@ -111,9 +113,12 @@ impl SessionError {
             Self::Target(error) => error.sqlstate(),
             Self::Unexpected | Self::Setting | Self::Origin | Self::Copy(_) => "XX000",
             Self::Refused(_)
-            | Self::Gate(GateError::Detected { .. } | GateError::Threshold { .. } | GateError::Approval { .. }) => {
-                "42501"
-            }
+            | Self::Gate(
+                GateError::Detected { .. }
+                | GateError::Threshold { .. }
+                | GateError::Approval { .. }
+                | GateError::GrantEnded,
+            ) => "42501",
             Self::Revoked | Self::Gate(GateError::Expired) => "28000",
             Self::Drift(_) => "55000",
             Self::Idle => "57P05",

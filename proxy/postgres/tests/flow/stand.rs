@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use exhibit_gate::clock::SystemClock;
+use exhibit_gate::clock::{Clock as _, SystemClock};
 use exhibit_gate::recorder::{Draft, Heard, Receipt, Recorder, Ticket, VerifiedDecision};
 use exhibit_gate::{Gate, GateError};
 use exhibit_identity::aws::Endpoints;
@@ -20,7 +20,7 @@ use exhibit_postgres::message::{Decoder, Raw, encode, startup};
 use exhibit_postgres::{Config, Listener};
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::access::Access;
-use exhibit_schemas::event::approval::{ApprovalDecided, ApprovalRequested, Verdict};
+use exhibit_schemas::event::approval::{ApprovalDecided, ApprovalRequested, Terms, Verdict};
 use exhibit_schemas::event::trust::Role;
 use exhibit_schemas::event::{Body, Kind, SessionId, SessionPlace, Timestamp};
 use exhibit_schemas::key::{SecretKey, Signer as _};
@@ -189,10 +189,15 @@ impl Memory {
 
     /// A person of a group decides about the first question, as soon as it is asked.
     pub(crate) async fn decide(&self, name: &str, group: &str, verdict: Verdict) {
+        self.decide_for(name, group, verdict, None).await;
+    }
+
+    /// The same with terms.
+    pub(crate) async fn decide_for(&self, name: &str, group: &str, verdict: Verdict, terms: Option<Terms>) {
         let (asked, index, session) = self.asked().await;
         let decision = VerifiedDecision {
             leaf: Digest::of(name.as_bytes()),
-            time: Timestamp(1),
+            time: SystemClock.now(),
             signer: KeyRecord {
                 key: SecretKey::from_seed(&[3; 32]).public_key(),
                 role: Role::Person,
@@ -211,7 +216,7 @@ impl Memory {
                 expires: asked.expires,
                 verdict,
                 reason: "looked at".into(),
-                terms: None,
+                terms,
             },
         };
         self.heard.send(Heard::Decided(decision.into()).into()).unwrap();

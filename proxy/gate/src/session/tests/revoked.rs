@@ -52,7 +52,10 @@ async fn approved(limits: [Option<u64>; 2]) -> (World, Cleared) {
     let mut world = world().await;
     let asked = asked(&mut world).await;
     for (name, rows) in ["ann", "bob"].into_iter().zip(limits) {
-        let terms = rows.map(|rows| Terms { rows: Some(rows) });
+        let terms = rows.map(|rows| Terms {
+            rows: Some(rows),
+            grant: None,
+        });
         world
             .memory
             .decide(decision(&world, name, |one| one.body.terms = terms));
@@ -106,7 +109,10 @@ async fn approved_by(said: &[(&str, Option<u64>)]) -> (World, Cleared) {
     let mut world = world().await;
     let asked = asked(&mut world).await;
     for (number, (name, rows)) in said.iter().enumerate() {
-        let terms = rows.map(|rows| Terms { rows: Some(rows) });
+        let terms = rows.map(|rows| Terms {
+            rows: Some(rows),
+            grant: None,
+        });
         let leaf = Digest::of(&[u8::try_from(number).unwrap()]);
         world.memory.decide(decision(&world, name, |one| {
             one.leaf = leaf;
