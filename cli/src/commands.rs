@@ -6,6 +6,7 @@ mod export;
 mod init;
 mod key;
 mod login;
+mod patient;
 mod policy;
 mod replay;
 mod reveal;
@@ -66,6 +67,8 @@ enum Command {
     #[command(subcommand)]
     Key(key::Command),
     #[command(subcommand)]
+    Patient(patient::Command),
+    #[command(subcommand)]
     Policy(policy::Command),
     #[command(subcommand)]
     Target(target::Command),
@@ -92,6 +95,7 @@ pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> Result<ExitCode
         Command::Review(command) => wait(review::run(command, &config()?, output)),
         Command::Login(command) => wait(login::run(command, output)),
         Command::Key(command) => wait(key::run(command, &config()?, output)),
+        Command::Patient(command) => patient::run(command, &config()?, output),
         Command::Policy(command) => policy::run(command, config, output),
         Command::Target(command) => wait(target::run(command, &config()?, output)),
     }

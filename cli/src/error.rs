@@ -108,6 +108,9 @@ pub(crate) enum CliError {
     /// The program could not read or write its streams.
     #[error("the terminal: {0}")]
     Output(std::io::Error),
+    /// The standard input could not be read.
+    #[error("the standard input: {0}")]
+    Input(std::io::Error),
     /// The runtime did not start.
     #[error("the runtime: {0}")]
     Runtime(std::io::Error),

@@ -8,7 +8,7 @@
 //! Key and history stand in one file, so that replacing it is one step: the proxy never starts with a key that does not say
 //! which one it replaces, and the ledger refuses such a key where it knows another one.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use exhibit_policy::mask::MaskKey;
 use exhibit_schemas::event::trust::MaskKeyId;
@@ -18,6 +18,41 @@ use crate::secret::{self, SecretError};
 
 /// Name of the file in the proxy's directory.
 pub const FILE: &str = "mask.key";
+
+/// Where keys go that were replaced, beside the file.
+pub const RETIRED: &str = "retired";
+
+/// The file of a key that was replaced.
+pub fn retired(directory: &Path, id: MaskKeyId) -> PathBuf {
+    directory.join(RETIRED).join(format!("mask-{id}.key"))
+}
+
+/// The ids of all keys whose files are kept there, in order of their digits.
+///
+/// # Errors
+/// [`SecretError::File`] when the directory cannot be read.
+pub fn all_retired(directory: &Path) -> Result<Vec<MaskKeyId>, SecretError> {
+    let directory = directory.join(RETIRED);
+    let failed = |error| SecretError::File {
+        path: directory.clone(),
+        error,
+    };
+    let entries = match std::fs::read_dir(&directory) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(failed(error)),
+    };
+    let mut ids = Vec::new();
+    for entry in entries {
+        let name = entry.map_err(failed)?.file_name();
+        let name = name
+            .to_str()
+            .and_then(|name| name.strip_prefix("mask-")?.strip_suffix(".key"));
+        ids.extend(name.and_then(MaskKeyId::from_hex));
+    }
+    ids.sort();
+    Ok(ids)
+}
 
 /// Earlier keys that a file names. The one that the ledger knows is the last one that a proxy started with, so this bounds
 /// how often a key may be rotated between two starts.

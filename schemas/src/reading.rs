@@ -247,9 +247,9 @@ fn terms(text: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Keys of searches. A key that is missing here is masked with its value.
-const KEYS: [&str; 19] = [
+const KEYS: [&str; 21] = [
     "agent", "subject", "client", "group", "target", "protocol", "resource", "table", "relation", "action", "decision",
-    "outcome", "rule", "approver", "verdict", "kind", "session", "from", "to",
+    "outcome", "rule", "observed", "approver", "verdict", "patient", "kind", "session", "from", "to",
 ];
 
 /// Whether this value of this key can be nothing but one of ours.

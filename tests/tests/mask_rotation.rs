@@ -16,7 +16,18 @@ use exhibit_tests::postgres::SUPERUSER;
 use exhibit_tests::programs;
 use exhibit_tests::stack::{DATABASE, Options, Stack};
 
+/// What the first story adds to its policy.
+const PATIENTS: &str = r#"
+[[patients]]
+name = "patient"
+targets = ["clinic"]
+resources = ["public.patients.id"]
+"#;
+
 const QUESTION: &str = "SELECT mrn FROM patients ORDER BY id LIMIT 3";
+
+/// A record of the patient whose identifier is 2.
+const ONE_PATIENT: &str = "SELECT id, mrn FROM patients WHERE id = 2";
 
 /// What a database can mask: the agents' role owns nothing of it.
 const OWNED_BY_ANOTHER: &str = "CREATE TABLE public.patients (id int PRIMARY KEY, mrn text NOT NULL);
@@ -62,7 +73,11 @@ fn mask_key(stack: &Stack) -> PathBuf {
 
 /// What the agent gets, or what it is told.
 fn ask(stack: &Stack) -> Result<String, String> {
-    let output = stack.psql().arg("--command").arg(QUESTION).output().unwrap();
+    told(stack, QUESTION)
+}
+
+fn told(stack: &Stack, question: &str) -> Result<String, String> {
+    let output = stack.psql().arg("--command").arg(question).output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     if output.status.success() {
         Ok(text(output.stdout))
@@ -106,21 +121,70 @@ fn holders(directory: &Path, bytes: &[u8], found: &mut Vec<PathBuf>) {
     }
 }
 
+/// The patient was read under three keys, and the file of the one in the middle, `lost`, was removed.
+fn the_records_of_a_patient_are_found_under_every_key_that_is_left(stack: &Stack, lost: &str) {
+    let identifiers = stack.directory().join("identifiers");
+    exhibit_tests::write(&identifiers, b"2\n3\n").unwrap();
+    let mut token = stack.exhibit().unwrap();
+    token.args(["patient", "token", "--target", DATABASE]);
+    let output = token
+        .stdin(std::fs::File::open(&identifiers).unwrap())
+        .output()
+        .unwrap();
+    let (terms, said) = (
+        String::from_utf8(output.stdout).unwrap(),
+        String::from_utf8(output.stderr).unwrap(),
+    );
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("files are gone") && said.contains(lost), "{said}");
+    let terms: Vec<&str> = terms.lines().collect();
+    let [read, other] = terms[..] else { panic!("{terms:?}") };
+    assert_eq!(read.split(' ').count(), 2, "{read}");
+    let search = |terms: &str| {
+        let found = exhibit_tests::run(
+            stack
+                .exhibit()
+                .unwrap()
+                .args(["search", "--json"])
+                .args(terms.split(' ')),
+        );
+        let lines: Vec<serde_json::Value> = found
+            .unwrap()
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        lines
+    };
+    let found = search(read);
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(
+        found
+            .iter()
+            .all(|hit| hit["kind"] == "response-chunk" && hit["agent"] == "ci-nightly"),
+        "{found:?}"
+    );
+    assert_eq!(search(other), Vec::<serde_json::Value>::new());
+}
+
 #[test]
 fn a_rotation_is_told_by_the_ledger_and_no_key_comes_in_otherwise() {
     let directory = tempfile::tempdir().unwrap();
-    let mut stack = Stack::start(&options(directory.path(), Masking::Proxy)).unwrap();
+    let mut options = options(directory.path(), Masking::Proxy);
+    options.policy.push_str(PATIENTS);
+    let mut stack = Stack::start(&options).unwrap();
     let first = std::fs::read(mask_key(&stack)).unwrap();
     let digest_key = || std::fs::read(directory.path().join("deployment/proxy/digest.key")).unwrap();
     let digests = digest_key();
     let before = ask(&stack).unwrap();
     assert!(before.starts_with("tok_"), "{before}");
+    told(&stack, ONE_PATIENT).unwrap();
     let rotated = rotate(&stack);
     assert_eq!(ask(&stack).unwrap(), before, "a running proxy keeps its key");
     stack.down().unwrap();
     stack.up().unwrap();
     let after = ask(&stack).unwrap();
     assert!(after.starts_with("tok_") && after != before);
+    told(&stack, ONE_PATIENT).unwrap();
     stack.down().unwrap();
 
     // A key that does not say whose place it took, and the one that was replaced: the proxy does not start.
@@ -142,6 +206,8 @@ fn a_rotation_is_told_by_the_ledger_and_no_key_comes_in_otherwise() {
     stack.up().unwrap();
     let last = ask(&stack).unwrap();
     assert!(last != after && last != before);
+    told(&stack, ONE_PATIENT).unwrap();
+    the_records_of_a_patient_are_found_under_every_key_that_is_left(&stack, id);
 
     assert_eq!(digest_key(), digests, "digests of before are proven as ever");
     let listed = exhibit_tests::run(stack.exhibit().unwrap().args(["key", "list"])).unwrap();
@@ -156,7 +222,7 @@ fn a_rotation_is_told_by_the_ledger_and_no_key_comes_in_otherwise() {
     assert_eq!(report["cover"]["result"], "verified");
     let terms = report["evidence"]["mask_keys"].as_array().unwrap();
     let sessions: Vec<_> = terms.iter().map(|term| term["sessions"].as_u64().unwrap()).collect();
-    assert_eq!(sessions, [2, 1, 1], "{terms:?}");
+    assert_eq!(sessions, [3, 2, 2], "{terms:?}");
     assert_eq!(terms[1]["key"], id);
     assert_eq!(terms[0]["ended"], terms[1]["announced"]);
 

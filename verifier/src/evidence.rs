@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use exhibit_policy::patients::Distinct;
 use exhibit_policy::probe;
 use exhibit_schemas::bundle::TrustAnchors;
 use exhibit_schemas::digest::Digest;
@@ -23,9 +24,9 @@ use crate::in_force::InForce;
 use crate::observed::{self, Observations, ObservedLine};
 use crate::policy::Policies;
 use crate::reading::{ReadLine, ReaderLine};
-use crate::response::Response;
 use crate::review::ReviewLine;
 use crate::schedule::{PeriodLine, ScheduleLine};
+use crate::session::Pending;
 
 pub use self::approvals::{ApprovalLine, DecisionLine, GrantLine, RevocationLine};
 
@@ -67,6 +68,9 @@ pub struct SessionLine {
     pub reason: Option<String>,
     /// Commands that it recorded, as its close states.
     pub commands: Option<u64>,
+    /// Different patients of whom it released records, with one for every row of an unknown one; absent where it counted none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub patients: Option<u64>,
 }
 
 /// A command with what became of it.
@@ -115,6 +119,9 @@ pub struct CommandLine {
     pub rows: u64,
     /// Bytes released, as its end states.
     pub bytes: u64,
+    /// Different patients whose records it released, with one for every row of an unknown one; absent where it counted none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub patients: Option<u64>,
     /// Masked columns: origin, mask and technique.
     pub masks: Vec<(String, String, String)>,
     /// Cells masked, by mask.
@@ -388,6 +395,7 @@ impl Evidence {
             mask_key: body.mask_key.map(|key| key.to_string()),
             reason: None,
             commands: None,
+            patients: None,
         });
     }
 
@@ -409,12 +417,13 @@ impl Evidence {
         }
     }
 
-    pub(crate) fn closed(&mut self, id: SessionId, placed: &Placed, body: &SessionClosed) {
+    pub(crate) fn closed(&mut self, id: SessionId, placed: &Placed, body: &SessionClosed, patients: &Distinct) {
         let line = self.open.remove(&id).and_then(|line| self.sessions.get_mut(line));
         if let Some(line) = line {
             line.closed = Some(placed.index);
             line.reason = Some(body.reason.clone());
             line.commands = Some(body.commands);
+            line.patients = Some(patients.count()).filter(|count| *count > 0);
         }
     }
 
@@ -459,6 +468,7 @@ impl Evidence {
             status: None,
             rows: 0,
             bytes: 0,
+            patients: None,
             masks: Vec::new(),
             masked: BTreeMap::new(),
         });
@@ -579,15 +589,21 @@ impl Evidence {
         });
     }
 
-    pub(crate) fn ended(&mut self, line: Option<usize>, index: Index, response: &Response, end: &ResponseEnd) {
-        let Some(line) = line.and_then(|line| self.commands.get_mut(line)) else {
+    pub(crate) fn ended(&mut self, index: Index, pending: &Pending, end: &ResponseEnd) {
+        let Some(line) = pending.line.and_then(|line| self.commands.get_mut(line)) else {
             return;
         };
+        let response = &pending.response;
         line.released = response.span;
         line.ended = Some(index);
         line.status = Some(end.status.clone());
         line.rows = end.rows;
         line.bytes = end.bytes;
+        line.patients = pending
+            .patients
+            .as_ref()
+            .map(Distinct::count)
+            .filter(|count| *count > 0);
         line.masks = response.masks.iter().cloned().collect();
         line.masked.clone_from(&end.masked);
     }

@@ -36,7 +36,7 @@ use crate::schedule::Schedules;
 use crate::threshold::{Watch, Who};
 use crate::timed::timed;
 
-use self::pending::Pending;
+pub(crate) use self::pending::Pending;
 
 /// The reason of a close that follows a detection.
 const DETECTION: &str = "detection";
@@ -626,9 +626,7 @@ impl Session {
         let policy = context.policies.get(pending.policy);
         let findings = &mut context.findings;
         pending.response.end(placed.index, body, target.zip(policy), findings);
-        context
-            .evidence
-            .ended(pending.line, placed.index, &pending.response, body);
+        context.evidence.ended(placed.index, &pending, body);
     }
 
     fn stray(&self, index: Index, command: u64, context: &mut Context) {
@@ -683,7 +681,7 @@ impl Session {
                 context.findings.add(Code::ResponseOpen, place, what);
             }
         }
-        context.evidence.closed(id, placed, body);
+        context.evidence.closed(id, placed, body, &self.patients);
     }
 }
 

@@ -19,6 +19,8 @@ use crate::config::{Config, ConfigError};
 use crate::error::CliError;
 use crate::output::Output;
 
+pub(super) use self::question::read_policy;
+
 /// Check a policy, see what it says, and sign it
 #[derive(clap::Subcommand)]
 pub(crate) enum Command {

@@ -20,8 +20,8 @@ const PAGE_HITS: usize = 1_000;
 /// Search the ledger: statements, released rows, reasons, and who did what
 ///
 /// QUERY is words, "phrases" and filters, all of which must hold; a filter given twice takes either value:
-/// agent: client: group: target: protocol: table: action: decision: outcome: rule: observed: approver: verdict: kind: session:
-/// from: to: (2026-11-24 or 2026-11-24T09:30:00Z). Newest events come first.
+/// agent: client: group: target: protocol: table: action: decision: outcome: rule: observed: approver: verdict: patient: kind:
+/// session: from: to: (2026-11-24 or 2026-11-24T09:30:00Z). Newest events come first.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// What to look for; everything when left out

@@ -22,7 +22,7 @@ use crate::query::Filter;
 use crate::text;
 
 /// Version of the documents: a change of what is indexed, or how, must raise it, so that old indexes are rebuilt.
-pub(crate) const VERSION: u32 = 6;
+pub(crate) const VERSION: u32 = 7;
 
 /// The fields of the index.
 #[derive(Clone)]
@@ -58,7 +58,11 @@ impl Fields {
         let holder = schema.add_text_field("holder", STORED);
         let filters = Filter::ALL
             .iter()
-            .map(|filter| schema.add_text_field(filter.as_str(), STRING | STORED))
+            .map(|filter| match filter {
+                // A reply names as many as it has records, and no hit shows them.
+                Filter::Patient => schema.add_text_field(filter.as_str(), STRING),
+                shown => schema.add_text_field(shown.as_str(), STRING | STORED),
+            })
             .collect();
         Self {
             schema: schema.build(),
@@ -359,6 +363,9 @@ impl Draft<'_> {
 
     /// One text to a row, so that a phrase may span the cells of one row but never two rows.
     fn chunk(&mut self, chunk: &ResponseChunk) {
+        for known in chunk.patients.iter().flat_map(|released| &released.patients) {
+            self.one(Filter::Patient, &known.patient.to_string());
+        }
         for column in chunk.columns.iter().flatten() {
             self.text(&column.name);
         }

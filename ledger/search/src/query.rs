@@ -24,6 +24,7 @@
 //! | `observed` | a rule that matched and was not enforced |
 //! | `approver` | a person who decided, and the commands that the person's decision let pass |
 //! | `verdict` | what a person decided: `approve`, `deny` |
+//! | `patient` | a patient whose records a reply holds, by the token of the policy's `[[patients]]`: 32 hexadecimal digits |
 //! | `kind` | kind of the event: `session-opened`, `command`, … |
 //! | `session` | session id, 32 hexadecimal digits |
 //! | `from`, `to` | time of the event, at or after, and before: `2026-11-24` or `2026-11-24T09:30:00Z` |
@@ -33,7 +34,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use exhibit_schemas::event::access::{Action, Effect, Outcome};
+use exhibit_schemas::event::access::{Action, Effect, Outcome, PatientToken};
 use exhibit_schemas::event::approval::Verdict;
 use exhibit_schemas::event::{Kind, SessionId, Timestamp};
 
@@ -135,6 +136,8 @@ pub(crate) enum Filter {
     Observed,
     Approver,
     Verdict,
+    /// Whose records a reply holds.
+    Patient,
     Kind,
     Session,
 }
@@ -164,6 +167,7 @@ const KEYS: &[(&str, Key)] = &[
     ("observed", Key::Filter(Filter::Observed)),
     ("approver", Key::Filter(Filter::Approver)),
     ("verdict", Key::Filter(Filter::Verdict)),
+    ("patient", Key::Filter(Filter::Patient)),
     ("kind", Key::Filter(Filter::Kind)),
     ("session", Key::Filter(Filter::Session)),
     ("from", Key::From),
@@ -185,6 +189,7 @@ impl Filter {
         Self::Observed,
         Self::Approver,
         Self::Verdict,
+        Self::Patient,
         Self::Kind,
         Self::Session,
     ];
@@ -205,6 +210,7 @@ impl Filter {
             Self::Observed => "observed",
             Self::Approver => "approver",
             Self::Verdict => "verdict",
+            Self::Patient => "patient",
             Self::Kind => "kind",
             Self::Session => "session",
         }
@@ -218,6 +224,11 @@ impl Filter {
             Self::Outcome => one_of(value, Outcome::ALL.iter().map(|word| word.as_str())),
             Self::Verdict => one_of(value, Verdict::ALL.iter().map(|word| word.as_str())),
             Self::Kind => one_of(value, Kind::ALL.iter().map(|word| word.as_str())),
+            Self::Patient => (
+                PatientToken::from_hex(value).is_some_and(|patient| patient.to_string() == value),
+                "a patient's token, as `exhibit patient token` gives it: 32 hexadecimal digits in lower case"
+                    .to_owned(),
+            ),
             Self::Session => (
                 SessionId::from_hex(value).is_some_and(|session| session.to_string() == value),
                 "a session id: 32 hexadecimal digits in lower case".to_owned(),

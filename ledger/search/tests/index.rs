@@ -11,8 +11,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use exhibit_schemas::cbor::Bytes;
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::access::{
-    Access, Action, Column, Command, DecisionRecord, Effect, Facts, Frame, Observed, Outcome, Principal, ResponseChunk,
-    SessionOpened,
+    Access, Action, Column, Command, DecisionRecord, Effect, Facts, Frame, Observed, Outcome, PatientRecords,
+    PatientToken, Principal, RecordsReleased, ResponseChunk, SessionOpened,
 };
 use exhibit_schemas::event::approval::{ApprovalDecided, Verdict};
 use exhibit_schemas::event::trust::{
@@ -173,7 +173,17 @@ impl Log {
         self.push(seed, None, time, decided.into())
     }
 
+    /// Of odd sessions they are records of two patients: of one of its own, and of one whom all have.
     fn rows(&mut self, session: u8, time: u64, frames: Vec<Frame>) {
+        let released = RecordsReleased {
+            patients: [session, 0xff]
+                .map(|patient| PatientRecords {
+                    patient: PatientToken([patient; 16]),
+                    records: 1,
+                })
+                .into(),
+            unknown: 0,
+        };
         let chunk = ResponseChunk {
             command: 1,
             chunk: 0,
@@ -187,7 +197,7 @@ impl Log {
             }]),
             frames,
             framed_rows: None,
-            patients: None,
+            patients: (session % 2 == 1).then_some(released),
         };
         self.push(2, place(session, 2), time, chunk.into());
     }
@@ -342,6 +352,9 @@ fn scan(log: &Log) -> Vec<Plain> {
                 decisions.insert(Digest::leaf(entry), names[&event.emitter.0]);
             }
             Body::ResponseChunk(chunk) => {
+                for known in chunk.patients.iter().flat_map(|released| &released.patients) {
+                    say("patient", &known.patient.to_string());
+                }
                 for frame in &chunk.frames {
                     if let Frame::Row(cells) = frame {
                         let cells = cells.iter().flatten().map(|cell| String::from_utf8_lossy(&cell.0));

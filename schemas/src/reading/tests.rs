@@ -117,6 +117,10 @@ fn a_scope_keeps_words_of_ours_and_no_value() {
         ("a \"b \\\" kind:command\" kind:fault", "? ? kind:fault"),
         ("agent:\"x kind:command", "agent:?"),
         ("kind: agent: smith:", "kind: agent: ?"),
+        (
+            "patient:00112233445566778899aabbccddeeff observed:next",
+            "patient:? observed:?",
+        ),
     ] {
         let question = Question::parse(Operation::Search, text).unwrap();
         assert_eq!(question.scope(), wanted, "{text}");

@@ -207,7 +207,10 @@ fn session(line: &SessionLine) -> Markup {
             @if let Some(run) = &line.run { br; (run) } }
         td { (line.target) " (" (line.protocol) ")" }
         td { (line.transport) }
-        td { (line.reason.as_deref().unwrap_or("open")) }
+        td {
+            (line.reason.as_deref().unwrap_or("open"))
+            @if let Some(patients) = line.patients { br; "records of " (patients) " patients" }
+        }
     } }
 }
 
@@ -243,7 +246,7 @@ fn command(line: &CommandLine) -> Markup {
             @if let Some((first, last)) = line.released { (index(first)) "–" (index(last)) " " }
             (maybe(line.ended)) " " (line.status.as_deref().unwrap_or(""))
         }
-        td.index { (line.rows) }
+        td.index { (line.rows) @if let Some(patients) = line.patients { br; "of " (patients) " patients" } }
     } }
 }
 

@@ -10,15 +10,15 @@ use crate::response::Response;
 use crate::threshold::Watch;
 
 /// What of a command is open until its response has ended.
-pub(super) struct Pending {
-    pub(super) response: Response,
+pub(crate) struct Pending {
+    pub(crate) response: Response,
     pub(super) policy: Digest,
-    pub(super) line: Option<usize>,
+    pub(crate) line: Option<usize>,
     pub(super) watch: Option<Box<Watch>>,
     /// Leaf hashes of the requests by whose approval it is released.
     pub(super) by: Vec<Digest>,
     /// Different patients; `None` where its policy does not name those of the target.
-    pub(super) patients: Option<Distinct>,
+    pub(crate) patients: Option<Distinct>,
 }
 
 impl Pending {

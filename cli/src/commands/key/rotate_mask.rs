@@ -17,9 +17,6 @@ use crate::error::CliError;
 use crate::files::{self, FileError, SECRET};
 use crate::output::{Output, printable};
 
-/// Where keys go that were replaced, beside `mask.key`.
-const RETIRED: &str = "retired";
-
 /// Put a new key of masks in the place of the proxy's `mask.key`
 ///
 /// Run it where the proxy's directory is. The proxy masks under the new key from its next start on, and the first thing that
@@ -104,12 +101,11 @@ fn rotate(directory: &Path, lost: Option<MaskKeyId>, seed: &[u8; 32], write: Wri
     };
     let mut retired = None;
     if let Some(old) = &old {
-        let place = directory.join(RETIRED);
-        match files::make_directory(&place) {
+        match files::make_directory(&directory.join(mask_key::RETIRED)) {
             Err(FileError::Io { error, .. }) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
             made => made?,
         }
-        let place = place.join(format!("mask-{}.key", old.id()));
+        let place = mask_key::retired(directory, old.id());
         let bytes = Zeroizing::new(files::read(&path)?);
         write(&place, &bytes)?;
         retired = Some(place);

@@ -100,7 +100,7 @@ impl Question {
 ///
 /// # Errors
 /// [`CliError::File`], [`CliError::Policy`].
-pub(super) fn read_policy(path: &Path) -> Result<Snapshot, CliError> {
+pub(in crate::commands) fn read_policy(path: &Path) -> Result<Snapshot, CliError> {
     Snapshot::parse(&files::read(path)?).map_err(|error| CliError::Policy {
         path: path.to_owned(),
         error,

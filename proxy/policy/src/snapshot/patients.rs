@@ -162,6 +162,12 @@ impl Snapshot {
         named.next().map(|known| known.domain.as_str())
     }
 
+    /// The domains of the tokens that a target's patients are named by.
+    pub fn patients_domains(&self, target: &str) -> BTreeSet<&str> {
+        let relations = self.patients.0.get(target).into_iter().flatten();
+        relations.map(|(_, column)| column.domain.as_str()).collect()
+    }
+
     /// The columns that identify patients: which element of the file names them, target and column.
     pub fn patients(&self) -> impl Iterator<Item = (usize, &str, &str)> {
         let targets = self.patients.0.iter();
@@ -216,6 +222,11 @@ mod tests {
         assert_eq!(policy.patients_domain("clinic", "public.patients.id"), Some("patient"));
         assert_eq!(policy.patients_domain("clinic", "public.patients.ssn"), None);
         assert_eq!(policy.patients_domain("other", "public.patients.id"), None);
+        assert_eq!(
+            policy.patients_domains("clinic").into_iter().collect::<Vec<_>>(),
+            ["patient"]
+        );
+        assert!(policy.patients_domains("other").is_empty());
     }
 
     #[test]

@@ -7,7 +7,7 @@ use exhibit_policy::mask::MaskKey;
 use exhibit_proxy::mask_key;
 use exhibit_schemas::event::trust::MaskKeyId;
 
-use super::{CliError, RETIRED, Rotated, rotate};
+use super::{CliError, Rotated, rotate};
 use crate::files::{self, FileError, SECRET};
 
 fn begun() -> (tempfile::TempDir, PathBuf) {
@@ -30,8 +30,7 @@ fn turn(directory: &Path, seed: u8) -> Result<Rotated, CliError> {
 }
 
 fn retired(directory: &Path, seed: u8) -> MaskKey {
-    let path = directory.join(RETIRED).join(format!("mask-{}.key", id(seed)));
-    mask_key::read(&path).unwrap()
+    mask_key::read(&mask_key::retired(directory, id(seed))).unwrap()
 }
 
 #[test]
