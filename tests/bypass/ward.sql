@@ -25,6 +25,9 @@ INSERT INTO family_child VALUES (2, 'Ocelotriver', 7);
 CREATE TABLE charges (id integer PRIMARY KEY, patient_ssn varchar(11) REFERENCES patients (ssn), amount numeric);
 INSERT INTO charges VALUES (1, '912-84-7731', 12.50);
 
+-- A rule of somebody who did not think of what it says when it fails.
+ALTER TABLE charges ADD CHECK (amount < 1000 OR patient_ssn::text::regclass IS NOT NULL);
+
 CREATE TABLE plain (id integer, word text);
 INSERT INTO plain VALUES (1, 'open'), (2, 'clear');
 
@@ -45,6 +48,10 @@ BEGIN
     RAISE NOTICE 'row % changes', OLD;
     IF NEW.city = 'Nowhere' THEN
         RAISE EXCEPTION 'no such city' USING DETAIL = OLD.name;
+    ELSIF NEW.city = 'Denied' THEN
+        RAISE EXCEPTION 'not your patient: %', OLD.ssn USING ERRCODE = 'insufficient_privilege';
+    ELSIF NEW.city = 'Moved' THEN
+        EXECUTE format('INSERT INTO %I VALUES (1)', OLD.name);
     END IF;
     RETURN NEW;
 END $$;

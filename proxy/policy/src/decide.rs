@@ -23,6 +23,13 @@ use crate::snapshot::{Mode, NO_RESOURCE, Role, Rule, Snapshot};
 /// The attribute (a text: the cause) of a request whose reply might carry a masked value where no mask reaches it.
 pub const UNPROVEN: &str = "unproven";
 
+/// The attribute that says of which kind a request is, in a word of its protocol.
+pub const CLASS: &str = "class";
+
+/// Its word for a request that does things of several kinds. A rule that denies or asks about one kind is for such a request, too; one
+/// that allows a kind is not.
+pub const MIXED: &str = "mixed";
+
 /// How the cause ends of a request that is not proven because a rule would have people asked, and nobody can be: what it
 /// does is not told by its facts alone then, but by the policy that was in force.
 pub const NOBODY_TO_ASK: &str = "nobody can be asked about it here";
@@ -307,7 +314,12 @@ impl Rule {
     pub(crate) fn unmet<'a>(&'a self, facts: &'a Facts) -> impl Iterator<Item = &'a str> {
         self.when
             .iter()
-            .filter(|(name, wanted)| facts.attributes.get(*name) != Some(*wanted))
+            .filter(|(name, wanted)| match facts.attributes.get(*name) {
+                Some(Attribute::Text(class)) if *name == CLASS && class == MIXED && self.effect != Effect::Allow => {
+                    false
+                }
+                stated => stated != Some(*wanted),
+            })
             .map(|(name, _)| name.as_str())
     }
 }

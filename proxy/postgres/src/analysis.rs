@@ -62,7 +62,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use exhibit_gate::session::Reach;
-use exhibit_policy::decide::UNPROVEN;
+use exhibit_policy::decide::{MIXED, UNPROVEN};
 use exhibit_policy::patients::PATIENTS;
 use exhibit_schemas::event::access::{Access, Action, Attribute, Facts};
 
@@ -526,6 +526,15 @@ fn parse(sql: &str) -> Result<Vec<Parsed>, AnalysisError> {
         .collect()
 }
 
+/// Kinds of nodes that change rows, and the class of each: a statement is of that class, too, where it stands inside of it, as in
+/// `WITH`, `EXPLAIN` or `PREPARE`.
+const CHANGES: [(&str, StatementClass); 4] = [
+    ("InsertStmt", StatementClass::Insert),
+    ("UpdateStmt", StatementClass::Update),
+    ("DeleteStmt", StatementClass::Delete),
+    ("MergeStmt", StatementClass::Merge),
+];
+
 /// The facts of a message, as they add up.
 #[derive(Default)]
 #[expect(
@@ -549,6 +558,8 @@ impl Summary {
         self.custom_operators |= grants::custom_operators(tree, names);
         self.accesses.extend(accesses);
         self.classes.insert(form.class.as_str());
+        let changes = CHANGES.iter().filter(|(kind, _)| tree.kinds.contains(*kind));
+        self.classes.extend(changes.map(|(_, class)| class.as_str()));
         self.no_where |= tree.no_where;
         self.ddl |= form.class == StatementClass::Ddl;
         self.copy |= form.copy.is_some();
@@ -568,7 +579,7 @@ impl Summary {
         let class = match (classes.next(), classes.next()) {
             (None, _) => "empty",
             (Some(class), None) => class,
-            (Some(_), Some(_)) => "mixed",
+            (Some(_), Some(_)) => MIXED,
         };
         // Where the session knows what a name stands for, that takes its place.
         let by_name = |one: &Statement| matches!(&one.named, Some(Named::Execute { .. } | Named::Fetch { .. }));

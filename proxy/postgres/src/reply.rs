@@ -8,6 +8,7 @@
 mod copied;
 mod identified;
 mod masking;
+mod told;
 mod window;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -23,6 +24,7 @@ use tokio::sync::Notify;
 use self::copied::Copying;
 pub(crate) use self::masking::Masking;
 use self::masking::masked_there;
+use self::told::told;
 use self::window::Ends;
 use crate::agent::Agent;
 use crate::analysis::Output;
@@ -31,7 +33,7 @@ use crate::group::{Answer, Expected, Item};
 use crate::link::Incoming;
 use crate::message::Raw;
 use crate::message::backend::{Backend, Cells, Field, TransactionStatus};
-use crate::message::encode::{self, Report};
+use crate::message::encode;
 use crate::names::Names;
 use crate::netted;
 use crate::notified;
@@ -575,27 +577,5 @@ pub(crate) fn check_setting(name: &str, value: &str, masked: bool) -> Result<Opt
         ENCODING => Encoding::held(value, masked).map(Some).ok_or(SessionError::Setting),
         STRINGS if value != "on" => Err(SessionError::Setting),
         _ => Ok(None),
-    }
-}
-
-/// What an agent may be told of an error where masks are: of errors about the statement and the server the primary text,
-/// of errors about data (classes 21 to 23, 40, P0, XX, ...) only the code.
-fn told(fields: &[(u8, String)]) -> Report {
-    let field = |wanted: u8| fields.iter().find(|(code, _)| *code == wanted).map(|(_, text)| text);
-    let code = field(b'C').map_or("XX000", String::as_str);
-    let about_statement = ["42", "3D", "3F", "0A", "25", "26", "34", "53", "57", "08"];
-    // 42804 and its like name types, not values; 42P18 and all of 42 are found before any row is read.
-    let text = match field(b'M') {
-        Some(text) if about_statement.contains(&code.get(..2).unwrap_or_default()) => text.as_str(),
-        _ => "the statement failed; the text is withheld because masks hold for this target",
-    };
-    let severity = match field(b'V').or(field(b'S')).map(String::as_str) {
-        Some("FATAL" | "PANIC") => "FATAL",
-        _ => "ERROR",
-    };
-    Report {
-        severity,
-        position: field(b'P').and_then(|position| position.parse().ok()),
-        ..Report::error(code, text)
     }
 }

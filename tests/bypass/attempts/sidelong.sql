@@ -62,6 +62,12 @@ CREATE TYPE mood AS ENUM ('good')
 \simple SELECT name::mood FROM patients
 --@ sidelong.regclass_error: a relation that there is not
 SELECT ('"' || name || '"')::regclass FROM patients
+--@ sidelong.privilege_error: a trigger that raises an error as if about a right
+\simple UPDATE patients SET city = 'Denied' WHERE id = 1
+--@ sidelong.name_error: a trigger that runs a statement with a name made of a value
+\simple UPDATE patients SET city = 'Moved' WHERE id = 1
+--@ sidelong.check_error: a check that looks a value up as a name
+\simple UPDATE charges SET amount = 5000
 --@ sidelong.regrole_error: a role that there is not
 SELECT ssn::regrole FROM patients
 --@ sidelong.config_error: a setting that takes no such value

@@ -156,6 +156,34 @@ fn conditions_are_compared_exactly() {
 }
 
 #[test]
+fn a_request_of_several_kinds_is_denied_with_each_and_allowed_with_none() {
+    let policy = POLICY.replacen("when = { no_where = true }", "when = { class = \"truncate\" }", 1);
+    let allowed = "effect = \"allow\"";
+    let policy = policy.replacen(allowed, &format!("when = {{ class = \"update\" }}\n{allowed}"), 1);
+    let snapshot = Snapshot::parse(policy.as_bytes()).unwrap();
+    let decided = |class: &str| {
+        let mut write = facts(&[(Action::Write, "public.claims")], false);
+        write.attributes.insert("class".into(), Attribute::Text(class.into()));
+        decide(&snapshot, &agent(), "clinic", &write)
+    };
+    assert_eq!(decided("update").effect, Effect::Allow);
+    assert_eq!(decided("truncate").reason, "an update needs a WHERE");
+    assert_eq!(decided("mixed").reason, "an update needs a WHERE");
+    assert_eq!(decided("insert").rule, None);
+    // An allowing rule is not for them.
+    let policy = policy.replacen(
+        "when = { class = \"truncate\" }",
+        "when = { class = \"truncate\", ddl = true }",
+        1,
+    );
+    let snapshot = Snapshot::parse(policy.as_bytes()).unwrap();
+    let mut write = facts(&[(Action::Write, "public.claims")], false);
+    write.attributes.insert("class".into(), Attribute::Text("mixed".into()));
+    let decided = decide(&snapshot, &agent(), "clinic", &write);
+    assert_eq!((decided.effect, decided.rule), (Effect::Deny, None));
+}
+
+#[test]
 fn a_rule_with_hours_matches_within_them_and_nothing_passes_without_a_time() {
     let hours = "hours = { windows = [\"Mon-Fri 08:00-18:00\"], zone = \"Europe/Vienna\" }";
     let rule = "resources = [\"public.claims\"]\n";

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use exhibit_schemas::event::access::Action;
-use pg_query::protobuf::CmdType;
+use pg_query::protobuf::{CmdType, OnConflictAction};
 use serde_json::{Map, Value};
 
 use super::kind::Form;
@@ -195,11 +195,14 @@ impl Tree {
             "ReturningOption" => self.renames_old_new = true,
             "MergeWhenClause" => {
                 let command = fields.get("command_type").and_then(Value::as_i64);
-                self.merge_deletes |= command == Some(i64::from(i32::from(CmdType::CmdDelete)));
+                let is = |kind: CmdType| command == Some(i64::from(i32::from(kind)));
+                self.merge_deletes |= is(CmdType::CmdDelete);
+                // What rows are joined by says no more of them than a join does: `ON true` joins all.
+                self.no_where |= (is(CmdType::CmdUpdate) || is(CmdType::CmdDelete)) && absent(fields, "condition");
             }
-            "UpdateStmt" | "DeleteStmt" => {
-                self.no_where |= fields.get("where_clause").is_none_or(Value::is_null);
-            }
+            "UpdateStmt" | "DeleteStmt" => self.no_where |= absent(fields, "where_clause"),
+            "TruncateStmt" => self.no_where = true,
+            "InsertStmt" => self.no_where |= updates_what_a_query_finds(fields),
             _ => {}
         }
         self.fields(kind, key, fields, scope);
@@ -407,6 +410,25 @@ pub(super) fn reference(fields: &Object) -> Reference {
 
 fn not_empty(value: &Value) -> bool {
     value.as_array().is_some_and(|items| !items.is_empty())
+}
+
+/// Whether a clause is left out.
+fn absent(fields: &Object, clause: &str) -> bool {
+    fields.get(clause).is_none_or(Value::is_null)
+}
+
+/// Whether an `INSERT` changes every row that is in the way of what a query finds. Rows that are written out are those that are meant.
+fn updates_what_a_query_finds(insert: &Object) -> bool {
+    let updates = insert
+        .get("on_conflict_clause")
+        .and_then(Value::as_object)
+        .is_some_and(|conflict| {
+            let action = conflict.get("action").and_then(Value::as_i64);
+            action == Some(i64::from(i32::from(OnConflictAction::OnconflictUpdate))) && absent(conflict, "where_clause")
+        });
+    let source = insert.get("select_stmt").and_then(Value::as_object).and_then(tagged);
+    let written_out = source.is_none_or(|(_, query)| query.get("values_lists").is_some_and(not_empty));
+    updates && !written_out
 }
 
 /// Last names of the functions of a `FROM` item, at any depth of its lists.

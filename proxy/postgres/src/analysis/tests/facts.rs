@@ -173,6 +173,16 @@ fn tells_policy_and_session_what_they_ask() {
     assert_eq!(text("SELECT 1", "class"), word("select"));
     assert_eq!(text("SELECT 1; DELETE FROM patients", "class"), word("mixed"));
     assert_eq!(text("SELECT 1 INTO x", "class"), word("ddl"));
+    for hidden in [
+        "WITH x AS (DELETE FROM patients RETURNING id) SELECT FROM x",
+        "EXPLAIN ANALYZE DELETE FROM patients",
+        "PREPARE d AS UPDATE patients SET id = 1",
+        "COPY (INSERT INTO patients (id) VALUES (1) RETURNING id) TO STDOUT",
+        "SELECT 1; TRUNCATE patients",
+    ] {
+        assert_eq!(text(hidden, "class"), word("mixed"), "{hidden}");
+    }
+    assert_eq!(text("EXPLAIN SELECT 1", "class"), word("explain"));
     assert_eq!(text("DELETE FROM patients", "no_where"), Some(Attribute::Bool(true)));
     assert_eq!(
         text("DELETE FROM patients WHERE true", "no_where"),
@@ -182,6 +192,32 @@ fn tells_policy_and_session_what_they_ask() {
         text("WITH x AS (UPDATE patients SET id = 1) SELECT", "no_where"),
         Some(Attribute::Bool(true))
     );
+    let merge = |actions: &str| format!("MERGE INTO patients p USING (VALUES (1)) v (x) ON true {actions}");
+    let insert = |rest: &str| format!("INSERT INTO patients (id) {rest}");
+    for (sql, unbounded) in [
+        ("TRUNCATE patients".to_owned(), true),
+        (merge("WHEN MATCHED THEN UPDATE SET id = 1"), true),
+        (merge("WHEN MATCHED THEN DELETE"), true),
+        (
+            merge("WHEN MATCHED AND p.id = 1 THEN DELETE WHEN MATCHED THEN UPDATE SET id = 1"),
+            true,
+        ),
+        (merge("WHEN MATCHED AND p.id = 1 THEN DELETE"), false),
+        (merge("WHEN NOT MATCHED THEN INSERT (id) VALUES (1)"), false),
+        (
+            insert("SELECT id FROM patients ON CONFLICT (id) DO UPDATE SET id = 1"),
+            true,
+        ),
+        (
+            insert("SELECT id FROM patients ON CONFLICT (id) DO UPDATE SET id = 1 WHERE excluded.id = 1"),
+            false,
+        ),
+        (insert("SELECT id FROM patients ON CONFLICT DO NOTHING"), false),
+        (insert("VALUES (1) ON CONFLICT (id) DO UPDATE SET id = 1"), false),
+        (insert("SELECT id FROM patients"), false),
+    ] {
+        assert_eq!(text(&sql, "no_where"), Some(Attribute::Bool(unbounded)), "{sql}");
+    }
     assert_eq!(text("SELECT 1; SELECT 2", "statements"), Some(Attribute::Integer(2)));
     let first = |sql: &str| run(sql, false).expect(sql).statements.remove(0);
     assert!(!first("SELECT * FROM patients").may_write && first("SELECT leak()").may_write);
