@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use exhibit_policy::approval::in_hours;
+use exhibit_policy::hours::TIME;
 use exhibit_policy::probe::columns;
 use exhibit_policy::snapshot::Counts;
 use exhibit_schemas::digest::Digest;
-use exhibit_schemas::event::access::{Access, Facts};
+use exhibit_schemas::event::access::{Access, Attribute, Facts, Principal};
 use exhibit_schemas::event::approval::{ApprovalDecided, ApprovalRequested, ApprovalRevoked, Terms, Verdict};
 use exhibit_schemas::event::{Body, Event, EventError, SessionPlace, Timestamp};
 use exhibit_schemas::key::KeyId;
@@ -166,6 +167,7 @@ impl Request {
             requirement,
             expires,
             held_until,
+            requester,
             ..
         } = &self.body;
         let mut text = format!("{}  on {}", self.id(), printable(target));
@@ -176,6 +178,18 @@ impl Request {
                 printable(value).replace('\n', "\n            ")
             );
         };
+        match requester {
+            Some(requester) => {
+                line("who", &who(requester));
+                if let Some(run) = &requester.run {
+                    line("run", &run.to_string());
+                }
+            }
+            None => line(
+                "who",
+                "its proxy is older and does not say; `exhibit replay SESSION` shows who opened the session",
+            ),
+        }
         line("statement", statement);
         line("does", &accesses(&facts.accesses));
         let tried = tried(facts);
@@ -185,6 +199,7 @@ impl Request {
         if let Some(counts) = Counts::of(facts) {
             line("held at", &held_at(counts));
         }
+        line("facts", &stated(facts));
         line("rule", decision.rule.as_deref().unwrap_or("none"));
         line("reason", &decision.reason);
         for observed in observed(decision) {
@@ -225,7 +240,9 @@ impl Request {
             "held_until_us": self.body.held_until.map(|until| until.0),
             "session": self.place.0.to_string(),
             "target": self.body.target,
+            "requester": self.body.requester.as_deref().map(requester_json),
             "statement": self.body.statement,
+            "facts": self.body.facts.attributes.iter().map(|(name, stated)| (name, attribute_json(stated))).collect::<BTreeMap<_, _>>(),
             "accesses": accesses(&self.body.facts.accesses),
             "probes": columns(&self.body.facts).collect::<BTreeMap<_, _>>(),
             "held": Counts::of(&self.body.facts).map(|counts| json!({
@@ -253,6 +270,76 @@ impl Request {
             })),
             "proxy": self.proxy.to_string(),
         })
+    }
+}
+
+/// `ci-nightly (api-key of exhibit, client app)`, and the groups.
+fn who(requester: &Principal) -> String {
+    let Principal {
+        method,
+        issuer,
+        subject,
+        client_id,
+        groups,
+        ..
+    } = requester;
+    let mut text = format!("{subject} ({method} of {issuer}");
+    if let Some(client) = client_id {
+        let _ = write!(text, ", client {client}");
+    }
+    text.push(')');
+    if !groups.is_empty() {
+        let _ = write!(text, ", of {}", groups.join(", "));
+    }
+    text
+}
+
+fn requester_json(requester: &Principal) -> serde_json::Value {
+    json!({
+        "method": requester.method,
+        "issuer": requester.issuer,
+        "subject": requester.subject,
+        "client_id": requester.client_id,
+        "groups": requester.groups,
+        "run": requester.run.as_ref().map(|run| json!({
+            "provider": run.provider,
+            "repository": run.repository,
+            "repository_id": run.repository_id,
+            "reference": run.reference,
+            "commit": run.commit,
+            "workflow": run.workflow,
+            "run_id": run.run_id,
+            "actor": run.actor,
+            "actor_id": run.actor_id,
+            "trigger": run.trigger,
+        })),
+    })
+}
+
+/// `class update, no_where, statements 2`: the facts that hold. Counts and values that are tried have lines of their own, and
+/// times are shown as such.
+fn stated(facts: &Facts) -> String {
+    let own = |name: &str| name.starts_with("probe") || name == TIME || Counts::are_in(name);
+    let one = |(name, stated): (&String, &Attribute)| match stated {
+        _ if own(name) => None,
+        Attribute::Bool(false) => None,
+        Attribute::Bool(true) => Some(name.clone()),
+        Attribute::Integer(number) => Some(format!("{name} {number}")),
+        Attribute::Text(word) => Some(format!("{name} {word}")),
+    };
+    let stated: Vec<String> = facts.attributes.iter().filter_map(one).collect();
+    if stated.is_empty() {
+        "none".to_owned()
+    } else {
+        stated.join(", ")
+    }
+}
+
+fn attribute_json(stated: &Attribute) -> serde_json::Value {
+    match stated {
+        Attribute::Bool(yes) => json!(yes),
+        Attribute::Integer(number) => json!(number),
+        Attribute::Text(word) => json!(word),
     }
 }
 
@@ -300,7 +387,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use exhibit_schemas::digest::Digest;
-    use exhibit_schemas::event::access::{Access, Action, Attribute, DecisionRecord, Effect, Facts};
+    use exhibit_schemas::event::access::{Access, Action, Attribute, DecisionRecord, Effect, Facts, Principal};
     use exhibit_schemas::event::approval::{ApprovalRequested, Requirement, Verdict};
     use exhibit_schemas::event::trust::Fault;
     use exhibit_schemas::event::{Emitter, Event, SessionId, SessionPlace, Timestamp};
@@ -336,6 +423,7 @@ mod tests {
             },
             expires: Timestamp(2_000_000),
             held_until: None,
+            requester: None,
         };
         Event {
             time: Timestamp(1_000_000),
@@ -404,6 +492,43 @@ mod tests {
             "{text}"
         );
         assert_eq!(request.to_json()["probes"]["public.patients.ssn"], 2);
+    }
+
+    #[test]
+    fn who_asks_and_what_is_known_of_the_command_is_shown() {
+        let mut request = request();
+        let text = request.describe(Timestamp(1_500_000));
+        assert!(text.contains("older and does not say"), "{text}");
+        assert!(text.contains("facts     none"), "{text}");
+        request.body.requester = Some(Box::new(Principal {
+            method: "oidc".into(),
+            issuer: "https://token.example".into(),
+            subject: "repo:octo/app\u{1b}[2J".into(),
+            client_id: Some("app".into()),
+            groups: vec!["pipelines".into()],
+            evidence: Digest([4; 32]),
+            run: None,
+        }));
+        let attributes = &mut request.body.facts.attributes;
+        attributes.insert("no_where".into(), Attribute::Bool(true));
+        attributes.insert("copy".into(), Attribute::Bool(false));
+        attributes.insert("class".into(), Attribute::Text("update".into()));
+        attributes.insert("statements".into(), Attribute::Integer(2));
+        attributes.insert("reply_rows".into(), Attribute::Integer(7));
+        let text = request.describe(Timestamp(1_500_000));
+        assert!(
+            text.contains(
+                "who       repo:octo/app\\u{1b}[2J (oidc of https://token.example, client app), of pipelines"
+            ),
+            "{text}"
+        );
+        assert!(
+            text.contains("facts     class update, no_where, statements 2\n"),
+            "{text}"
+        );
+        let json = request.to_json();
+        assert_eq!(json["requester"]["issuer"], "https://token.example");
+        assert_eq!(json["facts"]["copy"], false);
     }
 
     #[test]

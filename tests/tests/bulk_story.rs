@@ -192,6 +192,17 @@ fn a_bulk_export_is_held_until_two_people_sign_and_the_report_tells_all_of_it() 
     let id = asked["id"].as_str().unwrap();
     let shown = exhibit_tests::run(stack.exhibit().unwrap().arg("approvals")).unwrap();
     assert!(shown.contains(&format!("held at   {held} rows")), "{shown}");
+    // Who asks, from the token's own claims, in what people sign.
+    let (requester, run) = (&asked["requester"], &asked["requester"]["run"]);
+    assert_eq!(
+        (requester["method"].as_str(), run["actor"].as_str()),
+        (Some("oidc"), Some("mona"))
+    );
+    for (name, claim) in [("repository", "octo/app"), ("commit", COMMIT)] {
+        assert_eq!(run[name], claim, "{asked}");
+    }
+    assert!(shown.contains("\n  run       ") && shown.contains(COMMIT), "{shown}");
+    assert!(shown.contains("facts     class copy, copy"), "{shown}");
 
     // Whoever set off the run does not count, and one person alone is not enough.
     approve(&stack, &agent, "mona", id);

@@ -186,6 +186,15 @@ impl Approvals {
         {
             findings.add(Code::ApprovalRequirement, Place::Entry(placed.index), what);
         }
+        if let (Some(said), Some(opened)) = (&body.requester, &requester)
+            && **said != *opened
+        {
+            let detail = format!(
+                "it names `{}`, and its session is of `{}`",
+                said.subject, opened.subject
+            );
+            findings.add(Code::ApprovalAsker, Place::Entry(placed.index), detail);
+        }
         let asked = Asked {
             index: placed.index,
             session,

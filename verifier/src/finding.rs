@@ -107,6 +107,7 @@ codes! {
     ApprovalMissing "approval-missing" Error "a command passed as approved without its request or its decisions before it",
     ApprovalBinding "approval-binding" Error "an approval was used for another command, session, target or policy",
     ApprovalRequirement "approval-requirement" Error "a request asks for other people, or another time, than its policy",
+    ApprovalAsker "approval-asker" Error "a request for approval names somebody else than the principal of its session",
     ApprovalLate "approval-late" Error "an approval was made, or used, after its request had ended",
     ApprovalSigner "approval-signer" Error "an approval was signed by a key that is not a person's",
     ApprovalGroup "approval-group" Error "an approval was signed by a person of none of the groups that may approve",

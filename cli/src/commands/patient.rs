@@ -18,7 +18,6 @@ use zeroize::Zeroizing;
 use super::policy::read_policy;
 use crate::config::Config;
 use crate::error::CliError;
-use crate::files;
 use crate::output::{Output, printable};
 
 /// Bytes of an identifier at the most: a value that names somebody is short, and a whole file given by mistake is not one.

@@ -47,6 +47,7 @@ pub(crate) fn requested() -> ApprovalRequested {
         },
         expires: NOW,
         held_until: None,
+        requester: None,
     }
 }
 

@@ -228,6 +228,7 @@ impl Session {
             requirement,
             expires: in_s(expires_s),
             held_until: None,
+            requester: Some(Box::new(self.principal().clone())),
         };
         if let Some(hold_s) = hold_s {
             // No policy is kept in force while somebody else, or later the agent or people, are waited for.

@@ -134,6 +134,7 @@ impl Session {
             expires: Timestamp(now.0.saturating_add(approval.expires_s.saturating_mul(1_000_000))),
             // What is held is here and nowhere else: nothing could be taken up later.
             held_until: None,
+            requester: Some(Box::new(self.principal().clone())),
         };
         let answers = self.question(body, None).await?;
         Ok(Some(Held {

@@ -10,6 +10,7 @@
 
 mod observed;
 mod reviews;
+mod roles;
 
 use std::collections::BTreeSet;
 
@@ -74,11 +75,13 @@ pub enum Kind {
     Unreviewed,
     /// A column that identifies patients does not name any.
     Unidentified,
+    /// Whoever has a role is so by the word of any issuer.
+    AnyIssuer,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::ShadowedRule,
         Self::ShadowedResource,
         Self::DeadCondition,
@@ -94,6 +97,7 @@ impl Kind {
         Self::Unused,
         Self::Unreviewed,
         Self::Unidentified,
+        Self::AnyIssuer,
     ];
 
     /// Its word.
@@ -114,6 +118,7 @@ impl Kind {
             Self::Unused => "unused",
             Self::Unreviewed => "unreviewed",
             Self::Unidentified => "unidentified",
+            Self::AnyIssuer => "any-issuer",
         }
     }
 }
@@ -164,6 +169,7 @@ pub fn inspect(snapshot: &Snapshot, attributes: &dyn Fn(&str) -> Option<Attribut
     warnings.extend(unused(snapshot));
     warnings.extend(reviews::unreviewed(snapshot));
     warnings.extend(patients(snapshot));
+    warnings.extend(roles::any_issuer(snapshot));
     warnings.sort_by_key(|warning| warning.place);
     warnings
 }

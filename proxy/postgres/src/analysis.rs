@@ -41,6 +41,7 @@
 //! Not here: the decision (policy), masking (by the session, from origins), and bind parameters.
 
 mod access;
+mod class;
 mod copy;
 mod edits;
 mod foreign;
@@ -62,11 +63,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use exhibit_gate::session::Reach;
-use exhibit_policy::decide::{MIXED, UNPROVEN};
+use exhibit_policy::decide::{CLASS, UNPROVEN};
 use exhibit_policy::patients::PATIENTS;
 use exhibit_schemas::event::access::{Access, Action, Attribute, Facts};
 
 pub use self::access::{EXECUTED, FETCHED, channel};
+pub(crate) use self::class::class_of;
 pub use self::copy::{Copy, CopyForm, CsvOptions};
 pub(crate) use self::edits::Mapped;
 use self::edits::Withheld;
@@ -325,6 +327,7 @@ fn message(sql: &str, names: &mut Names<'_>, masks: &Masks<'_>) -> Result<Analys
         let mut statement = form.statement(may_write, certain, foreign);
         statement.outputs = outputs;
         statement.subjects = subjects;
+        statement.changes = class::changes(&tree);
         if masks.by == By::Proxy {
             statement.views = lineage::views(&tree, names, masks.columns.masked);
         }
@@ -526,15 +529,6 @@ fn parse(sql: &str) -> Result<Vec<Parsed>, AnalysisError> {
         .collect()
 }
 
-/// Kinds of nodes that change rows, and the class of each: a statement is of that class, too, where it stands inside of it, as in
-/// `WITH`, `EXPLAIN` or `PREPARE`.
-const CHANGES: [(&str, StatementClass); 4] = [
-    ("InsertStmt", StatementClass::Insert),
-    ("UpdateStmt", StatementClass::Update),
-    ("DeleteStmt", StatementClass::Delete),
-    ("MergeStmt", StatementClass::Merge),
-];
-
 /// The facts of a message, as they add up.
 #[derive(Default)]
 #[expect(
@@ -543,7 +537,6 @@ const CHANGES: [(&str, StatementClass); 4] = [
 )]
 struct Summary {
     accesses: BTreeSet<Access>,
-    classes: BTreeSet<&'static str>,
     no_where: bool,
     ddl: bool,
     copy: bool,
@@ -557,9 +550,6 @@ impl Summary {
     fn add(&mut self, form: &Form, tree: &Tree, names: &Names<'_>, accesses: Vec<Access>) {
         self.custom_operators |= grants::custom_operators(tree, names);
         self.accesses.extend(accesses);
-        self.classes.insert(form.class.as_str());
-        let changes = CHANGES.iter().filter(|(kind, _)| tree.kinds.contains(*kind));
-        self.classes.extend(changes.map(|(_, class)| class.as_str()));
         self.no_where |= tree.no_where;
         self.ddl |= form.class == StatementClass::Ddl;
         self.copy |= form.copy.is_some();
@@ -574,19 +564,12 @@ impl Summary {
                 accesses: self.accesses.len(),
             });
         }
-        // A message of several classes has the class `mixed`, so that no rule for one class lets another one through.
-        let mut classes = self.classes.into_iter();
-        let class = match (classes.next(), classes.next()) {
-            (None, _) => "empty",
-            (Some(class), None) => class,
-            (Some(_), Some(_)) => MIXED,
-        };
         // Where the session knows what a name stands for, that takes its place.
         let by_name = |one: &Statement| matches!(&one.named, Some(Named::Execute { .. } | Named::Fetch { .. }));
         let grants = |one: &Statement| one.grants || by_name(one);
         let count = u64::try_from(statements.len()).unwrap_or(u64::MAX);
         let mut attributes = BTreeMap::from([
-            ("class".to_owned(), Attribute::Text(class.to_owned())),
+            (CLASS.to_owned(), Attribute::Text(class_of(statements).to_owned())),
             ("copy".to_owned(), Attribute::Bool(self.copy)),
             ("custom_operators".to_owned(), Attribute::Bool(self.custom_operators)),
             ("ddl".to_owned(), Attribute::Bool(self.ddl)),

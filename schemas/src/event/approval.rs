@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use super::access::{DecisionRecord, Facts};
+use super::access::{DecisionRecord, Facts, Principal};
 use super::{SessionId, Timestamp};
 use crate::digest::Digest;
 
@@ -156,6 +156,8 @@ crate::record! {
         /// Until when its session waits. From then on until it expires, the same command of the same agent, run again, takes
         /// the request up, once. Absent: it ends with the wait.
         (?) 8 => held_until: Timestamp,
+        /// Who asks: the principal of its session, so that people see it in what they sign for. Absent in those of older proxies.
+        (?) 9 => requester: Box<Principal>,
     }
 }
 

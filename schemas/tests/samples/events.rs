@@ -228,8 +228,8 @@ fn run() -> Run {
     }
 }
 
-fn access_bodies() -> Vec<Body> {
-    let principal = Principal {
+fn principal() -> Principal {
+    Principal {
         method: text("api-key"),
         issuer: text("exhibit"),
         subject: text("ci-agent"),
@@ -237,7 +237,11 @@ fn access_bodies() -> Vec<Body> {
         groups: vec![],
         evidence: digest(),
         run: None,
-    };
+    }
+}
+
+fn access_bodies() -> Vec<Body> {
+    let principal = principal();
     let column = Column {
         name: text("ssn"),
         data_type: text("text"),
@@ -381,6 +385,7 @@ fn approval_bodies() -> Vec<Body> {
             requirement,
             expires: TIME,
             held_until: Some(Timestamp(2)),
+            requester: Some(Box::new(principal())),
         }
         .into(),
         ApprovalDecided {

@@ -654,6 +654,7 @@ impl Writer {
             },
             expires: Timestamp(self.now + 900_000_000),
             held_until: None,
+            requester: Some(Box::new(session.principal.clone())),
         };
         let sequence = session.next;
         let leaves = self.events(session, vec![body.clone().into()]);

@@ -17,7 +17,7 @@ type Place = (usize, usize);
 type Change = fn(&Base, &mut Random) -> Mutant;
 
 /// Each class with how many of it are made.
-const CLASSES: [(Change, usize); 32] = [
+const CLASSES: [(Change, usize); 33] = [
     (decision_flipped, 20),
     (rule_renamed, 10),
     (observation_changed, 20),
@@ -44,6 +44,7 @@ const CLASSES: [(Change, usize); 32] = [
     (revoked_approver, 8),
     (one_person_twice, 8),
     (requester_approves, 8),
+    (another_asks, 4),
     (approval_late, 8),
     (approval_of_other_command, 8),
     (approval_reused, 8),
@@ -484,6 +485,18 @@ fn one_person_twice(base: &Base, random: &mut Random) -> Mutant {
     at(base, "one-person-twice", &plan, command, &[Code::ApprovalPeople])
 }
 
+/// People saw somebody else ask than opened the session.
+fn another_asks(base: &Base, random: &mut Random) -> Mutant {
+    let mut plan = base.plan();
+    let (_, request, _) = approval(&plan, random);
+    let Body::ApprovalRequested(body) = &mut plan.event_mut(request).body else {
+        panic!("a request was looked for");
+    };
+    let requester = body.requester.as_mut().expect("it says who asks");
+    requester.subject.push('x');
+    at(base, "another-asks", &plan, request, &[Code::ApprovalAsker])
+}
+
 /// The agent of the session is alice herself.
 fn requester_approves(base: &Base, random: &mut Random) -> Mutant {
     let mut plan = base.plan();
@@ -495,6 +508,14 @@ fn requester_approves(base: &Base, random: &mut Random) -> Mutant {
         panic!("an opening was looked for");
     };
     body.principal.client_id = Some("alice".into());
+    let principal = body.principal.clone();
+    let requests = plan
+        .find(|event| event.kind() == Kind::ApprovalRequested && event.session.is_some_and(|place| place.0 == session));
+    for request in requests {
+        if let Body::ApprovalRequested(body) = &mut plan.event_mut(request).body {
+            body.requester = Some(Box::new(principal.clone()));
+        }
+    }
     at(base, "requester-approves", &plan, command, &[Code::ApprovalRequester])
 }
 

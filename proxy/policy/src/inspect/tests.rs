@@ -14,10 +14,10 @@ use crate::snapshot::Snapshot;
 const HEAD: &str = r#"version = 1
 [[roles]]
 name = "a"
-match = { groups = ["a"] }
+match = { method = "api-key", groups = ["a"] }
 [[roles]]
 name = "b"
-match = { groups = ["b"] }
+match = { issuer = "https://ci.example", groups = ["b"] }
 [[targets]]
 name = "t"
 protocol = "postgres"
@@ -168,6 +168,32 @@ fn conditions_that_never_hold_are_found() {
 }
 
 #[test]
+fn roles_that_anybody_may_vouch_for_are_found() {
+    let found = |wanted: &str| {
+        let rest = format!(
+            "[[roles]]\nname = \"c\"\nmatch = {wanted}\n{}",
+            rule("r", &format!("roles = [\"a\", \"b\", \"c\"]; {READS}"))
+        );
+        warned(&rest)
+    };
+    let wanted = vec![(Kind::AnyIssuer, "roles", 2)];
+    for any in [
+        "{ groups = [\"a\"] }",
+        "{ method = \"oidc\", groups = [\"a\"] }",
+        "{ method = \"api-*\", groups = [\"a\"] }",
+        "{ run = { provider = \"gitlab-ci\" } }",
+    ] {
+        assert_eq!(found(any), wanted, "{any}");
+    }
+    for one in [
+        "{ method = \"api-key\", subject = \"x\" }",
+        "{ issuer = \"https://ci.example\" }",
+    ] {
+        assert_eq!(found(one), [], "{one}");
+    }
+}
+
+#[test]
 fn masks_that_mask_nothing_are_found() {
     let mask = |resources: &str| {
         let reads = rule("r", READS);
@@ -208,7 +234,7 @@ fn what_agents_get_without_people_or_masks_is_found() {
 
 #[test]
 fn what_nothing_uses_is_found() {
-    let spare = "[[roles]]\nname = \"c\"\nmatch = { groups = [\"c\"] }\n[[targets]]\nname = \"u\"\nprotocol = \"s3\"\n\
+    let spare = "[[roles]]\nname = \"c\"\nmatch = { method = \"api-key\", groups = [\"c\"] }\n[[targets]]\nname = \"u\"\nprotocol = \"s3\"\n\
                  [[approvals]]\nname = \"p\"\ngroups = [\"g\"]\npeople = 1\nexpires_s = 1\n";
     let wanted = [("approvals", 0), ("roles", 2), ("targets", 1)].map(|(list, element)| (Kind::Unused, list, element));
     assert_eq!(warned(&format!("{}{spare}", rule("r", READS))), wanted);

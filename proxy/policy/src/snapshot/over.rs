@@ -143,6 +143,11 @@ impl std::fmt::Display for Over {
 }
 
 impl Counts {
+    /// Whether an attribute of this name is one of them.
+    pub fn are_in(name: &str) -> bool {
+        COUNTS.contains(&name)
+    }
+
     /// What the facts of a reply say; `None` of those of a command.
     pub fn of(facts: &Facts) -> Option<Self> {
         let count = |name: &str| match facts.attributes.get(name) {

@@ -63,7 +63,15 @@ struct RunText {
     environment: Option<String>,
 }
 
+/// The method whose credentials have one issuer, which is the proxy's own list.
+const API_KEY: &str = "api-key";
+
 impl Role {
+    /// Whether it does not say who must vouch for a principal, where there can be several.
+    pub(crate) fn of_any_issuer(&self) -> bool {
+        self.issuer.is_none() && self.method.as_ref().map(Pattern::as_str) != Some(API_KEY)
+    }
+
     pub(crate) fn matches(&self, principal: &Principal) -> bool {
         let Self {
             name: _,

@@ -1,5 +1,6 @@
 //! Kinds of statements: which are taken at all, and what a session has to know about each.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use exhibit_schemas::event::access::Action;
@@ -196,6 +197,8 @@ const CURSOR_HOLD: i32 = 0x0020;
 pub struct Statement {
     /// Its class.
     pub class: StatementClass,
+    /// Classes of what changes rows in it.
+    pub(crate) changes: BTreeSet<StatementClass>,
     /// The grammar's name of its kind, such as `SelectStmt`.
     pub kind: String,
     /// Whether a successful answer has a description of rows.
@@ -368,6 +371,7 @@ impl Form {
     pub(super) fn statement(self, may_write: bool, certain: bool, foreign: Foreign) -> Statement {
         Statement {
             class: self.class,
+            changes: BTreeSet::new(),
             kind: self.kind,
             returns_rows: self.returns_rows,
             may_write,

@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use exhibit_gate::session::{Reach, Request};
-use exhibit_policy::decide::UNPROVEN;
+use exhibit_policy::decide::{CLASS, UNPROVEN};
 use exhibit_policy::patients::PATIENTS;
 use exhibit_schemas::event::access::{Access, Action, Attribute, Facts};
 
 use crate::analysis::{
     Analysis, AnalysisError, Complaint, Copy, CopyDirection, EXECUTED, FETCHED, GRANTS, Output, Probe, Statement,
-    Subjects, Views, state_probes,
+    Subjects, Views, class_of, state_probes,
 };
 use crate::message::frontend::Kind;
 
@@ -126,6 +126,7 @@ impl Draft {
             }
         }
         for inner in &found.statements {
+            statement.changes.extend(inner.changes.iter().copied());
             statement.may_write |= inner.may_write;
             statement.grants |= inner.grants;
             statement.changes_catalog |= inner.changes_catalog;
@@ -169,15 +170,10 @@ impl Draft {
             let attributes = &mut self.request.facts.attributes;
             attributes.insert(GRANTS.to_owned(), Attribute::Bool(grants));
         }
-        let mut classes = self.statements.iter().map(|statement| statement.class);
-        let Some(first) = classes.next() else { return };
-        let class = if classes.all(|class| class == first) {
-            first.as_str()
-        } else {
-            "mixed"
-        };
-        let class = Attribute::Text(class.to_owned());
-        self.request.facts.attributes.insert("class".to_owned(), class);
+        if !self.statements.is_empty() {
+            let class = Attribute::Text(class_of(&self.statements).to_owned());
+            self.request.facts.attributes.insert(CLASS.to_owned(), class);
+        }
     }
 }
 

@@ -76,7 +76,7 @@ fn names_are_decided_as_what_they_stand_for() {
     check(
         "PREPARE q AS DELETE FROM facilities",
         &["delete public.facilities"],
-        "prepare",
+        "mixed",
     );
     check(
         "PREPARE q AS DELETE FROM facilities; EXECUTE q",
@@ -102,6 +102,19 @@ fn names_are_decided_as_what_they_stand_for() {
         &["read public.facilities", "define public.x"],
         "mixed",
     );
+}
+
+#[test]
+fn what_changes_rows_hides_behind_no_name() {
+    let check = |sql: &str, wanted: &str| {
+        let draft = read_alone(sql, false);
+        let found = draft.request.facts.attributes.get("class");
+        assert_eq!(found, Some(&Attribute::Text(wanted.to_owned())), "{sql}");
+    };
+    check("PREPARE q AS DELETE FROM facilities", "mixed");
+    check("PREPARE q AS WITH x AS (DELETE FROM facilities RETURNING *) TABLE x; EXECUTE q", "mixed");
+    check("PREPARE q AS TABLE facilities", "prepare");
+    check("DECLARE c CURSOR FOR TABLE facilities", "cursor");
 }
 
 #[test]
