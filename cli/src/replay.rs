@@ -265,6 +265,7 @@ fn body_json(entry: &Entry) -> serde_json::Value {
         Body::Command(command) => json!({
             "statement": command.statement,
             "accesses": accesses(&command.facts.accesses),
+            "columns": command.facts.columns,
             "decision": command.decision.effect.as_str(),
             "rule": command.decision.rule,
             "reason": command.decision.reason,
@@ -342,6 +343,7 @@ fn requested_json(requested: &ApprovalRequested) -> serde_json::Value {
     json!({
         "statement": requested.statement,
         "accesses": accesses(&requested.facts.accesses),
+        "columns": requested.facts.columns,
         "rule": requested.decision.rule,
         "reason": requested.decision.reason,
         "observed": observed_json(&requested.decision),

@@ -192,6 +192,9 @@ impl Request {
         }
         line("statement", statement);
         line("does", &accesses(&facts.accesses));
+        if let Some(columns) = facts.columns.as_ref().filter(|columns| !columns.is_empty()) {
+            line("columns", &columns.join(", "));
+        }
         let tried = tried(facts);
         if !tried.is_empty() {
             line("tries", &tried);
@@ -244,6 +247,7 @@ impl Request {
             "statement": self.body.statement,
             "facts": self.body.facts.attributes.iter().map(|(name, stated)| (name, attribute_json(stated))).collect::<BTreeMap<_, _>>(),
             "accesses": accesses(&self.body.facts.accesses),
+            "columns": self.body.facts.columns,
             "probes": columns(&self.body.facts).collect::<BTreeMap<_, _>>(),
             "held": Counts::of(&self.body.facts).map(|counts| json!({
                 "rows": counts.rows,
@@ -403,6 +407,7 @@ mod tests {
             facts: Facts {
                 accesses: vec![Access(Action::Define, Some("public.claims".into()))],
                 attributes: BTreeMap::new(),
+                columns: None,
             },
             decision: DecisionRecord {
                 effect: Effect::Ask,

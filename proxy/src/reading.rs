@@ -158,6 +158,7 @@ fn refused(error: &AnalysisError) -> (String, Facts) {
     let facts = Facts {
         accesses: vec![Access(Action::Session, None)],
         attributes: BTreeMap::from([(UNPROVEN.to_owned(), Attribute::Text(error.to_string()))]),
+        columns: None,
     };
     ("(not understood)".to_owned(), facts)
 }

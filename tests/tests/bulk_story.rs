@@ -10,7 +10,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use exhibit_gate::clock::{Clock as _, SystemClock};
 use exhibit_tests::programs;
@@ -111,14 +111,41 @@ fn started(directory: &Path) -> (Stack, String) {
     (stack, token)
 }
 
-/// A person decides with a key that only ssh-agent has.
-fn approve(stack: &Stack, agent: &SshAgent, person: &str, id: &str) -> String {
-    let mut approve = stack.exhibit().unwrap();
-    approve
-        .args(["approve", id, "--yes", "--reason", "the nightly export", "--key"])
+/// People of the group that may approve.
+fn enrol(stack: &Stack, directory: &Path, people: &[&str]) {
+    for person in people {
+        let mut enrol = stack.exhibit().unwrap();
+        enrol
+            .args(["key", "enrol"])
+            .arg(directory.join(person).with_extension("pub"));
+        exhibit_tests::run(enrol.args(["--name", person, "--group", "privacy"])).unwrap();
+    }
+}
+
+/// The pipeline copies the table out.
+fn copy(stack: &Stack, token: &str, rows: Stdio) -> Child {
+    let url = stack.proxy_url();
+    let (_, server) = url.split_once('@').unwrap();
+    let mut psql = Command::new("psql");
+    psql.args(["-XAtq", "-v", "VERBOSITY=verbose", "-c"])
+        .arg("COPY (SELECT id, ssn FROM exports ORDER BY id) TO STDOUT")
+        .arg(format!("postgresql://oidc@{server}"))
+        .env("PGPASSWORD", token);
+    psql.stdout(rows).stderr(Stdio::piped()).spawn().unwrap()
+}
+
+/// A person says something with a key that only ssh-agent has.
+fn say(stack: &Stack, agent: &SshAgent, person: &str, words: &[&str]) -> String {
+    let mut say = stack.exhibit().unwrap();
+    say.args(words)
+        .args(["--yes", "--reason", "the nightly export", "--key"])
         .arg(agent.public(person))
         .env("SSH_AUTH_SOCK", agent.socket());
-    exhibit_tests::run(&mut approve).unwrap()
+    exhibit_tests::run(&mut say).unwrap()
+}
+
+fn approve(stack: &Stack, agent: &SshAgent, person: &str, id: &str) -> String {
+    say(stack, agent, person, &["approve", id])
 }
 
 fn waiting(stack: &Stack) -> Vec<Value> {
@@ -151,28 +178,9 @@ fn a_bulk_export_is_held_until_two_people_sign_and_the_report_tells_all_of_it() 
     let people = ["ana", "ben", "mona"];
     let agent = SshAgent::start(directory, &people).unwrap();
     let (mut stack, token) = started(directory);
-    for person in people {
-        let mut enrol = stack.exhibit().unwrap();
-        enrol
-            .args(["key", "enrol"])
-            .arg(directory.join(person).with_extension("pub"));
-        exhibit_tests::run(enrol.args(["--name", person, "--group", "privacy"])).unwrap();
-    }
+    enrol(&stack, directory, &people);
 
-    let url = stack.proxy_url();
-    let (_, server) = url.split_once('@').unwrap();
-    let mut psql = Command::new("psql")
-        .args([
-            "-XAtq",
-            "-c",
-            "COPY (SELECT id, ssn FROM exports ORDER BY id) TO STDOUT",
-        ])
-        .arg(format!("postgresql://oidc@{server}"))
-        .env("PGPASSWORD", &token)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut psql = copy(&stack, &token, Stdio::piped());
     let mut output = psql.stdout.take().unwrap();
     let copied = std::thread::spawn(move || {
         let mut copied = String::new();
@@ -198,7 +206,7 @@ fn a_bulk_export_is_held_until_two_people_sign_and_the_report_tells_all_of_it() 
         (requester["method"].as_str(), run["actor"].as_str()),
         (Some("oidc"), Some("mona"))
     );
-    for (name, claim) in [("repository", "octo/app"), ("commit", COMMIT)] {
+    for (name, claim) in [("repository", "octo/etl"), ("commit", COMMIT)] {
         assert_eq!(run[name], claim, "{asked}");
     }
     assert!(shown.contains("\n  run       ") && shown.contains(COMMIT), "{shown}");
@@ -232,5 +240,54 @@ fn a_bulk_export_is_held_until_two_people_sign_and_the_report_tells_all_of_it() 
         run.contains("octo/etl") && run.contains(COMMIT) && run.contains("mona"),
         "{run}"
     );
+    stack.down().unwrap();
+}
+
+#[test]
+fn who_watches_sees_each_request_and_a_copy_that_is_denied_or_taken_back_ends() {
+    let place = tempfile::tempdir().unwrap();
+    let directory = place.path();
+    let people = ["ana", "ben"];
+    let agent = SshAgent::start(directory, &people).unwrap();
+    let (mut stack, token) = started(directory);
+    enrol(&stack, directory, &people);
+    let mut watch = stack.exhibit().unwrap();
+    let mut watch = watch
+        .args(["approvals", "--watch", "--json"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut seen = BufReader::new(watch.stdout.take().unwrap()).lines();
+    let mut next = || -> Value { serde_json::from_str(&seen.next().unwrap().unwrap()).unwrap() };
+
+    let denied = copy(&stack, &token, Stdio::null());
+    let asked = next();
+    say(&stack, &agent, "ana", &["deny", asked["id"].as_str().unwrap()]);
+    let denied = denied.wait_with_output().unwrap();
+    let told = String::from_utf8(denied.stderr).unwrap();
+    assert!(!denied.status.success() && told.contains("42501"), "{told}");
+
+    let taken_back = copy(&stack, &token, Stdio::null());
+    let again = next();
+    let id = again["id"].as_str().unwrap();
+    assert_ne!(again["id"], asked["id"]);
+    approve(&stack, &agent, "ana", id);
+    say(&stack, &agent, "ana", &["approvals", "revoke", id]);
+    let taken_back = taken_back.wait_with_output().unwrap();
+    let told = String::from_utf8(taken_back.stderr).unwrap();
+    assert!(!taken_back.status.success() && told.contains("42501"), "{told}");
+
+    let number = watch.id().to_string();
+    exhibit_tests::run(Command::new("kill").args(["-INT", &number])).unwrap();
+    assert!(watch.wait().unwrap().success(), "an interrupt is how watching ends");
+    let (bundle, out) = (stack.directory().join("bundle"), stack.directory().join("report"));
+    exhibit_tests::run(stack.exhibit().unwrap().arg("export").arg(&bundle)).unwrap();
+    let mut verify = programs::command("exhibit-verify").unwrap();
+    verify.arg("report").arg(&bundle).arg("--keys").arg(stack.trust());
+    exhibit_tests::run(verify.arg("--out").arg(&out)).unwrap();
+    let report: Value = serde_json::from_slice(&std::fs::read(out.join("report.json")).unwrap()).unwrap();
+    assert_eq!(report["cover"]["result"], "verified");
+    let revoked = report["evidence"]["approvals"][1]["revocations"].as_array().unwrap();
+    assert_eq!(revoked.len(), 1, "{report}");
     stack.down().unwrap();
 }

@@ -347,6 +347,7 @@ fn unproven(cause: &str) -> Facts {
     Facts {
         accesses: vec![Access(Action::Read, Some("public.patients".into()))],
         attributes: [(UNPROVEN.to_owned(), Attribute::Text(cause.to_owned()))].into(),
+        columns: None,
     }
 }
 
@@ -381,6 +382,7 @@ fn what_was_only_prepared_is_said_to_be_unknown() {
     let mut facts = Facts {
         accesses: vec![Access(Action::Session, None)],
         attributes: [("class".to_owned(), Attribute::Text("prepare".to_owned()))].into(),
+        columns: None,
     };
     let log = with_facts(&facts);
     let denied = log.commands(|command| command.decision.effect == Effect::Deny);

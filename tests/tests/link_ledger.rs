@@ -203,6 +203,7 @@ fn request(action: Action) -> Request {
     let facts = Facts {
         accesses: vec![Access(action, Some("public.patients".into()))],
         attributes: std::collections::BTreeMap::new(),
+        columns: None,
     };
     Request {
         statement: "…".into(),

@@ -7,9 +7,13 @@
     reason = "a test that cannot go on fails, in its helpers too"
 )]
 
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpListener;
 use std::process::Command;
+use std::thread::JoinHandle;
 
 use exhibit_tests::issuer::Issuer;
+use exhibit_tests::programs;
 use exhibit_tests::stack::{Options, Stack};
 
 const AUDIENCE: &str = "https://exhibit.clinic.example";
@@ -118,4 +122,78 @@ fn a_token_of_a_real_issuer_lets_its_client_in_and_is_told_by_the_ledger() {
     );
     assert!(!replay.contains(&token));
     stack.down().unwrap();
+}
+
+/// The service of a CI runner that gives tokens to whoever has its secret: answers one request, and gives what was asked.
+fn service(answer: &'static str) -> (String, JoinHandle<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/token?api-version=2.0", listener.local_addr().unwrap());
+    let served = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut asked = String::new();
+        let mut lines = BufReader::new(stream.try_clone().unwrap());
+        while lines.read_line(&mut asked).unwrap() > 2 {}
+        let told = asked.to_lowercase().contains("authorization: bearer runner-secret\r\n");
+        let (status, body) = if told {
+            ("200 OK", answer)
+        } else {
+            ("401 Unauthorized", "{}")
+        };
+        let length = body.len();
+        write!(
+            stream,
+            "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+        )
+        .unwrap();
+        asked
+    });
+    (url, served)
+}
+
+#[test]
+fn a_run_of_github_actions_gets_its_token_where_libpq_looks() {
+    let place = tempfile::tempdir().unwrap();
+    let file = place.path().join("pgpass");
+    let before = "other:5432:*:me:secret\n";
+    let login = |url: &str, secret: &str| {
+        let mut login = programs::command("exhibit").unwrap();
+        login
+            .args([
+                "login",
+                "--host",
+                "exhibit.example",
+                "--audience",
+                "https://a.example/b&c",
+            ])
+            .arg("--password-file")
+            .arg(&file)
+            .env("ACTIONS_ID_TOKEN_REQUEST_URL", url)
+            .env("ACTIONS_ID_TOKEN_REQUEST_TOKEN", secret);
+        login.output().unwrap()
+    };
+    for (answer, secret, told) in [
+        (r#"{"value": "e30.e30.c2ln"}"#, "another", "401"),
+        (r#"{"token": "e30.e30.c2ln"}"#, "runner-secret", "no token"),
+        (r#"{"value": "no-token"}"#, "runner-secret", "no token"),
+        (r#"{"value": "e30.e30.c2ln"}"#, "runner-secret", ""),
+    ] {
+        exhibit_tests::write(&file, before.as_bytes()).unwrap();
+        let (url, served) = service(answer);
+        let output = login(&url, secret);
+        let said = String::from_utf8(output.stderr).unwrap();
+        let asked = served.join().unwrap();
+        assert!(
+            asked.starts_with("GET /token?api-version=2.0&audience=https%3A%2F%2Fa.example%2Fb%26c HTTP/1.1\r\n"),
+            "{asked}"
+        );
+        let kept = std::fs::read_to_string(&file).unwrap();
+        assert!(!said.contains("runner-secret") && !said.contains("c2ln"), "{said}");
+        if told.is_empty() {
+            assert!(output.status.success(), "{said}");
+            assert_eq!(kept, format!("exhibit.example:6432:*:oidc:e30.e30.c2ln\n{before}"));
+        } else {
+            assert!(!output.status.success() && said.contains(told), "{said}");
+            assert_eq!(kept, before);
+        }
+    }
 }

@@ -7,7 +7,7 @@
     reason = "a test that cannot go on fails, in its helpers too"
 )]
 
-use exhibit_schemas::event::{Body, Kind};
+use exhibit_schemas::event::{Body, Event, Kind};
 use exhibit_schemas::merkle::{Frontier, TreeSize};
 use exhibit_tests::bundle_builder::clinic::{LOG, ORIGIN, clinic};
 use exhibit_tests::bundle_builder::{Files, checkpoint, files, write_directory, write_tar};
@@ -190,6 +190,14 @@ fn controls_name_their_exceptions() {
         panic!("an opening was looked for");
     };
     body.principal.evidence = exhibit_schemas::digest::Digest([0; 32]);
+    let principal = Box::new(body.principal.clone());
+    let session = clinic.plan.event(openings[5]).session.map(|place| place.0);
+    let asks = |event: &Event| event.kind() == Kind::ApprovalRequested && event.session.map(|place| place.0) == session;
+    for request in clinic.plan.find(asks) {
+        if let Body::ApprovalRequested(body) = &mut clinic.plan.event_mut(request).body {
+            body.requester = Some(principal.clone());
+        }
+    }
     clinic.plan.batches.pop();
     let built = clinic.plan.build();
     let bundle = files(

@@ -198,6 +198,7 @@ fn request(statement: &str, action: Action) -> Request {
         facts: Facts {
             accesses: vec![Access(action, Some("public.patients".into()))],
             attributes: [("no_where".to_owned(), Attribute::Bool(true))].into(),
+            columns: None,
         },
         parameters: Vec::new(),
         reach: Reach::Anything,

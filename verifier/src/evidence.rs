@@ -86,6 +86,9 @@ pub struct CommandLine {
     pub statement: String,
     /// What it does: actions and resources.
     pub accesses: Vec<String>,
+    /// Columns that it may touch, where something is known of columns.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub columns: Option<Vec<String>>,
     /// Values that it tries on masked columns, by column; absent for most.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub probes: BTreeMap<String, u64>,
@@ -451,6 +454,7 @@ impl Evidence {
             time: placed.event.time.to_string(),
             statement: body.statement.clone(),
             accesses: body.facts.accesses.iter().map(access).collect(),
+            columns: body.facts.columns.clone(),
             probes: probe::columns(&body.facts)
                 .map(|(column, values)| (column.to_owned(), values))
                 .collect(),

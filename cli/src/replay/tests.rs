@@ -59,6 +59,7 @@ fn command() -> Command {
         facts: Facts {
             accesses: vec![Access(Action::Read, Some("public.patients".into()))],
             attributes: BTreeMap::new(),
+            columns: None,
         },
         decision: DecisionRecord {
             effect: Effect::Ask,

@@ -124,6 +124,7 @@ impl Log {
             facts: Facts {
                 accesses: vec![Access(Action::Read, Some(table.into())), Access(Action::Session, None)],
                 attributes: BTreeMap::new(),
+                columns: None,
             },
             decision: DecisionRecord {
                 effect: match (approved, denied) {

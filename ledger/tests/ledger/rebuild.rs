@@ -27,6 +27,7 @@ pub(crate) fn requested() -> ApprovalRequested {
         facts: Facts {
             accesses: vec![Access(Action::Session, None)],
             attributes: std::collections::BTreeMap::new(),
+            columns: None,
         },
         decision: DecisionRecord {
             effect: Effect::Ask,

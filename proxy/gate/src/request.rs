@@ -477,6 +477,7 @@ fn fitted(request: Request, sealed: bool) -> Request {
         facts: Facts {
             accesses: Vec::new(),
             attributes: [(UNPROVEN.to_owned(), Attribute::Text(cause))].into(),
+            columns: None,
         },
         parameters: Vec::new(),
         reach,

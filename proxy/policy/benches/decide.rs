@@ -79,6 +79,11 @@ fn reads(accesses: usize) -> Facts {
             ("no_where".to_owned(), Attribute::Bool(false)),
         ]
         .into(),
+        columns: Some(
+            (0..accesses)
+                .map(|number| format!("public.encounters_{number}.id"))
+                .collect(),
+        ),
     }
 }
 

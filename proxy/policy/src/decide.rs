@@ -17,6 +17,7 @@ use std::collections::BTreeSet;
 use exhibit_schemas::event::access::{Access, Attribute, DecisionRecord, Effect, Facts, Observed, Principal};
 
 use crate::hours;
+use crate::pattern::{Pattern, covered};
 use crate::probe;
 use crate::snapshot::{Mode, NO_RESOURCE, Role, Rule, Snapshot};
 
@@ -280,6 +281,7 @@ impl Rule {
             && self.targets.contains(target)
             && self.is_for(roles)
             && self.names(resource.as_deref())
+            && self.columns_hold(resource.as_deref(), facts)
             && self.unmet(facts).next().is_none()
             && self.over.is_none_or(|over| over.holds(facts))
             && self.in_hours(facts)
@@ -300,9 +302,44 @@ impl Rule {
         })
     }
 
+    /// Whether it is about the columns that the request touches of a resource. Where nothing is known of columns, a rule that allows is
+    /// not, and one that denies or asks is.
+    pub(crate) fn columns_hold(&self, resource: Option<&str>, facts: &Facts) -> bool {
+        let Some(patterns) = &self.columns else { return true };
+        let allows = self.effect == Effect::Allow;
+        let (Some(resource), Some(columns)) = (resource, &facts.columns) else {
+            return !allows;
+        };
+        let below = format!("{resource}.");
+        let mut touched = columns
+            .iter()
+            .filter(|column| column.starts_with(&below))
+            .map(|column| {
+                let all = column.get(below.len()..) == Some("*");
+                (column, all)
+            });
+        if allows {
+            touched.all(|(column, all)| match Pattern::new(column) {
+                Ok(everything) if all => covered(&everything, &patterns.iter().collect::<Vec<_>>()),
+                _ => patterns.iter().any(|pattern| pattern.matches(column)),
+            })
+        } else {
+            touched.any(|(column, all)| {
+                let names = |pattern: &Pattern| {
+                    if all {
+                        pattern.can_match_below(&below)
+                    } else {
+                        pattern.matches(column)
+                    }
+                };
+                patterns.iter().any(names)
+            })
+        }
+    }
+
     /// Whether it does not match every request that its lists name.
     pub(crate) fn has_conditions(&self) -> bool {
-        !self.when.is_empty() || self.over.is_some() || self.hours.is_some()
+        self.columns.is_some() || !self.when.is_empty() || self.over.is_some() || self.hours.is_some()
     }
 
     /// Whether it is for the time of the request.

@@ -317,7 +317,14 @@ fn near(snapshot: &Snapshot, roles: &BTreeSet<&str>, target: &str, access: &Acce
         let conditions = rule.unmet(facts).map(|name| Lack::Condition(name.to_owned()));
         let lacking = fixed.into_iter().filter(|(holds, _)| !holds).map(|(_, lack)| lack);
         let hours = (!rule.in_hours(facts)).then(|| Lack::Condition("hours".to_owned()));
-        lacking.chain(conditions).chain(over).chain(hours).collect::<Vec<_>>()
+        let columns = rule.columns_hold(resource.as_deref(), facts);
+        let columns = (!columns).then(|| Lack::Condition("columns".to_owned()));
+        lacking
+            .chain(conditions)
+            .chain(columns)
+            .chain(over)
+            .chain(hours)
+            .collect::<Vec<_>>()
     };
     let mut near = Vec::new();
     let about = |rule: &&Rule| rule.mode == Mode::Enforce && rule.actions.contains(action);

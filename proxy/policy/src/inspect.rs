@@ -16,7 +16,7 @@ use std::collections::BTreeSet;
 
 use exhibit_schemas::event::access::{Action, Attribute, Effect};
 
-use crate::decide::UNPROVEN;
+use crate::decide::{CLASS, UNPROVEN};
 use crate::mask::Technique;
 use crate::pattern::{Pattern, covered};
 use crate::probe::{PROBE, PROBED, Predicates};
@@ -324,7 +324,10 @@ impl<'a> Before<'a> {
     fn of(about: &Rule, earlier: &'a [Rule], role: &str, target: &str, action: Action) -> Self {
         let implied = |other: &&Rule| {
             let mut when = other.when.iter();
-            when.all(|(name, value)| about.when.get(name) == Some(value))
+            // Of requests of several kinds and of columns, rules that allow are for fewer than those that deny or ask.
+            let alike = (other.effect == Effect::Allow) == (about.effect == Effect::Allow);
+            when.all(|(name, value)| about.when.get(name) == Some(value) && (alike || name != CLASS))
+                && (other.columns.is_none() || alike && other.columns == about.columns)
                 && other.over.is_none_or(|over| about.over == Some(over))
                 && (other.hours.is_none() || other.hours == about.hours)
         };

@@ -56,6 +56,7 @@ mod probe;
 mod reach;
 mod setting;
 mod syntax;
+mod touched;
 mod tree;
 mod writing;
 
@@ -537,6 +538,7 @@ fn parse(sql: &str) -> Result<Vec<Parsed>, AnalysisError> {
 )]
 struct Summary {
     accesses: BTreeSet<Access>,
+    columns: BTreeSet<String>,
     no_where: bool,
     ddl: bool,
     copy: bool,
@@ -548,6 +550,7 @@ struct Summary {
 
 impl Summary {
     fn add(&mut self, form: &Form, tree: &Tree, names: &Names<'_>, accesses: Vec<Access>) {
+        self.columns.extend(touched::columns(form, tree, names, &accesses));
         self.custom_operators |= grants::custom_operators(tree, names);
         self.accesses.extend(accesses);
         self.no_where |= tree.no_where;
@@ -586,6 +589,7 @@ impl Summary {
         Ok(Facts {
             accesses: self.accesses.into_iter().collect(),
             attributes,
+            columns: Some(self.columns.into_iter().collect()),
         })
     }
 }

@@ -44,6 +44,7 @@ pub(crate) async fn deliver(
         facts: Facts {
             accesses: vec![access],
             attributes: BTreeMap::from([("class".to_owned(), Attribute::Text("notification".to_owned()))]),
+            columns: Some(Vec::new()),
         },
         parameters: Vec::new(),
         reach: Reach::Nothing,

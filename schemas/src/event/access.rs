@@ -164,6 +164,9 @@ crate::record! {
         1 => accesses: Vec<Access>,
         /// More about it, by name.
         (sorted) 2 => attributes: BTreeMap<String, Attribute>,
+        /// Columns that it may read or write, by ascending names: `schema.relation.column`, and `schema.relation.*` for all of a
+        /// relation or ones that are not known. Absent where nothing is known of columns.
+        (?) 3 => columns: Vec<String>,
     }
 }
 

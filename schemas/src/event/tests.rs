@@ -79,7 +79,11 @@ fn facts_keep_the_kind_of_each_attribute() {
         Access(Action::Read, Some("public.notes".into())),
         Access(Action::Transaction, None),
     ];
-    let facts = Facts { accesses, attributes };
+    let facts = Facts {
+        accesses,
+        attributes,
+        columns: None,
+    };
     assert_eq!(cbor::decode::<Facts>(&cbor::encode(&facts)).unwrap(), facts);
 }
 
@@ -89,6 +93,7 @@ fn text_keys_stand_in_the_order_of_their_encoded_bytes() {
     let facts = Facts {
         accesses: vec![],
         attributes: attributes.into(),
+        columns: None,
     };
     let bytes = cbor::encode(&facts);
     let wanted = [

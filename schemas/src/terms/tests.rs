@@ -18,6 +18,7 @@ fn request(grants: Option<GrantBounds>) -> ApprovalRequested {
         facts: Facts {
             accesses: vec![],
             attributes: BTreeMap::new(),
+            columns: None,
         },
         decision: DecisionRecord {
             effect: Effect::Ask,
@@ -38,6 +39,7 @@ fn request(grants: Option<GrantBounds>) -> ApprovalRequested {
         },
         expires: Timestamp(u64::MAX),
         held_until: None,
+        requester: None,
     }
 }
 

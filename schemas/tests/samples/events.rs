@@ -45,6 +45,7 @@ fn facts() -> Facts {
             Access(Action::Session, None),
         ],
         attributes,
+        columns: Some(vec![text("public.notes.*")]),
     }
 }
 

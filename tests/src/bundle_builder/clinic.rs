@@ -570,6 +570,7 @@ impl Writer {
         let mut facts = Facts {
             accesses: vec![Access(access.0, Some(access.1.to_owned()))],
             attributes: [("no_where".to_owned(), Attribute::Bool(no_where))].into(),
+            columns: None,
         };
         let policy = self.policy_of(session.proxy);
         if policy.names_patients("clinic") {

@@ -47,6 +47,7 @@ roles = ["r"]
 targets = ["t"]
 actions = ["read"]
 resources = ["public.*", "none"]
+columns = ["public.patients.ssn", "public.*.note"]
 when = { no_where = true, statements = 1, class = "select" }
 over = { rows = 1, bytes = 2, session_rows = 3, session_bytes = 4, patients = 5, session_patients = 6 }
 hours = { windows = ["Sat-Mon 00:00-24:00"], zone = "+01:00" }

@@ -30,6 +30,7 @@ fn update(value: &str) -> Request {
         facts: Facts {
             accesses: vec![Access(Action::Write, Some("public.patients.note".into()))],
             attributes: BTreeMap::new(),
+            columns: None,
         },
         ..request("", Action::Write)
     }

@@ -255,6 +255,7 @@ fn decision(line: &CommandLine) -> Markup {
         td.index { (index(line.command)) }
         td {
             @for access in &line.accesses { (access) br; }
+            @if let Some(columns) = line.columns.as_ref().filter(|columns| !columns.is_empty()) { "columns " (columns.join(", ")) br; }
             @for (column, values) in &line.probes { "tries " (values) " on " (column) br; }
         }
         td { (line.effect) }

@@ -105,6 +105,7 @@ fn answer(arguments: &Arguments) -> Result<(Effect, String), CliError> {
         None => Request::Facts(Facts {
             accesses: arguments.accesses.clone(),
             attributes: arguments.facts.iter().cloned().collect(),
+            columns: None,
         }),
     };
     let Arguments {

@@ -113,6 +113,7 @@ impl Answer {
             "target": self.target,
             "statement": self.statement,
             "facts": facts,
+            "columns": self.facts.columns,
             "accesses": explanation.accesses.iter().map(access_json).collect::<Vec<_>>(),
             "observed": explanation.observed.iter().map(observed_json).collect::<Vec<_>>(),
             "approval": explanation.approval.as_ref().map(approval_json),

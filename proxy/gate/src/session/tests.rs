@@ -127,6 +127,7 @@ fn request(action: Action) -> Request {
         facts: Facts {
             accesses: vec![Access(action, Some("public.t".into()))],
             attributes: BTreeMap::new(),
+            columns: None,
         },
         parameters: vec![],
         reach: Reach::Anything,

@@ -21,6 +21,7 @@ fn asked(people: u64, all_groups: &[&str], hours: Option<Hours>) -> ApprovalRequ
         facts: Facts {
             accesses: Vec::new(),
             attributes: BTreeMap::new(),
+            columns: None,
         },
         decision: DecisionRecord {
             effect: Effect::Ask,

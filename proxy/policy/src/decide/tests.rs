@@ -89,6 +89,7 @@ fn facts(accesses: &[(Action, &str)], no_where: bool) -> Facts {
     Facts {
         accesses: accesses.iter().map(named).collect(),
         attributes,
+        columns: None,
     }
 }
 
@@ -372,4 +373,53 @@ fn an_observed_rule_asks_nobody_and_can_be_taken_to_be_enforced() {
         (Effect::Ask, Some("people-next"))
     );
     assert_eq!(none, decide(&snapshot, &agent(), "clinic", &read));
+}
+
+#[test]
+fn rules_go_by_the_columns_that_a_request_may_touch() {
+    let decided = |effect: &str, columns: &str, touched: Option<&[&str]>| {
+        let more = if effect == "ask" { "approval = \"dba\"\n" } else { "" };
+        let rule = format!(
+            "resources = [\"public.claims\"]\ncolumns = [{columns}]\neffect = \"{effect}\"\n{more}[[rules]]\nname = \"rest\"\nroles = [\"agent\"]\n\
+             targets = [\"clinic\"]\nactions = [\"write\"]\neffect = \"{}\"\n",
+            if effect == "allow" { "deny" } else { "allow" }
+        );
+        let policy = POLICY.replacen("resources = [\"public.claims\"]\neffect = \"allow\"\n", &rule, 1);
+        assert!(policy.contains("rest"));
+        let snapshot = Snapshot::parse(policy.as_bytes()).unwrap();
+        let mut write = facts(&[(Action::Write, "public.claims")], false);
+        write.columns = touched.map(|names| names.iter().map(|name| (*name).to_owned()).collect());
+        decide(&snapshot, &agent(), "clinic", &write).rule.unwrap()
+    };
+    let (paid, ssn, other) = ("public.claims.paid", "public.claims.ssn", "public.visits.ssn");
+    for effect in ["deny", "ask"] {
+        for (columns, touched, matches) in [
+            ("\"public.claims.ssn\"", Some(&[paid, ssn][..]), true),
+            ("\"public.claims.ssn\"", Some(&[paid]), false),
+            ("\"public.claims.ssn\"", Some(&[other, paid]), false),
+            ("\"*.ssn\"", Some(&[ssn]), true),
+            ("\"public.claims.ssn\"", Some(&["public.claims.*"]), true),
+            ("\"*.ssn\"", Some(&["public.claims.*"]), true),
+            ("\"public.visits.*\"", Some(&["public.claims.*"]), false),
+            ("\"public.claims.ssn\"", Some(&[]), false),
+            ("\"public.claims.ssn\"", None, true),
+        ] {
+            let rule = decided(effect, columns, touched);
+            assert_eq!(rule == "writes", matches, "{effect} {columns} {touched:?}");
+        }
+    }
+    for (columns, touched, matches) in [
+        ("\"public.claims.paid\"", Some(&[paid][..]), true),
+        ("\"public.claims.paid\"", Some(&[paid, other]), true),
+        ("\"public.claims.paid\"", Some(&[paid, ssn]), false),
+        ("\"public.claims.paid\", \"*.ssn\"", Some(&[paid, ssn]), true),
+        ("\"public.claims.paid\"", Some(&["public.claims.*"]), false),
+        ("\"public.claims.*\"", Some(&["public.claims.*"]), true),
+        ("\"*.ssn\"", Some(&["public.claims.*"]), false),
+        ("\"public.claims.paid\"", Some(&[]), true),
+        ("\"public.claims.paid\"", None, false),
+    ] {
+        let rule = decided("allow", columns, touched);
+        assert_eq!(rule == "writes", matches, "allow {columns} {touched:?}");
+    }
 }

@@ -113,6 +113,7 @@ fn facts(accesses: &[(Action, &str)]) -> Facts {
     Facts {
         accesses: accesses.iter().map(named).collect(),
         attributes: BTreeMap::from([("no_where".to_owned(), Attribute::Bool(false))]),
+        columns: None,
     }
 }
 
@@ -243,7 +244,7 @@ proptest! {
     ) {
         let snapshot = Snapshot::parse(POLICY.as_bytes()).unwrap();
         let principal = Principal { groups, ..agent() };
-        let mut facts = Facts { accesses, attributes: BTreeMap::from([("no_where".to_owned(), Attribute::Bool(no_where))]) };
+        let mut facts = Facts { accesses, attributes: BTreeMap::from([("no_where".to_owned(), Attribute::Bool(no_where))]), columns: None, };
         if unproven {
             facts.attributes.insert(UNPROVEN.to_owned(), Attribute::Text("why".into()));
         }

@@ -21,6 +21,7 @@ fn facts(action: Action) -> Facts {
     Facts {
         accesses: vec![Access(action, Some("public.claims".into()))],
         attributes: [("class".to_owned(), Attribute::Text("update".into()))].into(),
+        columns: None,
     }
 }
 
@@ -176,6 +177,7 @@ fn granted(scope: GrantScope) -> Granted {
         },
         expires: Timestamp(9),
         held_until: None,
+        requester: None,
     };
     let decided = ApprovalDecided {
         request: Digest([3; 32]),

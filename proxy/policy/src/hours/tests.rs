@@ -166,6 +166,7 @@ fn requests_that_differ_in_their_time_alone_do_the_same() {
     let none = Facts {
         accesses: Vec::new(),
         attributes: [("class".to_owned(), Attribute::Text("select".into()))].into(),
+        columns: None,
     };
     let (mut early, mut late) = (none.clone(), none.clone());
     timed(&mut early, at(0, 3, 0));

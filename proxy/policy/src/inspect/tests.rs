@@ -340,8 +340,7 @@ proptest! {
                 for no_where in [true, false] {
                     let facts = Facts {
                         accesses: vec![Access(Action::Read, name.cloned())],
-                        attributes: BTreeMap::from([("no_where".to_owned(), Attribute::Bool(no_where))]),
-                    };
+                        attributes: BTreeMap::from([("no_where".to_owned(), Attribute::Bool(no_where))]), columns: None, };
                     let decision = decide(&snapshot, &principal, "t", &facts);
                     let observed = decision.observed.into_iter().flatten().map(|one| one.rule);
                     for rule in decision.rule.into_iter().chain(observed) {

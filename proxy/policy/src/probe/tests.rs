@@ -95,6 +95,7 @@ fn facts(relation: &str, attributes: &[(&str, u64)]) -> Facts {
     Facts {
         accesses: vec![Access(Action::Read, Some(relation.to_owned()))],
         attributes: attributes.collect(),
+        columns: None,
     }
 }
 

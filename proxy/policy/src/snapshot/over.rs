@@ -299,6 +299,7 @@ effect = "allow"
         Facts {
             accesses: vec![Access(Action::Read, Some("public.patients".to_owned()))],
             attributes: [].into(),
+            columns: None,
         }
     }
 

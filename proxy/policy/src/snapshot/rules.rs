@@ -38,6 +38,9 @@ pub(crate) struct Rule {
     pub(crate) actions: BTreeSet<Action>,
     /// `None` where the rule does not ask.
     pub(crate) resources: Option<Vec<Pattern>>,
+    /// Of the resource of an access, the columns that it is about: with a rule that allows, all that are touched; with one that denies or
+    /// asks, any. `None` where the rule does not go by columns.
+    pub(crate) columns: Option<Vec<Pattern>>,
     pub(crate) when: BTreeMap<String, Attribute>,
     /// It is about replies that have come to more than this alone.
     pub(crate) over: Option<Over>,
@@ -60,6 +63,7 @@ pub(super) struct RuleText {
     target_tags: Option<Vec<String>>,
     actions: Vec<String>,
     resources: Option<Vec<String>>,
+    columns: Option<Vec<String>>,
     #[serde(default)]
     when: BTreeMap<String, Attribute>,
     #[serde(default, deserialize_with = "table::some")]
@@ -89,6 +93,11 @@ impl RuleText {
         if self.resources.as_ref().is_some_and(Vec::is_empty) {
             return Err(broken(
                 "an empty list of resources matches nothing; leave it out to match everything",
+            ));
+        }
+        if self.columns.as_ref().is_some_and(Vec::is_empty) {
+            return Err(broken(
+                "an empty list of columns matches nothing; leave it out where columns do not matter",
             ));
         }
         known(&place, "role", &self.roles, roles)?;
@@ -127,6 +136,7 @@ impl RuleText {
         }
         Ok(Rule {
             resources: self.resources.map(|texts| patterns(&place, &texts)).transpose()?,
+            columns: self.columns.map(|texts| patterns(&place, &texts)).transpose()?,
             roles: self.roles.into_iter().collect(),
             targets,
             actions: self.actions.iter().filter_map(|word| Action::from_word(word)).collect(),

@@ -118,6 +118,8 @@ pub(super) struct Tree {
     pub(super) merge_deletes: bool,
     /// An `UPDATE` or `DELETE` without `WHERE`.
     pub(super) no_where: bool,
+    /// Columns that it writes or compares are not all named.
+    pub(super) writes_all: bool,
     /// A function is called over a window.
     pub(super) over: bool,
     /// A method of `TABLESAMPLE` other than the server's own.
@@ -197,12 +199,16 @@ impl Tree {
                 let command = fields.get("command_type").and_then(Value::as_i64);
                 let is = |kind: CmdType| command == Some(i64::from(i32::from(kind)));
                 self.merge_deletes |= is(CmdType::CmdDelete);
+                self.writes_all |= is(CmdType::CmdInsert) && !fields.get("target_list").is_some_and(not_empty);
                 // What rows are joined by says no more of them than a join does: `ON true` joins all.
                 self.no_where |= (is(CmdType::CmdUpdate) || is(CmdType::CmdDelete)) && absent(fields, "condition");
             }
             "UpdateStmt" | "DeleteStmt" => self.no_where |= absent(fields, "where_clause"),
             "TruncateStmt" => self.no_where = true,
-            "InsertStmt" => self.no_where |= updates_what_a_query_finds(fields),
+            "InsertStmt" => {
+                self.no_where |= updates_what_a_query_finds(fields);
+                self.writes_all |= !fields.get("cols").is_some_and(not_empty) || by_constraint(fields);
+            }
             _ => {}
         }
         self.fields(kind, key, fields, scope);
@@ -429,6 +435,13 @@ fn updates_what_a_query_finds(insert: &Object) -> bool {
     let source = insert.get("select_stmt").and_then(Value::as_object).and_then(tagged);
     let written_out = source.is_none_or(|(_, query)| query.get("values_lists").is_some_and(not_empty));
     updates && !written_out
+}
+
+/// Whether an `INSERT` goes by the columns of a constraint that it calls by its name.
+fn by_constraint(insert: &Object) -> bool {
+    let conflict = insert.get("on_conflict_clause").and_then(Value::as_object);
+    let infer = conflict.and_then(|conflict| conflict.get("infer")?.as_object());
+    infer.is_some_and(|infer| text(infer, "conname").is_some())
 }
 
 /// Last names of the functions of a `FROM` item, at any depth of its lists.

@@ -1,6 +1,6 @@
 //! A request of a group before it is decided, and requests that are denied whatever the policy says.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use exhibit_gate::session::{Reach, Request};
@@ -46,6 +46,7 @@ pub(crate) fn about_session(statement: &str, class: &str) -> Draft {
             facts: Facts {
                 accesses: vec![Access(Action::Session, None)],
                 attributes: BTreeMap::from([("class".to_owned(), Attribute::Text(class.to_owned()))]),
+                columns: Some(Vec::new()),
             },
             parameters: Vec::new(),
             reach: Reach::Anything,
@@ -119,6 +120,15 @@ impl Draft {
         }
         let facts = &mut self.request.facts;
         facts.accesses.extend(found.facts.accesses.iter().cloned());
+        // Of one of which nothing is known of columns, nothing is known of both.
+        facts.columns = facts
+            .columns
+            .take()
+            .zip(found.facts.columns.as_ref())
+            .map(|(own, found)| {
+                let both: BTreeSet<String> = own.into_iter().chain(found.iter().cloned()).collect();
+                both.into_iter().collect()
+            });
         for (name, value) in &found.facts.attributes {
             let matters = *value == Attribute::Bool(true) || name == UNPROVEN;
             if matters && !facts.attributes.contains_key(UNPROVEN) {
@@ -198,6 +208,7 @@ pub(super) fn refusal(code: &'static str, reason: &str) -> Draft {
             facts: Facts {
                 accesses: vec![Access(Action::Session, None)],
                 attributes: BTreeMap::new(),
+                columns: None,
             },
             parameters: Vec::new(),
             reach: Reach::Anything,

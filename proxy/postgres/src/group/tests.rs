@@ -112,7 +112,10 @@ fn what_changes_rows_hides_behind_no_name() {
         assert_eq!(found, Some(&Attribute::Text(wanted.to_owned())), "{sql}");
     };
     check("PREPARE q AS DELETE FROM facilities", "mixed");
-    check("PREPARE q AS WITH x AS (DELETE FROM facilities RETURNING *) TABLE x; EXECUTE q", "mixed");
+    check(
+        "PREPARE q AS WITH x AS (DELETE FROM facilities RETURNING *) TABLE x; EXECUTE q",
+        "mixed",
+    );
     check("PREPARE q AS TABLE facilities", "prepare");
     check("DECLARE c CURSOR FOR TABLE facilities", "cursor");
 }

@@ -56,7 +56,7 @@ mod tests {
 
     fn text(fields: &[(u8, &str)]) -> String {
         let fields: Vec<_> = fields.iter().map(|(code, text)| (*code, (*text).to_owned())).collect();
-        told(&fields).text.to_string()
+        told(&fields).text
     }
 
     #[test]

@@ -204,6 +204,7 @@ impl CaseText {
                 Request::Facts(Facts {
                     accesses: accesses.iter().map(|text| access(text)).collect::<Result<_, _>>()?,
                     attributes: self.facts.unwrap_or_default(),
+                    columns: None,
                 })
             }
             _ => return Err("a case has a command or accesses, one of them".to_owned()),

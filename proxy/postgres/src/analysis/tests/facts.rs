@@ -350,3 +350,73 @@ fn refuses_what_it_does_not_know() {
     check(&"SELECT 1;".repeat(257));
     assert_eq!(run("SELEC 'jane'", false).unwrap_err(), AnalysisError::Syntax);
 }
+
+#[test]
+fn tells_the_columns_that_it_may_touch() {
+    let mut wrong = Vec::new();
+    let mut check = |sql: &str, wanted: &[&str]| {
+        let analysis = run(sql, false).unwrap_or_else(|error| panic!("{sql}: {error}"));
+        let found = analysis.facts.columns.unwrap_or_default();
+        if found != wanted {
+            wrong.push(format!("{sql}: {found:?}"));
+        }
+    };
+    let (id, ssn, all) = ("public.patients.id", "public.patients.ssn", "public.patients.*");
+    check("SELECT 1", &[]);
+    check("SELECT count(*) FROM patients", &[]);
+    check("SELECT id FROM patients WHERE ssn = 'x'", &[id, ssn]);
+    check("SELECT p.id AS n FROM public.patients p ORDER BY n", &[id]);
+    check("SELECT (SELECT max(ssn) FROM patients)", &[ssn]);
+    check("WITH x AS (SELECT id FROM patients) SELECT * FROM x", &[all]);
+    check("WITH x AS (SELECT id FROM patients) SELECT x.* FROM x", &[id]);
+    check("SELECT EXISTS (SELECT FROM patients WHERE id = 1)", &[id]);
+    check("DELETE FROM patients WHERE id = 1", &[id]);
+    check("UPDATE patients SET ssn = 'x' WHERE id = 1", &[id, ssn]);
+    check("UPDATE patients SET ssn = 'x' WHERE id = 1 RETURNING *", &[all]);
+    check("INSERT INTO patients (id) VALUES (1)", &[id]);
+    check(
+        "INSERT INTO patients (id) VALUES (1) ON CONFLICT (ssn) DO NOTHING",
+        &[id, ssn],
+    );
+    check("COPY patients (id, ssn) TO STDOUT", &[id, ssn]);
+    check("COPY (SELECT ssn FROM patients) TO STDOUT", &[ssn]);
+    check("PREPARE q AS SELECT id FROM patients", &[id]);
+    check("SELECT ctid FROM patients", &[]);
+    check(
+        "SELECT p.id FROM patients p JOIN facilities f USING (id)",
+        &["public.facilities.id", id],
+    );
+    for everything in [
+        "SELECT * FROM patients",
+        "TABLE patients",
+        "SELECT patients FROM patients",
+        "SELECT p FROM patients p",
+        "SELECT ssn(p) FROM patients p",
+        "SELECT (p).ssn FROM patients p",
+        "SELECT row_to_json(public.patients) FROM public.patients",
+        "SELECT row_to_json(patients.*) FROM patients",
+        "SELECT count(patients) FROM patients",
+        "SELECT a FROM patients AS p (a, b)",
+        "SELECT nothing_like_it FROM patients",
+        "INSERT INTO patients VALUES (1)",
+        "INSERT INTO patients DEFAULT VALUES",
+        "INSERT INTO patients (id) VALUES (1) ON CONFLICT ON CONSTRAINT patients_pkey DO NOTHING",
+        "MERGE INTO patients p USING (VALUES (1)) v (x) ON p.id = x WHEN NOT MATCHED THEN INSERT VALUES (1)",
+        "COPY patients TO STDOUT",
+        "COPY patients FROM STDIN",
+        "TRUNCATE patients",
+        "DROP TABLE patients",
+        "ALTER TABLE patients DROP COLUMN id",
+        "CREATE INDEX ON patients (id)",
+        "COMMENT ON TABLE patients IS 'x'",
+        "LOCK patients",
+    ] {
+        check(everything, &[all]);
+    }
+    check("SELECT id FROM nowhere", &["?.nowhere.*"]);
+    check(
+        "SELECT f.id FROM patients NATURAL JOIN facilities f",
+        &["public.facilities.*", all],
+    );
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
