@@ -38,6 +38,8 @@ use exhibit_verify::report::Report;
 use exhibit_verify::{Archive, Options, Outcome, verify};
 use tokio::sync::{broadcast, watch};
 
+#[path = "verifier_gate/again.rs"]
+mod again;
 #[path = "verifier_gate/granted.rs"]
 mod granted;
 #[path = "verifier_gate/patients.rs"]
@@ -68,9 +70,15 @@ struct Keeper {
     plan: Arc<Mutex<Plan>>,
     clock: Arc<Ticking>,
     heard: broadcast::Sender<Arc<Heard>>,
+    /// What happens after the next submission was taken.
+    later: Mutex<Option<Box<dyn FnOnce() + Send>>>,
 }
 
 impl Keeper {
+    fn later(&self, what: Box<dyn FnOnce() + Send>) {
+        *self.later.lock().unwrap() = Some(what);
+    }
+
     fn keep(&self, seed: u8, drafts: Vec<Draft>) -> Vec<Receipt> {
         let planned = drafts.into_iter().map(|draft| {
             Planned::new(Event {
@@ -153,6 +161,10 @@ fn person(seed: u8, name: &str) -> KeyRecord {
 impl Recorder for Keeper {
     fn submit(&self, drafts: Vec<Draft>) -> Result<Ticket, GateError> {
         let receipts = self.keep(self.proxy, drafts);
+        let later = self.later.lock().unwrap().take();
+        if let Some(what) = later {
+            what();
+        }
         Ok(Box::pin(async move { Ok(receipts) }))
     }
 
@@ -325,6 +337,7 @@ async fn start_beside(policy: &str, plan: Arc<Mutex<Plan>>, clock: Arc<Ticking>,
         plan,
         clock: Arc::clone(&clock),
         heard: broadcast::channel(16).0,
+        later: Mutex::default(),
     });
     let snapshot = Snapshot::parse(policy.as_bytes()).unwrap();
     let policy = (policy.as_bytes().to_vec(), snapshot);

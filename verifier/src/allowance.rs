@@ -2,7 +2,7 @@
 //!
 //! Whose word takes an approval back is said by `exhibit_policy::approval` alone, the code that the proxy ran.
 
-use exhibit_policy::approval::{Decided, Revocation, check_revocation, is_refused};
+use exhibit_policy::approval::{Decided, Revocation, check_revocation, in_hours, is_refused};
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::Timestamp;
 use exhibit_schemas::event::approval::ApprovalRevoked;
@@ -53,6 +53,15 @@ pub(crate) struct Released {
 }
 
 impl Asked {
+    /// Whether nothing may begin by it at a time, and no row had left before.
+    fn is_over(&self, time: Timestamp) -> bool {
+        let expired = match &self.granted {
+            Some(grant) => time >= grant.ends,
+            None => time > self.body.expires,
+        };
+        self.released.rows == 0 && (expired || !in_hours(&self.body.requirement, time))
+    }
+
     /// Rows that left by its approval.
     pub(crate) fn rows(&self) -> u64 {
         self.released.rows
@@ -146,8 +155,9 @@ impl Approvals {
         }
     }
 
-    /// Whether the approval of a request may have stopped a reply: people said how many rows, or somebody took it back.
-    pub(crate) fn may_stop(&self, request: Digest) -> bool {
+    /// Whether the approval of a request may have stopped a session that was closed then: people said how many rows, somebody took it back,
+    /// or it ended before anything came of it.
+    pub(crate) fn may_stop(&self, request: Digest, closed: Timestamp) -> bool {
         let Some(asked) = self.asked(request) else { return true };
         let decisions = self.decided(asked, |_, _| true);
         // Its proxy heeds everybody who said how many, also those whom the command does not name.
@@ -156,8 +166,8 @@ impl Approvals {
         let refused = asked
             .request(request)
             .is_none_or(|asked| is_refused(&asked, &decisions));
-        // A grant ends with the key of one of those who gave it, too.
-        let ends = asked.granted.is_some();
+        let of_key = decisions.iter().any(|decided| self.is_revoked(decided.signer));
+        let ends = of_key || asked.is_over(closed);
         limited || refused || ends || self.after_gap || self.revocation(request).is_some()
     }
 

@@ -260,6 +260,11 @@ impl Approvals {
         self.revoked.entry(key).or_insert(TakenBack { index, time });
     }
 
+    /// Whether a key was revoked by now.
+    pub(crate) fn is_revoked(&self, signer: &KeyRecord) -> bool {
+        self.revoked.contains_key(&signer.key.id())
+    }
+
     /// A request ended without a decision; `request` is its leaf hash, where the session has such a request.
     pub(crate) fn expired(&mut self, index: Index, request: Option<Digest>, findings: &mut Findings) {
         match request.and_then(|leaf| self.requests.get_mut(&leaf)) {

@@ -666,7 +666,11 @@ impl Session {
                 .findings
                 .add(Code::ThresholdDecided, Place::Entry(placed.index), detail);
         }
-        let may_stop = self.cut.iter().any(|request| context.approvals.may_stop(*request));
+        let approvals = &context.approvals;
+        let may_stop = self
+            .cut
+            .iter()
+            .any(|request| approvals.may_stop(*request, placed.event.time));
         if body.reason == APPROVAL && !self.incomplete && !may_stop {
             let detail = format!("its reason is `{APPROVAL}`");
             context

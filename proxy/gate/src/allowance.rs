@@ -1,19 +1,24 @@
-//! What people's approval of one question lets out, for as long as something comes of it: rows, and the time until somebody takes it
-//! back.
+//! What people's approval of one question lets out, for as long as something comes of it: commands, rows, and the time until somebody
+//! takes it back.
 //!
-//! Whoever releases asks first. Rows are taken before they are handed over, so the count is never too low.
+//! Whoever records a command or releases a part of a reply asks first. Rows are taken before they are handed over, so the count is never
+//! too low.
 //!
 //! Not here: who may take an approval back ([`exhibit_policy::approval::check_revocation`]).
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use exhibit_policy::approval::in_hours;
 use exhibit_policy::mask::Masked;
 use exhibit_schemas::digest::Digest;
+use exhibit_schemas::event::Timestamp;
 use exhibit_schemas::event::access::Frame;
 use exhibit_schemas::terms::{Allowed, Granted};
 
-use crate::approval::{Answers, Question};
+use crate::answers::Answers;
+use crate::approval::{POLICY_CHANGED, Question};
 use crate::error::GateError;
+use crate::request::{Approved, Permit};
 use crate::session::{Session, Stopped};
 
 /// What an agent is told whose reply came to more rows than people approved.
@@ -22,29 +27,31 @@ const ROWS: &str = "it came to more rows than people approved";
 /// What an agent is told where a person has taken the approval back.
 const TAKEN_BACK: &str = "a person took its approval back";
 
+/// What an agent is told where the approval has ended with the word, or the key, of one who gave it.
+const ENDED: &str = "the key of a person who approved it was revoked";
+
+/// What an agent is told where the time is over in which something may begin by the approval.
+const OVER: &str = "the time of its approval is over";
+
 /// What was approved, and what came of it so far.
 pub(crate) struct Allowance {
-    state: Mutex<State>,
-    question: Arc<Question>,
+    answers: Answers,
+    /// Leaf hashes of the decisions.
     decisions: Vec<Digest>,
-    allowed: Allowed,
+    state: Mutex<State>,
 }
 
 struct State {
-    answers: Answers,
+    allowed: Allowed,
     /// Rows.
     released: u64,
     /// Commands that passed by it, the first among them.
     commands: u64,
-    /// Why nobody can know any more what people say of it.
-    missed: Option<&'static str>,
 }
 
-/// What an agent is told where a grant has ended with the word, or the key, of one who gave it.
-const GRANT_ENDED: &str = "the grant that it passed by has ended";
-
-/// Why nothing more leaves.
-enum Ended {
+/// Why nothing more comes of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Ended {
     /// By what people said.
     Approval(&'static str),
     /// What people said was missed, and may have taken it back.
@@ -53,36 +60,36 @@ enum Ended {
 
 impl std::fmt::Debug for Allowance {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "Allowance({:?})", self.allowed)
+        write!(formatter, "Allowance({:?})", self.state().allowed)
     }
 }
 
 impl Allowance {
     /// What the approval of a question by these decisions allows; so many rows of the same reply have left before.
-    pub(crate) fn new(answers: Answers, decisions: Vec<Digest>, released: u64) -> Self {
-        let (question, allowed) = (Arc::clone(&answers.question), answers.allowed());
+    ///
+    /// # Errors
+    /// Why nobody can know.
+    pub(crate) fn new(answers: Answers, decisions: Vec<Digest>, released: u64) -> Result<Self, &'static str> {
         let state = Mutex::new(State {
-            answers,
+            allowed: answers.allowed()?,
             released,
             commands: 1,
-            missed: None,
         });
-        Self {
-            state,
-            question,
+        Ok(Self {
+            answers,
             decisions,
-            allowed,
-        }
+            state,
+        })
     }
 
     /// What people were asked.
     pub(crate) fn question(&self) -> &Question {
-        &self.question
+        &self.answers.question
     }
 
     /// The grant, where it is one.
-    pub(crate) fn grant(&self) -> Option<&Granted> {
-        self.allowed.grant.as_ref()
+    pub(crate) fn grant(&self) -> Option<Granted> {
+        self.state().allowed.grant.clone()
     }
 
     /// Leaf hashes of the decisions.
@@ -94,32 +101,51 @@ impl Allowance {
     pub(crate) fn takes_command(&self) -> bool {
         let mut state = self.state();
         let commands = state.commands.saturating_add(1);
-        let rows_left = self.allowed.rows.is_none_or(|most| state.released < most);
-        let left = self.grant().is_some_and(|grant| commands <= grant.uses) && rows_left;
-        let takes = left && self.stands(&mut state).is_ok();
+        let rows_left = state.allowed.rows.is_none_or(|most| state.released < most);
+        let grant = state.allowed.grant.as_ref();
+        let left = grant.is_some_and(|grant| commands <= grant.uses) && rows_left;
+        let takes = left && self.stands(&state).is_ok();
         if takes {
             state.commands = commands;
         }
         takes
     }
 
-    /// Whether people still say what they said.
-    pub(crate) fn still_stands(&self) -> bool {
-        self.stands(&mut self.state()).is_ok()
-    }
-
     /// Whether nothing more can come of its grant.
     pub(crate) fn is_used_up(&self) -> bool {
-        let mut state = self.state();
-        self.grant().is_none_or(|grant| state.commands >= grant.uses) || self.stands(&mut state).is_err()
+        let state = self.state();
+        let grant = state.allowed.grant.as_ref();
+        grant.is_none_or(|grant| state.commands >= grant.uses) || self.stands(&state).is_err()
+    }
+
+    /// Whether a person refuses it, or took it back.
+    pub(crate) fn is_refused(&self) -> bool {
+        self.answers.are_taken_back() == Ok(true)
+    }
+
+    /// Holds that something may begin by it: people say what they said, and nobody's key has ended since.
+    fn may_begin(&self) -> Result<(), Ended> {
+        self.stands(&self.state())?;
+        if self.answers.are(&self.decisions)? {
+            Ok(())
+        } else {
+            Err(Ended::Approval(ENDED))
+        }
+    }
+
+    /// Hears who has limited it since.
+    fn limit(&self) -> Result<(), Ended> {
+        let allowed = self.answers.allowed()?;
+        self.state().allowed = allowed;
+        Ok(())
     }
 
     /// Takes so many rows that are about to be released.
     fn takes(&self, rows: u64) -> Result<(), Ended> {
         let mut state = self.state();
-        self.stands(&mut state)?;
+        self.stands(&state)?;
         let released = state.released.saturating_add(rows);
-        if self.allowed.rows.is_some_and(|most| released > most) {
+        if state.allowed.rows.is_some_and(|most| released > most) {
             return Err(Ended::Approval(ROWS));
         }
         state.released = released;
@@ -127,20 +153,13 @@ impl Allowance {
     }
 
     /// Holds that people still say what they said. One command that has passed is ended by what takes it back alone; a grant ends, too, with
-    /// a refusal, and with the key of one of those who signed it.
-    fn stands(&self, state: &mut State) -> Result<(), Ended> {
-        let State { answers, missed, .. } = state;
-        if missed.is_none() {
-            *missed = answers.read().err();
-        }
-        if let Some(reason) = missed {
-            return Err(Ended::Missed(reason));
-        }
-        if state.answers.are_taken_back() {
+    /// the key of one of those who signed it.
+    fn stands(&self, state: &State) -> Result<(), Ended> {
+        if self.answers.are_taken_back()? {
             return Err(Ended::Approval(TAKEN_BACK));
         }
-        if self.grant().is_some() && !state.answers.are(&self.decisions) {
-            return Err(Ended::Approval(GRANT_ENDED));
+        if state.allowed.grant.is_some() && !self.answers.are(&self.decisions)? {
+            return Err(Ended::Approval(ENDED));
         }
         Ok(())
     }
@@ -150,7 +169,62 @@ impl Allowance {
     }
 }
 
+impl Ended {
+    /// The error of a group of which nothing was recorded.
+    pub(crate) fn before(self) -> GateError {
+        match self {
+            Self::Approval(reason) => GateError::ApprovalEnded { reason },
+            Self::Missed(reason) => missed(reason),
+        }
+    }
+}
+
+impl From<&'static str> for Ended {
+    fn from(missed: &'static str) -> Self {
+        Self::Missed(missed)
+    }
+}
+
+impl Approved {
+    /// Holds that something may begin by it at a time.
+    fn may_begin(&self, now: Timestamp) -> Result<(), Ended> {
+        self.allowance.may_begin()?;
+        let question = self.allowance.question();
+        let over = match &self.by {
+            Some(grant) => grant.is_over(now),
+            None => now > question.expires(),
+        };
+        if over || !in_hours(&question.body.requirement, now) {
+            return Err(Ended::Approval(OVER));
+        }
+        Ok(())
+    }
+}
+
 impl Session {
+    /// Holds, where the policy in force is held and before anything is recorded, that what is to pass by people's approval still may: it may
+    /// have waited for people who were asked about something beside it.
+    pub(crate) fn may_begin(&self, permits: &[Permit]) -> Result<(), Ended> {
+        let (now, term) = (self.gate().now(), self.gate().policy_term());
+        for approved in approved(permits) {
+            if approved.allowance.question().term != term {
+                return Err(Ended::Approval(POLICY_CHANGED));
+            }
+            approved.may_begin(now)?;
+            if approved.by.is_none() {
+                approved.allowance.limit()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Holds the same once all of it is recorded, before anything of it takes effect.
+    pub(crate) fn still_may(&mut self, permits: &[Permit]) -> Result<(), GateError> {
+        let now = self.gate().now();
+        let ended = approved(permits).find_map(|approved| approved.may_begin(now).err());
+        ended.map_or(Ok(()), |ended| Err(self.stops(ended, 0)))
+    }
+
     /// Holds that what people approved lets these frames of a reply out, and takes their rows.
     pub(crate) fn lets_out(&mut self, command: u64, frames: &[Masked<Frame>]) -> Result<(), GateError> {
         if frames.is_empty() {
@@ -169,15 +243,30 @@ impl Session {
             .iter()
             .find_map(|allowance| allowance.takes(rows).err());
         let released = totals.rows;
-        match ended {
-            None => Ok(()),
-            Some(Ended::Approval(reason)) => {
+        ended.map_or(Ok(()), |ended| Err(self.stops(ended, released)))
+    }
+
+    /// Nothing passes any more by what has ended; so many rows had left.
+    fn stops(&mut self, ended: Ended, rows: u64) -> GateError {
+        let error = match ended {
+            Ended::Approval(reason) => {
                 self.stopped = Some(Stopped::Approval);
-                Err(self.refused(GateError::Approval { reason, rows: released }))
+                GateError::Approval { reason, rows }
             }
-            Some(Ended::Missed(reason)) => Err(self.refused(GateError::LedgerUnavailable {
-                reason: reason.to_owned(),
-            })),
-        }
+            Ended::Missed(reason) => missed(reason),
+        };
+        self.refused(error)
+    }
+}
+
+/// What is to pass by people's approval.
+fn approved(permits: &[Permit]) -> impl Iterator<Item = &Approved> {
+    permits.iter().filter_map(|permit| permit.approved.as_ref())
+}
+
+/// The error of a session that cannot know what people say.
+fn missed(reason: &str) -> GateError {
+    GateError::LedgerUnavailable {
+        reason: reason.to_owned(),
     }
 }

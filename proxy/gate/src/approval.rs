@@ -3,35 +3,25 @@
 //! The decisions come from the recorder, which has checked their seals and signers; here they are counted by
 //! [`exhibit_policy::approval`], the code that the verifier runs again.
 //!
-//! Not here: what counts as an approval, and how decisions reach the recorder.
+//! Not here: what counts as an approval, how decisions reach the recorder, and how they are kept (`hearing.rs`).
 
-use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use exhibit_policy::approval::{self as policy, Decided, Tally, tally};
+use exhibit_policy::approval::{self as policy, Tally};
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::access::{Outcome, Principal};
 use exhibit_schemas::event::approval::{ApprovalExpired, ApprovalRequested};
 use exhibit_schemas::event::{Body, SessionId, Timestamp};
-use exhibit_schemas::key::KeyId;
-use exhibit_schemas::terms::{Allowed, allowed};
-use tokio::sync::broadcast::{
-    self,
-    error::{RecvError, TryRecvError},
-};
 
 use crate::allowance::Allowance;
+use crate::answers::Answers;
 use crate::error::GateError;
-use crate::recorder::{Heard, VerifiedDecision, VerifiedRevocation};
 use crate::request::{self, Approved, Asking, Denial, Judged, Pending, Permit};
 use crate::retries::{Held, Place};
 use crate::sealed::Told;
 use crate::session::{Handed, Session};
-
-/// Decisions about one request that are kept at the most; more are a fault of the ledger or of people's tools.
-pub const DECISIONS_MAX: usize = 1_000;
 
 /// How long a sleep lasts before the clock is read again: a clock that was set may bring the expiry nearer.
 const CLOCK_AGAIN: Duration = Duration::from_millis(200);
@@ -46,21 +36,11 @@ pub struct Question {
     // Invariant: `body` stands durable in the ledger as event `sequence` of `session`, with the leaf hash `leaf`.
     pub(crate) body: ApprovalRequested,
     leaf: Digest,
-    session: SessionId,
+    pub(crate) session: SessionId,
     sequence: u64,
     pub(crate) requester: Principal,
     /// The term of the policy in force when it was asked. Nothing passes by it in another one, whatever policy comes back.
     pub(crate) term: u64,
-}
-
-/// What was published about a question so far, and what comes.
-pub(crate) struct Answers {
-    pub(crate) question: Arc<Question>,
-    /// Subscribed before the question was recorded, so no answer is missed.
-    heard: broadcast::Receiver<Arc<Heard>>,
-    made: Vec<Arc<Heard>>,
-    /// Keys that were revoked since it was asked.
-    revoked: BTreeSet<KeyId>,
 }
 
 /// A request whose question is in the ledger.
@@ -188,7 +168,7 @@ const WITHDRAWN: &str = "the request was withdrawn";
 pub(crate) const UNDECIDED: &str = "nobody decided in time";
 
 /// What an agent is told where the policy is another one by now.
-const POLICY_CHANGED: &str = "the policy has changed since it was asked";
+pub(crate) const POLICY_CHANGED: &str = "the policy has changed since it was asked";
 
 /// What an agent is told that came second.
 pub(crate) const TAKEN: &str =
@@ -269,7 +249,8 @@ impl Session {
         body: ApprovalRequested,
         command: Option<&Judged>,
     ) -> Result<Answers, GateError> {
-        let heard = self.gate().recorder().heard();
+        // Before the question is recorded, so no answer is missed.
+        let since = self.gate().recorder().heard();
         let sequence = self.upcoming();
         let told = command.map(|judged| request::unanswered(judged, Asking::Own(sequence)));
         let told = told.transpose().map_err(|error| self.refused(error))?;
@@ -290,12 +271,7 @@ impl Session {
             requester: self.principal().clone(),
             term,
         };
-        Ok(Answers {
-            question: question.into(),
-            heard,
-            made: Vec::new(),
-            revoked: BTreeSet::new(),
-        })
+        Ok(Answers::new(question, self.gate().hearing(), since))
     }
 
     /// Waits for people, for the request's expiry, for the end of the time that its approval lets a session wait, or for `gone`
@@ -341,11 +317,11 @@ impl Session {
                 Err(self.failed(GateError::Foreign { session: self.id() }))
             }
             Ending::Approved(decisions, answers) => {
-                let allowance = Allowance::new(answers, decisions.clone(), 0).into();
+                let allowance = Allowance::new(answers, decisions.clone(), 0);
                 let approved = Approved {
                     request,
                     decisions,
-                    allowance,
+                    allowance: allowance.map_err(|reason| self.missed(reason))?.into(),
                     by: None,
                 };
                 Ok(Ok(Permit {
@@ -371,12 +347,12 @@ impl Session {
     /// answers go to the place that is held.
     pub(crate) async fn answered(
         &mut self,
-        mut answers: Answers,
+        answers: Answers,
         held: Option<Held>,
         gone: impl Future<Output = ()> + Send,
     ) -> Result<Ending, GateError> {
         let until = answers.question.body.held_until;
-        let became = self.ending(&mut answers, until, gone).await;
+        let became = self.ending(&answers, until, gone).await;
         let became = match became.map_err(|reason| self.missed(reason))? {
             // The policy that asked must still be the one in force, and stays so until what was approved is handed over.
             Became::Approved(_) if !self.holds_policy_of(&answers.question).await => Became::Expired(POLICY_CHANGED),
@@ -423,7 +399,7 @@ impl Session {
                 () = tokio::time::sleep(CLOCK_AGAIN.min(Duration::from_micros(left_us))) => {}
             }
         };
-        let Some(waiting) = answers.as_mut() else {
+        let Some(waiting) = answers.as_ref() else {
             return Err(TAKEN);
         };
         let became = self.ending(waiting, Some(until), gone).await;
@@ -446,18 +422,18 @@ impl Session {
     /// Waits for what becomes of a question; the error says why nobody can know it any more.
     async fn ending(
         &self,
-        answers: &mut Answers,
+        answers: &Answers,
         until: Option<Timestamp>,
         gone: impl Future<Output = ()> + Send,
     ) -> Result<Became, &'static str> {
         let mut gone = std::pin::pin!(gone);
         let gate = self.gate();
+        let mut changes = answers.changes();
         loop {
-            answers.read()?;
+            changes.mark_unchanged();
             let now = gate.now();
             let expires = answers.question.expires();
-            let tally = answers.tally();
-            match tally {
+            match answers.tally()? {
                 Tally::Refused(_) => return Ok(Became::Refused),
                 // The policy that asked must still be the one in force.
                 Tally::Approved(_) if !answers.question.is_of(gate.policy().digest(), gate.policy_term()) => {
@@ -482,13 +458,14 @@ impl Session {
             tokio::select! {
                 biased;
                 () = &mut gone => return Ok(Became::Expired(WITHDRAWN)),
-                heard = answers.heard.recv() => answers.take(heard)?,
+                // The sender lives as long as the answers.
+                _ = changes.changed() => {}
                 () = tokio::time::sleep(left) => {}
             }
         }
     }
 
-    fn missed(&self, reason: &str) -> GateError {
+    pub(crate) fn missed(&self, reason: &str) -> GateError {
         self.failed(GateError::LedgerUnavailable {
             reason: reason.to_owned(),
         })
@@ -502,110 +479,5 @@ fn postponed(judged: Judged, request: Asking, reason: String) -> Denial {
         outcome: Outcome::Postponed,
         asked: Some(request),
         reason,
-    }
-}
-
-impl Answers {
-    /// Takes what was published meanwhile.
-    pub(crate) fn read(&mut self) -> Result<(), &'static str> {
-        loop {
-            match self.heard.try_recv() {
-                Ok(heard) => self.take(Ok(heard))?,
-                Err(TryRecvError::Empty) => return Ok(()),
-                Err(TryRecvError::Lagged(missed)) => self.take(Err(RecvError::Lagged(missed)))?,
-                Err(TryRecvError::Closed) => self.take(Err(RecvError::Closed))?,
-            }
-        }
-    }
-
-    fn take(&mut self, heard: Result<Arc<Heard>, RecvError>) -> Result<(), &'static str> {
-        let heard = heard.map_err(|error| match error {
-            RecvError::Lagged(_) => "decisions were missed while it waited",
-            RecvError::Closed => "no more decisions come",
-        })?;
-        match &*heard {
-            Heard::Revoked(key) => {
-                // Only keys that have decided matter; one that is revoked decides no more.
-                let decided = self.decided().any(|decision| decision.signer.key.id() == *key);
-                self.revoked.extend(decided.then_some(*key));
-            }
-            Heard::Decided(decision) if decision.body.request != self.question.leaf => {}
-            Heard::TakenBack(revocation) if revocation.body.request != self.question.leaf => {}
-            Heard::Decided(_) | Heard::TakenBack(_) if self.made.len() >= DECISIONS_MAX => {
-                return Err("too many decisions");
-            }
-            Heard::Decided(_) | Heard::TakenBack(_) => self.made.push(heard),
-        }
-        Ok(())
-    }
-
-    pub(crate) fn decided(&self) -> impl Iterator<Item = &VerifiedDecision> {
-        self.made.iter().filter_map(|heard| match &**heard {
-            Heard::Decided(decision) => Some(decision.as_ref()),
-            Heard::TakenBack(_) | Heard::Revoked(_) => None,
-        })
-    }
-
-    fn revocations(&self) -> Vec<policy::Revocation<'_>> {
-        let taken = self.made.iter().filter_map(|heard| match &**heard {
-            Heard::TakenBack(revocation) => Some(revocation.as_ref()),
-            Heard::Decided(_) | Heard::Revoked(_) => None,
-        });
-        taken
-            .map(|VerifiedRevocation { leaf, signer, body }| policy::Revocation {
-                leaf: *leaf,
-                signer,
-                body,
-            })
-            .collect()
-    }
-
-    /// Whether the question is approved, by exactly these decisions.
-    pub(crate) fn are(&self, decisions: &[Digest]) -> bool {
-        matches!(self.tally(), Tally::Approved(leaves) if leaves == decisions)
-    }
-
-    /// Whether somebody who may has taken back what people decided, or refuses it after all.
-    pub(crate) fn are_taken_back(&self) -> bool {
-        let (request, decided) = self.said();
-        policy::is_refused(&request, &decided) || policy::taken_back(&request, &decided, &self.revocations()).is_some()
-    }
-
-    /// What all who approve it, and count, let through.
-    pub(crate) fn allowed(&self) -> Allowed {
-        let (request, decided) = self.said();
-        let approving = policy::approving(&request, &decided);
-        let terms: Vec<_> = approving.iter().map(|decided| (decided.time, decided.body)).collect();
-        allowed(request.body, &terms)
-    }
-
-    fn tally(&self) -> Tally {
-        let (request, decided) = self.said();
-        tally(&request, &decided, &self.revocations())
-    }
-
-    /// The question, and what people decided about it.
-    fn said(&self) -> (policy::Request<'_>, Vec<Decided<'_>>) {
-        let Question {
-            body,
-            leaf,
-            session,
-            requester,
-            ..
-        } = &*self.question;
-        let request = policy::Request {
-            leaf: *leaf,
-            session: *session,
-            requester,
-            body,
-        };
-        let decided = self.decided().map(|made| Decided {
-            leaf: made.leaf,
-            time: made.time,
-            signer: &made.signer,
-            revoked: self.revoked.contains(&made.signer.key.id()),
-            body: &made.body,
-        });
-        (request, decided.collect())
     }
 }

@@ -88,9 +88,12 @@ pub enum GateError {
         /// Rows that were released before.
         rows: u64,
     },
-    /// The grant that a command was to pass by ended before it was recorded.
-    #[error("the grant that it was to pass by has ended while it waited; send it again")]
-    GrantEnded,
+    /// The approval that a command was to pass by ended before it was recorded.
+    #[error("{reason}, while it waited; send it again")]
+    ApprovalEnded {
+        /// Why.
+        reason: &'static str,
+    },
     /// Fewer people have signed a policy than the trust anchors ask for.
     #[error(
         "policy {policy} is signed by {} and needs {wanted} signatures; each person gives one with `exhibit policy sign FILE`",

@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::digest::DigestKey;
 use crate::error::GateError;
 use crate::grants::Grants;
+use crate::hearing::Hearing;
 pub use crate::in_force::{Changes, Replaced};
 use crate::in_force::{Deciding, InForce, parts};
 use crate::logins::{Like, Logins};
@@ -110,6 +111,7 @@ struct Inner {
     logins: Arc<Logins>,
     retries: Retries,
     grants: Grants,
+    hearing: Arc<Hearing>,
     /// Digests of the documents last recorded for each target.
     catalogs: Mutex<BTreeMap<String, Vec<Digest>>>,
 }
@@ -152,6 +154,7 @@ impl Gate {
                 logins: Logins::new(Arc::clone(&recorder), Arc::clone(&clock)),
                 retries: Retries::default(),
                 grants: Grants::default(),
+                hearing: Hearing::begin(recorder.as_ref()),
                 in_force,
                 recorder,
                 clock,
@@ -217,6 +220,10 @@ impl Gate {
 
     pub(crate) fn grants(&self) -> &Grants {
         &self.inner.grants
+    }
+
+    pub(crate) fn hearing(&self) -> &Arc<Hearing> {
+        &self.inner.hearing
     }
 
     pub(crate) fn digest_key(&self) -> &DigestKey {

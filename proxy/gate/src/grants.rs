@@ -47,6 +47,10 @@ impl InForce {
     fn question(&self) -> &Question {
         self.allowance.question()
     }
+
+    pub(crate) fn is_over(&self, now: Timestamp) -> bool {
+        now >= self.ends
+    }
 }
 
 struct First {
@@ -86,7 +90,7 @@ impl Grants {
     /// Those of a term that have not ended by `now`; the others are gone.
     fn of(&self, term: u64, now: Timestamp) -> Vec<Arc<InForce>> {
         let mut grants = self.in_force.lock().unwrap_or_else(PoisonError::into_inner);
-        grants.retain(|grant| now < grant.ends && grant.question().term == term && !grant.allowance.is_used_up());
+        grants.retain(|grant| !grant.is_over(now) && grant.question().term == term && !grant.allowance.is_used_up());
         grants.clone()
     }
 
@@ -160,23 +164,6 @@ impl Session {
         }))
     }
 
-    /// Holds that what is to pass by grants still does: it may have waited for people who were asked about something beside it. To be asked
-    /// where the policy in force is held.
-    pub(crate) fn grants_hold(&self, permits: &[Permit]) -> Result<(), GateError> {
-        let (now, term) = (self.gate().now(), self.gate().policy_term());
-        let by = permits
-            .iter()
-            .filter_map(|permit| permit.approved.as_ref()?.by.as_deref());
-        for grant in by {
-            let question = grant.question();
-            let hours = in_hours(&question.body.requirement, now);
-            if now >= grant.ends || question.term != term || !hours || !grant.allowance.still_stands() {
-                return Err(self.refused(GateError::GrantEnded));
-            }
-        }
-        Ok(())
-    }
-
     fn is_covered(&self, grant: &InForce, pending: &Pending, asks: &BTreeSet<Asker>, now: Timestamp) -> bool {
         let Some(granted) = grant.allowance.grant() else {
             return false;
@@ -198,9 +185,9 @@ impl Session {
         let offered = requirement.grants.as_ref();
         let fits = |scope: &GrantScope| offered.is_some_and(|bounds| bounds.scopes.contains(scope));
         granted.scopes.iter().all(fits)
-            && self.is_of_shape(granted, grant.first.shape)
+            && self.is_of_shape(&granted, grant.first.shape)
             && in_hours(&grant.question().body.requirement, now)
-            && differs(granted, &grant.first.covered(), &next).is_none()
+            && differs(&granted, &grant.first.covered(), &next).is_none()
     }
 
     fn is_of_shape(&self, granted: &Granted, shape: Digest) -> bool {

@@ -17,6 +17,7 @@
 //! Not here: any protocol, and policy itself.
 
 mod allowance;
+mod answers;
 pub mod approval;
 pub mod clock;
 pub mod data;
@@ -25,6 +26,7 @@ pub mod error;
 mod failure;
 pub mod gate;
 mod grants;
+mod hearing;
 mod in_force;
 pub mod link;
 mod logins;

@@ -15,7 +15,8 @@ use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::Timestamp;
 use tokio::sync::{Mutex, MutexGuard, OwnedMutexGuard};
 
-use crate::approval::{Answers, Question};
+use crate::answers::Answers;
+use crate::approval::Question;
 use crate::request::Judged;
 use crate::session::Session;
 

@@ -3,7 +3,7 @@
 //! A session numbers its events, so it hands them over one after another. Once the ledger failed it, every later call
 //! fails (P3).
 //!
-//! Not here: asking people ([`crate::approval`]).
+//! Not here: asking people ([`crate::approval`]), and how what they approved is asked about again (`allowance.rs`).
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,9 +26,8 @@ use crate::patients::Patients;
 use crate::recorder::{Draft, Receipt, Ticket};
 use crate::release::{self, End, Totals, with_columns};
 pub use crate::release::{EndStatus, ROW_BYTES_MAX, Releasing, Reply};
-use crate::request::{self, Approved, Asker};
+use crate::request::{self, Asker};
 pub use crate::request::{Cleared, Denial, Pending, Permit, Reach, Recorded, Request, Ruling, Transaction};
-use crate::sealed::Told;
 pub use crate::threshold::Held;
 
 /// What stops a reply for good.
@@ -169,20 +168,6 @@ impl Session {
         self.next
     }
 
-    /// Notes that a command runs.
-    fn runs(&mut self, permit: &Permit) {
-        let request = &permit.judged.request;
-        let after = |before: Digest| self.gate.digest_key().digest(&[&before.0[..], &request.exact].concat());
-        if !request.leaves_session() && (self.touched || !request.is_bound()) {
-            (self.touched, self.before) = (true, after(self.before));
-        }
-        // By a grant, a change of rows is one of those that people let the session make.
-        let granted = permit.approved.as_ref().is_some_and(Approved::is_grant) && request.is_about_rows();
-        if !granted && !request.leaves_session() && (self.shaped || !request.is_bound()) {
-            (self.shaped, self.shape) = (true, after(self.shape));
-        }
-    }
-
     /// What every cell and text of a reply goes through. What it catches is recorded with the next frames.
     pub fn net(&mut self) -> &mut SessionNet {
         &mut self.net
@@ -210,118 +195,6 @@ impl Session {
             gate: &self.gate,
             policy: &self.policy,
         }
-    }
-
-    /// Records the commands of one group, all in one flush, and waits until they are durable.
-    ///
-    /// # Errors
-    /// [`GateError`]; then nothing of the group may pass.
-    pub async fn record(&mut self, mut permits: Vec<Permit>) -> Result<Vec<Cleared>, GateError> {
-        self.own(permits.iter().map(|permit| permit.judged.session))?;
-        self.in_time()?;
-        self.decided_by(permits.iter().map(Permit::policy)).await?;
-        self.in_hours(&mut permits)?;
-        self.grants_hold(&permits)?;
-        let told = permits
-            .iter()
-            .map(|permit| Ok((request::permitted(permit)?, self.totals(permit))));
-        let told = told.collect::<Result<_, _>>().map_err(|error| self.refused(error))?;
-        let (shape, now) = (self.shape(), self.gate.now());
-        for permit in &permits {
-            self.runs(permit);
-        }
-        let recorded = self.commands(told).await?;
-        // Nothing passes by a grant before the command that people were asked about is in the ledger.
-        for permit in &permits {
-            self.begin_grant(permit, shape, now);
-        }
-        // P1: only here, after the receipts, do permits come out that a target takes.
-        let cleared = |(permit, (command, receipt))| Cleared {
-            permit,
-            session: self.id,
-            command,
-            receipt: Some(receipt),
-        };
-        Ok(permits.into_iter().zip(recorded).map(cleared).collect())
-    }
-
-    /// The same, but a group that may run ahead of its events is cleared at once. Its events go with the next ones of the
-    /// session, or with [`Session::flush`]; call that when none come soon. Frames of its reply wait for both (P2).
-    ///
-    /// # Errors
-    /// [`GateError`]; then nothing of the group may pass.
-    pub async fn clear(&mut self, mut permits: Vec<Permit>, open: Transaction) -> Result<Vec<Cleared>, GateError> {
-        // P1: what could change more than a rollback takes back waits.
-        if permits.is_empty() || !permits.iter().all(|permit| permit.may_run_ahead(open)) {
-            return self.record(permits).await;
-        }
-        self.own(permits.iter().map(|permit| permit.judged.session))?;
-        self.in_time()?;
-        self.failure.check()?;
-        self.decided_by(permits.iter().map(Permit::policy)).await?;
-        self.in_hours(&mut permits)?;
-        let told: Vec<Told> = permits
-            .iter()
-            .map(request::permitted)
-            .collect::<Result<_, _>>()
-            .map_err(|error| self.refused(error))?;
-        let ahead = |(permit, told): (Permit, Told)| {
-            let command = self.next;
-            self.runs(&permit);
-            let bodies = told.bodies(command);
-            self.next = self.next.saturating_add(count(&bodies));
-            self.held.extend(bodies);
-            self.commands = self.commands.saturating_add(1);
-            self.open.insert(command, self.totals(&permit));
-            Cleared {
-                permit,
-                session: self.id,
-                command,
-                receipt: None,
-            }
-        };
-        Ok(permits.into_iter().zip(told).map(ahead).collect())
-    }
-
-    /// Whether commands run ahead that were not handed over.
-    pub fn holds(&self) -> bool {
-        !self.held.is_empty()
-    }
-
-    /// Hands over the commands that run ahead; nobody has to wait, since the next frames do.
-    ///
-    /// # Errors
-    /// [`GateError`].
-    pub fn flush(&mut self) -> Result<(), GateError> {
-        if self.held.is_empty() {
-            return Ok(());
-        }
-        let Handed { ticket, .. } = self.hand_over(Vec::new())?;
-        self.earlier().push(ticket);
-        Ok(())
-    }
-
-    /// Records a denied, refused or expired command.
-    ///
-    /// # Errors
-    /// [`GateError`].
-    pub async fn refuse(&mut self, denial: Denial) -> Result<Recorded<Denial>, GateError> {
-        self.own([denial.judged.session])?;
-        // What people did not let pass goes by the policy that asked them.
-        let decided = denial.asked.is_none().then_some(denial.judged.decision.policy);
-        self.decided_by(decided).await?;
-        let told = request::denied(&denial).map_err(|error| self.refused(error))?;
-        let recorded = self.commands(vec![(told, Totals::default())]).await?;
-        let (command, receipt) = recorded
-            .first()
-            .copied()
-            .expect("there are as many as commands were given");
-        Ok(Recorded {
-            value: denial,
-            session: self.id,
-            command,
-            receipt: Some(receipt),
-        })
     }
 
     /// Hands over data that follows a command to the target; await it before any of the bytes is forwarded.
@@ -421,41 +294,6 @@ impl Session {
             })),
             Err(error) => Err(self.failed(error)),
         }
-    }
-
-    /// Records commands with their copies; gives of each the sequence and the receipt of its event.
-    async fn commands(&mut self, told: Vec<(Told, Totals)>) -> Result<Vec<(u64, Receipt)>, GateError> {
-        if told.is_empty() {
-            self.failure.check()?;
-            self.let_go_of_policy();
-            return Ok(Vec::new());
-        }
-        let (mut bodies, mut commands) = (Vec::new(), Vec::new());
-        for (told, totals) in told {
-            let sequence = self.next.saturating_add(count(&bodies));
-            commands.push((bodies.len(), sequence, totals));
-            bodies.extend(told.bodies(sequence));
-        }
-        let own = bodies.len();
-        let Handed { events, ticket } = self.hand_over(bodies)?;
-        // Counted with the hand-over, so that the close of a session whose caller went away states the right totals.
-        let mut places = Vec::with_capacity(commands.len());
-        for (place, sequence, totals) in commands {
-            self.commands = self.commands.saturating_add(1);
-            self.open.insert(sequence, totals);
-            places.push((place, sequence));
-        }
-        let mut receipts = self.durable(events, ticket).await?;
-        // Those before are of commands that ran ahead.
-        let receipts = receipts.split_off(receipts.len() - own);
-        let receipt = |(place, sequence): (usize, u64)| {
-            let receipt = receipts.get(place).copied();
-            (
-                sequence,
-                receipt.expect("`durable` gives as many receipts as events were handed over"),
-            )
-        };
-        Ok(places.into_iter().map(receipt).collect())
     }
 
     /// Hands over what is held and these events, in one submission.
@@ -619,6 +457,7 @@ fn after(earlier: Vec<Ticket>, last: Ticket) -> Ticket {
 
 mod closing;
 mod moving;
+mod recording;
 #[cfg(test)]
 mod tests;
 mod timed;

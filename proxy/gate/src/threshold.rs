@@ -19,7 +19,8 @@ use exhibit_schemas::event::access::{DecisionRecord, Effect, Facts, Frame, Outco
 use exhibit_schemas::event::approval::ApprovalRequested;
 
 use crate::allowance::Allowance;
-use crate::approval::{Answers, Ending, Question, UNDECIDED};
+use crate::answers::Answers;
+use crate::approval::{Ending, Question, UNDECIDED};
 use crate::error::GateError;
 use crate::release::{self, Reply, Totals};
 use crate::request::{Judged, Permit, requirement};
@@ -164,6 +165,7 @@ impl Session {
             Ending::Approved(approvals, answers) => {
                 let released = self.open.get(&command).map_or(0, |totals| totals.rows);
                 let allowance = Allowance::new(answers, approvals.clone(), released);
+                let allowance = allowance.map_err(|reason| self.missed(reason))?;
                 let event = ThresholdDecided {
                     approvals: Some(approvals),
                     ..event(command, counts, decision, Outcome::Approved, asked)

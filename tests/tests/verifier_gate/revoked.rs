@@ -12,7 +12,7 @@ type Place = (usize, usize);
 const MINUTE_US: u64 = 60_000_000;
 
 /// Somebody takes the request that was recorded last back.
-fn revoke(keeper: &Keeper, seed: u8, name: &str) {
+pub(super) fn revoke(keeper: &Keeper, seed: u8, name: &str) {
     let body = {
         let plan = keeper.plan.lock().unwrap();
         let place = *plan

@@ -22,6 +22,7 @@ use crate::error::GateError;
 use crate::memory::{Memory, Mode, Standing, lost};
 use crate::recorder::VerifiedDecision;
 
+mod again;
 mod asked;
 mod attacked;
 mod granted;

@@ -96,7 +96,7 @@ impl SessionError {
             | Self::Ended => "target",
             Self::Refused(_)
             | Self::PolicyChanged(_)
-            | Self::Gate(GateError::PolicyChanged | GateError::GrantEnded) => "policy",
+            | Self::Gate(GateError::PolicyChanged | GateError::ApprovalEnded { .. }) => "policy",
             Self::Gate(_) => "ledger",
             Self::Idle => "idle",
             Self::Limit => "limit",
@@ -117,7 +117,7 @@ impl SessionError {
                 GateError::Detected { .. }
                 | GateError::Threshold { .. }
                 | GateError::Approval { .. }
-                | GateError::GrantEnded,
+                | GateError::ApprovalEnded { .. },
             ) => "42501",
             Self::Revoked | Self::Gate(GateError::Expired) => "28000",
             Self::Drift(_) => "55000",

@@ -479,7 +479,12 @@ async fn a_grant_that_ends_before_the_record_lets_nothing_through() {
             *world.clock.0.lock().unwrap() = NOW_US + 60 * MINUTE_US;
         }
         let ended = world.session.record(vec![permit]).await.unwrap_err();
-        assert_eq!(ended, GateError::GrantEnded);
+        let reason = if revoked {
+            "a person took its approval back"
+        } else {
+            "the time of its approval is over"
+        };
+        assert_eq!(ended, GateError::ApprovalEnded { reason });
         assert_eq!(commands(&world).len(), 1);
     }
 }

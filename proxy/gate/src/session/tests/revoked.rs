@@ -41,7 +41,7 @@ fn revoke(world: &World, revocation: VerifiedRevocation) {
     let _ = world.memory.heard.send(Heard::TakenBack(revocation.into()).into());
 }
 
-fn rows(count: usize) -> Vec<Masked<Frame>> {
+pub(super) fn rows(count: usize) -> Vec<Masked<Frame>> {
     let mut masker = RowMasker::new(vec![None], MaskKey::new([0; 32]));
     let mut row = || masker.row(vec![Some(b"x".to_vec())], &mut SessionNet::default());
     (0..count).map(|_| row().unwrap()).collect()
