@@ -1,7 +1,7 @@
 //! What people were asked, as the log goes on: which requests wait, and what comes of those that were approved.
 
 use exhibit_schemas::digest::Digest;
-use exhibit_schemas::event::{Body, Event, Timestamp};
+use exhibit_schemas::event::{Body, Event, SessionId, Timestamp};
 use exhibit_schemas::terms::{Allowed, allowed};
 use exhibit_schemas::wire::RefusalCode;
 
@@ -32,7 +32,7 @@ impl Committer {
     ) -> Result<(), Refused> {
         match change {
             ApprovalChange::Begins(request, record) => {
-                let over = self.over(event.time).map_err(|error| store(&error))?;
+                let over = self.over(staged, effects, event).map_err(|error| store(&error))?;
                 effects.approvals.extend(over.into_iter().map(|over| (over, None)));
                 effects.approvals.insert(request, Some(record));
             }
@@ -167,17 +167,35 @@ impl Committer {
         }
     }
 
-    /// Requests that expired long before, and that no event has ended: nobody came back for them.
-    fn over(&self, now: Timestamp) -> Result<Vec<Digest>, LedgerError> {
+    /// Requests that expired long before, and that no event has ended: nobody came back for them. What is still released by one keeps it,
+    /// as long as its proxy has not been started anew.
+    fn over(&self, staged: &Staged, effects: &Effects, event: &Event) -> Result<Vec<Digest>, LedgerError> {
+        let now = event.time;
         let mut over = Vec::new();
         for record in self.shared.store.approvals() {
             let (leaf, record) = record?;
-            let until = record.passed.and_then(|passed| passed.until_us).unwrap_or(0);
-            if record.expires_us.max(until).saturating_add(OVER_AFTER_US) < now.0 {
+            let until = record.passed.as_ref().and_then(|passed| passed.until_us).unwrap_or(0);
+            if record.expires_us.max(until).saturating_add(OVER_AFTER_US) >= now.0 {
+                continue;
+            }
+            let open = record.passed.is_some_and(|passed| passed.open > 0);
+            if !open || self.is_of_before(staged, effects, event, record.session)? {
                 over.push(leaf);
             }
         }
         Ok(over)
+    }
+
+    /// Whether a session is of an earlier run of the proxy that sends an event: nothing is under way in it any more.
+    fn is_of_before(
+        &self,
+        staged: &Staged,
+        effects: &Effects,
+        event: &Event,
+        session: SessionId,
+    ) -> Result<bool, LedgerError> {
+        let session = self.session(staged, effects, session)?;
+        Ok(session.is_none_or(|session| session.emitter == event.emitter.0 && session.boot != event.emitter.1))
     }
 
     /// A decision needs a request that waits and has not expired by the ledger's clock.

@@ -31,14 +31,17 @@ exhibit_schemas::record! {
         10 => subject: String,
         /// Commands recorded.
         11 => commands: u64,
-        /// Leaf hash of the approval request that waits in it; a session waits for one at a time.
+        /// Of a store of before: what waits in it. Not written any more; it is listed until a day after its expiry.
         (?) 12 => waiting: Digest,
         /// Commands whose reply is released by people's approval, and has not ended.
         (?) 13 => passing: Vec<Passing>,
+        /// Requests of the session of which nothing came yet: they wait, or were approved and wait for others beside them.
+        (?) 14 => asked: Vec<Passing>,
     }
 }
 
-/// A command of a session by its sequence, and leaf hash of the request by whose approval its reply is released.
+/// A command of a session by its sequence, and leaf hash of the request by whose approval its reply is released; or such a request by its
+/// own sequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Passing(pub u64, pub Digest);
 
@@ -95,7 +98,17 @@ impl ApprovalRecord {
 /// Replies by approvals in one session of which the ledger keeps in mind that they have not ended; more are in the log alone.
 const PASSING_MAX: usize = 256;
 
+/// Requests of one session of which nothing came yet, that the ledger keeps in mind; those of more are listed until a day after their expiry.
+const ASKED_MAX: usize = 256;
+
 impl SessionRecord {
+    /// Leaf hash of the request that stands at that place of the session.
+    fn asked(&self, request: Option<u64>) -> Option<Digest> {
+        let mut asked = self.asked.iter().flatten();
+        let found = asked.find(|Passing(sequence, _)| Some(*sequence) == request);
+        found.map(|Passing(_, leaf)| *leaf)
+    }
+
     /// The part that the order of events is checked against.
     pub fn chain(&self) -> SessionChain {
         SessionChain {
@@ -154,6 +167,7 @@ pub fn step_session(
         commands: 0,
         waiting: None,
         passing: None,
+        asked: None,
     });
     if let Some(passing) = passing(&record, event) {
         record.passing = Some(passing).filter(|passing| !passing.is_empty());
@@ -163,14 +177,26 @@ pub fn step_session(
     record.last = index;
     record.last_us = event.time.0;
     record.commands += u64::from(event.kind() == Kind::Command);
+    let mut asked = record.asked.take().unwrap_or_default();
     match &event.body {
-        Body::ApprovalRequested(_) => record.waiting = Some(leaf),
-        Body::ApprovalExpired(_) | Body::Command(_) | Body::ThresholdDecided(_) | Body::SessionClosed(_) => {
-            record.waiting = None;
+        Body::ApprovalRequested(_) if asked.len() < ASKED_MAX => {
+            asked.extend(event.session.map(|place| Passing(place.1, leaf)));
         }
-        _ => {}
+        Body::SessionClosed(_) => asked.clear(),
+        body => asked.retain(|Passing(sequence, _)| Some(*sequence) != came_of(body)),
     }
+    record.asked = Some(asked).filter(|asked| !asked.is_empty());
     record
+}
+
+/// The request of its session, by its sequence, of which something comes with an event, or which that ends.
+const fn came_of(body: &Body) -> Option<u64> {
+    match body {
+        Body::Command(command) => command.request,
+        Body::ThresholdDecided(decided) => decided.request,
+        Body::ApprovalExpired(expired) => Some(expired.request),
+        _ => None,
+    }
 }
 
 /// Replies that are released by approvals after an event, where it changes which.
@@ -178,11 +204,12 @@ fn passing(before: &SessionRecord, event: &Event) -> Option<Vec<Passing>> {
     let mut passing = before.passing.clone().unwrap_or_default();
     let sequence = event.session.map_or(0, |place| place.1);
     let begins = match &event.body {
-        Body::Command(command) if command.outcome == Outcome::Approved => {
-            Some(Passing(sequence, command.retries.or(before.waiting)?))
-        }
+        Body::Command(command) if command.outcome == Outcome::Approved => Some(Passing(
+            sequence,
+            command.retries.or_else(|| before.asked(command.request))?,
+        )),
         Body::ThresholdDecided(decided) if decided.outcome == Outcome::Approved => {
-            Some(Passing(decided.command, before.waiting?))
+            Some(Passing(decided.command, before.asked(decided.request)?))
         }
         Body::ResponseEnd(end) => {
             passing.retain(|Passing(command, _)| *command != end.command);
@@ -202,8 +229,8 @@ pub fn approval_changes(
     index: u64,
     leaf: Digest,
 ) -> Vec<ApprovalChange> {
-    let waiting = before.and_then(|record| record.waiting);
-    let ended = waiting.map(ApprovalChange::Ends);
+    let asked = before.and_then(|record| record.asked(came_of(&event.body)));
+    let ended = asked.map(ApprovalChange::Ends);
     let passing = before.and_then(|record| record.passing.as_deref()).unwrap_or_default();
     let of = |command: u64| {
         let of = passing.iter().filter(move |Passing(number, _)| *number == command);
@@ -214,7 +241,7 @@ pub fn approval_changes(
             // Its request stays open.
             (Outcome::Postponed, _) => return Vec::new(),
             (Outcome::Approved, request) => {
-                let request = request.or_else(|| before.and_then(|record| record.waiting));
+                let request = request.or(asked);
                 let decisions = command.approvals.clone().unwrap_or_default();
                 let passes = request.map(|request| ApprovalChange::Passes(request, decisions));
                 return passes.into_iter().collect();
@@ -232,14 +259,11 @@ pub fn approval_changes(
                 decisions: Vec::new(),
                 passed: None,
             };
-            ended
-                .into_iter()
-                .chain([ApprovalChange::Begins(leaf, record)])
-                .collect()
+            vec![ApprovalChange::Begins(leaf, record)]
         }
         (Body::ThresholdDecided(decided), _) if decided.outcome == Outcome::Approved => {
             let decisions = decided.approvals.clone().unwrap_or_default();
-            let passes = waiting.map(|request| ApprovalChange::Passes(request, decisions));
+            let passes = asked.map(|request| ApprovalChange::Passes(request, decisions));
             passes.into_iter().collect()
         }
         // Replies that it cuts off have their ends before it.
@@ -247,7 +271,9 @@ pub fn approval_changes(
             let cut = passing
                 .iter()
                 .map(|Passing(_, request)| ApprovalChange::Answered(*request));
-            ended.into_iter().chain(cut).collect()
+            let unasked = before.and_then(|record| record.asked.as_deref()).unwrap_or_default();
+            let unasked = unasked.iter().map(|Passing(_, request)| ApprovalChange::Ends(*request));
+            unasked.chain(cut).collect()
         }
         (Body::ApprovalExpired(_) | Body::Command(_) | Body::ThresholdDecided(_), _) => ended.into_iter().collect(),
         (Body::ResponseChunk(chunk), _) => {

@@ -6,10 +6,11 @@ use exhibit_schemas::cbor::Bytes;
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::access::{Command, Frame, Outcome, ResponseChunk, ResponseEnd};
 use exhibit_schemas::event::approval::{
-    ApprovalDecided, ApprovalRevoked, Grant, GrantBounds, GrantScope, Terms, Verdict,
+    ApprovalDecided, ApprovalExpired, ApprovalRequested, ApprovalRevoked, Grant, GrantBounds, GrantScope, Terms,
+    Verdict,
 };
 use exhibit_schemas::event::trust::{KeyEnrolled, Role};
-use exhibit_schemas::event::{Body, SessionId};
+use exhibit_schemas::event::{Body, SessionId, Timestamp};
 use exhibit_schemas::key::Signer as _;
 use exhibit_schemas::seal::{Chain, Sealed};
 use exhibit_schemas::wire::RefusalCode;
@@ -100,6 +101,87 @@ fn what_was_approved_is_kept_in_mind_until_its_reply_has_ended() {
     assert_eq!(passed(&ledger).len(), 1, "it outlives a start of the ledger");
     send(&ledger, &proxy(), chain, 1, vec![(5, end(2))]);
     assert_eq!(ledger.approvals().unwrap(), []);
+}
+
+/// A command about which the request at that place of its session asked; none asked about it where that is `None`.
+fn about(request: Option<u64>, outcome: Outcome) -> Body {
+    let Body::Command(body) = command(outcome, None) else {
+        panic!("it is a command")
+    };
+    Command { request, ..body }.into()
+}
+
+#[test]
+fn each_of_several_requests_of_one_pipeline_comes_to_its_own() {
+    let directory = tempfile::tempdir().unwrap();
+    let ledger = open(&begin(directory.path()));
+    let questions = (1..=4).map(|place| (place, requested().into()));
+    let asks = std::iter::once((0, opened().into())).chain(questions).collect();
+    let chain = send(&ledger, &proxy(), start(10), 1, asks);
+    // While one is asked about, those before it still wait.
+    let mut asked = ledger.approvals().unwrap();
+    asked.sort_by_key(|(_, record)| record.index);
+    let [first, second, third, fourth] = [0, 1, 2, 3].map(|place: usize| asked[place].0);
+    assert!(asked.iter().all(|(_, record)| record.waits()));
+    let expired = ApprovalExpired {
+        request: 3,
+        reason: "time".into(),
+    };
+    let pipeline = vec![
+        (5, about(None, Outcome::Allowed)),
+        (6, about(Some(1), Outcome::Approved)),
+        (7, about(Some(2), Outcome::Approved)),
+        (8, expired.into()),
+        (9, about(Some(3), Outcome::Expired)),
+        (10, chunk(6, 2)),
+        (11, chunk(7, 1)),
+        (12, end(6)),
+    ];
+    let chain = send(&ledger, &proxy(), chain, 1, pipeline);
+    let found: Vec<_> = passed(&ledger)
+        .into_iter()
+        .map(|(leaf, passed)| (leaf, passed.rows, passed.open))
+        .collect();
+    assert_eq!(found, [(second, 4, 1)]);
+    let left: Vec<_> = ledger.approvals().unwrap().into_iter().map(|(leaf, _)| leaf).collect();
+    assert!(!left.contains(&first) && !left.contains(&third) && left.contains(&fourth));
+    // The close ends what nothing came of.
+    send(&ledger, &proxy(), chain, 1, vec![(13, end(7)), (14, closed())]);
+    assert_eq!(ledger.approvals().unwrap(), []);
+}
+
+/// Asks in another session of a proxy that was started so, which takes out what is over.
+fn asks(ledger: &Ledger, chain: Chain, session: u8) -> Chain {
+    let asks = vec![(0, opened().into()), (1, requested().into())];
+    send(ledger, &proxy(), chain, session, asks)
+}
+
+#[test]
+fn what_is_released_for_longer_than_a_day_stays_in_mind_as_long_as_its_proxy_runs() {
+    const DAYS_US: u64 = 2 * 86_400_000_000;
+    let directory = tempfile::tempdir().unwrap();
+    let ledger = open(&begin(directory.path()));
+    let old = ApprovalRequested {
+        expires: Timestamp(now().0 - DAYS_US),
+        ..requested()
+    };
+    let long = vec![
+        (0, opened().into()),
+        (1, old.clone().into()),
+        (2, about(Some(1), Outcome::Approved)),
+        (3, old.into()),
+    ];
+    let chain = send(&ledger, &proxy(), start(10), 1, long);
+    let chain = asks(&ledger, chain, 2);
+    let found = |ledger: &Ledger| (passed(ledger).len(), ledger.approvals().unwrap().len());
+    assert_eq!(found(&ledger), (1, 2), "what waited is gone, and what passes is not");
+    let again = Chain {
+        boot: 11,
+        sequence: 0,
+        ..chain
+    };
+    asks(&ledger, again, 3);
+    assert_eq!(found(&ledger), (0, 2), "a proxy that was started anew releases nothing");
 }
 
 #[test]
