@@ -58,6 +58,14 @@ pub(crate) async fn of_key(
     Ok(entry)
 }
 
+/// The key that sealed an event, as its proof claims.
+///
+/// # Errors
+/// [`CliError::Client`], and [`CliError::Untrusted`] for what is no proof.
+pub(crate) async fn claimed_emitter(client: &mut Client, index: u64) -> Result<KeyId, CliError> {
+    Ok(proof(client, index).await?.claimed_emitter())
+}
+
 /// The key of this id, proven to be a proxy's.
 async fn proxy_key(client: &mut Client, trust: &TrustAnchors, id: KeyId) -> Result<PublicKey, CliError> {
     let keys: Vec<Begins> = client.fetch_json("/v1/keys").await?;
@@ -119,10 +127,13 @@ fn step(body: &Body, wanted: KeyId) -> Result<Step, CliError> {
 
 async fn fetch(client: &mut Client, index: u64) -> Result<(Bytes, EventProof), CliError> {
     let entry = client.fetch(&format!("/v1/entries/{index}")).await?;
+    Ok((entry, proof(client, index).await?))
+}
+
+async fn proof(client: &mut Client, index: u64) -> Result<EventProof, CliError> {
     let proof = client.fetch(&format!("/v1/proof/event/{index}")).await?;
     let proof = std::str::from_utf8(&proof).map_err(|error| untrusted(error.to_string()))?;
-    let proof = EventProof::parse(proof).map_err(|error| untrusted(error.to_string()))?;
-    Ok((entry, proof))
+    EventProof::parse(proof).map_err(|error| untrusted(error.to_string()))
 }
 
 fn verify(

@@ -1,28 +1,26 @@
 //! `exhibit approvals`: what waits for people, what is released by what they approved, and how they take that back.
 
+mod revoke;
+
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::process::ExitCode;
-use std::rc::Rc;
 use std::time::Duration;
 
 use exhibit_gate::clock::{Clock as _, SystemClock};
 use exhibit_schemas::bundle::TrustAnchors;
 use exhibit_schemas::event::Timestamp;
-use exhibit_schemas::key::Signer as _;
 use exhibit_schemas::reading::Question;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::approve::{self, named};
-use super::{connect, reading};
-use crate::append;
+use super::reading;
 use crate::client::Client;
 use crate::config::Config;
 use crate::error::CliError;
 use crate::output::Output;
 use crate::proven;
-use crate::reader::{self, Reader};
+use crate::reader;
 use crate::request::Request;
 
 /// How often `--watch` asks; a person reads slower.
@@ -49,17 +47,7 @@ pub(crate) struct Arguments {
 
 #[derive(clap::Subcommand)]
 enum Command {
-    Revoke(Revoking),
-}
-
-/// Take back what was approved, or refuse what waits
-///
-/// Whoever may approve a request may, and whoever did. A command that waits does not pass; of a reply that is under way nothing more is
-/// released, its session ends, and the server takes back what was not committed.
-#[derive(clap::Args)]
-struct Revoking {
-    #[command(flatten)]
-    deciding: approve::Arguments,
+    Revoke(revoke::Revoking),
 }
 
 /// What comes of a request that was approved, in the ledger's words.
@@ -100,7 +88,7 @@ struct Listed {
 
 pub(crate) async fn run(arguments: &Arguments, config: &Config, output: &mut Output) -> Result<ExitCode, CliError> {
     if let Some(Command::Revoke(revoking)) = &arguments.command {
-        return revoke(&revoking.deciding, config, output).await;
+        return revoke::run(revoking, config, output).await;
     }
     let mut client = reading(config, &arguments.reader, Question::Approvals).await?;
     let trust = config.trust()?;
@@ -186,32 +174,4 @@ fn show(
         let _ = write!(text, "\n  passed    {}", passed.describe());
     }
     output.line(&text)
-}
-
-async fn revoke(arguments: &approve::Arguments, config: &Config, output: &mut Output) -> Result<ExitCode, CliError> {
-    let key = reader::person(arguments.key.as_deref(), config)?;
-    let (mut client, trust) = (connect(config)?, config.trust()?);
-    let reader = Reader::Key(Rc::clone(&key));
-    client.read(&reader, &trust.log.origin, Question::Approvals).await?;
-    let mut requests = waiting(&mut client, &trust).await?;
-    let passed = passed(&mut client, &trust).await?;
-    requests.extend(passed.into_iter().map(|(request, _)| request));
-    let request = named(
-        requests,
-        &arguments.id,
-        "request that waits, or by which anything is released",
-    )?;
-    output.note(&request.describe(SystemClock.now()));
-    if !arguments.yes && !output.confirm("Take its approval back?")? {
-        return Err(CliError::Declined);
-    }
-    let revocation = request.revoke(&arguments.reason);
-    let receipt = append::append(&mut client, &SystemClock, &*key, vec![revocation.into()]).await?;
-    output.line(&format!(
-        "revoked: request {} by key {} (entry {})",
-        request.id(),
-        key.public_key().id(),
-        receipt.first
-    ))?;
-    Ok(ExitCode::SUCCESS)
 }

@@ -183,7 +183,7 @@ pub fn is_refused(request: &Request<'_>, decisions: &[Decided<'_>]) -> bool {
 }
 
 /// Whether people of a group count.
-fn counts(requirement: &Requirement, group: &String) -> bool {
+pub fn counts(requirement: &Requirement, group: &String) -> bool {
     requirement.groups.contains(group) || requirement.all_groups.iter().flatten().any(|other| other == group)
 }
 
