@@ -193,11 +193,9 @@ impl Driver {
             return Err(SessionError::Gate(GateError::PolicyChanged));
         }
         if !rules_hold || moved {
-            self.state.held = again
-                .into_iter()
-                .chain(rest)
-                .chain(std::mem::take(&mut self.state.held))
-                .collect();
+            // All of them: what was left for the next group is among them.
+            let held = std::mem::take(&mut self.state.held);
+            self.state.held = again.into_iter().chain(held).collect();
             return Ok(());
         }
         self.state.held = rest.chain(std::mem::take(&mut self.state.held)).collect();
