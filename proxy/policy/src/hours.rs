@@ -162,7 +162,7 @@ pub fn same_but_time(left: &Facts, right: &Facts) -> bool {
         let attributes = facts.attributes.iter().filter(|(name, _)| *name != TIME);
         attributes.map(|(name, value)| (name.clone(), value.clone())).collect()
     };
-    left.accesses == right.accesses && others(left) == others(right)
+    left.accesses == right.accesses && left.columns == right.columns && others(left) == others(right)
 }
 
 /// Days of the week, and minutes of the day.

@@ -85,6 +85,7 @@ pub(crate) use self::patients::Subjects;
 pub(crate) use self::probe::separated;
 pub use self::probe::{Probe, array_parameters, state as state_probes};
 pub(crate) use self::syntax::Complaint;
+pub(crate) use self::touched::both;
 use self::tree::Tree;
 use crate::catalog::Catalog;
 use crate::redact::{REDACTED_BYTES_MAX, TOKENS_MAX, redact};
@@ -538,7 +539,7 @@ fn parse(sql: &str) -> Result<Vec<Parsed>, AnalysisError> {
 )]
 struct Summary {
     accesses: BTreeSet<Access>,
-    columns: BTreeSet<String>,
+    columns: touched::Columns,
     no_where: bool,
     ddl: bool,
     copy: bool,
@@ -550,7 +551,9 @@ struct Summary {
 
 impl Summary {
     fn add(&mut self, form: &Form, tree: &Tree, names: &Names<'_>, accesses: Vec<Access>) {
-        self.columns.extend(touched::columns(form, tree, names, &accesses));
+        for (resource, columns) in touched::columns(form, tree, names, &accesses) {
+            self.columns.entry(resource).or_default().extend(columns);
+        }
         self.custom_operators |= grants::custom_operators(tree, names);
         self.accesses.extend(accesses);
         self.no_where |= tree.no_where;
@@ -589,7 +592,7 @@ impl Summary {
         Ok(Facts {
             accesses: self.accesses.into_iter().collect(),
             attributes,
-            columns: Some(self.columns.into_iter().collect()),
+            columns: Some(touched::stated(self.columns)),
         })
     }
 }

@@ -1,6 +1,6 @@
 //! A request of a group before it is decided, and requests that are denied whatever the policy says.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use exhibit_gate::session::{Reach, Request};
@@ -10,7 +10,7 @@ use exhibit_schemas::event::access::{Access, Action, Attribute, Facts};
 
 use crate::analysis::{
     Analysis, AnalysisError, Complaint, Copy, CopyDirection, EXECUTED, FETCHED, GRANTS, Output, Probe, Statement,
-    Subjects, Views, class_of, state_probes,
+    Subjects, Views, both, class_of, state_probes,
 };
 use crate::message::frontend::Kind;
 
@@ -120,15 +120,7 @@ impl Draft {
         }
         let facts = &mut self.request.facts;
         facts.accesses.extend(found.facts.accesses.iter().cloned());
-        // Of one of which nothing is known of columns, nothing is known of both.
-        facts.columns = facts
-            .columns
-            .take()
-            .zip(found.facts.columns.as_ref())
-            .map(|(own, found)| {
-                let both: BTreeSet<String> = own.into_iter().chain(found.iter().cloned()).collect();
-                both.into_iter().collect()
-            });
+        facts.columns = both(facts.columns.take(), found.facts.columns.as_ref());
         for (name, value) in &found.facts.attributes {
             let matters = *value == Attribute::Bool(true) || name == UNPROVEN;
             if matters && !facts.attributes.contains_key(UNPROVEN) {

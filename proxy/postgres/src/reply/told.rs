@@ -35,9 +35,10 @@ pub(super) fn told(fields: &[(u8, String)]) -> Report {
     let statement = ABOUT_STATEMENTS.contains(&code.get(..2).unwrap_or_default());
     let inner = INNER.iter().any(|inner| field(*inner).is_some());
     let looked_up = position.is_none() && ABOUT_NAMES.contains(&code);
-    let text = match field(b'M') {
-        Some(text) if statement && !inner && !looked_up => text.as_str(),
-        _ => WITHHELD,
+    let (text, position) = match field(b'M') {
+        Some(text) if statement && !inner && !looked_up => (text.as_str(), position),
+        // A place may be one within a value.
+        _ => (WITHHELD, None),
     };
     let severity = match field(b'V').or(field(b'S')).map(String::as_str) {
         Some("FATAL" | "PANIC") => "FATAL",
@@ -99,6 +100,8 @@ mod tests {
                 assert_eq!(text(&fields), WITHHELD, "{code}");
             }
         }
+        let fields = [(b'C', "22P02"), (b'M', "912-84-7731"), (b'P', "7")].map(|(code, text)| (code, text.to_owned()));
+        assert_eq!(told(&fields).position, None, "it may be a place within a value");
         assert_eq!(text(&[(b'M', "912-84-7731")]), WITHHELD);
     }
 }

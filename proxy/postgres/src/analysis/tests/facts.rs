@@ -367,6 +367,17 @@ fn tells_the_columns_that_it_may_touch() {
     check("SELECT id FROM patients WHERE ssn = 'x'", &[id, ssn]);
     check("SELECT p.id AS n FROM public.patients p ORDER BY n", &[id]);
     check("SELECT (SELECT max(ssn) FROM patients)", &[ssn]);
+    check(
+        "SELECT city AS c, count(*) FROM patients GROUP BY c ORDER BY c",
+        &["public.patients.city"],
+    );
+    check("SELECT s.n FROM (SELECT id AS n FROM patients) s", &[id]);
+    // There may be such a column by now.
+    check("SELECT x AS x FROM patients", &["public.patients.x"]);
+    check(
+        "SELECT n FROM (SELECT id AS n FROM patients) s",
+        &[id, "public.patients.n"],
+    );
     check("WITH x AS (SELECT id FROM patients) SELECT * FROM x", &[all]);
     check("WITH x AS (SELECT id FROM patients) SELECT x.* FROM x", &[id]);
     check("SELECT EXISTS (SELECT FROM patients WHERE id = 1)", &[id]);
@@ -398,6 +409,12 @@ fn tells_the_columns_that_it_may_touch() {
         "SELECT count(patients) FROM patients",
         "SELECT a FROM patients AS p (a, b)",
         "SELECT nothing_like_it FROM patients",
+        "UPDATE patients SET city = 'x' WHERE id = 1 RETURNING old AS old",
+        "UPDATE patients SET city = 'x' WHERE id = 1 RETURNING row_to_json(new) AS new",
+        "UPDATE patients SET city = 'x' WHERE id = 1 RETURNING old.*, (SELECT 1 FROM (SELECT 1) AS old)",
+        "UPDATE patients SET city = 'x' WHERE id = 1 RETURNING WITH (OLD AS o) o::text AS o",
+        "INSERT INTO patients (id) VALUES (1) ON CONFLICT (id) DO UPDATE SET city = excluded::text RETURNING id AS excluded",
+        "SELECT p.nothing_like_it AS nothing_like_it FROM patients p",
         "INSERT INTO patients VALUES (1)",
         "INSERT INTO patients DEFAULT VALUES",
         "INSERT INTO patients (id) VALUES (1) ON CONFLICT ON CONSTRAINT patients_pkey DO NOTHING",
