@@ -53,13 +53,13 @@ pub(crate) struct Released {
 }
 
 impl Asked {
-    /// Whether nothing may begin by it at a time, and no row had left before.
+    /// Whether nothing may begin by it at a time, and no row had left before; of a grant rows of other commands may have.
     fn is_over(&self, time: Timestamp) -> bool {
         let expired = match &self.granted {
             Some(grant) => time >= grant.ends,
             None => time > self.body.expires,
         };
-        self.released.rows == 0 && (expired || !in_hours(&self.body.requirement, time))
+        (self.granted.is_some() || self.released.rows == 0) && (expired || !in_hours(&self.body.requirement, time))
     }
 
     /// Rows that left by its approval.
