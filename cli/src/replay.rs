@@ -7,6 +7,7 @@
 
 mod patients;
 
+use exhibit_policy::estimate::{ESTIMATED_ROWS, Estimate};
 use exhibit_schemas::cbor::Bytes;
 use exhibit_schemas::event::access::{
     Access, Column, Command, DecisionRecord, Detection, Frame, Outcome, ResponseChunk, ResponseEnd, SessionClosed,
@@ -266,6 +267,7 @@ fn body_json(entry: &Entry) -> serde_json::Value {
             "statement": command.statement,
             "accesses": accesses(&command.facts.accesses),
             "columns": command.facts.columns,
+            "estimated_rows": command.facts.attributes.get(ESTIMATED_ROWS),
             "decision": command.decision.effect.as_str(),
             "rule": command.decision.rule,
             "reason": command.decision.reason,
@@ -438,6 +440,9 @@ fn opening(lines: &mut Lines, entry: &Entry, opened: &SessionOpened) {
 fn describe_command(lines: &mut Lines, entry: &Entry, command: &Command) {
     lines.add(&command.statement);
     lines.add(&format!("does {}", names(&accesses(&command.facts.accesses))));
+    if let Some(estimate) = Estimate::of(&command.facts) {
+        lines.add(&format!("estimated: {estimate}"));
+    }
     ruled(lines, &command.decision);
     if let Some(request) = command.retries {
         let id: String = request.to_string().chars().take(ID_DIGITS).collect();

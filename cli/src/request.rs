@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use exhibit_policy::approval::in_hours;
+use exhibit_policy::estimate::{ESTIMATED_ROWS, Estimate};
 use exhibit_policy::hours::TIME;
 use exhibit_policy::probe::columns;
 use exhibit_policy::snapshot::Counts;
@@ -199,6 +200,9 @@ impl Request {
         if !tried.is_empty() {
             line("tries", &tried);
         }
+        if let Some(estimate) = Estimate::of(facts) {
+            line("estimated", &estimate.to_string());
+        }
         if let Some(counts) = Counts::of(facts) {
             line("held at", &held_at(counts));
         }
@@ -249,6 +253,7 @@ impl Request {
             "accesses": accesses(&self.body.facts.accesses),
             "columns": self.body.facts.columns,
             "probes": columns(&self.body.facts).collect::<BTreeMap<_, _>>(),
+            "estimated_rows": self.body.facts.attributes.get(ESTIMATED_ROWS),
             "held": Counts::of(&self.body.facts).map(|counts| json!({
                 "rows": counts.rows,
                 "bytes": counts.bytes,

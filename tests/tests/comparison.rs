@@ -164,6 +164,17 @@ fn what_changes_is_told_by_rule_with_its_events() {
 }
 
 #[test]
+fn what_hangs_on_an_estimate_that_nobody_asked_for_cannot_be_said() {
+    let log = Log::of(clinic(SESSIONS));
+    let reads = log.commands(|command| command.decision.effect == Effect::Allow);
+    let rule = "[[rules]]\nname = \"most\"\nroles = [\"agent\"]\ntargets = [\"clinic\"]\nactions = [\"read\", \"delete\"]\n\
+                over = { estimated_rows = 1000 }\neffect = \"deny\"\n\n[[rules]]\nname = \"reads\"";
+    let groups = log.groups(&changed("[[rules]]\nname = \"reads\"", rule)).1;
+    let (before, after) = (("allow", Some("reads")), ("deny", Some("most")));
+    check(&groups, Difference::Unestimated, before, after, &reads);
+}
+
+#[test]
 fn what_an_observed_rule_would_change_is_told_and_is_no_change() {
     let log = Log::of(clinic(SESSIONS));
     let observed = |policy: &str| {

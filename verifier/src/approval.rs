@@ -7,8 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use exhibit_policy::approval::{ApprovalFault, Decided, Request, Tally, check, in_hours, same_requester, tally};
 use exhibit_policy::decide::Asker;
+use exhibit_policy::estimate::same_again;
 use exhibit_policy::grant::within;
-use exhibit_policy::hours::{Hours, same_but_time};
+use exhibit_policy::hours::Hours;
 use exhibit_policy::snapshot::Snapshot;
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::access::{Command, Effect, Outcome, Principal};
@@ -575,10 +576,10 @@ fn binding_fault(settled: &Settled<'_>, asked: &Asked) -> Option<&'static str> {
         ("its target", settled.target.is_some_and(|target| target != body.target)),
         ("its digest", command.digest != body.command),
         ("its statement", command.statement != body.statement),
-        // A retry is made at another time.
+        // A retry is made at another time, and no more rows may be estimated of it.
         (
             "its facts",
-            command.facts != body.facts && !(retry && same_but_time(&command.facts, &body.facts)),
+            command.facts != body.facts && !(retry && same_again(&body.facts, &command.facts)),
         ),
         ("its decision", command.decision != body.decision),
     ];

@@ -12,7 +12,8 @@
 //!   asked had nobody to ask: what the candidate's proxy would have read of it is not recorded;
 //! - a command that the candidate's rules let pass on a target whose masks are others than they were: whether it can be proven
 //!   masked is not recorded;
-//! - a statement that was only prepared, because people were to be asked when it runs: the event holds no more than that.
+//! - a statement that was only prepared, because people were to be asked when it runs: the event holds no more than that;
+//! - a command about which the candidate goes by estimated rows, where the policy in force did not.
 //!
 //! A rule that the candidate only observes is looked at by itself: what would be decided if it were enforced, too.
 //!
@@ -22,6 +23,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use exhibit_policy::decide::{NOBODY_TO_ASK, UNPROVEN, decide, decide_enforcing};
+use exhibit_policy::estimate::Estimate;
 use exhibit_policy::hours::{time_of, timed};
 use exhibit_policy::snapshot::{Approval, Snapshot};
 use exhibit_schemas::digest::Digest;
@@ -72,6 +74,8 @@ pub enum Difference {
     OtherMasks,
     /// The statement was only prepared, and the event does not hold what it does.
     OnlyPrepared,
+    /// The candidate goes by how many rows are estimated, and nobody asked for that.
+    Unestimated,
 }
 
 /// Decisions that compare alike.
@@ -225,16 +229,15 @@ impl Comparison {
         }
         Compared {
             index: recorded.index,
-            key: self.differs(recorded, &again),
+            key: self.differs(recorded, &facts, &again),
             observed,
         }
     }
 
     /// `None` where the candidate comes to the same by the same rule.
-    fn differs(&mut self, recorded: &Recorded<'_>, again: &DecisionRecord) -> Option<Key> {
+    fn differs(&mut self, recorded: &Recorded<'_>, facts: &Facts, again: &DecisionRecord) -> Option<Key> {
         let Recorded {
             opened,
-            facts,
             decision,
             policy,
             ..
@@ -249,8 +252,10 @@ impl Comparison {
         let difference = if let Some(cause) = facts.attributes.get(UNPROVEN) {
             // Every policy denies it; what is not sure is whether it would be the same request.
             (other_masks || other_probes || nobody_to_ask(cause)).then_some(Difference::Unproven)
-        } else if only_prepared(facts) {
+        } else if only_prepared(recorded.facts) {
             Some(Difference::OnlyPrepared)
+        } else if Estimate::of(facts).is_none() && candidate.hangs_on_estimate(&opened.principal, target, facts) {
+            Some(Difference::Unestimated)
         } else if other_masks && again.effect != Effect::Deny {
             Some(Difference::OtherMasks)
         } else if again.effect != decision.effect || terms(again, candidate) != terms(decision, policy) {
@@ -320,6 +325,8 @@ fn terms(decision: &DecisionRecord, policy: &Snapshot) -> Option<Approval> {
         name: String::new(),
         // How long a session waits changes nobody's decision.
         hold_s: None,
+        // Nor what people are told beside.
+        estimate: false,
         ..approval.clone()
     })
 }

@@ -23,6 +23,7 @@ pub mod clock;
 pub mod data;
 pub mod digest;
 pub mod error;
+mod estimate;
 mod failure;
 pub mod gate;
 mod grants;

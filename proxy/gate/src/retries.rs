@@ -10,7 +10,7 @@
 use std::sync::Arc;
 
 use exhibit_policy::approval::same_requester;
-use exhibit_policy::hours::same_but_time;
+use exhibit_policy::estimate::same_again;
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::Timestamp;
 use tokio::sync::{Mutex, MutexGuard, OwnedMutexGuard};
@@ -66,7 +66,7 @@ impl Table<'_> {
             body.command == judged.digest
                 && body.target == session.target()
                 && body.statement == judged.request.statement
-                && same_but_time(&body.facts, &judged.request.facts)
+                && same_again(&body.facts, &judged.request.facts)
                 && body.decision == judged.decision
                 && open.before == session.before()
                 && same_requester(requester, session.principal())

@@ -292,7 +292,7 @@ fn thresholds(snapshot: &Snapshot, roles: &BTreeSet<&str>, target: &str, facts: 
     };
     let grown = facts_at(facts, most);
     let about = |rule: &Rule| {
-        let over = rule.over.filter(|over| over.holds(&grown))?;
+        let over = rule.over.filter(|over| over.is_of_replies() && over.holds(&grown))?;
         let matches = |access: &Access| rule.matches(roles, target, access, &grown);
         facts.accesses.iter().any(matches).then(|| Threshold {
             rule: rule.name.clone(),
@@ -313,7 +313,8 @@ fn near(snapshot: &Snapshot, roles: &BTreeSet<&str>, target: &str, access: &Acce
             (rule.targets.contains(target), Lack::Target),
             (rule.names(resource.as_deref()), Lack::Resource),
         ];
-        let over = rule.over.is_some().then(|| Lack::Condition("over".to_owned()));
+        let over = rule.over.filter(|over| !over.holds(facts));
+        let over = over.map(|_| Lack::Condition("over".to_owned()));
         let conditions = rule.unmet(facts).map(|name| Lack::Condition(name.to_owned()));
         let lacking = fixed.into_iter().filter(|(holds, _)| !holds).map(|(_, lack)| lack);
         let hours = (!rule.in_hours(facts)).then(|| Lack::Condition("hours".to_owned()));

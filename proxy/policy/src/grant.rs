@@ -22,7 +22,7 @@ use serde::Deserialize;
 
 use crate::approval::same_requester;
 use crate::decide::Asker;
-use crate::hours::same_but_time;
+use crate::estimate::{no_more, same_again};
 use crate::probe;
 use crate::snapshot::Counts;
 
@@ -127,7 +127,8 @@ pub fn differs(granted: &Granted, first: &Covered<'_>, next: &Covered<'_>) -> Op
             "the types of its parameters",
             fingerprint && first.parameters != next.parameters,
         ),
-        ("what it does", fingerprint && !same_but_time(first.facts, next.facts)),
+        ("what it does", fingerprint && !same_again(first.facts, next.facts)),
+        ("how many rows are estimated", !no_more(first.facts, next.facts)),
     ];
     differs.into_iter().find_map(|(what, differs)| differs.then_some(what))
 }

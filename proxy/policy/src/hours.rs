@@ -156,15 +156,6 @@ pub fn time_of(facts: &Facts) -> Option<Timestamp> {
     }
 }
 
-/// Whether two requests do the same, whenever each was made.
-pub fn same_but_time(left: &Facts, right: &Facts) -> bool {
-    let others = |facts: &Facts| -> Vec<_> {
-        let attributes = facts.attributes.iter().filter(|(name, _)| *name != TIME);
-        attributes.map(|(name, value)| (name.clone(), value.clone())).collect()
-    };
-    left.accesses == right.accesses && left.columns == right.columns && others(left) == others(right)
-}
-
 /// Days of the week, and minutes of the day.
 #[derive(Clone, Debug)]
 struct Window {

@@ -25,6 +25,7 @@
 //! all_groups = ["dba", "privacy"]                       # of each another person must be among them; none if left out
 //! hours = { windows = ["Mon-Fri 08:00-18:00"], zone = "Europe/Vienna" }   # when approvals count; always if left out
 //! grants = { scopes = ["fingerprint", "session"], minutes = 60, uses = 100, rows = 5000 }   # what people may grant; see `grant.rs`
+//! estimate = true                                       # people are told how many rows are expected; false if left out
 //!
 //! [[rules]]                                             # the first rule that matches an access decides it
 //! name = "reads"
@@ -49,7 +50,8 @@
 //! targets = ["clinic"]
 //! actions = ["read"]
 //! over = { rows = 10000, session_bytes = 50000000 }     # matches once a reply, or all of the session, come to more than any
-//!                                                       # (of rows, bytes, and patients where the policy names those);
+//!                                                       # (of rows, bytes, and patients where the policy names those), or
+//!                                                       # before it runs, by `estimated_rows` of the database;
 //! effect = "ask"                                        # what is more waits for people, or with "deny" ends the session
 //! approval = "dba"
 //!
@@ -322,6 +324,9 @@ pub struct Approval {
     /// Whether people of the requester's own may approve.
     #[serde(default)]
     pub requester_may_approve: bool,
+    /// Whether people are told how many rows the target expects a command to read out or to change, where no rule goes by it.
+    #[serde(default)]
+    pub estimate: bool,
 }
 
 impl Snapshot {

@@ -44,6 +44,7 @@ mod access;
 mod class;
 mod copy;
 mod edits;
+mod extent;
 mod foreign;
 mod grants;
 mod inner;
@@ -55,24 +56,25 @@ mod patients;
 mod probe;
 mod reach;
 mod setting;
+mod summary;
 mod syntax;
 mod touched;
 mod tree;
 mod writing;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use exhibit_gate::session::Reach;
 use exhibit_policy::decide::{CLASS, UNPROVEN};
 use exhibit_policy::patients::PATIENTS;
-use exhibit_schemas::event::access::{Access, Action, Attribute, Facts};
+use exhibit_schemas::event::access::{Attribute, Facts};
 
 pub use self::access::{EXECUTED, FETCHED, channel};
 pub(crate) use self::class::class_of;
 pub use self::copy::{Copy, CopyForm, CsvOptions};
 pub(crate) use self::edits::Mapped;
 use self::edits::Withheld;
+pub(crate) use self::extent::{Extent, explain};
 pub use self::foreign::Foreign;
 pub(crate) use self::kind::Views;
 pub use self::kind::{CopyDirection, Named, Statement, StatementClass, TransactionControl};
@@ -84,6 +86,7 @@ pub use self::patients::Identifying;
 pub(crate) use self::patients::Subjects;
 pub(crate) use self::probe::separated;
 pub use self::probe::{Probe, array_parameters, state as state_probes};
+use self::summary::Summary;
 pub(crate) use self::syntax::Complaint;
 pub(crate) use self::touched::both;
 use self::tree::Tree;
@@ -263,10 +266,8 @@ fn message(sql: &str, names: &mut Names<'_>, masks: &Masks<'_>) -> Result<Analys
         });
     }
     let alone = parsed.len() == 1;
-    let mut summary = Summary {
-        patients: masks.identifying.map(|_| false),
-        ..Summary::default()
-    };
+    let mut summary = Summary::default();
+    summary.patients = masks.identifying.map(|_| false);
     let mut statements = Vec::new();
     let mut changed = false;
     let mut reach = Reach::Nothing;
@@ -293,6 +294,11 @@ fn message(sql: &str, names: &mut Names<'_>, masks: &Masks<'_>) -> Result<Analys
         let foreign = foreign::foreign(&form, &tree, names, &accesses);
         form.grants = grants::grants(&form, &node, &tree, names, &accesses, inner.as_ref());
         let reads_alone = alone && probe::reads_alone(&form, &tree, names, &accesses);
+        let extent = extent::extent(&form, &node, &tree, names, &accesses, inner.as_ref());
+        let extent = match masks.by {
+            By::Database => extent.enforced(&tree, names, masks.columns.masked),
+            By::Nobody | By::Proxy => extent,
+        };
         summary.add(&form, &tree, names, accesses);
         let subjects = masks.identifying.map_or(Subjects::Nobody, |identifying| {
             patients::subjects(&form, &tree, names, inner.as_ref(), identifying)
@@ -328,6 +334,7 @@ fn message(sql: &str, names: &mut Names<'_>, masks: &Masks<'_>) -> Result<Analys
         names.after(&form, foreign);
         let mut statement = form.statement(may_write, certain, foreign);
         statement.outputs = outputs;
+        statement.extent = extent;
         statement.subjects = subjects;
         statement.changes = class::changes(&tree);
         if masks.by == By::Proxy {
@@ -335,14 +342,8 @@ fn message(sql: &str, names: &mut Names<'_>, masks: &Masks<'_>) -> Result<Analys
         }
         statements.push(statement);
     }
-    let mut mapped = None;
-    if summary.unproven.is_none() && !withheld.is_empty() {
-        let mut again = Names::new(names.catalog, search_path);
-        match withhold(sql, &withheld, &mut again, masks) {
-            Ok(text) => mapped = Some(text),
-            Err(cause) => summary.unproven = Some(cause),
-        }
-    }
+    let mut again = Names::new(names.catalog, search_path);
+    let mapped = summary.withhold(sql, &withheld, &mut again, masks);
     if summary.unproven.is_some() {
         // It does not run, so it tries nothing.
         probes.clear();
@@ -529,72 +530,6 @@ fn parse(sql: &str) -> Result<Vec<Parsed>, AnalysisError> {
             Ok(Parsed { node, text })
         })
         .collect()
-}
-
-/// The facts of a message, as they add up.
-#[derive(Default)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is an independent fact about the message"
-)]
-struct Summary {
-    accesses: BTreeSet<Access>,
-    columns: touched::Columns,
-    no_where: bool,
-    ddl: bool,
-    copy: bool,
-    /// Whether it may read or change records of patients; `None` where the policy does not name those.
-    patients: Option<bool>,
-    custom_operators: bool,
-    unproven: Option<String>,
-}
-
-impl Summary {
-    fn add(&mut self, form: &Form, tree: &Tree, names: &Names<'_>, accesses: Vec<Access>) {
-        for (resource, columns) in touched::columns(form, tree, names, &accesses) {
-            self.columns.entry(resource).or_default().extend(columns);
-        }
-        self.custom_operators |= grants::custom_operators(tree, names);
-        self.accesses.extend(accesses);
-        self.no_where |= tree.no_where;
-        self.ddl |= form.class == StatementClass::Ddl;
-        self.copy |= form.copy.is_some();
-    }
-
-    fn facts(mut self, statements: &[Statement]) -> Result<Facts, AnalysisError> {
-        if statements.is_empty() {
-            self.accesses.insert(Access(Action::Session, None));
-        }
-        if self.accesses.len() > ACCESSES_MAX {
-            return Err(AnalysisError::TooWide {
-                accesses: self.accesses.len(),
-            });
-        }
-        // Where the session knows what a name stands for, that takes its place.
-        let by_name = |one: &Statement| matches!(&one.named, Some(Named::Execute { .. } | Named::Fetch { .. }));
-        let grants = |one: &Statement| one.grants || by_name(one);
-        let count = u64::try_from(statements.len()).unwrap_or(u64::MAX);
-        let mut attributes = BTreeMap::from([
-            (CLASS.to_owned(), Attribute::Text(class_of(statements).to_owned())),
-            ("copy".to_owned(), Attribute::Bool(self.copy)),
-            ("custom_operators".to_owned(), Attribute::Bool(self.custom_operators)),
-            ("ddl".to_owned(), Attribute::Bool(self.ddl)),
-            (GRANTS.to_owned(), Attribute::Bool(statements.iter().any(grants))),
-            ("no_where".to_owned(), Attribute::Bool(self.no_where)),
-            ("statements".to_owned(), Attribute::Integer(count)),
-        ]);
-        if let Some(patients) = self.patients {
-            attributes.insert(PATIENTS.to_owned(), Attribute::Bool(patients));
-        }
-        if let Some(cause) = self.unproven {
-            attributes.insert(UNPROVEN.to_owned(), Attribute::Text(cause));
-        }
-        Ok(Facts {
-            accesses: self.accesses.into_iter().collect(),
-            attributes,
-            columns: Some(touched::stated(self.columns)),
-        })
-    }
 }
 
 #[cfg(test)]

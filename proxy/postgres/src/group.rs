@@ -13,6 +13,7 @@
 
 mod draft;
 mod part;
+mod question;
 mod whole;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -24,6 +25,7 @@ use exhibit_policy::snapshot::Snapshot;
 pub(crate) use self::draft::{Draft, Expected, about_session, changes_names, unread};
 use self::draft::{code_of, missing, refusal};
 use self::part::{Part, asked, assemble, merge_preparations};
+pub(crate) use self::question::Known;
 pub(crate) use self::whole::says_all;
 use crate::analysis::{
     Analysis, AnalysisError, Complaint, Copy, CopyDirection, Foreign, Mapped, Named, Statement, StatementClass,
@@ -260,6 +262,7 @@ impl Reading<'_> {
             part.bytes = encode::message(b'Q', &[sent.as_bytes(), &[0]].concat());
         }
         part.changes = draft.statements.iter().map(|one| changes(one, sent)).collect();
+        self.question(&mut draft, sent);
         part.expected = draft.expected();
         part.copy = draft.copy();
         let probe = self.probe(&part);
@@ -296,6 +299,7 @@ impl Reading<'_> {
                 if portal.outdated {
                     draft.refuse("24000", OUTDATED);
                 }
+                self.portal_question(&mut draft, &portal);
                 draft
             }
             Err(error) => unread(&error),
@@ -358,6 +362,7 @@ impl Reading<'_> {
         let held = arrays.filter_map(|number| Some((number, elements(bind, number)?)));
         Ok(Portal {
             held: held.collect(),
+            values: self.values(bind),
             analysis,
             prepared: Some(prepared),
             hold: false,
@@ -435,6 +440,7 @@ impl Reading<'_> {
             },
             statements: analysis.statements.clone(),
             runs: runs == Runs::Now,
+            question: None,
             code: "42501",
             told: None,
             ends: false,
@@ -540,8 +546,7 @@ impl Reading<'_> {
                 }
                 Ok(Some(found)) => draft.stand_for(statement, &found),
                 Ok(None) if matches!(&statement.named, Some(Named::Execute { .. } | Named::Fetch { .. })) => {
-                    statement.foreign = Foreign::Called;
-                    statement.grants = true;
+                    statement.stand_for_unknown();
                     if self.policy.names_patients(self.target) {
                         draft.unknown_subjects(statement);
                     }

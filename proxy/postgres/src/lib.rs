@@ -14,6 +14,7 @@ pub mod analysis;
 pub mod catalog;
 pub mod config;
 pub mod enforce;
+mod estimate;
 pub mod listener;
 pub mod message;
 pub mod redact;

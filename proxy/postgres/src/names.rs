@@ -50,6 +50,8 @@ pub(crate) struct Portal {
     pub(crate) hold: bool,
     /// How many values the arrays hold that were bound and are compared with masked columns, by number of the parameter.
     pub(crate) held: BTreeMap<u32, u64>,
+    /// Formats and values of its parameters, where the policy goes by what the server expects of it and they are short.
+    pub(crate) values: Option<Arc<[u8]>>,
     /// What was proven of it then was proven for other masks than hold now.
     pub(crate) outdated: bool,
 }
@@ -94,6 +96,7 @@ pub(crate) fn changes(statement: &Statement, source: &str) -> Vec<Change> {
                     prepared: None,
                     hold: *hold,
                     held: BTreeMap::new(),
+                    values: None,
                     outdated: false,
                 })
             };
@@ -126,6 +129,7 @@ impl Names {
                 prepared: portal.prepared.clone(),
                 hold: portal.hold,
                 held: portal.held.clone(),
+                values: portal.values.clone(),
                 outdated: true,
             });
         }

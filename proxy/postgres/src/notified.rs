@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 
 use exhibit_gate::session::{EndStatus, Reach, Request, Session};
+use exhibit_policy::estimate::Estimate;
 use exhibit_policy::mask::Masked;
 use exhibit_policy::net::Channel;
 use exhibit_schemas::event::access::{Access, Action, Attribute, Facts};
@@ -38,14 +39,19 @@ pub(crate) async fn deliver(
         }
         _ => return Err(SessionError::Unexpected),
     };
+    let mut facts = Facts {
+        accesses: vec![access],
+        attributes: BTreeMap::from([("class".to_owned(), Attribute::Text("notification".to_owned()))]),
+        columns: Some(Vec::new()),
+    };
+    if session.wants_estimate(&facts) {
+        // It has no rows of any relation.
+        Estimate::Rows(0).state(&mut facts);
+    }
     let request = Request {
         statement: statement.to_owned(),
         exact: raw.bytes().to_vec(),
-        facts: Facts {
-            accesses: vec![access],
-            attributes: BTreeMap::from([("class".to_owned(), Attribute::Text("notification".to_owned()))]),
-            columns: Some(Vec::new()),
-        },
+        facts,
         parameters: Vec::new(),
         reach: Reach::Nothing,
         says_all: false,

@@ -10,6 +10,7 @@
 mod asking;
 mod definitions;
 mod error;
+mod estimating;
 mod messages;
 mod moving;
 
@@ -177,8 +178,8 @@ impl Driver {
         }
         self.refresh().await?;
         self.deliver_aside().await?;
-        let again = self.again(&messages);
         let policy = self.take_up().await?;
+        let again = self.again(&messages);
         let Group {
             mut drafts,
             mut items,
@@ -187,7 +188,7 @@ impl Driver {
         } = self.read(messages, &policy);
         // Those that an earlier group left come after what this one leaves.
         let rest = rest.into_iter().map(|(_, bytes)| Raw::again(bytes));
-        let rules_hold = self.rules_hold(&mut drafts).await?;
+        let rules_hold = self.rules_hold(&mut drafts).await? && self.estimated(&mut drafts).await?;
         let moved = self.take_up().await?.digest() != policy.digest();
         if moved && again.is_empty() {
             return Err(SessionError::Gate(GateError::PolicyChanged));
@@ -334,6 +335,7 @@ impl Driver {
                 code,
                 told,
                 ends,
+                question: _,
             } = draft;
             statements.push((place, own.into_iter().filter(move |_| runs)));
             match self.permit(request, runs).await? {

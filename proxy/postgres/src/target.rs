@@ -3,15 +3,23 @@
 use exhibit_gate::session::{Cleared, Data, Recorded};
 use tokio::io::{AsyncWriteExt as _, WriteHalf};
 
+use crate::estimate::Question;
 use crate::link::Connection;
 use crate::message::encode;
 
 /// Bytes of commands that go out in one write at the most; more is not copied for it.
 const TOGETHER_BYTES: usize = 64 << 10;
 
+/// The name of a question for a plan, of its statement and its portal.
+const PLAN: &str = "exhibit.plan";
+
+/// The name of queries of the proxy's own in the extended protocol.
+const OWN: &str = "exhibit.own";
+
 /// The sending half of the connection to the server.
 pub(crate) struct Target {
-    // Invariant: after start-up nothing is written but cleared commands and queries that are constants of this crate.
+    // Invariant: after start-up nothing is written but cleared commands, queries that are constants of this crate, and questions
+    // for plans (`estimate.rs`), which are proven to run no code but the server's own.
     writer: WriteHalf<Connection>,
 }
 
@@ -54,16 +62,40 @@ impl Target {
 
     /// Sends queries of the proxy's own in a pipeline. The agent's unnamed statement and portal stay as they are.
     pub(crate) async fn own_within(&mut self, queries: &[&'static str]) -> std::io::Result<()> {
-        const NAME: &[u8] = b"exhibit.own\0";
-        let mut messages = Vec::new();
-        for query in queries {
-            messages.push(encode::message(b'P', &[NAME, query.as_bytes(), &[0, 0, 0]].concat()));
-            messages.push(encode::message(b'B', &[NAME, NAME, &[0; 6]].concat()));
-            messages.push(encode::message(b'E', &[NAME, &[0; 4]].concat()));
-            messages.push(encode::message(b'C', &[b"P", NAME].concat()));
-            messages.push(encode::message(b'C', &[b"S", NAME].concat()));
-        }
-        messages.push(encode::message(b'H', &[]));
+        let messages = [extended(queries), encode::message(b'H', &[])];
+        self.writer.write_all(&messages.concat()).await?;
+        self.writer.flush().await
+    }
+
+    /// Runs queries of the proxy's own, and prepares a question for a plan; its types are asked for.
+    pub(crate) async fn prepare(&mut self, before: &[&'static str], question: &Question) -> std::io::Result<()> {
+        let messages = [
+            extended(before),
+            question.parse(PLAN),
+            encode::message(b'D', &[b"S", PLAN.as_bytes(), &[0]].concat()),
+            encode::message(b'S', &[]),
+        ];
+        self.writer.write_all(&messages.concat()).await?;
+        self.writer.flush().await
+    }
+
+    /// Asks the question that was prepared.
+    pub(crate) async fn ask_prepared(&mut self, question: &Question) -> std::io::Result<()> {
+        let messages = [
+            question.bind(PLAN),
+            encode::message(b'E', &[PLAN.as_bytes(), &[0; 5]].concat()),
+            encode::message(b'S', &[]),
+        ];
+        self.writer.write_all(&messages.concat()).await?;
+        self.writer.flush().await
+    }
+
+    /// Forgets the question, which a transaction that has failed takes, too, and runs queries of the proxy's own after it.
+    pub(crate) async fn take_back(&mut self, after: &[&'static str]) -> std::io::Result<()> {
+        // What failed before it was closed is there still.
+        let close = |kind: &[u8], name: &[u8]| encode::message(b'C', &[kind, name, &[0]].concat());
+        let left = [PLAN, OWN].map(|name| [close(b"P", name.as_bytes()), close(b"S", name.as_bytes())].concat());
+        let messages = [left.concat(), extended(after), encode::message(b'S', &[])];
         self.writer.write_all(&messages.concat()).await?;
         self.writer.flush().await
     }
@@ -75,4 +107,19 @@ impl Target {
         self.writer.write_all(&messages.concat()).await?;
         self.writer.flush().await
     }
+}
+
+/// Queries of the proxy's own as messages of the extended protocol, which leave the agent's unnamed statement as it is.
+fn extended(queries: &[&'static str]) -> Vec<u8> {
+    let name = [OWN.as_bytes(), &[0]].concat();
+    let name = name.as_slice();
+    let mut messages = Vec::new();
+    for query in queries {
+        messages.push(encode::message(b'P', &[name, query.as_bytes(), &[0, 0, 0]].concat()));
+        messages.push(encode::message(b'B', &[name, name, &[0; 6]].concat()));
+        messages.push(encode::message(b'E', &[name, &[0; 4]].concat()));
+        messages.push(encode::message(b'C', &[b"P", name].concat()));
+        messages.push(encode::message(b'C', &[b"S", name].concat()));
+    }
+    messages.concat()
 }

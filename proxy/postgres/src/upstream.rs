@@ -1,6 +1,7 @@
 //! The proxy's own connection to the server: TLS, catalog, cancelling.
 //!
-//! How the server lets the proxy in is in [`crate::greeting`]. Only queries that are constants of this crate go out here; what agents send goes through [`crate::target`].
+//! How the server lets the proxy in is in [`crate::greeting`]. Only queries that are constants of this crate go out here; what agents send goes through
+//! [`crate::target`], and plans are asked for in [`crate::estimate`].
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -259,7 +260,7 @@ impl Route {
 
 impl Upstream {
     /// The next answer. What the server sends on its own is kept for the agent.
-    async fn raw(&mut self) -> Result<Raw, UpstreamError> {
+    pub(crate) async fn raw(&mut self) -> Result<Raw, UpstreamError> {
         loop {
             let raw = self.incoming.raw().await?;
             if !matches!(raw.tag(), NOTIFICATION | PARAMETER_STATUS) {

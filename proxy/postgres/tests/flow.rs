@@ -29,6 +29,8 @@ mod ending;
 mod enforced;
 #[path = "flow/entry.rs"]
 mod entry;
+#[path = "flow/estimated.rs"]
+mod estimated;
 #[path = "flow/granted.rs"]
 mod granted;
 #[path = "flow/lineage.rs"]

@@ -40,6 +40,7 @@ all_groups = ["g", "h"]
 hours = { windows = ["Mon-Fri 08:00-18:00", "22:00-06:00"], zone = "Europe/Vienna" }
 grants = { scopes = ["fingerprint", "session"], minutes = 60, uses = 100, rows = 5000 }
 requester_may_approve = false
+estimate = true
 [[rules]]
 name = "asks"
 mode = "enforce"
@@ -49,7 +50,7 @@ actions = ["read"]
 resources = ["public.*", "none"]
 columns = ["public.patients.ssn", "public.*.note"]
 when = { no_where = true, statements = 1, class = "select" }
-over = { rows = 1, bytes = 2, session_rows = 3, session_bytes = 4, patients = 5, session_patients = 6 }
+over = { rows = 1, bytes = 2, session_rows = 3, session_bytes = 4, patients = 5, session_patients = 6, estimated_rows = 7 }
 hours = { windows = ["Sat-Mon 00:00-24:00"], zone = "+01:00" }
 effect = "ask"
 approval = "a"
@@ -60,6 +61,7 @@ mode = "observe"
 roles = ["r"]
 target_tags = ["x"]
 actions = ["write"]
+over = { estimated_rows = 7 }
 effect = "deny"
 [[masks]]
 name = "partial"

@@ -75,6 +75,10 @@ pub(crate) struct Arguments {
     /// When it is asked for, such as 2026-11-24 or 2026-11-24T09:30:00Z, for rules with hours; now if left out
     #[arg(long, value_name = "TIME", value_parser = time)]
     at: Option<Timestamp>,
+    /// How many rows the database would expect, for rules by estimated rows; not known, which counts as more than any
+    /// number, if left out
+    #[arg(long, value_name = "N")]
+    estimated_rows: Option<u64>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -120,6 +124,7 @@ fn answer(arguments: &Arguments) -> Result<(Effect, String), CliError> {
         target: arguments.target.clone(),
         request,
         time: Some(arguments.at.unwrap_or_else(|| SystemClock.now())),
+        estimated_rows: arguments.estimated_rows,
     };
     let answer = question.put(&snapshot).map_err(|error| CliError::Reading {
         path: arguments.policy.clone(),

@@ -25,6 +25,9 @@ impl Answer {
         if let Some(statement) = &self.statement {
             lines.push(format!("command  {}", statement.replace('\n', "\n         ")));
         }
+        if let Some(estimate) = &self.estimate {
+            lines.push(format!("rows     estimated: {estimate}"));
+        }
         lines.push(format!("policy   {}", decision.policy));
         let mut section = |title: &str, of: Vec<String>| {
             if !of.is_empty() {
@@ -342,6 +345,7 @@ fn approval_json(approval: &Approval) -> serde_json::Value {
         "all_groups": approval.all_groups,
         "hours": approval.hours.as_ref().map(ToString::to_string),
         "requester_may_approve": approval.requester_may_approve,
+        "estimate": approval.estimate,
     })
 }
 

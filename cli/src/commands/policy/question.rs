@@ -4,6 +4,7 @@
 
 use std::path::Path;
 
+use exhibit_policy::estimate::Estimate;
 use exhibit_policy::explain::{Explanation, explain};
 use exhibit_policy::hours::timed;
 use exhibit_policy::snapshot::Snapshot;
@@ -25,6 +26,8 @@ pub(super) struct Question {
     pub(super) request: Request,
     /// When it is made; rules with hours go by that.
     pub(super) time: Option<Timestamp>,
+    /// How many rows the target would expect; not known where it is left out, and then more than any number.
+    pub(super) estimated_rows: Option<u64>,
 }
 
 /// What is asked for.
@@ -46,6 +49,8 @@ pub(super) struct Answer {
     /// The command without its values; absent where accesses were given.
     pub(super) statement: Option<String>,
     pub(super) facts: Facts,
+    /// How many rows are estimated, where the decision hangs on it.
+    pub(super) estimate: Option<Estimate>,
     pub(super) explanation: Explanation,
 }
 
@@ -61,6 +66,7 @@ impl Question {
             target,
             request,
             time,
+            estimated_rows,
         } = self;
         if !snapshot.targets().iter().any(|known| known.name == target) {
             return Err(ReadingError::Target(target));
@@ -81,6 +87,9 @@ impl Question {
         if let Some(time) = time.filter(|_| snapshot.tells_time()) {
             timed(&mut facts, time);
         }
+        if let Some(rows) = estimated_rows.filter(|_| snapshot.estimates(&target)) {
+            Estimate::Rows(rows).state(&mut facts);
+        }
         let parts = |resource: &str| {
             let parts = reading.as_ref().map(|reading| reading.parts(resource));
             parts.unwrap_or_default()
@@ -88,12 +97,19 @@ impl Question {
         let explanation = explain(snapshot, &principal, &target, &facts, &parts);
         Ok(Answer {
             statement: reading.map(|reading| reading.statement),
+            estimate: estimate(snapshot, &principal, &target, &facts),
             principal,
             target,
             facts,
             explanation,
         })
     }
+}
+
+fn estimate(snapshot: &Snapshot, principal: &Principal, target: &str, facts: &Facts) -> Option<Estimate> {
+    let wanted = snapshot.hangs_on_estimate(principal, target, facts);
+    let unknown = || Estimate::Unknown("the target was not asked".to_owned());
+    wanted.then(|| Estimate::of(facts).unwrap_or_else(unknown))
 }
 
 /// Reads a policy.

@@ -1,7 +1,8 @@
 //! Time and the commands of a session: when what the agent came with expires, and rules that match at some hours alone.
 
 use exhibit_policy::decide::decide;
-use exhibit_policy::hours::{same_but_time, time_of, timed};
+use exhibit_policy::estimate::same_again;
+use exhibit_policy::hours::{time_of, timed};
 
 use super::{Permit, Session};
 use crate::error::GateError;
@@ -34,7 +35,7 @@ impl Session {
             let mut facts = judged.request.facts.clone();
             timed(&mut facts, now);
             let again = decide(self.policy.snapshot(), &self.principal, &self.target, &facts);
-            debug_assert!(same_but_time(&facts, &judged.request.facts));
+            debug_assert!(same_again(&judged.request.facts, &facts));
             if again.effect != judged.decision.effect {
                 return Err(self.refused(GateError::Hours));
             }

@@ -10,6 +10,7 @@ use exhibit_schemas::terms::{Granted, allowed};
 
 use super::{Covered, Grants, STATEMENT_BYTES_MAX, differs, within};
 use crate::decide::Asker;
+use crate::estimate::Estimate;
 
 fn grants(text: &str) -> Grants {
     toml::from_str(text).unwrap()
@@ -270,5 +271,20 @@ fn no_grant_covers_another_requester_target_or_decision_nor_what_is_asked_each_t
         for (number, change) in changes.iter().enumerate() {
             assert!(!covers(*scope, change), "{scope} {number}");
         }
+    }
+}
+
+#[test]
+fn no_grant_covers_what_more_rows_are_estimated_of() {
+    let estimated = |owned: &mut Owned, estimate: Estimate| estimate.state(&mut owned.facts);
+    for scope in GrantScope::ALL {
+        for (told, next, fits) in [(9, 9, true), (9, 8, true), (9, 10, false)] {
+            let (mut first, mut again) = (Owned::new(), Owned::new());
+            estimated(&mut first, Estimate::Rows(told));
+            estimated(&mut again, Estimate::Rows(next));
+            let found = differs(&granted(*scope), &first.covered(), &again.covered());
+            assert_eq!(found.is_none(), fits, "{scope} {told} {next}");
+        }
+        assert!(!covers(*scope, |next| estimated(next, Estimate::Unknown("why".into()))));
     }
 }

@@ -1,11 +1,14 @@
-//! Thresholds: rules about replies that have come to more than so many rows, bytes or patients.
+//! Thresholds: rules about replies that have come to more than so many rows, bytes or patients, and about commands of which so
+//! many rows are estimated.
 //!
-//! Not here: when they are asked (the gate, before what is more is handed over).
+//! Not here: when they are asked (the gate, before what is more is handed over), and what is known of a command before it runs
+//! ([`crate::estimate`]).
 
 use exhibit_schemas::event::access::{Attribute, Effect, Facts};
 use serde::Deserialize;
 
 use super::Snapshot;
+use crate::estimate;
 use crate::patients::PATIENTS_MAX;
 
 /// How many rows a reply comes to.
@@ -70,13 +73,17 @@ pub struct Over {
     pub patients: Option<u64>,
     /// Different patients of all replies of the session.
     pub session_patients: Option<u64>,
+    /// Rows that the target expects the command to read out or to change, before it runs; what is not known is more.
+    pub estimated_rows: Option<u64>,
 }
 
 impl Over {
     /// Why a rule cannot have it.
     pub(super) fn unfit(self, effect: Effect) -> Option<&'static str> {
-        if self.limits().iter().all(|(_, limit)| limit.is_none()) {
-            return Some("`over` names rows, bytes or patients, of the reply or with `session_` before of the session");
+        if !self.is_of_replies() && self.estimated_rows.is_none() {
+            return Some(
+                "`over` names rows, bytes or patients, of the reply or with `session_` before of the session, or `estimated_rows`",
+            );
         }
         if [self.patients, self.session_patients]
             .into_iter()
@@ -87,6 +94,11 @@ impl Over {
         }
         // What nobody was asked about at the beginning would be let out because it is much.
         (effect == Effect::Allow).then_some("a rule about more rows, bytes or patients asks or denies")
+    }
+
+    /// Whether it is about what replies come to, and not about what is estimated alone.
+    pub(crate) fn is_of_replies(self) -> bool {
+        self.limits().iter().any(|(_, limit)| limit.is_some())
     }
 
     /// Whether it is about patients.
@@ -105,13 +117,14 @@ impl Over {
         ]
     }
 
-    /// Whether a reply of these facts is over it; a request without a reply is not.
+    /// Whether a reply of these facts is over it, or a command of these facts by its estimate; a request without a reply is not
+    /// over what replies come to.
     pub(crate) fn holds(self, facts: &Facts) -> bool {
         let more = |(name, limit): (&str, Option<u64>)| match (limit, facts.attributes.get(name)) {
             (Some(limit), Some(Attribute::Integer(count))) => *count > limit,
             _ => false,
         };
-        self.limits().into_iter().any(more)
+        self.limits().into_iter().any(more) || self.estimated_rows.is_some_and(|limit| estimate::is_over(facts, limit))
     }
 
     fn is_passed(self, counts: Counts) -> bool {
@@ -134,6 +147,7 @@ impl std::fmt::Display for Over {
             (self.session_bytes, "bytes of the session"),
             (self.patients, "patients"),
             (self.session_patients, "patients of the session"),
+            (self.estimated_rows, "estimated rows"),
         ];
         let named = words
             .iter()
@@ -214,7 +228,7 @@ impl Counts {
 impl Snapshot {
     /// Whether any rule is about what a reply comes to.
     pub fn has_thresholds(&self) -> bool {
-        self.rules.iter().any(|rule| rule.over.is_some())
+        self.rules.iter().filter_map(|rule| rule.over).any(Over::is_of_replies)
     }
 
     /// Whether a reply that was decided about when it came to `before`, and comes to `after`, passes a threshold of any rule in

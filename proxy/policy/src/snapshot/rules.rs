@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use exhibit_schemas::event::access::{Action, Attribute, Effect};
 use serde::Deserialize;
 
+use crate::estimate::ESTIMATED_ROWS;
 use crate::hours::{Hours, TIME};
 
 use super::over::{self, Over};
@@ -16,6 +17,9 @@ use crate::pattern::Pattern;
 /// What the names that observed rules leave in a decision come to at the most, in bytes. A decision holds each of them that
 /// matched, and an event of 65,535 bytes holds the decision beside all else.
 const OBSERVED_BYTES_MAX: usize = 8_192;
+
+/// What has no rows that anybody could estimate.
+const NOT_ESTIMATED: [Action; 2] = [Action::Session, Action::Transaction];
 
 /// Whether a rule decides.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -118,7 +122,7 @@ impl RuleText {
         if let Some(cause) = self.over.and_then(|over| over.unfit(effect)) {
             return Err(broken(cause));
         }
-        if self.mode == Mode::Observe && self.over.is_some() {
+        if self.mode == Mode::Observe && self.over.is_some_and(Over::is_of_replies) {
             // A reply below every threshold is not decided again: nothing would record that the rule matched.
             return Err(broken(
                 "a rule about what a reply comes to is enforced: a reply is decided again only where it would be held",
@@ -127,6 +131,17 @@ impl RuleText {
         if over::COUNTS.iter().any(|name| self.when.contains_key(*name)) {
             return Err(broken(
                 "what a reply comes to is not for `when`; write `over = { rows = … }`",
+            ));
+        }
+        if self.when.contains_key(ESTIMATED_ROWS) {
+            return Err(broken(
+                "estimated rows are not for `when`; write `over = { estimated_rows = … }`",
+            ));
+        }
+        let of_rows = |word: &String| !NOT_ESTIMATED.iter().any(|action| action.to_string() == *word);
+        if self.over.is_some_and(|over| over.estimated_rows.is_some()) && !self.actions.iter().all(of_rows) {
+            return Err(broken(
+                "a rule by estimated rows is not about `session` or `transaction`: those have no rows",
             ));
         }
         if self.when.contains_key(TIME) {

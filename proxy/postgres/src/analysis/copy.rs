@@ -113,9 +113,17 @@ fn probe(copy: &CopyStmt, sql: &str) -> Option<String> {
     };
     // The catalog of a relation can only be the database itself; the server checks that.
     Some(format!(
-        "SELECT {columns} FROM ONLY {schema}{}",
+        "SELECT {columns}{OF_ITSELF}{schema}{}",
         quoted(&relation.relname)
     ))
+}
+
+/// What stands before the relation that is copied.
+const OF_ITSELF: &str = " FROM ONLY ";
+
+/// The probe of a relation, with the rows of those below it; any other probe as it is.
+pub(super) fn with_below(probe: &str) -> String {
+    probe.replacen(OF_ITSELF, " FROM ", 1)
 }
 
 fn quoted(name: &str) -> String {

@@ -8,7 +8,7 @@ use pg_query::NodeEnum;
 use pg_query::protobuf::{DiscardMode, Node, TransactionStmtKind, VariableSetKind};
 
 use super::setting::Changes;
-use super::{Analysis, AnalysisError, Copy, Foreign, Output, Subjects, inner};
+use super::{Analysis, AnalysisError, Copy, Extent, Foreign, Output, Subjects, inner};
 use crate::encoding::Encoding;
 
 /// The class of a statement; its word is the attribute `class` of the facts.
@@ -232,9 +232,18 @@ pub struct Statement {
     pub(crate) outputs: Option<Arc<[Output]>>,
     /// Whose records its rows are, where the policy names columns that identify patients.
     pub(crate) subjects: Subjects,
+    /// How many rows it reads out or changes.
+    pub(crate) extent: Extent,
 }
 
 impl Statement {
+    /// It runs what nobody knows, by a name.
+    pub(crate) fn stand_for_unknown(&mut self) {
+        self.foreign = Foreign::Called;
+        self.grants = true;
+        self.extent = self.extent.by_name(None);
+    }
+
     /// Whether code that was deferred may run with it: at a bound of the transaction, and when constraints become immediate.
     pub(crate) fn runs_deferred(&self) -> bool {
         self.transaction.is_some() || self.kind == "ConstraintsSetStmt"
@@ -388,6 +397,7 @@ impl Form {
             views: Views::None,
             outputs: None,
             subjects: Subjects::Nobody,
+            extent: Extent::Rows(0),
         }
     }
 }

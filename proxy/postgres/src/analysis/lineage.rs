@@ -370,7 +370,7 @@ fn explained(explain: &pg_query::protobuf::ExplainStmt) -> Proof<Option<Estimate
 }
 
 /// Whether an option is switched off by the word for it.
-fn is_off(option: &pg_query::protobuf::DefElem) -> bool {
+pub(super) fn is_off(option: &pg_query::protobuf::DefElem) -> bool {
     let argument = option.arg.as_ref().and_then(|argument| argument.node.as_ref());
     matches!(argument, Some(NodeEnum::String(word)) if word.sval == "off")
 }

@@ -46,12 +46,7 @@ fn control(control: Option<TransactionControl>) -> Reach {
 }
 
 fn rows(form: &Form, tree: &Tree, names: &Names<'_>, accesses: &[Access]) -> Reach {
-    let of_rows = |Access(action, _): &Access| matches!(action, Action::Read | Action::Write | Action::Delete);
-    if names.catalog.code() == Code::OnReads
-        || !accesses.iter().all(of_rows)
-        || !harmless(tree, names)
-        || !tree.ranges.iter().all(|range| plain(range, names))
-    {
+    if !plans_alone(tree, names, accesses) {
         return Reach::Anything;
     }
     let reads = |Access(action, _): &Access| *action == Action::Read;
@@ -68,6 +63,16 @@ fn rows(form: &Form, tree: &Tree, names: &Names<'_>, accesses: &[Access]) -> Rea
     } else {
         Reach::Anything
     }
+}
+
+/// Whether the server can plan and read all that is named without running code that is not its own: plain relations, and
+/// nothing called that is not harmless.
+pub(super) fn plans_alone(tree: &Tree, names: &Names<'_>, accesses: &[Access]) -> bool {
+    let of_rows = |Access(action, _): &Access| matches!(action, Action::Read | Action::Write | Action::Delete);
+    names.catalog.code() != Code::OnReads
+        && accesses.iter().all(of_rows)
+        && harmless(tree, names)
+        && tree.ranges.iter().all(|range| plain(range, names))
 }
 
 /// Whether all operators, types and methods that are named run no foreign code. Functions are among the accesses.

@@ -6,6 +6,7 @@ use super::{Analysis, AnalysisError, Columns, analyse};
 use crate::catalog::{Catalog, sample};
 
 pub(crate) mod attempts;
+mod extent;
 mod facts;
 mod grants;
 mod lineage;

@@ -12,6 +12,7 @@ use crate::analysis::{
     Analysis, AnalysisError, Complaint, Copy, CopyDirection, EXECUTED, FETCHED, GRANTS, Output, Probe, Statement,
     Subjects, Views, both, class_of, state_probes,
 };
+use crate::estimate::Question;
 use crate::message::frontend::Kind;
 
 /// A request, and how to refuse it.
@@ -20,6 +21,8 @@ pub(crate) struct Draft {
     pub(crate) statements: Vec<Statement>,
     /// Whether the server runs them; preparing alone runs nothing.
     pub(crate) runs: bool,
+    /// What the server may be asked about them.
+    pub(crate) question: Option<Question>,
     /// SQLSTATE of its refusal.
     pub(crate) code: &'static str,
     /// What the agent is told of its refusal in the place of the reason that is recorded.
@@ -54,6 +57,7 @@ pub(crate) fn about_session(statement: &str, class: &str) -> Draft {
         },
         statements: Vec::new(),
         runs: false,
+        question: None,
         code: "42501",
         told: None,
         ends: false,
@@ -141,6 +145,7 @@ impl Draft {
             statement.copy = statement.copy.take().or_else(|| inner.copy.clone());
             statement.outputs = statement.outputs.take().or_else(|| inner.outputs.clone());
             statement.subjects = std::mem::take(&mut statement.subjects).standing_for(&inner.subjects);
+            statement.extent = statement.extent.by_name(Some(&inner.extent));
             if matches!(statement.kind.as_str(), "ExecuteStmt" | "FetchStmt") {
                 statement.class = inner.class;
             }
@@ -208,6 +213,7 @@ pub(super) fn refusal(code: &'static str, reason: &str) -> Draft {
         },
         statements: Vec::new(),
         runs: false,
+        question: None,
         code,
         told: None,
         ends: false,

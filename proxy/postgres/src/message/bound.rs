@@ -1,11 +1,12 @@
-//! How many values an array holds that a `Bind` message brings: no fewer than the server will find in it.
+//! What a `Bind` message brings: its values as they stand, and how many an array of them holds, no fewer than the server will
+//! find in it.
 //!
 //! | format | what it looks at | source |
 //! | --- | --- | --- |
 //! | text | commas; every type that is asked about is separated by them, and one inside of an element counts, too | `array_in`, `pg_type.typdelim` |
 //! | binary | the product of its dimensions, which stand in its head | `array_recv` |
 //!
-//! Not here: values themselves, which nothing keeps.
+//! Not here: what a value is, which nothing reads.
 
 use super::HEAD_BYTES;
 use super::read::Reader;
@@ -55,9 +56,25 @@ pub(crate) fn elements(bind: &[u8], number: u32) -> Option<u64> {
     Some(held.max(1))
 }
 
+/// The formats and values of its parameters, as they stand in it; `None` of what is no `Bind`.
+pub(crate) fn values(bind: &[u8]) -> Option<&[u8]> {
+    let body = bind.get(HEAD_BYTES..)?;
+    let mut reader = Reader::new(b'B', body);
+    let names = reader.string().ok()?.len() + reader.string().ok()?.len() + 2;
+    let mut bytes: usize = 4;
+    for _ in 0..reader.count().ok()? {
+        reader.int16().ok()?;
+        bytes += 2;
+    }
+    for _ in 0..reader.count().ok()? {
+        bytes += 4 + reader.value().ok()?.map_or(0, <[u8]>::len);
+    }
+    body.get(names..names.checked_add(bytes)?)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::elements;
+    use super::{elements, values};
 
     fn bind(formats: &[i16], values: &[Option<&[u8]>]) -> Vec<u8> {
         let mut bytes = b"B\0\0\0\0portal\0statement\0".to_vec();
@@ -114,5 +131,16 @@ mod tests {
         assert_eq!(elements(&bind(&[0, 1], values), 3), None, "a format is missing");
         assert_eq!(elements(&bind(&[1], &[Some(b"{a,b}")]), 1), None, "no array");
         assert_eq!(elements(b"B", 1), None);
+    }
+
+    #[test]
+    fn values_are_taken_as_they_stand() {
+        let of = |formats: &[i16], held: &[Option<&[u8]>]| values(&bind(formats, held)).map(<[u8]>::to_vec);
+        assert_eq!(of(&[], &[]), Some(vec![0; 4]));
+        let wanted = b"\0\x01\0\x01\0\x02\0\0\0\x02ab\xff\xff\xff\xff";
+        assert_eq!(of(&[1], &[Some(b"ab"), None]), Some(wanted.to_vec()));
+        assert_eq!(values(b"B"), None);
+        let whole = bind(&[1], &[Some(b"ab")]);
+        assert_eq!(values(&whole[..whole.len() - 4]), None);
     }
 }

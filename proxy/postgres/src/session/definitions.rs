@@ -27,7 +27,8 @@ const OF_THE_PAST: &str = "what a view shows of masked columns is sure only in R
 impl Driver {
     /// The messages as they came, where they may have to be read again.
     pub(super) fn again(&self, messages: &[(Frontend, Vec<u8>)]) -> Vec<Raw> {
-        if self.masking != Masking::Proxy || !self.policy.masks_target(&self.target) {
+        let views = self.masking == Masking::Proxy && self.policy.masks_target(&self.target);
+        if !views && !self.policy.estimates(&self.target) {
             return Vec::new();
         }
         messages.iter().map(|(_, bytes)| Raw::again(bytes.clone())).collect()

@@ -12,7 +12,7 @@ use crate::output::printable;
 const SHOWN_MAX: usize = 8;
 
 /// Kinds of difference, each with its title.
-const SECTIONS: [(Difference, &str); 5] = [
+const SECTIONS: [(Difference, &str); 6] = [
     (Difference::Changes, "would change"),
     (Difference::OtherRule, "the same effect, by another rule"),
     (
@@ -26,6 +26,10 @@ const SECTIONS: [(Difference, &str); 5] = [
     (
         Difference::OnlyPrepared,
         "cannot be said: a statement that was only prepared, of which no more is recorded",
+    ),
+    (
+        Difference::Unestimated,
+        "cannot be said: the policy goes by estimated rows, and none were asked for then",
     ),
 ];
 
@@ -87,7 +91,7 @@ impl Page {
             of(Difference::Changes),
             of(Difference::OtherRule),
             of(Difference::OtherMasks),
-            of(Difference::Unproven) + of(Difference::OnlyPrepared),
+            of(Difference::Unproven) + of(Difference::OnlyPrepared) + of(Difference::Unestimated),
             self.decisions.saturating_sub(different),
         ));
         printable(&lines.join("\n"))

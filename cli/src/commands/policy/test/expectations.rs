@@ -21,6 +21,7 @@
 //! target = "clinic"
 //! command = "SELECT id, ssn FROM patients"        # or `accesses = ["read:public.patients"]`, with `facts = { rows = 3 }`
 //! at = "2026-11-24T09:30:00Z"                     # when, where rules of the policy have hours
+//! estimated_rows = 20                             # what the database would expect; not known, so more than any, if left out
 //! schemas = ["public"]                            # where names without a schema are looked up; `public` if left out
 //! expect = { effect = "allow", rule = "reads", masks = { "public.patients.ssn" = "ssn" } }
 //! ```
@@ -89,6 +90,7 @@ struct CaseText {
     agent: String,
     target: String,
     at: Option<String>,
+    estimated_rows: Option<u64>,
     command: Option<String>,
     schemas: Option<Vec<String>>,
     accesses: Option<Vec<String>>,
@@ -217,6 +219,7 @@ impl CaseText {
                 target: self.target,
                 request,
                 time: self.at.as_deref().map(time).transpose()?,
+                estimated_rows: self.estimated_rows,
             },
             expected: self.expect.read()?,
         })
