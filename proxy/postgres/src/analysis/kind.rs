@@ -315,6 +315,10 @@ impl Form {
             ),
         };
         match statement {
+            NodeEnum::TransactionStmt(transaction) if transaction.savepoint_name.starts_with(OWN_SAVEPOINTS) => {
+                let kind = format!("savepoint of a name that begins with `{OWN_SAVEPOINTS}`");
+                return Err(AnalysisError::Unsupported { kind });
+            }
             NodeEnum::TransactionStmt(transaction) => {
                 form.transaction = Some(control(transaction.kind(), transaction.chain).ok_or_else(unknown)?);
             }
@@ -470,6 +474,9 @@ fn control(kind: TransactionStmtKind, chain: bool) -> Option<TransactionControl>
         Kind::TransStmtRollbackPrepared => TransactionControl::RollbackPrepared,
     })
 }
+
+/// What names of the proxy's own savepoints begin with. An agent's of such a name would be rolled back to in their place.
+const OWN_SAVEPOINTS: &str = "exhibit.";
 
 /// The class of a kind; `None` for a kind that is not taken.
 #[expect(clippy::too_many_lines, reason = "a line to each kind of the grammar")]

@@ -347,6 +347,9 @@ fn refuses_what_it_does_not_know() {
     check("ALTER DATABASE x SET client_encoding = 'SJIS'");
     check("SET standard_conforming_strings = off");
     check("SET NAMES 'SJIS'");
+    check("SAVEPOINT \"exhibit.estimate\"");
+    check("BEGIN; ROLLBACK TO SAVEPOINT \"exhibit.other\"");
+    assert!(run("SAVEPOINT exhibit; RELEASE exhibit", false).is_ok());
     check(&"SELECT 1;".repeat(257));
     assert_eq!(run("SELEC 'jane'", false).unwrap_err(), AnalysisError::Syntax);
 }
