@@ -196,6 +196,7 @@ impl Session {
             hold_s,
         } = pending;
         self.own([judged.session])?;
+        self.room().await?;
         let gate = self.gate().clone();
         let now = gate.now();
         let in_s = |seconds: u64| Timestamp(now.0.saturating_add(seconds.saturating_mul(SECOND_US)));

@@ -20,7 +20,7 @@ pub use crate::in_force::{Changes, Replaced};
 use crate::in_force::{Deciding, InForce, parts};
 use crate::logins::{Like, Logins};
 use crate::probes::Probes;
-use crate::recorder::{Draft, Recorder};
+use crate::recorder::{Draft, Recorder, has_room, submit};
 use crate::retries::Retries;
 use crate::session::Session;
 
@@ -146,7 +146,7 @@ impl Gate {
             session: None,
             body: announced.into(),
         };
-        recorder.submit(vec![draft])?.await?;
+        submit(recorder.as_ref(), vec![draft]).await?.await?;
         let probes = Probes::starting(clock.now(), recorder.recorded_before());
         Ok(Self {
             inner: Arc::new(Inner {
@@ -191,7 +191,9 @@ impl Gate {
     pub async fn record_fault(&self, place: &str, text: String) -> Result<(), GateError> {
         let place = place.to_owned();
         let body = Fault { place, text }.into();
-        self.recorder().submit(vec![Draft { session: None, body }])?.await?;
+        submit(self.recorder(), vec![Draft { session: None, body }])
+            .await?
+            .await?;
         Ok(())
     }
 
@@ -309,7 +311,7 @@ impl Gate {
                     bytes,
                 })
             });
-            self.recorder().submit(parts)?.await?;
+            submit(self.recorder(), parts).await?.await?;
         }
         let mut catalogs = self.inner.catalogs.lock().unwrap_or_else(PoisonError::into_inner);
         catalogs.insert(target.to_owned(), digests);
@@ -335,6 +337,7 @@ impl Gate {
             settings,
         } = opening;
         self.inner.in_force.said(self.recorder(), self.clock()).await?;
+        has_room(self.recorder()).await?;
         let deciding = self.deciding().await;
         let policy = Arc::clone(&deciding.policy);
         let body = SessionOpened {

@@ -23,7 +23,7 @@ use tokio::sync::{Mutex, OwnedRwLockReadGuard, RwLock, watch};
 
 use crate::clock::Clock;
 use crate::error::GateError;
-use crate::recorder::{Draft, Recorder};
+use crate::recorder::{Draft, Recorder, submit};
 use crate::sealed::Sealing;
 
 /// Bytes of one part of a snapshot; a part and its framing fit an event.
@@ -74,9 +74,9 @@ impl InForce {
         clock: &dyn Clock,
     ) -> Result<Self, GateError> {
         let policy = Policy::new(policy, 0)?;
-        recorder.submit(policy.parts())?.await?;
+        submit(recorder, policy.parts()).await?.await?;
         policy.wait_until_signed(recorder, clock).await?;
-        recorder.submit(vec![policy.in_force()])?.await?;
+        submit(recorder, vec![policy.in_force()]).await?.await?;
         Ok(Self {
             current: watch::Sender::new(Arc::new(policy)),
             deciding: Arc::default(),
@@ -115,9 +115,9 @@ impl InForce {
             return Ok(());
         }
         let policy = Arc::clone(&self.current.borrow());
-        recorder.submit(policy.parts())?.await?;
+        submit(recorder, policy.parts()).await?.await?;
         policy.signed(recorder, clock)?;
-        recorder.submit(vec![policy.in_force()])?.await?;
+        submit(recorder, vec![policy.in_force()]).await?.await?;
         *said = true;
         Ok(())
     }
@@ -134,7 +134,7 @@ impl InForce {
             return Ok(Replaced::Unchanged);
         }
         let next = Policy::new((bytes, snapshot), self.term().saturating_add(1))?;
-        recorder.submit(next.parts())?.await?;
+        submit(recorder, next.parts()).await?.await?;
         let nobody_decides = self.deciding.write().await;
         next.signed(recorder, clock)?;
         let ticket = recorder.submit(vec![next.in_force()])?;

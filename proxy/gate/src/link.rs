@@ -4,7 +4,8 @@
 //! protocol of [`exhibit_schemas::wire`]), and acknowledged by receipts whose checkpoints are checked here (`driver`).
 //! When the stream breaks, what has no receipt is sent again byte for byte. When the ledger stays away past
 //! [`GIVE_UP`], everything that waits fails, and nothing is taken until it is back; then a new boot begins, in which no
-//! old session goes on. A ledger that lost what it acknowledged is never used again.
+//! old session goes on. A ledger that lost what it acknowledged is never used again. One that is only slow is waited for:
+//! what waits is bounded, and who would add to it stands in line while batches leave.
 //!
 //! Not here: how a stream is opened ([`connect`]).
 
@@ -30,12 +31,15 @@ use self::driver::Driver;
 use self::queue::Queue;
 use crate::clock::Clock;
 use crate::error::GateError;
-use crate::recorder::{Draft, Heard, Recorder, Ticket};
+use crate::recorder::{Draft, Heard, Recorder, Room, Ticket};
 
 pub use self::state::StateError;
 
 /// How long a broken link may be mended before everything that waits on it fails.
 pub const GIVE_UP: Duration = Duration::from_secs(5);
+
+/// How long a batch may wait for its receipt before the stream counts as broken.
+const RECEIPT_WAIT: Duration = Duration::from_secs(10);
 
 /// Batches sent and not acknowledged at the most; enough to cover a commit of the ledger with the next ones on their way.
 pub const BATCHES_IN_FLIGHT_MAX: usize = 4;
@@ -131,6 +135,10 @@ impl Recorder for Link {
         Ok(Box::pin(
             async move { receipts.await.unwrap_or(Err(GateError::Stopping)) },
         ))
+    }
+
+    fn room(&self) -> Option<Room> {
+        self.queue.room()
     }
 
     fn recorded_before(&self) -> bool {

@@ -16,7 +16,7 @@ use exhibit_schemas::event::access::LoginRefused;
 use tokio::time::sleep;
 
 use crate::clock::Clock;
-use crate::recorder::{Draft, Recorder};
+use crate::recorder::{Draft, Recorder, submit};
 
 /// For how long refusals that are alike go into one event.
 const WINDOW: Duration = Duration::from_mins(1);
@@ -134,7 +134,7 @@ impl Logins {
             session: None,
             body: event(like, *count).into(),
         });
-        let recorded = match self.recorder.submit(drafts.collect()) {
+        let recorded = match submit(self.recorder.as_ref(), drafts.collect()).await {
             Ok(ticket) => ticket.await.map(|_| ()),
             Err(error) => Err(error),
         };

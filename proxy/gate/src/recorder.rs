@@ -38,6 +38,9 @@ pub struct Receipt {
 /// Resolves when all events of one submission are durable, in their order.
 pub type Ticket = Pin<Box<dyn Future<Output = Result<Vec<Receipt>, GateError>> + Send>>;
 
+/// Resolves when there is room for one submission, or none will be; safe to be dropped while it waits.
+pub type Room = Pin<Box<dyn Future<Output = Result<(), GateError>> + Send>>;
+
 /// A decision of a person whose seal was verified here, under a key that was in force.
 #[derive(Clone, Debug)]
 pub struct VerifiedDecision {
@@ -79,7 +82,17 @@ pub enum Heard {
 /// nothing of the submission was taken or will be. A ticket resolves to receipts only after the ledger's receipt, and to
 /// an error when durability failed or is unknown; dropping it takes nothing back. After an error of the ledger every
 /// later submission fails too until the recorder has connected again and knows where it stands. `submit` never blocks.
+///
+/// Whoever can wait asks for room first, and submits at once when there is. A submission that ends a session is always taken.
 pub trait Recorder: Send + Sync {
+    /// Waits until there is room for one more submission, in the order of the calls; `None` where nobody has to wait. An error
+    /// is that of a ledger that is gone, or [`GateError::QueueFull`] where it takes nothing any more.
+    ///
+    /// A recorder that keeps no queue has room.
+    fn room(&self) -> Option<Room> {
+        None
+    }
+
     /// Hands over events of one flush, all or none.
     ///
     /// # Errors
@@ -95,4 +108,24 @@ pub trait Recorder: Send + Sync {
     /// The signatures under policies, where any are asked for, checked here and kept up to date: they are those that stand in the
     /// log before an event of ours when the ticket of that event resolves.
     fn policy_signatures(&self) -> Option<watch::Receiver<PolicySignatures>>;
+}
+
+/// Hands over events that follow nothing, once there is room for them.
+///
+/// # Errors
+/// Those of [`Recorder::room`] and [`Recorder::submit`].
+pub(crate) async fn submit(recorder: &dyn Recorder, drafts: Vec<Draft>) -> Result<Ticket, GateError> {
+    has_room(recorder).await?;
+    recorder.submit(drafts)
+}
+
+/// Waits until there is room for one submission.
+///
+/// # Errors
+/// Those of [`Recorder::room`].
+pub(crate) async fn has_room(recorder: &dyn Recorder) -> Result<(), GateError> {
+    match recorder.room() {
+        Some(room) => room.await,
+        None => Ok(()),
+    }
 }

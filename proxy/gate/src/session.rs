@@ -13,8 +13,10 @@ use exhibit_policy::net::SessionNet;
 use exhibit_schemas::cbor;
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::access::{Column, CommandData, Frame, Principal, ResponseChunk};
-use exhibit_schemas::event::{Body, SessionId, SessionPlace, Timestamp};
+use exhibit_schemas::event::{Body, SessionId, Timestamp};
 
+pub(crate) use self::handed::Handed;
+use self::handed::Turn;
 use crate::approval::Waiting;
 pub use crate::approval::{Asked, Question};
 pub use crate::data::{Data, Sending};
@@ -23,7 +25,7 @@ use crate::failure::Failure;
 pub use crate::gate::{Changes, Gate, Opening, Replaced};
 use crate::in_force::{Deciding, Policy};
 use crate::patients::Patients;
-use crate::recorder::{Draft, Receipt, Ticket};
+use crate::recorder::Ticket;
 use crate::release::{self, End, Totals, with_columns};
 pub use crate::release::{EndStatus, ROW_BYTES_MAX, Releasing, Reply};
 use crate::request::{self, Asker};
@@ -81,6 +83,8 @@ pub struct Session {
     /// Holds that policy in force while something was decided that is not handed over.
     deciding: Option<Deciding>,
     failure: Failure,
+    /// Whether there is room for what is handed over next.
+    turn: Turn,
     closed: bool,
 }
 
@@ -127,6 +131,7 @@ impl Session {
             policy,
             deciding: None,
             failure: Failure::default(),
+            turn: Turn::default(),
             closed: false,
         }
     }
@@ -197,7 +202,8 @@ impl Session {
         }
     }
 
-    /// Hands over data that follows a command to the target; await it before any of the bytes is forwarded.
+    /// Hands over data that follows a command to the target; await it before any of the bytes is forwarded. [`Session::room`]
+    /// comes first.
     pub fn send(&mut self, command: &Cleared, exact: Vec<u8>) -> Sending {
         let handed = self.hand_over_data(command, &exact);
         Sending {
@@ -210,6 +216,7 @@ impl Session {
     }
 
     /// Hands over frames for recording, in chunks that fit events. Several may be under way; await them in order.
+    /// [`Session::room`] comes first.
     ///
     /// `columns` describe the rows that follow; give them once, where a table begins.
     pub fn release(
@@ -222,7 +229,7 @@ impl Session {
         self.releasing(reply, frames, ticket)
     }
 
-    /// Hands over the last frames together with the end of the command, in one flush; `columns` as for
+    /// Hands over the last frames together with the end of the command, in one flush; `columns`, and room, as for
     /// [`Session::release`].
     ///
     /// `code` is the protocol's own (SQLSTATE, HTTP status); `masked` counts cells by mask.
@@ -275,48 +282,6 @@ impl Session {
             Ok(())
         } else {
             Err(GateError::Foreign { session: self.id })
-        }
-    }
-
-    /// Hands over events.
-    pub(crate) fn hand_over(&mut self, bodies: Vec<Body>) -> Result<Handed, GateError> {
-        self.failure.check()?;
-        self.submit(bodies)
-    }
-
-    /// Waits until events that were handed over are durable.
-    pub(crate) async fn durable(&self, count: usize, ticket: Ticket) -> Result<Vec<Receipt>, GateError> {
-        match ticket.await {
-            // A recorder that acknowledges another number than it was given has acknowledged nothing.
-            Ok(receipts) if receipts.len() == count => self.failure.check().map(|()| receipts),
-            Ok(_) => Err(self.failed(GateError::LedgerUnavailable {
-                reason: "it acknowledged another number of events".to_owned(),
-            })),
-            Err(error) => Err(self.failed(error)),
-        }
-    }
-
-    /// Hands over what is held and these events, in one submission.
-    fn submit(&mut self, bodies: Vec<Body>) -> Result<Handed, GateError> {
-        let first = self.next;
-        let (added, held) = (count(&bodies), count(&self.held));
-        let place = |(sequence, body)| Draft {
-            session: Some(SessionPlace(self.id, sequence)),
-            body,
-        };
-        let all = self.held.iter().cloned().chain(bodies);
-        let drafts: Vec<Draft> = (first.saturating_sub(held)..).zip(all).map(place).collect();
-        let events = drafts.len();
-        match self.gate.recorder().submit(drafts) {
-            Ok(ticket) => {
-                self.next = first.saturating_add(added);
-                self.held.clear();
-                self.deciding = None;
-                let ticket = after(std::mem::take(self.earlier()), ticket);
-                Ok(Handed { events, ticket })
-            }
-            // What is held stays numbered and goes with the closing event.
-            Err(error) => Err(self.failure.refused(error)),
         }
     }
 
@@ -430,32 +395,12 @@ impl Session {
     }
 }
 
-/// Events that were handed over.
-pub(crate) struct Handed {
-    /// How many, with those that were held before.
-    pub(crate) events: usize,
-    /// Resolves when they and all before them are durable.
-    pub(crate) ticket: Ticket,
-}
-
 fn count(bodies: &[Body]) -> u64 {
     u64::try_from(bodies.len()).unwrap_or(u64::MAX)
 }
 
-/// The last ticket, once those before it are good too.
-fn after(earlier: Vec<Ticket>, last: Ticket) -> Ticket {
-    if earlier.is_empty() {
-        return last;
-    }
-    Box::pin(async move {
-        for ticket in earlier {
-            ticket.await?;
-        }
-        last.await
-    })
-}
-
 mod closing;
+mod handed;
 mod moving;
 mod recording;
 #[cfg(test)]

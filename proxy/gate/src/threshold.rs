@@ -110,6 +110,7 @@ impl Session {
         let (counts, Some(passing)) = self.standing(reply, frames)? else {
             return Ok(None);
         };
+        self.room().await?;
         let Passing {
             watched,
             facts,

@@ -9,6 +9,9 @@
     reason = "a test that cannot go on fails, in its helpers too"
 )]
 
+#[path = "link/full.rs"]
+mod full;
+
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -60,6 +63,8 @@ enum Misdeed {
 
 struct Ledger {
     entries: Vec<Vec<u8>>,
+    /// Of all entries; a ledger that is asked for less counts again.
+    frontier: Frontier,
     chain: Option<Chain>,
     /// Receipts given, for what is sent again.
     taken: Vec<(u64, u64, u64)>,
@@ -93,8 +98,12 @@ fn trust() -> TrustAnchors {
 impl Ledger {
     fn note(&self, size: usize, seed: u8) -> String {
         let mut frontier = Frontier::default();
-        for entry in &self.entries[..size] {
-            frontier.append(Digest::leaf(entry), |_, _, _| ());
+        if size == self.entries.len() {
+            frontier = self.frontier.clone();
+        } else {
+            for entry in &self.entries[..size] {
+                frontier.append(Digest::leaf(entry), |_, _, _| ());
+            }
         }
         let size = TreeSize(u64::try_from(size).unwrap());
         let root = if size.0 == 0 {
@@ -125,8 +134,10 @@ impl Ledger {
         let leaf = Digest::leaf(&append.seal.0);
         self.chain = Some(next_seal(self.chain, &payload, leaf).map_err(|error| error.to_string())?);
         let first = u64::try_from(self.entries.len()).unwrap();
-        self.entries.extend(sealed.events().iter().map(|event| event.0.clone()));
-        self.entries.push(append.seal.0.clone());
+        for entry in sealed.events().iter().chain([&append.seal]) {
+            self.frontier.append(Digest::leaf(&entry.0), |_, _, _| ());
+            self.entries.push(entry.0.clone());
+        }
         self.taken.push((payload.boot, payload.sequence, first));
         Ok((payload.boot, payload.sequence, first))
     }
@@ -174,6 +185,7 @@ async fn serve(ledger: Shared, stream: DuplexStream) {
                     Some(Misdeed::DropBefore) => return,
                     Some(Misdeed::Rollback) => {
                         ledger.entries.clear();
+                        ledger.frontier = Frontier::default();
                         ledger.taken.clear();
                         ledger.chain = None;
                         return;
@@ -204,8 +216,10 @@ async fn serve(ledger: Shared, stream: DuplexStream) {
             }
             other => panic!("{other:?}"),
         };
-        let mut held = ledger.lock().unwrap().held.subscribe();
-        let _ = held.wait_for(|held| !held).await;
+        if let [Message::Receipt(_)] = answer.as_slice() {
+            let mut held = ledger.lock().unwrap().held.subscribe();
+            let _ = held.wait_for(|held| !held).await;
+        }
         for message in answer {
             if socket.send(send(message)).await.is_err() {
                 return;
@@ -217,6 +231,7 @@ async fn serve(ledger: Shared, stream: DuplexStream) {
 fn ledger() -> Shared {
     Arc::new(Mutex::new(Ledger {
         entries: vec![],
+        frontier: Frontier::default(),
         chain: None,
         taken: vec![],
         faults: VecDeque::new(),

@@ -60,6 +60,11 @@ impl CopyIn<'_, '_> {
         let mut under_way: Option<UnderWay> = None;
         loop {
             if under_way.is_none() && !part.is_empty() {
+                tokio::select! {
+                    biased;
+                    room = self.replies.session().room() => room?,
+                    () = self.agent.gone(AHEAD_BYTES_MAX) => return Err(SessionError::gone()),
+                }
                 let sending = self.replies.session().send(self.command, std::mem::take(&mut part));
                 under_way = Some(Box::pin(sending.durable()));
             }
@@ -90,7 +95,7 @@ impl CopyIn<'_, '_> {
                     }
                     Frontend::Sync | Frontend::Flush => {}
                     // It leaves in the middle: the connection to the server ends without `CopyDone`, which takes all back.
-                    Frontend::Terminate => return Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into()),
+                    Frontend::Terminate => return Err(SessionError::gone()),
                     _ => {
                         let tag = exact.first().copied().unwrap_or_default();
                         return Err(SessionError::Protocol(MessageError::Unknown { tag }));

@@ -72,6 +72,7 @@ pub(crate) async fn deliver(
         if let Some(held) = session.weigh(&reply, &frames).await? {
             session.held(held, std::future::ready(())).await?;
         }
+        session.room().await?;
         let releasing = session.finish(reply, None, frames, EndStatus::Complete, None, BTreeMap::new());
         agent.release(&releasing.durable().await?).await?;
     }

@@ -186,6 +186,7 @@ impl<'a> Replies<'a> {
             if let Some(raw) = incoming.raw_within(HOLD).await {
                 return raw.map_err(SessionError::target);
             }
+            self.session.room().await?;
             self.session.flush()?;
         }
         if let Some(raw) = incoming.raw_within(QUIET).await {

@@ -155,6 +155,7 @@ impl Driver {
     }
 
     async fn deliver(&mut self, raw: &Raw) -> Result<(), SessionError> {
+        self.room().await?;
         let masked = self.take_up().await?.masks_target(&self.target);
         notified::deliver(&mut self.session, &mut self.agent, masked, raw).await?;
         self.session.let_go_of_policy();
@@ -176,6 +177,8 @@ impl Driver {
             let frames = vec![self.ready()];
             return self.finish(reply, frames, EndStatus::Complete, None).await;
         }
+        // Before a policy is held: what is decided by it is then handed over at once.
+        self.room().await?;
         self.refresh().await?;
         self.deliver_aside().await?;
         let policy = self.take_up().await?;
@@ -271,6 +274,16 @@ impl Driver {
         };
         self.after(outcome, &statements)?;
         self.deliver_aside().await
+    }
+
+    /// Waits until the ledger has room for what comes next, while the agent is there and the proxy runs.
+    async fn room(&mut self) -> Result<(), SessionError> {
+        tokio::select! {
+            biased;
+            room = self.session.room() => Ok(room?),
+            () = self.incoming.gone(AHEAD_BYTES_MAX) => Err(SessionError::gone()),
+            () = self.shutdown.cancelled() => Err(SessionError::Shutdown),
+        }
     }
 
     /// The reply to what the proxy refused before, where this group is the `Sync` after it.
@@ -417,6 +430,7 @@ impl Driver {
             frames.push(self.ready());
             return self.finish(reply, frames, EndStatus::Failed, Some(code)).await;
         }
+        self.room().await?;
         let mut reply = reply;
         let releasing = self.session.release(&mut reply, None, frames);
         self.agent.release(&releasing.durable().await?).await?;
@@ -431,6 +445,7 @@ impl Driver {
         status: EndStatus,
         code: Option<String>,
     ) -> Result<(), SessionError> {
+        self.room().await?;
         let masked = std::collections::BTreeMap::new();
         let releasing = self.session.finish(reply, None, frames, status, code, masked);
         self.agent.release(&releasing.durable().await?).await?;

@@ -60,6 +60,7 @@ impl Settled {
                 let recorded = session.refuse(*denial).await?;
                 let code = Some("42501".to_owned());
                 let none = BTreeMap::new();
+                session.room().await?;
                 let reply = session.finish(recorded.reply(), None, Vec::new(), EndStatus::Failed, code, none);
                 reply.durable().await?;
                 return Err(SessionError::Refused(format!("the settings of the start-up: {reason}")));
@@ -87,6 +88,7 @@ impl Settled {
             Ok(()) => (EndStatus::Complete, None),
             Err(error) => (EndStatus::Failed, Some(error.sqlstate().to_owned())),
         };
+        session.room().await?;
         let reply = session.finish(command.reply(), None, Vec::new(), status, code, BTreeMap::new());
         reply.durable().await?;
         Ok(())

@@ -31,6 +31,8 @@ mod enforced;
 mod entry;
 #[path = "flow/estimated.rs"]
 mod estimated;
+#[path = "flow/full.rs"]
+mod full;
 #[path = "flow/granted.rs"]
 mod granted;
 #[path = "flow/lineage.rs"]

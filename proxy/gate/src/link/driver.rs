@@ -25,7 +25,7 @@ use super::connect::{Connect, Transport};
 use super::published::PublishedKeys;
 use super::queue::{Due, Queue, Queued};
 use super::state::{self, Acknowledged};
-use super::{BATCHES_IN_FLIGHT_MAX, GIVE_UP, LinkConfig};
+use super::{BATCHES_IN_FLIGHT_MAX, GIVE_UP, LinkConfig, RECEIPT_WAIT};
 use crate::error::GateError;
 use crate::recorder::Heard;
 
@@ -34,9 +34,6 @@ const STREAM_PATH: &str = "/v1/append/stream";
 
 /// How long one attempt to connect, to be welcomed, or to send may take.
 const STEP_WAIT: Duration = Duration::from_secs(2);
-
-/// How long a batch may wait for its receipt before the stream counts as broken.
-const RECEIPT_WAIT: Duration = Duration::from_secs(10);
 
 /// Pause before the next attempt.
 const RETRY_PAUSE: Duration = Duration::from_millis(100);
@@ -216,7 +213,10 @@ impl Driver {
             _ => return Err(Break::Lost("it did not welcome this proxy".to_owned())),
         };
         self.welcomed(welcome)?;
-        self.lost_since = None;
+        // Mended is what acknowledges: a ledger that only says welcome, again and again, is gone.
+        if self.flights.is_empty() {
+            self.lost_since = None;
+        }
         if let Some(ready) = self.ready.take() {
             // Nothing of this run was sent yet, so what the ledger knows of this key is of earlier ones.
             let _ = ready.send(Ok(self.base.is_some()));
@@ -394,6 +394,7 @@ impl Driver {
         let size = self.head.map_or(size, |(size, _)| size);
         self.acknowledged = Some(Acknowledged { chain: next, size });
         self.base = Some(next);
+        self.lost_since = None;
         if let Some(flight) = self.flights.pop_front() {
             let leaves = flight.sealed.leaves().iter();
             let events = flight.events.into_iter().zip(leaves);

@@ -1,4 +1,10 @@
 //! What waits to be sealed: events are timed, checked and encoded in the order in which they are handed over.
+//!
+//! A ledger that is slower than the targets fills it. Whoever can wait then waits for room first (`room`), and goes on in the
+//! order of coming when what was there before was sent. What cannot wait, because it follows what has happened, finds
+//! the other half kept for it; and the submission that ends a session is taken however full it is.
+
+mod room;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,22 +12,31 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use exhibit_schemas::cbor::Bytes;
 use exhibit_schemas::chain::{SessionChain, next_event};
 use exhibit_schemas::digest::Digest;
-use exhibit_schemas::event::{Emitter, Event, SessionId, Timestamp};
+use exhibit_schemas::event::{Body, Emitter, Event, SessionId, Timestamp};
 use exhibit_schemas::key::KeyId;
 use exhibit_schemas::merkle::Index;
 use exhibit_schemas::seal::BATCH_EVENTS_MAX;
 use exhibit_schemas::wire::BATCH_BYTES_MAX;
 use tokio::sync::{Notify, oneshot};
+use tokio::time::Instant;
 
+use self::room::Line;
 use crate::clock::Clock;
 use crate::error::GateError;
 use crate::recorder::{Draft, Receipt};
 
-/// Events that wait at the most; some seconds of a busy proxy. More is refused.
+/// Events that wait at the most; some seconds of a busy proxy. More is refused, but for the ends of sessions: each has one, of what
+/// it held already.
 pub(super) const EVENTS_QUEUED_MAX: usize = 16_384;
 
 /// Bytes of events that wait at the most; bounds the proxy's memory while the ledger is away.
 pub(super) const BYTES_QUEUED_MAX: usize = 64 << 20;
+
+/// Events from which whoever can wait does: the rest is for what cannot, and for submissions that are larger than usual.
+const EVENTS_BEFORE_WAITING: usize = EVENTS_QUEUED_MAX / 2;
+
+/// The same in bytes; what is left has room for the longest single submission there is, a catalog.
+const BYTES_BEFORE_WAITING: usize = 24 << 20;
 
 /// Events that are a batch of their own: a signature to each is then no cost.
 pub(super) const EVENTS_WORTH_A_BATCH: usize = 256;
@@ -94,9 +109,16 @@ struct State {
     /// What the link wants to be woken for.
     due: Due,
     sessions: HashMap<SessionId, SessionChain>,
+    /// When a batch was taken out of it last.
+    left: Instant,
 }
 
 impl State {
+    /// Whether who could wait need not.
+    fn has_room(&self) -> bool {
+        self.events.len() < EVENTS_BEFORE_WAITING && self.bytes < BYTES_BEFORE_WAITING
+    }
+
     fn is_due(&self) -> bool {
         let enough = match self.due {
             Due::Submissions(least) => self.submissions >= least.max(1),
@@ -113,6 +135,7 @@ pub(super) struct Queue {
     state: Mutex<State>,
     /// A batch is due.
     pub(super) filled: Notify,
+    line: Line,
 }
 
 impl Queue {
@@ -131,8 +154,10 @@ impl Queue {
                 submissions: 0,
                 due: Due::Submissions(1),
                 sessions: HashMap::new(),
+                left: Instant::now(),
             }),
             filled: Notify::new(),
+            line: Line::default(),
         }
     }
 
@@ -149,10 +174,12 @@ impl Queue {
             let _ = answer.send(Ok(Vec::new()));
             return Ok(receipts);
         }
-        if state.events.len().saturating_add(drafts.len()) > EVENTS_QUEUED_MAX {
-            return Err(GateError::QueueFull {
-                limit: EVENTS_QUEUED_MAX,
-            });
+        let full = GateError::QueueFull {
+            limit: EVENTS_QUEUED_MAX,
+        };
+        let ends = drafts.iter().any(|draft| matches!(draft.body, Body::SessionClosed(_)));
+        if state.events.len().saturating_add(drafts.len()) > EVENTS_QUEUED_MAX && !ends {
+            return Err(full);
         }
         let collector = Arc::new(Mutex::new(Collector {
             receipts: Vec::with_capacity(drafts.len()),
@@ -185,10 +212,8 @@ impl Queue {
             });
         }
         let bytes = queued.iter().map(|event| event.bytes.0.len()).sum::<usize>();
-        if state.bytes.saturating_add(bytes) > BYTES_QUEUED_MAX {
-            return Err(GateError::QueueFull {
-                limit: EVENTS_QUEUED_MAX,
-            });
+        if state.bytes.saturating_add(bytes) > BYTES_QUEUED_MAX && !ends {
+            return Err(full);
         }
         state.last_us = last_us;
         state.bytes += bytes;
@@ -241,6 +266,9 @@ impl Queue {
         state.bytes = state.bytes.saturating_sub(bytes);
         // How many of those that are left are whole is not known; one will do to send them.
         state.submissions = usize::from(!state.events.is_empty());
+        state.left = Instant::now();
+        drop(state);
+        self.line.go_on();
         batch
     }
 
@@ -270,6 +298,7 @@ impl Queue {
         state.submissions = 0;
         let events = std::mem::take(&mut state.events);
         drop(state);
+        self.line.go_on();
         for event in events {
             event.fail(error);
         }

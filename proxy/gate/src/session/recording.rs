@@ -20,6 +20,7 @@ impl Session {
     /// [`GateError`]; then nothing of the group may pass.
     pub async fn record(&mut self, mut permits: Vec<Permit>) -> Result<Vec<Cleared>, GateError> {
         self.own(permits.iter().map(|permit| permit.judged.session))?;
+        self.room().await?;
         self.in_time()?;
         self.decided_by(permits.iter().map(Permit::policy)).await?;
         self.in_hours(&mut permits)?;
@@ -93,7 +94,7 @@ impl Session {
         !self.held.is_empty()
     }
 
-    /// Hands over the commands that run ahead; nobody has to wait, since the next frames do.
+    /// Hands over the commands that run ahead; nobody has to wait, since the next frames do. [`Session::room`] comes first.
     ///
     /// # Errors
     /// [`GateError`].
@@ -154,6 +155,7 @@ impl Session {
     /// [`GateError`].
     pub async fn refuse(&mut self, denial: Denial) -> Result<Recorded<Denial>, GateError> {
         self.own([denial.judged.session])?;
+        self.room().await?;
         // What people did not let pass goes by the policy that asked them.
         let decided = denial.asked.is_none().then_some(denial.judged.decision.policy);
         self.decided_by(decided).await?;

@@ -90,6 +90,7 @@ impl Replies<'_> {
         self.bytes = 0;
         let columns = self.columns.take();
         self.weigh(&frames).await?;
+        self.session.room().await?;
         let Some((_, reply)) = self.open.front_mut() else {
             return Err(SessionError::Unexpected);
         };
@@ -131,6 +132,7 @@ impl Replies<'_> {
             self.count();
             let frames = std::mem::take(&mut self.frames);
             self.weigh(&frames).await?;
+            self.session.room().await?;
             let Some((_, reply)) = self.open.pop_front() else {
                 break;
             };

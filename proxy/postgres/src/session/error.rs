@@ -74,7 +74,7 @@ impl SessionError {
     }
 
     /// The agent hung up while something of it was under way.
-    pub(super) fn gone() -> Self {
+    pub(crate) fn gone() -> Self {
         Self::Agent(std::io::ErrorKind::UnexpectedEof.into())
     }
 

@@ -417,6 +417,17 @@ impl Stand {
         change: impl FnOnce(&mut Config),
         callers: Callers,
     ) -> Self {
+        Self::start_over(server, policy, change, callers, None).await
+    }
+
+    /// The same over another recorder than the memory.
+    pub(crate) async fn start_over(
+        server: Arc<Server>,
+        policy: &str,
+        change: impl FnOnce(&mut Config),
+        callers: Callers,
+        recorder: Option<Arc<dyn Recorder>>,
+    ) -> Self {
         let callers = Arc::new(callers);
         let key = rcgen::KeyPair::generate().unwrap();
         let certificate = rcgen::CertificateParams::new(vec!["localhost".to_owned()])
@@ -438,7 +449,7 @@ impl Stand {
         let snapshot = Snapshot::parse(policy.as_bytes()).unwrap();
         let gate = Gate::start(
             (policy.as_bytes().to_vec(), snapshot),
-            Arc::clone(&memory) as Arc<dyn Recorder>,
+            recorder.unwrap_or_else(|| Arc::clone(&memory) as Arc<dyn Recorder>),
             Arc::new(SystemClock),
             MaskKey::new([1; 32]),
             DIGEST_KEY,
