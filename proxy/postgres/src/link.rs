@@ -25,18 +25,22 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 pub(crate) type Connection = Box<dyn Stream>;
 
 /// Silence after which the other side's machine is asked whether it is there, how often it is asked again, and how many
-/// times: a server that vanished is missed after two minutes. For agents the listener sets a limit in place of the count.
+/// times. On Linux the time that something may stay unacknowledged holds in place of the count.
 const KEEPALIVE: (Duration, Duration, u32) = (Duration::from_mins(1), Duration::from_secs(10), 6);
 
-/// Makes a socket ready for messages: they go out at once, and a machine that vanished without a word is noticed.
-pub(crate) fn tune(socket: &TcpStream) -> std::io::Result<()> {
+/// Makes a socket ready for messages: they go out at once, and a machine that vanished without a word is noticed, also while
+/// something is under way, when nothing is asked for: what is not acknowledged for so long (`TCP_USER_TIMEOUT`), nobody will.
+/// Linux takes the same limit for the answers to keepalive.
+pub(crate) fn tune(socket: &TcpStream, unacknowledged: Duration) -> std::io::Result<()> {
     socket.set_nodelay(true)?;
     let (time, interval, retries) = KEEPALIVE;
     let keepalive = TcpKeepalive::new()
         .with_time(time)
         .with_interval(interval)
         .with_retries(retries);
-    SockRef::from(socket).set_tcp_keepalive(&keepalive)
+    let socket = SockRef::from(socket);
+    socket.set_tcp_keepalive(&keepalive)?;
+    socket.set_tcp_user_timeout(Some(unacknowledged))
 }
 
 /// Why a link has no further message.
@@ -238,7 +242,9 @@ impl Alarm {
 mod tests {
     use std::time::Duration;
 
+    use socket2::SockRef;
     use tokio::io::AsyncWriteExt as _;
+    use tokio::net::{TcpListener, TcpStream};
     use tokio::time::Instant;
 
     use super::{Incoming, Room};
@@ -274,6 +280,21 @@ mod tests {
             let (raw, ()) = tokio::join!(incoming.raw_within(wait), late);
             assert_eq!(raw.unwrap().unwrap().tag(), b'S');
         }
+    }
+
+    #[tokio::test]
+    async fn whoever_vanishes_is_missed_whether_or_not_something_is_under_way() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let socket = SockRef::from(&stream);
+        assert_eq!(socket.tcp_user_timeout().unwrap(), None);
+        super::tune(&stream, Duration::from_mins(5)).unwrap();
+        assert_eq!(socket.tcp_user_timeout().unwrap(), Some(Duration::from_mins(5)));
+        assert_eq!(
+            (socket.keepalive().unwrap(), socket.tcp_keepalive_time().unwrap()),
+            (true, Duration::from_mins(1))
+        );
+        assert!(stream.nodelay().unwrap());
     }
 
     #[tokio::test(start_paused = true)]

@@ -161,10 +161,8 @@ pub async fn serve(
 
 impl Shared {
     async fn arrival(&self, socket: TcpStream) -> Result<Arrival, StartupError> {
-        crate::link::tune(&socket)?;
-        // What an agent does not acknowledge for as long as it may leave it unread, it will never read. Linux takes the same
-        // limit for the answers to keepalive, so an agent that vanished is missed after five minutes.
-        socket2::SockRef::from(&socket).set_tcp_user_timeout(Some(UNREAD))?;
+        // What an agent does not acknowledge for as long as it may leave it unread, it will never read.
+        crate::link::tune(&socket, UNREAD)?;
         let door = Door {
             acceptor: &self.acceptor,
             callers: &self.callers,

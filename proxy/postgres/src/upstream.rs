@@ -29,6 +29,10 @@ use crate::target::Target;
 /// How long a server may take to be reached and to let the proxy in.
 const CONNECT: Duration = Duration::from_secs(15);
 
+/// How long a server may leave what it was sent unacknowledged, or answer no keepalive: its machine is gone then. To Linux that is
+/// also who reads nothing for so long while something waits to be read, so it is longer than servers hold a pipeline up.
+const VANISHED: Duration = Duration::from_mins(5);
+
 /// Rows of one of the proxy's own queries at the most; the catalog refuses more.
 const ROWS_MAX: usize = 1_000_001;
 
@@ -205,7 +209,7 @@ impl Route {
 
     async fn dial(&self) -> Result<(Connection, Channel), UpstreamError> {
         let mut socket = TcpStream::connect((self.server.host.as_str(), self.server.port)).await?;
-        crate::link::tune(&socket)?;
+        crate::link::tune(&socket, VANISHED)?;
         let Some(connector) = &self.connector else {
             return Ok((Box::new(socket), Channel::Plain));
         };
