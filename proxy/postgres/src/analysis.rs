@@ -60,6 +60,7 @@ mod summary;
 mod syntax;
 mod touched;
 mod tree;
+mod weight;
 mod writing;
 
 use std::sync::Arc;

@@ -21,9 +21,10 @@ use std::sync::Arc;
 
 use exhibit_gate::session::Request;
 use exhibit_policy::snapshot::Snapshot;
+use exhibit_schemas::digest::Digest;
 
+use self::draft::{AFTER_CHANGE, OTHER_MEANING, OUTDATED, UNREAD_COPY, code_of, missing, refusal};
 pub(crate) use self::draft::{Draft, Expected, about_session, changes_names, unread};
-use self::draft::{code_of, missing, refusal};
 use self::part::{Part, asked, assemble, merge_preparations};
 pub(crate) use self::question::Known;
 pub(crate) use self::whole::says_all;
@@ -36,7 +37,7 @@ use crate::config::Masking;
 use crate::message::bound::elements;
 use crate::message::encode;
 use crate::message::frontend::{Frontend, Kind};
-use crate::names::{Ahead, Change, Names, Portal, Prepared, changes};
+use crate::names::{Ahead, Change, NO_TEXT, Names, Portal, Prepared, TOO_LARGE, changes, source};
 use crate::read::Read;
 use crate::types;
 
@@ -192,22 +193,30 @@ impl Reading<'_> {
                 if let Some(text) = &meant {
                     part.bytes = encode::parse(&name, text, &types);
                 }
+                let meant = meant.map(|text| Digest::of(text.as_bytes()));
                 let prepared = Arc::new(Prepared {
-                    source: meant.clone().unwrap_or_else(|| sql.clone()),
+                    source: meant.unwrap_or_else(|| Digest::of(sql.as_bytes())),
                     sql,
                     types,
                     meant,
                 });
                 part.prepared = Some(Arc::clone(&prepared));
-                part.changes.push_back(vec![Change::Statement(name, Some(prepared))]);
+                let change = vec![Change::Statement(name, Some(prepared))];
+                if progress.names.too_large(&change) {
+                    part.draft = Some(refusal("54000", TOO_LARGE));
+                }
+                part.changes.push_back(change);
             }
             Frontend::Bind { portal, statement, .. } => {
                 part.answer = Answer::Bind;
                 match self.bound(&statement, &part.bytes, progress) {
                     Ok(bound) => {
                         part.prepared.clone_from(&bound.prepared);
-                        part.changes
-                            .push_back(vec![Change::Portal(portal, Some(Arc::new(bound)))]);
+                        let change = vec![Change::Portal(portal, Some(Arc::new(bound)))];
+                        if progress.names.too_large(&change) {
+                            part.draft = Some(refusal("54000", TOO_LARGE));
+                        }
+                        part.changes.push_back(change);
                     }
                     Err(refusal) => part.draft = Some(*refusal),
                 }
@@ -261,7 +270,8 @@ impl Reading<'_> {
         if part.mapped.is_some() {
             part.bytes = encode::message(b'Q', &[sent.as_bytes(), &[0]].concat());
         }
-        part.changes = draft.statements.iter().map(|one| changes(one, sent)).collect();
+        let source = source(&draft.statements, sent);
+        part.changes = draft.statements.iter().map(|one| changes(one, source)).collect();
         self.question(&mut draft, sent);
         part.expected = draft.expected();
         part.copy = draft.copy();
@@ -304,7 +314,7 @@ impl Reading<'_> {
             }
             Err(error) => unread(&error),
         };
-        let source = portal.prepared.as_ref().map_or("", |prepared| &prepared.source);
+        let source = portal.prepared.as_ref().map_or(NO_TEXT, |prepared| prepared.source);
         part.changes = draft.statements.iter().map(|one| changes(one, source)).collect();
         part.expected = draft.expected();
         part.copy = draft.copy();
@@ -556,7 +566,11 @@ impl Reading<'_> {
             unsure |= (statement.foreign > Foreign::None || changes_names(statement))
                 && matches!(&statement.named, Some(Named::Execute { .. } | Named::Fetch { .. }));
             if runs == Runs::Now {
-                for change in changes(statement, "") {
+                let changes = changes(statement, NO_TEXT);
+                if progress.names.too_large(&changes) {
+                    draft.refuse("54000", TOO_LARGE);
+                }
+                for change in changes {
                     progress.names.apply(change);
                 }
             }
@@ -570,21 +584,6 @@ impl Reading<'_> {
         draft.classify();
     }
 }
-
-/// Why nothing that a name stands for follows a change of definitions in the same message, and nothing follows code that is
-/// not known and that a name stands for, or the bound of a transaction that has changed what names mean.
-const AFTER_CHANGE: &str = "it follows a change of definitions or settings, the end of one, or unknown code, in the same message; send it in one of its own";
-
-/// Why a prepared statement does not run whose names the proxy would map to others now. The server keeps the meaning that they
-/// had, so policy would decide on another relation than the one that is read.
-const OTHER_MEANING: &str = "its names mean something else since it was prepared; prepare it again";
-
-/// Why a portal or cursor runs no more that was made under other masks: what was proven of its plan was proven for those.
-const OUTDATED: &str = "the policy masks otherwise since it was opened; open it again";
-
-/// Why rows do not leave whose cells the net cannot tell apart.
-const UNREAD_COPY: &str = "what it copies out cannot be searched for identifiers; send COPY in a message of its own, with the \
-     usual options";
 
 /// Whether the server runs a statement, or only prepares it.
 #[derive(Clone, Copy, PartialEq, Eq)]

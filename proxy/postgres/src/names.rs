@@ -5,36 +5,56 @@
 //! the server may plan again, so it is read again whenever it runs. A portal keeps the plan that it got, so it keeps what
 //! was read of it then.
 //!
+//! What is kept is bounded in number and in bytes; the unnamed statement and portal aside, of which there is one each.
+//!
 //! Not here: what statements do (see [`crate::analysis`]).
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+
+use exhibit_schemas::digest::Digest;
 
 use crate::analysis::{Analysis, Named, Statement, StatementClass};
 
 /// Statements and portals of a session at the most, each; drivers keep some hundred.
 pub(crate) const NAMES_MAX: usize = 2_000;
 
+/// Bytes of named statements and portals of a session at the most: some hundred of the longest that drivers send.
+pub(crate) const NAMES_BYTES_MAX: usize = 16 << 20;
+
+/// What an entry costs beside its texts and types.
+const ENTRY_BYTES: usize = 256;
+
 /// A prepared statement.
 #[derive(Debug)]
 pub(crate) struct Prepared {
     pub(crate) sql: String,
-    /// The text that the server keeps with it: that of the message that it was prepared in.
-    pub(crate) source: String,
+    /// Of the text that the server keeps with it: that of the message that it was prepared in.
+    pub(crate) source: Digest,
     /// Types of parameters, as far as the agent says them.
     pub(crate) types: Vec<u32>,
     /// What `sql` was to a server that masks by itself when it was prepared: it keeps that meaning of its names.
-    pub(crate) meant: Option<String>,
+    pub(crate) meant: Option<Digest>,
 }
 
 impl Prepared {
+    fn bytes(&self) -> usize {
+        ENTRY_BYTES + self.sql.len() + self.types.len() * size_of::<u32>()
+    }
+
     /// Whether its text, as it is read now, is to the server what it was when it was prepared.
     pub(crate) fn means(&self, now: &Analysis) -> bool {
-        self.meant.as_deref() == now.mapped.as_ref().map(|mapped| mapped.text.as_str())
+        self.meant == now.mapped.as_ref().map(|mapped| Digest::of(mapped.text.as_bytes()))
     }
 }
 
 impl Portal {
+    /// It keeps its statement, also when that is closed.
+    fn bytes(&self) -> usize {
+        let prepared = self.prepared.as_ref().map_or(0, |prepared| prepared.bytes());
+        ENTRY_BYTES + self.analysis.bytes() + prepared + self.held.len() * 2 * size_of::<u64>()
+    }
+
     /// The same of the statement that it was bound from; a cursor has its plan.
     pub(crate) fn means(&self, now: &Analysis) -> bool {
         self.prepared.as_ref().is_none_or(|prepared| prepared.means(now))
@@ -61,6 +81,8 @@ pub(crate) struct Portal {
 pub(crate) struct Names {
     statements: HashMap<String, Arc<Prepared>>,
     portals: HashMap<String, Arc<Portal>>,
+    /// Bytes of those that have names.
+    bytes: usize,
 }
 
 /// What becomes of names when the server confirms a message or a statement.
@@ -72,8 +94,36 @@ pub(crate) enum Change {
     NoPortals,
 }
 
-/// What a statement does to names, once it has run; `source` is the text of its message.
-pub(crate) fn changes(statement: &Statement, source: &str) -> Vec<Change> {
+impl Change {
+    /// Bytes that it adds, where it gives something a name.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Statement(name, Some(prepared)) if !name.is_empty() => name.len() + prepared.bytes(),
+            Self::Portal(name, Some(portal)) if !name.is_empty() => name.len() + portal.bytes(),
+            _ => 0,
+        }
+    }
+}
+
+/// Why no statement or portal gets a name.
+pub(crate) const TOO_LARGE: &str =
+    "the session's prepared statements and portals have too many bytes; close some, or use the unnamed one";
+
+/// In the place of the digest of a message whose text the server keeps with nothing.
+pub(crate) const NO_TEXT: Digest = Digest([0; 32]);
+
+/// Of the text that the server keeps with what these statements prepare.
+pub(crate) fn source(statements: &[Statement], text: &str) -> Digest {
+    let prepares = |one: &Statement| matches!(one.named, Some(Named::Prepare { .. }));
+    if statements.iter().any(prepares) {
+        Digest::of(text.as_bytes())
+    } else {
+        NO_TEXT
+    }
+}
+
+/// What a statement does to names, once it has run; `source` is the digest of the text of its message.
+pub(crate) fn changes(statement: &Statement, source: Digest) -> Vec<Change> {
     let Some(named) = &statement.named else {
         return Vec::new();
     };
@@ -81,9 +131,9 @@ pub(crate) fn changes(statement: &Statement, source: &str) -> Vec<Change> {
         Named::Prepare { name, query, meant } => {
             let prepared = Prepared {
                 sql: query.clone(),
-                source: source.to_owned(),
+                source,
                 types: Vec::new(),
-                meant: meant.clone(),
+                meant: meant.as_ref().map(|text| Digest::of(text.as_bytes())),
             };
             vec![Change::Statement(name.clone(), Some(Arc::new(prepared)))]
         }
@@ -111,14 +161,45 @@ pub(crate) fn changes(statement: &Statement, source: &str) -> Vec<Change> {
 
 impl Names {
     pub(crate) fn apply(&mut self, change: Change) {
+        self.bytes = self.bytes.saturating_add(change.bytes());
         match change {
-            Change::Statement(name, Some(prepared)) => drop(self.statements.insert(name, prepared)),
-            Change::Statement(name, None) => drop(self.statements.remove(&name)),
-            Change::Portal(name, Some(portal)) => drop(self.portals.insert(name, portal)),
-            Change::Portal(name, None) => drop(self.portals.remove(&name)),
-            Change::NoStatements => self.statements.clear(),
-            Change::NoPortals => self.portals.clear(),
+            Change::Statement(name, prepared) => {
+                let before = match prepared {
+                    Some(prepared) => self.statements.insert(name.clone(), prepared),
+                    None => self.statements.remove(&name),
+                };
+                self.gone(&Change::Statement(name, before));
+            }
+            Change::Portal(name, portal) => {
+                let before = match portal {
+                    Some(portal) => self.portals.insert(name.clone(), portal),
+                    None => self.portals.remove(&name),
+                };
+                self.gone(&Change::Portal(name, before));
+            }
+            Change::NoStatements => {
+                self.statements.clear();
+                self.count();
+            }
+            Change::NoPortals => {
+                self.portals.clear();
+                self.count();
+            }
         }
+    }
+
+    fn gone(&mut self, before: &Change) {
+        self.bytes = self.bytes.saturating_sub(before.bytes());
+    }
+
+    /// Counts the bytes again, after many are gone.
+    fn count(&mut self) {
+        let named = |name: &str, bytes: usize| if name.is_empty() { 0 } else { name.len() + bytes };
+        let statements = self.statements.iter();
+        let statements: usize = statements.map(|(name, prepared)| named(name, prepared.bytes())).sum();
+        let portals = self.portals.iter();
+        let portals: usize = portals.map(|(name, portal)| named(name, portal.bytes())).sum();
+        self.bytes = statements + portals;
     }
 
     /// Other masks hold from here on. Statements are read again; portals keep their plans, and what was proven of those.
@@ -144,19 +225,25 @@ impl Names {
     pub(crate) fn confirm(&mut self, there: &HashMap<String, String>) {
         let same = |name: &String, prepared: &mut Arc<Prepared>| {
             // The unnamed one cannot be prepared by code.
-            name.is_empty() || there.get(name) == Some(&prepared.source)
+            name.is_empty()
+                || there
+                    .get(name)
+                    .is_some_and(|text| Digest::of(text.as_bytes()) == prepared.source)
         };
         self.statements.retain(same);
+        self.count();
     }
 
     /// Forgets portals that a code block may have opened anew, and those that ended with their transaction.
     pub(crate) fn after(&mut self, statements: &[Statement], idle: bool) {
         if statements.iter().any(|statement| statement.class == StatementClass::Do) {
             self.portals.clear();
+            self.count();
         }
-        if idle {
+        if idle && !self.portals.is_empty() {
             // A cursor that a rollback took along stays known here; the server then says that it does not exist.
             self.portals.retain(|_, portal| portal.hold);
+            self.count();
         }
     }
 }
@@ -168,6 +255,8 @@ pub(crate) struct Ahead<'a> {
     portals: HashMap<String, Option<Arc<Portal>>>,
     no_statements: bool,
     no_portals: bool,
+    /// Bytes that the messages before give names to.
+    bytes: usize,
 }
 
 impl<'a> Ahead<'a> {
@@ -178,6 +267,7 @@ impl<'a> Ahead<'a> {
             portals: HashMap::new(),
             no_statements: false,
             no_portals: false,
+            bytes: 0,
         }
     }
 
@@ -198,6 +288,7 @@ impl<'a> Ahead<'a> {
     }
 
     pub(crate) fn apply(&mut self, change: Change) {
+        self.bytes = self.bytes.saturating_add(change.bytes());
         match change {
             Change::Statement(name, prepared) => drop(self.statements.insert(name, prepared)),
             Change::Portal(name, portal) => drop(self.portals.insert(name, portal)),
@@ -212,8 +303,16 @@ impl<'a> Ahead<'a> {
         }
     }
 
+    /// Whether no more names are taken.
     pub(crate) fn is_full(&self) -> bool {
         let statements = self.names.statements.len() + self.statements.len();
         statements >= NAMES_MAX || self.names.portals.len() + self.portals.len() >= NAMES_MAX
+    }
+
+    /// Whether with these changes names would keep more bytes than they may. What the group takes names away from counts until
+    /// the server has confirmed that.
+    pub(crate) fn too_large(&self, changes: &[Change]) -> bool {
+        let more: usize = changes.iter().map(Change::bytes).sum();
+        more > 0 && self.names.bytes.saturating_add(self.bytes).saturating_add(more) > NAMES_BYTES_MAX
     }
 }

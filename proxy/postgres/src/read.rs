@@ -3,7 +3,7 @@
 //! What is kept holds for one catalog, one search path (it is a part of the catalog) and one policy; the session forgets
 //! all of it when one of them changes.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use exhibit_policy::snapshot::Snapshot;
@@ -16,13 +16,19 @@ use crate::config::Masking;
 /// Texts that are kept at the most; the prepared statements of a driver are some hundred.
 const TEXTS_MAX: usize = 1_024;
 
+/// Bytes of texts and what was read of them that are kept at the most: what a short text does can be long.
+const BYTES_MAX: usize = 8 << 20;
+
 /// Bytes of a text that is kept at the most; longer ones are data that does not come again.
 const TEXT_BYTES_MAX: usize = 8 * 1_024;
 
 /// Analyses by exact text.
 #[derive(Default)]
 pub(crate) struct Read {
-    analyses: HashMap<String, Arc<Analysis>>,
+    analyses: HashMap<Arc<str>, Arc<Analysis>>,
+    /// The texts in the order in which they came, with the bytes of each and its analysis.
+    order: VecDeque<(Arc<str>, usize)>,
+    bytes: usize,
     policy: Option<Digest>,
 }
 
@@ -30,6 +36,8 @@ impl Read {
     /// Forgets everything: names may mean something else.
     pub(crate) fn forget(&mut self) {
         self.analyses.clear();
+        self.order.clear();
+        self.bytes = 0;
     }
 
     /// What a text does.
@@ -64,13 +72,83 @@ impl Read {
             }
         };
         let analysis = Arc::new(analysis);
-        if sql.len() <= TEXT_BYTES_MAX {
-            if self.analyses.len() >= TEXTS_MAX {
-                // Beginning again costs one analysis each, and needs no order of use.
-                self.forget();
-            }
-            self.analyses.insert(sql.to_owned(), Arc::clone(&analysis));
-        }
+        self.keep(sql, &analysis);
         Ok(analysis)
+    }
+
+    /// Keeps what was read; the oldest goes where there is no room.
+    fn keep(&mut self, sql: &str, analysis: &Arc<Analysis>) {
+        let bytes = 2 * size_of::<Arc<str>>() + sql.len() + analysis.bytes();
+        if sql.len() > TEXT_BYTES_MAX || bytes > BYTES_MAX {
+            return;
+        }
+        while self.order.len() >= TEXTS_MAX || self.bytes.saturating_add(bytes) > BYTES_MAX {
+            let Some((oldest, freed)) = self.order.pop_front() else {
+                break;
+            };
+            self.analyses.remove(&oldest);
+            self.bytes = self.bytes.saturating_sub(freed);
+        }
+        let text: Arc<str> = sql.into();
+        self.order.push_back((Arc::clone(&text), bytes));
+        self.bytes = self.bytes.saturating_add(bytes);
+        self.analyses.insert(text, Arc::clone(analysis));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::sample;
+
+    struct Texts {
+        policy: Snapshot,
+        catalog: Catalog,
+        read: Read,
+        bytes: usize,
+    }
+
+    impl Texts {
+        fn of(bytes: usize) -> Self {
+            let policy = "version = 1\n[[targets]]\nname = \"clinic\"\nprotocol = \"postgres\"\n";
+            Self {
+                policy: Snapshot::parse(policy.as_bytes()).expect("a policy"),
+                catalog: sample::catalog(),
+                read: Read::default(),
+                bytes,
+            }
+        }
+
+        /// What the text of that number does, which is about as long as all are.
+        fn read(&mut self, number: usize) -> Arc<Analysis> {
+            let text = format!("SELECT {number}, '{}'", "x".repeat(self.bytes));
+            let read = self
+                .read
+                .analysis(&text, &self.catalog, &self.policy, "clinic", Masking::Proxy);
+            read.expect("it is SQL")
+        }
+    }
+
+    #[test]
+    fn the_oldest_texts_go_where_there_are_too_many_or_too_long_ones() {
+        for (bytes, most) in [(10, TEXTS_MAX), (8_000, BYTES_MAX / 8_000)] {
+            let mut texts = Texts::of(bytes);
+            let (first, second) = (texts.read(0), texts.read(1));
+            let mut read = 2;
+            while Arc::strong_count(&first) > 1 {
+                texts.read(read);
+                read += 1;
+            }
+            assert!(read - 1 <= most && read > most / 2, "{read} of {most}");
+            assert!(texts.read.bytes <= BYTES_MAX);
+            assert_eq!(Arc::strong_count(&second), 2, "only the oldest went");
+            assert_eq!(
+                (texts.read.analyses.len(), texts.read.order.len()),
+                (read - 1, read - 1)
+            );
+            assert!(Arc::ptr_eq(&second, &texts.read(1)));
+            texts.read.forget();
+            assert_eq!((texts.read.bytes, texts.read.order.len()), (0, 0));
+        }
     }
 }

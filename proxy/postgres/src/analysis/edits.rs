@@ -19,6 +19,11 @@ pub(crate) struct Mapped {
 }
 
 impl Mapped {
+    /// Bytes that it takes.
+    pub(super) fn bytes(&self) -> usize {
+        self.text.len() + self.shifts.len() * size_of::<(usize, usize, usize)>()
+    }
+
     /// The place in the agent's text of a place in the text that the server got; both count characters from one. A place
     /// inside of what was replaced is where that began.
     pub(crate) fn back(&self, position: u32) -> u32 {

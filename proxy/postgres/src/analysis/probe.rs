@@ -110,6 +110,14 @@ pub struct Probe {
     pub(super) parameters: Vec<Parameter>,
 }
 
+impl Probe {
+    /// Bytes that it takes, about.
+    pub(super) fn bytes(&self) -> usize {
+        let columns = self.columns.iter().map(|column| size_of::<String>() + column.len());
+        size_of::<Self>() + columns.sum::<usize>() + self.parameters.len() * size_of::<Parameter>()
+    }
+}
+
 /// A parameter of a comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Parameter {

@@ -64,6 +64,21 @@ pub(crate) fn about_session(statement: &str, class: &str) -> Draft {
     }
 }
 
+/// Why nothing that a name stands for follows a change of definitions in the same message, and nothing follows code that is
+/// not known and that a name stands for, or the bound of a transaction that has changed what names mean.
+pub(super) const AFTER_CHANGE: &str = "it follows a change of definitions or settings, the end of one, or unknown code, in the same message; send it in one of its own";
+
+/// Why a prepared statement does not run whose names the proxy would map to others now. The server keeps the meaning that they
+/// had, so policy would decide on another relation than the one that is read.
+pub(super) const OTHER_MEANING: &str = "its names mean something else since it was prepared; prepare it again";
+
+/// Why a portal or cursor runs no more that was made under other masks: what was proven of its plan was proven for those.
+pub(super) const OUTDATED: &str = "the policy masks otherwise since it was opened; open it again";
+
+/// Why rows do not leave whose cells the net cannot tell apart.
+pub(super) const UNREAD_COPY: &str = "what it copies out cannot be searched for identifiers; send COPY in a message of its own, with the \
+     usual options";
+
 /// Why a statement that tries values does not run by `EXECUTE` or `FETCH`: what is bound there is not read.
 const BY_NAME: &str = "a statement that compares values with a masked column runs by Bind and Execute alone";
 

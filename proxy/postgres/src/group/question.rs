@@ -45,12 +45,18 @@ impl Reading<'_> {
     }
 
     /// The same of a portal.
-    pub(super) fn portal_question(&self, draft: &mut Draft, portal: &Portal) {
+    pub(super) fn portal_question(&mut self, draft: &mut Draft, portal: &Portal) {
         let (true, [statement]) = (self.policy.estimates(self.target), draft.statements.as_slice()) else {
             return;
         };
-        if let (Some(prepared), Some(values)) = (&portal.prepared, &portal.values) {
-            let text = prepared.meant.as_ref().unwrap_or(&prepared.sql);
+        let (Some(prepared), Some(values)) = (&portal.prepared, &portal.values) else {
+            return;
+        };
+        // Where its text is another by now, there is none to ask about.
+        if let Ok(found) = self.analysis(&prepared.sql)
+            && prepared.means(&found)
+        {
+            let text = found.mapped.as_ref().map_or(&prepared.sql, |mapped| &mapped.text);
             draft.question = Question::about(&statement.extent, text, &prepared.types, Some(Arc::clone(values)));
         }
     }

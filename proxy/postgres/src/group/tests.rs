@@ -6,8 +6,8 @@ use exhibit_schemas::event::access::{Access, Attribute};
 use super::{Answer, Draft, Group, Reading};
 use crate::analysis::Foreign;
 use crate::catalog::sample;
-use crate::message::frontend::Frontend;
-use crate::names::Names;
+use crate::message::frontend::{Frontend, Kind};
+use crate::names::{NAMES_BYTES_MAX, Names};
 use crate::read::Read;
 
 /// A policy of the sample's masks, or without any.
@@ -228,4 +228,89 @@ fn a_portal_is_described_once_where_the_agent_asks_right_before() {
     );
     let again = vec![describe(Kind::Portal), plain(&bind)];
     assert_eq!(answers(again), [Describe, Bind, OwnDescribe, Execute]);
+}
+
+/// As many bytes of types as a message can give a statement.
+const TYPES: usize = 65_535;
+
+fn parse(name: &str, types: usize) -> Frontend {
+    Frontend::Parse {
+        name: name.to_owned(),
+        sql: "SELECT 1".to_owned(),
+        types: vec![23; types],
+    }
+}
+
+fn is_unproven(draft: &Draft) -> bool {
+    draft.request.facts.attributes.contains_key("unproven")
+}
+
+/// Reads a message as a group of its own, confirmed when it is not refused; gives the code when it is.
+fn confirmed(names: &mut Names, message: Frontend) -> Option<&'static str> {
+    let group = read(vec![message], names, false);
+    let refused = group.drafts.iter().find(|draft| is_unproven(draft));
+    let code = refused.map(|draft| draft.code);
+    if code.is_none() {
+        for change in group.items.into_iter().flat_map(|item| item.changes).flatten() {
+            names.apply(change);
+        }
+    }
+    code
+}
+
+#[test]
+fn names_keep_so_many_bytes_and_what_has_none_goes_on() {
+    let most = NAMES_BYTES_MAX / (4 * TYPES);
+    let refused = Some("54000");
+    let mut names = Names::default();
+    let mut full = 0;
+    while confirmed(&mut names, parse(&format!("s{full}"), TYPES)).is_none() {
+        full += 1;
+    }
+    assert!(full <= most && full + 2 > most, "{full} of {most}");
+    let sql = |sql: &str| Frontend::Query { sql: sql.to_owned() };
+    let close = |kind, name: &str| Frontend::Close {
+        kind,
+        name: name.to_owned(),
+    };
+    let bind = |portal: &str, statement: &str| Frontend::Bind {
+        portal: portal.to_owned(),
+        statement: statement.to_owned(),
+        parameters: 0,
+    };
+    let long = format!("PREPARE more AS SELECT '{}'", "x".repeat(4 * TYPES));
+    let check = [
+        (parse("more", TYPES), refused),
+        (sql(&long), refused),
+        (bind("more", "s1"), refused),
+        (parse("", TYPES), None),
+        (parse("", TYPES), None),
+        (bind("", ""), None),
+        (parse("small", 10), None),
+        (bind("small", "small"), None),
+        (sql("PREPARE other AS SELECT 1"), None),
+        (close(Kind::Statement, "s0"), None),
+        (parse("s0", TYPES), None),
+        (parse("more", TYPES), refused),
+        (sql("DEALLOCATE s1"), None),
+        (bind("kept", "s2"), None),
+        // The portal keeps its statement.
+        (close(Kind::Statement, "s2"), None),
+        (parse("s2", TYPES), None),
+        (parse("more", TYPES), refused),
+        (close(Kind::Portal, "kept"), None),
+        (sql(&long), None),
+        (parse("s1", TYPES), refused),
+        (sql("DEALLOCATE ALL"), None),
+        (parse("more", TYPES), None),
+    ];
+    for (place, (message, wanted)) in check.into_iter().enumerate() {
+        assert_eq!(confirmed(&mut names, message), wanted, "{place}");
+    }
+    // What comes before it in its own group counts, too.
+    let together = (0..=full).map(|number| parse(&format!("t{number}"), TYPES));
+    let group = read(together.collect(), &Names::default(), false);
+    let refused: Vec<bool> = group.drafts.iter().map(is_unproven).collect();
+    assert_eq!(refused.iter().filter(|refused| **refused).count(), 1);
+    assert_eq!(refused.last(), Some(&true));
 }

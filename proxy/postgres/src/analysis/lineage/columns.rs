@@ -33,6 +33,11 @@ impl Value {
         }
     }
 
+    /// Bytes of what it comes from, about.
+    fn bytes(&self) -> usize {
+        2 * self.masked.len() * size_of::<ColumnId>()
+    }
+
     /// Whether it depends on a masked column.
     pub(crate) fn is_masked(&self) -> bool {
         !self.masked.is_empty()
@@ -59,6 +64,14 @@ pub(crate) struct Output {
     pub(crate) name: Option<String>,
     /// What it comes from.
     pub(crate) value: Value,
+}
+
+impl Output {
+    /// Bytes that it takes, about.
+    pub(crate) fn bytes(&self) -> usize {
+        let name = self.name.as_ref().map_or(0, String::len);
+        size_of::<Self>() + name + self.value.bytes()
+    }
 }
 
 /// Columns in order.
