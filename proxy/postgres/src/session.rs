@@ -27,6 +27,7 @@ use tokio::io::ReadHalf;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use self::definitions::CANCELLED;
 pub(crate) use self::error::SessionError;
 pub(crate) use self::moving::MASKED_OTHERWISE;
 use crate::agent::Agent;
@@ -116,6 +117,8 @@ pub(crate) struct State {
     names_unsure: bool,
     /// Messages are read again because rules of views were others.
     reread: bool,
+    /// A question of the proxy's own was cancelled in the agent's transaction, and the agent was not told yet.
+    cancelled: bool,
 }
 
 impl Default for State {
@@ -137,6 +140,7 @@ impl Default for State {
             text_unsure: false,
             names_unsure: false,
             reread: false,
+            cancelled: false,
         }
     }
 }
@@ -326,6 +330,7 @@ impl Driver {
         if let [draft] = group.drafts.as_mut_slice() {
             draft.request.says_all = says_all;
         }
+        self.pass_over(&mut group.drafts);
         group
     }
 
@@ -406,6 +411,7 @@ impl Driver {
             ..report
         };
         let code = report.code.clone();
+        self.state.cancelled = false;
         let recorded = self.session.refuse(denial).await?;
         let reply = recorded.reply();
         if self.state.status == TransactionStatus::Open {
@@ -414,8 +420,14 @@ impl Driver {
         let mut frames = vec![Masked::framing(report.response())];
         if self.state.unsynced {
             // Parts of the pipeline are at the server without a commit: it has to fail there, too, so that none of it
-            // lasts.
-            match self.upstream.fail(synced).await? {
+            // lasts. Where it has, only a `Sync` is answered.
+            let failed = matches!(self.state.skipping, Some(Skipping::Failed));
+            let status = if failed && !synced {
+                None
+            } else {
+                self.upstream.fail(synced).await?
+            };
+            match status {
                 Some(status) => {
                     self.state.status = status;
                     self.state.unsynced = false;
@@ -472,6 +484,7 @@ impl Driver {
         let state = &mut self.state;
         state.status = outcome.status.unwrap_or(state.status);
         state.unsynced = !synced;
+        state.cancelled &= state.status == TransactionStatus::Failed;
         state.skipping = (outcome.failed && !synced).then_some(Skipping::Failed);
         let idle = state.status == TransactionStatus::Idle && synced;
         // While `aborted` only rollbacks run; one that succeeded ends it.
@@ -507,6 +520,9 @@ impl Driver {
     }
 
     fn block(&self) -> Option<Block> {
+        if self.state.cancelled {
+            return Some(CANCELLED);
+        }
         let aborted = self.state.aborted;
         let unsure = self.state.stale || self.state.path_unsure || self.state.names_unsure;
         (aborted || unsure).then_some(Block {

@@ -93,6 +93,9 @@ pub(crate) enum UpstreamError {
     Certificate,
     #[error("the target refused (SQLSTATE {code})")]
     Refused { code: String },
+    /// A query of the proxy's own was cancelled, or ran out of time, inside the agent's transaction, which has failed by that.
+    #[error("the target cancelled a question of the proxy's own inside the agent's transaction")]
+    Cancelled,
     #[error("the target ended the session (SQLSTATE {code})")]
     Ended { code: String },
     #[error("the target sent a message out of place")]
@@ -377,11 +380,25 @@ impl Upstream {
         };
         self.ask(place, &asked, untimed).await?;
         let mut tables = Vec::new();
+        let mut cancelled = false;
         for _ in &asked {
             tables.push(match self.raw_rows(place).await {
                 Err(UpstreamError::Refused { code }) if place == Place::Idle && code == CANCELLED => None,
+                // Up to the pipeline's `Sync` nothing more is answered.
+                Err(UpstreamError::Refused { code }) if place == Place::Pipeline && code == CANCELLED => {
+                    return Err(UpstreamError::Cancelled);
+                }
+                Err(UpstreamError::Refused { code }) if place == Place::Transaction && code == CANCELLED => {
+                    cancelled = true;
+                    None
+                }
+                // The transaction has failed; what was asked together is still answered.
+                Err(UpstreamError::Refused { .. }) if cancelled => None,
                 rows => Some(rows?),
             });
+        }
+        if cancelled {
+            return Err(UpstreamError::Cancelled);
         }
         if around.is_some() {
             tables.remove(0);

@@ -15,6 +15,8 @@ mod ahead;
 mod attached;
 #[path = "flow/between.rs"]
 mod between;
+#[path = "flow/cancelled.rs"]
+mod cancelled;
 #[path = "flow/choices.rs"]
 mod choices;
 #[path = "flow/copy.rs"]

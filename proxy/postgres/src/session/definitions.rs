@@ -11,14 +11,22 @@
 use super::{Driver, SessionError, Skipping};
 use crate::analysis::{Foreign, Views};
 use crate::config::Masking;
-use crate::group::Draft;
+use crate::group::{Block, Draft};
 use crate::message::Raw;
 use crate::message::backend::TransactionStatus;
 use crate::message::frontend::Frontend;
-use crate::upstream::Place;
+use crate::upstream::{Place, UpstreamError};
 
 /// Isolation under which the server's answers are those of the moment; `read uncommitted` is the same to it.
 const OF_THE_MOMENT: [&str; 2] = ["read committed", "read uncommitted"];
+
+/// Why a statement does not pass whose question was cancelled: as the server says it of its own.
+pub(super) const CANCELLED: Block = Block {
+    code: "57014",
+    reason: "canceling statement: it was cancelled, or ran out of time, while what it names was looked up",
+    // The server's transaction has failed, too, and takes all back.
+    commits: true,
+};
 
 /// Why a view is not read in a transaction that sees the past.
 const OF_THE_PAST: &str = "what a view shows of masked columns is sure only in READ COMMITTED transactions; use one, or read \
@@ -42,7 +50,14 @@ impl Driver {
         }
         // The answer may take its time. What is decided is decided after it.
         self.session.let_go_of_policy();
-        let [versions, isolation] = self.upstream.rules(self.place()).await?;
+        let [versions, isolation] = match self.upstream.rules(self.place()).await {
+            Err(UpstreamError::Cancelled) => {
+                self.cancelled();
+                refuse_all(drafts);
+                return Ok(true);
+            }
+            rules => rules?,
+        };
         if !OF_THE_MOMENT.contains(&isolation.as_str()) {
             let unsure = drafts.iter_mut().filter(|draft| draft.views() == Views::Masked);
             unsure.for_each(|draft| draft.refuse("0A000", OF_THE_PAST));
@@ -58,12 +73,47 @@ impl Driver {
 
     /// Loads the catalog again where it may have changed and the server can tell.
     pub(super) async fn refresh(&mut self) -> Result<(), SessionError> {
+        let loaded = self.load().await;
+        self.told_if_cancelled(loaded)
+    }
+
+    /// A question that is cancelled in the agent's transaction, or runs out of the agent's time there, fails the transaction. So it
+    /// does directly, where the server asks itself the same of the agent's statement: the agent is told in the place of an answer
+    /// to that.
+    fn told_if_cancelled(&mut self, answer: Result<(), SessionError>) -> Result<(), SessionError> {
+        match answer {
+            Err(SessionError::Target(UpstreamError::Cancelled)) => {
+                self.cancelled();
+                Ok(())
+            }
+            answer => answer,
+        }
+    }
+
+    fn cancelled(&mut self) {
+        if self.place() == Place::Pipeline {
+            self.state.skipping = Some(Skipping::Failed);
+        } else {
+            self.state.status = TransactionStatus::Failed;
+        }
+        self.state.cancelled = true;
+    }
+
+    /// Refuses everything where a question has failed a pipeline: also a `Sync` alone, which the server would answer as if nothing
+    /// had been.
+    pub(super) fn pass_over(&self, drafts: &mut [Draft]) {
+        if self.state.cancelled && matches!(self.state.skipping, Some(Skipping::Failed)) {
+            refuse_all(drafts);
+        }
+    }
+
+    async fn load(&mut self) -> Result<(), SessionError> {
         if self.deaf() {
             return Ok(());
         }
         let place = self.place();
         if self.state.path_unsure || self.state.stale {
-            self.check_held().await?;
+            self.ask_held().await?;
         }
         if self.state.path_unsure && !self.state.stale {
             let path = self.upstream.search_path(place).await?;
@@ -91,6 +141,11 @@ impl Driver {
 
     /// Asks for the settings that text is read by, where the server can tell.
     pub(super) async fn check_held(&mut self) -> Result<(), SessionError> {
+        let held = self.ask_held().await;
+        self.told_if_cancelled(held)
+    }
+
+    async fn ask_held(&mut self) -> Result<(), SessionError> {
         if self.deaf() {
             return Ok(());
         }
@@ -114,5 +169,11 @@ impl Driver {
     /// only its end passes.
     pub(super) fn deaf(&self) -> bool {
         self.state.status == TransactionStatus::Failed || matches!(self.state.skipping, Some(Skipping::Failed))
+    }
+}
+
+fn refuse_all(drafts: &mut [Draft]) {
+    for draft in drafts {
+        draft.refuse(CANCELLED.code, CANCELLED.reason);
     }
 }

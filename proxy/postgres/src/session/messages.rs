@@ -38,7 +38,8 @@ impl Driver {
                 // Of a copy that has failed or was refused; the server passes over them, too.
                 Frontend::CopyData | Frontend::CopyDone | Frontend::CopyFail => continue,
                 Frontend::Sync => {}
-                _ if self.state.skipping.is_some() => continue,
+                // That a question of the proxy's own has failed the pipeline, the agent hears in answer to this.
+                _ if self.state.skipping.is_some() && !self.state.cancelled => continue,
                 _ => {}
             }
             if message == Frontend::Flush && messages.is_empty() && !self.state.unsynced {
