@@ -1,4 +1,4 @@
-//! Events that the ledger shows, with the proof that they are what they seem: in the log, under the seal of a proxy whose
+//! Events that the ledger shows, with the proof that they are what they seem: in the log, under the seal of a proxy, or a person, whose
 //! key an administrator of `trust.toml` enrolled.
 //!
 //! ```text
@@ -38,9 +38,24 @@ struct Begins {
 /// [`CliError::Client`], and [`CliError::Untrusted`] for a proof that does not hold.
 pub(crate) async fn of_proxy(client: &mut Client, trust: &TrustAnchors, index: u64) -> Result<Bytes, CliError> {
     let (entry, proof) = fetch(client, index).await?;
-    let key = proxy_key(client, trust, proof.claimed_emitter()).await?;
+    let (key, _) = key(client, trust, proof.claimed_emitter(), Role::Proxy).await?;
     verify(&entry, &proof, trust, &key, index)?;
     Ok(entry)
+}
+
+/// The bytes of an event that a person sealed, after its proof, and the name under which that person was enrolled.
+///
+/// # Errors
+/// As [`of_proxy`].
+pub(crate) async fn of_person(
+    client: &mut Client,
+    trust: &TrustAnchors,
+    index: u64,
+) -> Result<(Bytes, String), CliError> {
+    let (entry, proof) = fetch(client, index).await?;
+    let (key, name) = key(client, trust, proof.claimed_emitter(), Role::Person).await?;
+    verify(&entry, &proof, trust, &key, index)?;
+    Ok((entry, name))
 }
 
 /// The bytes of an event that a key of ours sealed, after its proof.
@@ -66,8 +81,13 @@ pub(crate) async fn claimed_emitter(client: &mut Client, index: u64) -> Result<K
     Ok(proof(client, index).await?.claimed_emitter())
 }
 
-/// The key of this id, proven to be a proxy's.
-async fn proxy_key(client: &mut Client, trust: &TrustAnchors, id: KeyId) -> Result<PublicKey, CliError> {
+/// The key of this id, proven to be of that role, and the name under which it was enrolled.
+async fn key(
+    client: &mut Client,
+    trust: &TrustAnchors,
+    id: KeyId,
+    role: Role,
+) -> Result<(PublicKey, String), CliError> {
     let keys: Vec<Begins> = client.fetch_json("/v1/keys").await?;
     let (mut wanted, mut found) = (id, None);
     for _ in 0..ROTATIONS_MAX {
@@ -85,11 +105,11 @@ async fn proxy_key(client: &mut Client, trust: &TrustAnchors, id: KeyId) -> Resu
             ))
         })?;
         let proven = verify(&entry, &proof, trust, administrator, begins.enrolled)?;
-        let step = step(&proven.event.body, wanted)?;
+        let step = step(&proven.event.body, wanted, role)?;
         let key = *found.get_or_insert(step.key);
         match step.before {
-            None => return Ok(key),
-            Some(before) => wanted = before,
+            Began::Enrolled(name) => return Ok((key, name)),
+            Began::Rotated(before) => wanted = before,
         }
     }
     Err(untrusted(format!(
@@ -101,21 +121,29 @@ async fn proxy_key(client: &mut Client, trust: &TrustAnchors, id: KeyId) -> Resu
 #[derive(Debug)]
 struct Step {
     key: PublicKey,
-    /// The key that it took the place of.
-    before: Option<KeyId>,
+    before: Began,
 }
 
-/// Reads the event that a key is said to begin with.
-fn step(body: &Body, wanted: KeyId) -> Result<Step, CliError> {
+/// What a key began with.
+#[derive(Debug, PartialEq, Eq)]
+enum Began {
+    /// Its enrolment, under this name.
+    Enrolled(String),
+    /// It took the place of that key.
+    Rotated(KeyId),
+}
+
+/// Reads the event that a key of a role is said to begin with.
+fn step(body: &Body, wanted: KeyId, role: Role) -> Result<Step, CliError> {
     let (bytes, before) = match body {
-        Body::KeyEnrolled(enrolled) if enrolled.role == Role::Proxy => (enrolled.key, None),
+        Body::KeyEnrolled(enrolled) if enrolled.role == role => (enrolled.key, Began::Enrolled(enrolled.name.clone())),
         Body::KeyEnrolled(enrolled) => {
             return Err(untrusted(format!(
-                "key {wanted} is enrolled as {}, not as proxy",
+                "key {wanted} is enrolled as {}, not as {role}",
                 enrolled.role
             )));
         }
-        Body::KeyRotated(rotated) => (rotated.to, Some(rotated.from)),
+        Body::KeyRotated(rotated) => (rotated.to, Began::Rotated(rotated.from)),
         _ => return Err(untrusted(format!("key {wanted} begins with no key event"))),
     };
     let key = PublicKey::from_bytes(bytes).map_err(|error| untrusted(error.to_string()))?;
@@ -161,7 +189,7 @@ mod tests {
     use exhibit_schemas::event::trust::{Fault, KeyEnrolled, KeyRotated, Role};
     use exhibit_schemas::key::{PublicKey, SecretKey, Signer as _};
 
-    use super::step;
+    use super::{Began, step};
 
     fn key(seed: u8) -> PublicKey {
         SecretKey::from_seed(&[seed; 32]).public_key()
@@ -180,11 +208,13 @@ mod tests {
 
     #[test]
     fn a_key_is_a_proxys_only_by_an_event_that_makes_it_one() {
-        let proxy = step(&enrolled(Role::Proxy), key(1).id()).unwrap();
-        assert!(proxy.key == key(1) && proxy.before.is_none());
+        let proxy = step(&enrolled(Role::Proxy), key(1).id(), Role::Proxy).unwrap();
+        assert!(proxy.key == key(1) && proxy.before == Began::Enrolled("p".into()));
         let (from, to) = (key(1).id(), key(2).to_bytes());
-        let rotated = step(&KeyRotated { from, to }.into(), key(2).id()).unwrap();
-        assert!(rotated.key == key(2) && rotated.before == Some(from));
+        let rotated = step(&KeyRotated { from, to }.into(), key(2).id(), Role::Proxy).unwrap();
+        assert!(rotated.key == key(2) && rotated.before == Began::Rotated(from));
+        assert!(step(&enrolled(Role::Person), key(1).id(), Role::Person).is_ok());
+        assert!(step(&enrolled(Role::Proxy), key(1).id(), Role::Person).is_err());
         let fault = Fault {
             place: "gate".into(),
             text: "stopped".into(),
@@ -197,7 +227,7 @@ mod tests {
             (fault.into(), 1),
         ];
         for (body, seed) in refused {
-            assert!(step(&body, key(seed).id()).is_err(), "{body:?}");
+            assert!(step(&body, key(seed).id(), Role::Proxy).is_err(), "{body:?}");
         }
     }
 }

@@ -156,6 +156,7 @@ fn describe(entry: &Entry, rows: usize) -> Vec<String> {
             let word = match verdict {
                 Verdict::Approve => "approved",
                 Verdict::Deny => "denied",
+                Verdict::Emergency => "let pass in an emergency",
             };
             let key = entry.event.emitter.0;
             lines.add(&format!("{word} by {} (key {key}): {reason}", names(&entry.people)));

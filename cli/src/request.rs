@@ -12,7 +12,9 @@ use exhibit_policy::probe::columns;
 use exhibit_policy::snapshot::Counts;
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::access::{Access, Attribute, Facts, Principal};
-use exhibit_schemas::event::approval::{ApprovalDecided, ApprovalRequested, ApprovalRevoked, Terms, Verdict};
+use exhibit_schemas::event::approval::{
+    ApprovalDecided, ApprovalRequested, ApprovalRevoked, REASON_BYTES_MAX, Terms, Verdict,
+};
 use exhibit_schemas::event::{Body, Event, EventError, SessionPlace, Timestamp};
 use exhibit_schemas::key::KeyId;
 use serde_json::json;
@@ -158,6 +160,16 @@ impl Request {
         in_hours(&self.body.requirement, now)
     }
 
+    /// Why nobody can let it pass in an emergency by this decision.
+    pub(crate) fn refuses_emergency(&self, decision: &ApprovalDecided) -> Option<String> {
+        if self.body.requirement.emergency.is_none() {
+            return Some(format!("the policy lets nobody pass {} in an emergency", self.id()));
+        }
+        (!decision.gives_reason()).then(|| {
+            format!("--reason says which emergency it is, in words and in {REASON_BYTES_MAX} bytes at the most")
+        })
+    }
+
     /// Several lines for a person; `now` gives the time that is left.
     pub(crate) fn describe(&self, now: Timestamp) -> String {
         let ApprovalRequested {
@@ -276,6 +288,12 @@ impl Request {
                 "minutes": bounds.minutes,
                 "uses": bounds.uses,
                 "rows": bounds.rows,
+            })),
+            "emergency": self.body.requirement.emergency.as_ref().map(|emergency| json!({
+                "groups": emergency.groups,
+                "minutes": emergency.minutes,
+                "reviewers": emergency.reviewers,
+                "review_within_days": emergency.review_within_days,
             })),
             "proxy": self.proxy.to_string(),
         })
@@ -430,6 +448,7 @@ mod tests {
                 all_groups: None,
                 hours: None,
                 grants: None,
+                emergency: None,
             },
             expires: Timestamp(2_000_000),
             held_until: None,

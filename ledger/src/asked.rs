@@ -1,6 +1,7 @@
 //! What people were asked, as the log goes on: which requests wait, and what comes of those that were approved.
 
 use exhibit_schemas::digest::Digest;
+use exhibit_schemas::event::approval::Verdict;
 use exhibit_schemas::event::{Body, Event, SessionId, Timestamp};
 use exhibit_schemas::terms::{Allowed, allowed};
 use exhibit_schemas::wire::RefusalCode;
@@ -220,6 +221,9 @@ impl Committer {
         };
         if decided.session != record.session {
             return Err(refuse("the decision names another session than its request"));
+        }
+        if decided.verdict == Verdict::Emergency && !decided.gives_reason() {
+            return Err(refuse("an emergency needs a reason in words, and not too many"));
         }
         let now: Timestamp = self.shared.now();
         if !staged.again && now.0 > record.expires_us {

@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 
 use exhibit_schemas::digest::Digest;
-use exhibit_schemas::event::approval::ApprovalRevoked;
-use exhibit_schemas::event::trust::{CopyPlace, ReviewSigned};
+use exhibit_schemas::event::approval::{ApprovalRevoked, Verdict};
+use exhibit_schemas::event::trust::{CopyPlace, EmergencyUse, ReviewSigned};
 use exhibit_schemas::event::{Body, Event, Kind, Timestamp};
 use exhibit_schemas::merkle::TreeSize;
 use exhibit_schemas::review;
@@ -96,6 +96,29 @@ impl Committer {
         }
     }
 
+    /// Holds that what a review names is a person's decision to let something pass in an emergency.
+    fn is_emergency(&self, named: &EmergencyUse) -> Result<(), (RefusalCode, String)> {
+        let entry = self.shared.store.entry(named.index.0);
+        let entry = entry.map_err(|error| (RefusalCode::Poisoned, error.to_string()))?;
+        let decided = entry
+            .filter(|entry| Digest::leaf(entry) == named.decision)
+            .and_then(|entry| Event::decode(&entry).ok());
+        match decided.map(|event| event.body) {
+            Some(Body::ApprovalDecided(decided))
+                if decided.verdict == Verdict::Emergency && decided.session == named.session =>
+            {
+                Ok(())
+            }
+            _ => Err((
+                RefusalCode::Chain,
+                format!(
+                    "no decision of that session to let something pass in an emergency stands at index {}",
+                    named.index.0
+                ),
+            )),
+        }
+    }
+
     /// Holds that a person's review can be, and is of a log that this one was; gives how many there are with it.
     pub(crate) fn reviews(
         &self,
@@ -109,6 +132,9 @@ impl Committer {
         review::check(said, time, self.tree.size()).map_err(|error| refuse(&error))?;
         let after = before.one_more(Kind::ReviewSigned, person, REVIEWS_A_DAY_MAX, self.shared.now());
         let after = after.ok_or_else(|| refuse(&format!("its signer had {REVIEWS_A_DAY_MAX} taken today")))?;
+        if let Some(used) = &said.emergency {
+            self.is_emergency(used)?;
+        }
         let size = TreeSize(said.size);
         let root = self.root(size);
         let root = root.map_err(|error: LedgerError| (RefusalCode::Poisoned, error.to_string()))?;

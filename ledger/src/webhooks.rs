@@ -1,7 +1,8 @@
-//! Tells other systems that an approval waits: a signed HTTP request to each configured webhook.
+//! Tells other systems that an approval waits, or that somebody lets one pass in an emergency: a signed HTTP request to each configured
+//! webhook.
 //!
 //! ```text
-//! log grows ─▶ requests that wait ─▶ a queue for each webhook ─▶ POST, again and again until it is taken or expires
+//! log grows ─▶ requests that wait, emergencies ─▶ a queue for each webhook ─▶ POST, again and again until it is taken or expires
 //! ```
 //!
 //! Nothing waits for a webhook: what it does not take in time is tried again, and dropped when its request has expired or its queue is
@@ -14,19 +15,22 @@
 
 mod config;
 mod delivery;
+mod emergencies;
 mod message;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use exhibit_schemas::digest::Digest;
-use exhibit_schemas::event::{Body, Event};
+use exhibit_schemas::event::access::Principal;
+use exhibit_schemas::event::{Body, Event, SessionId};
 use exhibit_schemas::merkle::Index;
 use tokio::sync::mpsc::{self, error::TrySendError};
 
 pub use self::config::{Shape, Webhook, WebhookError};
 use self::delivery::Delivery;
 pub use self::delivery::signature;
+use self::emergencies::Emergencies;
 use self::message::Waiting;
 use crate::error::LedgerError;
 use crate::ledger::Ledger;
@@ -38,7 +42,10 @@ const REST: Duration = Duration::from_millis(250);
 /// Notifications that a webhook may be behind with; a receiver that is further behind is down, and told again after its next start.
 const QUEUE_MAX: usize = 1_024;
 
-/// Tells the webhooks of every request that waits, until the ledger stops.
+/// Requests that wait, by leaf hash.
+type Known = BTreeMap<Digest, Waiting>;
+
+/// Tells the webhooks of every request that waits, and of every emergency, until the ledger stops.
 ///
 /// # Errors
 /// [`WebhookError`] for a secret or an authority that cannot be used; nothing is told then.
@@ -59,18 +66,24 @@ pub fn follow(ledger: &Ledger, webhooks: &[Webhook]) -> Result<(), WebhookError>
 
 async fn watch(ledger: Ledger, queues: Vec<(String, mpsc::Sender<Waiting>)>) {
     let mut sizes = ledger.sizes();
-    let mut told = BTreeSet::new();
+    let mut told = Known::new();
+    let mut emergencies = Emergencies::default();
     loop {
         sizes.borrow_and_update();
         let reading = ledger.clone();
         let known = std::mem::take(&mut told);
-        let looked = tokio::task::spawn_blocking(move || look(&reading, &known)).await;
-        let Ok(looked) = looked else { return };
+        let looked = tokio::task::spawn_blocking(move || {
+            let signed = emergencies.look(&reading, &known);
+            let new = signed.and_then(|signed| Ok((look(&reading, known)?, signed)));
+            (emergencies, new)
+        });
+        let Ok((back, looked)) = looked.await else { return };
+        emergencies = back;
         match looked {
-            Ok((waiting, new)) => {
+            Ok(((waiting, new), signed)) => {
                 told = waiting;
-                for waiting in new {
-                    tell(&queues, &waiting);
+                for waiting in signed.iter().chain(new.iter().filter_map(|leaf| told.get(leaf))) {
+                    tell(&queues, waiting);
                 }
             }
             Err(error) => {
@@ -89,20 +102,20 @@ async fn watch(ledger: Ledger, queues: Vec<(String, mpsc::Sender<Waiting>)>) {
     }
 }
 
-/// Everything that waits, and what of it was not told yet.
-fn look(ledger: &Ledger, told: &BTreeSet<Digest>) -> Result<(BTreeSet<Digest>, Vec<Waiting>), LedgerError> {
+/// Everything that waits, and what of it was not known yet.
+fn look(ledger: &Ledger, mut known: Known) -> Result<(Known, Vec<Digest>), LedgerError> {
     let now = ledger.shared().now().0;
-    let mut waiting = BTreeSet::new();
+    let mut waiting = Known::new();
     let mut new = Vec::new();
     for (leaf, record) in ledger.approvals()? {
         if record.expires_us < now || !record.waits() {
             continue;
         }
-        waiting.insert(leaf);
-        if !told.contains(&leaf)
-            && let Some(found) = read(ledger, leaf, &record)?
-        {
-            new.push(found);
+        if let Some(before) = known.remove(&leaf) {
+            waiting.insert(leaf, before);
+        } else if let Some(found) = read(ledger, leaf, &record)? {
+            waiting.insert(leaf, found);
+            new.push(leaf);
         }
     }
     Ok((waiting, new))
@@ -110,28 +123,35 @@ fn look(ledger: &Ledger, told: &BTreeSet<Digest>) -> Result<(BTreeSet<Digest>, V
 
 /// The request and who asks; `None` for an entry that is no request, which the projection rules out.
 fn read(ledger: &Ledger, leaf: Digest, record: &ApprovalRecord) -> Result<Option<Waiting>, LedgerError> {
-    let event = |index: u64| -> Result<Option<Event>, LedgerError> {
-        let entry = ledger.entry(Index(index))?;
-        Ok(entry.and_then(|entry| Event::decode(&entry).ok()))
-    };
-    let Some(Body::ApprovalRequested(request)) = event(record.index)?.map(|event| event.body) else {
+    let Some(Body::ApprovalRequested(request)) = event(ledger, record.index)?.map(|event| event.body) else {
         return Ok(None);
-    };
-    let session = ledger.shared().store.session(record.session.0)?;
-    let opened = match session {
-        Some(session) => event(session.opened)?.map(|event| event.body),
-        None => None,
-    };
-    let principal = match opened {
-        Some(Body::SessionOpened(opened)) => Some(opened.principal),
-        _ => None,
     };
     Ok(Some(Waiting {
         leaf,
         session: record.session,
-        request,
-        principal,
+        target: request.target.clone(),
+        request: Some(request),
+        principal: principal(ledger, record.session)?,
+        emergency: None,
     }))
+}
+
+/// Who opened a session.
+fn principal(ledger: &Ledger, session: SessionId) -> Result<Option<Principal>, LedgerError> {
+    let session = ledger.shared().store.session(session.0)?;
+    let opened = match session {
+        Some(session) => event(ledger, session.opened)?.map(|event| event.body),
+        None => None,
+    };
+    Ok(match opened {
+        Some(Body::SessionOpened(opened)) => Some(opened.principal),
+        _ => None,
+    })
+}
+
+fn event(ledger: &Ledger, index: u64) -> Result<Option<Event>, LedgerError> {
+    let entry = ledger.entry(Index(index))?;
+    Ok(entry.and_then(|entry| Event::decode(&entry).ok()))
 }
 
 fn tell(queues: &[(String, mpsc::Sender<Waiting>)], waiting: &Waiting) {

@@ -5,6 +5,8 @@
 //! its root   = RFC 9162 root over their leaf hashes
 //! ```
 //!
+//! A review of one use of emergency access is of everything in the period that is of, or about, the session of that use.
+//!
 //! Which kinds a scope holds has been defined twice; a review says by which definition it counts, and is counted again by that.
 //!
 //! Not here: who has to review what, and how often, which policies say.
@@ -12,7 +14,7 @@
 use std::collections::BTreeMap;
 
 use crate::digest::Digest;
-use crate::event::trust::ReviewSigned;
+use crate::event::trust::{EmergencyUse, ReviewSigned};
 use crate::event::{Event, Kind, Timestamp};
 use crate::merkle::{Frontier, Index, TreeSize};
 
@@ -145,6 +147,9 @@ pub enum ReviewError {
     /// The first definition, said: there is one way to say it, which is not to.
     #[error("it names the first definition of scopes, which is that of reviews that name none")]
     Definition,
+    /// Of a use of emergency access, and not of everything in its session; or of one that the log did not have.
+    #[error("it is of an emergency, and not of everything in its session, or of one behind the log that was read")]
+    Emergency,
 }
 
 /// What a review is of, if it can be: of a scope, of a period that was over at `time`, and of one of the logs up to `before`.
@@ -167,6 +172,12 @@ pub fn check(said: &ReviewSigned, time: Timestamp, before: TreeSize) -> Result<S
         Err(ReviewError::Kind)
     } else if said.definition == Some(Definition::First) {
         Err(ReviewError::Definition)
+    } else if said
+        .emergency
+        .as_ref()
+        .is_some_and(|used| scope != Scope::All || used.index.0 >= said.size)
+    {
+        Err(ReviewError::Emergency)
     } else {
         Ok(scope)
     }
@@ -180,6 +191,8 @@ pub struct Population {
     from: Timestamp,
     to: Timestamp,
     size: TreeSize,
+    /// Where it is of the session of such a use alone.
+    emergency: Option<EmergencyUse>,
     members: Frontier,
     counts: BTreeMap<String, u64>,
     later: u64,
@@ -199,15 +212,25 @@ impl Population {
             from,
             to,
             size,
+            emergency: None,
             members: Frontier::default(),
             counts: BTreeMap::new(),
             later: 0,
         }
     }
 
+    /// The same of the session of a use of emergency access alone; of all sessions where there is none.
+    #[must_use]
+    pub fn of_use(self, emergency: Option<EmergencyUse>) -> Self {
+        Self { emergency, ..self }
+    }
+
     /// Whether an event is of the scope and the period, before the size or not.
     pub fn concerns(&self, event: &Event) -> bool {
-        self.scope.holds(event.kind(), self.definition) && (self.from..self.to).contains(&event.time)
+        let of_use = |used: &EmergencyUse| event.about() == Some(used.session);
+        self.scope.holds(event.kind(), self.definition)
+            && (self.from..self.to).contains(&event.time)
+            && self.emergency.as_ref().is_none_or(of_use)
     }
 
     /// Takes the next event of the log. Says whether it is one of the population.
@@ -252,6 +275,7 @@ impl Population {
             population: self.members.root(),
             counts: self.counts.clone(),
             definition: Some(self.definition).filter(|definition| *definition != Definition::First),
+            emergency: self.emergency.clone(),
         }
     }
 }

@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 
 use crate::event::Timestamp;
-use crate::event::approval::{ApprovalDecided, ApprovalRequested, Grant, GrantScope};
+use crate::event::approval::{ApprovalDecided, ApprovalRequested, Grant, GrantScope, Verdict};
 
 /// Microseconds of a minute.
 const MINUTE_US: u64 = 60_000_000;
@@ -47,11 +47,12 @@ impl Granted {
 pub fn allowed(request: &ApprovalRequested, decisions: &[(Timestamp, &ApprovalDecided)]) -> Allowed {
     let rows = decisions.iter().filter_map(|(_, decided)| decided.terms.as_ref()?.rows);
     let rows = rows.min();
-    // Whoever says nothing of a grant has approved one command.
-    let grants: Option<Vec<_>> = decisions
-        .iter()
-        .map(|(time, decided)| Some((*time, decided.terms.as_ref()?.grant.clone()?)))
-        .collect();
+    // Whoever says nothing of a grant has approved one command, and an emergency is for one.
+    let granted_by = |(time, decided): &(Timestamp, &ApprovalDecided)| {
+        let grant = decided.terms.as_ref()?.grant.clone()?;
+        (decided.verdict == Verdict::Approve).then_some((*time, grant))
+    };
+    let grants: Option<Vec<_>> = decisions.iter().map(granted_by).collect();
     let grant = grants.and_then(|grants| granted(request, &grants));
     let most = request.requirement.grants.as_ref().and_then(|bounds| bounds.rows);
     let most = most.filter(|_| grant.is_some());

@@ -40,6 +40,8 @@ use tokio::sync::{broadcast, watch};
 
 #[path = "verifier_gate/again.rs"]
 mod again;
+#[path = "verifier_gate/emergency.rs"]
+mod emergency;
 #[path = "verifier_gate/estimated.rs"]
 mod estimated;
 #[path = "verifier_gate/granted.rs"]

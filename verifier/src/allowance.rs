@@ -132,6 +132,7 @@ impl Approvals {
             revoked.time.0.saturating_add(USE_GRACE_US) < placed.event.time.0
         });
         let late = late.map(|revoked| revoked.index);
+        self.goes_on(request, placed, findings);
         let Some(asked) = self.asked_mut(request) else { return };
         let (index, released) = (asked.index, &mut asked.released);
         released.rows = released.rows.saturating_add(rows);
@@ -167,7 +168,7 @@ impl Approvals {
             .request(request)
             .is_none_or(|asked| is_refused(&asked, &decisions));
         let of_key = decisions.iter().any(|decided| self.is_revoked(decided.signer));
-        let ends = of_key || asked.is_over(closed);
+        let ends = of_key || asked.is_over(closed) || asked.emergency.is_some();
         limited || refused || ends || self.after_gap || self.revocation(request).is_some()
     }
 

@@ -21,6 +21,7 @@ use exhibit_schemas::merkle::Index;
 
 use crate::allowance::{Released, Revoked};
 use crate::batch::Placed;
+use crate::emergency::Passed;
 use crate::finding::{Code, Findings, Place};
 use crate::grant::{InForce, beyond};
 
@@ -34,9 +35,11 @@ const SECOND_US: u64 = 1_000_000;
 pub(crate) struct Asked {
     pub(crate) index: Index,
     pub(crate) session: SessionId,
+    /// By its proxy's clock.
+    pub(crate) time: Timestamp,
     pub(crate) body: ApprovalRequested,
     proxy: KeyId,
-    requester: Option<Principal>,
+    pub(crate) requester: Option<Principal>,
     /// Where the term of the policy in force then begins.
     term: Option<Index>,
     decisions: Vec<Digest>,
@@ -44,6 +47,8 @@ pub(crate) struct Asked {
     pub(crate) released: Released,
     /// Where what was approved is a grant.
     pub(crate) granted: Option<InForce>,
+    /// What passed by it in an emergency.
+    pub(crate) emergency: Option<Passed>,
     ended: Option<Ended>,
 }
 
@@ -199,6 +204,7 @@ impl Approvals {
         let asked = Asked {
             index: placed.index,
             session,
+            time: placed.event.time,
             body: body.clone(),
             proxy: placed.event.emitter.0,
             requester,
@@ -207,6 +213,7 @@ impl Approvals {
             revocations: Vec::new(),
             released: Released::default(),
             granted: None,
+            emergency: None,
             ended: None,
         };
         self.requests.insert(placed.leaf, asked);
@@ -374,6 +381,7 @@ impl Approvals {
             self.enough(settled, request, named, findings);
         }
         self.passes_by_grant(settled, request, named, findings);
+        self.used(request, named, settled.index, settled.time);
         for leaf in named {
             if let Some(decision) = self.decisions.get_mut(leaf) {
                 decision.used.get_or_insert(settled.index);
@@ -397,7 +405,11 @@ impl Approvals {
         let requirement = self.requests.get(&request).map(|asked| &asked.body.requirement);
         // The proxy read its clock up to so long before it made the event.
         let since = Timestamp(settled.time.0.saturating_sub(USE_GRACE_US));
-        if requirement.is_some_and(|of| !in_hours(of, settled.time) && !in_hours(of, since)) {
+        let emergency = self.emergency_of(named).is_some();
+        if self.is_over(request, named, settled.time) {
+            add(Code::EmergencyOver, "it passed after the emergency was over".to_owned());
+        }
+        if !emergency && requirement.is_some_and(|of| !in_hours(of, settled.time) && !in_hours(of, since)) {
             add(Code::ApprovalHours, "it passed outside of the hours".to_owned());
         }
         let last = self.last(named);
@@ -437,7 +449,7 @@ impl Approvals {
         let place = Place::Entry(settled.index);
         let last = self.last(named);
         let counts = |leaf: &Digest, decision: &Decision| match decision.body.verdict {
-            Verdict::Approve => named.contains(leaf),
+            Verdict::Approve | Verdict::Emergency => named.contains(leaf),
             Verdict::Deny => {
                 let (index, time) = (decision.index, decision.said);
                 TakenBack { index, time }.known(settled, last)
@@ -446,7 +458,8 @@ impl Approvals {
         let takes_back = |revoked: &Revoked| revoked.taken_back().known(settled, last);
         match self.tally(request, counts, takes_back) {
             Some(Tally::Approved(leaves)) if named.iter().all(|leaf| leaves.contains(leaf)) => {}
-            Some(Tally::Approved(_)) => findings.add(
+            Some(Tally::Emergency(leaf)) if *named == [leaf] => {}
+            Some(Tally::Approved(_) | Tally::Emergency(_)) => findings.add(
                 Code::ApprovalMissing,
                 place,
                 "it names other decisions than those that count",
@@ -521,6 +534,14 @@ fn requirement_fault(body: &ApprovalRequested, time: Timestamp, policy: &Snapsho
         ),
         ("the number of people", asked.people != approval.people),
         (
+            "who may let it pass in an emergency",
+            asked.emergency.as_deref().cloned()
+                != approval
+                    .emergency
+                    .as_ref()
+                    .and_then(|emergency| emergency.stated(&body.target)),
+        ),
+        (
             "whether the requester may approve",
             asked.requester_may_approve != approval.requester_may_approve,
         ),
@@ -592,6 +613,9 @@ fn code(fault: ApprovalFault) -> Code {
         ApprovalFault::Late => Code::ApprovalLate,
         ApprovalFault::NotAPerson => Code::ApprovalSigner,
         ApprovalFault::Group => Code::ApprovalGroup,
+        ApprovalFault::NoEmergency | ApprovalFault::Grant => Code::EmergencyPolicy,
+        ApprovalFault::Initiator => Code::EmergencyInitiator,
+        ApprovalFault::Reason => Code::EmergencyReason,
         ApprovalFault::Requester => Code::ApprovalRequester,
         ApprovalFault::Hours => Code::ApprovalHours,
         ApprovalFault::Revoked => Code::ApprovalRevoked,

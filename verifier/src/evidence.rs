@@ -20,6 +20,7 @@ use serde::Serialize;
 
 use crate::approval::Approvals;
 use crate::batch::{Batches, Placed};
+use crate::emergency::EmergencyLine;
 use crate::in_force::InForce;
 use crate::observed::{self, Observations, ObservedLine};
 use crate::policy::Policies;
@@ -325,6 +326,8 @@ pub struct Evidence {
     pub review_schedules: Vec<ScheduleLine>,
     /// Their periods that were over by the head, and how the review of each stands then.
     pub review_periods: Vec<PeriodLine>,
+    /// Uses of emergency access, in the order of their requests, and how the review of each stands by the head.
+    pub emergencies: Vec<EmergencyLine>,
     /// Policies in order.
     pub policies: Vec<PolicyLine>,
     /// Who must have signed policies, as the trust anchors say; nobody where it is empty.

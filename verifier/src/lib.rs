@@ -15,6 +15,7 @@
 
 pub mod archive;
 pub mod comparison;
+pub mod emergency;
 pub mod evidence;
 pub mod finding;
 pub mod report;

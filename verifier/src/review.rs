@@ -7,8 +7,8 @@ mod own;
 use std::collections::BTreeMap;
 
 use exhibit_schemas::digest::Digest;
-use exhibit_schemas::event::trust::ReviewSigned;
-use exhibit_schemas::event::{Event, Timestamp};
+use exhibit_schemas::event::trust::{EmergencyUse, ReviewSigned};
+use exhibit_schemas::event::{Event, SessionId, Timestamp};
 use exhibit_schemas::key::KeyId;
 use exhibit_schemas::keyring::Keyring;
 use exhibit_schemas::merkle::{Frontier, Index, TreeSize};
@@ -52,6 +52,8 @@ pub struct ReviewLine {
     pub to: String,
     /// What was reviewed.
     pub scope: String,
+    /// Index of the decision, where it is of one use of emergency access alone.
+    pub emergency: Option<Index>,
     /// Events of the population, by kind.
     pub counts: BTreeMap<String, u64>,
     /// Root of the population.
@@ -182,6 +184,8 @@ struct Named<'a> {
     definition: Definition,
     scope: &'a str,
     person: &'a str,
+    /// Index and leaf hash of the decision, and its session, where it is of one use of emergency access.
+    emergency: Option<(Index, Digest, SessionId)>,
 }
 
 impl<'a> Named<'a> {
@@ -193,6 +197,11 @@ impl<'a> Named<'a> {
             definition: review.said.definition(),
             scope: &review.said.scope,
             person: &review.person,
+            emergency: review
+                .said
+                .emergency
+                .as_ref()
+                .map(|used| (used.index, used.decision, used.session)),
         }
     }
 }
@@ -229,7 +238,12 @@ impl<'a> Counting<'a> {
             reach = reach.max(named.to);
             Counted {
                 named,
-                population: Population::by(named.definition, scope, (named.from, named.to), TreeSize(named.size)),
+                population: Population::by(named.definition, scope, (named.from, named.to), TreeSize(named.size))
+                    .of_use(named.emergency.map(|(index, decision, session)| EmergencyUse {
+                        index,
+                        decision,
+                        session,
+                    })),
                 reach,
                 own: 0,
                 first_later: None,
@@ -340,6 +354,7 @@ fn line(review: &Review) -> ReviewLine {
         from: said.from.to_string(),
         to: said.to.to_string(),
         scope: said.scope.clone(),
+        emergency: said.emergency.as_ref().map(|used| used.index),
         counts: said.counts.clone(),
         population: said.population.to_string(),
         finding: said.finding.clone(),
@@ -348,7 +363,8 @@ fn line(review: &Review) -> ReviewLine {
     }
 }
 
-/// The population of a scope and a period in a whole bundle, which the caller has verified.
+/// The population of a scope and a period in a whole bundle, which the caller has verified; of one use of emergency access, where one is
+/// given.
 ///
 /// # Errors
 /// [`ArchiveError`].
@@ -357,8 +373,9 @@ pub fn population(
     size: TreeSize,
     scope: Scope,
     period: (Timestamp, Timestamp),
+    emergency: Option<EmergencyUse>,
 ) -> Result<Population, ArchiveError> {
-    let mut population = Population::new(scope, period, size);
+    let mut population = Population::new(scope, period, size).of_use(emergency);
     read(archive, size, &mut |index, leaf, event| {
         if let Some(event) = event {
             population.take(index, leaf, event);

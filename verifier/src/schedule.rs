@@ -178,6 +178,32 @@ pub struct UncountedLine {
     pub why: Fault,
 }
 
+impl CountedLine {
+    pub(crate) fn of(review: &Review, late: bool) -> Self {
+        Self {
+            review: review.index,
+            person: review.person.clone(),
+            signed: review.signed.to_string(),
+            late,
+            own: review.own,
+            later: review.later,
+            size: review.said.size,
+            population: review.said.population.to_string(),
+            counts: review.said.counts.clone(),
+        }
+    }
+}
+
+impl UncountedLine {
+    pub(crate) fn of(review: &Review, why: Fault) -> Self {
+        Self {
+            review: review.index,
+            person: review.person.clone(),
+            why,
+        }
+    }
+}
+
 /// A schedule and when it held.
 #[derive(Debug)]
 struct Held {
@@ -225,6 +251,11 @@ impl PersonClock {
 }
 
 impl Schedules {
+    /// When keys were revoked, by that clock.
+    pub(crate) const fn revoked(&self) -> &BTreeMap<KeyId, Timestamp> {
+        &self.revoked
+    }
+
     /// The log's clock.
     pub(crate) const fn clock(&self) -> Timestamp {
         self.clock
@@ -469,17 +500,7 @@ impl Scheduled {
             uncounted.extend(counted.drain(..).map(|review| (review, Fault::Own)));
         }
         uncounted.sort_by_key(|(review, _)| review.index);
-        let line = |review: &Review| CountedLine {
-            review: review.index,
-            person: review.person.clone(),
-            signed: review.signed.to_string(),
-            late: review.signed >= period.deadline,
-            own: review.own,
-            later: review.later,
-            size: review.said.size,
-            population: review.said.population.to_string(),
-            counts: review.said.counts.clone(),
-        };
+        let line = |review: &Review| CountedLine::of(review, review.signed >= period.deadline);
         PeriodLine {
             schedule: schedule.name.clone(),
             first: held.first,
@@ -491,11 +512,7 @@ impl Scheduled {
             reviews: counted.into_iter().map(line).collect(),
             uncounted: uncounted
                 .into_iter()
-                .map(|(review, why)| UncountedLine {
-                    review: review.index,
-                    person: review.person.clone(),
-                    why,
-                })
+                .map(|(review, why)| UncountedLine::of(review, why))
                 .collect(),
         }
     }

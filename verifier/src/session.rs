@@ -496,7 +496,12 @@ impl Session {
     fn data(&mut self, placed: &Placed, body: &CommandData, context: &mut Context) {
         let place = Place::Entry(placed.index);
         match self.responses.get_mut(&body.command) {
-            Some(pending) => pending.response.data(placed.index, body, &mut context.findings),
+            Some(pending) => {
+                pending.response.data(placed.index, body, &mut context.findings);
+                for request in &pending.by {
+                    context.approvals.goes_on(*request, placed, &mut context.findings);
+                }
+            }
             None if self.incomplete => {}
             None => {
                 let detail = format!("it names event {} of its session", body.command);
@@ -619,6 +624,9 @@ impl Session {
         let Some(pending) = self.responses.remove(&body.command) else {
             return self.stray(placed.index, body.command, context);
         };
+        for request in &pending.by {
+            context.approvals.ended(*request, placed);
+        }
         if body.status == CUT {
             self.cut.extend(&pending.by);
         }

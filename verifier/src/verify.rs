@@ -16,6 +16,7 @@ use crate::archive::{Archive, ArchiveError};
 use crate::batch::{Batches, Placed};
 use crate::comparison::{Candidate, Comparison};
 use crate::copy::Copies;
+use crate::emergency::Emergencies;
 use crate::evidence::Evidence;
 use crate::files::{self, Head};
 use crate::finding::{Code, Finding, Findings, Place};
@@ -105,6 +106,8 @@ pub struct Bundle {
     pub evidence: Evidence,
     /// Reviews that the policies in force asked for.
     pub scheduled: Scheduled,
+    /// Uses of emergency access, and their reviews.
+    pub emergencies: Emergencies,
     /// What another policy would have decided, where that was asked for.
     pub comparison: Option<Comparison>,
 }
@@ -411,6 +414,11 @@ impl Reader<'_> {
             &mut context.evidence,
             &mut context.findings,
         )?;
+        // A review of one use is of no period.
+        let (of_uses, reviews) = reviews.into_iter().partition(|review| review.said.emergency.is_some());
+        let (clock, revoked) = (context.schedules.clock(), context.schedules.revoked().clone());
+        let emergencies = Emergencies::new(&context.approvals, of_uses, clock, revoked);
+        context.evidence.emergencies(emergencies.find(&mut context.findings));
         let scheduled = std::mem::take(&mut context.schedules).finish(reviews, &mut context.findings);
         let periods = scheduled.find(&mut context.findings);
         context.evidence.scheduled(scheduled.schedules(), periods);
@@ -428,6 +436,7 @@ impl Reader<'_> {
                 findings,
                 evidence: self.context.evidence,
                 scheduled,
+                emergencies,
                 comparison: self.context.comparison,
             })))
         } else {

@@ -3,13 +3,15 @@
 mod revoke;
 
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use exhibit_gate::clock::{Clock as _, SystemClock};
 use exhibit_schemas::bundle::TrustAnchors;
-use exhibit_schemas::event::Timestamp;
+use exhibit_schemas::event::approval::Verdict;
+use exhibit_schemas::event::{Body, Event, Timestamp};
+use exhibit_schemas::key::KeyId;
 use exhibit_schemas::reading::Question;
 use serde::Deserialize;
 use serde_json::json;
@@ -18,7 +20,7 @@ use super::reading;
 use crate::client::Client;
 use crate::config::Config;
 use crate::error::CliError;
-use crate::output::Output;
+use crate::output::{Output, printable};
 use crate::proven;
 use crate::reader;
 use crate::request::Request;
@@ -54,6 +56,7 @@ enum Command {
 #[derive(Deserialize)]
 pub(crate) struct Passed {
     index: u64,
+    decisions: Vec<u64>,
     commands: u64,
     rows: u64,
     open: u64,
@@ -80,6 +83,15 @@ impl Passed {
     }
 }
 
+/// A person's word that a request passes in an emergency, read from the event itself.
+struct Signed {
+    index: u64,
+    time: Timestamp,
+    person: String,
+    key: KeyId,
+    reason: String,
+}
+
 /// One of the ledger's list; everything else is read from the event.
 #[derive(Deserialize)]
 struct Listed {
@@ -102,7 +114,8 @@ pub(crate) async fn run(arguments: &Arguments, config: &Config, output: &mut Out
         }
         for (request, passed) in passed(&mut client, &trust).await? {
             if shown.insert((request.leaf, true)) {
-                show(arguments, &request, Some(&passed), output)?;
+                let signed = emergencies(&mut client, &trust, &request, &passed).await?;
+                show(arguments, &request, Some((&passed, &signed)), output)?;
             }
         }
         if !arguments.watch {
@@ -146,15 +159,71 @@ async fn passed(client: &mut Client, trust: &TrustAnchors) -> Result<Vec<(Reques
     Ok(requests)
 }
 
+/// Who of those that decided about a request said that it is an emergency, each read from its own event, whose proof was checked.
+async fn emergencies(
+    client: &mut Client,
+    trust: &TrustAnchors,
+    request: &Request,
+    passed: &Passed,
+) -> Result<Vec<Signed>, CliError> {
+    let mut signed = Vec::new();
+    for index in passed.decisions.iter().copied() {
+        let (entry, person) = proven::of_person(client, trust, index).await?;
+        let event = Event::decode(&entry).map_err(|error| CliError::Untrusted(error.to_string()))?;
+        match event.body {
+            Body::ApprovalDecided(decided) if decided.request == request.leaf => {
+                if decided.verdict == Verdict::Emergency {
+                    signed.push(Signed {
+                        index,
+                        time: event.time,
+                        person,
+                        key: event.emitter.0,
+                        reason: decided.reason,
+                    });
+                }
+            }
+            _ => {
+                let id = request.id();
+                return Err(CliError::Untrusted(format!("event {index} is no decision about {id}")));
+            }
+        }
+    }
+    Ok(signed)
+}
+
+impl Signed {
+    fn to_json(&self) -> serde_json::Value {
+        json!({
+            "decision": self.index,
+            "time_us": self.time.0,
+            "person": self.person,
+            "key": self.key.to_string(),
+            "reason": self.reason,
+        })
+    }
+}
+
+impl fmt::Display for Signed {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { index, person, key, .. } = self;
+        write!(
+            formatter,
+            "let pass by {person} (key {key}, event {index}): {}",
+            self.reason
+        )
+    }
+}
+
 fn show(
     arguments: &Arguments,
     request: &Request,
-    passed: Option<&Passed>,
+    passed: Option<(&Passed, &[Signed])>,
     output: &mut Output,
 ) -> Result<(), CliError> {
     if arguments.json {
-        let passed = passed.map(|passed| {
+        let passed = passed.map(|(passed, signed)| {
             json!({
+                "emergency": signed.iter().map(Signed::to_json).collect::<Vec<_>>(),
                 "commands": passed.commands,
                 "rows": passed.rows,
                 "replies_open": passed.open,
@@ -170,7 +239,14 @@ fn show(
         return output.json(&value);
     }
     let mut text = request.describe(SystemClock.now());
-    if let Some(passed) = passed {
+    if let Some((passed, signed)) = passed {
+        for signed in signed {
+            let _ = write!(
+                text,
+                "\n  EMERGENCY {}",
+                printable(&signed.to_string()).replace('\n', " ")
+            );
+        }
         let _ = write!(text, "\n  passed    {}", passed.describe());
     }
     output.line(&text)

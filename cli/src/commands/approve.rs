@@ -64,6 +64,12 @@ pub(crate) struct Approving {
     /// For how many commands, this one among them
     #[arg(long, requires = "grant", value_parser = clap::value_parser!(u64).range(1..))]
     uses: Option<u64>,
+    /// Let it pass alone, because of an emergency that the reason names
+    ///
+    /// For those whom the policy lists for it. The other people and their hours are not waited for; everybody is told, it lasts as many
+    /// minutes as the policy says, and somebody else has to review it (`exhibit review sign --emergency`).
+    #[arg(long, conflicts_with = "grant")]
+    emergency: bool,
 }
 
 fn scope(text: &str) -> Result<GrantScope, String> {
@@ -81,11 +87,17 @@ pub(crate) async fn approve(arguments: &Approving, config: &Config, output: &mut
         grant,
         minutes,
         uses,
+        emergency,
     } = arguments;
     let grant = grant.zip(*minutes).zip(*uses);
     let grant = grant.map(|((scope, minutes), uses)| Grant { scope, minutes, uses });
     let terms = (rows.is_some() || grant.is_some()).then_some(Terms { rows: *rows, grant });
-    run(deciding, Verdict::Approve, terms, config, output).await
+    let verdict = if *emergency {
+        Verdict::Emergency
+    } else {
+        Verdict::Approve
+    };
+    run(deciding, verdict, terms, config, output).await
 }
 
 /// Runs `exhibit deny`.
@@ -122,6 +134,13 @@ async fn run(
     if let Some(cause) = terms.as_ref().and_then(|terms| request.refuses(terms)) {
         return Err(CliError::Usage(cause));
     }
+    let decision = request.decide(verdict, &arguments.reason, terms.clone());
+    if verdict == Verdict::Emergency {
+        let refused = request.refuses_emergency(&decision);
+        if let Some(cause) = refused {
+            return Err(CliError::Usage(cause));
+        }
+    }
     let word = match &terms {
         Some(terms) => format!("{verdict}, {terms}"),
         None => verdict.to_string(),
@@ -129,7 +148,6 @@ async fn run(
     if !arguments.yes && !output.confirm(&format!("Sign `{word}`?"))? {
         return Err(CliError::Declined);
     }
-    let decision = request.decide(verdict, &arguments.reason, terms);
     let receipt = append::append(&mut client, &SystemClock, &*key, vec![decision.into()]).await?;
     output.line(&format!(
         "{word}: request {} signed by key {} (entry {})",

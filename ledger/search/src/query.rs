@@ -23,7 +23,7 @@
 //! | `rule` | the rule that decided |
 //! | `observed` | a rule that matched and was not enforced |
 //! | `approver` | a person who decided, and the commands that the person's decision let pass |
-//! | `verdict` | what a person decided: `approve`, `deny` |
+//! | `verdict` | what a person decided: `approve`, `deny`, `emergency` |
 //! | `patient` | a patient whose records a reply holds, by the token of the policy's `[[patients]]`: 32 hexadecimal digits |
 //! | `kind` | kind of the event: `session-opened`, `command`, … |
 //! | `session` | session id, 32 hexadecimal digits |

@@ -14,7 +14,7 @@ use exhibit_schemas::seal::SEAL_FIRST_BYTE;
 use exhibit_search::{Parameters, Searcher};
 use serde::Serialize;
 
-use super::{Api, ApiError, blocking, indexed, passed_approvals, waiting_approvals};
+use super::{Api, ApiError, Passed, blocking, indexed, passed_approvals, waiting_approvals};
 use crate::error::LedgerError;
 use crate::ledger::Ledger;
 use crate::readers::ReaderError;
@@ -106,7 +106,8 @@ impl Open {
             }
             Question::Approvals => {
                 let waits = waiting_approvals(ledger)?.iter().any(|waiting| waiting.index == index);
-                held(waits || passed_approvals(ledger)?.iter().any(|passed| passed.index == index))
+                let shows = |passed: &Passed| passed.index == index || passed.decisions.contains(&index);
+                held(waits || passed_approvals(ledger)?.iter().any(shows))
             }
             Question::Catalogs => held(kind == Some(Kind::CatalogSnapshot)),
             Question::Policies => held(matches!(kind, Some(Kind::PolicyInForce | Kind::PolicySigned))),

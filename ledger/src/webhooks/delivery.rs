@@ -20,6 +20,7 @@ use tokio::sync::mpsc;
 use zeroize::Zeroizing;
 
 use super::config::{Webhook, WebhookError};
+use super::emergencies::is_recent;
 use super::message::Waiting;
 use crate::ledger::Ledger;
 
@@ -93,37 +94,44 @@ impl Delivery {
     /// Tries until the request is taken, has ended or has expired.
     async fn deliver(&self, waiting: &Waiting) {
         let body = Bytes::from(waiting.body(self.webhook.shape, self.webhook.statement));
-        let (webhook, request) = (&self.webhook.name, waiting.leaf);
+        let (webhook, request, what) = (&self.webhook.name, waiting.leaf, waiting.what());
         let mut again = AGAIN_MIN;
         while self.waits(waiting) {
             let answer = tokio::time::timeout(IN_TIME, self.post(waiting, body.clone())).await;
             let failed = match answer {
-                Ok(Ok(())) => return tracing::info!(webhook, %request, "a webhook was told that an approval waits"),
+                Ok(Ok(())) => return tracing::info!(webhook, %request, what, "a webhook was told"),
                 Ok(Err(Failed::Refused(status))) => {
-                    return tracing::error!(webhook, %request, status, "a webhook refuses to be told that an approval waits");
+                    return tracing::error!(webhook, %request, what, status, "a webhook refuses to be told");
                 }
                 Ok(Err(Failed::Again(cause))) => cause,
                 Err(_) => format!("no answer within {} s", IN_TIME.as_secs()),
             };
-            tracing::warn!(webhook, %request, failed, "a webhook was not told that an approval waits, and is tried again");
+            tracing::warn!(webhook, %request, what, failed, "a webhook was not told, and is tried again");
             tokio::time::sleep(again).await;
             again = again.saturating_mul(2).min(AGAIN_MAX);
         }
-        tracing::warn!(webhook, %request, "an approval waits no more of which a webhook was not told");
+        tracing::warn!(webhook, %request, what, "it is too late for what a webhook was not told");
     }
 
-    /// Whether people can still decide; also where that cannot be read.
+    /// Whether people can still decide, also where that cannot be read; of an emergency whether it is recent.
     fn waits(&self, waiting: &Waiting) -> bool {
         let shared = self.ledger.shared();
+        if let Some(signed) = &waiting.emergency {
+            return is_recent(signed.time, shared.now());
+        }
         let there = shared
             .store
             .approval(waiting.leaf)
             .map_or(true, |record| record.is_some_and(|record| record.waits()));
-        there && waiting.request.expires >= shared.now()
+        there
+            && waiting
+                .request
+                .as_ref()
+                .is_some_and(|request| request.expires >= shared.now())
     }
 
     async fn post(&self, waiting: &Waiting, body: Bytes) -> Result<(), Failed> {
-        let id = waiting.leaf.to_string();
+        let id = waiting.event().to_string();
         let host = self.address.authority().map_or("", hyper::http::uri::Authority::as_str);
         let mut request = Request::post(&self.address)
             .header(HOST, host)

@@ -45,6 +45,7 @@ pub(crate) fn requested() -> ApprovalRequested {
             all_groups: None,
             hours: None,
             grants: None,
+            emergency: None,
         },
         expires: NOW,
         held_until: None,

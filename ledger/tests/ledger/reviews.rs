@@ -50,6 +50,7 @@ fn a_review_is_of_the_log_that_there_was_and_of_a_period_that_is_over() {
         population: Digest([2; 32]), // counted by the verifier alone
         counts: [("fault".to_owned(), 1)].into(),
         definition: Some(Definition::Second),
+        emergency: None,
     };
     let refused = |code, change: &dyn Fn(&mut ReviewSigned)| {
         let mut said = honest.clone();

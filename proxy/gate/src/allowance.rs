@@ -24,6 +24,9 @@ use crate::session::{Session, Stopped};
 /// What an agent is told whose reply came to more rows than people approved.
 const ROWS: &str = "it came to more rows than people approved";
 
+/// What an agent is told of whom nothing goes on after the emergency by which it passed has ended.
+const EMERGENCY_OVER: &str = "the time of the emergency by which it passed is over";
+
 /// What an agent is told where a person has taken the approval back.
 const TAKEN_BACK: &str = "a person took its approval back";
 
@@ -39,6 +42,8 @@ pub(crate) struct Allowance {
     /// Leaf hashes of the decisions.
     decisions: Vec<Digest>,
     state: Mutex<State>,
+    /// When it ends, where it was let pass in an emergency.
+    ends: Option<Timestamp>,
 }
 
 struct State {
@@ -65,11 +70,17 @@ impl std::fmt::Debug for Allowance {
 }
 
 impl Allowance {
-    /// What the approval of a question by these decisions allows; so many rows of the same reply have left before.
+    /// What the approval of a question by these decisions allows from now on; so many rows of the same reply have left before.
     ///
     /// # Errors
     /// Why nobody can know.
-    pub(crate) fn new(answers: Answers, decisions: Vec<Digest>, released: u64) -> Result<Self, &'static str> {
+    pub(crate) fn new(
+        answers: Answers,
+        decisions: Vec<Digest>,
+        released: u64,
+        now: Timestamp,
+    ) -> Result<Self, &'static str> {
+        let ends = answers.ends(&decisions, now)?;
         let state = Mutex::new(State {
             allowed: answers.allowed()?,
             released,
@@ -79,6 +90,7 @@ impl Allowance {
             answers,
             decisions,
             state,
+            ends,
         })
     }
 
@@ -140,8 +152,9 @@ impl Allowance {
         Ok(())
     }
 
-    /// Takes so many rows that are about to be released.
-    fn takes(&self, rows: u64) -> Result<(), Ended> {
+    /// Takes so many rows that are about to be released now.
+    fn takes(&self, rows: u64, now: Timestamp) -> Result<(), Ended> {
+        self.lasts(now)?;
         let mut state = self.state();
         self.stands(&state)?;
         let released = state.released.saturating_add(rows);
@@ -149,6 +162,14 @@ impl Allowance {
             return Err(Ended::Approval(ROWS));
         }
         state.released = released;
+        Ok(())
+    }
+
+    /// Holds that the emergency is not over, where it is one.
+    fn lasts(&self, now: Timestamp) -> Result<(), Ended> {
+        if self.ends.is_some_and(|ends| now > ends) {
+            return Err(Ended::Approval(EMERGENCY_OVER));
+        }
         Ok(())
     }
 
@@ -189,12 +210,15 @@ impl Approved {
     /// Holds that something may begin by it at a time.
     fn may_begin(&self, now: Timestamp) -> Result<(), Ended> {
         self.allowance.may_begin()?;
+        self.allowance.lasts(now)?;
         let question = self.allowance.question();
         let over = match &self.by {
             Some(grant) => grant.is_over(now),
             None => now > question.expires(),
         };
-        if over || !in_hours(&question.body.requirement, now) {
+        // Hours do not hold in an emergency.
+        let in_hours = self.allowance.ends.is_some() || in_hours(&question.body.requirement, now);
+        if over || !in_hours {
             return Err(Ended::Approval(OVER));
         }
         Ok(())
@@ -238,10 +262,11 @@ impl Session {
         let Some(totals) = self.open.get(&command) else {
             return Ok(());
         };
+        let now = self.gate().now();
         let ended = totals
             .allowances
             .iter()
-            .find_map(|allowance| allowance.takes(rows).err());
+            .find_map(|allowance| allowance.takes(rows, now).err());
         let released = totals.rows;
         ended.map_or(Ok(()), |ended| Err(self.stops(ended, released)))
     }

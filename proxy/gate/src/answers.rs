@@ -45,9 +45,14 @@ impl Answers {
         Ok(tally(&request, &decided, &revocations(&words)))
     }
 
-    /// Whether the question is approved, by exactly these decisions.
+    /// Whether the question is approved, by exactly these decisions, or let pass in an emergency by this one.
     pub(crate) fn are(&self, decisions: &[Digest]) -> Result<bool, &'static str> {
-        Ok(matches!(self.tally()?, Tally::Approved(leaves) if leaves == decisions))
+        Ok(match self.tally()? {
+            Tally::Approved(leaves) if leaves == decisions => true,
+            // Whoever approves after it passed in an emergency does not undo that.
+            Tally::Approved(_) | Tally::Emergency(_) => self.is_emergency(decisions)?,
+            Tally::Refused(_) | Tally::Waiting(_) => false,
+        })
     }
 
     /// Whether somebody who may has taken back what people decided, or refuses it after all.
@@ -67,13 +72,13 @@ impl Answers {
         Ok(allowed(request.body, &terms))
     }
 
-    fn words(&self) -> Result<Words, &'static str> {
+    pub(crate) fn words(&self) -> Result<Words, &'static str> {
         self.hearing.catch_up();
         self.said.words()
     }
 
     /// The question, and what people decided about it.
-    fn said<'a>(&'a self, words: &'a Words) -> (policy::Request<'a>, Vec<Decided<'a>>) {
+    pub(crate) fn said<'a>(&'a self, words: &'a Words) -> (policy::Request<'a>, Vec<Decided<'a>>) {
         let Question {
             body,
             session,

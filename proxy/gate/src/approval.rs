@@ -318,7 +318,7 @@ impl Session {
                 Err(self.failed(GateError::Foreign { session: self.id() }))
             }
             Ending::Approved(decisions, answers) => {
-                let allowance = Allowance::new(answers, decisions.clone(), 0);
+                let allowance = Allowance::new(answers, decisions.clone(), 0, self.gate().now());
                 let approved = Approved {
                     request,
                     decisions,
@@ -437,7 +437,9 @@ impl Session {
             match answers.tally()? {
                 Tally::Refused(_) => return Ok(Became::Refused),
                 // The policy that asked must still be the one in force.
-                Tally::Approved(_) if !answers.question.is_of(gate.policy().digest(), gate.policy_term()) => {
+                Tally::Approved(_) | Tally::Emergency(_)
+                    if !answers.question.is_of(gate.policy().digest(), gate.policy_term()) =>
+                {
                     return Ok(Became::Expired(POLICY_CHANGED));
                 }
                 // People's clocks say when they approved, and this one when something comes of it.
@@ -446,7 +448,13 @@ impl Session {
                 {
                     return Ok(Became::Approved(decisions));
                 }
-                Tally::Approved(_) | Tally::Waiting(_) => {}
+                Tally::Approved(_) | Tally::Emergency(_) | Tally::Waiting(_) => {}
+            }
+            // Hours do not hold for it, and people who approved outside of theirs do not stand in its way.
+            if now <= expires
+                && let Some(decision) = answers.emergency(now)?
+            {
+                return Ok(Became::Approved(vec![decision]));
             }
             if now >= expires {
                 return Ok(Became::Expired(UNDECIDED));

@@ -22,6 +22,7 @@ pub mod approval;
 pub mod clock;
 pub mod data;
 pub mod digest;
+mod emergency;
 pub mod error;
 mod estimate;
 mod failure;

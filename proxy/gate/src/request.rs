@@ -370,7 +370,7 @@ pub(crate) fn rule(asker: &Asker<'_>, request: Request) -> Ruling {
         (Effect::Ask, Some(approval)) => Ruling::Pending(Pending {
             requirement: Requirement {
                 grants: offered(approval, &judged.request),
-                ..requirement(approval)
+                ..requirement(approval, target)
             },
             expires_s: approval.expires_s,
             hold_s: approval.hold_s.filter(|hold_s| {
@@ -403,7 +403,7 @@ fn offered(approval: &Approval, request: &Request) -> Option<GrantBounds> {
 }
 
 /// Who must approve, as a question says it. Nothing may be granted.
-pub(crate) fn requirement(approval: &Approval) -> Requirement {
+pub(crate) fn requirement(approval: &Approval, target: &str) -> Requirement {
     Requirement {
         name: approval.name.clone(),
         groups: approval.groups.clone(),
@@ -412,6 +412,11 @@ pub(crate) fn requirement(approval: &Approval) -> Requirement {
         all_groups: approval.all_groups.clone(),
         hours: approval.hours.as_ref().map(|hours| hours.stated().clone()),
         grants: None,
+        emergency: approval
+            .emergency
+            .as_ref()
+            .and_then(|emergency| emergency.stated(target))
+            .map(Box::new),
     }
 }
 

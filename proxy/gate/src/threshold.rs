@@ -132,7 +132,7 @@ impl Session {
             command: watched.digest,
             facts,
             decision: decision.clone(),
-            requirement: requirement(approval),
+            requirement: requirement(approval, self.target()),
             expires: Timestamp(now.0.saturating_add(approval.expires_s.saturating_mul(1_000_000))),
             // What is held is here and nowhere else: nothing could be taken up later.
             held_until: None,
@@ -165,7 +165,7 @@ impl Session {
         match self.answered(answers, None, gone).await? {
             Ending::Approved(approvals, answers) => {
                 let released = self.open.get(&command).map_or(0, |totals| totals.rows);
-                let allowance = Allowance::new(answers, approvals.clone(), released);
+                let allowance = Allowance::new(answers, approvals.clone(), released, self.gate().now());
                 let allowance = allowance.map_err(|reason| self.missed(reason))?;
                 let event = ThresholdDecided {
                     approvals: Some(approvals),

@@ -11,7 +11,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::access::Principal;
-use exhibit_schemas::event::approval::{ApprovalDecided, ApprovalRequested, ApprovalRevoked, Requirement, Verdict};
+use exhibit_schemas::event::approval::{
+    ApprovalDecided, ApprovalRequested, ApprovalRevoked, REASON_BYTES_MAX, Requirement, Verdict,
+};
 use exhibit_schemas::event::trust::Role;
 use exhibit_schemas::event::{SessionId, Timestamp};
 use exhibit_schemas::keyring::KeyRecord;
@@ -33,6 +35,18 @@ pub enum ApprovalFault {
     /// The signer is in none of the groups that may approve.
     #[error("the signer is in none of the groups that may approve")]
     Group,
+    /// The policy lets nobody pass it in an emergency.
+    #[error("the policy lets nobody pass it in an emergency")]
+    NoEmergency,
+    /// The signer is in none of the groups that may let it pass in an emergency.
+    #[error("the signer is in none of the groups that may let it pass in an emergency")]
+    Initiator,
+    /// An emergency without words that say which, or with too many.
+    #[error("an emergency needs a reason in words, of {REASON_BYTES_MAX} bytes at the most")]
+    Reason,
+    /// An emergency that is to be for other commands, too.
+    #[error("an emergency is for one command, and grants no others")]
+    Grant,
     /// It was made outside of the hours in which approvals count.
     #[error("the approval was given outside of the hours for it")]
     Hours,
@@ -88,6 +102,9 @@ pub struct Revocation<'a> {
 pub enum Tally {
     /// Enough distinct people approved, of all the groups that must be there: the leaf hashes of their decisions, in the order given.
     Approved(Vec<Digest>),
+    /// Too few did, and somebody who may lets it pass in an emergency: leaf hash of that decision, the one that lasts longest. How long
+    /// it does says [`crate::emergency::ends`].
+    Emergency(Digest),
     /// A person refused it, or took it back: leaf hash of that event.
     Refused(Digest),
     /// Not enough yet, or not of each group that must be there: distinct people that approved.
@@ -116,6 +133,7 @@ pub fn check(request: &Request<'_>, decided: &Decided<'_>) -> Result<(), Approva
     match () {
         () if decided.time > asked.expires => Err(ApprovalFault::Late),
         () if signer.role != Role::Person => Err(ApprovalFault::NotAPerson),
+        () if body.verdict == Verdict::Emergency => check_emergency(request, decided),
         () if !signer.groups.iter().any(|group| counts(&asked.requirement, group)) => Err(ApprovalFault::Group),
         () if of_requester && !asked.requirement.requester_may_approve => Err(ApprovalFault::Requester),
         // People may refuse at any time.
@@ -126,6 +144,34 @@ pub fn check(request: &Request<'_>, decided: &Decided<'_>) -> Result<(), Approva
         () if decided.revoked && body.verdict == Verdict::Approve => Err(ApprovalFault::Revoked),
         () => Ok(()),
     }
+}
+
+/// Hours, groups and the number of people do not hold in an emergency; everything else does, also that nobody lets pass what is that
+/// person's own.
+fn check_emergency(request: &Request<'_>, decided: &Decided<'_>) -> Result<(), ApprovalFault> {
+    let Decided { body, signer, .. } = decided;
+    let requirement = &request.body.requirement;
+    let Some(emergency) = &requirement.emergency else {
+        return Err(ApprovalFault::NoEmergency);
+    };
+    match () {
+        () if !signer.groups.iter().any(|group| emergency.groups.contains(group)) => Err(ApprovalFault::Initiator),
+        () if requests(&signer.name, request.requester) && !requirement.requester_may_approve => {
+            Err(ApprovalFault::Requester)
+        }
+        () if !body.gives_reason() => Err(ApprovalFault::Reason),
+        () if body.terms.as_ref().is_some_and(|terms| terms.grant.is_some()) => Err(ApprovalFault::Grant),
+        () if decided.revoked => Err(ApprovalFault::Revoked),
+        () => Ok(()),
+    }
+}
+
+/// The decision that lets it pass in an emergency: of several that count the one that was signed last.
+pub fn emergency<'a>(request: &Request<'_>, decisions: &'a [Decided<'a>]) -> Option<&'a Decided<'a>> {
+    let counted = decisions
+        .iter()
+        .filter(|decided| decided.body.verdict == Verdict::Emergency && check(request, decided).is_ok());
+    counted.max_by_key(|decided| decided.time)
 }
 
 /// Checks that a person may take back what was approved for the request: whoever may approve it, and whoever did. It counts at any
@@ -144,9 +190,7 @@ pub fn check_revocation(
             revoked: false,
             ..*decided
         };
-        decided.signer.name == signer.name
-            && decided.body.verdict == Verdict::Approve
-            && check(request, &by_hand).is_ok()
+        decided.signer.name == signer.name && decided.body.verdict != Verdict::Deny && check(request, &by_hand).is_ok()
     };
     match () {
         () if body.request != request.leaf => Err(ApprovalFault::Other("request")),
@@ -170,9 +214,9 @@ pub fn taken_back(request: &Request<'_>, decisions: &[Decided<'_>], revocations:
     revocations.iter().find(counts).map(|revocation| revocation.leaf)
 }
 
-/// Those of the decisions that approve and count, also where fewer were enough: whoever limits what is approved is heard.
+/// Those of the decisions that approve, or let pass in an emergency, and count, also where fewer were enough: whoever limits what is approved is heard.
 pub fn approving<'a>(request: &Request<'_>, decisions: &[Decided<'a>]) -> Vec<Decided<'a>> {
-    let approves = |decided: &&Decided<'_>| decided.body.verdict == Verdict::Approve && check(request, decided).is_ok();
+    let approves = |decided: &&Decided<'_>| decided.body.verdict != Verdict::Deny && check(request, decided).is_ok();
     decisions.iter().filter(approves).copied().collect()
 }
 
@@ -239,7 +283,8 @@ pub fn requests(person: &str, requester: &Principal) -> bool {
 
 /// What the decisions that count come to; decisions that do not count are passed over.
 ///
-/// People are told apart by name, so several keys of one person count once. One refusal ends the request, also where enough
+/// People are told apart by name, so several keys of one person count once. An emergency is asked for last: where enough people approved,
+/// there is none. One refusal ends the request, also where enough
 /// people had approved it and nothing has come of that yet; so does what takes it back.
 pub fn tally(request: &Request<'_>, decisions: &[Decided<'_>], revocations: &[Revocation<'_>]) -> Tally {
     let counted = || decisions.iter().filter(|decided| check(request, decided).is_ok());
@@ -252,7 +297,7 @@ pub fn tally(request: &Request<'_>, decisions: &[Decided<'_>], revocations: &[Re
     let requirement = &request.body.requirement;
     let mut people: Vec<&KeyRecord> = Vec::new();
     let mut leaves = Vec::new();
-    for decided in counted() {
+    for decided in counted().filter(|decided| decided.body.verdict == Verdict::Approve) {
         if people.iter().any(|person| person.name == decided.signer.name) {
             continue;
         }
@@ -262,7 +307,10 @@ pub fn tally(request: &Request<'_>, decisions: &[Decided<'_>], revocations: &[Re
             return Tally::Approved(leaves);
         }
     }
-    Tally::Waiting(count(people.len()))
+    match emergency(request, decisions) {
+        Some(decided) => Tally::Emergency(decided.leaf),
+        None => Tally::Waiting(count(people.len())),
+    }
 }
 
 /// Whether two sessions are of one requester: the same account with the same groups, and the same job of the same run of a

@@ -32,7 +32,7 @@ pub struct Explanation {
     pub roles: Vec<String>,
     /// What each access alone comes to, in the order of the facts.
     pub accesses: Vec<ExplainedAccess>,
-    /// The approval that the decision asks for.
+    /// The approval that the decision asks for; who may let it pass in an emergency is in it where that holds on the target.
     pub approval: Option<Approval>,
     /// Masks of what the request reads; none where it is denied.
     pub masks: Vec<AppliedMask>,
@@ -235,7 +235,10 @@ pub fn explain(
             .approval
             .as_deref()
             .and_then(|name| snapshot.approval(name))
-            .cloned(),
+            .map(|approval| Approval {
+                emergency: approval.emergency.clone().filter(|emergency| emergency.is_for(target)),
+                ..approval.clone()
+            }),
         observed: decision
             .observed
             .iter()

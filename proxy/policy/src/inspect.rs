@@ -8,6 +8,7 @@
 //!
 //! Not here: columns, which only a catalog knows, and attributes, which only a protocol knows; the caller has both.
 
+mod emergencies;
 mod observed;
 mod reviews;
 mod roles;
@@ -77,11 +78,15 @@ pub enum Kind {
     Unidentified,
     /// Whoever has a role is so by the word of any issuer.
     AnyIssuer,
+    /// Nobody can use what an approval says of emergencies.
+    UnusableEmergency,
+    /// Those who review uses of emergency access are those who use it.
+    OwnEmergency,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::ShadowedRule,
         Self::ShadowedResource,
         Self::DeadCondition,
@@ -98,6 +103,8 @@ impl Kind {
         Self::Unreviewed,
         Self::Unidentified,
         Self::AnyIssuer,
+        Self::UnusableEmergency,
+        Self::OwnEmergency,
     ];
 
     /// Its word.
@@ -119,6 +126,8 @@ impl Kind {
             Self::Unreviewed => "unreviewed",
             Self::Unidentified => "unidentified",
             Self::AnyIssuer => "any-issuer",
+            Self::UnusableEmergency => "unusable-emergency",
+            Self::OwnEmergency => "own-emergency",
         }
     }
 }
@@ -170,6 +179,7 @@ pub fn inspect(snapshot: &Snapshot, attributes: &dyn Fn(&str) -> Option<Attribut
     warnings.extend(reviews::unreviewed(snapshot));
     warnings.extend(patients(snapshot));
     warnings.extend(roles::any_issuer(snapshot));
+    warnings.extend(emergencies::warnings(snapshot));
     warnings.sort_by_key(|warning| warning.place);
     warnings
 }

@@ -26,6 +26,7 @@
 //! hours = { windows = ["Mon-Fri 08:00-18:00"], zone = "Europe/Vienna" }   # when approvals count; always if left out
 //! grants = { scopes = ["fingerprint", "session"], minutes = 60, uses = 100, rows = 5000 }   # what people may grant; see `grant.rs`
 //! estimate = true                                       # people are told how many rows are expected; false if left out
+//! emergency = { groups = ["on-call"], minutes = 30, reviewers = ["privacy"], review_within_days = 3 }   # who may pass it alone; nobody if left out
 //!
 //! [[rules]]                                             # the first rule that matches an access decides it
 //! name = "reads"
@@ -118,6 +119,7 @@ use std::collections::BTreeSet;
 use exhibit_schemas::digest::Digest;
 use serde::Deserialize;
 
+use crate::emergency::Emergency;
 use crate::grant::Grants;
 use crate::hours::{Hours, HoursError};
 
@@ -321,6 +323,9 @@ pub struct Approval {
     /// What people may grant beside the one command; nothing if left out.
     #[serde(default, deserialize_with = "table::some")]
     pub grants: Option<Grants>,
+    /// Who may let a request pass alone, in an emergency; nobody if left out.
+    #[serde(default, deserialize_with = "table::some")]
+    pub emergency: Option<Emergency>,
     /// Whether people of the requester's own may approve.
     #[serde(default)]
     pub requester_may_approve: bool,
@@ -358,7 +363,7 @@ impl Snapshot {
         unique("review", file.reviews.iter().map(|review| &review.name))?;
         unique("patients", file.patients.iter().map(|patients| &patients.name))?;
         for approval in &file.approvals {
-            check_approval(approval)?;
+            check_approval(approval, &targets)?;
         }
         file.limits.check()?;
         let checked = file
@@ -543,7 +548,14 @@ struct File {
     limits: Limits,
 }
 
-fn check_approval(approval: &Approval) -> Result<(), PolicyError> {
+fn check_approval(approval: &Approval, targets: &BTreeSet<String>) -> Result<(), PolicyError> {
+    if let Some(named) = approval
+        .emergency
+        .as_ref()
+        .and_then(|emergency| emergency.targets.as_ref())
+    {
+        known(&format!("approval `{}`", approval.name), "target", named, targets)?;
+    }
     let broken = |rule| {
         Err(PolicyError::Rule {
             place: format!("approval `{}`", approval.name),
@@ -563,7 +575,11 @@ fn check_approval(approval: &Approval) -> Result<(), PolicyError> {
             ..
         } if groups.iter().collect::<BTreeSet<_>>().len() < groups.len() => broken("all_groups names each group once"),
         Approval { hold_s: Some(0), .. } => broken("a session has to wait for people: hold_s is at least 1"),
-        Approval { grants, .. } => grants.as_ref().and_then(Grants::unfit).map_or(Ok(()), broken),
+        Approval { grants, emergency, .. } => {
+            let unfit = grants.as_ref().and_then(Grants::unfit);
+            let unfit = unfit.or_else(|| emergency.as_ref().and_then(Emergency::unfit));
+            unfit.map_or(Ok(()), broken)
+        }
     }
 }
 

@@ -16,6 +16,8 @@ crate::code! {
         Approve = 0 "approve",
         /// It may not.
         Deny = 1 "deny",
+        /// It may run, once, without the people who would have to approve, because of an emergency.
+        Emergency = 2 "emergency",
     }
 }
 
@@ -55,6 +57,9 @@ crate::record! {
     }
 }
 
+/// Bytes of the reason of an emergency at the most: a page of text.
+pub const REASON_BYTES_MAX: usize = 4_096;
+
 crate::record! {
     /// Times of the week.
     pub struct Hours {
@@ -82,6 +87,22 @@ crate::record! {
         (?) 6 => hours: Hours,
         /// What may be granted; nothing if absent.
         (?) 7 => grants: GrantBounds,
+        /// Who may let it pass in an emergency; nobody if absent.
+        (?) 8 => emergency: Box<Emergency>,
+    }
+}
+
+crate::record! {
+    /// Who may let a command pass without those who would have to approve, for how long, and who looks at it afterwards.
+    pub struct Emergency {
+        /// A person of any of these may.
+        1 => groups: Vec<String>,
+        /// Minutes that one use lasts: nothing passes, and nothing is released, by it later.
+        2 => minutes: u64,
+        /// A person of any of these, who had no part in it, has to review each use.
+        3 => reviewers: Vec<String>,
+        /// In how many days of 24 hours.
+        4 => review_within_days: u64,
     }
 }
 
@@ -129,10 +150,34 @@ impl fmt::Display for Requirement {
         if let Some(hours) = &self.hours {
             write!(formatter, ", at {hours}")?;
         }
-        match &self.grants {
-            Some(grants) => write!(formatter, "; may be granted: {grants}"),
+        if let Some(grants) = &self.grants {
+            write!(formatter, "; may be granted: {grants}")?;
+        }
+        match &self.emergency {
+            Some(emergency) => write!(formatter, "; in an emergency {emergency}"),
             None => Ok(()),
         }
+    }
+}
+
+impl fmt::Display for Emergency {
+    /// `one of on-call, for 30 minutes, reviewed by one of privacy within 3 days`.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            formatter,
+            "one of {}, for {} minutes, reviewed by one of {} within {} days",
+            self.groups.join(" or "),
+            self.minutes,
+            self.reviewers.join(" or "),
+            self.review_within_days
+        )
+    }
+}
+
+impl ApprovalDecided {
+    /// Whether its reason can be that of an emergency: words, and not too many.
+    pub fn gives_reason(&self) -> bool {
+        !self.reason.trim().is_empty() && self.reason.len() <= REASON_BYTES_MAX
     }
 }
 

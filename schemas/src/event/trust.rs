@@ -204,6 +204,20 @@ crate::record! {
         8 => counts: BTreeMap<String, u64>,
         /// By which definition the scope holds kinds; the first one where it is absent.
         (?) 9 => definition: Definition,
+        /// The use of emergency access that was reviewed: of all the scope holds, what is of its session. Absent: no such.
+        (?) 10 => emergency: EmergencyUse,
+    }
+}
+
+crate::record! {
+    /// A person's decision to let something pass in an emergency, as it stands in the log.
+    pub struct EmergencyUse {
+        /// Index of the decision.
+        1 => index: Index,
+        /// Its leaf hash.
+        2 => decision: Digest,
+        /// Its session.
+        3 => session: SessionId,
     }
 }
 

@@ -35,6 +35,7 @@ fn request(grants: Option<GrantBounds>) -> ApprovalRequested {
             requester_may_approve: false,
             all_groups: None,
             hours: None,
+            emergency: None,
             grants,
         },
         expires: Timestamp(u64::MAX),

@@ -10,15 +10,17 @@ use exhibit_schemas::event::access::{
     ResponseEnd, Run, SessionClosed, SessionOpened, ThresholdDecided,
 };
 use exhibit_schemas::event::approval::{
-    ApprovalDecided, ApprovalExpired, ApprovalRequested, ApprovalRevoked, Grant, GrantBounds, GrantScope, Hours,
-    Requirement, Terms, Verdict,
+    ApprovalDecided, ApprovalExpired, ApprovalRequested, ApprovalRevoked, Emergency, Grant, GrantBounds, GrantScope,
+    Hours, Requirement, Terms, Verdict,
 };
 use exhibit_schemas::event::trust::{
-    Administrator, Anchor, CatalogSnapshot, Erasure, EvidenceRead, Fault, Genesis, Hold, KeyEnrolled, KeyRevoked,
-    KeyRotated, MaskKeyAnnounced, MaskKeyId, PolicyInForce, PolicySigned, PolicySnapshot, ReviewSigned, Role,
+    Administrator, Anchor, CatalogSnapshot, EmergencyUse, Erasure, EvidenceRead, Fault, Genesis, Hold, KeyEnrolled,
+    KeyRevoked, KeyRotated, MaskKeyAnnounced, MaskKeyId, PolicyInForce, PolicySigned, PolicySnapshot, ReviewSigned,
+    Role,
 };
 use exhibit_schemas::event::{Body, Emitter, Event, Kind, SessionId, SessionPlace, Timestamp};
 use exhibit_schemas::key::{KeyBytes, KeyId};
+use exhibit_schemas::merkle::Index;
 use exhibit_schemas::reading::Reader;
 use exhibit_schemas::review::Definition;
 
@@ -208,6 +210,11 @@ fn review() -> ReviewSigned {
         population: digest(),
         counts: [(text("command"), 2)].into(),
         definition: Some(Definition::Second),
+        emergency: Some(EmergencyUse {
+            index: Index(2),
+            decision: digest(),
+            session: SessionId([1; 16]),
+        }),
     }
 }
 
@@ -375,6 +382,12 @@ fn approval_bodies() -> Vec<Body> {
             uses: 100,
             rows: Some(5_000),
         }),
+        emergency: Some(Box::new(Emergency {
+            groups: vec![text("on-call")],
+            minutes: 30,
+            reviewers: vec![text("privacy")],
+            review_within_days: 3,
+        })),
     };
     vec![
         ApprovalRequested {

@@ -652,6 +652,7 @@ impl Writer {
                 all_groups: None,
                 hours: None,
                 grants: None,
+                emergency: None,
             },
             expires: Timestamp(self.now + 900_000_000),
             held_until: None,

@@ -39,6 +39,7 @@ hold_s = 60
 all_groups = ["g", "h"]
 hours = { windows = ["Mon-Fri 08:00-18:00", "22:00-06:00"], zone = "Europe/Vienna" }
 grants = { scopes = ["fingerprint", "session"], minutes = 60, uses = 100, rows = 5000 }
+emergency = { groups = ["o"], minutes = 30, reviewers = ["p"], review_within_days = 3, targets = ["t"] }
 requester_may_approve = false
 estimate = true
 [[rules]]
@@ -259,6 +260,7 @@ fn the_schema_of_policies_says_what_their_reader_says() {
     techniques(&mut documents);
     limits(&mut documents);
     recipients(&mut documents);
+    emergencies(&mut documents);
     hours(&mut documents);
     identifying(&mut documents);
     let count = documents.0.len();
@@ -479,6 +481,17 @@ fn recipients(documents: &mut Documents) {
     for count in [0, 2, 17] {
         let many = Value::Array(vec![Value::String(right.clone()); count]);
         documents.add(format!("{count} recipients"), |document| *at(document, &place) = many);
+    }
+}
+
+/// Minutes and days of emergencies at their limits and past them.
+fn emergencies(documents: &mut Documents) {
+    for (count, most) in [("minutes", 1_440), ("review_within_days", 366)] {
+        for value in [0, 1, most, most + 1] {
+            documents.add(format!("{count} = {value}"), |document| {
+                document["approvals"][0]["emergency"][count] = Value::Integer(value);
+            });
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::Evidence;
 use crate::allowance::Revoked;
 use crate::approval::Approvals;
+use crate::emergency::EmergencyLine;
 use crate::grant::InForce;
 
 /// A request for approval, with what people decided.
@@ -108,6 +109,15 @@ impl RevocationLine {
 }
 
 impl Evidence {
+    /// Adds the uses of emergency access.
+    pub(crate) fn emergencies(&mut self, lines: Vec<EmergencyLine>) {
+        for line in lines {
+            if self.room(self.emergencies.len()) {
+                self.emergencies.push(line);
+            }
+        }
+    }
+
     pub(super) fn list_approvals(&mut self, approvals: &Approvals) {
         let mut decisions: BTreeMap<Digest, Vec<DecisionLine>> = BTreeMap::new();
         for (_, decision) in approvals.decisions() {

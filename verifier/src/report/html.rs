@@ -1,5 +1,6 @@
 //! The report as one HTML page: escaping by construction (maud), styles inside, readable in light, dark and on paper.
 
+mod emergencies;
 mod schedules;
 
 use std::collections::BTreeMap;
@@ -169,6 +170,7 @@ fn lines(evidence: &Evidence) -> Markup {
         (table("Decisions", &["Index", "Does", "Effect", "Rule", "Policy"], &decisions))
         (table("Rules that were only observed", &["Rule", "Would have", "Policy", "Commands", "Of them passed", "Who", "First", "Last"], &observed))
         (table("Approvals", &["Request", "Statement", "Needs", "Expires", "Decisions"], &approvals))
+        (emergencies::table_of(evidence))
         (table("Masks", &["Command", "Response", "Columns", "Cells masked"], &masks))
         (table("Identifiers that nets caught", &["Index", "Time", "Command", "Net", "Where", "Findings", "Session"], &detections))
         (table("Sealed copies that were opened", &["Index", "Time", "Command", "Copy", "Who", "Why"], &reveals))
@@ -358,7 +360,7 @@ fn review(line: &ReviewLine) -> Markup {
         td { (line.person) " (" (line.groups.join(", ")) ")" }
         td.index { (line.from) }
         td.index { (line.to) }
-        td { (line.scope) }
+        td { (line.scope) @if let Some(decision) = line.emergency { ", of the emergency " (index(decision)) } }
         td { (counts.join(", ")) }
         td { code { (short(&line.population)) } }
         td { "“" (line.finding) "”" }

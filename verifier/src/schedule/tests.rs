@@ -119,6 +119,7 @@ fn review(index: u64, person: &str) -> Review {
             population: Digest([0; 32]),
             counts: BTreeMap::new(),
             definition: Some(Definition::Second),
+            emergency: None,
         },
         fault: None,
         own: 0,

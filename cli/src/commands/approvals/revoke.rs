@@ -148,6 +148,7 @@ mod tests {
             all_groups: Some(vec!["privacy".into()]),
             hours: None,
             grants: None,
+            emergency: None,
         };
         let keys = [
             known(1, "person", "ann", "dba"),

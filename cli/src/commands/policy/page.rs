@@ -210,8 +210,18 @@ fn terms(approval: &Approval) -> String {
         Some(hours) => format!(", at {hours}"),
         None => String::new(),
     };
+    let emergency = match &approval.emergency {
+        Some(emergency) => format!(
+            "\n  in an emergency 1 person of {} alone, at any time and for {} minutes; then reviewed by somebody else of {} within {} days",
+            emergency.groups.join(" or "),
+            emergency.minutes,
+            emergency.reviewers.join(" or "),
+            emergency.review_within_days
+        ),
+        None => String::new(),
+    };
     format!(
-        "  {people} of {}{each} within {} s{hours}, {requester}{held} (approval `{}`)",
+        "  {people} of {}{each} within {} s{hours}, {requester}{held} (approval `{}`){emergency}",
         approval.groups.join(" or "),
         approval.expires_s,
         approval.name
@@ -346,6 +356,12 @@ fn approval_json(approval: &Approval) -> serde_json::Value {
         "hours": approval.hours.as_ref().map(ToString::to_string),
         "requester_may_approve": approval.requester_may_approve,
         "estimate": approval.estimate,
+        "emergency": approval.emergency.as_ref().map(|emergency| json!({
+            "groups": emergency.groups,
+            "minutes": emergency.minutes,
+            "reviewers": emergency.reviewers,
+            "review_within_days": emergency.review_within_days,
+        })),
     })
 }
 

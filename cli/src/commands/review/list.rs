@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use exhibit_gate::clock::{Clock as _, SystemClock};
+use exhibit_verify::emergency::EmergencyLine;
 use exhibit_verify::schedule::{Fault, PeriodLine, ScheduleLine};
 use serde_json::json;
 
@@ -11,14 +12,15 @@ use super::Log;
 use crate::commands::connect;
 use crate::config::Config;
 use crate::error::CliError;
-use crate::output::Output;
+use crate::output::{Output, printable};
 use crate::reader::{self, Reader};
 
-/// List the periods that are to be reviewed, and who has signed them off
+/// List the periods and the uses of emergency access that are to be reviewed, and who has signed them off
 ///
 /// What is to be reviewed say the `[[reviews]]` of the policies that were in force then. The log is exported into a temporary
 /// directory (which is recorded) and verified whole, and every review is counted again. Of each period that is over it is said
-/// whether its review is done, late (signed after its deadline), due, overdue, or reopened (events of it came after the review).
+/// whether its review is done, late (signed after its deadline), due, overdue, or reopened (events of it came after the review). So of
+/// each use of emergency access, which somebody who had no part in it has to review in the time that its policy says.
 ///
 /// Exits with 0 when nothing is overdue or reopened, and with 1 when something is.
 #[derive(clap::Args)]
@@ -40,9 +42,12 @@ pub(super) async fn run(arguments: &Arguments, config: &Config, output: &mut Out
     // This machine's clock may be behind.
     let now = SystemClock.now().max(reviews.head());
     let (mut periods, more) = reviews.periods(now);
-    let missed = periods.iter().any(|line| line.state.is_missed());
+    let mut emergencies = log.bundle.get().emergencies.lines(now);
+    let missed =
+        periods.iter().any(|line| line.state.is_missed()) || emergencies.iter().any(|line| line.state.is_missed());
     if arguments.open {
         periods.retain(|line| line.state.is_open());
+        emergencies.retain(|line| line.state.is_open());
     }
     periods.sort_by(|left, right| (&left.to, &left.schedule).cmp(&(&right.to, &right.schedule)));
     let schedules = reviews.schedules();
@@ -53,9 +58,11 @@ pub(super) async fn run(arguments: &Arguments, config: &Config, output: &mut Out
             "schedules": schedules,
             "periods": periods,
             "more": more,
+            "emergencies": emergencies,
         }))?;
     } else {
-        output.line(page(&schedules, &periods, more).trim_end())?;
+        let text = page(&schedules, &periods, more) + &uses(&emergencies);
+        output.line(text.trim_end())?;
     }
     Ok(if missed { ExitCode::from(1) } else { ExitCode::SUCCESS })
 }
@@ -114,6 +121,65 @@ fn page(schedules: &[ScheduleLine], periods: &[PeriodLine], more: bool) -> Strin
         page.push_str("There are more periods than are looked at.\n");
     }
     page
+}
+
+/// What each use was, how its review stands, and how to sign it.
+fn uses(lines: &[EmergencyLine]) -> String {
+    let mut page = String::new();
+    for line in lines {
+        let mut add = |text: String| writeln!(page, "{text}").expect("a String takes every text");
+        add(format!(
+            "{:<9} emergency #{}: {}, due until {}",
+            line.state.as_str(),
+            line.decision,
+            used(line),
+            short(&line.deadline)
+        ));
+        for review in &line.reviews {
+            let late = if review.late { ", late" } else { "" };
+            add(format!(
+                "            #{} {} at {}{late}",
+                review.review,
+                review.person,
+                short(&review.signed)
+            ));
+        }
+        for review in &line.uncounted {
+            let why = match review.why {
+                Fault::Own => "the person let it pass, or asked for it",
+                Fault::Cut => "not all of the use was reviewed; sign again",
+                other => why(other),
+            };
+            add(format!(
+                "            #{} {} does not count: {why}",
+                review.review, review.person
+            ));
+        }
+        if line.state.is_open() {
+            add(format!(
+                "            exhibit review sign --emergency {}    (one of {}, and not {})",
+                line.decision,
+                line.reviewers.join(" or "),
+                line.person
+            ));
+        }
+    }
+    page
+}
+
+/// Who let what pass, when and why, in one line: nobody's words begin another.
+pub(super) fn used(line: &EmergencyLine) -> String {
+    let said = format!(
+        "{} let {} pass on {} at {} (#{}, {} rows): {}",
+        line.person,
+        line.subject.as_deref().unwrap_or("somebody"),
+        line.target,
+        line.time,
+        line.used,
+        line.rows,
+        line.reason
+    );
+    printable(&said).replace('\n', " ")
 }
 
 /// A time without what says nothing, as `exhibit review sign` takes it.

@@ -25,6 +25,7 @@ use crate::recorder::VerifiedDecision;
 mod again;
 mod asked;
 mod attacked;
+mod emergencies;
 mod granted;
 mod keyed;
 mod moved;

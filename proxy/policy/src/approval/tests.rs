@@ -39,6 +39,7 @@ fn asked(people: u64, all_groups: &[&str], hours: Option<Hours>) -> ApprovalRequ
             all_groups: (!all_groups.is_empty()).then_some(all_groups),
             hours,
             grants: None,
+            emergency: None,
         },
         expires: Timestamp(u64::MAX),
         held_until: None,
@@ -79,7 +80,7 @@ fn took<Name: AsRef<str>, Group: AsRef<str>>(body: &ApprovalRequested, people: &
     });
     match tally(&request, &decided.collect::<Vec<_>>(), &[]) {
         Tally::Approved(leaves) => Some(leaves.len()),
-        Tally::Refused(_) | Tally::Waiting(_) => None,
+        Tally::Emergency(_) | Tally::Refused(_) | Tally::Waiting(_) => None,
     }
 }
 

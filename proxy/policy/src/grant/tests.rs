@@ -175,6 +175,7 @@ fn granted(scope: GrantScope) -> Granted {
             all_groups: None,
             hours: None,
             grants: bounds,
+            emergency: None,
         },
         expires: Timestamp(9),
         held_until: None,

@@ -53,7 +53,7 @@ fn period(line: &PeriodLine) -> Markup {
 }
 
 /// In words of the report.
-fn why(fault: Fault) -> &'static str {
+pub(super) fn why(fault: Fault) -> &'static str {
     match fault {
         Fault::False => "it is of other events",
         Fault::Unchecked => "it was not counted again",

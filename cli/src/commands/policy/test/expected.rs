@@ -17,6 +17,7 @@ pub(super) struct ExpectedText {
     rule: Option<String>,
     reason: Option<String>,
     approval: Option<String>,
+    emergency: Option<BTreeSet<String>>,
     roles: Option<BTreeSet<String>>,
     observed: Option<BTreeSet<String>>,
     masks: Option<BTreeMap<String, String>>,
@@ -30,6 +31,8 @@ pub(super) struct Expected {
     rule: Option<String>,
     reason: Option<String>,
     approval: Option<String>,
+    /// Groups of which somebody may let it pass in an emergency.
+    emergency: Option<BTreeSet<String>>,
     roles: Option<BTreeSet<String>>,
     /// Rules that match and are only observed.
     observed: Option<BTreeSet<String>>,
@@ -68,6 +71,9 @@ impl ExpectedText {
         if self.approval.is_some() && effect != Effect::Ask {
             return Err("only a decision that asks names an approval".to_owned());
         }
+        if self.emergency.is_some() && effect != Effect::Ask {
+            return Err("only what a decision asks about can pass in an emergency".to_owned());
+        }
         if effect == Effect::Deny && self.rule.is_none() && cause.is_none() {
             return Err("a denial can have any cause, a misspelt name too: give its rule or its cause".to_owned());
         }
@@ -88,6 +94,7 @@ impl ExpectedText {
             rule: self.rule,
             reason: self.reason,
             approval: self.approval,
+            emergency: self.emergency,
             roles: self.roles,
             observed: self.observed,
             masks: self.masks,
@@ -121,6 +128,11 @@ impl Expected {
             if expected.is_some() {
                 differences.one(what, expected.as_deref(), found);
             }
+        }
+        if let Some(emergency) = &self.emergency {
+            let stated = found.approval.as_ref().and_then(|approval| approval.emergency.as_ref());
+            let groups = stated.map(|stated| stated.groups.iter().cloned().collect());
+            differences.names("emergency by", emergency, &groups.unwrap_or_default());
         }
         if let Some(roles) = &self.roles {
             differences.names("role", roles, &found.roles.iter().cloned().collect());

@@ -1,7 +1,8 @@
 use exhibit_schemas::merkle::Index;
+use exhibit_verify::emergency::EmergencyLine;
 use exhibit_verify::schedule::{CountedLine, Fault, PeriodLine, ScheduleLine, State, UncountedLine};
 
-use super::page;
+use super::{page, uses};
 
 fn schedule() -> ScheduleLine {
     ScheduleLine {
@@ -75,4 +76,51 @@ fn the_list_says_what_is_to_be_done_and_how() {
     insta::assert_snapshot!("list", page(&[schedule()], &periods, true));
     assert!(page(&[schedule()], &[], false).starts_with("Nothing is to be reviewed"));
     assert!(page(&[], &[], false).starts_with("No policy that was in force"));
+}
+
+fn used(state: State, reviews: Vec<CountedLine>, uncounted: Vec<UncountedLine>) -> EmergencyLine {
+    EmergencyLine {
+        used: Index(72),
+        time: "2026-11-03T02:10:00.000000Z".into(),
+        request: Index(70),
+        decision: Index(71),
+        leaf: "cd".repeat(32),
+        signed: "2026-11-03T02:09:58.000000Z".into(),
+        person: "ann".into(),
+        groups: vec!["on-call".into()],
+        reason: "ward 3\u{1b}[2J\nis down".into(),
+        subject: Some("ci-nightly".into()),
+        target: "clinic".into(),
+        session: "09".repeat(16),
+        statement: "SELECT * FROM lists".into(),
+        rows: 12,
+        ends: "2026-11-03T02:39:58.000000Z".into(),
+        from_us: 1,
+        to_us: 2,
+        reviewers: vec!["privacy".into()],
+        deadline: "2026-11-06T02:10:00.000000Z".into(),
+        state,
+        reviews,
+        uncounted,
+    }
+}
+
+#[test]
+fn uses_of_emergency_access_are_listed_with_what_is_to_be_done() {
+    let uncounted = |why| UncountedLine {
+        review: Index(98),
+        person: "ann".into(),
+        why,
+    };
+    let lines = [
+        used(State::Done, vec![signed(false, 0)], vec![uncounted(Fault::Cut)]),
+        used(State::Late, vec![signed(true, 0)], Vec::new()),
+        used(State::Due, Vec::new(), Vec::new()),
+        used(
+            State::Overdue,
+            Vec::new(),
+            vec![uncounted(Fault::Own), uncounted(Fault::Group)],
+        ),
+    ];
+    insta::assert_snapshot!("uses", uses(&lines));
 }
