@@ -133,7 +133,7 @@ impl<'a> Mentioned<'a> {
         match reference.as_slice() {
             // The rows of what is changed, by names that nothing gives them.
             [Some(row), None] | [Some(row)] if ROWS.contains(&row.as_str()) && !is_column(row) => {
-                self.everything = true
+                self.everything = true;
             }
             [.., Some(qualifier), None] if is_alias(qualifier) => drop(self.rows.insert(qualifier)),
             // Whole rows of what is derived were read where that is.
