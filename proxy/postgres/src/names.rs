@@ -52,7 +52,8 @@ impl Portal {
     /// It keeps its statement, also when that is closed.
     fn bytes(&self) -> usize {
         let prepared = self.prepared.as_ref().map_or(0, |prepared| prepared.bytes());
-        ENTRY_BYTES + self.analysis.bytes() + prepared + self.held.len() * 2 * size_of::<u64>()
+        let values = self.values.as_ref().map_or(0, |values| values.len());
+        ENTRY_BYTES + self.analysis.bytes() + prepared + values + self.held.len() * 2 * size_of::<u64>()
     }
 
     /// The same of the statement that it was bound from; a cursor has its plan.
