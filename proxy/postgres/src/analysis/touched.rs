@@ -11,7 +11,7 @@
 //! | every other statement than a query or a change of rows: definitions, `TRUNCATE`, `COPY` without a list | the relation |
 //!
 //! The name of an output that is no known column counts as a column of every relation too: there may be one since the catalog was read. Where it
-//! is what the query itself sorts or groups by, or is qualified by what is no relation, it is the output.
+//! is what the query itself sorts by (`ORDER BY` means an output first), or is qualified by what is no relation, it is the output.
 //!
 //! What a view reads, what code of the database reads, and what a cursor or `EXECUTE` of an unknown name stands for, is not told here, as
 //! in accesses.
@@ -145,9 +145,10 @@ impl<'a> Mentioned<'a> {
                 self.columns.insert(name);
             }
             [Some(qualifier), Some(_)] if tree.derived.contains(qualifier) && !is_alias(qualifier) => {}
-            [Some(name)] if tree.derived.contains(name) => {}
-            [Some(name)] if tree.output_names.contains(name) => {
-                if !tree.sorted.contains(name) {
+            [Some(name)] if tree.derived.contains(name) || tree.output_names.contains(name) => {
+                let only = |one: &&Reference| one.as_slice() == reference.as_slice();
+                let sorted = tree.sorted.iter().filter(|one| *one == name).count();
+                if !tree.output_names.contains(name) || tree.references.iter().filter(only).count() > sorted {
                     self.outputs.insert(name);
                 }
             }

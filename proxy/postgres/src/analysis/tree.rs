@@ -102,8 +102,8 @@ pub(super) struct Tree {
     pub(super) names: BTreeSet<String>,
     /// Columns of indexes, and of the keys of `ON CONFLICT`.
     pub(super) keys: BTreeSet<String>,
-    /// Names without a qualifier that a query sorts or groups by: columns, or outputs of its own.
-    pub(super) sorted: BTreeSet<String>,
+    /// Names without a qualifier that a query sorts its rows by, as often as they stand there: outputs of its own before columns.
+    pub(super) sorted: Vec<String>,
     /// Names of outputs, and of columns that aliases give.
     pub(super) output_names: BTreeSet<String>,
     /// A `NATURAL` join, or a join with an alias of its own.
@@ -168,10 +168,7 @@ impl Tree {
             "CopyStmt" => self.copied_columns.extend(strings(fields, "attlist")),
             "AExpr" => drop(self.operators.insert(strings(fields, "name"))),
             "SubLink" => drop(self.operators.insert(strings(fields, "oper_name"))),
-            "SortBy" => {
-                self.operators.insert(strings(fields, "use_op"));
-                self.sorted.extend(fields.get("node").and_then(alone));
-            }
+            "SortBy" => drop(self.operators.insert(strings(fields, "use_op"))),
             "AIndirection" | "ResTarget" => {
                 self.fields.extend(strings(fields, "indirection"));
                 if kind == "ResTarget" {
@@ -238,8 +235,10 @@ impl Tree {
         }
         self.returns |= key == "returning_clause";
         let query = fields.contains_key("target_list") && fields.contains_key("values_lists");
-        let grouped = fields.get("group_clause").and_then(Value::as_array);
-        self.sorted.extend(grouped.into_iter().flatten().filter_map(alone));
+        if query {
+            let sorts = fields.get("sort_clause").and_then(Value::as_array);
+            self.sorted.extend(sorts.into_iter().flatten().filter_map(sorted_by));
+        }
         let kind = if query { "SelectStmt" } else { kind };
         let mut scope = scope.clone();
         if let Some(Value::Object(with)) = fields.get("with_clause") {
@@ -425,9 +424,12 @@ fn not_empty(value: &Value) -> bool {
     value.as_array().is_some_and(|items| !items.is_empty())
 }
 
-/// The name that a node is, where it is one without a qualifier.
-fn alone(node: &Value) -> Option<String> {
-    let ("ColumnRef", column) = tagged(node.as_object()?)? else {
+/// The name that rows are sorted by, where it is one without a qualifier.
+fn sorted_by(sort: &Value) -> Option<String> {
+    let ("SortBy", sort) = tagged(sort.as_object()?)? else {
+        return None;
+    };
+    let ("ColumnRef", column) = tagged(sort.get("node")?.as_object()?)? else {
         return None;
     };
     match reference(column).as_slice() {

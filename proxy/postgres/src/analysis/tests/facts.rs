@@ -370,10 +370,17 @@ fn tells_the_columns_that_it_may_touch() {
     check("SELECT id FROM patients WHERE ssn = 'x'", &[id, ssn]);
     check("SELECT p.id AS n FROM public.patients p ORDER BY n", &[id]);
     check("SELECT (SELECT max(ssn) FROM patients)", &[ssn]);
+    check("SELECT city AS c FROM patients ORDER BY c", &["public.patients.city"]);
     check(
-        "SELECT city AS c, count(*) FROM patients GROUP BY c ORDER BY c",
-        &["public.patients.city"],
+        "SELECT city AS c FROM patients GROUP BY c",
+        &["public.patients.c", "public.patients.city"],
     );
+    check("SELECT x AS x FROM patients ORDER BY x", &["public.patients.x"]);
+    check(
+        "SELECT count(*) OVER (ORDER BY x) AS x FROM patients",
+        &["public.patients.x"],
+    );
+    check("SELECT x FROM patients, (SELECT 1) x", &["public.patients.x"]);
     check("SELECT s.n FROM (SELECT id AS n FROM patients) s", &[id]);
     // There may be such a column by now.
     check("SELECT x AS x FROM patients", &["public.patients.x"]);
