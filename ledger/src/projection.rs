@@ -2,7 +2,7 @@
 
 use exhibit_schemas::chain::SessionChain;
 use exhibit_schemas::digest::Digest;
-use exhibit_schemas::event::access::Outcome;
+use exhibit_schemas::event::access::{Outcome, ResponseEnd};
 use exhibit_schemas::event::{Body, Event, Kind, SessionId, Timestamp};
 use exhibit_schemas::key::KeyId;
 
@@ -37,10 +37,12 @@ exhibit_schemas::record! {
         (?) 13 => passing: Vec<Passing>,
         /// Requests of the session of which nothing came yet: they wait, or were approved and wait for others beside them.
         (?) 14 => asked: Vec<Passing>,
+        /// Commands whose reply has ended, and that changed something by people's approval which is not committed.
+        (?) 15 => uncommitted: Vec<Passing>,
     }
 }
 
-/// A command of a session by its sequence, and leaf hash of the request by whose approval its reply is released; or such a request by its
+/// A command of a session by its sequence, and leaf hash of the request by whose approval it passed; or such a request by its
 /// own sequence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Passing(pub u64, pub Digest);
@@ -68,7 +70,7 @@ exhibit_schemas::record! {
         1 => commands: u64,
         /// Rows that were released by it.
         2 => rows: u64,
-        /// Replies by it that have not ended.
+        /// Commands by it whose reply has not ended, or whose changes are not committed.
         3 => open: u64,
         /// Rows at the most.
         (?) 4 => rows_most: u64,
@@ -135,7 +137,7 @@ pub enum ApprovalChange {
     Passes(Digest, Vec<Digest>),
     /// So many rows were released by it.
     Released(Digest, u64),
-    /// A reply by it has ended.
+    /// A reply by it has ended, or what a command by it changed is committed or taken back.
     Answered(Digest),
 }
 
@@ -168,7 +170,11 @@ pub fn step_session(
         waiting: None,
         passing: None,
         asked: None,
+        uncommitted: None,
     });
+    if let Some(uncommitted) = uncommitted(&record, event) {
+        record.uncommitted = Some(uncommitted).filter(|uncommitted| !uncommitted.is_empty());
+    }
     if let Some(passing) = passing(&record, event) {
         record.passing = Some(passing).filter(|passing| !passing.is_empty());
     }
@@ -222,6 +228,27 @@ fn passing(before: &SessionRecord, event: &Event) -> Option<Vec<Passing>> {
     Some(passing)
 }
 
+/// Commands that changed something by people's approval which is not committed after an event, where it changes which.
+fn uncommitted(before: &SessionRecord, event: &Event) -> Option<Vec<Passing>> {
+    match &event.body {
+        Body::ResponseEnd(end) => {
+            let known = before.uncommitted.iter().flatten();
+            let ended = before.passing.iter().flatten().filter(|one| one.0 == end.command);
+            let all = known.chain(ended).copied();
+            Some(all.filter(|one| is_uncommitted(end, *one)).collect())
+        }
+        Body::SessionClosed(_) => Some(Vec::new()),
+        _ => None,
+    }
+}
+
+/// Whether the end of a reply says that what a command changed is not committed.
+fn is_uncommitted(end: &ResponseEnd, Passing(command, _): Passing) -> bool {
+    end.uncommitted
+        .as_ref()
+        .is_some_and(|commands| commands.contains(&command))
+}
+
 /// What an event changes among the requests that wait; `before` is its session's record before it.
 pub fn approval_changes(
     before: Option<&SessionRecord>,
@@ -232,10 +259,10 @@ pub fn approval_changes(
     let asked = before.and_then(|record| record.asked(came_of(&event.body)));
     let ended = asked.map(ApprovalChange::Ends);
     let passing = before.and_then(|record| record.passing.as_deref()).unwrap_or_default();
-    let of = |command: u64| {
-        let of = passing.iter().filter(move |Passing(number, _)| *number == command);
-        of.map(|Passing(_, request)| *request)
-    };
+    let of = |command: u64| passing.iter().filter(move |one| one.0 == command);
+    let uncommitted = before
+        .and_then(|record| record.uncommitted.as_deref())
+        .unwrap_or_default();
     if let Body::Command(command) = &event.body {
         match (command.outcome, command.retries) {
             // Its request stays open.
@@ -268,9 +295,8 @@ pub fn approval_changes(
         }
         // Replies that it cuts off have their ends before it.
         (Body::SessionClosed(_), _) => {
-            let cut = passing
-                .iter()
-                .map(|Passing(_, request)| ApprovalChange::Answered(*request));
+            let cut = passing.iter().chain(uncommitted);
+            let cut = cut.map(|Passing(_, request)| ApprovalChange::Answered(*request));
             let unasked = before.and_then(|record| record.asked.as_deref()).unwrap_or_default();
             let unasked = unasked.iter().map(|Passing(_, request)| ApprovalChange::Ends(*request));
             unasked.chain(cut).collect()
@@ -279,10 +305,16 @@ pub fn approval_changes(
         (Body::ResponseChunk(chunk), _) => {
             let rows = chunk.rows();
             of(chunk.command)
-                .map(|request| ApprovalChange::Released(request, rows))
+                .map(|Passing(_, request)| ApprovalChange::Released(*request, rows))
                 .collect()
         }
-        (Body::ResponseEnd(end), _) => of(end.command).map(ApprovalChange::Answered).collect(),
+        (Body::ResponseEnd(end), _) => {
+            let over = of(end.command)
+                .chain(uncommitted)
+                .filter(|one| !is_uncommitted(end, **one));
+            over.map(|Passing(_, request)| ApprovalChange::Answered(*request))
+                .collect()
+        }
         (Body::ApprovalDecided(decided), _) => vec![ApprovalChange::Decided(decided.request, index)],
         _ => Vec::new(),
     }

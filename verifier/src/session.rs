@@ -107,6 +107,8 @@ struct Session {
     stopped: Option<Index>,
     /// Leaf hashes of the requests by whose approval replies were released that did not end as they would have.
     cut: Vec<Digest>,
+    /// Commands by approvals whose reply has ended, and whose changes are not committed, with the requests.
+    uncommitted: BTreeMap<u64, Vec<Digest>>,
     /// A command passed after its credential had expired.
     expired: bool,
     /// It released keyed values and names no key.
@@ -179,6 +181,7 @@ impl Sessions {
                 ending: None,
                 stopped: None,
                 cut: Vec::new(),
+                uncommitted: BTreeMap::new(),
                 expired: false,
                 unnamed: false,
                 copy: None,
@@ -630,6 +633,7 @@ impl Session {
         if body.status == CUT {
             self.cut.extend(&pending.by);
         }
+        self.leaves_uncommitted(placed.index, &pending, body, &mut context.findings);
         let target = self.opened.as_ref().map(|opened| opened.target.as_str());
         let policy = context.policies.get(pending.policy);
         let findings = &mut context.findings;
@@ -675,9 +679,11 @@ impl Session {
                 .add(Code::ThresholdDecided, Place::Entry(placed.index), detail);
         }
         let approvals = &context.approvals;
+        let uncommitted = self.uncommitted.values().flatten();
         let may_stop = self
             .cut
             .iter()
+            .chain(uncommitted)
             .any(|request| approvals.may_stop(*request, placed.event.time));
         if body.reason == APPROVAL && !self.incomplete && !may_stop {
             let detail = format!("its reason is `{APPROVAL}`");

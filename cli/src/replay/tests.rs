@@ -128,6 +128,7 @@ fn session() -> Vec<Entry> {
         rows: 5,
         bytes: 321,
         masked: [("names".to_owned(), 5)].into(),
+        uncommitted: None,
     };
     let closed = SessionClosed {
         reason: "agent".into(),

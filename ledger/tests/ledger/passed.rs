@@ -48,6 +48,7 @@ fn end(command: u64) -> Body {
         rows: 5,
         bytes: 5,
         masked: std::collections::BTreeMap::new(),
+        uncommitted: None,
     }
     .into()
 }
@@ -100,6 +101,60 @@ fn what_was_approved_is_kept_in_mind_until_its_reply_has_ended() {
     let ledger = open(&config);
     assert_eq!(passed(&ledger).len(), 1, "it outlives a start of the ledger");
     send(&ledger, &proxy(), chain, 1, vec![(5, end(2))]);
+    assert_eq!(ledger.approvals().unwrap(), []);
+}
+
+#[test]
+fn what_is_not_committed_is_kept_in_mind_until_it_is_or_its_session_ends() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = begin(directory.path());
+    let ledger = open(&config);
+    let (chain, request, _) = begun(&ledger);
+    let open_ones = |ledger: &Ledger| -> Vec<_> {
+        let all = passed(ledger).into_iter();
+        all.map(|(leaf, passed)| (leaf, passed.open)).collect()
+    };
+    let leaves = |command: u64, uncommitted: Option<Vec<u64>>| -> Body {
+        let Body::ResponseEnd(body) = end(command) else {
+            panic!("it is an end")
+        };
+        ResponseEnd { uncommitted, ..body }.into()
+    };
+    let other = |place| (place, about(None, Outcome::Allowed));
+    let first = vec![(3, leaves(2, Some(vec![2]))), other(4), (5, leaves(4, Some(vec![2])))];
+    let chain = send(&ledger, &proxy(), chain, 1, first);
+    assert_eq!(open_ones(&ledger), [(request, 1)]);
+    ledger.shutdown();
+    let ledger = open(&config);
+    assert_eq!(open_ones(&ledger), [(request, 1)], "it outlives a start of the ledger");
+    let chain = send(&ledger, &proxy(), chain, 1, vec![other(6), (7, leaves(6, None))]);
+    assert_eq!(ledger.approvals().unwrap(), [], "it is committed, or taken back");
+    // Nothing that was settled comes back.
+    send(
+        &ledger,
+        &proxy(),
+        chain,
+        1,
+        vec![other(8), (9, leaves(8, Some(vec![2])))],
+    );
+    assert_eq!(ledger.approvals().unwrap(), []);
+}
+
+#[test]
+fn what_is_not_committed_when_its_session_ends_is_over() {
+    let directory = tempfile::tempdir().unwrap();
+    let ledger = open(&begin(directory.path()));
+    let (chain, ..) = begun(&ledger);
+    let Body::ResponseEnd(body) = end(2) else {
+        panic!("it is an end")
+    };
+    let left = ResponseEnd {
+        uncommitted: Some(vec![2]),
+        ..body
+    };
+    let chain = send(&ledger, &proxy(), chain, 1, vec![(3, left.into())]);
+    assert_eq!(passed(&ledger).len(), 1);
+    send(&ledger, &proxy(), chain, 1, vec![(4, closed())]);
     assert_eq!(ledger.approvals().unwrap(), []);
 }
 

@@ -152,6 +152,11 @@ impl Allowance {
         Ok(())
     }
 
+    /// Holds that what was changed by it may last.
+    pub(crate) fn may_last(&self) -> Result<(), Ended> {
+        self.stands(&self.state())
+    }
+
     /// Takes so many rows that are about to be released now.
     fn takes(&self, rows: u64, now: Timestamp) -> Result<(), Ended> {
         self.lasts(now)?;
@@ -272,7 +277,7 @@ impl Session {
     }
 
     /// Nothing passes any more by what has ended; so many rows had left.
-    fn stops(&mut self, ended: Ended, rows: u64) -> GateError {
+    pub(crate) fn stops(&mut self, ended: Ended, rows: u64) -> GateError {
         let error = match ended {
             Ended::Approval(reason) => {
                 self.stopped = Some(Stopped::Approval);

@@ -172,8 +172,8 @@ pub(crate) struct End {
 }
 
 impl End {
-    /// Its event.
-    pub(crate) fn event(mut self, command: u64, totals: &Totals) -> Body {
+    /// Its event; `uncommitted` as it says there.
+    pub(crate) fn event(mut self, command: u64, totals: &Totals, uncommitted: Option<Vec<u64>>) -> Body {
         self.masked.extend(totals.caught.clone());
         ResponseEnd {
             command,
@@ -183,6 +183,7 @@ impl End {
             rows: totals.rows,
             bytes: totals.bytes,
             masked: self.masked,
+            uncommitted,
         }
         .into()
     }

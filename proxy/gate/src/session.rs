@@ -17,6 +17,7 @@ use exhibit_schemas::event::{Body, SessionId, Timestamp};
 
 pub(crate) use self::handed::Handed;
 use self::handed::Turn;
+use crate::allowance::Allowance;
 use crate::approval::Waiting;
 pub use crate::approval::{Asked, Question};
 pub use crate::data::{Data, Sending};
@@ -66,6 +67,9 @@ pub struct Session {
     pub(crate) open: BTreeMap<u64, Totals>,
     /// What has stopped a reply of it, and with that all of it.
     pub(crate) stopped: Option<Stopped>,
+    /// What it changed by people's approval, and the target has not committed. Each is one that people gave for it, or a grant.
+    /// With the first command that passed by it.
+    uncommitted: Vec<(u64, Arc<Allowance>)>,
     /// What waits for people.
     pub(crate) waiting: Option<Waiting>,
     /// Commands that run ahead, with their copies, and are numbered, but not handed over: they go with the next events, in one
@@ -123,6 +127,7 @@ impl Session {
             patients: Patients::default(),
             open: BTreeMap::new(),
             stopped: None,
+            uncommitted: Vec::new(),
             waiting: None,
             held: Vec::new(),
             earlier: Mutex::default(),
@@ -339,7 +344,7 @@ impl Session {
             totals.chunks = totals.chunks.saturating_add(1);
         }
         let ends = end.is_some();
-        bodies.extend(end.map(|end| end.event(reply.command, &totals)));
+        bodies.extend(end.map(|end| end.event(reply.command, &totals, self.uncommitted())));
         if bodies.is_empty() {
             return Ok(None);
         }
@@ -406,3 +411,4 @@ mod recording;
 #[cfg(test)]
 mod tests;
 mod timed;
+mod uncommitted;

@@ -99,6 +99,8 @@ pub(crate) struct Block {
     pub(crate) reason: &'static str,
     /// Whether a commit passes, too: the transaction has failed at the server, which then takes it all back.
     pub(crate) commits: bool,
+    /// Whether a way back to a savepoint does: what was refused has changed nothing.
+    pub(crate) savepoints: bool,
 }
 
 /// What statements are read by.
@@ -470,7 +472,8 @@ impl Reading<'_> {
         let ends_only = |block: &Block| {
             use TransactionControl::{Commit, Rollback, RollbackTo};
             let ends = |statement: &Statement| match statement.transaction {
-                Some(Rollback { chain: false } | RollbackTo) => true,
+                Some(Rollback { chain: false }) => true,
+                Some(RollbackTo) => block.savepoints,
                 Some(Commit { chain: false }) => block.commits && draft.statements.len() == 1,
                 _ => false,
             };

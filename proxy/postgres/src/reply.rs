@@ -72,8 +72,6 @@ pub(crate) struct Replies<'a> {
     agent: &'a mut Agent,
     names: &'a mut Names,
     masking: Masking<'a>,
-    /// The agent is told that its transaction failed, because a part of it was refused.
-    aborted: bool,
     /// The agent asked to cancel what is under way.
     cancelled: &'a Notify,
     open: VecDeque<(usize, Reply)>,
@@ -116,7 +114,6 @@ impl<'a> Replies<'a> {
         agent: &'a mut Agent,
         names: &'a mut Names,
         masking: Masking<'a>,
-        aborted: bool,
         cancelled: &'a Notify,
         commands: &[Cleared],
     ) -> Self {
@@ -127,7 +124,6 @@ impl<'a> Replies<'a> {
             agent,
             names,
             masking,
-            aborted,
             cancelled,
             frames: Vec::new(),
             bytes: 0,
@@ -366,11 +362,10 @@ impl<'a> Replies<'a> {
     }
 
     async fn ready(&mut self, status: TransactionStatus) -> Result<End, SessionError> {
-        let shown = match status {
-            TransactionStatus::Open if self.aborted => TransactionStatus::Failed,
-            status => status,
-        };
-        self.frame(encode::message(b'Z', &[shown.byte()])).await?;
+        if status == TransactionStatus::Idle {
+            self.session.settled();
+        }
+        self.frame(encode::message(b'Z', &[status.byte()])).await?;
         Ok(End::Ready(status))
     }
 

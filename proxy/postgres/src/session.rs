@@ -31,7 +31,7 @@ use self::definitions::CANCELLED;
 pub(crate) use self::error::SessionError;
 pub(crate) use self::moving::MASKED_OTHERWISE;
 use crate::agent::Agent;
-use crate::analysis::{Complaint, Foreign, Statement, StatementClass};
+use crate::analysis::{Complaint, Foreign, Statement, StatementClass, TransactionControl};
 use crate::cancel::Registered;
 use crate::catalog::{Catalog, SharedDefinitions};
 use crate::config;
@@ -94,8 +94,6 @@ pub(crate) struct State {
     /// Messages that were taken with an earlier group and belong to the next. They are read again: it may have changed how.
     held: VecDeque<Raw>,
     status: TransactionStatus,
-    /// A part of the transaction was refused.
-    aborted: bool,
     skipping: Option<Skipping>,
     /// The server may be at work for the agent.
     pub(crate) under_way: bool,
@@ -128,7 +126,6 @@ impl Default for State {
             read: Read::default(),
             held: VecDeque::new(),
             status: TransactionStatus::Idle,
-            aborted: false,
             skipping: None,
             under_way: false,
             unsynced: false,
@@ -144,6 +141,10 @@ impl Default for State {
         }
     }
 }
+
+/// What an agent is told whose transaction has changed something by an approval that has ended since.
+const TAKEN_BACK: &str =
+    "the approval of a change in this transaction was taken back, or nobody can know whether it was; roll it back";
 
 impl Driver {
     /// Runs until the agent ends it; an error says why it ended otherwise.
@@ -210,6 +211,9 @@ impl Driver {
         let Some((permits, statements)) = self.permits(drafts, synced).await? else {
             return Ok(());
         };
+        if self.takes_all_back(&statements) {
+            self.session.settled();
+        }
         let commands = self.cleared(permits, &statements).await?;
         let masking = Masking {
             catalog: &self.catalog,
@@ -222,7 +226,6 @@ impl Driver {
             &mut self.agent,
             &mut self.state.names,
             masking,
-            self.state.aborted,
             &self.registered.cancelled,
             &commands,
         );
@@ -414,8 +417,9 @@ impl Driver {
         self.state.cancelled = false;
         let recorded = self.session.refuse(denial).await?;
         let reply = recorded.reply();
-        if self.state.status == TransactionStatus::Open {
-            self.state.aborted = true;
+        if self.state.status == TransactionStatus::Open && !self.state.unsynced {
+            // As after an error of its own: the server takes all of it back, or what a savepoint leaves.
+            self.state.status = self.upstream.fail(true).await?.unwrap_or(TransactionStatus::Failed);
         }
         let mut frames = vec![Masked::framing(report.response())];
         if self.state.unsynced {
@@ -465,12 +469,7 @@ impl Driver {
     }
 
     fn ready(&self) -> Masked<exhibit_schemas::event::access::Frame> {
-        let status = if self.state.aborted {
-            TransactionStatus::Failed
-        } else {
-            self.state.status
-        };
-        Masked::framing(encode::message(b'Z', &[status.byte()]))
+        Masked::framing(encode::message(b'Z', &[self.state.status.byte()]))
     }
 
     fn after(&mut self, outcome: Outcome, statements: &[Statement]) -> Result<(), SessionError> {
@@ -487,10 +486,6 @@ impl Driver {
         state.cancelled &= state.status == TransactionStatus::Failed;
         state.skipping = (outcome.failed && !synced).then_some(Skipping::Failed);
         let idle = state.status == TransactionStatus::Idle && synced;
-        // While `aborted` only rollbacks run; one that succeeded ends it.
-        if idle || (!outcome.failed && !statements.is_empty()) {
-            state.aborted = false;
-        }
         state.names.after(statements, idle);
         let changes = statements.iter().any(changes_names);
         let bounds = statements.iter().any(|statement| statement.transaction.is_some());
@@ -523,13 +518,33 @@ impl Driver {
         if self.state.cancelled {
             return Some(CANCELLED);
         }
-        let aborted = self.state.aborted;
+        // The server's transaction has failed; a commit then takes all of it back.
+        let failed = self.state.status == TransactionStatus::Failed;
+        if !self.session.may_commit() {
+            return Some(Block {
+                code: "42501",
+                reason: TAKEN_BACK,
+                commits: failed,
+                savepoints: false,
+            });
+        }
         let unsure = self.state.stale || self.state.path_unsure || self.state.names_unsure;
-        (aborted || unsure).then_some(Block {
+        unsure.then_some(Block {
             code: "25P02",
             reason: "current transaction is aborted, commands ignored until end of transaction block",
-            // After a refused part the server's transaction is whole, and a commit would make it last.
-            commits: !aborted,
+            commits: failed,
+            savepoints: true,
         })
+    }
+
+    /// Whether these statements take back all of the transaction, and do nothing else.
+    fn takes_all_back(&self, statements: &[Statement]) -> bool {
+        let failed = self.state.status == TransactionStatus::Failed;
+        let back = |statement: &Statement| match statement.transaction {
+            Some(TransactionControl::Rollback { chain: false }) => true,
+            Some(TransactionControl::Commit { chain: false }) => failed && statements.len() == 1,
+            _ => false,
+        };
+        !self.state.unsynced && !statements.is_empty() && statements.iter().all(back)
     }
 }

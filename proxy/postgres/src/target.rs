@@ -53,7 +53,8 @@ impl Target {
 
     /// Makes the transaction that is under way fail: a statement that is none, and a `Sync` where one is due.
     pub(crate) async fn fail(&mut self, synced: bool) -> std::io::Result<()> {
-        let parse = encode::message(b'P', b"\0refused by the proxy\0\0\0");
+        // Under a name, so that the agent's unnamed statement stays.
+        let parse = encode::message(b'P', b"exhibit.refused\0refused by the proxy\0\0\0");
         self.writer.write_all(&parse).await?;
         let end = if synced { b'S' } else { b'H' };
         self.writer.write_all(&encode::message(end, &[])).await?;

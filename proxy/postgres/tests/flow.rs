@@ -67,6 +67,8 @@ mod stand;
 mod threshold;
 #[path = "flow/typed.rs"]
 mod typed;
+#[path = "flow/uncommitted.rs"]
+mod uncommitted;
 #[path = "flow/views.rs"]
 mod views;
 
@@ -149,10 +151,22 @@ async fn a_refusal_fails_its_transaction() {
     client.batch_execute("SELECT * FROM audit").await.unwrap_err();
     // Nothing at all passes, as at the server, and ends nothing.
     client.batch_execute("").await.unwrap();
-    let commit = client.batch_execute("COMMIT").await.unwrap_err();
-    assert_eq!(commit.code().unwrap().code(), "25P02");
-    client.batch_execute("ROLLBACK").await.unwrap();
+    let passed_over = client
+        .batch_execute("INSERT INTO notes VALUES (9, 'x')")
+        .await
+        .unwrap_err();
+    assert_eq!(passed_over.code().unwrap().code(), "25P02");
+    // The server takes it all back, whichever way it ends, or up to a savepoint.
+    client.batch_execute("COMMIT").await.unwrap();
     assert_eq!(stand.server.execute("SELECT count(*) FROM notes").trim(), "0");
+    client
+        .batch_execute("BEGIN; INSERT INTO notes VALUES (7, 'kept'); SAVEPOINT s")
+        .await
+        .unwrap();
+    client.batch_execute("SELECT * FROM audit").await.unwrap_err();
+    client.batch_execute("ROLLBACK TO s").await.unwrap();
+    client.batch_execute("COMMIT").await.unwrap();
+    assert_eq!(stand.server.execute("SELECT count(*) FROM notes").trim(), "1");
     client
         .batch_execute("INSERT INTO notes VALUES (8, 'whole')")
         .await

@@ -468,6 +468,9 @@ crate::record! {
         6 => bytes: u64,
         /// Cells masked, by name of the mask; findings masked, by name of the net.
         (sorted) 7 => masked: BTreeMap<String, u64>,
+        /// Of each approval by which the session changed something that its target may still take back, the sequence of the first
+        /// command that passed by it; ascending.
+        (?) 8 => uncommitted: Vec<u64>,
     }
 }
 

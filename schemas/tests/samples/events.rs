@@ -331,6 +331,7 @@ fn access_bodies() -> Vec<Body> {
             rows: 1,
             bytes: 9,
             masked: [(text("ssn"), 1)].into(),
+            uncommitted: Some(vec![1, 4]),
         }
         .into(),
     ]

@@ -623,6 +623,7 @@ impl Writer {
             rows: 9,
             bytes: MASKED_READ_BYTES,
             masked: masked.map(|(mask, cells)| (mask.to_owned(), cells)).into(),
+            uncommitted: None,
         };
         self.events(session, vec![end.into()]);
     }
@@ -760,6 +761,7 @@ fn framing(command: u64, status: &str) -> (ResponseChunk, ResponseEnd) {
         rows: 0,
         bytes: FRAMING_BYTES,
         masked: BTreeMap::new(),
+        uncommitted: None,
     };
     (chunk, end)
 }

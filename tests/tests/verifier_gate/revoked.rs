@@ -267,3 +267,44 @@ async fn what_is_planted_beside_them_is_found() {
         &["approval-stopped"],
     );
 }
+
+/// A session whose change was approved, and whose reply has ended before its target has committed it: then carol takes it back.
+async fn left_open() -> (Plan, TrustAnchors) {
+    let (gate, keeper, anchors) = start(POLICY).await;
+    let mut session = open(&gate).await;
+    let reply = approved(&mut session, &keeper, 3).await;
+    finish(&mut session, reply, EndStatus::Complete).await;
+    revoke(&keeper, CAROL, "carol");
+    assert!(!session.may_commit());
+    let stopped = session.record(Vec::new()).await;
+    assert!(matches!(stopped, Err(GateError::Approval { .. })));
+    session.close("agent").await.unwrap();
+    let plan = keeper.plan.lock().unwrap().clone();
+    (plan, anchors)
+}
+
+#[tokio::test]
+async fn a_session_that_ends_with_a_change_that_is_not_committed_verifies() {
+    let (plan, anchors) = left_open().await;
+    let outcome = verified(&plan, &anchors);
+    assert_eq!(findings(&outcome), []);
+    assert_eq!(close(&mut plan.clone(), 0).reason, "approval");
+    let listed = |list: Option<Vec<u64>>| {
+        let mut plan = plan.clone();
+        let place = of(&plan, |body| matches!(body, Body::ResponseEnd(_)))[0];
+        let Body::ResponseEnd(end) = &mut plan.event_mut(place).body else {
+            panic!("an end was looked for");
+        };
+        assert_eq!(end.uncommitted, Some(vec![end.command]));
+        end.uncommitted = list;
+        let outcome = verified(&plan, &anchors);
+        let found: Vec<_> = findings(&outcome).into_iter().map(|(code, _)| code).collect();
+        found
+    };
+    assert_eq!(listed(None), ["approval-stopped"]);
+    assert_eq!(listed(Some(vec![77])), ["response-command", "approval-stopped"]);
+    let own = of(&plan, |body| matches!(body, Body::Command(_)))[0];
+    let own = plan.event(own).session.unwrap().1;
+    assert_eq!(listed(Some(vec![own, own])), ["response-command"]);
+    assert_eq!(listed(Some(vec![own])), [""; 0]);
+}

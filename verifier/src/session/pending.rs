@@ -1,11 +1,14 @@
-//! Commands whose response has not ended.
+//! Commands whose response has not ended, or whose changes are not committed.
 
 use exhibit_policy::patients::Distinct;
 use exhibit_policy::snapshot::{Counts, with_cells};
 use exhibit_schemas::digest::Digest;
-use exhibit_schemas::event::access::{Command, Outcome};
+use exhibit_schemas::event::access::{Command, Outcome, ResponseEnd};
+use exhibit_schemas::merkle::Index;
 
+use super::Session;
 use crate::approval::Approvals;
+use crate::finding::{Code, Findings, Place};
 use crate::response::Response;
 use crate::threshold::Watch;
 
@@ -19,6 +22,33 @@ pub(crate) struct Pending {
     pub(super) by: Vec<Digest>,
     /// Different patients; `None` where its policy does not name those of the target.
     pub(crate) patients: Option<Distinct>,
+}
+
+impl Session {
+    /// Takes what the end of a response says of changes that are not committed.
+    pub(super) fn leaves_uncommitted(
+        &mut self,
+        index: Index,
+        ended: &Pending,
+        end: &ResponseEnd,
+        findings: &mut Findings,
+    ) {
+        let mut before = std::mem::take(&mut self.uncommitted);
+        before.insert(end.command, ended.by.clone());
+        let mut last = None;
+        for command in end.uncommitted.iter().flatten() {
+            let by = before.remove(command).filter(|by| !by.is_empty());
+            let is_open = || self.responses.get(command).is_some_and(|open| !open.by.is_empty());
+            let known = by.is_some() || is_open();
+            if last >= Some(command) || (!known && !self.incomplete) {
+                let detail =
+                    format!("it says that what event {command} of its session changed by an approval is not committed");
+                findings.add(Code::ResponseCommand, Place::Entry(index), detail);
+            }
+            last = Some(command);
+            self.uncommitted.extend(by.map(|by| (*command, by)));
+        }
+    }
 }
 
 impl Pending {

@@ -28,13 +28,14 @@ impl Session {
         };
         // A refused submission left no gap, so the end of the session can still be recorded; a lost one may have.
         self.failure.check_lost()?;
+        let uncommitted = self.uncommitted();
         let cut = |(command, totals): (&u64, &Totals)| {
             let end = End {
                 status: EndStatus::Cut,
                 code: None,
                 masked: BTreeMap::new(),
             };
-            end.event(*command, totals)
+            end.event(*command, totals, uncommitted.clone())
         };
         // A question whose asker goes away is one that nobody answered.
         let waiting = self.waiting.take().map(|waiting| waiting.bodies(self.next));

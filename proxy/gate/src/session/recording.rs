@@ -24,6 +24,7 @@ impl Session {
         self.in_time()?;
         self.decided_by(permits.iter().map(Permit::policy)).await?;
         self.in_hours(&mut permits)?;
+        self.may_settle()?;
         if let Err(ended) = self.may_begin(&permits) {
             return Err(self.withdrawn(permits, ended).await);
         }
@@ -37,6 +38,8 @@ impl Session {
         }
         let recorded = self.commands(told).await?;
         self.still_may(&permits)?;
+        self.may_settle()?;
+        self.changes(permits.iter().zip(recorded.iter().map(|(command, _)| *command)));
         // Nothing passes by a grant before the command that people were asked about is in the ledger.
         for permit in &permits {
             self.begin_grant(permit, shape, now);
@@ -66,6 +69,7 @@ impl Session {
         self.failure.check()?;
         self.decided_by(permits.iter().map(Permit::policy)).await?;
         self.in_hours(&mut permits)?;
+        self.may_settle()?;
         let told: Vec<Told> = permits
             .iter()
             .map(request::permitted)

@@ -37,6 +37,7 @@ mod sealed;
 mod signed;
 mod threshold;
 mod timed;
+mod uncommitted;
 
 const POLICY: &str = r#"
 version = 1

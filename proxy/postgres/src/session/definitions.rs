@@ -26,6 +26,7 @@ pub(super) const CANCELLED: Block = Block {
     reason: "canceling statement: it was cancelled, or ran out of time, while what it names was looked up",
     // The server's transaction has failed, too, and takes all back.
     commits: true,
+    savepoints: true,
 };
 
 /// Why a view is not read in a transaction that sees the past.

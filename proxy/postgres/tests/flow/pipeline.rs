@@ -54,8 +54,7 @@ async fn a_refusal_takes_back_what_was_flushed_before_it() {
     let told = talk(stream, &group).await;
     assert!(told.contains("C42501"), "{told}");
     let told = talk(stream, &[(b'Q', b"COMMIT\0")]).await;
-    assert!(told.contains("C25P02"), "{told}");
-    talk(stream, &[(b'Q', b"ROLLBACK\0")]).await;
+    assert!(told.contains("ROLLBACK"), "{told}");
     assert_eq!(stand.server.execute("SELECT count(*) FROM notes").trim(), "0");
     let told = talk(stream, &[insert, BIND, EXECUTE, SYNC]).await;
     assert!(told.contains("INSERT 0 1"), "{told}");

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use exhibit_gate::clock::{Clock as _, SystemClock};
-use exhibit_gate::recorder::{Draft, Heard, Receipt, Recorder, Ticket, VerifiedDecision};
+use exhibit_gate::recorder::{Draft, Heard, Receipt, Recorder, Ticket, VerifiedDecision, VerifiedRevocation};
 use exhibit_gate::{Gate, GateError};
 use exhibit_identity::aws::Endpoints;
 use exhibit_identity::oidc::Issuers;
@@ -20,7 +20,7 @@ use exhibit_postgres::message::{Decoder, Raw, encode, startup};
 use exhibit_postgres::{Config, Listener};
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::access::Access;
-use exhibit_schemas::event::approval::{ApprovalDecided, ApprovalRequested, Terms, Verdict};
+use exhibit_schemas::event::approval::{ApprovalDecided, ApprovalRequested, ApprovalRevoked, Terms, Verdict};
 use exhibit_schemas::event::trust::Role;
 use exhibit_schemas::event::{Body, Kind, SessionId, SessionPlace, Timestamp};
 use exhibit_schemas::key::{SecretKey, Signer as _};
@@ -198,15 +198,7 @@ impl Memory {
         let decision = VerifiedDecision {
             leaf: Digest::of(name.as_bytes()),
             time: SystemClock.now(),
-            signer: KeyRecord {
-                key: SecretKey::from_seed(&[3; 32]).public_key(),
-                role: Role::Person,
-                name: name.to_owned(),
-                groups: vec![group.to_owned()],
-                enrolled: Index(1),
-                ended: None,
-                mask_keys: Vec::new(),
-            },
+            signer: person(name, group),
             body: ApprovalDecided {
                 request: Digest::of(&index.to_be_bytes()),
                 command: asked.command,
@@ -220,6 +212,22 @@ impl Memory {
             },
         };
         self.heard.send(Heard::Decided(decision.into()).into()).unwrap();
+    }
+
+    /// A person of a group takes back what was said about the first question.
+    pub(crate) async fn take_back(&self, name: &str, group: &str) {
+        let (_, index, session) = self.asked().await;
+        let revocation = VerifiedRevocation {
+            leaf: Digest::of(b"taken back"),
+            signer: person(name, group),
+            body: ApprovalRevoked {
+                index: u64::try_from(index).unwrap(),
+                request: Digest::of(&index.to_be_bytes()),
+                session,
+                reason: "the wrong month".into(),
+            },
+        };
+        self.heard.send(Heard::TakenBack(revocation.into()).into()).unwrap();
     }
 
     /// Kinds of the events after that many.
@@ -361,6 +369,18 @@ impl Memory {
         let statements = self.statements().into_iter().map(|(statement, _)| statement);
         let text: String = statements.collect();
         [text.into_bytes(), self.released()].concat()
+    }
+}
+
+fn person(name: &str, group: &str) -> KeyRecord {
+    KeyRecord {
+        key: SecretKey::from_seed(&[3; 32]).public_key(),
+        role: Role::Person,
+        name: name.to_owned(),
+        groups: vec![group.to_owned()],
+        enrolled: Index(1),
+        ended: None,
+        mask_keys: Vec::new(),
     }
 }
 

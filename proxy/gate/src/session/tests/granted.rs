@@ -472,6 +472,7 @@ async fn what_passes_by_a_grant_waits_for_its_receipt() {
 async fn a_grant_that_ends_before_the_record_lets_nothing_through() {
     for revoked in [false, true] {
         let (mut world, _) = granted(FINGERPRINT, 60, 5).await;
+        world.session.settled();
         let permit = covered(&mut world.session, update(2)).await.unwrap();
         if revoked {
             revoke(&world, "cid");

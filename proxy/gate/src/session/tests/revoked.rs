@@ -17,10 +17,14 @@ use crate::error::GateError;
 use crate::recorder::{Heard, VerifiedRevocation};
 
 const ROWS: &str = "it came to more rows than people approved";
-const TAKEN_BACK: &str = "a person took its approval back";
+pub(super) const TAKEN_BACK: &str = "a person took its approval back";
 
 /// A revocation of the last request as the recorder would hand it over.
-fn revocation(world: &World, name: &str, change: impl FnOnce(&mut VerifiedRevocation)) -> VerifiedRevocation {
+pub(super) fn revocation(
+    world: &World,
+    name: &str,
+    change: impl FnOnce(&mut VerifiedRevocation),
+) -> VerifiedRevocation {
     let decision = decision(world, name, |_| ());
     let mut revocation = VerifiedRevocation {
         leaf: Digest::of(b"revoked"),
@@ -36,7 +40,7 @@ fn revocation(world: &World, name: &str, change: impl FnOnce(&mut VerifiedRevoca
     revocation
 }
 
-fn revoke(world: &World, revocation: VerifiedRevocation) {
+pub(super) fn revoke(world: &World, revocation: VerifiedRevocation) {
     // Nobody may be waiting for it.
     let _ = world.memory.heard.send(Heard::TakenBack(revocation.into()).into());
 }
@@ -48,7 +52,7 @@ pub(super) fn rows(count: usize) -> Vec<Masked<Frame>> {
 }
 
 /// A command that ann and bob have approved, for so many rows each.
-async fn approved(limits: [Option<u64>; 2]) -> (World, Cleared) {
+pub(super) async fn approved(limits: [Option<u64>; 2]) -> (World, Cleared) {
     let mut world = world().await;
     let asked = asked(&mut world).await;
     for (name, rows) in ["ann", "bob"].into_iter().zip(limits) {

@@ -1,0 +1,81 @@
+//! Changes by approvals that are not committed, when people take the approval back.
+
+use std::collections::BTreeMap;
+
+use exhibit_schemas::event::Body;
+use exhibit_schemas::event::access::Action;
+
+use super::super::{Cleared, EndStatus};
+use super::revoked::{TAKEN_BACK, approved, revocation, revoke};
+use super::{World, permit};
+use crate::error::GateError;
+
+async fn end(world: &mut World, command: &Cleared) {
+    let ending = world.session.finish(
+        command.reply(),
+        None,
+        Vec::new(),
+        EndStatus::Complete,
+        None,
+        BTreeMap::new(),
+    );
+    ending.durable().await.unwrap();
+}
+
+/// What the last end of a reply says.
+fn said(world: &World) -> Option<Vec<u64>> {
+    let events = world.memory.events.lock().unwrap();
+    let end = events.iter().rev().find_map(|event| match &event.body {
+        Body::ResponseEnd(end) => Some(end.uncommitted.clone()),
+        _ => None,
+    });
+    end.unwrap()
+}
+
+#[tokio::test]
+async fn nothing_passes_behind_a_change_that_was_taken_back() {
+    for ahead in [false, true] {
+        let (mut world, command) = approved([None, None]).await;
+        end(&mut world, &command).await;
+        assert_eq!(said(&world), Some(vec![command.command()]));
+        assert!(world.session.may_commit());
+        let next = permit(&world.session);
+        let again = world.session.record(vec![next]).await.unwrap().remove(0);
+        end(&mut world, &again).await;
+        revoke(&world, revocation(&world, "cid", |_| ()));
+        assert!(!world.session.may_commit());
+        let next = if ahead {
+            Vec::new()
+        } else {
+            vec![permit(&world.session)]
+        };
+        let ended = world.session.record(next).await.map(|_| ()).unwrap_err();
+        let wanted = GateError::Approval {
+            reason: TAKEN_BACK,
+            rows: 0,
+        };
+        assert_eq!(ended, wanted);
+    }
+}
+
+#[tokio::test]
+async fn what_is_settled_is_nobodys_to_take_back() {
+    let (mut world, command) = approved([None, None]).await;
+    world.session.settled();
+    end(&mut world, &command).await;
+    assert_eq!(said(&world), None);
+    revoke(&world, revocation(&world, "cid", |_| ()));
+    assert!(world.session.may_commit());
+    let next = permit(&world.session);
+    world.session.record(vec![next]).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_nobody_was_asked_about_is_not_listed() {
+    let mut world = super::world().await;
+    let next = permit(&world.session);
+    let command = world.session.record(vec![next]).await.unwrap().remove(0);
+    assert_eq!(command.permit().judged.request.facts.accesses[0].0, Action::Read);
+    end(&mut world, &command).await;
+    assert_eq!(said(&world), None);
+}
