@@ -26,6 +26,7 @@ use crate::config::{Config, ConfigError, Masking};
 use crate::enforce::Wanted;
 use crate::last::{Last, follow, over};
 use crate::link::{Connection, Incoming, Room};
+use crate::netted;
 use crate::session::{Driver, MASKED_OTHERWISE, SessionError, State};
 use crate::settled::Settled;
 use crate::startup::{Arrival, Arrived, Door, StartupError, welcome};
@@ -348,7 +349,9 @@ impl Shared {
         self.gate.record_catalog(&self.target, &catalog.snapshot()).await?;
         let registered = self.cancels.register(upstream.key.clone(), minor);
         let registered = registered.ok_or(SessionError::Gate(GateError::Random))?;
-        writer.write_all(&welcome(&upstream.settings, &registered.key)).await?;
+        // What is caught there is recorded with the first reply.
+        let told = netted::settings(session.net(), &upstream.settings);
+        writer.write_all(&welcome(&told, &registered.key)).await?;
         writer.flush().await?;
         Ok((upstream, catalog, registered, policy))
     }

@@ -60,6 +60,16 @@ pub(crate) fn setting(net: &mut SessionNet, raw: &Raw) -> Vec<u8> {
     last_text(net, Channel::Setting, raw)
 }
 
+/// Settings that the server tells at the start, of which an agent is told.
+pub(crate) fn settings(net: &mut SessionNet, settings: &[(String, String)]) -> Vec<(String, String)> {
+    let told = |(name, value): &(String, String)| {
+        let masked = net.text(Channel::Setting, value.as_bytes());
+        let value = masked.map_or_else(|| value.clone(), |masked| String::from_utf8_lossy(&masked).into_owned());
+        (name.clone(), value)
+    };
+    settings.iter().map(told).collect()
+}
+
 /// A message whose last string may hold anything.
 fn last_text(net: &mut SessionNet, channel: Channel, raw: &Raw) -> Vec<u8> {
     let body = raw.body();

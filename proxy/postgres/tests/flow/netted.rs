@@ -7,7 +7,7 @@ use exhibit_postgres::message::encode;
 use tokio::io::AsyncWriteExt as _;
 
 use crate::server::Server;
-use crate::stand::{POLICY, Stand, messages, read_rest, read_until_ready, sqlstate, talk};
+use crate::stand::{POLICY, Stand, enter, messages, read_rest, read_until_ready, sqlstate, talk};
 
 const NET: &str = r#"
 [[nets]]
@@ -329,4 +329,22 @@ async fn the_net_holds_beside_masks_too() {
     let shown = stand.psql("SELECT 1 FROM \"219-09-9999\"").await;
     assert!(!shown.contains("relation \"219-09-9999\""), "{shown}");
     assert!(!holds(&stand.memory.evidence(), "219-09-9999"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn settings_that_the_server_tells_at_the_start_go_through_the_net() {
+    let server = Server::start();
+    server.execute("ALTER ROLE CURRENT_USER SET application_name = 'ssn 219-09-9999'");
+    let server = Arc::new(server);
+    for (nets, wanted) in [("", "ssn 219-09-9999"), (NET, "ssn [ssn]")] {
+        let stand = Stand::start_with(Arc::clone(&server), &policy(nets), |_| {}).await;
+        let mut stream = stand.raw().await;
+        let told = enter(&mut stream, 0, &[]).await;
+        let told: Vec<u8> = told.iter().flat_map(|message| message.bytes().to_vec()).collect();
+        assert!(holds(&told, wanted), "{}", String::from_utf8_lossy(&told));
+        assert_eq!(holds(&told, PLANTED[0]), nets.is_empty());
+        talk(&mut stream, &[(b'Q', b"SELECT 1\0")]).await;
+        let found = stand.memory.detections();
+        assert_eq!(found.is_empty(), nets.is_empty(), "{found:?}");
+    }
 }
