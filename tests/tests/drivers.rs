@@ -1,8 +1,8 @@
 //! Drivers that others wrote do through the proxy what they do at the server: the same values in text and binary, errors,
 //! transactions, pipelines, copies, notifications and cancelling.
 //!
-//! Each script under `tests/drivers` prints a line to each thing that it did; run at the server and through the proxy, as the
-//! same role, the lines have to be equal. `tests/drivers/setup.sh` fetches the drivers, once, into `target/drivers`; without
+//! Each script under `tests/drivers`, and the Rust driver's beside this file, gives a line to each thing that it did; run at the server and through
+//! the proxy, as the same role, the lines have to be equal. `tests/drivers/setup.sh` fetches the drivers, once, into `target/drivers`; without
 //! Python 3.10, npm or, the first time, a package index, these tests fail.
 
 #![allow(
@@ -10,6 +10,9 @@
     clippy::panic,
     reason = "a test that cannot go on fails, in its helpers too"
 )]
+
+#[path = "drivers/rust.rs"]
+mod rust;
 
 use std::path::Path;
 use std::process::Command;
@@ -45,16 +48,20 @@ fn direct(stack: &Stack) -> String {
 /// Runs a script both ways and compares its lines, of which there are this many at the least.
 fn check(program: &Path, script: &str, lines_min: usize) {
     let place = drivers().unwrap();
+    compare(lines_min, |url| {
+        let mut command = Command::new(program);
+        command.current_dir(&place).arg(driver(script)).arg(url);
+        run(&mut command).unwrap()
+    });
+}
+
+/// Compares what is said both ways, line by line.
+fn compare(lines_min: usize, said: impl Fn(&str) -> String) {
     let directory = tempfile::tempdir().unwrap();
     let mut options = Options::new(&directory.path().join("deployment"));
     POLICY.clone_into(&mut options.policy);
     options.patients = 10;
     let mut stack = Stack::start(&options).unwrap();
-    let said = |url: &str| {
-        let mut command = Command::new(program);
-        command.current_dir(&place).arg(driver(script)).arg(url);
-        run(&mut command).unwrap()
-    };
     let wanted = said(&direct(&stack));
     let found = said(&stack.proxy_url());
     assert!(wanted.lines().count() >= lines_min, "{wanted}");
@@ -75,6 +82,12 @@ fn psycopg_does_what_it_does_at_the_server() {
 fn asyncpg_does_what_it_does_at_the_server() {
     let place = drivers().unwrap();
     check(&place.join("venv/bin/python"), "use_asyncpg.py", 40);
+}
+
+#[test]
+fn tokio_postgres_does_what_it_does_at_the_server() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    compare(45, |url| runtime.block_on(rust::lines(url)).join("\n"));
 }
 
 #[test]
