@@ -24,7 +24,7 @@ const TEXT_BYTES_MAX: usize = 8 * 1_024;
 
 /// Analyses by exact text.
 #[derive(Default)]
-pub(crate) struct Read {
+pub struct Read {
     analyses: HashMap<Arc<str>, Arc<Analysis>>,
     /// The texts in the order in which they came, with the bytes of each and its analysis.
     order: VecDeque<(Arc<str>, usize)>,
@@ -34,14 +34,17 @@ pub(crate) struct Read {
 
 impl Read {
     /// Forgets everything: names may mean something else.
-    pub(crate) fn forget(&mut self) {
+    pub fn forget(&mut self) {
         self.analyses.clear();
         self.order.clear();
         self.bytes = 0;
     }
 
     /// What a text does.
-    pub(crate) fn analysis(
+    ///
+    /// # Errors
+    /// [`AnalysisError`].
+    pub fn analysis(
         &mut self,
         sql: &str,
         catalog: &Catalog,
