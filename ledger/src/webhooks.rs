@@ -19,6 +19,8 @@ mod emergencies;
 mod message;
 
 use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use exhibit_schemas::digest::Digest;
@@ -26,6 +28,7 @@ use exhibit_schemas::event::access::Principal;
 use exhibit_schemas::event::{Body, Event, SessionId};
 use exhibit_schemas::merkle::Index;
 use tokio::sync::mpsc::{self, error::TrySendError};
+use tokio::sync::watch;
 
 pub use self::config::{Shape, Webhook, WebhookError};
 use self::delivery::Delivery;
@@ -39,11 +42,20 @@ use crate::projection::ApprovalRecord;
 /// The least between two looks at what waits, however fast the log grows.
 const REST: Duration = Duration::from_millis(250);
 
+/// The first wait after a failure; each one doubles it.
+const AGAIN_MIN: Duration = Duration::from_secs(1);
+
+/// The longest wait: within it a receiver that came back is told, and a store that can be read again is read.
+const AGAIN_MAX: Duration = Duration::from_mins(1);
+
 /// Notifications that a webhook may be behind with; a receiver that is further behind is down, and told again after its next start.
 const QUEUE_MAX: usize = 1_024;
 
 /// Requests that wait, by leaf hash.
-type Known = BTreeMap<Digest, Waiting>;
+type Known = BTreeMap<Digest, Arc<Waiting>>;
+
+/// Where notifications to each webhook wait, by its name.
+type Queues = Vec<(String, mpsc::Sender<Waiting>)>;
 
 /// Tells the webhooks of every request that waits, and of every emergency, until the ledger stops.
 ///
@@ -60,50 +72,94 @@ pub fn follow(ledger: &Ledger, webhooks: &[Webhook]) -> Result<(), WebhookError>
         queues.push((webhook.name.clone(), sender));
         tokio::spawn(delivery.run(receiver));
     }
-    tokio::spawn(watch(ledger.clone(), queues));
+    let mut follower = Follower {
+        ledger: ledger.clone(),
+        told: Known::new(),
+        emergencies: Emergencies::default(),
+    };
+    let stopping = ledger.clone();
+    let stopping = async move { stopping.stopping().await };
+    tokio::spawn(watch(move || follower.look(), ledger.sizes(), stopping, queues));
     Ok(())
 }
 
-async fn watch(ledger: Ledger, queues: Vec<(String, mpsc::Sender<Waiting>)>) {
-    let mut sizes = ledger.sizes();
-    let mut told = Known::new();
-    let mut emergencies = Emergencies::default();
+/// What waits, and who was told of what.
+struct Follower {
+    ledger: Ledger,
+    told: Known,
+    emergencies: Emergencies,
+}
+
+impl Follower {
+    /// What is to be told, once: it has not changed where anything cannot be read, so all of it comes with the next look.
+    fn look(&mut self) -> Result<Vec<Arc<Waiting>>, LedgerError> {
+        let (emergencies, mut news) = self.emergencies.look(&self.ledger, &self.told)?;
+        let (waiting, new) = look(&self.ledger, &self.told)?;
+        self.emergencies = emergencies;
+        self.told = waiting;
+        news.extend(new);
+        Ok(news)
+    }
+}
+
+/// Has what `look` finds told, at first and whenever the log has grown. What cannot be read is read again after a while.
+async fn watch<L>(mut look: L, mut sizes: watch::Receiver<u64>, stopping: impl Future<Output = ()>, queues: Queues)
+where
+    L: FnMut() -> Result<Vec<Arc<Waiting>>, LedgerError> + Send + 'static,
+{
+    let mut stopping = std::pin::pin!(stopping);
+    let mut again = AGAIN_MIN;
     loop {
         sizes.borrow_and_update();
-        let reading = ledger.clone();
-        let known = std::mem::take(&mut told);
         let looked = tokio::task::spawn_blocking(move || {
-            let signed = emergencies.look(&reading, &known);
-            let new = signed.and_then(|signed| Ok((look(&reading, known)?, signed)));
-            (emergencies, new)
+            let news = look();
+            (look, news)
         });
-        let Ok((back, looked)) = looked.await else { return };
-        emergencies = back;
-        match looked {
-            Ok(((waiting, new), signed)) => {
-                told = waiting;
-                for waiting in signed.iter().chain(new.iter().filter_map(|leaf| told.get(leaf))) {
-                    tell(&queues, waiting);
-                }
+        let news = match looked.await {
+            Ok((back, news)) => {
+                look = back;
+                news
             }
             Err(error) => {
-                tracing::error!(%error, "which approvals wait cannot be read, so webhooks are told nothing more");
-                return;
+                return tracing::error!(%error, "looking for what waits has ended, so webhooks are told nothing more");
+            }
+        };
+        let failed = news.is_err();
+        let rest = if failed { again } else { REST };
+        match news {
+            Ok(news) => {
+                for waiting in news {
+                    tell(&queues, &waiting);
+                }
+                again = AGAIN_MIN;
+            }
+            Err(error) => {
+                let seconds = again.as_secs();
+                tracing::error!(%error, seconds, "which approvals wait cannot be read, so webhooks are told later");
+                again = longer(again);
             }
         }
         tokio::select! {
-            () = ledger.stopping() => return,
-            () = tokio::time::sleep(REST) => {}
+            () = &mut stopping => return,
+            () = tokio::time::sleep(rest) => {}
+        }
+        if failed {
+            continue;
         }
         tokio::select! {
-            () = ledger.stopping() => return,
+            () = &mut stopping => return,
             changed = sizes.changed() => if changed.is_err() { return },
         }
     }
 }
 
+/// The wait after the next failure.
+fn longer(again: Duration) -> Duration {
+    again.saturating_mul(2).min(AGAIN_MAX)
+}
+
 /// Everything that waits, and what of it was not known yet.
-fn look(ledger: &Ledger, mut known: Known) -> Result<(Known, Vec<Digest>), LedgerError> {
+fn look(ledger: &Ledger, known: &Known) -> Result<(Known, Vec<Arc<Waiting>>), LedgerError> {
     let now = ledger.shared().now().0;
     let mut waiting = Known::new();
     let mut new = Vec::new();
@@ -111,11 +167,12 @@ fn look(ledger: &Ledger, mut known: Known) -> Result<(Known, Vec<Digest>), Ledge
         if record.expires_us < now || !record.waits() {
             continue;
         }
-        if let Some(before) = known.remove(&leaf) {
-            waiting.insert(leaf, before);
+        if let Some(before) = known.get(&leaf) {
+            waiting.insert(leaf, Arc::clone(before));
         } else if let Some(found) = read(ledger, leaf, &record)? {
-            waiting.insert(leaf, found);
-            new.push(leaf);
+            let found = Arc::new(found);
+            waiting.insert(leaf, Arc::clone(&found));
+            new.push(found);
         }
     }
     Ok((waiting, new))
@@ -161,3 +218,6 @@ fn tell(queues: &[(String, mpsc::Sender<Waiting>)], waiting: &Waiting) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

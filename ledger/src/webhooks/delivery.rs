@@ -22,16 +22,11 @@ use zeroize::Zeroizing;
 use super::config::{Webhook, WebhookError};
 use super::emergencies::is_recent;
 use super::message::Waiting;
+use super::{AGAIN_MIN, longer};
 use crate::ledger::Ledger;
 
 /// How long a webhook may take to answer.
 const IN_TIME: Duration = Duration::from_secs(10);
-
-/// The first wait after a failure; each one doubles it.
-const AGAIN_MIN: Duration = Duration::from_secs(1);
-
-/// The longest wait: within it a receiver that came back is told.
-const AGAIN_MAX: Duration = Duration::from_mins(1);
 
 /// Why a notification was not taken.
 enum Failed {
@@ -108,7 +103,7 @@ impl Delivery {
             };
             tracing::warn!(webhook, %request, what, failed, "a webhook was not told, and is tried again");
             tokio::time::sleep(again).await;
-            again = again.saturating_mul(2).min(AGAIN_MAX);
+            again = longer(again);
         }
         tracing::warn!(webhook, %request, what, "it is too late for what a webhook was not told");
     }

@@ -1,6 +1,8 @@
 //! Which decisions say that something passes in an emergency: found in the batches that the log publishes, so none is missed, however soon
 //! what it lets pass is over.
 
+use std::sync::Arc;
+
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::approval::{ApprovalDecided, Verdict};
 use exhibit_schemas::event::{Body, Event, Timestamp};
@@ -27,11 +29,12 @@ pub(super) fn is_recent(signed: Timestamp, now: Timestamp) -> bool {
 }
 
 impl Emergencies {
-    /// Those that were signed since the last look; at first the recent ones.
-    pub(super) fn look(&mut self, ledger: &Ledger, known: &Known) -> Result<Vec<Waiting>, LedgerError> {
+    /// Those that were signed since the last look, at first the recent ones; and where the next look goes on.
+    pub(super) fn look(&self, ledger: &Ledger, known: &Known) -> Result<(Self, Vec<Arc<Waiting>>), LedgerError> {
         let now = ledger.shared().now();
+        let mut next = self.next;
         let mut found = Vec::new();
-        for place in ledger.published(self.next)? {
+        for place in ledger.published(next)? {
             // A commit in progress is told of once its head is published, as to streams.
             if ledger.entry(Index(place.first))?.is_none() {
                 break;
@@ -44,12 +47,12 @@ impl Emergencies {
                     && is_recent(event.time, now)
                 {
                     let signed = signed(ledger, &event, decided, (Index(index), Digest::leaf(&entry.0)));
-                    found.push(told(ledger, decided, signed, known)?);
+                    found.push(Arc::new(told(ledger, decided, signed, known)?));
                 }
             }
-            self.next = place.first.saturating_add(place.count);
+            next = place.first.saturating_add(place.count);
         }
-        Ok(found)
+        Ok((Self { next }, found))
     }
 }
 
@@ -71,7 +74,7 @@ fn signed(ledger: &Ledger, event: &Event, decided: &ApprovalDecided, (index, lea
 
 /// With what was asked, where the request was seen to wait before: what passes soon ends soon.
 fn told(ledger: &Ledger, decided: &ApprovalDecided, signed: Signed, known: &Known) -> Result<Waiting, LedgerError> {
-    let waited = known.get(&decided.request).cloned();
+    let waited = known.get(&decided.request).map(|waited| Waiting::clone(waited));
     let waited = match waited {
         Some(waited) => Some(waited),
         None => match ledger.shared().store.approval(decided.request)? {
