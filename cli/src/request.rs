@@ -281,6 +281,7 @@ impl Request {
             "approval": self.body.requirement.name,
             "groups": self.body.requirement.groups,
             "people": self.body.requirement.people,
+            "requester_may_approve": self.body.requirement.requester_may_approve,
             "all_groups": self.body.requirement.all_groups,
             "hours": self.body.requirement.hours.as_ref().map(ToString::to_string),
             "grants": self.body.requirement.grants.as_ref().map(|bounds| json!({
@@ -557,6 +558,11 @@ mod tests {
         );
         let json = request.to_json();
         assert_eq!(json["requester"]["issuer"], "https://token.example");
+        assert_eq!(json["requester_may_approve"], false);
+        assert!(text.contains("asks for  1 of dba (dba)"), "{text}");
+        request.body.requirement.requester_may_approve = true;
+        let text = request.describe(Timestamp(1_500_000));
+        assert!(text.contains("1 of dba, whoever asks may be among them"), "{text}");
         assert_eq!(json["facts"]["copy"], false);
     }
 

@@ -8,6 +8,7 @@
 //!
 //! Not here: columns, which only a catalog knows, and attributes, which only a protocol knows; the caller has both.
 
+mod approvals;
 mod emergencies;
 mod observed;
 mod reviews;
@@ -82,11 +83,13 @@ pub enum Kind {
     UnusableEmergency,
     /// Those who review uses of emergency access are those who use it.
     OwnEmergency,
+    /// Whoever asks may approve it, too.
+    OwnApproval,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::ShadowedRule,
         Self::ShadowedResource,
         Self::DeadCondition,
@@ -105,6 +108,7 @@ impl Kind {
         Self::AnyIssuer,
         Self::UnusableEmergency,
         Self::OwnEmergency,
+        Self::OwnApproval,
     ];
 
     /// Its word.
@@ -128,6 +132,7 @@ impl Kind {
             Self::AnyIssuer => "any-issuer",
             Self::UnusableEmergency => "unusable-emergency",
             Self::OwnEmergency => "own-emergency",
+            Self::OwnApproval => "own-approval",
         }
     }
 }
@@ -180,6 +185,7 @@ pub fn inspect(snapshot: &Snapshot, attributes: &dyn Fn(&str) -> Option<Attribut
     warnings.extend(patients(snapshot));
     warnings.extend(roles::any_issuer(snapshot));
     warnings.extend(emergencies::warnings(snapshot));
+    warnings.extend(approvals::own(snapshot));
     warnings.sort_by_key(|warning| warning.place);
     warnings
 }

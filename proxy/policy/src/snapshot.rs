@@ -326,7 +326,7 @@ pub struct Approval {
     /// Who may let a request pass alone, in an emergency; nobody if left out.
     #[serde(default, deserialize_with = "table::some")]
     pub emergency: Option<Emergency>,
-    /// Whether people of the requester's own may approve.
+    /// Whether whoever asks, or set off the run that asks, may approve it, too.
     #[serde(default)]
     pub requester_may_approve: bool,
     /// Whether people are told how many rows the target expects a command to read out or to change, where no rule goes by it.

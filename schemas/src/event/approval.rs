@@ -79,7 +79,7 @@ crate::record! {
         2 => groups: Vec<String>,
         /// How many distinct people must approve.
         3 => people: u64,
-        /// Whether people whom the requester counts as its own may approve.
+        /// Whether whoever asks, or set off the run that asks, may approve it, too.
         4 => requester_may_approve: bool,
         /// Of each of these groups another person must be among them; a person of any of these counts, too.
         (?) 5 => all_groups: Vec<String>,
@@ -144,6 +144,9 @@ impl fmt::Display for Requirement {
     /// `2 of dba or lead, another one of each of dba, privacy, at Mon-Fri 08:00-18:00 (UTC)`.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "{} of {}", self.people, self.groups.join(" or "))?;
+        if self.requester_may_approve {
+            formatter.write_str(", whoever asks may be among them")?;
+        }
         if let Some(groups) = &self.all_groups {
             write!(formatter, ", another one of each of {}", groups.join(", "))?;
         }
