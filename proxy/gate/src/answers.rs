@@ -12,22 +12,37 @@ use tokio::sync::{broadcast, watch};
 use crate::approval::Question;
 use crate::hearing::{Hearing, Said, Words};
 use crate::recorder::{Heard, VerifiedRevocation};
+use crate::waits::Wait;
 
 /// What was published about a question so far, and what comes.
 pub(crate) struct Answers {
     pub(crate) question: Arc<Question>,
     hearing: Arc<Hearing>,
     said: Arc<Said>,
+    /// Until something comes of it, it is one of those that wait.
+    wait: Option<Arc<Wait>>,
 }
 
 impl Answers {
     /// The answers to a question that was recorded after `since` was subscribed.
-    pub(crate) fn new(question: Question, hearing: &Arc<Hearing>, since: broadcast::Receiver<Arc<Heard>>) -> Self {
+    pub(crate) fn new(
+        question: Question,
+        wait: Arc<Wait>,
+        hearing: &Arc<Hearing>,
+        since: broadcast::Receiver<Arc<Heard>>,
+    ) -> Self {
         Self {
             said: hearing.of(question.leaf(), since),
             hearing: Arc::clone(hearing),
             question: Arc::new(question),
+            wait: Some(wait),
         }
+    }
+
+    /// Something came of it: it makes room for another question of its requester.
+    pub(crate) fn settled(mut self) -> Self {
+        drop(self.wait.take());
+        self
     }
 
     /// Is told when there are more.

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use exhibit_policy::approval::{self as policy, Tally};
+use exhibit_policy::decide::NOBODY_TO_ASK;
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::access::{Outcome, Principal};
 use exhibit_schemas::event::approval::{ApprovalExpired, ApprovalRequested};
@@ -22,9 +23,10 @@ use crate::request::{self, Approved, Asking, Denial, Judged, Pending, Permit};
 use crate::retries::{Held, Place};
 use crate::sealed::Told;
 use crate::session::{Handed, Session};
+use crate::waits::{WAITING_OF_ONE_MAX, Wait};
 
 /// How long a sleep lasts before the clock is read again: a clock that was set may bring the expiry nearer.
-const CLOCK_AGAIN: Duration = Duration::from_millis(200);
+pub(crate) const CLOCK_AGAIN: Duration = Duration::from_millis(200);
 
 /// Hexadecimal digits of the id that people type.
 const ID_DIGITS: usize = 12;
@@ -48,6 +50,17 @@ pub struct Asked {
     judged: Judged,
     question: Arc<Question>,
     way: Way,
+}
+
+/// Why people are not asked.
+#[derive(Debug, thiserror::Error)]
+pub enum NotAsked {
+    /// Too many requests of its requester wait already. The denial is to be recorded like any other.
+    #[error("{}", .0.reason())]
+    Denied(Box<Denial>),
+    /// Nothing passes any more.
+    #[error(transparent)]
+    Failed(#[from] GateError),
 }
 
 /// Whose question it is.
@@ -142,7 +155,7 @@ enum Became {
 impl Became {
     fn with(self, answers: Answers) -> Ending {
         match self {
-            Self::Approved(decisions) => Ending::Approved(decisions, answers),
+            Self::Approved(decisions) => Ending::Approved(decisions, answers.settled()),
             Self::Refused => Ending::Refused,
             Self::Expired(reason) => Ending::Expired(reason),
             Self::Open => Ending::Open,
@@ -177,6 +190,11 @@ pub(crate) const TAKEN: &str =
 /// What an agent is told where nobody can know what people decided.
 pub(crate) const MISSED: &str = "decisions about it were missed while nobody waited; run it again to ask anew";
 
+/// So many seconds after a time.
+pub(crate) const fn after(time: Timestamp, seconds: u64) -> Timestamp {
+    Timestamp(time.0.saturating_add(seconds.saturating_mul(SECOND_US)))
+}
+
 /// The event of a question that nobody answered: `time`, or `agent` when it went away.
 pub(crate) fn expired(request: u64, reason: &str) -> Body {
     let reason = reason.to_owned();
@@ -187,8 +205,8 @@ impl Session {
     /// Records the question, unless an earlier command that this one is a retry of has left its own open.
     ///
     /// # Errors
-    /// [`GateError`].
-    pub async fn ask(&mut self, pending: Pending) -> Result<Asked, GateError> {
+    /// [`NotAsked`].
+    pub async fn ask(&mut self, pending: Pending) -> Result<Asked, NotAsked> {
         let Pending {
             judged,
             requirement,
@@ -199,7 +217,7 @@ impl Session {
         self.room().await?;
         let gate = self.gate().clone();
         let now = gate.now();
-        let in_s = |seconds: u64| Timestamp(now.0.saturating_add(seconds.saturating_mul(SECOND_US)));
+        let in_s = |seconds| after(now, seconds);
         let mut body = ApprovalRequested {
             target: self.target().to_owned(),
             statement: judged.request.statement.clone(),
@@ -229,25 +247,45 @@ impl Session {
             }
             if retries.has_room() {
                 body.held_until = Some(in_s(hold_s));
+                let Some(wait) = self.place_to_wait(body.expires) else {
+                    return Err(self.too_many(judged));
+                };
                 self.decided_by([judged.decision.policy]).await?;
-                let answers = self.question(body, Some(&judged)).await?;
+                let answers = self.question(body, wait, Some(&judged)).await?;
                 let question = Arc::clone(&answers.question);
                 let held = retries.begin(Arc::clone(&question), self.before());
                 let way = Way::Own(answers, Some(held));
                 return Ok(Asked { judged, question, way });
             }
         }
+        let Some(wait) = self.place_to_wait(body.expires) else {
+            return Err(self.too_many(judged));
+        };
         self.decided_by([judged.decision.policy]).await?;
-        let answers = self.question(body, Some(&judged)).await?;
+        let answers = self.question(body, wait, Some(&judged)).await?;
         let question = Arc::clone(&answers.question);
         let way = Way::Own(answers, None);
         Ok(Asked { judged, question, way })
+    }
+
+    /// A place among the requests of this requester that wait, until that time at the most; `None` where as many wait as may.
+    pub(crate) fn place_to_wait(&self, expires: Timestamp) -> Option<Arc<Wait>> {
+        let gate = self.gate();
+        gate.waits().begin(self.principal(), gate.now(), expires)
+    }
+
+    /// The denial of a command about which nobody can be asked because its requester has asked so much.
+    fn too_many(&self, judged: Judged) -> NotAsked {
+        let cause =
+            format!("{WAITING_OF_ONE_MAX} requests of this requester wait for people already, so {NOBODY_TO_ASK}");
+        NotAsked::Denied(Box::new(request::unasked(&self.asker(), judged, &cause)))
     }
 
     /// Records what people are asked; about a command, unless it is about a reply.
     pub(crate) async fn question(
         &mut self,
         body: ApprovalRequested,
+        wait: Arc<Wait>,
         command: Option<&Judged>,
     ) -> Result<Answers, GateError> {
         // Before the question is recorded, so no answer is missed.
@@ -272,7 +310,7 @@ impl Session {
             requester: self.principal().clone(),
             term,
         };
-        Ok(Answers::new(question, self.gate().hearing(), since))
+        Ok(Answers::new(question, wait, self.gate().hearing(), since))
     }
 
     /// Waits for people, for the request's expiry, for the end of the time that its approval lets a session wait, or for `gone`

@@ -23,6 +23,7 @@ use crate::probes::Probes;
 use crate::recorder::{Draft, Recorder, has_room, submit};
 use crate::retries::Retries;
 use crate::session::Session;
+use crate::waits::Waits;
 
 /// Bytes of a catalog at the most; some hundred thousand columns. A longer one is refused.
 pub const CATALOG_BYTES_MAX: usize = 32 << 20;
@@ -110,6 +111,7 @@ struct Inner {
     probes: Probes,
     logins: Arc<Logins>,
     retries: Retries,
+    waits: Waits,
     grants: Grants,
     hearing: Arc<Hearing>,
     /// Digests of the documents last recorded for each target.
@@ -153,6 +155,7 @@ impl Gate {
                 probes,
                 logins: Logins::new(Arc::clone(&recorder), Arc::clone(&clock)),
                 retries: Retries::default(),
+                waits: Waits::default(),
                 grants: Grants::default(),
                 hearing: Hearing::begin(recorder.as_ref()),
                 in_force,
@@ -218,6 +221,10 @@ impl Gate {
 
     pub(crate) fn retries(&self) -> &Retries {
         &self.inner.retries
+    }
+
+    pub(crate) fn waits(&self) -> &Waits {
+        &self.inner.waits
     }
 
     pub(crate) fn grants(&self) -> &Grants {

@@ -41,6 +41,7 @@ mod retries;
 mod sealed;
 pub mod session;
 pub mod threshold;
+mod waits;
 
 #[cfg(test)]
 mod memory;

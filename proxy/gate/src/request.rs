@@ -422,23 +422,27 @@ pub(crate) fn requirement(approval: &Approval, target: &str) -> Requirement {
 
 /// Decides a request about which nobody can be asked: where people would have to be, it is not proven that it may pass.
 pub(crate) fn rule_at_once(asker: &Asker<'_>, request: Request) -> Result<Permit, Box<Denial>> {
-    let mut judged = match rule(asker, request) {
-        Ruling::Permit(permit) => return Ok(permit),
-        Ruling::Denial(denial) => return Err(Box::new(denial)),
-        Ruling::Pending(Pending { judged, .. }) => judged,
-    };
+    match rule(asker, request) {
+        Ruling::Permit(permit) => Ok(permit),
+        Ruling::Denial(denial) => Err(Box::new(denial)),
+        Ruling::Pending(Pending { judged, .. }) => Err(Box::new(unasked(asker, judged, NOBODY_TO_ASK))),
+    }
+}
+
+/// The denial of a request about which people would have to be asked, and are not for that cause.
+pub(crate) fn unasked(asker: &Asker<'_>, mut judged: Judged, cause: &str) -> Denial {
     let rule = judged.decision.rule.as_deref().unwrap_or("none");
-    let cause = format!("the rule {rule} asks for an approval, and {NOBODY_TO_ASK}");
+    let cause = format!("the rule {rule} asks for an approval, and {cause}");
     let facts = &mut judged.request.facts;
     facts.attributes.insert(UNPROVEN.to_owned(), Attribute::Text(cause));
     // A decision of its own, which replays: every policy denies what is not proven.
     judged.decision = decide(asker.policy.snapshot(), asker.principal, asker.target, facts);
-    Err(Box::new(Denial {
+    Denial {
         outcome: Outcome::Denied,
         asked: None,
         reason: judged.decision.reason.clone(),
         judged,
-    }))
+    }
 }
 
 /// Cuts what may be cut, and turns a request whose facts no event holds, or whose copy would be too long, into one that every

@@ -19,7 +19,7 @@ pub(crate) use self::handed::Handed;
 use self::handed::Turn;
 use crate::allowance::Allowance;
 use crate::approval::Waiting;
-pub use crate::approval::{Asked, Question};
+pub use crate::approval::{Asked, NotAsked, Question};
 pub use crate::data::{Data, Sending};
 use crate::error::GateError;
 use crate::failure::Failure;
@@ -197,7 +197,7 @@ impl Session {
         request::rule_at_once(&self.asker(), request)
     }
 
-    fn asker(&self) -> Asker<'_> {
+    pub(crate) fn asker(&self) -> Asker<'_> {
         Asker {
             session: self.id,
             principal: &self.principal,

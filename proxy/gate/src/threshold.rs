@@ -14,17 +14,17 @@ use exhibit_policy::decide::{Asker, askers, decide, stands};
 use exhibit_policy::mask::Masked;
 use exhibit_policy::snapshot::{Counts, Snapshot, facts_at, with_cells};
 use exhibit_schemas::digest::Digest;
-use exhibit_schemas::event::Timestamp;
 use exhibit_schemas::event::access::{DecisionRecord, Effect, Facts, Frame, Outcome, ThresholdDecided};
 use exhibit_schemas::event::approval::ApprovalRequested;
 
 use crate::allowance::Allowance;
 use crate::answers::Answers;
-use crate::approval::{Ending, Question, UNDECIDED};
+use crate::approval::{CLOCK_AGAIN, Ending, Question, UNDECIDED, after};
 use crate::error::GateError;
 use crate::release::{self, Reply, Totals};
 use crate::request::{Judged, Permit, requirement};
 use crate::session::{Handed, Session, Stopped};
+use crate::waits::Wait;
 
 /// A command whose reply is watched, as it was decided and recorded.
 #[derive(Debug)]
@@ -102,7 +102,8 @@ impl Session {
     }
 
     /// Decides whether frames may be handed over, where with them the reply passes a threshold. `None` is that they may; else
-    /// people have been asked, and [`Session::held`] waits for them.
+    /// people have been asked, and [`Session::held`] waits for them. Where as many requests of this requester wait as may, people are asked
+    /// when one of them has ended.
     ///
     /// # Errors
     /// [`GateError::Threshold`] where policy denies it, which is recorded; any other [`GateError`].
@@ -110,7 +111,6 @@ impl Session {
         let (counts, Some(passing)) = self.standing(reply, frames)? else {
             return Ok(None);
         };
-        self.room().await?;
         let Passing {
             watched,
             facts,
@@ -122,10 +122,13 @@ impl Session {
             .as_deref()
             .and_then(|name| watched.policy.approval(name));
         let Some(approval) = approval.filter(|_| decision.effect == Effect::Ask) else {
+            self.room().await?;
             let reason = decision.reason.clone();
             return Err(self.over(reply.command, counts, decision, Outcome::Denied, None, reason));
         };
-        let now = self.gate().clock().now();
+        let wait = self.waits_to_ask(approval.expires_s).await?;
+        self.room().await?;
+        let now = self.gate().now();
         let body = ApprovalRequested {
             target: self.target().to_owned(),
             statement: watched.statement.clone(),
@@ -133,12 +136,12 @@ impl Session {
             facts,
             decision: decision.clone(),
             requirement: requirement(approval, self.target()),
-            expires: Timestamp(now.0.saturating_add(approval.expires_s.saturating_mul(1_000_000))),
+            expires: after(now, approval.expires_s),
             // What is held is here and nowhere else: nothing could be taken up later.
             held_until: None,
             requester: Some(Box::new(self.principal().clone())),
         };
-        let answers = self.question(body, None).await?;
+        let answers = self.question(body, wait, None).await?;
         Ok(Some(Held {
             command: reply.command,
             counts,
@@ -146,6 +149,20 @@ impl Session {
             askers,
             answers,
         }))
+    }
+
+    /// Waits until one more request of this requester may wait for people: as many do as may, and one of them ends or expires. The agent's
+    /// going and the limits of sessions end it sooner.
+    async fn waits_to_ask(&mut self, expires_s: u64) -> Result<Arc<Wait>, GateError> {
+        loop {
+            let now = self.gate().now();
+            if let Some(wait) = self.place_to_wait(after(now, expires_s)) {
+                return Ok(wait);
+            }
+            self.flush()?;
+            self.let_go_of_policy();
+            tokio::time::sleep(CLOCK_AGAIN).await;
+        }
     }
 
     /// Waits for people, for the question's expiry, or for `gone`, whichever is first, and records what came of it. Where it is

@@ -26,6 +26,7 @@ mod again;
 mod asked;
 mod attacked;
 mod emergencies;
+mod flooded;
 mod granted;
 mod keyed;
 mod moved;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use exhibit_gate::session::{Denial, Pending, Permit, Request, Ruling};
+use exhibit_gate::session::{Denial, NotAsked, Pending, Permit, Request, Ruling};
 
 use super::{AHEAD_BYTES_MAX, Driver, SessionError};
 use crate::group::about_session;
@@ -37,7 +37,11 @@ impl Driver {
             Ok(permit) => return Ok(Ok(permit)),
             Err(pending) => pending,
         };
-        let asked = self.session.ask(pending).await?;
+        let asked = match self.session.ask(pending).await {
+            Ok(asked) => asked,
+            Err(NotAsked::Denied(denial)) => return Ok(Err(*denial)),
+            Err(NotAsked::Failed(error)) => return Err(error.into()),
+        };
         self.agent.waiting(asked.question()).await?;
         let cancelled = Arc::clone(&self.registered.cancelled);
         let (incoming, shutdown) = (&mut self.incoming, &self.shutdown);

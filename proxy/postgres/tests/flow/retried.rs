@@ -133,3 +133,31 @@ async fn what_was_approved_over_rows_of_a_temporary_table_is_not_taken_up_over_o
         assert_eq!(questions(&stand), wanted, "{id}");
     }
 }
+
+/// Requests of one requester that wait at the most.
+const WAITING: usize = 32;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_request_more_than_may_wait_is_denied_and_its_session_goes_on() {
+    let server = Server::start();
+    server.execute(SCHEMA);
+    let asks = ASKS.replace("hold_s = 1\n", "");
+    let stand = Stand::start_with(Arc::new(server), &format!("{POLICY}{asks}"), |_| {}).await;
+    let mut waiting = tokio::task::JoinSet::new();
+    for _ in 0..WAITING {
+        let client = stand.driver().await;
+        waiting.spawn(async move { client.simple_query(ALTER).await.map(|_| ()) });
+    }
+    while questions(&stand) < WAITING {
+        tokio::task::yield_now().await;
+    }
+    let client = stand.driver().await;
+    let error = client.simple_query(ALTER).await.unwrap_err();
+    let error = error.as_db_error().unwrap();
+    assert_eq!(error.code().code(), "42501", "{error}");
+    let told = format!("{WAITING} requests of this requester wait for people already");
+    assert!(error.message().contains(&told), "{error}");
+    client.simple_query("SELECT 1").await.unwrap();
+    assert_eq!(outcomes(&stand), ["denied"]);
+    assert_eq!(questions(&stand), WAITING);
+}

@@ -13,7 +13,7 @@ use super::{
     request, waits, world,
 };
 use crate::error::GateError;
-use crate::session::{Opening, Replaced};
+use crate::session::{NotAsked, Opening, Replaced};
 
 /// The policy before, without its rule about reads.
 fn stricter() -> (Vec<u8>, Snapshot) {
@@ -138,7 +138,8 @@ async fn what_was_decided_by_another_policy_is_not_recorded_as_if_it_still_held(
         panic!("it asks")
     };
     world.session.gate().replace_policy(stricter()).await.unwrap();
-    assert_eq!(world.session.ask(pending).await.unwrap_err(), GateError::PolicyChanged);
+    let error = world.session.ask(pending).await.unwrap_err();
+    assert!(matches!(error, NotAsked::Failed(GateError::PolicyChanged)), "{error}");
     assert_eq!(
         said(&world).last().unwrap().0,
         "policy-in-force",

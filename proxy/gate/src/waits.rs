@@ -1,0 +1,173 @@
+//! How many requests of one requester wait for people at once. An agent that asks on and on would bury what others ask, and whoever is
+//! shown too much looks at nothing.
+//!
+//! Counted is what people are shown: a request from before it is recorded until something came of it, and one that stays open for a
+//! retry until it is taken up or expires. A requester is a pipeline, whatever branch, run or job of it asks, or else an account.
+//!
+//! Not here: what becomes of a request for which there is no place ([`crate::approval`], [`crate::threshold`]).
+//!
+//! # Known limits
+//! The count is this process's own: each proxy counts for itself, and a start begins anew.
+
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use exhibit_schemas::event::Timestamp;
+use exhibit_schemas::event::access::Principal;
+
+/// Requests of one requester that wait at once: more than people decide about between two others, and few enough to read.
+pub(crate) const WAITING_OF_ONE_MAX: usize = 32;
+
+/// That a request is one of those that wait, for as long as this is kept.
+pub(crate) struct Wait(());
+
+/// All of one proxy: as many as it has sessions that wait and requests that stay open, each of which is bounded.
+#[derive(Default)]
+pub(crate) struct Waits {
+    taken: Mutex<Vec<Taken>>,
+}
+
+struct Taken {
+    requester: Requester,
+    expires: Timestamp,
+    wait: Weak<Wait>,
+}
+
+/// Who is counted as one.
+#[derive(PartialEq, Eq)]
+enum Requester {
+    /// All runs of a repository.
+    Pipeline {
+        issuer: String,
+        provider: String,
+        repository_id: String,
+    },
+    /// All that come by one name.
+    Account {
+        method: String,
+        issuer: String,
+        subject: String,
+    },
+}
+
+impl Requester {
+    fn of(principal: &Principal) -> Self {
+        let issuer = principal.issuer.clone();
+        match &principal.run {
+            Some(run) => Self::Pipeline {
+                issuer,
+                provider: run.provider.clone(),
+                repository_id: run.repository_id.clone(),
+            },
+            None => Self::Account {
+                method: principal.method.clone(),
+                issuer,
+                subject: account(&principal.subject).to_owned(),
+            },
+        }
+    }
+}
+
+/// The name without what its bearer chooses: a role of AWS comes with the name that its caller gives the session
+/// (`arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION`).
+fn account(subject: &str) -> &str {
+    match subject.rsplit_once('/') {
+        Some((role, _)) if role.contains(":assumed-role/") => role,
+        _ => subject,
+    }
+}
+
+impl Waits {
+    /// A place for one more request that expires then; `None` where as many wait as may.
+    pub(crate) fn begin(&self, principal: &Principal, now: Timestamp, expires: Timestamp) -> Option<Arc<Wait>> {
+        let requester = Requester::of(principal);
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        taken.retain(|one| now < one.expires && one.wait.strong_count() > 0);
+        if taken.iter().filter(|one| one.requester == requester).count() >= WAITING_OF_ONE_MAX {
+            return None;
+        }
+        let wait = Arc::new(Wait(()));
+        taken.push(Taken {
+            requester,
+            expires,
+            wait: Arc::downgrade(&wait),
+        });
+        Some(wait)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use exhibit_schemas::digest::Digest;
+    use exhibit_schemas::event::Timestamp;
+    use exhibit_schemas::event::access::{Principal, Run};
+
+    use super::{WAITING_OF_ONE_MAX, Waits};
+
+    fn principal(subject: &str, repository_id: Option<&str>) -> Principal {
+        let run = repository_id.map(|id| Run {
+            provider: "github-actions".into(),
+            repository: "octo/app".into(),
+            repository_id: id.into(),
+            owner_id: "2".into(),
+            reference: format!("refs/heads/{subject}"),
+            commit: "c0ffee".into(),
+            workflow: None,
+            run_id: subject.into(),
+            job_id: None,
+            actor: subject.into(),
+            actor_id: "4".into(),
+            trigger: "push".into(),
+            environment: None,
+        });
+        Principal {
+            method: "oidc".into(),
+            issuer: "https://token.example".into(),
+            subject: subject.into(),
+            client_id: None,
+            groups: Vec::new(),
+            evidence: Digest::of(subject.as_bytes()),
+            run: run.map(Box::new),
+        }
+    }
+
+    /// Whether a request finds a place beside as many of another as may wait.
+    fn beside(many: impl Fn(usize) -> Principal, one: &Principal) -> bool {
+        let waits = Waits::default();
+        let begin = |principal: &Principal| waits.begin(principal, Timestamp(1), Timestamp(9));
+        let kept: Vec<_> = (0..WAITING_OF_ONE_MAX).map(|number| begin(&many(number))).collect();
+        assert!(kept.iter().all(Option::is_some), "the limit itself is let in");
+        begin(one).is_some()
+    }
+
+    #[test]
+    fn whoever_is_one_is_counted_as_one_whatever_it_may_choose() {
+        let branch = |number: usize| principal(&format!("branch-{number}"), Some("1"));
+        assert!(!beside(branch, &principal("another", Some("1"))), "a pipeline");
+        assert!(beside(branch, &principal("branch-0", Some("2"))), "another repository");
+        assert!(beside(branch, &principal("branch-0", None)));
+        let role = |session: &str| principal(&format!("arn:aws:sts::1:assumed-role/ci/{session}"), None);
+        assert!(!beside(|number| role(&number.to_string()), &role("x")), "a role of AWS");
+        let other = principal("arn:aws:sts::1:assumed-role/other/x", None);
+        assert!(beside(|number| role(&number.to_string()), &other));
+        let user = |number: usize| principal(&format!("arn:aws:iam::1:user/team/{number}"), None);
+        assert!(beside(user, &principal("arn:aws:iam::1:user/team/x", None)), "users");
+        let mut elsewhere = principal("ci", None);
+        elsewhere.issuer = "https://other.example".into();
+        assert!(beside(|_| principal("ci", None), &elsewhere));
+        assert!(!beside(|_| principal("ci", None), &principal("ci", None)));
+    }
+
+    #[test]
+    fn a_place_is_free_again_when_it_is_given_back_and_when_its_request_expires() {
+        let waits = Waits::default();
+        let begin = |now: u64, expires: u64| waits.begin(&principal("ci", None), Timestamp(now), Timestamp(expires));
+        let mut kept: Vec<_> = (1..WAITING_OF_ONE_MAX).map(|_| begin(1, 9)).collect();
+        kept.push(begin(1, 5));
+        assert!(begin(4, 9).is_none());
+        let later = begin(5, 9);
+        assert!(later.is_some(), "one has expired, though it is kept");
+        assert!(begin(5, 9).is_none());
+        drop(later);
+        assert!(begin(5, 9).is_some());
+    }
+}
