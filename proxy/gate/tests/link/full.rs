@@ -8,7 +8,7 @@ use exhibit_gate::session::{EndStatus, Reach, Request, Ruling, Session};
 use exhibit_policy::mask::{MaskKey, Masked};
 use exhibit_policy::snapshot::Snapshot;
 use exhibit_schemas::event::access::{Access, Action, Facts, Principal};
-use exhibit_schemas::event::{Kind, SessionPlace};
+use exhibit_schemas::event::{Event, Kind, SessionPlace};
 
 use super::*;
 
