@@ -40,6 +40,8 @@ use tokio::sync::{broadcast, watch};
 
 #[path = "verifier_gate/again.rs"]
 mod again;
+#[path = "verifier_gate/attacked.rs"]
+mod attacked;
 #[path = "verifier_gate/emergency.rs"]
 mod emergency;
 #[path = "verifier_gate/estimated.rs"]
@@ -186,7 +188,12 @@ impl Recorder for Keeper {
 }
 
 async fn open(gate: &Gate) -> Session {
-    let opening = Opening {
+    open_as(gate, |_| ()).await
+}
+
+/// Opens a session that differs so.
+async fn open_as(gate: &Gate, change: impl FnOnce(&mut Opening)) -> Session {
+    let mut opening = Opening {
         target: "clinic".into(),
         protocol: "postgres".into(),
         principal: Principal {
@@ -204,6 +211,7 @@ async fn open(gate: &Gate) -> Session {
         client: None,
         settings: Vec::new(),
     };
+    change(&mut opening);
     gate.open(opening).await.unwrap()
 }
 
@@ -354,8 +362,12 @@ async fn start_beside(policy: &str, plan: Arc<Mutex<Plan>>, clock: Arc<Ticking>,
 
 /// What the verifier says of a log.
 fn verified(plan: &Plan, anchors: &TrustAnchors) -> Outcome {
-    let entries = plan.build().entries;
-    let bundle = files(&entries, checkpoint(&entries, ORIGIN, LOG).note(), anchors);
+    verified_entries(&plan.build().entries, anchors)
+}
+
+/// The same of entries as they are.
+fn verified_entries(entries: &[Vec<u8>], anchors: &TrustAnchors) -> Outcome {
+    let bundle = files(entries, checkpoint(entries, ORIGIN, LOG).note(), anchors);
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("bundle.tar");
     write_tar(&path, &bundle).unwrap();
