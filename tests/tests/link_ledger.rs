@@ -8,12 +8,17 @@
     reason = "tests stop where something is wrong"
 )]
 
+#[path = "link_ledger/lying.rs"]
+mod lying;
+#[path = "link_ledger/restarted.rs"]
+mod restarted;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use exhibit_gate::clock::{Clock as _, SystemClock};
 use exhibit_gate::gate::{Gate, Opening};
-use exhibit_gate::link::connect::PipeConnect;
+use exhibit_gate::link::connect::{Connect, PipeConnect};
 use exhibit_gate::link::{Link, LinkConfig};
 use exhibit_gate::recorder::{Draft, Heard, Recorder};
 use exhibit_gate::request::{Reach, Request, Ruling};
@@ -101,7 +106,9 @@ fn begun(directory: &Path) -> (Config, Chain) {
         readers: Vec::new(),
         oidc: Vec::new(),
     };
-    exhibit_tests::write(&directory.join("log.key"), hex::encode([3; 32]).as_bytes()).unwrap();
+    for (name, seed) in [("log.key", 3), ("ledger.key", 5)] {
+        exhibit_tests::write(&directory.join(name), hex::encode([seed; 32]).as_bytes()).unwrap();
+    }
     let enrol = |seed, role, name: &str, groups: &[&str]| {
         Body::from(KeyEnrolled {
             key: key(seed).public_key().to_bytes(),
@@ -122,6 +129,7 @@ fn begun(directory: &Path) -> (Config, Chain) {
         .into(),
         enrol(2, Role::Proxy, "proxy", &[]),
         enrol(4, Role::Person, "dora", &["dba"]),
+        enrol(5, Role::Ledger, "ledger", &[]),
     ];
     let chain = Chain {
         boot: 1,
@@ -157,8 +165,12 @@ async fn link(ledger: &Ledger, state: PathBuf, stop: &CancellationToken) -> Arc<
         tokio::spawn(serve::serve_stream(router.clone(), far, stop.clone()));
         Ok(near)
     });
+    link_by(Arc::new(connect), state).await
+}
+
+async fn link_by(connect: Arc<dyn Connect>, state: PathBuf) -> Arc<Link> {
     let config = LinkConfig {
-        connect: Arc::new(connect),
+        connect,
         key: key(2),
         trust: trust(),
         clock: Arc::new(SystemClock),
