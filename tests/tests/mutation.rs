@@ -21,7 +21,7 @@ mod campaign;
 use std::collections::BTreeMap;
 use std::io::Write as _;
 
-use campaign::{Base, Expected, Mutant, Random, reviews, schedules};
+use campaign::{Base, Expected, Mutant, Random, emergencies, reviews, schedules};
 use exhibit_schemas::event::Timestamp;
 use exhibit_schemas::merkle::Index;
 use exhibit_tests::bundle_builder::write_tar;
@@ -52,6 +52,13 @@ fn every_mutant_is_found_at_its_place() {
         let directory = tempfile::tempdir().unwrap();
         let clean = judge(&directory.path().join("bundle.tar"), &honest);
         assert_eq!(clean.list(), [], "the log that is changed must be clean itself");
+    }
+
+    let directory = tempfile::tempdir().unwrap();
+    for base in [emergencies::in_emergencies(), emergencies::granting()] {
+        let outcome = judge(&directory.path().join("bundle.tar"), &base.honest());
+        // Each use of emergency access is noted.
+        assert!(matches!(outcome, Outcome::Verified(_)), "{:?}", outcome.list());
     }
 
     let mutants = campaign::mutants(&base, &mut Random(0x5eed_0b5e_55ed_1234));

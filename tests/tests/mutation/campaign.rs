@@ -1,5 +1,7 @@
 //! The log that is changed, what a mutant is, and all classes of mutants.
 
+#[path = "emergencies.rs"]
+pub(crate) mod emergencies;
 #[path = "entries.rs"]
 mod entries;
 #[path = "events.rs"]
@@ -205,5 +207,6 @@ pub(crate) fn mutants(base: &Base, random: &mut Random) -> Vec<Mutant> {
     mutants.extend(readings::mutants(base, random));
     mutants.extend(reviews::mutants(base));
     mutants.extend(signatures::mutants(Base::new(), random));
+    mutants.extend(emergencies::mutants(random));
     mutants
 }

@@ -66,19 +66,19 @@ fn commands(plan: &Plan, outcome: Outcome) -> Vec<Place> {
     plan.find(|event| matches!(&event.body, Body::Command(body) if body.outcome == outcome))
 }
 
-fn of_kind(plan: &Plan, kind: Kind) -> Vec<Place> {
+pub(super) fn of_kind(plan: &Plan, kind: Kind) -> Vec<Place> {
     plan.find(|event| event.kind() == kind)
 }
 
 /// A mutant whose fault is at one event.
-fn at(base: &Base, class: &'static str, plan: &Plan, place: Place, codes: &[Code]) -> Mutant {
+pub(super) fn at(base: &Base, class: &'static str, plan: &Plan, place: Place, codes: &[Code]) -> Mutant {
     let built = plan.build();
     let index = built.index_of(place);
     let what = format!("{} at #{index}", plan.event(place).kind());
     base.sealed(class, what, plan, Expected::at(codes, index, index))
 }
 
-fn command_mut(plan: &mut Plan, place: Place) -> &mut exhibit_schemas::event::access::Command {
+pub(super) fn command_mut(plan: &mut Plan, place: Place) -> &mut exhibit_schemas::event::access::Command {
     let Body::Command(body) = &mut plan.event_mut(place).body else {
         panic!("a command was looked for");
     };
@@ -366,7 +366,7 @@ fn session_taken_over(base: &Base, random: &mut Random) -> Mutant {
 }
 
 /// Gives a batch to another emitter, its events saying so.
-fn reseal(plan: &mut Plan, batch: usize, to: fn(u8) -> u8) {
+pub(super) fn reseal(plan: &mut Plan, batch: usize, to: fn(u8) -> u8) {
     let batch = &mut plan.batches[batch];
     batch.seed = to(batch.seed);
     for planned in &mut batch.events {
