@@ -266,6 +266,8 @@ fn body_json(entry: &Entry) -> serde_json::Value {
         }),
         Body::Command(command) => json!({
             "statement": command.statement,
+            "statement_fingerprint": command.statement_fingerprint.map(|fingerprint| fingerprint.to_string()),
+            "parameters": parameters(command),
             "accesses": accesses(&command.facts.accesses),
             "columns": command.facts.columns,
             "estimated_rows": command.facts.attributes.get(ESTIMATED_ROWS),
@@ -440,6 +442,12 @@ fn opening(lines: &mut Lines, entry: &Entry, opened: &SessionOpened) {
 
 fn describe_command(lines: &mut Lines, entry: &Entry, command: &Command) {
     lines.add(&command.statement);
+    if let Some(fingerprint) = &command.statement_fingerprint {
+        lines.add(&format!("statement fingerprint {fingerprint}"));
+    }
+    if !parameters(command).is_empty() {
+        lines.add(&format!("parameters {}", names(parameters(command))));
+    }
     lines.add(&format!("does {}", names(&accesses(&command.facts.accesses))));
     if let Some(estimate) = Estimate::of(&command.facts) {
         lines.add(&format!("estimated: {estimate}"));
@@ -450,6 +458,11 @@ fn describe_command(lines: &mut Lines, entry: &Entry, command: &Command) {
         lines.add(&format!("a retry, by the request {id} of an earlier command"));
     }
     lines.add(&outcome(command.outcome, entry));
+}
+
+/// The types of its parameters: as the target describes them where it has, otherwise as the agent gave them.
+fn parameters(command: &Command) -> &[String] {
+    command.described.as_deref().unwrap_or(&command.parameters)
 }
 
 /// What came of a question, and by whom.

@@ -223,6 +223,8 @@ fn request(action: Action) -> Request {
         facts,
         parameters: vec![],
         reach: Reach::Anything,
+        statement_fingerprint: None,
+        described: None,
         says_all: true,
     }
 }

@@ -226,6 +226,8 @@ fn request(statement: &str, action: Action) -> Request {
         },
         parameters: Vec::new(),
         reach: Reach::Anything,
+        statement_fingerprint: None,
+        described: None,
         says_all: true,
     }
 }

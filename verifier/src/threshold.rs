@@ -53,6 +53,8 @@ impl Watch {
             outcome: body.outcome,
             request: body.request,
             retries: None,
+            statement_fingerprint: None,
+            described: None,
             approvals: body.approvals.clone(),
             ..self.command.clone()
         }

@@ -6,7 +6,7 @@ use exhibit_schemas::cbor::Bytes;
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::access::{
     Access, Action, Column, Command, DecisionRecord, Effect, Facts, Frame, Observed, Outcome, Principal, ResponseChunk,
-    ResponseEnd, SessionClosed, SessionOpened,
+    ResponseEnd, SessionClosed, SessionOpened, StatementFingerprint,
 };
 use exhibit_schemas::event::approval::{ApprovalDecided, Verdict};
 use exhibit_schemas::event::trust::MaskKeyId;
@@ -74,10 +74,12 @@ fn command() -> Command {
             }]),
         },
         outcome: Outcome::Approved,
-        parameters: vec![],
+        parameters: vec!["unspecified".into()],
         request: None,
         approvals: None,
         retries: None,
+        statement_fingerprint: Some(StatementFingerprint([0xa7, 1, 2, 3, 4, 5, 6, 7])),
+        described: Some(vec!["int8".into()]),
     }
 }
 

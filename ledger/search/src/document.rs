@@ -300,6 +300,9 @@ impl Draft<'_> {
 
     fn command(&mut self, command: &Command) {
         self.text(&command.statement);
+        if let Some(fingerprint) = &command.statement_fingerprint {
+            self.text(&fingerprint.to_string());
+        }
         self.decision(&command.decision);
         self.facts(&command.facts);
         self.one(Filter::Outcome, command.outcome.as_str());

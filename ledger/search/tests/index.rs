@@ -155,6 +155,8 @@ impl Log {
             request: approved.then_some(1),
             approvals: approved.then_some(approvals),
             retries: None,
+            statement_fingerprint: None,
+            described: None,
         };
         self.push(2, place(session, 1), time, command.into());
     }

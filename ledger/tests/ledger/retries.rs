@@ -35,6 +35,8 @@ pub(crate) fn command(outcome: Outcome, retries: Option<Digest>) -> Body {
         request: retries.is_none().then_some(1),
         approvals: None,
         retries,
+        statement_fingerprint: None,
+        described: None,
     }
     .into()
 }

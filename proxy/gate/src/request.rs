@@ -16,7 +16,7 @@ use exhibit_schemas::cbor;
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::SessionId;
 use exhibit_schemas::event::access::{
-    Access, Action, Attribute, Command, DecisionRecord, Effect, Facts, Outcome, Principal,
+    Access, Action, Attribute, Command, DecisionRecord, Effect, Facts, Outcome, Principal, StatementFingerprint,
 };
 use exhibit_schemas::event::approval::{GrantBounds, GrantScope, Requirement};
 
@@ -38,6 +38,10 @@ pub const FACTS_BYTES_MAX: usize = 16 * 1_024;
 
 /// Bytes of encoded parameter types at the most; 65,535 parameters with names of types would not fit an event.
 pub const PARAMETERS_BYTES_MAX: usize = 8 * 1_024;
+
+/// Bytes of encoded types that the target has described at the most; longer ones are left out, for those that the agent gave, and
+/// the statement, are recorded as ever.
+pub const DESCRIBED_BYTES_MAX: usize = 1_024;
 
 /// What a request can change in the target before its event is durable, as its protocol has proven.
 ///
@@ -63,6 +67,10 @@ pub struct Request {
     pub facts: Facts,
     /// Types of its bound parameters, as the protocol names them.
     pub parameters: Vec<String>,
+    /// Fingerprint of the statement, where its protocol has any.
+    pub statement_fingerprint: Option<StatementFingerprint>,
+    /// The types of its parameters as the target has described them already.
+    pub described: Option<Vec<String>>,
     /// What it can change.
     pub reach: Reach,
     /// Whether its exact bytes are all that is asked, and go by no name that only its session knows, such as that of a
@@ -453,9 +461,12 @@ fn fitted(request: Request, sealed: bool) -> Request {
         exact,
         facts,
         parameters,
+        statement_fingerprint,
+        described,
         reach,
         says_all,
     } = request;
+    let described = described.filter(|types| cbor::encode(types).len() <= DESCRIBED_BYTES_MAX);
     let statement = cut(statement);
     let facts_fit = cbor::encode(&facts).len() <= FACTS_BYTES_MAX;
     let parameters_fit = cbor::encode(&parameters).len() <= PARAMETERS_BYTES_MAX;
@@ -466,6 +477,8 @@ fn fitted(request: Request, sealed: bool) -> Request {
             exact,
             facts,
             parameters,
+            statement_fingerprint,
+            described,
             reach,
             says_all,
         };
@@ -489,6 +502,8 @@ fn fitted(request: Request, sealed: bool) -> Request {
             columns: None,
         },
         parameters: Vec::new(),
+        statement_fingerprint,
+        described,
         reach,
         says_all,
     }
@@ -572,6 +587,8 @@ fn command(judged: &Judged, outcome: Outcome) -> Command {
         request: None,
         approvals: None,
         retries: None,
+        statement_fingerprint: judged.request.statement_fingerprint,
+        described: judged.request.described.clone(),
     }
 }
 

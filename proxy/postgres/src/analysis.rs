@@ -68,7 +68,7 @@ use std::sync::Arc;
 use exhibit_gate::session::Reach;
 use exhibit_policy::decide::{CLASS, UNPROVEN};
 use exhibit_policy::patients::PATIENTS;
-use exhibit_schemas::event::access::{Attribute, Facts};
+use exhibit_schemas::event::access::{Attribute, Facts, StatementFingerprint};
 
 pub use self::access::{EXECUTED, FETCHED, channel};
 pub(crate) use self::class::class_of;
@@ -92,7 +92,7 @@ pub(crate) use self::syntax::Complaint;
 pub(crate) use self::touched::both;
 use self::tree::Tree;
 use crate::catalog::Catalog;
-use crate::redact::{REDACTED_BYTES_MAX, TOKENS_MAX, redact};
+use crate::redact::{REDACTED_BYTES_MAX, TOKENS_MAX, fingerprint, redact};
 
 /// Attributes of a statement that policies can ask for, each with the word of its type.
 pub const ATTRIBUTES: &[(&str, &str)] = &[
@@ -122,6 +122,8 @@ pub struct Analysis {
     pub statements: Vec<Statement>,
     /// Its text without values.
     pub redacted: String,
+    /// Its fingerprint, where it has one; a statement inside of another one is told by the other's.
+    pub fingerprint: Option<StatementFingerprint>,
     /// What it does, over all statements.
     pub facts: Facts,
     /// What it can change before its event is durable.
@@ -227,7 +229,11 @@ pub fn analyse(
         by: if columns.is_some() { By::Proxy } else { By::Nobody },
         columns: columns.unwrap_or(Columns::NONE),
     };
-    message(sql, &mut names, &masks)
+    let analysis = message(sql, &mut names, &masks)?;
+    Ok(Analysis {
+        fingerprint: fingerprint(sql, catalog),
+        ..analysis
+    })
 }
 
 /// Reads a message of SQL for a target whose database masks by itself, and maps its names to the views that do.
@@ -251,9 +257,12 @@ pub(crate) fn analyse_enforced(
         },
         by: By::Database,
     };
-    let mut analysis = message(sql, &mut names, &masks)?;
-    analysis.mapped = Some(mapping::map(sql, catalog, catalog.search_path(), masked)?);
-    Ok(analysis)
+    let analysis = message(sql, &mut names, &masks)?;
+    Ok(Analysis {
+        fingerprint: fingerprint(sql, catalog),
+        mapped: Some(mapping::map(sql, catalog, catalog.search_path(), masked)?),
+        ..analysis
+    })
 }
 
 /// Reads a message, or the statement inside of another one, where names mean that.
@@ -353,6 +362,7 @@ fn message(sql: &str, names: &mut Names<'_>, masks: &Masks<'_>) -> Result<Analys
     Ok(Analysis {
         statements,
         redacted,
+        fingerprint: None,
         facts,
         reach,
         probes,

@@ -17,7 +17,7 @@ mod question;
 mod whole;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use exhibit_gate::session::Request;
 use exhibit_policy::snapshot::Snapshot;
@@ -78,6 +78,8 @@ pub(crate) struct Item {
     pub(crate) mapped: Option<Mapped>,
     /// What is known of what it is answered with, for each statement in it.
     pub(crate) expected: VecDeque<Expected>,
+    /// The prepared statement that it is about.
+    pub(crate) prepared: Option<Arc<Prepared>>,
     /// Place of the request that it belongs to.
     pub(crate) owner: usize,
 }
@@ -200,6 +202,7 @@ impl Reading<'_> {
                     source: meant.unwrap_or_else(|| Digest::of(sql.as_bytes())),
                     sql,
                     types,
+                    described: OnceLock::new(),
                     meant,
                 });
                 part.prepared = Some(Arc::clone(&prepared));
@@ -303,6 +306,7 @@ impl Reading<'_> {
         let draft = match self.portal_analysis(&portal) {
             Ok(analysis) => {
                 let mut draft = self.resolved(&analysis, types, progress, Runs::Now);
+                draft.described(portal.prepared.as_deref());
                 draft.try_values(&analysis.probes, types, &portal.held);
                 part.mapped.clone_from(&analysis.mapped);
                 if !portal.means(&analysis) {
@@ -400,25 +404,6 @@ impl Reading<'_> {
         self.analysis(sql).ok()?.mapped.clone()
     }
 
-    /// A group that runs nothing: what it describes or binds is read as if it ran; otherwise it is about the session.
-    fn housekeeping(&mut self, parts: &mut [Part]) {
-        let prepared = parts.iter().find_map(|part| part.prepared.clone());
-        let mut progress = Progress {
-            names: Ahead::of(self.names),
-            changed: false,
-            text_unsure: false,
-            copies_in: false,
-            parts: Vec::new(),
-        };
-        let draft = match prepared {
-            Some(prepared) => self.draft(&prepared.sql, &prepared.types, &mut progress, Runs::Not),
-            None => about_session("SYNC", "protocol"),
-        };
-        if let Some(last) = parts.last_mut() {
-            last.draft = Some(draft);
-        }
-    }
-
     fn draft(&mut self, sql: &str, types: &[u32], progress: &mut Progress<'_>, runs: Runs) -> Draft {
         match self.analysis(sql) {
             Ok(analysis) => {
@@ -447,6 +432,8 @@ impl Reading<'_> {
                 exact: Vec::new(),
                 facts: analysis.facts.clone(),
                 parameters: types.iter().map(|oid| types::name(*oid)).collect(),
+                statement_fingerprint: analysis.fingerprint,
+                described: None,
                 reach: analysis.reach,
                 says_all: false,
             },

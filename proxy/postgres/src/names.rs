@@ -10,7 +10,7 @@
 //! Not here: what statements do (see [`crate::analysis`]).
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use exhibit_schemas::digest::Digest;
 
@@ -22,8 +22,11 @@ pub(crate) const NAMES_MAX: usize = 2_000;
 /// Bytes of named statements and portals of a session at the most: some hundred of the longest that drivers send.
 pub(crate) const NAMES_BYTES_MAX: usize = 16 << 20;
 
-/// What an entry costs beside its texts and types.
-const ENTRY_BYTES: usize = 256;
+/// What an entry costs beside its texts and the types that the agent gave.
+const ENTRY_BYTES: usize = 768;
+
+/// Types of a statement that are kept as the server describes them, at the most: more would hardly fit an event.
+const DESCRIBED_MAX: usize = 128;
 
 /// A prepared statement.
 #[derive(Debug)]
@@ -33,11 +36,20 @@ pub(crate) struct Prepared {
     pub(crate) source: Digest,
     /// Types of parameters, as far as the agent says them.
     pub(crate) types: Vec<u32>,
+    /// All of them as the server has described them, once it has; it keeps them as long as the statement.
+    pub(crate) described: OnceLock<Vec<u32>>,
     /// What `sql` was to a server that masks by itself when it was prepared: it keeps that meaning of its names.
     pub(crate) meant: Option<Digest>,
 }
 
 impl Prepared {
+    /// Keeps what the server says of its parameters; more than are kept is as if it had said nothing.
+    pub(crate) fn describe(&self, types: &[u32]) {
+        if types.len() <= DESCRIBED_MAX {
+            self.described.get_or_init(|| types.to_vec());
+        }
+    }
+
     fn bytes(&self) -> usize {
         ENTRY_BYTES + self.sql.len() + self.types.len() * size_of::<u32>()
     }
@@ -134,6 +146,7 @@ pub(crate) fn changes(statement: &Statement, source: Digest) -> Vec<Change> {
                 sql: query.clone(),
                 source,
                 types: Vec::new(),
+                described: OnceLock::new(),
                 meant: meant.as_ref().map(|text| Digest::of(text.as_bytes())),
             };
             vec![Change::Statement(name.clone(), Some(Arc::new(prepared)))]

@@ -53,6 +53,8 @@ pub(crate) async fn deliver(
         exact: raw.bytes().to_vec(),
         facts,
         parameters: Vec::new(),
+        statement_fingerprint: None,
+        described: None,
         reach: Reach::Nothing,
         says_all: false,
     };

@@ -19,12 +19,14 @@
 //!
 //! Not here: digests of the exact bytes (the gate makes them), and bind parameters (they are not in the text).
 
+mod fingerprint;
 mod fold;
 
 use std::borrow::Cow;
 
 use pg_query::protobuf::Token;
 
+pub(crate) use self::fingerprint::fingerprint;
 use self::fold::{Piece, fold};
 
 use crate::analysis::AnalysisError;

@@ -233,9 +233,10 @@ impl<'a> Replies<'a> {
                 true
             }
             (Backend::ParameterDescription(oids), Some(Answer::Describe)) => {
-                let count = u16::try_from(oids.len()).unwrap_or(u16::MAX).to_be_bytes();
-                let body = count.into_iter().chain(oids.into_iter().flat_map(u32::to_be_bytes));
-                self.frame(encode::message(b't', &body.collect::<Vec<_>>())).await?;
+                if let Some(prepared) = items.front().and_then(|item| item.prepared.as_ref()) {
+                    prepared.describe(&oids);
+                }
+                self.frame(encode::parameter_description(&oids)).await?;
                 false
             }
             (Backend::RowDescription(mut fields), Some(Answer::Describe)) => {

@@ -43,6 +43,8 @@ impl Settled {
                 exact: sql.into_bytes(),
                 facts: read.facts,
                 parameters: Vec::new(),
+                statement_fingerprint: read.fingerprint,
+                described: None,
                 reach: Reach::Anything,
                 says_all: false,
             },

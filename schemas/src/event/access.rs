@@ -261,6 +261,12 @@ crate::record! {
     }
 }
 
+crate::fixed_bytes! {
+    /// The shape of a statement without its values, the same for statements that differ in nothing but those: of SQL the
+    /// fingerprint of libpg_query (64 bits of XXH3 over the parse tree) of the text with every literal emptied.
+    pub struct StatementFingerprint([u8; 8]);
+}
+
 crate::record! {
     /// What the gate did with a command, durable before the command reaches the target.
     pub struct Command {
@@ -282,6 +288,11 @@ crate::record! {
         (?) 8 => approvals: Vec<Digest>,
         /// Leaf hash of the request that an earlier command left open, and of which it is a retry: it asks by that one.
         (?) 9 => retries: Digest,
+        /// Fingerprint of the statement.
+        (?) 10 => statement_fingerprint: StatementFingerprint,
+        /// Types of its parameters as the target has described them before the command was recorded; absent where it has not,
+        /// or where they are too long for the event.
+        (?) 11 => described: Vec<String>,
     }
 }
 

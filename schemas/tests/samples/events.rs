@@ -7,7 +7,7 @@ use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::access::{
     Access, Action, Attribute, Column, Command, CommandData, CommandSealed, DecisionRecord, Detection, Effect, Facts,
     Frame, LoginRefused, Observed, Outcome, PatientRecords, PatientToken, Principal, RecordsReleased, ResponseChunk,
-    ResponseEnd, Run, SessionClosed, SessionOpened, ThresholdDecided,
+    ResponseEnd, Run, SessionClosed, SessionOpened, StatementFingerprint, ThresholdDecided,
 };
 use exhibit_schemas::event::approval::{
     ApprovalDecided, ApprovalExpired, ApprovalRequested, ApprovalRevoked, Emergency, Grant, GrantBounds, GrantScope,
@@ -306,6 +306,8 @@ fn access_bodies() -> Vec<Body> {
             request: Some(1),
             approvals: Some(vec![digest()]),
             retries: Some(digest()),
+            statement_fingerprint: Some(StatementFingerprint([9; 8])),
+            described: Some(vec![text("int8")]),
         }
         .into(),
         ResponseChunk {

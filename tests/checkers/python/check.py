@@ -252,6 +252,7 @@ class Log:
             need(author == (emitter, boot), f"{what}: another emitter in its session")
             self.sessions[session] = (sequence + 1, author, kind == 7)
             if kind == 8:
+                need(len(body.get(10, bytes(8))) == 8, f"{what}: a fingerprint of a statement has 8 bytes")
                 self.commands[session] = sequence
             elif kind == 12 and 6 in body:
                 rows = body.get(5, 0) + sum(isinstance(frame, list) for frame in body[4])

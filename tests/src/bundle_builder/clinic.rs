@@ -593,6 +593,8 @@ impl Writer {
             request: None,
             approvals: None,
             retries: None,
+            statement_fingerprint: None,
+            described: None,
         }
     }
 

@@ -135,6 +135,8 @@ fn request(action: Action) -> Request {
         },
         parameters: vec![],
         reach: Reach::Anything,
+        statement_fingerprint: None,
+        described: None,
         says_all: true,
     }
 }

@@ -60,6 +60,8 @@ fn request(action: Action) -> Request {
         },
         parameters: Vec::new(),
         reach: Reach::Anything,
+        statement_fingerprint: None,
+        described: None,
         says_all: true,
     }
 }

@@ -14,6 +14,8 @@ use crate::analysis::{
 };
 use crate::estimate::Question;
 use crate::message::frontend::Kind;
+use crate::names::Prepared;
+use crate::types;
 
 /// A request, and how to refuse it.
 pub(crate) struct Draft {
@@ -52,6 +54,8 @@ pub(crate) fn about_session(statement: &str, class: &str) -> Draft {
                 columns: Some(Vec::new()),
             },
             parameters: Vec::new(),
+            statement_fingerprint: None,
+            described: None,
             reach: Reach::Anything,
             says_all: false,
         },
@@ -123,6 +127,12 @@ impl Draft {
                 .filter(|copy| copy.direction == CopyDirection::Out);
             out.is_some_and(|copy| copy.form.is_none() || !alone)
         })
+    }
+
+    /// Says of which types its parameters are, where the server has described the statement that it runs.
+    pub(super) fn described(&mut self, prepared: Option<&Prepared>) {
+        let types = prepared.and_then(|prepared| prepared.described.get());
+        self.request.described = types.map(|types| types.iter().map(|oid| types::name(*oid)).collect());
     }
 
     /// Says what values it tries on masked columns, now that it runs; `bound` is how many the arrays hold that were bound.
@@ -223,6 +233,8 @@ pub(super) fn refusal(code: &'static str, reason: &str) -> Draft {
                 columns: None,
             },
             parameters: Vec::new(),
+            statement_fingerprint: None,
+            described: None,
             reach: Reach::Anything,
             says_all: false,
         },

@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use exhibit_policy::decide::UNPROVEN;
 
-use super::{Answer, Draft, Expected, Group, Item};
+use super::{Answer, Draft, Expected, Group, Item, Progress, Reading, Runs, about_session};
 use crate::analysis::{Copy, Mapped};
 use crate::message::encode;
 use crate::message::frontend::{Frontend, Kind};
-use crate::names::{Change, Prepared};
+use crate::names::{Ahead, Change, Prepared};
 
 /// A message, the agent's or the proxy's own, as it is forwarded.
 pub(super) struct Part {
@@ -73,6 +73,31 @@ pub(super) fn merge_preparations(parts: &mut [Part]) {
     }
 }
 
+impl Reading<'_> {
+    /// A group that runs nothing: what it describes or binds is read as if it ran; otherwise it is about the session.
+    pub(super) fn housekeeping(&mut self, parts: &mut [Part]) {
+        let prepared = parts.iter().find_map(|part| part.prepared.clone());
+        let mut progress = Progress {
+            names: Ahead::of(self.names),
+            changed: false,
+            text_unsure: false,
+            copies_in: false,
+            parts: Vec::new(),
+        };
+        let draft = match prepared {
+            Some(prepared) => {
+                let mut draft = self.draft(&prepared.sql, &prepared.types, &mut progress, Runs::Not);
+                draft.described(Some(&prepared));
+                draft
+            }
+            None => about_session("SYNC", "protocol"),
+        };
+        if let Some(last) = parts.last_mut() {
+            last.draft = Some(draft);
+        }
+    }
+}
+
 /// The parts as requests, each with the exact bytes of its messages.
 pub(super) fn assemble(parts: Vec<Part>, synced: bool, rest: VecDeque<(Frontend, Vec<u8>)>) -> Group {
     let last = parts
@@ -102,6 +127,7 @@ pub(super) fn assemble(parts: Vec<Part>, synced: bool, rest: VecDeque<(Frontend,
             copy: part.copy,
             mapped: part.mapped,
             expected: part.expected,
+            prepared: part.prepared,
             owner: owner.min(last),
         });
         if let Some(draft) = part.draft {

@@ -20,6 +20,13 @@ pub fn parse(name: &str, sql: &str, types: &[u32]) -> Vec<u8> {
     message(b'P', &body)
 }
 
+/// `ParameterDescription`: the types of a statement's parameters.
+pub fn parameter_description(types: &[u32]) -> Vec<u8> {
+    let count = u16::try_from(types.len()).unwrap_or(u16::MAX).to_be_bytes();
+    let types = types.iter().flat_map(|oid| oid.to_be_bytes());
+    message(b't', &count.into_iter().chain(types).collect::<Vec<_>>())
+}
+
 /// A message without a tag, as at start-up.
 pub fn untagged(body: &[u8]) -> Vec<u8> {
     let mut bytes = length_of(body.len() + 4).to_vec();

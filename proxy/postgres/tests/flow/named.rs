@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use exhibit_schemas::event::Body;
+
 use crate::server::Server;
 use crate::stand::{POLICY, Stand, read_message, talk};
 
@@ -250,4 +252,49 @@ async fn ways_around_masks_work_at_the_server_and_not_through_the_proxy() {
     }
     let evidence = String::from_utf8_lossy(&stand.memory.evidence()).into_owned();
     assert!(!evidence.contains("123-45"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_is_recorded_with_its_fingerprint_and_the_types_that_the_server_described() {
+    let stand = Stand::start().await;
+    let mut stream = stand.raw_session().await;
+    let stream = &mut stream;
+    // The first of two parameters is given a type, the other one is left to the server.
+    let parse = b"q\0SELECT id FROM patients WHERE id = $1 AND name < $2\0\0\x01\0\0\0\x14";
+    let bind = b"\0q\0\0\0\0\x02\0\0\0\x011\0\0\0\x03Zoe\0\0";
+    let rows = talk(
+        stream,
+        &[(b'P', parse), (b'B', bind), (b'E', b"\0\0\0\0\0"), (b'S', b"")],
+    )
+    .await;
+    assert!(rows.contains("SELECT 1"), "{rows}");
+    talk(stream, &[(b'D', b"Sq\0"), (b'S', b"")]).await;
+    talk(stream, &[(b'B', bind), (b'E', b"\0\0\0\0\0"), (b'S', b"")]).await;
+    talk(stream, &[(b'Q', b"SELECT id FROM patients WHERE id = 7\0")]).await;
+    talk(stream, &[(b'Q', b"SELECT id FROM patients WHERE id = 8\0")]).await;
+    let told = stand.memory.each(|body| match body {
+        Body::Command(command) => Some((
+            command.parameters.clone(),
+            command.described.clone(),
+            command.statement_fingerprint.map(|fingerprint| fingerprint.to_string()),
+        )),
+        _ => None,
+    });
+    let given = vec!["int8".to_owned()];
+    let described = Some(vec!["int8".to_owned(), "text".to_owned()]);
+    let of = |sql: &str| Some(pg_query::fingerprint(sql, 0, 0).unwrap().hex);
+    let (first, other) = (
+        of("SELECT id FROM patients WHERE id = $1 AND name < $2"),
+        of("SELECT id FROM patients WHERE id = 1"),
+    );
+    assert_eq!(
+        told,
+        [
+            (given.clone(), None, first.clone()),
+            (given.clone(), None, first.clone()),
+            (given, described, first),
+            (vec![], None, other.clone()),
+            (vec![], None, other),
+        ]
+    );
 }
