@@ -131,6 +131,7 @@ fn beginning(
             role: *role,
             name: role.to_string(),
             groups: Vec::new(),
+            application: None,
         };
         enrolled.into()
     });

@@ -135,18 +135,21 @@ enum Began {
 
 /// Reads the event that a key of a role is said to begin with.
 fn step(body: &Body, wanted: KeyId, role: Role) -> Result<Step, CliError> {
-    let (bytes, before) = match body {
-        Body::KeyEnrolled(enrolled) if enrolled.role == role => (enrolled.key, Began::Enrolled(enrolled.name.clone())),
+    let (bytes, application, before) = match body {
+        Body::KeyEnrolled(enrolled) if enrolled.role == role => {
+            let began = Began::Enrolled(enrolled.name.clone());
+            (enrolled.key, &enrolled.application, began)
+        }
         Body::KeyEnrolled(enrolled) => {
             return Err(untrusted(format!(
                 "key {wanted} is enrolled as {}, not as {role}",
                 enrolled.role
             )));
         }
-        Body::KeyRotated(rotated) => (rotated.to, Began::Rotated(rotated.from)),
+        Body::KeyRotated(rotated) => (rotated.to, &rotated.application, Began::Rotated(rotated.from)),
         _ => return Err(untrusted(format!("key {wanted} begins with no key event"))),
     };
-    let key = PublicKey::from_bytes(bytes).map_err(|error| untrusted(error.to_string()))?;
+    let key = PublicKey::of(bytes, application.as_ref()).map_err(|error| untrusted(error.to_string()))?;
     if key.id() == wanted {
         return Ok(Step { key, before });
     }
@@ -187,6 +190,7 @@ fn untrusted(reason: String) -> CliError {
 mod tests {
     use exhibit_schemas::event::Body;
     use exhibit_schemas::event::trust::{Fault, KeyEnrolled, KeyRotated, Role};
+    use exhibit_schemas::key::security::Application;
     use exhibit_schemas::key::{PublicKey, SecretKey, Signer as _};
 
     use super::{Began, step};
@@ -202,8 +206,23 @@ mod tests {
             role,
             name,
             groups,
+            application: None,
         }
         .into()
+    }
+
+    #[test]
+    fn a_persons_security_key_is_taken_as_one() {
+        let Body::KeyEnrolled(enrolled) = enrolled(Role::Person) else {
+            unreachable!("it is one")
+        };
+        let application = Application::new("ssh:").ok();
+        let enrolled = KeyEnrolled {
+            application,
+            ..enrolled
+        };
+        let person = step(&enrolled.into(), key(1).id(), Role::Person).unwrap();
+        assert!(person.key.is_security_key() && person.key.to_bytes() == key(1).to_bytes());
     }
 
     #[test]
@@ -211,7 +230,17 @@ mod tests {
         let proxy = step(&enrolled(Role::Proxy), key(1).id(), Role::Proxy).unwrap();
         assert!(proxy.key == key(1) && proxy.before == Began::Enrolled("p".into()));
         let (from, to) = (key(1).id(), key(2).to_bytes());
-        let rotated = step(&KeyRotated { from, to }.into(), key(2).id(), Role::Proxy).unwrap();
+        let rotated = step(
+            &KeyRotated {
+                from,
+                to,
+                application: None,
+            }
+            .into(),
+            key(2).id(),
+            Role::Proxy,
+        )
+        .unwrap();
         assert!(rotated.key == key(2) && rotated.before == Began::Rotated(from));
         assert!(step(&enrolled(Role::Person), key(1).id(), Role::Person).is_ok());
         assert!(step(&enrolled(Role::Proxy), key(1).id(), Role::Person).is_err());
@@ -223,7 +252,15 @@ mod tests {
             (enrolled(Role::Person), 1),
             (enrolled(Role::Administrator), 1),
             (enrolled(Role::Proxy), 2),
-            (KeyRotated { from, to }.into(), 1),
+            (
+                KeyRotated {
+                    from,
+                    to,
+                    application: None,
+                }
+                .into(),
+                1,
+            ),
             (fault.into(), 1),
         ];
         for (body, seed) in refused {

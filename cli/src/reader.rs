@@ -25,7 +25,7 @@ pub(crate) struct Arguments {
     /// Your key: a private key file, or the public key (or a file of it) of a key that ssh-agent holds
     ///
     /// You sign that you read, and the ledger records it first. Without it `person` of `[client]` is taken, or the only
-    /// ssh-ed25519 key of ssh-agent.
+    /// Ed25519 key of ssh-agent.
     #[arg(long, value_name = "KEY")]
     key: Option<String>,
     /// A file with your token, in the place of a key: an ID token of an issuer of `[[ledger.oidc]]`

@@ -1,16 +1,20 @@
-//! A person's key: an OpenSSH `ssh-ed25519` private key in a file, or one that stays in ssh-agent.
+//! A person's key: an OpenSSH `ssh-ed25519` private key in a file, or one that stays in ssh-agent, there also that of a security
+//! key (`sk-ssh-ed25519@openssh.com`).
 //!
 //! The agent signs the bytes as they are (draft-miller-ssh-agent, section 3.6: for `ssh-ed25519` the signature is that of
-//! RFC 8032 over the data), so a seal made through it is the same seal.
+//! RFC 8032 over the data), so a seal made through it is the same seal. A security key signs as PROTOCOL.u2f says.
 //!
-//! A file with `PRIVATE KEY` in it is a private key. A public key (`ssh-ed25519 AAAA…`), as a file or as the argument itself,
-//! names a key of the agent. Without an argument the agent's only Ed25519 key is taken.
+//! A file with `PRIVATE KEY` in it is a private key; that of a security key holds only what its authenticator is told, so it
+//! names the key of the agent. A public key (`ssh-ed25519 AAAA…`), as a file or as the argument itself, names a key of the
+//! agent, too. Without an argument the agent's only Ed25519 key is taken.
 
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
+use exhibit_schemas::key::security::{Application, ApplicationError};
 use exhibit_schemas::key::{KeyBytes, KeyError, KeyId, PublicKey, SecretKey, Signature, Signer};
 use ssh_agent_client_rs::{Client as Agent, Identity};
+use ssh_key::public::KeyData;
 use zeroize::Zeroizing;
 
 use crate::files::{self, FileError};
@@ -36,8 +40,16 @@ pub(crate) enum SignerError {
         error: ssh_key::Error,
     },
     /// A key of another algorithm.
-    #[error("{0} is not an ssh-ed25519 key; other algorithms are not taken")]
+    #[error("{0} is not an ssh-ed25519 key, nor an sk-ssh-ed25519@openssh.com one; other algorithms are not taken")]
     Algorithm(String),
+    /// The key of a security key is bound to something else than SSH.
+    #[error("{path} is refused: {error}")]
+    Application {
+        /// The file.
+        path: String,
+        /// What is wrong.
+        error: ApplicationError,
+    },
     /// No passphrase, or a wrong one.
     #[error("the passphrase of {0} is wrong or was not given")]
     Passphrase(PathBuf),
@@ -51,7 +63,7 @@ pub(crate) enum SignerError {
     #[error("ssh-agent does not hold the key {0}")]
     NotInAgent(String),
     /// The agent has several keys, or none.
-    #[error("ssh-agent holds {0} ssh-ed25519 keys; name the public key of one with `--key`")]
+    #[error("ssh-agent holds {0} Ed25519 keys; name the public key of one with `--key`")]
     Which(usize),
     /// The key is refused.
     #[error(transparent)]
@@ -107,13 +119,17 @@ impl PersonKey {
         let Some(name) = name else {
             return Self::of_agent(None, agent);
         };
-        if name.starts_with("ssh-") {
+        if is_public(name) {
             return Self::of_agent(Some(&public(Path::new("the key"), name)?), agent);
         }
         let path = Path::new(name);
         let text = Zeroizing::new(files::read_text(path)?);
         if text.contains("PRIVATE KEY") {
-            return private(path, &text, surroundings).map(Self::File);
+            let key = ssh_key::PrivateKey::from_openssh(text.as_bytes()).map_err(not_a_key(path))?;
+            if key.public_key().key_data().is_sk_ed25519() {
+                return Self::of_agent(Some(key.public_key()), agent);
+            }
+            return private(path, key, surroundings).map(Self::File);
         }
         Self::of_agent(Some(&public(path, &text)?), agent)
     }
@@ -129,7 +145,7 @@ impl PersonKey {
                 Identity::PublicKey(key) => Some(key.into_owned()),
                 Identity::Certificate(_) => None,
             })
-            .filter(|key| key.key_data().is_ed25519())
+            .filter(|key| key.key_data().is_ed25519() || key.key_data().is_sk_ed25519())
             .collect();
         if let Some(wanted) = wanted {
             keys.retain(|key| key.key_data() == wanted.key_data());
@@ -142,7 +158,7 @@ impl PersonKey {
         match keys.pop() {
             Some(identity) if count == 1 || wanted.is_some() => Ok(Self::Agent {
                 agent: Mutex::new(agent),
-                key: key_of(Path::new("the key"), &identity)?,
+                key: public_half(Path::new("the key"), &identity)?.key,
                 identity: Box::new(identity),
             }),
             _ => Err(SignerError::Which(count)),
@@ -167,30 +183,49 @@ impl Signer for PersonKey {
                 let signature = agent
                     .sign_with_ref(&identity, message)
                     .map_err(|error| did_not_sign(key.id(), &error.to_string()))?;
-                Signature::try_from(signature.as_bytes())
-                    .map_err(|_| did_not_sign(key.id(), "its signature is not of 64 bytes"))
+                // Whether it is of the kind that the key makes is held when the seal is made.
+                Signature::try_from(signature.as_bytes()).map_err(|_| {
+                    did_not_sign(
+                        key.id(),
+                        "its signature is not of 64 bytes, nor of 69 as a security key's",
+                    )
+                })
             }
         }
     }
+}
+
+/// The public half of a person's key.
+#[derive(Debug)]
+pub(crate) struct PublicHalf {
+    /// The key.
+    pub(crate) key: PublicKey,
+    /// Of a security key, what it is bound to.
+    pub(crate) application: Option<Application>,
 }
 
 /// Reads the public half that `name` names: a public or private key file, or a public key itself.
 ///
 /// # Errors
 /// [`SignerError`].
-pub(crate) fn read_public(name: &str) -> Result<PublicKey, SignerError> {
-    if name.starts_with("ssh-") {
+pub(crate) fn read_public(name: &str) -> Result<PublicHalf, SignerError> {
+    if is_public(name) {
         let path = Path::new("the key");
-        return key_of(path, &public(path, name)?);
+        return public_half(path, &public(path, name)?);
     }
     let path = Path::new(name);
     let text = Zeroizing::new(files::read_text(path)?);
     if text.contains("PRIVATE KEY") {
         // The public half stands in the clear in an OpenSSH file, also where the private half is encrypted.
         let key = ssh_key::PrivateKey::from_openssh(text.as_bytes()).map_err(not_a_key(path))?;
-        return key_of(path, key.public_key());
+        return public_half(path, key.public_key());
     }
-    key_of(path, &public(path, &text)?)
+    public_half(path, &public(path, &text)?)
+}
+
+/// Whether it is a public key and not the name of a file.
+fn is_public(name: &str) -> bool {
+    name.starts_with("ssh-") || name.starts_with("sk-ssh-")
 }
 
 fn public(path: &Path, text: &str) -> Result<ssh_key::PublicKey, SignerError> {
@@ -198,8 +233,7 @@ fn public(path: &Path, text: &str) -> Result<ssh_key::PublicKey, SignerError> {
 }
 
 /// Reads a private key file, asking for its passphrase where it has one.
-fn private(path: &Path, text: &str, surroundings: &Surroundings) -> Result<SecretKey, SignerError> {
-    let mut key = ssh_key::PrivateKey::from_openssh(text.as_bytes()).map_err(not_a_key(path))?;
+fn private(path: &Path, mut key: ssh_key::PrivateKey, surroundings: &Surroundings) -> Result<SecretKey, SignerError> {
     if key.is_encrypted() {
         let passphrase = passphrase(path, surroundings.passphrase_file.as_deref())?;
         key = key
@@ -225,12 +259,21 @@ fn passphrase(path: &Path, file: Option<&Path>) -> Result<Zeroizing<String>, Sig
         .map_err(|_| SignerError::Passphrase(path.to_owned()))
 }
 
-fn key_of(path: &Path, key: &ssh_key::PublicKey) -> Result<PublicKey, SignerError> {
-    let point = key
-        .key_data()
-        .ed25519()
-        .ok_or_else(|| SignerError::Algorithm(path.display().to_string()))?;
-    Ok(PublicKey::from_bytes(KeyBytes(point.0))?)
+fn public_half(path: &Path, key: &ssh_key::PublicKey) -> Result<PublicHalf, SignerError> {
+    let (point, application) = match key.key_data() {
+        KeyData::Ed25519(point) => (point, None),
+        KeyData::SkEd25519(security) => {
+            let application = Application::new(security.application());
+            let application = application.map_err(|error| SignerError::Application {
+                path: path.display().to_string(),
+                error,
+            })?;
+            (security.public_key(), Some(application))
+        }
+        _ => return Err(SignerError::Algorithm(path.display().to_string())),
+    };
+    let key = PublicKey::of(KeyBytes(point.0), application.as_ref())?;
+    Ok(PublicHalf { key, application })
 }
 
 fn not_a_key(path: &Path) -> impl FnOnce(ssh_key::Error) -> SignerError {
@@ -315,7 +358,7 @@ mod tests {
     }
 
     fn check_signs(key: &PersonKey, name: &str) {
-        let public = read_public(name).unwrap();
+        let public = read_public(name).unwrap().key;
         assert_eq!(key.public_key(), public);
         let events = vec![Bytes(vec![0xa0])];
         let sealed = Sealed::seal(events.clone(), CHAIN, key).unwrap();

@@ -162,6 +162,7 @@ fn begin(directory: &Path) -> Config {
             role: Role::Proxy,
             name: format!("writer {writer}"),
             groups: vec![],
+            application: None,
         };
         bodies.push(enrolled.into());
     }

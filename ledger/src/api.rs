@@ -287,6 +287,8 @@ struct Key {
     role: &'static str,
     name: String,
     groups: Vec<String>,
+    /// Whether it is that of a security key.
+    security_key: bool,
     enrolled: u64,
     ended: Option<u64>,
     /// Of a proxy, what it masked under.
@@ -308,6 +310,7 @@ async fn keys(State(api): State<Api>) -> Json<Vec<Key>> {
         role: record.role.as_str(),
         name: record.name.clone(),
         groups: record.groups.clone(),
+        security_key: record.key.is_security_key(),
         enrolled: record.enrolled.0,
         ended: record.ended.map(|index| index.0),
         mask_keys: record.mask_keys.iter().map(mask_key).collect(),

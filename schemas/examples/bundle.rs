@@ -16,12 +16,18 @@ use exhibit_schemas::cbor::Bytes;
 use exhibit_schemas::checkpoint::{Checkpoint, Origin, VerifierKey};
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::access::{Principal, SessionClosed, SessionOpened};
+use exhibit_schemas::event::approval::{ApprovalDecided, Verdict};
 use exhibit_schemas::event::trust::{Administrator, Fault, Genesis, KeyEnrolled, KeyRotated, Role};
 use exhibit_schemas::event::{Body, Emitter, Event, SessionId, SessionPlace, Timestamp};
-use exhibit_schemas::key::{SecretKey, Signer as _};
+use exhibit_schemas::key::{SecretKey, Signer};
 use exhibit_schemas::merkle::Frontier;
 use exhibit_schemas::seal::{Chain, Sealed};
 use exhibit_schemas::tile::{TileKind, push_entry, tiles};
+
+#[path = "../tests/samples/security_key.rs"]
+mod security_key;
+
+use security_key::SoftwareKey;
 
 type Failure = Box<dyn std::error::Error>;
 
@@ -29,22 +35,25 @@ const BOOT: u64 = 1_700_000_000_000_000;
 const SESSIONS: u8 = 60;
 const EVENTS_PER_SESSION: u64 = 9;
 
-struct Author {
-    key: SecretKey,
+struct Author<Key> {
+    key: Key,
     chain: Chain,
 }
 
-impl Author {
+impl Author<SecretKey> {
     fn new(seed: u8) -> Self {
+        Self::of(SecretKey::from_seed(&[seed; 32]))
+    }
+}
+
+impl<Key: Signer> Author<Key> {
+    fn of(key: Key) -> Self {
         let chain = Chain {
             boot: BOOT,
             sequence: 0,
             previous: None,
         };
-        Self {
-            key: SecretKey::from_seed(&[seed; 32]),
-            chain,
-        }
+        Self { key, chain }
     }
 
     fn seal(&mut self, entries: &mut Vec<Bytes>, bodies: Vec<(Option<SessionPlace>, Body)>) -> Result<(), Failure> {
@@ -120,21 +129,50 @@ fn entries(trust: &TrustAnchors) -> Result<Vec<Bytes>, Failure> {
         role: Role::Proxy,
         name: "proxy".into(),
         groups: vec![],
+        application: None,
     };
-    administrator.seal(&mut entries, vec![(None, genesis.into()), (None, enrolled.into())])?;
+    let mut approver = Author::of(SoftwareKey::new(5, "ssh:"));
+    let person = KeyEnrolled {
+        key: approver.key.public_key().to_bytes(),
+        role: Role::Person,
+        name: "ann".into(),
+        groups: vec!["dba".into()],
+        application: Some(approver.key.application().clone()),
+    };
+    administrator.seal(
+        &mut entries,
+        vec![(None, genesis.into()), (None, enrolled.into()), (None, person.into())],
+    )?;
     for number in 0..SESSIONS {
         if number == SESSIONS / 2 {
             let successor = Author::new(4);
             let rotated = KeyRotated {
                 from: proxy.key.public_key().id(),
                 to: successor.key.public_key().to_bytes(),
+                application: None,
             };
             administrator.seal(&mut entries, vec![(None, rotated.into())])?;
             proxy = successor;
         }
         proxy.seal(&mut entries, session(number))?;
     }
+    approver.seal(&mut entries, vec![(None, decision().into())])?;
     Ok(entries)
+}
+
+/// What somebody says with a security key.
+fn decision() -> ApprovalDecided {
+    ApprovalDecided {
+        request: Digest::of(b"request"),
+        command: Digest::of(b"command"),
+        session: SessionId([1; 16]),
+        target: "clinic".into(),
+        policy: Digest::of(b"policy"),
+        expires: Timestamp(BOOT + 2),
+        verdict: Verdict::Approve,
+        reason: "seen".into(),
+        terms: None,
+    }
 }
 
 fn main() -> Result<(), Failure> {

@@ -15,7 +15,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
 use crate::digest::Digest;
-use crate::key::{KeyBytes, KeyError, PublicKey, Signature, Signer};
+use crate::key::{KeyBytes, KeyError, PlainSignature, PublicKey, Signature, Signer};
 use crate::merkle::TreeSize;
 
 /// Bytes of a note at the most: the text and some dozens of witness signatures.
@@ -163,6 +163,10 @@ impl Checkpoint {
         };
         let signature = signer.sign(text.as_bytes())?;
         key.key.verify(text.as_bytes(), &signature)?;
+        let Signature::Plain(signature) = signature else {
+            // C2SP signed-note knows no signatures of security keys.
+            return Err(KeyError::OtherKind(key.key.id()).into());
+        };
         let line = BASE64.encode([&key.hash()[..], &signature.0].concat());
         let note = format!("{text}\n{SIGNATURE_PREFIX}{} {line}\n", key.origin.0);
         Ok(Self {
@@ -261,8 +265,8 @@ fn verify_signatures(signed: &str, signatures: &str, key: &VerifierKey) -> Resul
         if found {
             return Err(format("the log's key signs twice"));
         }
-        let signature = Signature::try_from(signature).map_err(|_| format("an Ed25519 signature has 64 bytes"))?;
-        key.key.verify(signed.as_bytes(), &signature)?;
+        let signature = PlainSignature::try_from(signature).map_err(|_| format("an Ed25519 signature has 64 bytes"))?;
+        key.key.verify(signed.as_bytes(), &Signature::Plain(signature))?;
         found = true;
     }
     if found {

@@ -3,6 +3,7 @@
 //! ```text
 //! d2 84 <protected> a0 <payload> <signature>
 //! protected = { 1: -19 (Ed25519, RFC 9864), 3: content type, 4: kid }
+//!             { 1: -65555, ... } where a security key signs (crate::key::security): 69 bytes of signature
 //! ```
 //!
 //! The content type keeps what is signed for one purpose from being taken for another. Not here: what a payload means
@@ -14,12 +15,13 @@ use crate::key::{KeyError, KeyId, PublicKey, Signature, Signer};
 /// First byte of the structure: CBOR tag 18.
 pub(crate) const FIRST_BYTE: u8 = 0xd2;
 
-const ALGORITHM_ED25519: i8 = -19; // RFC 9864 section 2.2
-const ALGORITHM_EDDSA: i8 = -8; // RFC 9053 section 2.2, accepted on reading
+const ALGORITHM_ED25519: i32 = -19; // RFC 9864 section 2.2
+const ALGORITHM_EDDSA: i32 = -8; // RFC 9053 section 2.2, accepted on reading
+const ALGORITHM_SECURITY_KEY: i32 = -65_555; // ours, of the range for private use that RFC 9053 section 2 leaves below -65,536
 
 crate::record! {
     struct ProtectedHeader {
-        1 => algorithm: i8,
+        1 => algorithm: i32,
         3 => content_type: String,
         4 => key: KeyId,
     }
@@ -41,7 +43,7 @@ pub enum CoseError {
     #[error(transparent)]
     Decode(#[from] DecodeError),
     /// It is signed otherwise.
-    #[error("its algorithm is not Ed25519")]
+    #[error("its algorithm is not that of its signature: Ed25519, or that of security keys")]
     Algorithm,
     /// It is for another purpose.
     #[error("its content type is another one")]
@@ -58,7 +60,11 @@ pub enum CoseError {
 pub(crate) fn sign(content_type: &str, payload: Vec<u8>, signer: &impl Signer) -> Result<Bytes, KeyError> {
     let key = signer.public_key();
     let header = ProtectedHeader {
-        algorithm: ALGORITHM_ED25519,
+        algorithm: if key.is_security_key() {
+            ALGORITHM_SECURITY_KEY
+        } else {
+            ALGORITHM_ED25519
+        },
         content_type: content_type.into(),
         key: key.id(),
     };
@@ -90,8 +96,10 @@ impl Sign1 {
         };
         let (protected, _empty, payload, signature) = cbor::decode::<Parts>(rest)?;
         let header = cbor::decode::<ProtectedHeader>(&protected.0)?;
-        if ![ALGORITHM_ED25519, ALGORITHM_EDDSA].contains(&header.algorithm) {
-            return Err(CoseError::Algorithm);
+        match (header.algorithm, &signature) {
+            (ALGORITHM_ED25519 | ALGORITHM_EDDSA, Signature::Plain(_))
+            | (ALGORITHM_SECURITY_KEY, Signature::Security(_)) => {}
+            _ => return Err(CoseError::Algorithm),
         }
         if header.content_type != content_type {
             return Err(CoseError::ContentType);

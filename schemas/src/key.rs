@@ -2,11 +2,17 @@
 //!
 //! A key is named by the first 8 bytes of SHA-256 of its 32 bytes. Signatures are accepted by `verify_strict` alone,
 //! which refuses small-order points and non-canonical encodings, so one signature is valid under one key only.
+//! The key of a security key ([`security`]) signs in its own way and in no other.
 //! Not here: key files, passphrases and ssh-agent, which belong to the programs.
+
+pub mod security;
+
+use std::borrow::Cow;
 
 use ed25519_dalek::{Signer as _, VerifyingKey};
 
 use crate::digest::Digest;
+use security::{Application, SecuritySignature};
 
 crate::fixed_bytes! {
     /// The name of a key: the first 8 bytes of SHA-256 of the public key. COSE `kid` (RFC 9052 section 3.1).
@@ -20,7 +26,51 @@ crate::fixed_bytes! {
 
 crate::fixed_bytes! {
     /// An Ed25519 signature, R and then S (RFC 8032 section 5.1.6).
-    pub struct Signature([u8; 64]);
+    pub struct PlainSignature([u8; 64]);
+}
+
+/// A signature as it stands in a signed structure: 64 bytes of an ordinary key, 69 of a security key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signature {
+    /// Over the bytes themselves.
+    Plain(PlainSignature),
+    /// Over what a security key makes of them.
+    Security(SecuritySignature),
+}
+
+impl Signature {
+    /// The bytes.
+    pub fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Plain(signature) => signature.as_bytes(),
+            Self::Security(signature) => signature.as_bytes(),
+        }
+    }
+}
+
+impl TryFrom<&[u8]> for Signature {
+    type Error = std::array::TryFromSliceError;
+
+    /// Which of both it is, its length says.
+    fn try_from(bytes: &[u8]) -> Result<Self, Self::Error> {
+        match SecuritySignature::try_from(bytes) {
+            Ok(signature) => Ok(Self::Security(signature)),
+            Err(_) => PlainSignature::try_from(bytes).map(Self::Plain),
+        }
+    }
+}
+
+impl serde::Serialize for Signature {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(self.as_bytes())
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Signature {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let bytes = serde_bytes::deserialize::<&[u8], D>(deserializer)?;
+        Self::try_from(bytes).map_err(|_| serde::de::Error::custom("a signature has 64 bytes, or 69 of a security key"))
+    }
 }
 
 /// Why a public key or a signature is refused.
@@ -35,6 +85,15 @@ pub enum KeyError {
     /// The signature does not verify strictly.
     #[error("the signature is not one of key {0}")]
     BadSignature(KeyId),
+    /// A signature of an ordinary key where a security key signs, or the other way round.
+    #[error("the signature is not of the kind that key {0} makes: security keys and ordinary keys sign differently")]
+    OtherKind(KeyId),
+    /// A security key signed without anybody who touched it.
+    #[error("security key {0} signed without being touched; such a signature is nobody's")]
+    Absent(KeyId),
+    /// A security key says of its signature what one for us cannot have.
+    #[error("security key {0} signed more than it is asked to: its flags say that other data follows")]
+    Flags(KeyId),
     /// The holder of the key could not sign (an agent that refused, a device that is gone).
     #[error("key {key} did not sign: {reason}")]
     DidNotSign {
@@ -48,9 +107,11 @@ pub enum KeyError {
 /// A usable Ed25519 public key: a canonical point that is not of small order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PublicKey {
-    // Invariant: canonical and not weak; checked by the only constructor.
+    // Invariant: canonical and not weak; checked by the only constructors.
     point: VerifyingKey,
     id: KeyId,
+    /// SHA-256 of the application that the key of a security key is bound to; it signs for no other.
+    application: Option<Digest>,
 }
 
 impl PublicKey {
@@ -67,7 +128,29 @@ impl PublicKey {
         if point.is_weak() {
             return Err(KeyError::Weak(id));
         }
-        Ok(Self { point, id })
+        Ok(Self {
+            point,
+            id,
+            application: None,
+        })
+    }
+
+    /// The key of a security key that signs for this application; an ordinary one without an application.
+    ///
+    /// Its name is that of its 32 bytes, as for every key, so one point is one key, of one kind.
+    ///
+    /// # Errors
+    /// As [`PublicKey::from_bytes`].
+    pub fn of(bytes: KeyBytes, application: Option<&Application>) -> Result<Self, KeyError> {
+        Ok(Self {
+            application: application.map(Application::digest),
+            ..Self::from_bytes(bytes)?
+        })
+    }
+
+    /// Whether it is that of a security key.
+    pub const fn is_security_key(&self) -> bool {
+        self.application.is_some()
     }
 
     /// The name of this key.
@@ -80,14 +163,23 @@ impl PublicKey {
         KeyBytes(self.point.to_bytes())
     }
 
-    /// Accepts `signature` over `message` strictly (RFC 8032 with canonical S and R, no small-order points).
+    /// Accepts `signature` over `message` strictly (RFC 8032 with canonical S and R, no small-order points), and of a security key
+    /// only with somebody's presence.
     ///
     /// # Errors
-    /// [`KeyError::BadSignature`].
+    /// [`KeyError::BadSignature`], [`KeyError::OtherKind`], [`KeyError::Absent`] and [`KeyError::Flags`].
     pub fn verify(&self, message: &[u8], signature: &Signature) -> Result<(), KeyError> {
-        let signature = ed25519_dalek::Signature::from_bytes(&signature.0);
+        let (signed, plain) = match (self.application, signature) {
+            (None, Signature::Plain(plain)) => (Cow::Borrowed(message), *plain),
+            (Some(application), Signature::Security(signature)) => {
+                signature.check_flags(self.id)?;
+                (Cow::Owned(signature.signed(application, message)), signature.plain())
+            }
+            _ => return Err(KeyError::OtherKind(self.id)),
+        };
+        let plain = ed25519_dalek::Signature::from_bytes(&plain.0);
         self.point
-            .verify_strict(message, &signature)
+            .verify_strict(&signed, &plain)
             .map_err(|_| KeyError::BadSignature(self.id))
     }
 }
@@ -128,11 +220,12 @@ impl Signer for SecretKey {
         PublicKey {
             point,
             id: key_id(KeyBytes(point.to_bytes())),
+            application: None,
         }
     }
 
     fn sign(&self, message: &[u8]) -> Result<Signature, KeyError> {
-        Ok(Signature(self.0.sign(message).to_bytes()))
+        Ok(Signature::Plain(PlainSignature(self.0.sign(message).to_bytes())))
     }
 }
 
@@ -148,7 +241,14 @@ fn key_id(bytes: KeyBytes) -> KeyId {
 
 #[cfg(test)]
 mod tests {
-    use super::{KeyBytes, KeyError, PublicKey, SecretKey, Signature, Signer as _};
+    use super::{KeyBytes, KeyError, PlainSignature, PublicKey, SecretKey, Signature, Signer as _};
+
+    fn sign(key: &SecretKey, message: &[u8]) -> PlainSignature {
+        match key.sign(message).unwrap() {
+            Signature::Plain(signature) => signature,
+            Signature::Security(_) => unreachable!("a key in memory is an ordinary one"),
+        }
+    }
 
     #[test]
     fn makes_the_signature_of_rfc_8032_test_2() {
@@ -156,8 +256,9 @@ mod tests {
         let key = SecretKey::from_seed(&seed.try_into().unwrap());
         let wanted = "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da\
                       085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00";
-        let signature = key.sign(&[0x72]).unwrap();
+        let signature = sign(&key, &[0x72]);
         assert_eq!(signature.to_string(), wanted);
+        let signature = Signature::Plain(signature);
         key.public_key().verify(&[0x72], &signature).unwrap();
         let id = key.public_key().id();
         assert_eq!(
@@ -184,7 +285,7 @@ mod tests {
     #[test]
     fn refuses_the_second_form_of_a_signature() {
         let key = SecretKey::from_seed(&[7; 32]);
-        let mut signature = key.sign(b"event").unwrap();
+        let mut signature = sign(&key, b"event");
         // S + L, with L the order of the base point: accepted by lax verifiers.
         let order: [u8; 32] = hex::decode("edd3f55c1a631258d69cf7a2def9de1400000000000000000000000000000010")
             .unwrap()
@@ -196,7 +297,8 @@ mod tests {
             *byte = sum.to_le_bytes()[0];
             carry = sum >> 8;
         }
-        assert!(key.public_key().verify(b"event", &Signature(signature.0)).is_err());
+        let refused = key.public_key().verify(b"event", &Signature::Plain(signature));
+        assert!(refused.is_err());
     }
 
     #[test]

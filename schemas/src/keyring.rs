@@ -52,6 +52,14 @@ pub enum KeyringError {
     /// The bytes of an enrolled key are refused.
     #[error("the key to enrol is refused: {0}")]
     Key(#[from] KeyError),
+    /// The key of a security key for a role that signs without anybody who touches something.
+    #[error("key {key} is that of a security key, which is for people; the role {role} signs without anybody's touch")]
+    SecurityKey {
+        /// The key.
+        key: KeyId,
+        /// Its role.
+        role: Role,
+    },
     /// Without an administrator nobody could change keys again.
     #[error("key {0} is the last administrator in force and cannot be revoked")]
     LastAdministrator(KeyId),
@@ -193,7 +201,7 @@ impl Keyring {
         for administrator in &genesis.administrators {
             keyring.enrol(
                 Index(0),
-                administrator.key,
+                PublicKey::from_bytes(administrator.key)?,
                 Role::Administrator,
                 &administrator.name,
                 &[],
@@ -327,9 +335,13 @@ impl Keyring {
                 role,
                 name,
                 groups,
-            }) => self.enrol(index, *key, *role, name, groups).map(|_| ()),
+                application,
+            }) => {
+                let key = PublicKey::of(*key, application.as_ref())?;
+                self.enrol(index, key, *role, name, groups).map(|_| ())
+            }
             Body::KeyRevoked(KeyRevoked { key, .. }) => self.end(index, *key),
-            Body::KeyRotated(KeyRotated { from, to }) => {
+            Body::KeyRotated(KeyRotated { from, to, application }) => {
                 let KeyRecord {
                     role,
                     name,
@@ -337,7 +349,8 @@ impl Keyring {
                     mask_keys,
                     ..
                 } = self.in_force(*from)?.clone();
-                let to = self.enrol(index, *to, role, &name, &groups)?;
+                let to = PublicKey::of(*to, application.as_ref())?;
+                let to = self.enrol(index, to, role, &name, &groups)?;
                 if let Some(record) = self.keys.get_mut(&to) {
                     record.mask_keys = mask_keys;
                 }
@@ -351,12 +364,14 @@ impl Keyring {
     fn enrol(
         &mut self,
         index: Index,
-        key: KeyBytes,
+        key: PublicKey,
         role: Role,
         name: &str,
         groups: &[String],
     ) -> Result<KeyId, KeyringError> {
-        let key = PublicKey::from_bytes(key)?;
+        if key.is_security_key() && role != Role::Person {
+            return Err(KeyringError::SecurityKey { key: key.id(), role });
+        }
         // The log's key signs checkpoints and nothing else (design, "Formats").
         if self.keys.contains_key(&key.id()) || key.to_bytes() == self.log_key {
             return Err(KeyringError::Twice(key.id()));

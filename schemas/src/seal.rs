@@ -4,7 +4,7 @@
 //! batch = 1 to 1,024 events, and then their seal; consecutive entries of the log
 //! seal  = COSE_Sign1 (RFC 9052 section 4.2), tag 18:
 //!         d2 84 <protected> a0 <payload> <signature>
-//! protected = { 1: -19 (Ed25519, RFC 9864), 3: "application/vnd.exhibit.seal+cbor", 4: kid }
+//! protected = { 1: -19 (Ed25519, RFC 9864; -65555 of a security key), 3: "application/vnd.exhibit.seal+cbor", 4: kid }
 //! payload   = { 1: version, 2: kid, 3: boot, 4: sequence, 5: count, 6: root, ? 7: previous }
 //! ```
 //!
@@ -89,7 +89,7 @@ impl From<CoseError> for SealError {
                 rule: "it does not begin with the COSE_Sign1 tag (0xd2)",
             },
             CoseError::Algorithm => Self::Rule {
-                rule: "its algorithm is not Ed25519 (-19, or -8 of old)",
+                rule: "its algorithm is not that of its signature: Ed25519 (-19, or -8 of old), or that of security keys (-65555)",
             },
             CoseError::ContentType => Self::Rule {
                 rule: "its content type is not that of a seal",

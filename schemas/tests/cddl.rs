@@ -8,16 +8,19 @@ use exhibit_schemas::seal::{Chain, Sealed};
 
 #[path = "samples/events.rs"]
 mod events;
+#[path = "samples/security_key.rs"]
+mod security_key;
 
 use events::{TIME, all, digest};
+use security_key::SoftwareKey;
 
 const CDDL: &str = include_str!("../cddl/exhibit.cddl");
-const TAGGED: &str = "#6.18([bytes, {}, bytes, bytes .size 64])";
+const TAGGED: &str = "#6.18([bytes, {}, bytes, signature])";
 
 /// The checker, cddl-cat, does not read tags: the array is checked by it, and the tag byte in the test.
 fn check(rule: &str, bytes: &[u8]) -> Result<(), ValidateError> {
     assert!(CDDL.contains(TAGGED));
-    let untagged = CDDL.replace(TAGGED, "[bytes, {}, bytes, bytes .size 64]");
+    let untagged = CDDL.replace(TAGGED, "[bytes, {}, bytes, signature]");
     let result = validate_cbor_bytes(rule, &untagged, bytes);
     // A fault of the CDDL text itself must not count as a refusal.
     let judged = matches!(
@@ -63,6 +66,10 @@ fn accepts_a_seal_and_its_parts() {
     assert_eq!(*tag, 0xd2, "tag 18");
     check("seal", array).unwrap();
     assert!(check("seal-payload", array).is_err());
+    let touched = Sealed::seal(vec![Bytes(vec![1])], chain, &SoftwareKey::new(1, "ssh:")).unwrap();
+    let (_, array) = touched.seal_bytes().0.split_first().unwrap();
+    check("seal", array).unwrap();
+    assert!(check("seal", &[&array[..array.len() - 71], &[0x58, 68], &[0; 68]].concat()).is_err());
 }
 
 /// The bytes of a golden vector.

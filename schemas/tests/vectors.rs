@@ -31,6 +31,10 @@ use exhibit_schemas::wire::{
 
 #[path = "samples/events.rs"]
 mod events;
+#[path = "samples/security_key.rs"]
+mod security_key;
+
+use security_key::{SoftwareKey, TOUCHED};
 
 type Vectors = BTreeMap<String, Vec<u8>>;
 
@@ -68,6 +72,27 @@ fn batch() -> Sealed {
     };
     let sealed = vec![own(event_of("fault")), own(event_of("policy-snapshot"))];
     Sealed::seal(sealed, chain, &emitter()).unwrap()
+}
+
+/// A seal over the same events by a security key that somebody touched, and that counts this signature as its seventh.
+fn touched() -> Sealed {
+    let chain = Chain {
+        boot: events::TIME.0,
+        sequence: 300,
+        previous: None,
+    };
+    Sealed::seal(batch().events().to_vec(), chain, &touched_key()).unwrap()
+}
+
+fn touched_key() -> SoftwareKey {
+    SoftwareKey::new(5, "ssh:")
+}
+
+/// That seal with another signature over the same bytes.
+fn touched_otherwise(signature: impl FnOnce(&[u8]) -> Vec<u8>) -> Vec<u8> {
+    let mut seal = coset::CoseSign1::from_tagged_slice(&touched().seal_bytes().0).unwrap();
+    seal.signature = signature(&seal.tbs_data(b""));
+    seal.to_tagged_vec().unwrap()
 }
 
 struct Nodes(BTreeMap<(u8, u64), Digest>);
@@ -150,6 +175,7 @@ fn valid() -> Vectors {
     }
     let sealed = batch();
     vectors.insert("seal-of-two".into(), sealed.seal_bytes().0.clone());
+    vectors.insert("seal-by-a-security-key".into(), touched().seal_bytes().0.clone());
     let mut bundle = Vec::new();
     for entry in sealed.events().iter().chain([sealed.seal_bytes()]) {
         push_entry(&mut bundle, &entry.0).unwrap();
@@ -236,6 +262,7 @@ fn invalid() -> Vectors {
     let mut filled = seal.clone();
     filled.splice(4 + header_length..=4 + header_length, [0xa1, 0x01, 0x26]);
     cases.push(("seal-filled-unprotected-header", filled));
+    cases.extend(faults_of_security_keys());
     let note = text("checkpoint-of-three");
     cases.push((
         "checkpoint-extension-line",
@@ -263,6 +290,31 @@ fn invalid() -> Vectors {
         .collect()
 }
 
+fn faults_of_security_keys() -> Vec<(&'static str, Vec<u8>)> {
+    let plain = |message: &[u8]| match SecretKey::from_seed(&[5; 32]).sign(message).unwrap() {
+        Signature::Plain(signature) => signature.0.to_vec(),
+        Signature::Security(_) => unreachable!("a key in memory is an ordinary one"),
+    };
+    let other = SoftwareKey::new(5, "ssh:other");
+    let mut counted = touched().seal_bytes().0.clone();
+    *counted.last_mut().unwrap() += 1;
+    vec![
+        (
+            "seal-security-key-not-touched",
+            touched_otherwise(|message| touched_key().assert(message, 0, 7).0.to_vec()),
+        ),
+        (
+            "seal-security-key-of-another-application",
+            touched_otherwise(|message| other.assert(message, TOUCHED, 7).0.to_vec()),
+        ),
+        ("seal-security-key-another-counter", counted),
+        (
+            "seal-security-key-signature-of-an-ordinary-key",
+            touched_otherwise(plain),
+        ),
+    ]
+}
+
 /// Reads a vector as its format and gives the bytes that it is written again as; `None` when it is refused.
 fn reread(format: &str, bytes: &[u8]) -> Option<Vec<u8>> {
     let text = || std::str::from_utf8(bytes).ok();
@@ -270,7 +322,9 @@ fn reread(format: &str, bytes: &[u8]) -> Option<Vec<u8>> {
         "event" => Some(Event::decode(bytes).ok()?.encode().ok()?.0),
         "seal" => {
             let events = batch().events().to_vec();
-            let sealed = Sealed::verify(events, Bytes(bytes.to_vec()), &emitter().public_key()).ok()?;
+            let keys = [emitter().public_key(), touched_key().public_key()];
+            let verified = keys.map(|key| Sealed::verify(events.clone(), Bytes(bytes.to_vec()), &key).ok());
+            let sealed = verified.into_iter().flatten().next()?;
             Some(sealed.seal_bytes().0.clone())
         }
         "entries" => {

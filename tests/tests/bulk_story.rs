@@ -1,5 +1,5 @@
 //! A bulk export on the whole system: a pipeline with a token of GitHub's form copies a table out, is held at ten thousand rows,
-//! and goes on when two people have signed by ssh-agent; then an auditor finds all of it in the report.
+//! and goes on when two people have signed by ssh-agent, one of them with a security key; then an auditor finds all of it in the report.
 
 #![allow(
     clippy::unwrap_used,
@@ -10,11 +10,11 @@
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use exhibit_gate::clock::{Clock as _, SystemClock};
 use exhibit_tests::programs;
-use exhibit_tests::ssh_agent::SshAgent;
+use exhibit_tests::ssh_agent::{SecurityKeyAgent, SshAgent};
 use exhibit_tests::stack::{Options, Stack};
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
@@ -148,6 +148,16 @@ fn approve(stack: &Stack, agent: &SshAgent, person: &str, id: &str) -> String {
     say(stack, agent, person, &["approve", id])
 }
 
+/// A person approves with a security key; what that comes to.
+fn approve_by_touch(stack: &Stack, agent: &SecurityKeyAgent, id: &str) -> Output {
+    let mut approve = stack.exhibit().unwrap();
+    approve
+        .args(["approve", id, "--yes", "--reason", "the nightly export", "--key"])
+        .arg(agent.public())
+        .env("SSH_AUTH_SOCK", agent.socket());
+    approve.output().unwrap()
+}
+
 fn waiting(stack: &Stack) -> Vec<Value> {
     let listed = exhibit_tests::run(stack.exhibit().unwrap().args(["approvals", "--json"])).unwrap();
     listed.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
@@ -175,10 +185,12 @@ fn reported(stack: &Stack) -> (Value, Value) {
 fn a_bulk_export_is_held_until_two_people_sign_and_the_report_tells_all_of_it() {
     let place = tempfile::tempdir().unwrap();
     let directory = place.path();
-    let people = ["ana", "ben", "mona"];
-    let agent = SshAgent::start(directory, &people).unwrap();
+    let agent = SshAgent::start(directory, &["ana", "mona"]).unwrap();
+    let bens = SecurityKeyAgent::start(directory, "ben").unwrap();
     let (mut stack, token) = started(directory);
-    enrol(&stack, directory, &people);
+    enrol(&stack, directory, &["ana", "ben", "mona"]);
+    let keys = exhibit_tests::run(stack.exhibit().unwrap().args(["key", "list"])).unwrap();
+    assert!(keys.contains("ben  privacy  (security key)"), "{keys}");
 
     let mut psql = copy(&stack, &token, Stdio::piped());
     let mut output = psql.stdout.take().unwrap();
@@ -217,7 +229,18 @@ fn a_bulk_export_is_held_until_two_people_sign_and_the_report_tells_all_of_it() 
     approve(&stack, &agent, "ana", id);
     assert_eq!(waiting(&stack).len(), 1);
     assert!(psql.try_wait().unwrap().is_none(), "it still waits");
-    approve(&stack, &agent, "ben", id);
+    // Nor is a security key that nobody touches.
+    bens.touch(false);
+    let untouched = approve_by_touch(&stack, &bens, id);
+    let said = String::from_utf8(untouched.stderr).unwrap();
+    assert!(
+        !untouched.status.success() && said.contains("without being touched"),
+        "{said}"
+    );
+    assert!(psql.try_wait().unwrap().is_none(), "it still waits");
+    bens.touch(true);
+    let touched = approve_by_touch(&stack, &bens, id);
+    assert!(touched.status.success(), "{touched:?}");
 
     assert!(psql.wait().unwrap().success());
     let copied = copied.join().unwrap().unwrap();

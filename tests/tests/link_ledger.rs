@@ -115,6 +115,7 @@ fn begun(directory: &Path) -> (Config, Chain) {
             role,
             name: name.into(),
             groups: groups.iter().map(|group| (*group).to_owned()).collect(),
+            application: None,
         })
     };
     let bodies: Vec<Body> = vec![

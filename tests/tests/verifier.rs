@@ -7,6 +7,9 @@
     reason = "a test that cannot go on fails, in its helpers too"
 )]
 
+#[path = "verifier/security_keys.rs"]
+mod security_keys;
+
 use exhibit_schemas::event::{Body, Event, Kind};
 use exhibit_schemas::merkle::{Frontier, TreeSize};
 use exhibit_tests::bundle_builder::clinic::{LOG, ORIGIN, clinic};

@@ -34,7 +34,7 @@ pub(crate) struct Arguments {
     pub(super) reason: String,
     /// Your key: a private key file, or the public key (or a file of it) of a key that ssh-agent holds
     ///
-    /// Without it `person` of `[client]` signs, or the only ssh-ed25519 key of ssh-agent. A passphrase is asked for, or read from the file that
+    /// Without it `person` of `[client]` signs, or the only Ed25519 key of ssh-agent. A passphrase is asked for, or read from the file that
     /// `EXHIBIT_PASSPHRASE_FILE` names.
     #[arg(long, value_name = "KEY")]
     pub(super) key: Option<String>,

@@ -16,7 +16,8 @@ use super::connect;
 use crate::config::Config;
 use crate::error::CliError;
 use crate::output::{Output, printable};
-use crate::{append, files, signer};
+use crate::signer::{self, PublicHalf};
+use crate::{append, files};
 
 /// Enrol, rotate and revoke keys, rotate the key of masks, and make and revoke API keys
 #[derive(clap::Subcommand)]
@@ -47,6 +48,8 @@ struct Listed {
     role: String,
     name: String,
     groups: Vec<String>,
+    #[serde(default)]
+    security_key: bool,
     enrolled: u64,
     ended: Option<u64>,
     /// Of a proxy, what it masked under.
@@ -67,7 +70,7 @@ struct ListedMask {
 /// The administrator's key in `[client] administrator` seals the enrolment.
 #[derive(clap::Args)]
 pub(crate) struct Enrol {
-    /// An ssh-ed25519 key file, or the public key itself
+    /// An ssh-ed25519 or sk-ssh-ed25519@openssh.com key file, or the public key itself
     key: String,
     /// Whose it is; several keys of one person carry one name
     #[arg(long)]
@@ -85,7 +88,7 @@ pub(crate) struct Enrol {
 pub(crate) struct Rotate {
     /// The id of the key that ends
     from: String,
-    /// The key that begins: an ssh-ed25519 key file, or the public key itself
+    /// The key that begins: an ssh-ed25519 or sk-ssh-ed25519@openssh.com key file, or the public key itself
     to: String,
 }
 
@@ -110,7 +113,7 @@ enum RoleName {
 pub(crate) async fn run(command: &Command, config: &Config, output: &mut Output) -> Result<ExitCode, CliError> {
     match command {
         Command::Enrol(enrol) => {
-            let key = signer::read_public(&enrol.key)?;
+            let PublicHalf { key, application } = signer::read_public(&enrol.key)?;
             let mut groups = enrol.groups.clone();
             groups.sort();
             groups.dedup();
@@ -119,15 +122,18 @@ pub(crate) async fn run(command: &Command, config: &Config, output: &mut Output)
                 role: enrol.role.into(),
                 name: enrol.name.clone(),
                 groups,
+                application,
             };
             let done = format!("key {} of {} is enrolled", key.id(), printable(&enrol.name));
             change(config, output, body.into(), &done).await
         }
         Command::Rotate(rotate) => {
-            let (from, to) = (key_id(&rotate.from)?, signer::read_public(&rotate.to)?);
-            let done = format!("key {} takes the place of {from}", to.id());
-            let to = to.to_bytes();
-            change(config, output, KeyRotated { from, to }.into(), &done).await
+            let from = key_id(&rotate.from)?;
+            let PublicHalf { key, application } = signer::read_public(&rotate.to)?;
+            let done = format!("key {} takes the place of {from}", key.id());
+            let to = key.to_bytes();
+            let rotated = KeyRotated { from, to, application };
+            change(config, output, rotated.into(), &done).await
         }
         Command::RotateMask(arguments) => rotate_mask::run(arguments, config, output),
         Command::List(arguments) => list(arguments, config, output).await,
@@ -159,7 +165,11 @@ async fn list(list: &List, config: &Config, output: &mut Output) -> Result<ExitC
             .ended
             .map_or_else(|| "in force".to_owned(), |index| format!("ended at {index}"));
         let groups = key.groups.join(",");
-        let line = format!("{}  {:13}  {:12}  {}  {groups}", key.id, key.role, state, key.name);
+        let kind = if key.security_key { "  (security key)" } else { "" };
+        let line = format!(
+            "{}  {:13}  {:12}  {}  {groups}{kind}",
+            key.id, key.role, state, key.name
+        );
         output.line(printable(&line).trim_end())?;
         for ListedMask { id, announced, ended } in key.mask_keys {
             let until = ended.map_or_else(String::new, |index| format!(" until {index}"));

@@ -339,7 +339,7 @@ impl Index {
                 around.keys = administrators.filter_map(|who| named(who.key, &who.name)).collect();
             }
             Body::KeyEnrolled(enrolled) => around.keys.extend(named(enrolled.key, &enrolled.name)),
-            Body::KeyRotated(KeyRotated { from, to }) => {
+            Body::KeyRotated(KeyRotated { from, to, .. }) => {
                 let name = self.names.get(from).cloned().unwrap_or_default();
                 around.keys.extend(named(*to, &name));
             }

@@ -62,12 +62,14 @@ impl Log {
                 role: Role::Person,
                 name: name.into(),
                 groups: vec!["dba".into()],
+                application: None,
             };
             log.push(1, None, 1, enrolled.into());
         }
         let rotated = KeyRotated {
             from: public(10).id(),
             to: public(20).to_bytes(),
+            application: None,
         };
         log.push(1, None, 2, rotated.into());
         log

@@ -58,6 +58,7 @@ impl Place {
             role,
             name: name.into(),
             groups: vec![group.to_owned()],
+            application: None,
         };
         let bodies = [
             enrol(4, Role::Ledger, "ledger", ""),

@@ -95,6 +95,7 @@ pub(crate) fn beginning() -> Vec<Sealed> {
         role: Role::Proxy,
         name: "proxy".into(),
         groups: vec![],
+        application: None,
     };
     let events = vec![event(&signer, 1, None, genesis), event(&signer, 1, None, enrolled)];
     vec![Sealed::seal(events, start(1), &signer).unwrap()]

@@ -60,6 +60,7 @@ fn fill(ledger: &Ledger) -> Vec<Sealed> {
         role: Role::Person,
         name: "ada".into(),
         groups: vec!["dba".into()],
+        application: None,
     };
     let chain = Chain {
         boot: 2,

@@ -68,6 +68,7 @@ fn a_request_that_stays_open_waits_until_a_retry_at_its_proxy_ends_it() {
         role: Role::Proxy,
         name: "other".into(),
         groups: vec![],
+        application: None,
     };
     let previous = beginning()[0].next().previous;
     let chain = Chain {

@@ -59,6 +59,7 @@ fn a_person_says_of_itself_that_it_opens_a_copy_that_is_there_and_nothing_else()
         role,
         name: name.to_owned(),
         groups: Vec::new(),
+        application: None,
     };
     let enrolled = [
         enrol(&person, Role::Person, "alice"),

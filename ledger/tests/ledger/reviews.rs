@@ -30,6 +30,7 @@ fn a_review_is_of_the_log_that_there_was_and_of_a_period_that_is_over() {
         role: Role::Person,
         name: name.to_owned(),
         groups: Vec::new(),
+        application: None,
     };
     // Two keys of one person, and another person.
     let enrolled = [enrol(&key(5), "dora"), enrol(&key(6), "dora"), enrol(&key(7), "carol")];

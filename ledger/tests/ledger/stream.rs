@@ -42,6 +42,7 @@ async fn only_proxies_in_force_follow_what_people_decided() {
         role: Role::Person,
         name: "carol".into(),
         groups: Vec::new(),
+        application: None,
     };
     let enrolled = vec![event(&administrator(), 1, None, enrolled)];
     let enrolled = Sealed::seal(enrolled, beginning()[0].next(), &administrator()).unwrap();

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use super::{SessionId, Timestamp};
 use crate::cbor::Bytes;
 use crate::digest::Digest;
+use crate::key::security::Application;
 use crate::key::{KeyBytes, KeyId};
 use crate::merkle::Index;
 use crate::reading::Reader;
@@ -59,6 +60,8 @@ crate::record! {
         3 => name: String,
         /// Groups of a person, sorted; empty for the other roles.
         4 => groups: Vec<String>,
+        /// The application that a person's security key signs for; absent where the key is an ordinary one.
+        (?) 5 => application: Application,
     }
 }
 
@@ -79,6 +82,8 @@ crate::record! {
         1 => from: KeyId,
         /// The key that begins here.
         2 => to: KeyBytes,
+        /// The application that `to` signs for where it is that of a security key.
+        (?) 3 => application: Application,
     }
 }
 

@@ -51,6 +51,7 @@ fn enrolled(number: u8, role: Role) -> Body {
         role,
         name: format!("name {number}"),
         groups: vec!["dba".into()],
+        application: None,
     }
     .into()
 }
@@ -67,6 +68,7 @@ fn rotated(from: u8, to: u8) -> Body {
     KeyRotated {
         from: key(from).id(),
         to: key(to).to_bytes(),
+        application: None,
     }
     .into()
 }
@@ -176,7 +178,12 @@ fn key_events_that_do_not_fit_are_refused_whole() {
     let genesis = KeyringError::Genesis("it is not the first entry");
     check_refused(&keyring, &Body::from(self::genesis(&[1])), &genesis);
     let (bytes, id) = weak();
-    let weak: Body = KeyRotated { from: three, to: bytes }.into();
+    let weak: Body = KeyRotated {
+        from: three,
+        to: bytes,
+        application: None,
+    }
+    .into();
     check_refused(&keyring, &weak, &KeyringError::Key(KeyError::Weak(id)));
 }
 

@@ -35,6 +35,7 @@ fn keyring() -> Keyring {
             role,
             name: format!("name {number}"),
             groups: vec![],
+            application: None,
         })
     };
     let revoke = KeyRevoked {

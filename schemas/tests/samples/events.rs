@@ -19,6 +19,7 @@ use exhibit_schemas::event::trust::{
     Role,
 };
 use exhibit_schemas::event::{Body, Emitter, Event, Kind, SessionId, SessionPlace, Timestamp};
+use exhibit_schemas::key::security::Application;
 use exhibit_schemas::key::{KeyBytes, KeyId};
 use exhibit_schemas::merkle::Index;
 use exhibit_schemas::reading::Reader;
@@ -94,12 +95,13 @@ fn policy_bodies() -> Vec<Body> {
     ]
 }
 
-fn trust_bodies() -> Vec<Body> {
+fn key_bodies() -> Vec<Body> {
     let administrators = vec![Administrator {
         name: text("root"),
         key: KeyBytes([1; 32]),
     }];
     let groups = vec![text("dba")];
+    let application = Application::new("ssh:").ok();
     vec![
         Genesis {
             origin: text("exhibit.example"),
@@ -111,7 +113,16 @@ fn trust_bodies() -> Vec<Body> {
             key: KeyBytes([3; 32]),
             role: Role::Person,
             name: text("alice"),
+            groups: groups.clone(),
+            application: None,
+        }
+        .into(),
+        KeyEnrolled {
+            key: KeyBytes([3; 32]),
+            role: Role::Person,
+            name: text("alice"),
             groups,
+            application: application.clone(),
         }
         .into(),
         KeyRevoked {
@@ -122,8 +133,20 @@ fn trust_bodies() -> Vec<Body> {
         KeyRotated {
             from: KeyId([4; 8]),
             to: KeyBytes([5; 32]),
+            application: None,
         }
         .into(),
+        KeyRotated {
+            from: KeyId([4; 8]),
+            to: KeyBytes([5; 32]),
+            application,
+        }
+        .into(),
+    ]
+}
+
+fn upkeep_bodies() -> Vec<Body> {
+    vec![
         MaskKeyAnnounced {
             key: MaskKeyId([8; 16]),
             replaces: vec![MaskKeyId([6; 16])],
@@ -469,7 +492,8 @@ fn encoded(body: Body) -> (Kind, Bytes) {
 
 pub(crate) fn all() -> Vec<(Kind, Bytes)> {
     [
-        trust_bodies(),
+        key_bodies(),
+        upkeep_bodies(),
         policy_bodies(),
         access_bodies(),
         beside_bodies(),

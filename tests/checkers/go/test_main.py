@@ -18,7 +18,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "python"
 import check  # noqa: E402
 from test_check import LOG, flip, put_log, relog, replace  # noqa: E402
 
-SIZE = 605
+SIZE = 608
 
 
 def sign(change, key=LOG):
@@ -73,10 +73,10 @@ def tiles_of_another_log(directory):
 
 
 def shorter(text):
-    return text.replace(f"\n{SIZE}\n", "\n604\n")
+    return text.replace(f"\n{SIZE}\n", "\n607\n")
 
 
-LAST = "tile/entries/002.p/93"
+LAST = "tile/entries/002.p/96"
 OTHER_ROOT = base64.b64encode(bytes(32)).decode()
 MUTANTS = {
     "a flipped bit of an entry": (flip("tile/entries/000"), "the root over the entries"),
@@ -87,29 +87,29 @@ MUTANTS = {
     "bytes after the last entry": (edit(LAST, lambda data: data + b"\0\1\xa0"), "bytes follow the last entry"),
     "a missing bundle of entries": (lambda d: (d / "tile/entries/001").unlink(), "no such file"),
     "a flipped bit of a hash": (flip("tile/0/001"), "tile/0/001: other hashes"),
-    "a flipped bit of a hash in a partial tile": (flip("tile/0/002.p/93"), "tile/0/002.p/93: other hashes"),
+    "a flipped bit of a hash in a partial tile": (flip("tile/0/002.p/96"), "tile/0/002.p/96: other hashes"),
     "a flipped bit of a hash a level up": (flip("tile/1/000.p/2", 0), "tile/1/000.p/2: other hashes"),
     "swapped hashes of a tile": (edit("tile/0/000", lambda d: d[32:64] + d[:32] + d[64:]), "tile/0/000: other hashes"),
     "swapped tiles": (swap("tile/0/000", "tile/0/001"), "tile/0/000: other hashes"),
     "a short tile": (edit("tile/0/000", lambda data: data[:-32]), "tile/0/000: other hashes"),
-    "a long tile": (edit("tile/0/002.p/93", lambda data: data + bytes(32)), "tile/0/002.p/93: other hashes"),
+    "a long tile": (edit("tile/0/002.p/96", lambda data: data + bytes(32)), "tile/0/002.p/96: other hashes"),
     "a missing tile": (lambda d: (d / "tile/1/000.p/2").unlink(), "no such file"),
     "tiles of another log": (tiles_of_another_log, "the root over the entries"),
-    "a dropped entry, not signed anew": (replace("checkpoint", f"\n{SIZE}\n", "\n604\n"), "invalid signature"),
+    "a dropped entry, not signed anew": (replace("checkpoint", f"\n{SIZE}\n", "\n607\n"), "invalid signature"),
     "a flipped bit of the signature": (edit("checkpoint", lambda d: d[:-8] + bytes([d[-8] ^ 1]) + d[-7:]), "checkpoint"),
     "no signature": (edit("checkpoint", lambda data: data.partition(b"\n\n")[0] + b"\n\n"), "malformed note"),
     "a signature of another key": (sign(lambda text: text, Ed25519PrivateKey.generate()), "invalid signature"),
     "a checkpoint of another log": (sign(lambda text: text.replace("bundle\n", "bundlf\n")), "of another log"),
     "another size, signed": (sign(shorter), "no such file"),
-    "a leading zero in the size, signed": (sign(lambda text: text.replace("605", "0605")), "not a plain number"),
-    "a sign before the size, signed": (sign(lambda text: text.replace("605", "+605")), "not a plain number"),
-    "a size over the limit, signed": (sign(lambda text: text.replace("605", "605605605")), "not a plain number"),
+    "a leading zero in the size, signed": (sign(lambda text: text.replace("608", "0608")), "not a plain number"),
+    "a sign before the size, signed": (sign(lambda text: text.replace("608", "+608")), "not a plain number"),
+    "a size over the limit, signed": (sign(lambda text: text.replace("608", "608608608")), "not a plain number"),
     "another root, signed": (
         sign(lambda text: text.replace(text.split("\n")[2], OTHER_ROOT)),
         "the root over the entries",
     ),
     "a root in another alphabet, signed": (
-        sign(lambda text: text.replace("/", "_").replace("exhibit.example_", "exhibit.example/")),
+        sign(lambda text: text.replace(text.split("\n")[2], "_" + text.split("\n")[2][1:])),
         "not a hash in base64",
     ),
     "a fourth line, signed": (sign(lambda text: text + "more\n"), "4 lines, not 3"),

@@ -86,6 +86,14 @@ def decode(data, what):
     return value
 
 
+def verify_touched(key, application, signature, message, what):
+    """A security key's signature (OpenSSH's PROTOCOL.u2f): that of Ed25519, flags and counter, which are signed with two digests."""
+    need(len(signature) == 69, f"{what}: a signature of a security key has 69 bytes")
+    need(signature[64] & 0x01, f"{what}: nobody touched the security key")
+    need(not signature[64] & 0xC0, f"{what}: the security key signed more than that")
+    verify(key, signature[:64], sha256(application.encode()) + signature[64:] + sha256(message), what)
+
+
 def verify(key, signature, message, what):
     need(len(signature) == 64, f"{what}: a signature has 64 bytes")
     need(int.from_bytes(signature[32:], "little") < ORDER, f"{what}: S is not canonical")
@@ -170,11 +178,19 @@ class Log:
         self.keys, self.ended, self.seals, self.sessions, self.seal_count = {}, set(), {}, {}, 0
         self.mask_keys = {}
         self.commands = {}
+        self.people, self.applications = set(), {}
 
-    def enrol(self, key, index):
+    def enrol(self, key, index, application=None, person=False):
         name = sha256(key)[:8]
         need(name not in self.keys, f"entry {index}: a key is enrolled twice")
         self.keys[name] = key
+        if person:
+            self.people.add(name)
+        if application is not None:
+            need(person, f"entry {index}: a security key of somebody who is no person")
+            plain = all(" " <= letter <= "~" for letter in application)
+            need(application.startswith("ssh:") and len(application) <= 255 and plain, f"entry {index}: no application")
+            self.applications[name] = application
 
     def batch(self, first, events, seal, index):
         what = f"seal at {index}"
@@ -184,7 +200,7 @@ class Log:
         need(isinstance(parts, list) and len(parts) == 4 and parts[1] == {}, f"{what}: not a COSE_Sign1 of ours")
         protected, _, body, signature = parts
         header, payload = decode(protected, what), decode(body, what)
-        need(set(header) == {1, 3, 4} and header[1] in (-19, -8), f"{what}: not Ed25519")
+        need(set(header) == {1, 3, 4} and header[1] in (-19, -8, -65555), f"{what}: not Ed25519")
         need(header[3] == "application/vnd.exhibit.seal+cbor", f"{what}: another content type")
         need(set(payload) - {7} == {1, 2, 3, 4, 5, 6} and payload[1] == 1, f"{what}: not the payload of a seal")
         emitter, boot, sequence = payload[2], payload[3], payload[4]
@@ -194,7 +210,12 @@ class Log:
             self.genesis(decoded[0], emitter)
         need(emitter in self.keys, f"{what}: the key is not enrolled")
         need(emitter not in self.ended, f"{what}: the key has ended")
-        verify(self.keys[emitter], signature, encode(["Signature1", protected, b"", body]), what)
+        application, signed = self.applications.get(emitter), encode(["Signature1", protected, b"", body])
+        need((header[1] == -65555) == (application is not None), f"{what}: not signed as its key signs")
+        if application is None:
+            verify(self.keys[emitter], signature, signed, what)
+        else:
+            verify_touched(self.keys[emitter], application, signature, signed, what)
         need(payload[5] == len(events), f"{what}: counts other events")
         need(payload[6] == root_of([sha256(b"\x00" + event) for event in events]), f"{what}: another root")
         last_boot, last_sequence, last_leaf = self.seals.get(emitter, (None, -1, None))
@@ -224,13 +245,13 @@ class Log:
         if kind in (1, 2, 3):
             need(self.keys[emitter] in self.admins(), f"{what}: a key event that no administrator sealed")
         if kind == 1:
-            self.enrol(body[1], index)
+            self.enrol(body[1], index, body.get(5), body[2] == 2)
             if body[2] == 3:
                 self.extra.append(body[1])
         elif kind in (2, 3):
             need(body[1] in self.keys and body[1] not in self.ended, f"{what}: ends a key that is not in force")
             if kind == 3:
-                self.enrol(body[2], index)
+                self.enrol(body[2], index, body.get(3), body[1] in self.people)
                 self.mask_keys[sha256(body[2])[:8]] = list(self.mask_keys.get(body[1], []))
                 if self.keys[body[1]] in self.admins():
                     self.extra.append(body[2])

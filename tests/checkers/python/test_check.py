@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 import check
 
 LOG = Ed25519PrivateKey.from_private_bytes(bytes([2]) * 32)  # the seed of schemas/examples/bundle.rs
+TOKEN = Ed25519PrivateKey.from_private_bytes(bytes([5]) * 32)  # the security key's, of the same
 CHECKER = pathlib.Path(__file__).with_name("check.py")
 
 
@@ -68,7 +69,7 @@ def flip(path, place=-1):
 
 def relog(change):
     def mutate(directory):
-        entries = check.read_entries(directory, 605)
+        entries = check.read_entries(directory, 608)
         put_log(directory, change(entries) or entries)
 
     return mutate
@@ -116,6 +117,39 @@ def swap_batches(entries):
     return sum(batches, [])
 
 
+def touched(signature):
+    """Another signature of the security key in the place of that of the last seal."""
+
+    def mutate(entries):
+        protected, unprotected, body, found = check.decode(entries[-1][1:], "seal")
+        assert len(found) == 69 and found[64] == 1
+        message = check.encode(["Signature1", protected, b"", body])
+        entries[-1] = b"\xd2" + check.encode([protected, unprotected, body, signature(message)])
+
+    return relog(mutate)
+
+
+def asserted(flags, counter=7, application=b"ssh:"):
+    def signature(message):
+        trailer = bytes([flags]) + counter.to_bytes(4, "big")
+        return TOKEN.sign(check.sha256(application) + trailer + check.sha256(message)) + trailer
+
+    return touched(signature)
+
+
+def counted(entries):
+    entries[-1] = entries[-1][:-1] + bytes([entries[-1][-1] ^ 1])
+
+
+def plainly(entries):
+    """The last seal under the algorithm of ordinary keys, as one of them signs."""
+    protected, unprotected, body, _ = check.decode(entries[-1][1:], "seal")
+    header = check.decode(protected, "header")
+    protected = check.encode(header | {1: -19})
+    signature = TOKEN.sign(check.encode(["Signature1", protected, b"", body]))
+    entries[-1] = b"\xd2" + check.encode([protected, unprotected, body, signature])
+
+
 def without_batch(entries):
     ends = [0, *(index + 1 for index in seals(entries))]
     return entries[: ends[3]] + entries[ends[4] :]
@@ -131,12 +165,12 @@ MUTANTS = {
     "a file that differs": (lambda d: (d / "trust.toml").write_text("x"), "manifest: trust.toml differs"),
     "a file too many": (lambda d: (d / "more").write_text("x"), "manifest: other files"),
     "a file too few": (lambda d: (d / "tile/0/000").unlink(), "manifest: other files"),
-    "another size in the manifest": (replace("manifest.json", '"size": 605', '"size": 606'), "another head"),
+    "another size in the manifest": (replace("manifest.json", '"size": 608', '"size": 609'), "another head"),
     "another entry": (flip("tile/entries/000"), "the root over the entries"),
     "another hash in a tile": (flip("tile/0/001"), "tile/0/001: other hashes"),
     "another hash a level up": (flip("tile/1/000.p/2"), "tile/1/000.p/2: other hashes"),
-    "another size in the checkpoint": (replace("checkpoint", "\n605\n", "\n604\n"), "does not verify"),
-    "a leading zero in the size": (replace("checkpoint", "\n605\n", "\n0605\n"), "not a plain number"),
+    "another size in the checkpoint": (replace("checkpoint", "\n608\n", "\n607\n"), "does not verify"),
+    "a leading zero in the size": (replace("checkpoint", "\n608\n", "\n0608\n"), "not a plain number"),
     "a checkpoint of another log": (replace("checkpoint", "example/bundle\n", "example/bundlf\n"), "another log"),
     "a dropped event": (drop(5), "counts other events"),
     "a dropped seal": (relog(lambda e: e.pop(seals(e)[3]) and None), "counts other events"),
@@ -148,6 +182,12 @@ MUTANTS = {
     "the second form of a signature": (on_seal(second_form), "S is not canonical"),
     "a filled unprotected header": (on_seal(lambda s: s.replace(b"\xa0\x58", b"\xa1\x01\x26\x58", 1)), "of ours"),
     "another signature": (on_seal(lambda s: s[:-1] + bytes([s[-1] ^ 1])), "does not verify"),
+    "a security key that nobody touched": (asserted(0), "nobody touched"),
+    "a security key that signed extensions": (asserted(0x81), "signed more"),
+    "a security key for another application": (asserted(1, application=b"ssh:other"), "does not verify"),
+    "another counter of a security key": (relog(counted), "does not verify"),
+    "an ordinary signature of a security key": (touched(TOKEN.sign), "has 69 bytes"),
+    "a security key as an ordinary one": (relog(plainly), "not signed as its key signs"),
     "bytes after a seal": (on_seal(lambda s: s + b"\x00"), "not the deterministic encoding"),
 }
 

@@ -323,6 +323,7 @@ impl Writer {
                 role,
                 name: name.into(),
                 groups: group.map(str::to_owned).into_iter().collect(),
+                application: None,
             })
         };
         let retired = 13;
@@ -340,6 +341,7 @@ impl Writer {
         let rotated = KeyRotated {
             from: key_id(retired),
             to: key(SECOND_PROXY).public_key().to_bytes(),
+            application: None,
         };
         self.seal(
             SECOND_ADMINISTRATOR,

@@ -279,9 +279,9 @@ fn splice(base: &Base, random: &mut Random) -> Mutant {
 fn forge_seal(base: &Base, random: &mut Random) -> Mutant {
     let mut entries = base.built.entries.clone();
     let (_, seal) = batch_span(base, random.below(batches(base)));
-    let signature = key(77).sign(&entries[seal]).expect("the key signs").0;
-    let from = entries[seal].len() - signature.len();
-    entries[seal][from..].copy_from_slice(&signature);
+    let signature = key(77).sign(&entries[seal]).expect("the key signs");
+    let from = entries[seal].len() - signature.as_bytes().len();
+    entries[seal][from..].copy_from_slice(signature.as_bytes());
     let expected = Expected::at(&[Code::SealSignature], index(seal), index(seal));
     base.entries("forge-seal", format!("{seal}"), &entries, Head::Owned, expected)
 }

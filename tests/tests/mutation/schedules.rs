@@ -184,6 +184,7 @@ fn enrol(plan: &mut Plan) {
         role: Role::Person,
         name: "eve".into(),
         groups: vec!["privacy".into()],
+        application: None,
     };
     append(plan, ADMINISTRATOR, "2023-11-15T10:30:00Z", enrolled.into());
 }

@@ -182,7 +182,12 @@ fn a_schedule_asks_for_what_of_each_period_it_held() {
     let mut log = Log::default();
     log.in_force("2026-03-15T12:00:00Z", PROXY, &plain);
     let (from, to) = (PROXY, KeyBytes([7; 32]));
-    let rotated = KeyRotated { from, to }.into();
+    let rotated = KeyRotated {
+        from,
+        to,
+        application: None,
+    }
+    .into();
     log.passes("2026-04-02T00:00:00Z");
     log.event("2026-04-02T00:00:00Z", KeyId([9; 8]), Role::Administrator, rotated);
     assert_eq!(spans(&log.finish(Vec::new()).0, "2026-09-01").len(), 2);

@@ -37,7 +37,7 @@ pub(crate) struct Arguments {
     expires: Option<Timestamp>,
     /// Your key: a private key file, or the public key (or a file of it) of a key that ssh-agent holds
     ///
-    /// Without it the only ssh-ed25519 key of ssh-agent signs. A passphrase is asked for, or read from the file that
+    /// Without it the only Ed25519 key of ssh-agent signs. A passphrase is asked for, or read from the file that
     /// `EXHIBIT_PASSPHRASE_FILE` names.
     #[arg(long, value_name = "KEY")]
     key: Option<String>,
@@ -98,5 +98,5 @@ pub(super) async fn run(arguments: &Arguments, config: &Config, output: &mut Out
 /// Whether signatures of this key count for policies that come into force now.
 fn counts(trust: &TrustAnchors, key: &PublicKey) -> bool {
     let last = trust.policy_signers.last();
-    last.is_some_and(|signers| signers.keys().iter().any(|(_, known)| known == key))
+    last.is_some_and(|signers| signers.keys().iter().any(|(_, known)| known.id() == key.id()))
 }

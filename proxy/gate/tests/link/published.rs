@@ -88,6 +88,7 @@ fn keys() -> Published {
             role,
             name: name.into(),
             groups: vec!["dba".into()],
+            application: None,
         })
     };
     let keys = vec![
