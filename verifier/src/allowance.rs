@@ -46,7 +46,9 @@ pub(crate) struct Released {
     /// Rows at the most, as people said.
     most: Option<u64>,
     rows: u64,
-    /// More had left, which was said once.
+    /// Rows that were changed, and not taken back with their session.
+    changed: u64,
+    /// More had left or was changed, which was said once.
     over: bool,
     /// Something had left after it was taken back, which was said once.
     late: bool,
@@ -121,6 +123,7 @@ impl Approvals {
             let made: Vec<_> = made.iter().map(|(time, decided)| (*time, decided)).collect();
             asked.released.most = allowed(&asked.body, &made).rows;
             asked.released.rows = before;
+            asked.released.changed = 0;
         }
     }
 
@@ -153,6 +156,23 @@ impl Approvals {
             released.late = true;
             let detail = format!("released although #{revoked} had taken back what was approved by #{index}");
             findings.add(Code::ApprovalRevoked, place, detail);
+        }
+    }
+
+    /// So many rows were changed by the approval of a request.
+    pub(crate) fn changed(&mut self, request: Digest, rows: u64, placed: &Placed, findings: &mut Findings) {
+        let Some(asked) = self.asked_mut(request) else { return };
+        let (index, released) = (asked.index, &mut asked.released);
+        released.changed = released.changed.saturating_add(rows);
+        if let Some(most) = released.most.filter(|most| released.changed > *most)
+            && !released.over
+        {
+            released.over = true;
+            let detail = format!(
+                "{} rows changed, and its request #{index} was approved for {most}",
+                released.changed
+            );
+            findings.add(Code::ApprovalRows, Place::Entry(placed.index), detail);
         }
     }
 

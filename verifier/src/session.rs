@@ -634,6 +634,12 @@ impl Session {
             self.cut.extend(&pending.by);
         }
         self.leaves_uncommitted(placed.index, &pending, body, &mut context.findings);
+        for request in &pending.by {
+            // What its session's end cut off before it was committed was taken back.
+            let back = body.status == CUT && self.uncommitted.values().flatten().any(|open| open == request);
+            let rows = body.changed.filter(|_| !back).unwrap_or(0);
+            context.approvals.changed(*request, rows, placed, &mut context.findings);
+        }
         let target = self.opened.as_ref().map(|opened| opened.target.as_str());
         let policy = context.policies.get(pending.policy);
         let findings = &mut context.findings;

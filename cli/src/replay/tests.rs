@@ -131,6 +131,7 @@ fn session() -> Vec<Entry> {
         bytes: 321,
         masked: [("names".to_owned(), 5)].into(),
         uncommitted: None,
+        changed: None,
     };
     let closed = SessionClosed {
         reason: "agent".into(),

@@ -49,6 +49,7 @@ fn end(command: u64) -> Body {
         bytes: 5,
         masked: std::collections::BTreeMap::new(),
         uncommitted: None,
+        changed: None,
     }
     .into()
 }

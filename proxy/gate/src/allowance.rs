@@ -18,6 +18,7 @@ use exhibit_schemas::terms::{Allowed, Granted};
 use crate::answers::Answers;
 use crate::approval::{POLICY_CHANGED, Question};
 use crate::error::GateError;
+use crate::release::Reply;
 use crate::request::{Approved, Permit};
 use crate::session::{Session, Stopped};
 
@@ -50,6 +51,8 @@ struct State {
     allowed: Allowed,
     /// Rows.
     released: u64,
+    /// Rows that were changed.
+    changed: u64,
     /// Commands that passed by it, the first among them.
     commands: u64,
 }
@@ -84,6 +87,7 @@ impl Allowance {
         let state = Mutex::new(State {
             allowed: answers.allowed()?,
             released,
+            changed: 0,
             commands: 1,
         });
         Ok(Self {
@@ -113,7 +117,8 @@ impl Allowance {
     pub(crate) fn takes_command(&self) -> bool {
         let mut state = self.state();
         let commands = state.commands.saturating_add(1);
-        let rows_left = state.allowed.rows.is_none_or(|most| state.released < most);
+        let rows = state.released.max(state.changed);
+        let rows_left = state.allowed.rows.is_none_or(|most| rows < most);
         let grant = state.allowed.grant.as_ref();
         let left = grant.is_some_and(|grant| commands <= grant.uses) && rows_left;
         let takes = left && self.stands(&state).is_ok();
@@ -168,6 +173,16 @@ impl Allowance {
         }
         state.released = released;
         Ok(())
+    }
+
+    /// Takes so many rows that were changed.
+    fn takes_changed(&self, rows: u64) -> Result<(), Ended> {
+        let mut state = self.state();
+        state.changed = state.changed.saturating_add(rows);
+        match state.allowed.rows {
+            Some(most) if state.changed > most => Err(Ended::Approval(ROWS)),
+            _ => Ok(()),
+        }
     }
 
     /// Holds that the emergency is not over, where it is one.
@@ -274,6 +289,29 @@ impl Session {
             .find_map(|allowance| allowance.takes(rows, now).err());
         let released = totals.rows;
         ended.map_or(Ok(()), |ended| Err(self.stops(ended, released)))
+    }
+
+    /// Takes so many rows that the target says a command has changed, of which the agent does not know yet, and holds that people approved as
+    /// many. `lasts` where the agent has no more to say about it: the target has committed them, or is about to.
+    ///
+    /// # Errors
+    /// [`GateError`]; then the session has to end, before the target commits them if it has not.
+    pub fn changed(&mut self, reply: &Reply, rows: u64, lasts: bool) -> Result<(), GateError> {
+        self.own([reply.session])?;
+        let Some(totals) = self.open.get_mut(&reply.command) else {
+            return Ok(());
+        };
+        totals.changed = totals.changed.saturating_add(rows);
+        let ended = totals
+            .allowances
+            .iter()
+            .find_map(|allowance| allowance.takes_changed(rows).err());
+        let released = totals.rows;
+        let Some(ended) = ended else { return Ok(()) };
+        if lasts {
+            self.settled();
+        }
+        Err(self.stops(ended, released))
     }
 
     /// Nothing passes any more by what has ended; so many rows had left.

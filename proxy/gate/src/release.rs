@@ -131,6 +131,8 @@ pub(crate) struct Totals {
     pub(crate) parts: u64,
     pub(crate) chunks: u64,
     pub(crate) rows: u64,
+    /// Rows that the target says the command changed.
+    pub(crate) changed: u64,
     /// Bytes of verbatim frames and of cells.
     pub(crate) bytes: u64,
     /// Cells of rows.
@@ -184,6 +186,7 @@ impl End {
             bytes: totals.bytes,
             masked: self.masked,
             uncommitted,
+            changed: Some(totals.changed).filter(|rows| *rows > 0),
         }
         .into()
     }

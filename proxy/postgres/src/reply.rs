@@ -72,6 +72,8 @@ pub(crate) struct Replies<'a> {
     agent: &'a mut Agent,
     names: &'a mut Names,
     masking: Masking<'a>,
+    /// What is changed lasts only by a commit that the agent has still to ask for.
+    open_transaction: bool,
     /// The agent asked to cancel what is under way.
     cancelled: &'a Notify,
     open: VecDeque<(usize, Reply)>,
@@ -84,6 +86,8 @@ pub(crate) struct Replies<'a> {
     /// Columns of what is copied out next, as the server described them.
     probed: Option<Vec<Field>>,
     copying: Option<Copying>,
+    /// What is copied out changes nothing, although it is counted alike.
+    copies_out: bool,
     /// Messages without a mask that were copied out and are no frame yet.
     whole: Vec<u8>,
     /// Rows among them.
@@ -114,6 +118,7 @@ impl<'a> Replies<'a> {
         agent: &'a mut Agent,
         names: &'a mut Names,
         masking: Masking<'a>,
+        open_transaction: bool,
         cancelled: &'a Notify,
         commands: &[Cleared],
     ) -> Self {
@@ -124,6 +129,7 @@ impl<'a> Replies<'a> {
             agent,
             names,
             masking,
+            open_transaction,
             cancelled,
             frames: Vec::new(),
             bytes: 0,
@@ -132,6 +138,7 @@ impl<'a> Replies<'a> {
             masked_there: Vec::new(),
             probed: None,
             copying: None,
+            copies_out: false,
             whole: Vec::new(),
             whole_rows: 0,
             counts: BTreeMap::new(),
@@ -265,6 +272,7 @@ impl<'a> Replies<'a> {
             }
             (Backend::CopyOut { binary, columns }, Some(Answer::Query | Answer::Execute)) => {
                 let copy = items.front_mut().and_then(|item| item.copy.take());
+                self.copies_out = true;
                 self.copy_out(raw, binary, columns, copy, expected(items).as_ref())
                     .await?;
                 false
@@ -283,6 +291,7 @@ impl<'a> Replies<'a> {
             }
             (Backend::CommandComplete { tag }, Some(answer @ (Answer::Query | Answer::Execute))) => {
                 self.count();
+                self.changed(&tag)?;
                 self.frame(encode::message(b'C', &[tag.as_bytes(), &[0]].concat()))
                     .await?;
                 self.confirmed(items.front_mut());
@@ -355,6 +364,16 @@ impl<'a> Replies<'a> {
 
     fn masked(&self) -> bool {
         self.masking.policy.masks_target(self.masking.target)
+    }
+
+    /// Takes the rows that a statement changed, by the tag that it ended with.
+    fn changed(&mut self, tag: &str) -> Result<(), SessionError> {
+        let copies_out = std::mem::take(&mut self.copies_out);
+        let rows = rows_changed(tag).filter(|_| !copies_out);
+        if let (Some(rows), Some((_, reply))) = (rows, self.open.front()) {
+            self.session.changed(reply, rows, !self.open_transaction)?;
+        }
+        Ok(())
     }
 
     async fn plain(&mut self, tag: u8) -> Result<bool, SessionError> {
@@ -527,6 +546,14 @@ impl<'a> Replies<'a> {
             }
         }
     }
+}
+
+/// Rows that a statement of such a tag has changed (PostgreSQL documentation, "Message Formats", `CommandComplete`).
+fn rows_changed(tag: &str) -> Option<u64> {
+    let (command, rows) = tag.split_once(' ')?;
+    matches!(command, "INSERT" | "UPDATE" | "DELETE" | "MERGE" | "COPY")
+        .then(|| rows.rsplit(' ').next()?.parse().ok())
+        .flatten()
 }
 
 /// What is known of the next reply to an item.

@@ -214,6 +214,7 @@ impl Driver {
         if self.takes_all_back(&statements) {
             self.session.settled();
         }
+        let open = matches!(self.transaction(&statements), Transaction::Open);
         let commands = self.cleared(permits, &statements).await?;
         let masking = Masking {
             catalog: &self.catalog,
@@ -226,6 +227,7 @@ impl Driver {
             &mut self.agent,
             &mut self.state.names,
             masking,
+            open,
             &self.registered.cancelled,
             &commands,
         );

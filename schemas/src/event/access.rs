@@ -482,6 +482,8 @@ crate::record! {
         /// Of each approval by which the session changed something that its target may still take back, the sequence of the first
         /// command that passed by it; ascending.
         (?) 8 => uncommitted: Vec<u64>,
+        /// Rows that the command changed, as the target says; absent where none.
+        (?) 9 => changed: u64,
     }
 }
 

@@ -357,6 +357,7 @@ fn access_bodies() -> Vec<Body> {
             bytes: 9,
             masked: [(text("ssn"), 1)].into(),
             uncommitted: Some(vec![1, 4]),
+            changed: Some(3),
         }
         .into(),
     ]

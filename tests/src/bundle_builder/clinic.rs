@@ -628,6 +628,7 @@ impl Writer {
             bytes: MASKED_READ_BYTES,
             masked: masked.map(|(mask, cells)| (mask.to_owned(), cells)).into(),
             uncommitted: None,
+            changed: None,
         };
         self.events(session, vec![end.into()]);
     }
@@ -766,6 +767,7 @@ fn framing(command: u64, status: &str) -> (ResponseChunk, ResponseEnd) {
         bytes: FRAMING_BYTES,
         masked: BTreeMap::new(),
         uncommitted: None,
+        changed: None,
     };
     (chunk, end)
 }

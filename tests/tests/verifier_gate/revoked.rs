@@ -308,3 +308,27 @@ async fn a_session_that_ends_with_a_change_that_is_not_committed_verifies() {
     assert_eq!(listed(Some(vec![own, own])), ["response-command"]);
     assert_eq!(listed(Some(vec![own])), [""; 0]);
 }
+
+#[tokio::test]
+async fn more_rows_changed_than_were_approved_are_found_unless_they_were_taken_back() {
+    let (plan, anchors) = left_open().await;
+    let found = |rows: u64, cut: bool, listed: bool| {
+        let mut plan = plan.clone();
+        let place = of(&plan, |body| matches!(body, Body::ResponseEnd(_)))[0];
+        let Body::ResponseEnd(end) = &mut plan.event_mut(place).body else {
+            panic!("an end was looked for");
+        };
+        end.changed = Some(rows);
+        end.uncommitted = end.uncommitted.take().filter(|_| listed);
+        if cut {
+            end.status = "cut".into();
+        }
+        let outcome = verified(&plan, &anchors);
+        let found: Vec<_> = findings(&outcome).into_iter().map(|(code, _)| code).collect();
+        found
+    };
+    assert_eq!(found(3, false, true), [""; 0]);
+    assert_eq!(found(4, false, true), ["approval-rows"]);
+    assert_eq!(found(4, true, true), [""; 0]);
+    assert_eq!(found(4, true, false), ["approval-rows"]);
+}

@@ -138,3 +138,36 @@ async fn more_rows_than_a_person_approved_take_the_change_back() {
     let changed = stand.server.execute("SELECT count(*) FROM notes WHERE text <> 'old'");
     assert!(changed.split_whitespace().any(|word| word == "0"), "{changed}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn more_rows_than_a_person_approved_are_not_committed() {
+    for (begin, wanted) in [("BEGIN", "0"), ("SELECT 1", "50")] {
+        let stand = stand().await;
+        let sql = "UPDATE notes SET text = 'new'";
+        let terms = Terms {
+            rows: Some(10),
+            grant: None,
+        };
+        stand.driver().await.simple_query(sql).await.unwrap_err();
+        stand
+            .memory
+            .decide_for("ann", "dba", Verdict::Approve, Some(terms))
+            .await;
+        let client = stand.driver().await;
+        client.simple_query(begin).await.unwrap();
+        let error = client.simple_query(sql).await.unwrap_err();
+        let told = error.as_db_error().unwrap();
+        assert_eq!(told.code().code(), "42501");
+        assert!(told.message().contains("more rows than people approved"), "{told}");
+        assert_eq!(stand.memory.closed().await, "approval");
+        // The server has ended the session, too, once nobody waits for its rows.
+        stand.server.execute("BEGIN; LOCK TABLE notes; COMMIT");
+        let changed = stand.server.execute("SELECT count(*) FROM notes WHERE text <> 'old'");
+        assert_eq!(changed.trim(), wanted, "{begin}");
+        let told = stand.memory.each(|body| match body {
+            Body::ResponseEnd(end) => end.changed.map(|rows| (rows, end.uncommitted.is_some())),
+            _ => None,
+        });
+        assert_eq!(told, [(50, wanted == "0")]);
+    }
+}

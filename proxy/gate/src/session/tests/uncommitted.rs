@@ -6,7 +6,7 @@ use exhibit_schemas::event::Body;
 use exhibit_schemas::event::access::Action;
 
 use super::super::{Cleared, EndStatus};
-use super::revoked::{TAKEN_BACK, approved, revocation, revoke};
+use super::revoked::{ROWS, TAKEN_BACK, approved, revocation, revoke};
 use super::{World, permit};
 use crate::error::GateError;
 
@@ -78,4 +78,29 @@ async fn what_nobody_was_asked_about_is_not_listed() {
     assert_eq!(command.permit().judged.request.facts.accesses[0].0, Action::Read);
     end(&mut world, &command).await;
     assert_eq!(said(&world), None);
+}
+
+#[tokio::test]
+async fn no_more_rows_are_changed_than_people_approved() {
+    for lasts in [false, true] {
+        let (mut world, command) = approved([Some(3), Some(9)]).await;
+        world.session.changed(&command.reply(), 2, lasts).unwrap();
+        world.session.changed(&command.reply(), 1, lasts).unwrap();
+        let ended = world.session.changed(&command.reply(), 1, lasts).unwrap_err();
+        assert_eq!(ended, GateError::Approval { reason: ROWS, rows: 0 });
+        world.session.close("agent").await.unwrap();
+        let events = world.memory.events.lock().unwrap();
+        let [.., end, closed] = events.as_slice() else {
+            panic!("it was cut off and closed")
+        };
+        let Body::ResponseEnd(end) = &end.body else {
+            panic!("it was cut off")
+        };
+        assert_eq!((end.status.as_str(), end.changed), ("cut", Some(4)));
+        assert_eq!(end.uncommitted.is_none(), lasts, "what lasts is not taken back");
+        let Body::SessionClosed(closed) = &closed.body else {
+            panic!("it was closed")
+        };
+        assert_eq!(closed.reason, "approval");
+    }
 }
