@@ -1,8 +1,9 @@
-//! One batch of a person or an administrator: where its key stands, the seal, and the ledger's receipt.
+//! One batch of a person or an administrator: where its key stands, the seal, the ledger's receipt, and the proof that it is in the log.
 //!
 //! Every such batch begins a new boot of its key, so the tool keeps no state between two runs.
 
 use exhibit_gate::clock::Clock;
+use exhibit_schemas::bundle::TrustAnchors;
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::{Body, Emitter, Event, EventError};
 use exhibit_schemas::key::Signer;
@@ -11,6 +12,7 @@ use exhibit_schemas::wire::{Append, Message, Receipt, RefusalCode};
 use serde::Deserialize;
 
 use crate::client::{self, Client, ClientError};
+use crate::proven;
 
 /// Where a batch is sent.
 const APPEND_PATH: &str = "/v1/append";
@@ -38,6 +40,14 @@ pub(crate) enum AppendError {
     /// An answer that is none.
     #[error("the ledger answered with something that is no receipt; whether it took the batch is unknown")]
     NoReceipt,
+    /// A receipt for what the ledger does not prove to hold.
+    #[error("the ledger says that it took what was signed as entry {entry}, and does not prove it: {reason}")]
+    Unproven {
+        /// The entry.
+        entry: u64,
+        /// Why not.
+        reason: String,
+    },
 }
 
 /// `/v1/emitters/{key}`: where a key stands.
@@ -47,16 +57,36 @@ struct StandingAnswer {
     previous: String,
 }
 
-/// Seals events of one key as a batch and hands it to the ledger.
+/// Seals events of one key as a batch and hands it to the ledger, which then has to prove that they stand in its log: a ledger that drops a
+/// refusal must not have it said that it was taken.
 ///
 /// # Errors
 /// [`AppendError`].
 pub(crate) async fn append(
     client: &mut Client,
+    trust: &TrustAnchors,
     clock: &dyn Clock,
     signer: &impl Signer,
     bodies: Vec<Body>,
 ) -> Result<Receipt, AppendError> {
+    let (sealed, receipt) = hand_over(client, clock, signer, bodies).await?;
+    let (entry, key) = (receipt.first, signer.public_key());
+    for (index, event) in (entry..).zip(sealed.events()) {
+        let proven = proven::stands(client, trust, &key, index, &event.0).await;
+        proven.map_err(|error| AppendError::Unproven {
+            entry,
+            reason: error.to_string(),
+        })?;
+    }
+    Ok(receipt)
+}
+
+async fn hand_over(
+    client: &mut Client,
+    clock: &dyn Clock,
+    signer: &impl Signer,
+    bodies: Vec<Body>,
+) -> Result<(Sealed, Receipt), AppendError> {
     let path = format!("/v1/emitters/{}", signer.public_key().id());
     let standing = match client.find(&path).await? {
         Some(body) => client::read_json::<Option<StandingAnswer>>(&path, &body)?,
@@ -70,7 +100,7 @@ pub(crate) async fn append(
     });
     let answer = client.post(APPEND_PATH, message.encode()).await?;
     match Message::decode(&answer.body) {
-        Ok(Message::Receipt(receipt)) => Ok(receipt),
+        Ok(Message::Receipt(receipt)) => Ok((sealed, receipt)),
         Ok(Message::Refusal(refusal)) => Err(AppendError::Refused {
             code: refusal.code,
             text: refusal.text,

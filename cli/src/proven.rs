@@ -73,6 +73,21 @@ pub(crate) async fn of_key(
     Ok(entry)
 }
 
+/// Checks that an event stands in the log at an index, under the seal of a key of ours.
+///
+/// # Errors
+/// As [`of_proxy`].
+pub(crate) async fn stands(
+    client: &mut Client,
+    trust: &TrustAnchors,
+    key: &PublicKey,
+    index: u64,
+    event: &[u8],
+) -> Result<(), CliError> {
+    let proof = proof(client, index).await?;
+    verify(event, &proof, trust, key, index).map(|_| ())
+}
+
 /// The key that sealed an event, as its proof claims.
 ///
 /// # Errors

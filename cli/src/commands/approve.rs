@@ -148,7 +148,7 @@ async fn run(
     if !arguments.yes && !output.confirm(&format!("Sign `{word}`?"))? {
         return Err(CliError::Declined);
     }
-    let receipt = append::append(&mut client, &SystemClock, &*key, vec![decision.into()]).await?;
+    let receipt = append::append(&mut client, &trust, &SystemClock, &*key, vec![decision.into()]).await?;
     output.line(&format!(
         "{word}: request {} signed by key {} (entry {})",
         request.id(),

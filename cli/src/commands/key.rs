@@ -189,7 +189,14 @@ async fn change(config: &Config, output: &mut Output, body: Body, done: &str) ->
             ));
         }
     };
-    let receipt = append::append(&mut connect(config)?, &SystemClock, &administrator, vec![body]).await?;
+    let receipt = append::append(
+        &mut connect(config)?,
+        &config.trust()?,
+        &SystemClock,
+        &administrator,
+        vec![body],
+    )
+    .await?;
     output.line(&format!("{done} (entry {})", receipt.first))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -97,7 +97,7 @@ pub(crate) async fn run(arguments: &Arguments, config: &Config, output: &mut Out
         copy: Some(copied.copy.clone()),
         by: None,
     };
-    let receipt = append::append(&mut client, &SystemClock, &*key, vec![read.clone().into()]).await?;
+    let receipt = append::append(&mut client, &trust, &SystemClock, &*key, vec![read.clone().into()]).await?;
     let recorded = Recorded::prove(&mut client, &trust, &key.public_key(), receipt.first, &read).await?;
     let exact = copied.open(&recorded, &identities, digest_key.as_ref())?;
     output.note(&format!(

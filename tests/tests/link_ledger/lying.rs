@@ -10,6 +10,7 @@ use axum::extract::Request as Asked;
 use axum::response::{IntoResponse as _, Response};
 use exhibit_ledger::readers::Readers;
 use exhibit_schemas::reading::ReaderRole;
+use exhibit_schemas::wire::{Message, Receipt};
 use exhibit_tests::{programs, write};
 use ssh_key::LineEnding;
 use ssh_key::private::Ed25519Keypair;
@@ -231,6 +232,25 @@ async fn a_person_signs_what_is_proven_and_shown_or_nothing() {
         );
         assert!(reached.decisions().is_empty(), "{key}");
     }
+    // What is signed is not said to be taken where it was dropped.
+    let (boot, sequence, first) = (1, 0, own[0].1.index);
+    let checkpoint = reached.ledger.shared().head().note().to_owned();
+    let receipt = Receipt {
+        boot,
+        sequence,
+        first,
+        checkpoint,
+    };
+    let dropped = Lie::Bytes(Message::Receipt(receipt).encode());
+    reached.lies.lock().unwrap().insert("/v1/append".into(), dropped);
+    let refused = reached.approve(&id, "dora").await;
+    let text = said(&refused);
+    assert!(
+        !refused.status.success() && text.contains("does not prove it"),
+        "{text}"
+    );
+    assert!(refused.stdout.is_empty() && reached.decisions().is_empty(), "{text}");
+    reached.lies.lock().unwrap().clear();
     // The truth is signed as it was shown, and for nothing else.
     let approved = reached.approve(&id, "dora").await;
     let text = said(&approved);

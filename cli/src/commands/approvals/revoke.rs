@@ -77,7 +77,7 @@ pub(super) async fn run(arguments: &Revoking, config: &Config, output: &mut Outp
         return Err(CliError::Declined);
     }
     let revocation = request.revoke(&arguments.reason);
-    let receipt = append::append(&mut client, &SystemClock, &*key, vec![revocation.into()]).await?;
+    let receipt = append::append(&mut client, &trust, &SystemClock, &*key, vec![revocation.into()]).await?;
     output.line(&format!(
         "revoked: request {} by key {} (entry {})",
         request.id(),

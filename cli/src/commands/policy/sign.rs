@@ -82,7 +82,7 @@ pub(super) async fn run(arguments: &Arguments, config: &Config, output: &mut Out
         reason: reason.clone(),
         expires: *expires,
     };
-    let receipt = append::append(&mut connect(config)?, &SystemClock, &key, vec![body.into()]).await?;
+    let receipt = append::append(&mut connect(config)?, &trust, &SystemClock, &key, vec![body.into()]).await?;
     output.line(&format!(
         "policy {} is signed by key {} (entry {})",
         snapshot.digest(),

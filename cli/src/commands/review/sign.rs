@@ -107,7 +107,14 @@ pub(super) async fn run(arguments: &Arguments, config: &Config, output: &mut Out
     if !arguments.yes && !output.confirm("Sign that you have reviewed these events?")? {
         return Err(CliError::Declined);
     }
-    let receipt = append::append(&mut client, &SystemClock, &*key, vec![signed.clone().into()]).await?;
+    let receipt = append::append(
+        &mut client,
+        &config.trust()?,
+        &SystemClock,
+        &*key,
+        vec![signed.clone().into()],
+    )
+    .await?;
     let by = key.public_key().id();
     if arguments.json {
         output.json(&json!({
