@@ -39,7 +39,9 @@ def main():
     arguments.add_argument("--minutes", type=float, default=60)
     arguments.add_argument("--json")
     options = arguments.parse_args()
-    with alone(options.stack, POLICY) as stack:
+    # Those that are silent are to last until the end; a policy's own limit is an hour.
+    policy = POLICY + f"\n[limits]\nidle_s = {int(options.minutes * 60) + 3600}\n"
+    with alone(options.stack, policy) as stack:
         measured = soak(stack, options, psycopg)
     written(measured, options.json)
 
