@@ -470,7 +470,9 @@ async fn passes(session: &mut Session) -> bool {
     }
 }
 
+/// Ends a reply to a command that its target has committed.
 async fn end(session: &mut Session, reply: exhibit_gate::release::Reply) {
+    session.settled();
     let status = exhibit_gate::release::EndStatus::Complete;
     let end = session.finish(reply, None, vec![], status, None, std::collections::BTreeMap::new());
     end.durable().await.unwrap();
