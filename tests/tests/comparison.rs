@@ -174,6 +174,24 @@ fn what_hangs_on_an_estimate_that_nobody_asked_for_cannot_be_said() {
     check(&groups, Difference::Unestimated, before, after, &reads);
 }
 
+/// What was only prepared, or is decided alike, is no question of it.
+#[test]
+fn what_hangs_on_what_was_seen_cannot_be_said_where_nothing_said_so() {
+    let log = Log::of(clinic(SESSIONS));
+    let reads = log.commands(|command| command.decision.effect == Effect::Allow);
+    let rule = |effect: &str| {
+        format!(
+            "[[rules]]\nname = \"new\"\nroles = [\"agent\"]\ntargets = [\"clinic\"]\nactions = [\"read\", \"delete\"]\n\
+             when = {{ first_seen = true }}\n{effect}\n\n[[rules]]\nname = \"reads\""
+        )
+    };
+    let groups = log
+        .groups(&changed("[[rules]]\nname = \"reads\"", &rule("effect = \"deny\"")))
+        .1;
+    let (before, after) = (("allow", Some("reads")), ("deny", Some("new")));
+    check(&groups, Difference::Unseen, before, after, &reads);
+}
+
 #[test]
 fn what_an_observed_rule_would_change_is_told_and_is_no_change() {
     let log = Log::of(clinic(SESSIONS));

@@ -227,6 +227,7 @@ fn request(action: Action) -> Request {
         statement_fingerprint: None,
         described: None,
         says_all: true,
+        by_name: false,
     }
 }
 
@@ -360,6 +361,34 @@ async fn a_session_with_an_approval_is_durable_verifies_and_survives_restarts() 
     gate_up.open(opening()).await.unwrap().close("agent").await.unwrap();
     check_export(&ledger, &directory.path().join("second"));
     link_up.shutdown().await;
+}
+
+/// The proxy remembers it beside its state, and the claim of its next run is held to the log.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_passed_is_known_to_the_next_run_of_a_proxy_and_verifies() {
+    let directory = tempfile::tempdir().unwrap();
+    let ledger = Ledger::open(&begin(directory.path())).unwrap();
+    let rule = "[[rules]]\nname = \"known\"\nroles = [\"agent\"]\ntargets = [\"clinic\"]\nactions = [\"read\"]\n\
+                when = { first_seen = false }\neffect = \"allow\"\n[[rules]]";
+    let policy = POLICY.replacen("[[rules]]", rule, 1);
+    for known in [false, true] {
+        let stop = CancellationToken::new();
+        let link_up = link(&ledger, directory.path().join("link.state"), &stop).await;
+        let gate_up = gate_under(&policy, &link_up).await;
+        let mut session = gate_up.open(opening()).await.unwrap();
+        let reads = Request {
+            reach: Reach::Nothing,
+            ..request(Action::Read)
+        };
+        let Ruling::Permit(permit) = session.decide(reads) else {
+            panic!("allowed")
+        };
+        assert_eq!(permit.decision().rule.as_deref() == Some("known"), known);
+        session.record(vec![permit]).await.unwrap();
+        session.close("agent").await.unwrap();
+        link_up.shutdown().await;
+    }
+    check_export(&ledger, &directory.path().join("bundle"));
 }
 
 /// Asks in a session of its own, as a retry where there is an open request; gives the outcome.

@@ -58,6 +58,8 @@ mod retried;
 mod revoked;
 #[path = "verifier_gate/sealed.rs"]
 mod sealed;
+#[path = "verifier_gate/seen.rs"]
+mod seen;
 #[path = "verifier_gate/timed.rs"]
 mod timed;
 
@@ -229,6 +231,7 @@ fn request(statement: &str, action: Action) -> Request {
         statement_fingerprint: None,
         described: None,
         says_all: true,
+        by_name: false,
     }
 }
 

@@ -13,7 +13,7 @@
 //! - a command that the candidate's rules let pass on a target whose masks are others than they were: whether it can be proven
 //!   masked is not recorded;
 //! - a statement that was only prepared, because people were to be asked when it runs: the event holds no more than that;
-//! - a command about which the candidate goes by estimated rows, where the policy in force did not.
+//! - a command about which the candidate goes by estimated rows, or by what was seen before, where the policy in force did not.
 //!
 //! A rule that the candidate only observes is looked at by itself: what would be decided if it were enforced, too.
 //!
@@ -24,7 +24,8 @@ use std::collections::BTreeMap;
 
 use exhibit_policy::decide::{NOBODY_TO_ASK, UNPROVEN, decide, decide_enforcing};
 use exhibit_policy::estimate::Estimate;
-use exhibit_policy::hours::{time_of, timed};
+use exhibit_policy::hours::{TIME, time_of, timed};
+use exhibit_policy::seen::{self, FIRST_SEEN};
 use exhibit_policy::snapshot::{Approval, Snapshot};
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::access::{Access, Action, Attribute, DecisionRecord, Effect, Facts, SessionOpened};
@@ -76,6 +77,8 @@ pub enum Difference {
     OnlyPrepared,
     /// The candidate goes by how many rows are estimated, and nobody asked for that.
     Unestimated,
+    /// The candidate goes by what was seen before, and nothing said whether it was.
+    Unseen,
 }
 
 /// Decisions that compare alike.
@@ -211,14 +214,14 @@ impl Comparison {
     fn compare(&mut self, recorded: &Recorded<'_>) -> Compared {
         let candidate = &self.candidate.snapshot;
         let (principal, target) = (&recorded.opened.principal, &recorded.opened.target);
-        let facts = if candidate.tells_time() && time_of(recorded.facts).is_none() {
+        let mut facts = Cow::Borrowed(recorded.facts);
+        if candidate.tells_time() && time_of(&facts).is_none() {
             // The policy that was in force had no use for the time; its event has it.
-            let mut facts = recorded.facts.clone();
-            timed(&mut facts, recorded.time);
-            Cow::Owned(facts)
-        } else {
-            Cow::Borrowed(recorded.facts)
-        };
+            timed(facts.to_mut(), recorded.time);
+        }
+        if candidate.tells_seen(target) && !seen::is_stated(&facts) {
+            seen::state(facts.to_mut(), false);
+        }
         let again = decide(candidate, principal, target, &facts);
         let mut observed = Vec::new();
         for one in again.observed.iter().flatten() {
@@ -256,6 +259,8 @@ impl Comparison {
             Some(Difference::OnlyPrepared)
         } else if Estimate::of(facts).is_none() && candidate.hangs_on_estimate(&opened.principal, target, facts) {
             Some(Difference::Unestimated)
+        } else if !seen::is_stated(recorded.facts) && candidate.hangs_on_seen(&opened.principal, target, facts) {
+            Some(Difference::Unseen)
         } else if other_masks && again.effect != Effect::Deny {
             Some(Difference::OtherMasks)
         } else if again.effect != decision.effect || terms(again, candidate) != terms(decision, policy) {
@@ -314,8 +319,12 @@ fn nobody_to_ask(cause: &Attribute) -> bool {
 /// What is recorded of a statement that was only prepared is this and nothing else; a `PREPARE` that was read has more.
 fn only_prepared(facts: &Facts) -> bool {
     let (name, value) = ONLY_PREPARED;
+    let own = facts.attributes.iter();
+    // These the gate adds to every request where its policy goes by them.
+    let mut own = own.filter(|(name, _)| ![TIME, FIRST_SEEN].contains(&name.as_str()));
     facts.accesses == [Access(Action::Session, None)]
-        && facts.attributes == BTreeMap::from([(name.to_owned(), Attribute::Text(value.to_owned()))])
+        && own.next() == Some((&name.to_owned(), &Attribute::Text(value.to_owned())))
+        && own.next().is_none()
 }
 
 /// Who has to approve what and when, whatever the approval is called.

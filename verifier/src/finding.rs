@@ -103,6 +103,7 @@ codes! {
     DecisionTime "decision-time" Error "a command passed, or people were asked, by the time of another moment, and rules of its policy have hours",
     ProbeCount "probe-count" Error "a command states fewer values tried on masked columns in the hour before than its proxy had recorded",
     ProbeLimit "probe-limit" Note "all proxies together tried more values on masked columns in an hour than the policy allows one",
+    FirstSeen "first-seen" Error "a command claims that one like it had passed before at its proxy, and the log has none",
     OutcomeDiffers "outcome-differs" Error "what became of a command does not follow from its decision and its approvals",
     ApprovalMissing "approval-missing" Error "a command passed as approved without its request or its decisions before it",
     ApprovalBinding "approval-binding" Error "an approval was used for another command, session, target or policy",

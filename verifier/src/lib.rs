@@ -21,6 +21,7 @@ pub mod finding;
 pub mod report;
 pub mod review;
 pub mod schedule;
+mod seen;
 pub mod summary;
 mod threshold;
 pub mod verify;

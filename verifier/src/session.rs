@@ -33,6 +33,7 @@ use crate::reading::Readings;
 use crate::response::Response;
 use crate::review::Reviews;
 use crate::schedule::Schedules;
+use crate::seen::{self, Seen};
 use crate::threshold::{Watch, Who};
 use crate::timed::timed;
 
@@ -63,6 +64,7 @@ pub(crate) struct Context {
     /// Where another policy is compared with.
     pub(crate) comparison: Option<Comparison>,
     pub(crate) probes: Probes,
+    pub(crate) seen: Seen,
     pub(crate) copies: Copies,
     pub(crate) readings: Readings,
     pub(crate) reviews: Reviews,
@@ -364,6 +366,7 @@ impl Session {
         self.commands += 1;
         self.in_time(placed, body, context);
         self.replay(placed.index, &body.facts, &body.decision, context);
+        seen::command(placed, body, self.opened.as_ref(), context);
         if body.outcome == Outcome::Allowed {
             timed(placed, &body.facts, &body.decision, context);
         }

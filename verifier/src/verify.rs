@@ -26,6 +26,7 @@ use crate::probe::Probes;
 use crate::reading::Readings;
 use crate::review::Reviews;
 use crate::schedule::{Scheduled, Schedules};
+use crate::seen::Seen;
 use crate::session::{Context, Sessions};
 use crate::tree::Tree;
 
@@ -201,6 +202,7 @@ fn examine(
             evidence: Evidence::new(evidence),
             comparison,
             probes: Probes::default(),
+            seen: Seen::default(),
             copies: Copies::default(),
             readings: Readings::default(),
             reviews: Reviews::default(),
@@ -291,6 +293,7 @@ impl Reader<'_> {
         if self.batches.unreadable() > unreadable {
             self.sessions.gap(); // an event of some session is not known, and its next one must not be told for that
             self.context.in_force.gap();
+            self.context.seen.gap();
         }
         self.events(&placed);
         Ok(())
@@ -380,6 +383,7 @@ impl Reader<'_> {
         self.sessions.gap();
         self.context.policies.after_gap = true;
         self.context.in_force.gap();
+        self.context.seen.gap();
         self.context.approvals.after_gap = true;
         self.context.copies.after_gap = true;
         Ok(())

@@ -22,6 +22,7 @@ use crate::logins::{Like, Logins};
 use crate::probes::Probes;
 use crate::recorder::{Draft, Recorder, has_room, submit};
 use crate::retries::Retries;
+use crate::seen::Seen;
 use crate::session::Session;
 use crate::waits::Waits;
 
@@ -112,6 +113,7 @@ struct Inner {
     logins: Arc<Logins>,
     retries: Retries,
     waits: Waits,
+    seen: Seen,
     grants: Grants,
     hearing: Arc<Hearing>,
     /// Digests of the documents last recorded for each target.
@@ -156,6 +158,7 @@ impl Gate {
                 logins: Logins::new(Arc::clone(&recorder), Arc::clone(&clock)),
                 retries: Retries::default(),
                 waits: Waits::default(),
+                seen: Seen::begin(recorder.keeping()),
                 grants: Grants::default(),
                 hearing: Hearing::begin(recorder.as_ref()),
                 in_force,
@@ -225,6 +228,10 @@ impl Gate {
 
     pub(crate) fn waits(&self) -> &Waits {
         &self.inner.waits
+    }
+
+    pub(crate) fn seen(&self) -> &Seen {
+        &self.inner.seen
     }
 
     pub(crate) fn grants(&self) -> &Grants {

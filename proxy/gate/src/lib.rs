@@ -39,6 +39,7 @@ pub mod release;
 pub mod request;
 mod retries;
 mod sealed;
+mod seen;
 pub mod session;
 pub mod threshold;
 mod waits;

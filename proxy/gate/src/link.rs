@@ -20,6 +20,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use exhibit_schemas::bundle::TrustAnchors;
+use exhibit_schemas::digest::Digest;
 use exhibit_schemas::key::SecretKey;
 use exhibit_schemas::policy_signatures::PolicySignatures;
 use tokio::sync::{broadcast, oneshot, watch};
@@ -31,7 +32,7 @@ use self::driver::Driver;
 use self::queue::Queue;
 use crate::clock::Clock;
 use crate::error::GateError;
-use crate::recorder::{Draft, Heard, Recorder, Room, Ticket};
+use crate::recorder::{Draft, Heard, Keeping, Recorder, Room, Ticket};
 
 pub use self::state::StateError;
 
@@ -68,6 +69,7 @@ pub struct Link {
     /// `None` where nobody has to sign policies.
     signatures: Option<watch::Receiver<PolicySignatures>>,
     stop: CancellationToken,
+    keeping: Keeping,
     /// Whether the ledger knew this key when it took the link in.
     before: OnceLock<bool>,
     task: Mutex<Option<JoinHandle<()>>>,
@@ -87,6 +89,12 @@ impl Link {
         let queue = Arc::new(Queue::new(key, Arc::clone(&config.clock)));
         let signatures = PolicySignatures::new(&config.trust.policy_signers);
         let asked = signatures.asks();
+        let log = &config.trust.log;
+        let of = [log.origin.as_str().as_bytes(), &[0], &log.key.to_bytes().0, &key.0].concat();
+        let keeping = Keeping {
+            path: config.state.with_extension("seen"),
+            of: Digest::of(&of),
+        };
         let (signed, signatures) = watch::channel(signatures);
         let driver = Driver::new(config, Arc::clone(&queue), (heard.clone(), signed), stop.clone(), ready)?;
         let task = tokio::spawn(driver.run());
@@ -95,6 +103,7 @@ impl Link {
             heard,
             signatures: asked.then_some(signatures),
             stop,
+            keeping,
             before: OnceLock::new(),
             task: Mutex::new(Some(task)),
         };
@@ -143,6 +152,10 @@ impl Recorder for Link {
 
     fn recorded_before(&self) -> bool {
         self.before.get().copied().unwrap_or(true)
+    }
+
+    fn keeping(&self) -> Option<Keeping> {
+        Some(self.keeping.clone())
     }
 
     fn heard(&self) -> broadcast::Receiver<Arc<Heard>> {

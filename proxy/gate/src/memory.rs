@@ -12,7 +12,7 @@ use tokio::sync::{broadcast, watch};
 
 use crate::clock::Clock;
 use crate::error::GateError;
-use crate::recorder::{Draft, Heard, Receipt, Recorder, Ticket, VerifiedDecision};
+use crate::recorder::{Draft, Heard, Keeping, Receipt, Recorder, Ticket, VerifiedDecision};
 
 /// What happens to receipts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +33,8 @@ pub(crate) struct Memory {
     pub(crate) heard: broadcast::Sender<Arc<Heard>>,
     /// Who has signed which policy, where anybody must.
     pub(crate) signatures: Option<watch::Sender<PolicySignatures>>,
+    /// Where it has kept what is remembered.
+    pub(crate) keeping: Option<Keeping>,
     /// Whether it says that it was used before.
     pub(crate) before: AtomicBool,
 }
@@ -50,6 +52,7 @@ impl Memory {
             mode: watch::channel(Mode::Durable).0,
             heard: broadcast::channel(4).0,
             signatures: None,
+            keeping: None,
             before: AtomicBool::new(false),
         })
     }
@@ -58,6 +61,13 @@ impl Memory {
     pub(crate) fn signed_by(signers: PolicySigners) -> Arc<Self> {
         let mut memory = Arc::into_inner(Self::new()).expect("nobody else has it");
         memory.signatures = Some(watch::channel(PolicySignatures::new(&[signers])).0);
+        Arc::new(memory)
+    }
+
+    /// One that keeps what is remembered there.
+    pub(crate) fn keeping(keeping: Keeping) -> Arc<Self> {
+        let mut memory = Arc::into_inner(Self::new()).expect("nobody else has it");
+        memory.keeping = Some(keeping);
         Arc::new(memory)
     }
 
@@ -104,6 +114,10 @@ impl Recorder for Memory {
 
     fn recorded_before(&self) -> bool {
         self.before.load(Ordering::SeqCst)
+    }
+
+    fn keeping(&self) -> Option<Keeping> {
+        self.keeping.clone()
     }
 
     fn policy_signatures(&self) -> Option<watch::Receiver<PolicySignatures>> {

@@ -14,6 +14,7 @@ use exhibit_schemas::policy_signatures::PolicySignatures;
 use tokio::sync::{broadcast, watch};
 
 use crate::error::GateError;
+pub use crate::seen::Keeping;
 
 /// An event before it has its emitter and its time, which the recorder adds.
 #[derive(Clone, Debug)]
@@ -101,6 +102,11 @@ pub trait Recorder: Send + Sync {
 
     /// Whether anything may have been recorded under its key before this run.
     fn recorded_before(&self) -> bool;
+
+    /// Where the next run of this recorder finds what this one remembers; `None` where nothing is kept.
+    fn keeping(&self) -> Option<Keeping> {
+        None
+    }
 
     /// What is published from now on.
     fn heard(&self) -> broadcast::Receiver<Arc<Heard>>;

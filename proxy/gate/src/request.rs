@@ -11,6 +11,7 @@ use exhibit_policy::hours;
 use exhibit_policy::patients;
 use exhibit_policy::probe;
 use exhibit_policy::sealed::{COMMAND_BYTES_MAX, TOO_LONG};
+use exhibit_policy::seen;
 use exhibit_policy::snapshot::Approval;
 use exhibit_schemas::cbor;
 use exhibit_schemas::digest::Digest;
@@ -76,6 +77,9 @@ pub struct Request {
     /// Whether its exact bytes are all that is asked, and go by no name that only its session knows, such as that of a
     /// prepared statement. Only such a request can be taken up by a retry.
     pub says_all: bool,
+    /// Whether its statement goes by a name that only its session knows, such as that of a prepared statement or cursor, so that the
+    /// same text can be something else.
+    pub by_name: bool,
 }
 
 impl std::fmt::Debug for Request {
@@ -357,6 +361,10 @@ pub(crate) fn rule(asker: &Asker<'_>, request: Request) -> Ruling {
     if snapshot.tells_time() {
         hours::timed(&mut request.facts, gate.now());
     }
+    if snapshot.tells_seen(target) {
+        let known = request.is_known(asker);
+        seen::state(&mut request.facts, known);
+    }
     let decision = gate
         .probes()
         .decide(snapshot, target, gate.now(), &mut request.facts, |facts| {
@@ -465,6 +473,7 @@ fn fitted(request: Request, sealed: bool) -> Request {
         described,
         reach,
         says_all,
+        by_name,
     } = request;
     let described = described.filter(|types| cbor::encode(types).len() <= DESCRIBED_BYTES_MAX);
     let statement = cut(statement);
@@ -481,6 +490,7 @@ fn fitted(request: Request, sealed: bool) -> Request {
             described,
             reach,
             says_all,
+            by_name,
         };
     }
     let cause = if copy_fits {
@@ -506,6 +516,7 @@ fn fitted(request: Request, sealed: bool) -> Request {
         described,
         reach,
         says_all,
+        by_name,
     }
 }
 

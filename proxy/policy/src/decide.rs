@@ -5,7 +5,7 @@
 //!
 //! One rule stands before all rules of the file: a request that carries the attribute [`UNPROVEN`] is denied. A protocol
 //! sets it when it cannot prove that the reply holds masked resources only where masks reach them. And where rules have hours, a
-//! request whose time is not known is denied.
+//! request whose time is not known is denied; where they go by what was seen, one that does not say whether it was.
 //!
 //! A rule that is only observed decides nothing: where it matches, that is recorded and the rules behind it are asked.
 //!
@@ -19,6 +19,7 @@ use exhibit_schemas::event::access::{Access, Attribute, DecisionRecord, Effect, 
 use crate::hours;
 use crate::pattern::{Pattern, covered};
 use crate::probe;
+use crate::seen;
 use crate::snapshot::{Mode, NO_RESOURCE, Role, Rule, Snapshot};
 
 /// The attribute (a text: the cause) of a request whose reply might carry a masked value where no mask reaches it.
@@ -122,6 +123,9 @@ fn decide_by(policy: Rules<'_>, principal: &Principal, target: &str, facts: &Fac
     }
     if snapshot.tells_time() && hours::time_of(facts).is_none() {
         return denied(snapshot, "the time of the request is not known".to_owned());
+    }
+    if snapshot.tells_seen(target) && !seen::is_stated(facts) {
+        return denied(snapshot, "whether the request was seen before is not said".to_owned());
     }
     let roles = roles(snapshot, principal);
     let mut strictest: Option<Outcome<'_>> = None;

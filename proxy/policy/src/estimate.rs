@@ -12,6 +12,7 @@ use exhibit_schemas::event::access::{Attribute, Effect, Facts, Principal};
 
 use crate::decide::decide;
 use crate::hours::TIME;
+use crate::seen::FIRST_SEEN;
 use crate::snapshot::Snapshot;
 
 /// The attribute: an integer, or a text where there is no estimate.
@@ -129,10 +130,10 @@ pub fn no_more(told: &Facts, again: &Facts) -> bool {
 }
 
 /// Whether a command does what an earlier request says, asked again: another time does not matter, nor that fewer rows are
-/// estimated than people were told of.
+/// estimated than people were told of, nor that its like has passed meanwhile.
 pub fn same_again(earlier: &Facts, again: &Facts) -> bool {
     let others = |facts: &Facts| -> Vec<_> {
-        let of_moment = [TIME, ESTIMATED_ROWS];
+        let of_moment = [TIME, ESTIMATED_ROWS, FIRST_SEEN];
         let attributes = facts.attributes.iter();
         let attributes = attributes.filter(|(name, _)| !of_moment.contains(&name.as_str()));
         attributes.map(|(name, value)| (name.clone(), value.clone())).collect()

@@ -19,6 +19,7 @@ use crate::hours::time_of;
 use crate::mask::Technique;
 use crate::net::Net;
 use crate::probe::{self, Predicates};
+use crate::seen;
 use crate::snapshot::{Approval, Counts, Mode, Over, Rule, Snapshot, facts_at};
 
 /// A decision with what led to it and what it demands.
@@ -77,7 +78,8 @@ pub struct Threshold {
 pub enum Cause {
     /// A rule of the policy.
     Rule,
-    /// The reply cannot be proven masked ([`UNPROVEN`]), or rules have hours and its time is not known; no rule was asked.
+    /// The reply cannot be proven masked ([`UNPROVEN`]), or rules have hours and its time is not known, or they go by what was seen and
+    /// nothing says whether it was; no rule was asked.
     Unproven,
     /// No rule matches one of the accesses.
     NoRule,
@@ -216,6 +218,7 @@ pub fn explain(
     let cause = match () {
         () if facts.attributes.contains_key(UNPROVEN) => Cause::Unproven,
         () if snapshot.tells_time() && time_of(facts).is_none() => Cause::Unproven,
+        () if snapshot.tells_seen(target) && !seen::is_stated(facts) => Cause::Unproven,
         () if accesses.is_empty() => Cause::NoAccess,
         () if decision.rule.is_some() => Cause::Rule,
         () if accesses.iter().any(|access| access.rule.is_none()) => Cause::NoRule,

@@ -64,8 +64,7 @@ impl Grants {
 
     /// What of it people may grant for a request, as far as its record says; `None` where nothing.
     pub fn bounds(&self, statement: &str, facts: &Facts) -> Option<GrantBounds> {
-        let rows_alone = |Access(action, _): &Access| matches!(action, Action::Read | Action::Write | Action::Delete);
-        let values_are_data = facts.accesses.iter().all(rows_alone) && statement.len() <= STATEMENT_BYTES_MAX;
+        let values_are_data = has_fingerprint(statement, facts);
         let scopes = self.scopes.iter().filter_map(|word| GrantScope::from_word(word));
         let scopes: Vec<_> = scopes
             .filter(|scope| *scope == GrantScope::Session || values_are_data)
@@ -77,6 +76,13 @@ impl Grants {
             rows: self.rows,
         })
     }
+}
+
+/// Whether a request has a fingerprint, as far as its record says: it reads and changes rows alone, tries no values, and is recorded
+/// whole.
+pub(crate) fn has_fingerprint(statement: &str, facts: &Facts) -> bool {
+    let rows_alone = |Access(action, _): &Access| matches!(action, Action::Read | Action::Write | Action::Delete);
+    facts.accesses.iter().all(rows_alone) && statement.len() <= STATEMENT_BYTES_MAX && is_asked_once(facts)
 }
 
 /// Whether what is stated is no more than what may be.

@@ -22,6 +22,7 @@ use crate::decide::{CLASS, UNPROVEN};
 use crate::mask::Technique;
 use crate::pattern::{Pattern, covered};
 use crate::probe::{PROBE, PROBED, Predicates};
+use crate::seen::{FIRST_SEEN, PREPARED};
 use crate::snapshot::{Mask, Mode, NO_RESOURCE, Rule, Snapshot};
 
 /// Something that its author should look at.
@@ -290,6 +291,7 @@ fn conditions(snapshot: &Snapshot, attributes: &dyn Fn(&str) -> Option<Attribute
             let cause = match &known {
                 _ if name == UNPROVEN => "a request that has it is denied before any rule".to_owned(),
                 _ if is_of_probes(name) && type_of(value) == "integer" => continue,
+                _ if [FIRST_SEEN, PREPARED].contains(&name.as_str()) && type_of(value) == "bool" => continue,
                 Some(known) => {
                     let mut types = known.iter().flat_map(|of| of.iter()).filter(|(other, _)| other == name);
                     let first = types.clone().next();

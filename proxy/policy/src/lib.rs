@@ -21,4 +21,5 @@ pub mod probe;
 pub mod review;
 pub mod scan;
 pub mod sealed;
+pub mod seen;
 pub mod snapshot;

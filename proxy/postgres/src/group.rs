@@ -27,6 +27,7 @@ use self::draft::{AFTER_CHANGE, OTHER_MEANING, OUTDATED, UNREAD_COPY, code_of, m
 pub(crate) use self::draft::{Draft, Expected, about_session, changes_names, unread};
 use self::part::{Part, asked, assemble, merge_preparations};
 pub(crate) use self::question::Known;
+use self::whole::goes_by_names;
 pub(crate) use self::whole::says_all;
 use crate::analysis::{
     Analysis, AnalysisError, Complaint, Copy, CopyDirection, Foreign, Mapped, Named, Statement, StatementClass,
@@ -436,6 +437,7 @@ impl Reading<'_> {
                 described: None,
                 reach: analysis.reach,
                 says_all: false,
+                by_name: goes_by_names(&analysis.redacted),
             },
             statements: analysis.statements.clone(),
             runs: runs == Runs::Now,

@@ -39,16 +39,12 @@ pub(crate) async fn deliver(
         }
         _ => return Err(SessionError::Unexpected),
     };
-    let mut facts = Facts {
+    let facts = Facts {
         accesses: vec![access],
         attributes: BTreeMap::from([("class".to_owned(), Attribute::Text("notification".to_owned()))]),
         columns: Some(Vec::new()),
     };
-    if session.wants_estimate(&facts) {
-        // It has no rows of any relation.
-        Estimate::Rows(0).state(&mut facts);
-    }
-    let request = Request {
+    let mut request = Request {
         statement: statement.to_owned(),
         exact: raw.bytes().to_vec(),
         facts,
@@ -57,7 +53,12 @@ pub(crate) async fn deliver(
         described: None,
         reach: Reach::Nothing,
         says_all: false,
+        by_name: false,
     };
+    if session.wants_estimate(&request) {
+        // It has no rows of any relation.
+        Estimate::Rows(0).state(&mut request.facts);
+    }
     // Nobody asked for it, so nobody is asked about it.
     let permit = match session.decide_at_once(request) {
         Ok(permit) => permit,

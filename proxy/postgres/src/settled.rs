@@ -47,6 +47,7 @@ impl Settled {
                 described: None,
                 reach: Reach::Anything,
                 says_all: false,
+                by_name: false,
             },
             Err(error) => Request {
                 exact: sql.into_bytes(),

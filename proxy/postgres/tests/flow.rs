@@ -57,6 +57,8 @@ mod probed;
 mod retried;
 #[path = "flow/sealed.rs"]
 mod sealed;
+#[path = "flow/seen.rs"]
+mod seen;
 #[path = "flow/server.rs"]
 mod server;
 #[path = "flow/shared.rs"]

@@ -50,7 +50,7 @@ targets = ["t"]
 actions = ["read"]
 resources = ["public.*", "none"]
 columns = ["public.patients.ssn", "public.*.note"]
-when = { no_where = true, statements = 1, class = "select" }
+when = { no_where = true, first_seen = true, statements = 1, class = "select" }
 over = { rows = 1, bytes = 2, session_rows = 3, session_bytes = 4, patients = 5, session_patients = 6, estimated_rows = 7 }
 hours = { windows = ["Sat-Mon 00:00-24:00"], zone = "+01:00" }
 effect = "ask"

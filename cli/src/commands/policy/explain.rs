@@ -79,6 +79,9 @@ pub(crate) struct Arguments {
     /// number, if left out
     #[arg(long, value_name = "N")]
     estimated_rows: Option<u64>,
+    /// One like it, with other values, has passed before, for rules by `first_seen`; what has no fingerprint was never seen all the same
+    #[arg(long)]
+    seen: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -125,6 +128,7 @@ fn answer(arguments: &Arguments) -> Result<(Effect, String), CliError> {
         request,
         time: Some(arguments.at.unwrap_or_else(|| SystemClock.now())),
         estimated_rows: arguments.estimated_rows,
+        seen: arguments.seen,
     };
     let answer = question.put(&snapshot).map_err(|error| CliError::Reading {
         path: arguments.policy.clone(),

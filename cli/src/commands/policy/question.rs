@@ -7,6 +7,7 @@ use std::path::Path;
 use exhibit_policy::estimate::Estimate;
 use exhibit_policy::explain::{Explanation, explain};
 use exhibit_policy::hours::timed;
+use exhibit_policy::seen::{fingerprint, state};
 use exhibit_policy::snapshot::Snapshot;
 use exhibit_proxy::reading::{Reading, ReadingError, RecordedCatalog};
 use exhibit_schemas::digest::Digest;
@@ -28,6 +29,8 @@ pub(super) struct Question {
     pub(super) time: Option<Timestamp>,
     /// How many rows the target would expect; not known where it is left out, and then more than any number.
     pub(super) estimated_rows: Option<u64>,
+    /// Whether one like it has passed before; rules by what was seen go by that.
+    pub(super) seen: bool,
 }
 
 /// What is asked for.
@@ -67,6 +70,7 @@ impl Question {
             request,
             time,
             estimated_rows,
+            seen,
         } = self;
         if !snapshot.targets().iter().any(|known| known.name == target) {
             return Err(ReadingError::Target(target));
@@ -89,6 +93,11 @@ impl Question {
         }
         if let Some(rows) = estimated_rows.filter(|_| snapshot.estimates(&target)) {
             Estimate::Rows(rows).state(&mut facts);
+        }
+        if snapshot.tells_seen(&target) {
+            let statement = reading.as_ref().map_or("", |reading| reading.statement.as_str());
+            let known_by = fingerprint(&principal, &target, statement, &[], &facts);
+            state(&mut facts, seen && known_by.is_some());
         }
         let parts = |resource: &str| {
             let parts = reading.as_ref().map(|reading| reading.parts(resource));

@@ -35,6 +35,7 @@ mod probed;
 mod retried;
 mod revoked;
 mod sealed;
+mod seen;
 mod signed;
 mod threshold;
 mod timed;
@@ -138,6 +139,7 @@ fn request(action: Action) -> Request {
         statement_fingerprint: None,
         described: None,
         says_all: true,
+        by_name: false,
     }
 }
 

@@ -63,6 +63,7 @@ fn request(action: Action) -> Request {
         statement_fingerprint: None,
         described: None,
         says_all: true,
+        by_name: false,
     }
 }
 

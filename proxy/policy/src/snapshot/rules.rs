@@ -13,13 +13,14 @@ use crate::hours::{Hours, TIME};
 use super::over::{self, Over};
 use super::{PolicyError, Target, known, patterns, table, tags};
 use crate::pattern::Pattern;
+use crate::seen::{self, FIRST_SEEN};
 
 /// What the names that observed rules leave in a decision come to at the most, in bytes. A decision holds each of them that
 /// matched, and an event of 65,535 bytes holds the decision beside all else.
 const OBSERVED_BYTES_MAX: usize = 8_192;
 
-/// What has no rows that anybody could estimate.
-const NOT_ESTIMATED: [Action; 2] = [Action::Session, Action::Transaction];
+/// What has no rows that anybody could estimate, and no fingerprint that could have been seen.
+const WITHOUT_ROWS: [Action; 2] = [Action::Session, Action::Transaction];
 
 /// Whether a rule decides.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -138,11 +139,21 @@ impl RuleText {
                 "estimated rows are not for `when`; write `over = { estimated_rows = … }`",
             ));
         }
-        let of_rows = |word: &String| !NOT_ESTIMATED.iter().any(|action| action.to_string() == *word);
+        let of_rows = |word: &String| !WITHOUT_ROWS.iter().any(|action| action.to_string() == *word);
         if self.over.is_some_and(|over| over.estimated_rows.is_some()) && !self.actions.iter().all(of_rows) {
             return Err(broken(
                 "a rule by estimated rows is not about `session` or `transaction`: those have no rows",
             ));
+        }
+        if let Some(wanted) = self.when.get(FIRST_SEEN) {
+            if let Some(cause) = seen::unfit(wanted, effect) {
+                return Err(broken(cause));
+            }
+            if !self.actions.iter().all(of_rows) {
+                return Err(broken(
+                    "a rule by what was seen is not about `session` or `transaction`: those are never seen",
+                ));
+            }
         }
         if self.when.contains_key(TIME) {
             return Err(broken(

@@ -41,7 +41,8 @@ pub(crate) fn says_all<'a>(messages: impl Iterator<Item = &'a Frontend>) -> bool
     true
 }
 
-fn goes_by_names(sql: &str) -> bool {
+/// Whether a text may go by a name that only its session knows.
+pub(super) fn goes_by_names(sql: &str) -> bool {
     let of_word = |letter: char| letter.is_alphanumeric() || letter == '_' || letter == '$';
     sql.split(|letter| !of_word(letter))
         .any(|word| BY_NAME.iter().any(|name| word.eq_ignore_ascii_case(name)))

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use exhibit_gate::session::{Denial, NotAsked, Pending, Permit, Request, Ruling};
+use exhibit_policy::seen;
 
 use super::{AHEAD_BYTES_MAX, Driver, SessionError};
 use crate::group::about_session;
@@ -11,9 +12,12 @@ impl Driver {
     /// Decides a request, and asks people where the policy says so.
     pub(super) async fn permit(
         &mut self,
-        request: Request,
+        mut request: Request,
         runs: bool,
     ) -> Result<Result<Permit, Denial>, SessionError> {
+        if !runs && self.session.policy().tells_seen(self.session.target()) {
+            seen::only_prepares(&mut request.facts);
+        }
         let prepared = (!runs).then(|| request.clone());
         let pending = match (self.session.decide(request), prepared) {
             (Ruling::Permit(permit), _) => return Ok(Ok(permit)),

@@ -30,7 +30,7 @@ impl Driver {
         for draft in drafts {
             let behind = !unchanged;
             unchanged &= !draft.runs || draft.request.reach == Reach::Nothing;
-            if !self.session.wants_estimate(&draft.request.facts) {
+            if !self.session.wants_estimate(&draft.request) {
                 continue;
             }
             let unknown = |cause: &str| Estimate::Unknown(cause.to_owned());

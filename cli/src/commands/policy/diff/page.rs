@@ -12,7 +12,7 @@ use crate::output::printable;
 const SHOWN_MAX: usize = 8;
 
 /// Kinds of difference, each with its title.
-const SECTIONS: [(Difference, &str); 6] = [
+const SECTIONS: [(Difference, &str); 7] = [
     (Difference::Changes, "would change"),
     (Difference::OtherRule, "the same effect, by another rule"),
     (
@@ -30,6 +30,10 @@ const SECTIONS: [(Difference, &str); 6] = [
     (
         Difference::Unestimated,
         "cannot be said: the policy goes by estimated rows, and none were asked for then",
+    ),
+    (
+        Difference::Unseen,
+        "cannot be said: the policy goes by what was seen before, and nothing said so then",
     ),
 ];
 
@@ -91,7 +95,10 @@ impl Page {
             of(Difference::Changes),
             of(Difference::OtherRule),
             of(Difference::OtherMasks),
-            of(Difference::Unproven) + of(Difference::OnlyPrepared) + of(Difference::Unestimated),
+            of(Difference::Unproven)
+                + of(Difference::OnlyPrepared)
+                + of(Difference::Unestimated)
+                + of(Difference::Unseen),
             self.decisions.saturating_sub(different),
         ));
         printable(&lines.join("\n"))

@@ -25,13 +25,18 @@ struct CommandLine {
 
 /// Runs the command on the demo's policy; the answer, or what is wrong.
 fn explained(rest: &[&str]) -> Result<(Effect, String), String> {
+    explained_by(POLICY, rest)
+}
+
+/// The same on another policy.
+fn explained_by(policy: &str, rest: &[&str]) -> Result<(Effect, String), String> {
     let directory = tempfile::tempdir().unwrap();
     let file = |name: &str, text: &str| {
         let path = directory.path().join(name);
         crate::files::create(&path, text.as_bytes(), crate::files::PUBLIC).unwrap();
         path.to_str().unwrap().to_owned()
     };
-    let (policy, catalog) = (file("policy.toml", POLICY), file("clinic.json", CATALOG));
+    let (policy, catalog) = (file("policy.toml", policy), file("clinic.json", CATALOG));
     let rest = rest.iter().map(|word| match *word {
         "CATALOG" => catalog.clone(),
         "POLICY" => policy.clone(),
@@ -80,6 +85,38 @@ fn answers_are_as_reviewed() {
         Effect::Deny,
     );
     check("deny_not_sql", "SELEC 1", Effect::Deny);
+}
+
+#[test]
+fn what_was_seen_is_taken_as_given_where_it_can_have_been() {
+    let rule = "[[rules]]\nname = \"known\"\nroles = [\"pipeline\"]\ntargets = [\"clinic\"]\nactions = [\"write\", \"define\"]\n\
+                when = { first_seen = false }\neffect = \"allow\"\n\n[[rules]]";
+    let policy = POLICY.replacen("[[rules]]", rule, 1);
+    let by = |seen: &[&str], statement: &str| {
+        let words = [&AGENT[..], seen, &["--json", "--catalog", "CATALOG", "--", statement]].concat();
+        let (effect, json) = explained_by(&policy, &words).unwrap();
+        let answer: serde_json::Value = serde_json::from_str(&json).unwrap();
+        (
+            effect,
+            answer["rule"].as_str().map(str::to_owned),
+            answer["facts"]["first_seen"].clone(),
+        )
+    };
+    let insert = "INSERT INTO patients (id) VALUES (4711)";
+    assert_eq!(by(&[], insert), (Effect::Deny, None, true.into()));
+    assert_eq!(
+        by(&["--seen"], insert),
+        (Effect::Allow, Some("known".into()), false.into())
+    );
+    // Definitions have no fingerprint.
+    let define = "ALTER TABLE claims ADD COLUMN reviewed boolean";
+    assert_eq!(
+        by(&["--seen"], define),
+        (Effect::Ask, Some("schema".into()), true.into())
+    );
+    // Without such a rule nothing says it.
+    let words = [&AGENT[..], &["--seen", "--json", "--catalog", "CATALOG", "--", insert]].concat();
+    assert!(!explained(&words).unwrap().1.contains("first_seen"));
 }
 
 #[test]

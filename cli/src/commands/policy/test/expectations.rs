@@ -22,6 +22,7 @@
 //! command = "SELECT id, ssn FROM patients"        # or `accesses = ["read:public.patients"]`, with `facts = { rows = 3 }`
 //! at = "2026-11-24T09:30:00Z"                     # when, where rules of the policy have hours
 //! estimated_rows = 20                             # what the database would expect; not known, so more than any, if left out
+//! seen = true                                     # one like it has passed before, where rules go by that; false if left out
 //! schemas = ["public"]                            # where names without a schema are looked up; `public` if left out
 //! expect = { effect = "allow", rule = "reads", masks = { "public.patients.ssn" = "ssn" } }
 //! ```
@@ -91,6 +92,8 @@ struct CaseText {
     target: String,
     at: Option<String>,
     estimated_rows: Option<u64>,
+    #[serde(default)]
+    seen: bool,
     command: Option<String>,
     schemas: Option<Vec<String>>,
     accesses: Option<Vec<String>>,
@@ -220,6 +223,7 @@ impl CaseText {
                 request,
                 time: self.at.as_deref().map(time).transpose()?,
                 estimated_rows: self.estimated_rows,
+                seen: self.seen,
             },
             expected: self.expect.read()?,
         })
