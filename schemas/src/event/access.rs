@@ -263,7 +263,7 @@ crate::record! {
 
 crate::fixed_bytes! {
     /// The shape of a statement without its values, the same for statements that differ in nothing but those: of SQL the
-    /// fingerprint of libpg_query (64 bits of XXH3 over the parse tree) of the text with every literal emptied.
+    /// fingerprint of `libpg_query` (64 bits of XXH3 over the parse tree) of the text with every literal emptied.
     pub struct StatementFingerprint([u8; 8]);
 }
 
