@@ -14,7 +14,7 @@ mod window;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use exhibit_gate::session::{Cleared, EndStatus, ROW_BYTES_MAX, Releasing, Reply, Session};
+use exhibit_gate::session::{Cleared, EndStatus, ROW_BYTES_MAX, Releasing, Reply, Session, Transaction};
 use exhibit_policy::mask::{CellKind, Masked, RowMasker};
 use exhibit_policy::net::{Channel, Known, NetColumn};
 use exhibit_schemas::event::access::{Column, Frame};
@@ -72,8 +72,8 @@ pub(crate) struct Replies<'a> {
     agent: &'a mut Agent,
     names: &'a mut Names,
     masking: Masking<'a>,
-    /// What is changed lasts only by a commit that the agent has still to ask for.
-    open_transaction: bool,
+    /// Whether what is changed lasts only by a commit that the agent has still to ask for.
+    transaction: Transaction,
     /// The agent asked to cancel what is under way.
     cancelled: &'a Notify,
     open: VecDeque<(usize, Reply)>,
@@ -118,7 +118,7 @@ impl<'a> Replies<'a> {
         agent: &'a mut Agent,
         names: &'a mut Names,
         masking: Masking<'a>,
-        open_transaction: bool,
+        transaction: Transaction,
         cancelled: &'a Notify,
         commands: &[Cleared],
     ) -> Self {
@@ -129,7 +129,7 @@ impl<'a> Replies<'a> {
             agent,
             names,
             masking,
-            open_transaction,
+            transaction,
             cancelled,
             frames: Vec::new(),
             bytes: 0,
@@ -290,12 +290,7 @@ impl<'a> Replies<'a> {
                 return Ok(Some(End::CopyIn));
             }
             (Backend::CommandComplete { tag }, Some(answer @ (Answer::Query | Answer::Execute))) => {
-                self.count();
-                self.changed(&tag)?;
-                self.frame(encode::message(b'C', &[tag.as_bytes(), &[0]].concat()))
-                    .await?;
-                self.confirmed(items.front_mut());
-                items.front_mut().and_then(|item| item.expected.pop_front());
+                self.completed(&tag, items).await?;
                 answer == Answer::Execute
             }
             (Backend::EmptyQuery, Some(answer @ (Answer::Query | Answer::Execute))) => {
@@ -366,12 +361,24 @@ impl<'a> Replies<'a> {
         self.masking.policy.masks_target(self.masking.target)
     }
 
+    /// A statement has ended with this tag.
+    async fn completed(&mut self, tag: &str, items: &mut VecDeque<Item>) -> Result<(), SessionError> {
+        self.count();
+        self.changed(tag)?;
+        self.frame(encode::message(b'C', &[tag.as_bytes(), &[0]].concat()))
+            .await?;
+        self.confirmed(items.front_mut());
+        items.front_mut().and_then(|item| item.expected.pop_front());
+        Ok(())
+    }
+
     /// Takes the rows that a statement changed, by the tag that it ended with.
     fn changed(&mut self, tag: &str) -> Result<(), SessionError> {
         let copies_out = std::mem::take(&mut self.copies_out);
         let rows = rows_changed(tag).filter(|_| !copies_out);
         if let (Some(rows), Some((_, reply))) = (rows, self.open.front()) {
-            self.session.changed(reply, rows, !self.open_transaction)?;
+            let lasts = matches!(self.transaction, Transaction::None);
+            self.session.changed(reply, rows, lasts)?;
         }
         Ok(())
     }

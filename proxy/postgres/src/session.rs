@@ -211,10 +211,7 @@ impl Driver {
         let Some((permits, statements)) = self.permits(drafts, synced).await? else {
             return Ok(());
         };
-        if self.takes_all_back(&statements) {
-            self.session.settled();
-        }
-        let open = matches!(self.transaction(&statements), Transaction::Open);
+        let open = self.transaction(&statements);
         let commands = self.cleared(permits, &statements).await?;
         let masking = Masking {
             catalog: &self.catalog,
@@ -309,6 +306,9 @@ impl Driver {
 
     /// What may be forwarded, recorded or about to be.
     async fn cleared(&mut self, permits: Vec<Permit>, statements: &[Statement]) -> Result<Vec<Cleared>, GateError> {
+        if self.takes_all_back(statements) {
+            self.session.settled();
+        }
         match self.state.foreign {
             Foreign::None => self.session.clear(permits, self.transaction(statements)).await,
             // P1: what this would reach is not known any more.

@@ -1,6 +1,6 @@
 //! The fingerprint of a statement: equal for statements that differ in values alone.
 //!
-//! It is that of libpg_query, which other tools for PostgreSQL know: 64 bits of XXH3 over the parse tree, without constants. But
+//! It is that of `libpg_query`, which other tools for PostgreSQL know: 64 bits of XXH3 over the parse tree, without constants. But
 //! constants are not the only values in a tree (a password in `CREATE ROLE`, a comment, the payload of `NOTIFY`), and nothing
 //! that is not keyed may be made of a value. So every literal is emptied before the text is parsed for it, and names that nobody
 //! knows are hidden as in the recorded statement. Of queries the fingerprint stays that of the exact text, unless a name was hidden.
