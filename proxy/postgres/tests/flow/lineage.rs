@@ -332,3 +332,40 @@ async fn a_reply_that_is_not_what_was_proven_does_not_come_out() {
         assert!(shown.contains("FATAL"), "{sql}: {shown}");
     }
 }
+
+/// A relation of an agent's own under the name of a masked one, which a name without a schema means: it is masked as that, and
+/// shows no token of what the agent guesses.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relation_of_the_agents_own_shows_no_token_of_a_guess() {
+    let server = Server::start();
+    server.execute(crate::stand::SCHEMA);
+    let policy = crate::stand::POLICY
+        .replace("technique = \"partial\"\nkeep = 4", "technique = \"token\"\ndomain = \"ssn\"")
+        .replace("\"transaction\"]", "\"transaction\", \"define\"]");
+    let stand = Stand::start_with(Arc::new(server), &policy, |_| {}).await;
+    let mut stream = stand.raw_session().await;
+    let stream = &mut stream;
+    let token = talk(stream, &[(b'Q', b"SELECT ssn FROM public.patients WHERE id = 1\0")]).await;
+    assert!(token.contains("tok_"), "{token}");
+    for sql in [
+        "CREATE TEMP TABLE patients (id int, ssn text)",
+        "INSERT INTO pg_temp.patients VALUES (1, '123-45-6710')",
+        // Its own name says whose rows these are, and shows what the agent wrote.
+        "SELECT ssn FROM pg_temp.patients",
+    ] {
+        let answer = talk(stream, &[(b'Q', &[sql.as_bytes(), &[0]].concat())]).await;
+        assert!(!answer.contains("42501") && !answer.contains("tok_"), "{sql}: {answer}");
+    }
+    for sql in [
+        "SELECT ssn FROM patients",
+        "SELECT q.s FROM (SELECT ssn AS s FROM patients) q",
+        "SELECT ssn FROM patients UNION ALL SELECT ssn FROM public.patients",
+        "SELECT ssn FROM public.patients INTERSECT SELECT ssn FROM patients",
+        "SELECT ssn, count(*) FROM patients GROUP BY ssn",
+        "COPY patients (ssn) TO STDOUT",
+        "INSERT INTO patients VALUES (2, '123-45-6711') RETURNING ssn",
+    ] {
+        let answer = talk(stream, &[(b'Q', &[sql.as_bytes(), &[0]].concat())]).await;
+        assert!(!answer.contains("tok_"), "{sql}: {answer}");
+    }
+}

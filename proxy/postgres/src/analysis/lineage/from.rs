@@ -116,11 +116,9 @@ impl Prover<'_> {
                     let other = same
                         .map(|(number, _)| self.sources.value(other, *number))
                         .unwrap_or_default();
-                    value.bare = if value.is_masked() && other.is_masked() {
-                        value.bare && other.bare
-                    } else {
-                        value.bare || other.bare
-                    };
+                    // A clean column is masked by its name then, and not as the other one: an agent may have made it, and would
+                    // be shown what the mask makes of a guess.
+                    value.bare &= other.bare || !other.is_masked();
                     value.masked.extend(other.masked);
                 }
             }
