@@ -148,7 +148,10 @@ impl Masking<'_> {
         let single = masks.len() == 1;
         let (mask, resource) = masks.into_values().next().ok_or(SessionError::Origin)?;
         // Computed values show nothing, not even whether they are NULL, which an expression could have chosen.
-        let technique = if output.value.bare && single {
+        // Neither do keyed ones of which the server says no origin, where a name without a schema means whatever stands first in the
+        // search path by now: another session may have put a table of guesses there since the catalog was loaded.
+        let unsure = field.relation == 0 && output.value.by_path && mask.technique.is_keyed();
+        let technique = if output.value.bare && single && !unsure {
             mask.technique.clone()
         } else {
             Technique::Null

@@ -333,16 +333,24 @@ async fn a_reply_that_is_not_what_was_proven_does_not_come_out() {
     }
 }
 
+/// A stand whose social security numbers are tokens, and whose agents may define.
+async fn tokens() -> Stand {
+    let server = Server::start();
+    server.execute(crate::stand::SCHEMA);
+    let policy = crate::stand::POLICY
+        .replace(
+            "technique = \"partial\"\nkeep = 4",
+            "technique = \"token\"\ndomain = \"ssn\"",
+        )
+        .replace("\"transaction\"]", "\"transaction\", \"define\"]");
+    Stand::start_with(Arc::new(server), &policy, |_| {}).await
+}
+
 /// A relation of an agent's own under the name of a masked one, which a name without a schema means: it is masked as that, and
 /// shows no token of what the agent guesses.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_relation_of_the_agents_own_shows_no_token_of_a_guess() {
-    let server = Server::start();
-    server.execute(crate::stand::SCHEMA);
-    let policy = crate::stand::POLICY
-        .replace("technique = \"partial\"\nkeep = 4", "technique = \"token\"\ndomain = \"ssn\"")
-        .replace("\"transaction\"]", "\"transaction\", \"define\"]");
-    let stand = Stand::start_with(Arc::new(server), &policy, |_| {}).await;
+    let stand = tokens().await;
     let mut stream = stand.raw_session().await;
     let stream = &mut stream;
     let token = talk(stream, &[(b'Q', b"SELECT ssn FROM public.patients WHERE id = 1\0")]).await;
@@ -365,6 +373,37 @@ async fn a_relation_of_the_agents_own_shows_no_token_of_a_guess() {
         "COPY patients (ssn) TO STDOUT",
         "INSERT INTO patients VALUES (2, '123-45-6711') RETURNING ssn",
     ] {
+        let answer = talk(stream, &[(b'Q', &[sql.as_bytes(), &[0]].concat())]).await;
+        assert!(!answer.contains("tok_"), "{sql}: {answer}");
+    }
+}
+
+/// What stands first in the search path since the catalog was loaded, and the server tells no origin of.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relation_that_another_session_puts_first_shows_no_token_of_a_guess() {
+    let stand = tokens().await;
+    stand.server.execute("CREATE SCHEMA mine");
+    let mut stream = stand.raw_session().await;
+    let stream = &mut stream;
+    let queries = [
+        "SELECT ssn FROM patients UNION ALL SELECT ssn FROM patients",
+        "SELECT (SELECT ssn FROM patients LIMIT 1) AS ssn",
+    ];
+    talk(stream, &[(b'Q', b"SET search_path = mine, public\0")]).await;
+    for sql in queries {
+        let answer = talk(stream, &[(b'Q', &[sql.as_bytes(), &[0]].concat())]).await;
+        assert!(
+            answer.contains("SELECT ") && !answer.contains("tok_"),
+            "{sql}: {answer}"
+        );
+        let named = sql.replace("FROM patients", "FROM public.patients");
+        let answer = talk(stream, &[(b'Q', &[named.as_bytes(), &[0]].concat())]).await;
+        assert!(answer.contains("tok_"), "{named}: {answer}");
+    }
+    stand
+        .server
+        .execute("CREATE TABLE mine.patients (id int, ssn text); INSERT INTO mine.patients VALUES (1, '123-45-6710')");
+    for sql in queries {
         let answer = talk(stream, &[(b'Q', &[sql.as_bytes(), &[0]].concat())]).await;
         assert!(!answer.contains("tok_"), "{sql}: {answer}");
     }

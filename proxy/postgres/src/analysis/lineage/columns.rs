@@ -19,6 +19,8 @@ pub(crate) struct Value {
     pub(crate) masked: BTreeSet<ColumnId>,
     /// Whether it is, in every row, the value of one of them or NULL; otherwise it is computed from them.
     pub(crate) bare: bool,
+    /// Whether a relation of it was named without its schema, so that it is whichever the search path means when it runs.
+    pub(crate) by_path: bool,
     /// The column that the server names as its origin, where it is one.
     pub(crate) shown: Option<ColumnId>,
 }
@@ -29,6 +31,7 @@ impl Value {
         Self {
             masked,
             bare: false,
+            by_path: false,
             shown: None,
         }
     }
@@ -52,6 +55,7 @@ impl Value {
         Self {
             masked,
             bare,
+            by_path: self.by_path || other.by_path,
             shown: None,
         }
     }

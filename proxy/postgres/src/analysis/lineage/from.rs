@@ -110,6 +110,7 @@ impl Prover<'_> {
         for (number, column) in &relation.columns {
             let mut value = self.sources.value(relation, *number);
             if schema.is_none() {
+                value.by_path = true;
                 // A name without a schema is masked as any relation of that name, so that no proof hangs on the search path.
                 for other in candidates(self.names, None, &name) {
                     let same = other.columns.iter().find(|(_, other)| other.name == column.name);
