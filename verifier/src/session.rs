@@ -448,6 +448,7 @@ impl Session {
             line,
             watch: policy.and_then(|policy| Watch::of(body, policy, who)).map(Box::new),
             by: Vec::new(),
+            own: request.filter(|_| body.outcome == Outcome::Approved),
             patients: target
                 .zip(policy)
                 .filter(|(target, policy)| policy.names_patients(target))
@@ -637,7 +638,7 @@ impl Session {
             self.cut.extend(&pending.by);
         }
         self.leaves_uncommitted(placed.index, &pending, body, &mut context.findings);
-        for request in &pending.by {
+        if let Some(request) = &pending.own {
             // What its session's end cut off before it was committed was taken back.
             let back = body.status == CUT && self.uncommitted.values().flatten().any(|open| open == request);
             let rows = body.changed.filter(|_| !back).unwrap_or(0);

@@ -292,22 +292,28 @@ impl Session {
     }
 
     /// Takes so many rows that the target says a command has changed, of which the agent does not know yet, and holds that people approved as
-    /// many. `lasts` where the agent has no more to say about it: the target has committed them, or is about to.
+    /// many of the command. `None` where it tells its rows in parts, and not how many it has changed. `lasts` where the agent has no more to
+    /// say about it: the target has committed them, or is about to.
     ///
     /// # Errors
     /// [`GateError`]; then the session has to end, before the target commits them if it has not.
-    pub fn changed(&mut self, reply: &Reply, rows: u64, lasts: bool) -> Result<(), GateError> {
+    pub fn changed(&mut self, reply: &Reply, rows: Option<u64>, lasts: bool) -> Result<(), GateError> {
         self.own([reply.session])?;
         let Some(totals) = self.open.get_mut(&reply.command) else {
             return Ok(());
         };
-        totals.changed = totals.changed.saturating_add(rows);
-        let ended = totals
-            .allowances
-            .iter()
-            .find_map(|allowance| allowance.takes_changed(rows).err());
+        totals.changed = totals.changed.saturating_add(rows.unwrap_or(0));
         let released = totals.rows;
-        let Some(ended) = ended else { return Ok(()) };
+        let Some(own) = totals.own.clone() else {
+            return Ok(());
+        };
+        let taken = match rows {
+            Some(rows) => own.takes_changed(rows),
+            // What only reads is read in parts by whoever likes.
+            None if self.changed_by(&own) => own.takes_changed(u64::MAX),
+            None => Ok(()),
+        };
+        let Err(ended) = taken else { return Ok(()) };
         if lasts {
             self.settled();
         }

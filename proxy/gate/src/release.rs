@@ -146,7 +146,9 @@ pub(crate) struct Totals {
     pub(crate) watched: Option<Arc<Watched>>,
     /// What asked for people, and was approved.
     pub(crate) approved: BTreeSet<Asker>,
-    /// What people approved lets out; all of them have to.
+    /// What people approved of the command itself, where they were asked about that.
+    pub(crate) own: Option<Arc<Allowance>>,
+    /// What people approved lets out, its own among it; all of them have to.
     pub(crate) allowances: Vec<Arc<Allowance>>,
 }
 

@@ -17,7 +17,7 @@ use exhibit_schemas::event::{Body, SessionId, Timestamp};
 
 pub(crate) use self::handed::Handed;
 use self::handed::Turn;
-use crate::allowance::Allowance;
+use self::uncommitted::Uncommitted;
 use crate::approval::Waiting;
 pub use crate::approval::{Asked, NotAsked, Question};
 pub use crate::data::{Data, Sending};
@@ -67,9 +67,10 @@ pub struct Session {
     pub(crate) open: BTreeMap<u64, Totals>,
     /// What has stopped a reply of it, and with that all of it.
     pub(crate) stopped: Option<Stopped>,
-    /// What it changed by people's approval, and the target has not committed. Each is one that people gave for it, or a grant.
-    /// With the first command that passed by it.
-    uncommitted: Vec<(u64, Arc<Allowance>)>,
+    /// What it changed by people's approval, and the target has not committed. Each is by one that people gave for it, or by a grant.
+    uncommitted: Vec<Uncommitted>,
+    /// What passes next commits nothing of that.
+    commits_nothing: bool,
     /// What waits for people.
     pub(crate) waiting: Option<Waiting>,
     /// Commands that run ahead, with their copies, and are numbered, but not handed over: they go with the next events, in one
@@ -128,6 +129,7 @@ impl Session {
             open: BTreeMap::new(),
             stopped: None,
             uncommitted: Vec::new(),
+            commits_nothing: false,
             waiting: None,
             held: Vec::new(),
             earlier: Mutex::default(),

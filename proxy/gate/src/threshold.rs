@@ -71,12 +71,11 @@ impl Session {
     pub(crate) fn totals(&self, permit: &Permit) -> Totals {
         let Permit { judged, approved } = permit;
         let policy = Arc::clone(self.policy());
-        let allowances = approved
-            .iter()
-            .map(|approved| Arc::clone(&approved.allowance))
-            .collect();
+        let own = approved.as_ref().map(|approved| Arc::clone(&approved.allowance));
+        let allowances = own.iter().cloned().collect();
         if !policy.has_thresholds() {
             return Totals {
+                own,
                 allowances,
                 ..Totals::default()
             };
@@ -96,6 +95,7 @@ impl Session {
         Totals {
             watched: Some(watched.into()),
             approved,
+            own,
             allowances,
             ..Totals::default()
         }

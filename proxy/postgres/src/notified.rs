@@ -67,6 +67,8 @@ pub(crate) async fn deliver(
             return Ok(());
         }
     };
+    // It is no command of the agent's.
+    session.commits_nothing();
     let recorded = session.record(vec![permit]).await?;
     for command in &recorded {
         let reply = command.reply();

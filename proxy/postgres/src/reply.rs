@@ -297,10 +297,7 @@ impl<'a> Replies<'a> {
                 self.plain(b'I').await?;
                 answer == Answer::Execute
             }
-            (Backend::PortalSuspended, Some(Answer::Execute)) => {
-                self.count();
-                self.plain(b's').await?
-            }
+            (Backend::PortalSuspended, Some(Answer::Execute)) => self.suspended().await?,
             _ => return Err(SessionError::Unexpected),
         };
         if done && let Some(mut item) = items.pop_front() {
@@ -365,6 +362,9 @@ impl<'a> Replies<'a> {
     async fn completed(&mut self, tag: &str, items: &mut VecDeque<Item>) -> Result<(), SessionError> {
         self.count();
         self.changed(tag)?;
+        if let (COMMITTED, Some((_, reply))) = (tag, self.open.front()) {
+            self.session.committed(reply);
+        }
         self.frame(encode::message(b'C', &[tag.as_bytes(), &[0]].concat()))
             .await?;
         self.confirmed(items.front_mut());
@@ -378,9 +378,19 @@ impl<'a> Replies<'a> {
         let rows = rows_changed(tag).filter(|_| !copies_out);
         if let (Some(rows), Some((_, reply))) = (rows, self.open.front()) {
             let lasts = matches!(self.transaction, Transaction::None);
-            self.session.changed(reply, rows, lasts)?;
+            self.session.changed(reply, Some(rows), lasts)?;
         }
         Ok(())
+    }
+
+    /// A statement gives its rows in parts: what it changes it has changed, and does not say how many rows it were.
+    async fn suspended(&mut self) -> Result<bool, SessionError> {
+        self.count();
+        if let Some((_, reply)) = self.open.front() {
+            let lasts = matches!(self.transaction, Transaction::None);
+            self.session.changed(reply, None, lasts)?;
+        }
+        self.plain(b's').await
     }
 
     async fn plain(&mut self, tag: u8) -> Result<bool, SessionError> {
@@ -554,6 +564,9 @@ impl<'a> Replies<'a> {
         }
     }
 }
+
+/// The tag of a statement that has committed its transaction, and may have begun another (`COMMIT AND CHAIN`).
+const COMMITTED: &str = "COMMIT";
 
 /// Rows that a statement of such a tag has changed (PostgreSQL documentation, "Message Formats", `CommandComplete`).
 fn rows_changed(tag: &str) -> Option<u64> {

@@ -36,7 +36,7 @@ use crate::cancel::Registered;
 use crate::catalog::{Catalog, SharedDefinitions};
 use crate::config;
 use crate::copy_in::CopyIn;
-use crate::group::{Block, Draft, Group, Reading, changes_names, says_all};
+use crate::group::{Answer, Block, Draft, Group, Reading, changes_names, says_all};
 use crate::last::Last;
 use crate::link::{Connection, Incoming};
 use crate::message::Raw;
@@ -208,10 +208,11 @@ impl Driver {
             return Ok(());
         }
         self.state.held = rest.chain(std::mem::take(&mut self.state.held)).collect();
+        let ends = synced || items.iter().any(|item| item.answer == Answer::Query);
         let Some((permits, statements)) = self.permits(drafts, synced).await? else {
             return Ok(());
         };
-        let open = self.transaction(&statements);
+        let open = self.uncommitted(&statements, ends);
         let commands = self.cleared(permits, &statements).await?;
         let masking = Masking {
             catalog: &self.catalog,
@@ -306,8 +307,8 @@ impl Driver {
 
     /// What may be forwarded, recorded or about to be.
     async fn cleared(&mut self, permits: Vec<Permit>, statements: &[Statement]) -> Result<Vec<Cleared>, GateError> {
-        if self.takes_all_back(statements) {
-            self.session.settled();
+        if self.commits_nothing(statements) {
+            self.session.commits_nothing();
         }
         match self.state.foreign {
             Foreign::None => self.session.clear(permits, self.transaction(statements)).await,
@@ -435,6 +436,9 @@ impl Driver {
             };
             match status {
                 Some(status) => {
+                    if status == TransactionStatus::Idle {
+                        self.session.settled();
+                    }
                     self.state.status = status;
                     self.state.unsynced = false;
                     self.state.skipping = None;
@@ -539,14 +543,29 @@ impl Driver {
         })
     }
 
-    /// Whether these statements take back all of the transaction, and do nothing else.
-    fn takes_all_back(&self, statements: &[Statement]) -> bool {
+    /// Whether these statements can commit nothing of the transaction that is open: they take it back, or there is none.
+    fn commits_nothing(&self, statements: &[Statement]) -> bool {
         let failed = self.state.status == TransactionStatus::Failed;
         let back = |statement: &Statement| match statement.transaction {
             Some(TransactionControl::Rollback { chain: false }) => true,
             Some(TransactionControl::Commit { chain: false }) => failed && statements.len() == 1,
             _ => false,
         };
-        !self.state.unsynced && !statements.is_empty() && statements.iter().all(back)
+        self.state.status != TransactionStatus::Idle && !self.state.unsynced && statements.iter().all(back)
+    }
+
+    /// Whether what these statements change is still to be committed when the server says how many rows it is; `ends` where they come with
+    /// their own end, by which it commits what no `BEGIN` is before.
+    fn uncommitted(&self, statements: &[Statement], ends: bool) -> Transaction {
+        let mut bounds = statements.iter().filter_map(|statement| statement.transaction.as_ref());
+        let begins = bounds.clone().next().is_some();
+        let only_begins =
+            bounds.all(|bound| matches!(bound, TransactionControl::Begin | TransactionControl::Savepoint));
+        let open = self.state.status != TransactionStatus::Idle || begins;
+        if only_begins && (open || !ends) {
+            Transaction::Open
+        } else {
+            Transaction::None
+        }
     }
 }

@@ -20,6 +20,8 @@ pub(crate) struct Pending {
     pub(super) watch: Option<Box<Watch>>,
     /// Leaf hashes of the requests by whose approval it is released.
     pub(super) by: Vec<Digest>,
+    /// The one among them that people were asked about the command itself.
+    pub(super) own: Option<Digest>,
     /// Different patients; `None` where its policy does not name those of the target.
     pub(crate) patients: Option<Distinct>,
 }

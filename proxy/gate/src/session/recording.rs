@@ -24,7 +24,10 @@ impl Session {
         self.in_time()?;
         self.decided_by(permits.iter().map(Permit::policy)).await?;
         self.in_hours(&mut permits)?;
-        self.may_settle()?;
+        let may_settle = self.may_settle_next();
+        if may_settle {
+            self.may_settle()?;
+        }
         if let Err(ended) = self.may_begin(&permits) {
             return Err(self.withdrawn(permits, ended).await);
         }
@@ -38,7 +41,9 @@ impl Session {
         }
         let recorded = self.commands(told).await?;
         self.still_may(&permits)?;
-        self.may_settle()?;
+        if may_settle {
+            self.may_settle()?;
+        }
         self.changes(permits.iter().zip(recorded.iter().map(|(command, _)| *command)));
         // Nothing passes by a grant before the command that people were asked about is in the ledger.
         for permit in &permits {
@@ -69,7 +74,9 @@ impl Session {
         self.failure.check()?;
         self.decided_by(permits.iter().map(Permit::policy)).await?;
         self.in_hours(&mut permits)?;
-        self.may_settle()?;
+        if self.may_settle_next() {
+            self.may_settle()?;
+        }
         let told: Vec<Told> = permits
             .iter()
             .map(request::permitted)

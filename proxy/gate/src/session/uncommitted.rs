@@ -1,24 +1,48 @@
 //! What a session has changed by people's approval, and its target has not committed yet: nothing but its rollback passes once such an
 //! approval was taken back.
 //!
-//! Not here: how a protocol commits. It says when its target has nothing open, and when all of it is to be rolled back.
+//! Not here: how a protocol commits. It says what its target has committed, when that has nothing open, and what cannot commit anything.
 
 use std::sync::Arc;
 
 use super::{Permit, Session};
-use crate::allowance::Ended;
+use crate::allowance::{Allowance, Ended};
 use crate::error::GateError;
+use crate::release::Reply;
+
+/// Commands by one approval that changed something.
+pub(super) struct Uncommitted {
+    first: u64,
+    last: u64,
+    allowance: Arc<Allowance>,
+}
 
 impl Session {
     /// Whether what was changed by people's approval may be committed by the target, as far as it is not yet.
-    /// Otherwise a rollback of all of it alone may pass, which [`Session::settled`] announces.
+    /// Otherwise nothing may pass but what commits nothing.
     pub fn may_commit(&self) -> bool {
         self.stand().is_ok()
     }
 
-    /// The target has nothing open, or what passes next takes back all of it, and does nothing else.
+    /// What passes next commits nothing of what was changed before, whatever comes of it: it takes all of it back, or runs nothing.
+    pub fn commits_nothing(&mut self) {
+        self.commits_nothing = true;
+    }
+
+    /// The target has nothing open: what was changed is committed or taken back.
     pub fn settled(&mut self) {
         self.uncommitted.clear();
+    }
+
+    /// The target has committed what was changed before a command, and by its parts before this one.
+    pub fn committed(&mut self, reply: &Reply) {
+        let command = reply.command;
+        self.uncommitted.retain(|one| one.last >= command);
+    }
+
+    /// Whether what passes next may commit something; said once of each.
+    pub(super) fn may_settle_next(&mut self) -> bool {
+        !std::mem::take(&mut self.commits_nothing)
     }
 
     /// Holds that whatever passes next may commit what was changed before.
@@ -27,25 +51,35 @@ impl Session {
     }
 
     fn stand(&self) -> Result<(), Ended> {
-        self.uncommitted
-            .iter()
-            .try_for_each(|(_, allowance)| allowance.may_last())
+        self.uncommitted.iter().try_for_each(|one| one.allowance.may_last())
     }
 
     /// Notes what passes by people's approval, and may change something, with the sequences of its commands.
     pub(super) fn changes<'a>(&mut self, passing: impl Iterator<Item = (&'a Permit, u64)>) {
         for (permit, command) in passing.filter(|(permit, _)| !permit.judged.request.leaves_session()) {
             let Some(approved) = &permit.approved else { continue };
-            let known = |(_, allowance): &(u64, _)| Arc::ptr_eq(allowance, &approved.allowance);
-            if !self.uncommitted.iter().any(known) {
-                self.uncommitted.push((command, Arc::clone(&approved.allowance)));
+            let mut known = self.uncommitted.iter_mut();
+            match known.find(|one| Arc::ptr_eq(&one.allowance, &approved.allowance)) {
+                Some(known) => known.last = command,
+                None => self.uncommitted.push(Uncommitted {
+                    first: command,
+                    last: command,
+                    allowance: Arc::clone(&approved.allowance),
+                }),
             }
         }
     }
 
+    /// Whether an approval is one by which something was changed that is not committed.
+    pub(crate) fn changed_by(&self, allowance: &Arc<Allowance>) -> bool {
+        self.uncommitted
+            .iter()
+            .any(|one| Arc::ptr_eq(&one.allowance, allowance))
+    }
+
     /// The first command of each approval by which something was changed that is not committed, for the end of a reply.
     pub(super) fn uncommitted(&self) -> Option<Vec<u64>> {
-        let commands: Vec<u64> = self.uncommitted.iter().map(|(command, _)| *command).collect();
+        let commands: Vec<u64> = self.uncommitted.iter().map(|one| one.first).collect();
         Some(commands).filter(|commands| !commands.is_empty())
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use exhibit_postgres::message::encode;
 use exhibit_schemas::event::Body;
-use exhibit_schemas::event::approval::Verdict;
+use exhibit_schemas::event::approval::{Terms, Verdict};
 use tokio::io::AsyncWriteExt as _;
 
 use crate::server::Server;
@@ -159,5 +159,102 @@ async fn a_pipeline_that_commits_at_its_sync_ends_with_its_session() {
     let told = String::from_utf8_lossy(&read_rest(stream).await).into_owned();
     assert!(told.contains("C42501"), "{told}");
     assert_eq!(stand.memory.closed().await, "approval");
+    assert_eq!(rows_changed(&stand), "0");
+}
+
+const BIND: (u8, &[u8]) = (b'B', &[0; 8]);
+const EXECUTE: (u8, &[u8]) = (b'E', &[0; 5]);
+const SYNC: (u8, &[u8]) = (b'S', b"");
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rollback_that_the_server_does_not_run_takes_nothing_back() {
+    for before in [true, false] {
+        let stand = stand().await;
+        let mut stream = changed(&stand).await;
+        let stream = &mut stream;
+        query(stream, "SAVEPOINT s").await;
+        let told = talk(stream, &[(b'P', b"twice\0SELECT 1\0\0\0"), SYNC]).await;
+        assert!(!told.contains("SERROR"), "{told}");
+        if before {
+            stand.memory.take_back("ann", "dba").await;
+        }
+        let bind: (u8, &[u8]) = (b'B', b"\0twice\0\0\0\0\0\0\0");
+        let told = talk(stream, &[(b'P', b"twice\0ROLLBACK\0\0\0"), bind, EXECUTE, SYNC]).await;
+        assert!(told.contains("C42P05"), "{told}");
+        if !before {
+            stand.memory.take_back("ann", "dba").await;
+        }
+        let told = query(stream, "ROLLBACK TO s").await;
+        assert!(told.contains("C42501"), "{told}");
+        let told = query(stream, "COMMIT").await;
+        assert!(told.contains("ROLLBACK"), "{told}");
+        assert_eq!(rows_changed(&stand), "0");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rollback_that_is_prepared_before_it_runs_passes() {
+    let stand = stand().await;
+    let mut stream = changed(&stand).await;
+    let stream = &mut stream;
+    stand.memory.take_back("ann", "dba").await;
+    let told = talk(stream, &[(b'P', b"\0ROLLBACK\0\0\0"), SYNC]).await;
+    assert!(!told.contains("SERROR"), "{told}");
+    let told = talk(stream, &[BIND, EXECUTE, SYNC]).await;
+    assert!(told.contains("ROLLBACK"), "{told}");
+    assert!(query(stream, "SELECT 'still here'").await.contains("still here"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_chain_of_transactions_has_committed_stays() {
+    let stand = stand().await;
+    let mut stream = changed(&stand).await;
+    let stream = &mut stream;
+    let told = query(stream, "COMMIT AND CHAIN").await;
+    assert!(told.contains("COMMIT"), "{told}");
+    stand.memory.take_back("ann", "dba").await;
+    let told = query(stream, "COMMIT").await;
+    assert!(told.contains("COMMIT"), "{told}");
+    assert_eq!(rows_changed(&stand), "1");
+}
+
+/// Runs messages that change all 50 rows, which a person has approved for five; gives what is told, and what the end of the reply says.
+async fn limited(messages: &[(u8, &[u8])]) -> (Stand, String, Vec<(Option<u64>, bool)>) {
+    let stand = stand_on(&ASKS.replace("hold_s = 1\n", "")).await;
+    let mut stream = stand.raw_session().await;
+    send(&mut stream, messages).await;
+    let terms = Terms {
+        rows: Some(5),
+        grant: None,
+    };
+    stand
+        .memory
+        .decide_for("ann", "dba", Verdict::Approve, Some(terms))
+        .await;
+    let told = String::from_utf8_lossy(&read_rest(&mut stream).await).into_owned();
+    assert_eq!(stand.memory.closed().await, "approval");
+    let ends = stand.memory.each(|body| match body {
+        Body::ResponseEnd(end) if end.status == "cut" => Some((end.changed, end.uncommitted.is_some())),
+        _ => None,
+    });
+    (stand, told, ends)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_begin_stands_before_is_taken_back() {
+    let (stand, told, ends) = limited(&[(b'Q', b"BEGIN; UPDATE notes SET text = 'new'\0")]).await;
+    assert!(told.contains("more rows than people approved"), "{told}");
+    assert_eq!(ends, [(Some(50), true)]);
+    assert_eq!(rows_changed(&stand), "0");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_that_are_given_in_parts_hide_no_count() {
+    let parse: (u8, &[u8]) = (b'P', b"\0UPDATE notes SET text = 'new' RETURNING id\0\0\0");
+    let execute: (u8, &[u8]) = (b'E', b"\0\0\0\0\x01");
+    let begin: (u8, &[u8]) = (b'P', b"\0BEGIN\0\0\0");
+    let (stand, told, ends) = limited(&[begin, BIND, EXECUTE, parse, BIND, execute, SYNC]).await;
+    assert!(told.contains("more rows than people approved"), "{told}");
+    assert_eq!(ends, [(None, true)]);
     assert_eq!(rows_changed(&stand), "0");
 }

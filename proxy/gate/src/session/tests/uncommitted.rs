@@ -84,9 +84,9 @@ async fn what_nobody_was_asked_about_is_not_listed() {
 async fn no_more_rows_are_changed_than_people_approved() {
     for lasts in [false, true] {
         let (mut world, command) = approved([Some(3), Some(9)]).await;
-        world.session.changed(&command.reply(), 2, lasts).unwrap();
-        world.session.changed(&command.reply(), 1, lasts).unwrap();
-        let ended = world.session.changed(&command.reply(), 1, lasts).unwrap_err();
+        world.session.changed(&command.reply(), Some(2), lasts).unwrap();
+        world.session.changed(&command.reply(), Some(1), lasts).unwrap();
+        let ended = world.session.changed(&command.reply(), Some(1), lasts).unwrap_err();
         assert_eq!(ended, GateError::Approval { reason: ROWS, rows: 0 });
         world.session.close("agent").await.unwrap();
         let events = world.memory.events.lock().unwrap();
@@ -103,4 +103,38 @@ async fn no_more_rows_are_changed_than_people_approved() {
         };
         assert_eq!(closed.reason, "approval");
     }
+}
+
+#[tokio::test]
+async fn what_tells_its_rows_in_parts_is_held_to_be_more_than_anybody_approved() {
+    for (limits, passes) in [([None, None], true), ([Some(3), None], false)] {
+        let (mut world, command) = approved(limits).await;
+        let held = world.session.changed(&command.reply(), None, true);
+        assert_eq!(held.is_ok(), passes);
+    }
+}
+
+#[tokio::test]
+async fn what_commits_nothing_passes_once() {
+    let (mut world, command) = approved([None, None]).await;
+    end(&mut world, &command).await;
+    revoke(&world, revocation(&world, "cid", |_| ()));
+    world.session.commits_nothing();
+    let next = permit(&world.session);
+    world.session.record(vec![next]).await.unwrap();
+    assert!(!world.session.may_commit(), "whatever came of it");
+    let next = permit(&world.session);
+    world.session.record(vec![next]).await.unwrap_err();
+}
+
+#[tokio::test]
+async fn what_was_committed_before_a_command_is_not_what_it_changed() {
+    let (mut world, first) = approved([None, None]).await;
+    end(&mut world, &first).await;
+    let next = permit(&world.session);
+    let commit = world.session.record(vec![next]).await.unwrap().remove(0);
+    world.session.committed(&first.reply());
+    assert!(world.session.uncommitted().is_some(), "its own change came behind");
+    world.session.committed(&commit.reply());
+    assert!(world.session.uncommitted().is_none());
 }
