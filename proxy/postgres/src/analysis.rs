@@ -35,8 +35,9 @@
 //! Counts (`count(column)` among them), existence, unique and foreign keys, row estimates and timing of statements over
 //! unmasked columns can still tell something about masked ones (inference). Triggers, defaults, casts and functions of row
 //! security that the target's owner has set up run as they are; copies that they make in other relations need masks of their own. Between
-//! the loading of a catalog and a statement, another connection can change definitions: of relations the origins tell, and
-//! the versions of views' rules are asked for before a statement that reads views.
+//! the loading of a catalog and a statement, another connection can change definitions: of columns that are shown as they are the origins
+//! tell, and the versions of views' rules are asked for before a statement that reads views. What an agent could use of it with
+//! relations of its own is refused; what somebody else changes beside the proxy is not seen before the catalog is loaded again.
 //!
 //! Not here: the decision (policy), masking (by the session, from origins), and bind parameters.
 

@@ -321,6 +321,8 @@ impl Form {
             }
             NodeEnum::TransactionStmt(transaction) => {
                 form.transaction = Some(control(transaction.kind(), transaction.chain).ok_or_else(unknown)?);
+                // What it makes last may be definitions, which the catalog has as they were before.
+                form.changes_catalog = transaction.kind() == TransactionStmtKind::TransStmtCommitPrepared;
             }
             NodeEnum::SelectStmt(query) => {
                 let changes = super::setting::changes(query);

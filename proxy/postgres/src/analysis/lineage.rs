@@ -343,7 +343,10 @@ impl Prover<'_> {
             };
             columns = wanted.iter().map(named).collect::<Proof<Vec<Output>>>()?;
         }
-        Ok(Outputs { columns, open: false })
+        Ok(Outputs {
+            columns,
+            ..Outputs::default()
+        })
     }
 }
 

@@ -150,7 +150,7 @@ impl Masking<'_> {
         // Computed values show nothing, not even whether they are NULL, which an expression could have chosen.
         // Neither do keyed ones of which the server says no origin, where a name without a schema means whatever stands first in the
         // search path by now: another session may have put a table of guesses there since the catalog was loaded.
-        let unsure = field.relation == 0 && output.value.by_path && mask.technique.is_keyed();
+        let unsure = field.relation == 0 && output.value.replaceable && mask.technique.is_keyed();
         let technique = if output.value.bare && single && !unsure {
             mask.technique.clone()
         } else {

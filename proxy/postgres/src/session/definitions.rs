@@ -6,7 +6,8 @@
 //! server would tell the old versions and use the new ones; there no view is read that depends on masked columns.
 //!
 //! # Known limits
-//! Between the answer and the statement, which follows at once, another connection could change a view.
+//! Between the answer and the statement another connection can change a view: the statement may wait for people, or at the server for a
+//! lock of that connection.
 
 use super::{Driver, SessionError, Skipping};
 use crate::analysis::{Foreign, Views};

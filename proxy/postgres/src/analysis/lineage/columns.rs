@@ -19,8 +19,9 @@ pub(crate) struct Value {
     pub(crate) masked: BTreeSet<ColumnId>,
     /// Whether it is, in every row, the value of one of them or NULL; otherwise it is computed from them.
     pub(crate) bare: bool,
-    /// Whether a relation of it was named without its schema, so that it is whichever the search path means when it runs.
-    pub(crate) by_path: bool,
+    /// Whether another relation may stand in the place of one that it comes from by the time it runs: that was named without its schema, so
+    /// it is whichever the search path means, or shows others, and can be made anew.
+    pub(crate) replaceable: bool,
     /// The column that the server names as its origin, where it is one.
     pub(crate) shown: Option<ColumnId>,
 }
@@ -31,7 +32,7 @@ impl Value {
         Self {
             masked,
             bare: false,
-            by_path: false,
+            replaceable: false,
             shown: None,
         }
     }
@@ -55,7 +56,7 @@ impl Value {
         Self {
             masked,
             bare,
-            by_path: self.by_path || other.by_path,
+            replaceable: self.replaceable || other.replaceable,
             shown: None,
         }
     }
@@ -84,6 +85,8 @@ pub(super) struct Outputs {
     pub(super) columns: Vec<Output>,
     /// Whether there are more, whose names and places are not known, and which are clean.
     pub(super) open: bool,
+    /// Whether their places are those in a relation, which another session may have changed since the catalog was loaded.
+    pub(super) shifting: bool,
 }
 
 impl Outputs {
@@ -118,6 +121,9 @@ impl Outputs {
     pub(super) fn renamed(mut self, names: &[String]) -> Proof<Self> {
         if self.open && !names.is_empty() && self.columns.iter().any(|column| column.value.is_masked()) {
             return Err("an alias names columns of which not all are known".to_owned());
+        }
+        if self.shifting && !names.is_empty() && self.columns.iter().any(|column| column.value.is_masked()) {
+            return Err("an alias names columns by their places in a relation, which can change; name them in a query of their own".to_owned());
         }
         for (column, name) in self.columns.iter_mut().zip(names) {
             column.name = Some(name.clone());
@@ -206,13 +212,16 @@ fn star(level: Option<&Level<'_>>) -> Proof<Found> {
     for part in &level.parts {
         all.columns.extend(part.flat.columns.iter().cloned());
         all.open |= part.flat.open;
+        all.shifting |= part.flat.shifting;
     }
     Ok(Found::Star(all))
 }
 
-fn unqualified(level: Option<&Level<'_>>, name: &str) -> Proof<Found> {
-    let mut unsure = false;
-    for level in levels(level) {
+/// A column without a qualifier, or a whole row. What it stands for may have gone by the time it runs, or another may have come in front
+/// of it: another session changes relations of its own. So nothing masked may stand behind what it is.
+fn unqualified(innermost: Option<&Level<'_>>, name: &str) -> Proof<Found> {
+    let (mut unsure, mut behind) = (false, false);
+    for level in levels(innermost) {
         let mut found = Vec::new();
         for part in &level.parts {
             found.extend(part.flat.named(name)?);
@@ -222,7 +231,15 @@ fn unqualified(level: Option<&Level<'_>>, name: &str) -> Proof<Found> {
             [value] if unsure && value.is_masked() => {
                 return Err(format!("{name} could stand for a masked column; qualify it"));
             }
-            [value] => return Ok(Found::Column((*value).clone())),
+            [value] => {
+                let mut value = (*value).clone();
+                if value.is_masked() {
+                    value.bare &= !behind;
+                } else if masked_behind(level, innermost, name)? {
+                    return Err(format!("{name} is a masked column, too, where it stands; qualify it"));
+                }
+                return Ok(Found::Column(value));
+            }
             _ => return Err(format!("{name} stands for several columns; qualify it")),
         }
         let entries = || level.parts.iter().flat_map(|part| &part.entries);
@@ -230,8 +247,9 @@ fn unqualified(level: Option<&Level<'_>>, name: &str) -> Proof<Found> {
             return Ok(Found::Column(Value::default()));
         }
         unsure |= level.parts.iter().any(|part| part.flat.may_have_more());
+        behind |= !level.parts.is_empty();
     }
-    let row = levels(level).find_map(|level| {
+    let row = levels(innermost).find_map(|level| {
         let mut entries = level.parts.iter().flat_map(|part| &part.entries);
         entries.find(|entry| entry.alias.as_deref() == Some(name))
     });
@@ -240,6 +258,21 @@ fn unqualified(level: Option<&Level<'_>>, name: &str) -> Proof<Found> {
         None if unsure => Ok(Found::Column(Value::default())),
         None => Err(format!("{name} is no column that is known here")),
     }
+}
+
+/// Whether a name that stands for a clean column of a level would stand for something masked without that.
+fn masked_behind(level: &Level<'_>, innermost: Option<&Level<'_>>, name: &str) -> Proof<bool> {
+    for outer in levels(level.outer) {
+        for part in &outer.parts {
+            if part.flat.named(name)?.is_some_and(Value::is_masked) {
+                return Ok(true);
+            }
+        }
+    }
+    let mut entries = levels(innermost)
+        .flat_map(|level| &level.parts)
+        .flat_map(|part| &part.entries);
+    Ok(entries.any(|entry| entry.alias.as_deref() == Some(name) && !entry.outputs.masked().is_empty()))
 }
 
 fn entry<'s>(level: Option<&'s Level<'s>>, alias: &str) -> Proof<&'s Entry> {

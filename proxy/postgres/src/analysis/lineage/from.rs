@@ -106,11 +106,16 @@ impl Prover<'_> {
         let relation = self.found(fields).ok_or_else(|| {
             format!("what {name} means is not known here; send the statement in a message of its own")
         })?;
-        let mut outputs = Outputs::default();
+        let mut outputs = Outputs {
+            shifting: true,
+            ..Outputs::default()
+        };
+        let shows_others = matches!(relation.kind, RelationKind::View | RelationKind::MaterializedView);
         for (number, column) in &relation.columns {
             let mut value = self.sources.value(relation, *number);
+            value.replaceable = shows_others || !value.masked.contains(&(relation.oid, *number));
             if schema.is_none() {
-                value.by_path = true;
+                value.replaceable = true;
                 // A name without a schema is masked as any relation of that name, so that no proof hangs on the search path.
                 for other in candidates(self.names, None, &name) {
                     let same = other.columns.iter().find(|(_, other)| other.name == column.name);
@@ -164,6 +169,10 @@ impl Prover<'_> {
         }
         let natural = fields.get("is_natural").and_then(Json::as_bool).unwrap_or(true);
         let names = if natural {
+            // A column of another session's making may have come to one side.
+            for side in [&left.flat, &right.flat] {
+                self.clean(side, "a NATURAL join may go by")?;
+            }
             common(&left.flat, &right.flat)?
         } else {
             strings(fields, "using_clause")
@@ -174,6 +183,7 @@ impl Prover<'_> {
                 let found = Outputs {
                     columns: found.cloned().collect(),
                     open: false,
+                    shifting: false,
                 };
                 self.clean(&found, "a join goes by")?;
                 let unnamed = |column: &Output| column.name.is_none() && column.value.is_masked();
@@ -210,8 +220,10 @@ fn joined(fields: &Object, names: &[String], left: Items, right: Items) -> Proof
             })
             .collect(),
         open: false,
+        shifting: false,
     };
     let mut flat = merged.clone();
+    flat.shifting = left.flat.shifting || right.flat.shifting;
     for side in [left.flat, right.flat] {
         let other = |column: &Output| column.name.as_ref().is_none_or(|name| !names.contains(name));
         flat.columns.extend(side.columns.into_iter().filter(other));
@@ -261,6 +273,7 @@ fn unknown() -> Outputs {
     Outputs {
         columns: Vec::new(),
         open: true,
+        shifting: false,
     }
 }
 
@@ -279,7 +292,11 @@ fn function(fields: &Object) -> Proof<Items> {
         .as_ref()
         .filter(|name| ONE_COLUMN.split_ascii_whitespace().any(|known| known == name.as_str()));
     let outputs = match (defined, one) {
-        (Some(columns), _) if !columns.is_empty() && !flag("ordinality") => Outputs { columns, open: false },
+        (Some(columns), _) if !columns.is_empty() && !flag("ordinality") => Outputs {
+            columns,
+            open: false,
+            shifting: false,
+        },
         (_, Some(name)) if !flag("ordinality") => {
             // The alias names the column, too.
             let alias = fields.get("alias").and_then(Json::as_object);
@@ -287,6 +304,7 @@ fn function(fields: &Object) -> Proof<Items> {
             Outputs {
                 columns: vec![clean(Some(alias.unwrap_or_else(|| name.clone())))],
                 open: false,
+                shifting: false,
             }
         }
         _ => unknown(),

@@ -120,6 +120,7 @@ impl Prover<'_> {
                             self.clean(&star, "an expression goes by a star with")?;
                         }
                         outputs.open |= star.open;
+                        outputs.shifting |= star.shifting;
                         outputs.columns.extend(star.columns);
                     }
                     Found::Column(value) if used != Used::Inside || !value.is_masked() => {
@@ -232,7 +233,7 @@ impl Prover<'_> {
                     .get("val")
                     .and_then(|value| value.get("Ival")?.get("ival")?.as_u64());
                 let place = place.and_then(|place| usize::try_from(place).ok()?.checked_sub(1));
-                if outputs.open {
+                if outputs.open || outputs.shifting {
                     return self.clean(outputs, what);
                 }
                 match place.and_then(|place| outputs.columns.get(place)) {
@@ -256,7 +257,7 @@ impl Prover<'_> {
                 };
                 let named = Outputs {
                     columns: outputs.columns.iter().filter(same).cloned().collect(),
-                    open: false,
+                    ..Outputs::default()
                 };
                 self.clean(&named, what)?;
                 if !named.columns.is_empty() && resolve(env.level, &reference).is_err() {
@@ -376,6 +377,13 @@ fn merged(left: Outputs, right: Outputs) -> Proof<Outputs> {
     if open && (any(&left) || any(&right)) {
         return Err("a set operation has columns of which not all are known; name them".to_owned());
     }
+    let shifting = left.shifting || right.shifting;
+    if shifting && (any(&left) || any(&right)) {
+        return Err(
+            "a set operation takes columns by their places in a relation, which can change; name them instead of *"
+                .to_owned(),
+        );
+    }
     if !open && left.columns.len() != right.columns.len() {
         return Err("the parts of a set operation have other numbers of columns".to_owned());
     }
@@ -390,6 +398,7 @@ fn merged(left: Outputs, right: Outputs) -> Proof<Outputs> {
     Ok(Outputs {
         columns: columns.collect(),
         open,
+        shifting,
     })
 }
 

@@ -199,7 +199,7 @@ impl<'a> Sources<'a> {
             return Value {
                 masked,
                 bare: true,
-                by_path: false,
+                replaceable: false,
                 shown: None,
             };
         }
@@ -270,7 +270,7 @@ fn unknown(id: ColumnId) -> Value {
     Value {
         masked: BTreeSet::from([id]),
         bare: true,
-        by_path: false,
+        replaceable: false,
         shown: None,
     }
 }

@@ -156,14 +156,6 @@ const MASKED: &[(&str, &str)] = &[
         "SELECT lag(p) OVER () FROM patients p",
         "lag < patients.name patients.ssn",
     ),
-    ("SELECT a.x FROM patients a(x, y, z)", "x"),
-    ("SELECT z FROM patients p(x, y, z)", "z = patients.ssn"),
-    ("SELECT p.z || '' FROM patients AS p(x, y, z)", "? < patients.ssn"),
-    ("SELECT z || '' FROM patients AS p(x, y, z)", "? < patients.ssn"),
-    (
-        "SELECT x FROM (patients p CROSS JOIN facilities f) AS j(w, x)",
-        "x = patients.name",
-    ),
     (
         "SELECT j.ssn || '' FROM (patients p JOIN encounters e ON p.id = e.patient_id) AS j",
         "? < patients.ssn",
@@ -172,7 +164,6 @@ const MASKED: &[(&str, &str)] = &[
         "SELECT j FROM (patients p JOIN encounters e ON p.id = e.patient_id) AS j",
         "j < patients.name patients.ssn",
     ),
-    ("SELECT id FROM patients NATURAL FULL JOIN encounters", "id"),
     ("SELECT DISTINCT ON (id) ssn FROM patients", "ssn = patients.ssn"),
     ("SELECT id, ssn FROM patients GROUP BY id", "id, ssn = patients.ssn"),
     ("SELECT x FROM (SELECT ssn AS x FROM patients) s", "x = patients.ssn"),
@@ -193,10 +184,6 @@ const MASKED: &[(&str, &str)] = &[
     (
         "SELECT * FROM (TABLE patients) s",
         "id, name = patients.name, ssn = patients.ssn, city, born",
-    ),
-    (
-        "SELECT * FROM (TABLE patients) s(a, b, c)",
-        "a, b = patients.name, c = patients.ssn, city, born",
     ),
     (
         "WITH c AS (SELECT ssn FROM patients) SELECT * FROM c",
@@ -305,7 +292,7 @@ const MASKED: &[(&str, &str)] = &[
     ("COPY family_child (secret) TO STDOUT", "secret = family.secret"),
     (
         "SELECT (SELECT ctid FROM facility_view) FROM (SELECT ssn AS ctid FROM patients) q",
-        "ctid = patients.ssn",
+        "ctid < patients.ssn",
     ),
     (
         "SELECT * FROM derived",
@@ -357,10 +344,6 @@ const MASKED: &[(&str, &str)] = &[
     (
         "COPY (SELECT s.ssn FROM (SELECT * FROM patients) s) TO STDOUT",
         "ssn = patients.ssn",
-    ),
-    (
-        "COPY (TABLE patients UNION ALL TABLE patients) TO STDOUT",
-        "id, name = patients.name, ssn = patients.ssn, city, born",
     ),
     (
         "COPY (WITH c AS (TABLE patients) TABLE c) TO STDOUT",
@@ -422,7 +405,6 @@ const MASKED: &[(&str, &str)] = &[
         "SELECT s.p FROM (SELECT p FROM patients p) s",
         "p < patients.name patients.ssn",
     ),
-    ("SELECT x FROM visits v(a, b, x)", "x = visits.note"),
     // Ordinary statements.
     (
         "SELECT * FROM patients",
@@ -682,6 +664,39 @@ fn a_refusal_says_what_goes_by_which_column() {
         "WITH RECURSIVE a AS (SELECT * FROM b), b AS (SELECT ssn FROM patients) SELECT * FROM a",
         "stands further on",
     );
+}
+
+/// What stands at a place of a relation, and what a name without a qualifier stands for behind another, another session can change.
+#[test]
+fn what_can_be_captured_is_refused() {
+    let places = [
+        "SELECT a.x FROM patients a(x, y, z)",
+        "SELECT z || '' FROM patients AS p(x, y, z)",
+        "SELECT x FROM (patients p CROSS JOIN facilities f) AS j(w, x)",
+        "SELECT * FROM (TABLE patients) s(a, b, c)",
+        "WITH s(a, b, c) AS (SELECT * FROM patients) SELECT a FROM s",
+        "COPY (TABLE patients UNION ALL TABLE patients) TO STDOUT",
+        "SELECT x FROM visits v(a, b, x)",
+        "SELECT id FROM patients NATURAL FULL JOIN encounters",
+        "SELECT id FROM facilities NATURAL JOIN patients",
+        "SELECT (SELECT name FROM facilities LIMIT 1) FROM patients",
+        "SELECT id FROM patients WHERE EXISTS (SELECT 1 FROM facilities WHERE name = 'x')",
+        "SELECT (SELECT name FROM facilities LIMIT 1) FROM visits name",
+    ];
+    for sql in places {
+        let facts = run(sql, true).unwrap_or_else(|error| panic!("{sql}: {error}")).facts;
+        let cause = facts.attributes.get(UNPROVEN);
+        assert!(cause.is_some(), "{sql} passes");
+    }
+    for sql in [
+        "SELECT a FROM (SELECT ssn, id FROM patients) AS s(a, b)",
+        "SELECT ssn FROM patients UNION ALL SELECT ssn FROM patients",
+        "SELECT (SELECT f.name FROM facilities f LIMIT 1) FROM patients p",
+        "SELECT f.id FROM facilities f JOIN patients p USING (id)",
+    ] {
+        let facts = run(sql, true).unwrap_or_else(|error| panic!("{sql}: {error}")).facts;
+        assert_eq!(facts.attributes.get(UNPROVEN), None, "{sql}");
+    }
 }
 
 #[test]
