@@ -6,7 +6,8 @@
 //!
 //! A *fingerprint* is everything that is recorded of a command but its values: its statement with placeholders, the types of its
 //! parameters, what it does, and the decision about it. Values can be anything then, so it is only for commands whose values are data: they
-//! read or change rows, and nothing else. What is not recorded whole has none.
+//! read or change rows, and nothing else. What is not recorded whole has none, nor has a statement of which a name is hidden
+//! ([`HIDDEN_NAME`]): which of its names stands where is not in its record, so it can be another statement.
 //!
 //! What tries values on masks, and replies at a threshold, are asked about each time.
 //!
@@ -34,6 +35,9 @@ const USES_MAX: u64 = 100_000;
 
 /// Bytes of a recorded statement at the most; a longer one is cut, and a mark says so.
 pub const STATEMENT_BYTES_MAX: usize = 32 * 1_024;
+
+/// What a recorded statement has in the place of each name that may be a value.
+pub const HIDDEN_NAME: &str = "\"?\"";
 
 /// What people may grant.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -79,10 +83,11 @@ impl Grants {
 }
 
 /// Whether a request has a fingerprint, as far as its record says: it reads and changes rows alone, tries no values, and is recorded
-/// whole.
+/// whole, with all of its names.
 pub(crate) fn has_fingerprint(statement: &str, facts: &Facts) -> bool {
     let rows_alone = |Access(action, _): &Access| matches!(action, Action::Read | Action::Write | Action::Delete);
-    facts.accesses.iter().all(rows_alone) && statement.len() <= STATEMENT_BYTES_MAX && is_asked_once(facts)
+    let is_whole = statement.len() <= STATEMENT_BYTES_MAX && !statement.contains(HIDDEN_NAME);
+    facts.accesses.iter().all(rows_alone) && is_whole && is_asked_once(facts)
 }
 
 /// Whether what is stated is no more than what may be.

@@ -14,6 +14,8 @@
 //!
 //! Where that is still too long to record, lists whose items repeat are folded (`redact/fold.rs`), which loses nothing.
 //!
+//! Hidden names are alike, so a statement with one has no fingerprint by which others could pass ([`exhibit_policy::grant`]).
+//!
 //! Words without quotes stay as they are, and so does the space between tokens, cut down to one blank. `<` and `>` around
 //! a placeholder cannot be read as a value.
 //!
@@ -24,6 +26,7 @@ mod fold;
 
 use std::borrow::Cow;
 
+use exhibit_policy::grant::HIDDEN_NAME;
 use pg_query::protobuf::Token;
 
 pub(crate) use self::fingerprint::fingerprint;
@@ -117,7 +120,7 @@ fn show<'a>(kind: i32, text: &'a str, catalog: &Catalog) -> Result<Option<Cow<'a
 
 /// An identifier as it may be seen.
 fn identifier<'a>(text: &'a str, catalog: &Catalog) -> Cow<'a, str> {
-    let hidden = || "\"?\"".into();
+    let hidden = || HIDDEN_NAME.into();
     let Some(quoted) = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')) else {
         // `U&"…"` can write any character by its number; it is never needed for a name that is a plain word. A word
         // with many digits may be a number that somebody wrote as a name.

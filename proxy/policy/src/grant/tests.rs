@@ -63,6 +63,10 @@ fn what_may_be_granted_depends_on_what_is_asked() {
     let whole = "x".repeat(STATEMENT_BYTES_MAX);
     assert_eq!(scopes(&whole, &facts(Action::Read)), both);
     assert_eq!(scopes(&format!("{whole}x"), &facts(Action::Read)), session);
+    // Hidden names are alike, so which of them stands where is not known.
+    let hidden = "DELETE FROM claims USING patients \"?\", patients \"?\" WHERE \"?\".id = <number>";
+    assert_eq!(scopes(hidden, &facts(Action::Delete)), session);
+    assert_eq!(scopes(&hidden.replace("\"?\"", "\"p\""), &facts(Action::Delete)), both);
     // Replies at a threshold, and values that are tried, are asked about each time.
     for name in ["reply_rows", "probe:public.claims.ssn"] {
         let mut other = facts(Action::Read);

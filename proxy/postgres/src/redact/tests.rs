@@ -1,5 +1,6 @@
 //! Tests of the redaction.
 
+use exhibit_policy::grant::HIDDEN_NAME;
 use proptest::prelude::*;
 
 use super::{REDACTED_BYTES_MAX, STATEMENT_BYTES_MAX, TOKENS_MAX, redact};
@@ -36,6 +37,24 @@ fn puts_typed_placeholders_where_values_stood() {
     check("CREATE ROLE r PASSWORD 'x'", "CREATE ROLE r PASSWORD <string>");
     check("SET application_name = 'x'", "SET application_name = <string>");
     check("", "");
+}
+
+/// Grants by fingerprint, and what was seen, know such a text by [`HIDDEN_NAME`], and take it for nothing.
+#[test]
+fn which_hidden_name_stands_where_is_not_told_and_that_there_is_one_is() {
+    let catalog = sample::catalog();
+    let named = |one: &str, other: &str| {
+        let sql = format!(
+            "DELETE FROM claims USING patients {one}, patients {other} WHERE claims.patient_id = {one}.id AND {one}.id = 7"
+        );
+        redact(&sql, &catalog).unwrap()
+    };
+    for (one, other) in [("p11111", "p22222"), ("\"Jane\"", "\"Joan\""), ("U&\"j\"", "U&\"k\"")] {
+        assert_eq!(named(one, other), named(other, one));
+        assert!(named(one, other).contains(HIDDEN_NAME), "{one}");
+        assert!(named("p", other).contains(HIDDEN_NAME), "{other}");
+    }
+    assert!(!named("p1", "\"p\"").contains(HIDDEN_NAME));
 }
 
 #[test]

@@ -58,6 +58,9 @@ async fn what_comes_again_with_other_values_is_known() {
         "UPDATE notes SET text = 'two' WHERE id = 2",
         "DELETE FROM notes WHERE id IN (3, 4)",
         "DELETE FROM notes WHERE id IN (5, 6)",
+        // Its alias is hidden, so its record is one of others, too.
+        "SELECT n12345.text FROM notes n12345",
+        "SELECT n12345.text FROM notes n12345",
         // A trigger runs code that no record shows.
         "UPDATE staging.audit SET id = 1",
         "UPDATE staging.audit SET id = 1",
@@ -67,6 +70,7 @@ async fn what_comes_again_with_other_values_is_known() {
     assert_eq!(passed(&stand, "SELECT text"), [false, true]);
     assert_eq!(passed(&stand, "UPDATE notes"), [false, true]);
     assert_eq!(passed(&stand, "DELETE"), [false, true]);
+    assert_eq!(passed(&stand, "FROM notes \"?\""), [false, false]);
     assert_eq!(passed(&stand, "UPDATE staging.audit"), [false, false]);
 }
 
