@@ -12,8 +12,8 @@
 //! would be milder by the other one is refused with the policy.
 //!
 //! A *fingerprint* is that of grants ([`crate::grant`]), all that is recorded of a command but its values and its time, for one target
-//! and one pipeline: of a run its issuer, repository and workflow, and of anybody else the account. It is for commands whose
-//! values are data; all else has none, and so is never seen.
+//! and one pipeline: of a run its issuer, repository, reference and workflow, and of anybody else the account. It is for commands
+//! whose values are data; all else has none, and so is never seen.
 //!
 //! Not here: what a proxy remembers (the gate), what runs code or goes by names that no record shows (the protocol), and what the
 //! log says (the verifier).
@@ -140,6 +140,8 @@ fn pipeline(principal: &Principal) -> Vec<Option<&str>> {
             Some(issuer),
             Some(&run.provider),
             Some(&run.repository_id),
+            // A workflow that others call is named with the reference of its own file, whatever branch calls it.
+            Some(&run.reference),
             run.workflow.as_deref(),
         ],
         None => vec![

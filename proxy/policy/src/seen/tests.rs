@@ -217,6 +217,11 @@ fn a_fingerprint_is_of_everything_but_values_and_the_moment() {
     others.push(run(|run| run.repository_id = "7".into()));
     others.push(run(|run| run.provider = "gitlab-ci".into()));
     others.push(run(|run| run.workflow = None));
+    // A branch is another pipeline, also where the workflow does not say so.
+    others.push(run(|run| run.reference = "refs/heads/evil".into()));
+    others.push(run(|run| {
+        (run.reference, run.workflow) = ("refs/heads/evil".into(), None);
+    }));
     let account = |change: fn(&mut Principal)| {
         let mut who = Principal {
             run: None,
