@@ -41,7 +41,7 @@ enum Requester {
         provider: String,
         repository_id: String,
     },
-    /// All that come by one name.
+    /// All that come by one name. That of a role of AWS is the role's, and what a session of it calls itself stands in its client.
     Account {
         method: String,
         issuer: String,
@@ -61,18 +61,9 @@ impl Requester {
             None => Self::Account {
                 method: principal.method.clone(),
                 issuer,
-                subject: account(&principal.subject).to_owned(),
+                subject: principal.subject.clone(),
             },
         }
-    }
-}
-
-/// The name without what its bearer chooses: a role of AWS comes with the name that its caller gives the session
-/// (`arn:aws:sts::ACCOUNT:assumed-role/ROLE/SESSION`).
-fn account(subject: &str) -> &str {
-    match subject.rsplit_once('/') {
-        Some((role, _)) if role.contains(":assumed-role/") => role,
-        _ => subject,
     }
 }
 
@@ -145,10 +136,13 @@ mod tests {
         assert!(!beside(branch, &principal("another", Some("1"))), "a pipeline");
         assert!(beside(branch, &principal("branch-0", Some("2"))), "another repository");
         assert!(beside(branch, &principal("branch-0", None)));
-        let role = |session: &str| principal(&format!("arn:aws:sts::1:assumed-role/ci/{session}"), None);
-        assert!(!beside(|number| role(&number.to_string()), &role("x")), "a role of AWS");
-        let other = principal("arn:aws:sts::1:assumed-role/other/x", None);
-        assert!(beside(|number| role(&number.to_string()), &other));
+        let role = |name: &str, session: &str| Principal {
+            client_id: Some(format!("AROAEXAMPLEROLEIDENT1:{session}")),
+            ..principal(&format!("arn:aws:iam::123456789012:role/{name}"), None)
+        };
+        let sessions = |number: usize| role("ci", &number.to_string());
+        assert!(!beside(sessions, &role("ci", "x")), "a role of AWS");
+        assert!(beside(sessions, &role("other", "x")));
         let user = |number: usize| principal(&format!("arn:aws:iam::1:user/team/{number}"), None);
         assert!(beside(user, &principal("arn:aws:iam::1:user/team/x", None)), "users");
         let mut elsewhere = principal("ci", None);

@@ -129,7 +129,6 @@ fn pipeline(principal: &Principal) -> Vec<Option<&str>> {
         method,
         issuer,
         subject,
-        client_id,
         run,
         ..
     } = principal;
@@ -149,7 +148,7 @@ fn pipeline(principal: &Principal) -> Vec<Option<&str>> {
             Some(method),
             Some(issuer),
             Some(subject),
-            client_id.as_deref(),
+            principal.own_client(),
         ],
     }
 }

@@ -103,6 +103,21 @@ crate::record! {
     }
 }
 
+/// The `method` of who came with a request that it signed for AWS STS.
+pub const AWS_IAM: &str = "aws-iam";
+
+impl Principal {
+    /// The client without what its bearer chooses: that of a role of AWS is the role's unique id, and behind it what a session of the
+    /// role calls itself (`AROAEXAMPLEROLEIDENT1:run-7`).
+    pub fn own_client(&self) -> Option<&str> {
+        let client = self.client_id.as_deref()?;
+        match client.split_once(':') {
+            Some((role, _)) if self.method == AWS_IAM => Some(role),
+            _ => Some(client),
+        }
+    }
+}
+
 crate::record! {
     /// The run of a pipeline, as its CI service vouches for it in a signed token. Names can be given away and taken by
     /// somebody else; numbers are never given twice, so roles are matched by these.

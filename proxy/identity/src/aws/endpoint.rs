@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::Timestamp;
-use exhibit_schemas::event::access::Principal;
+use exhibit_schemas::event::access::{AWS_IAM, Principal};
 use hyper::Uri;
 use hyper::header::{ACCEPT, HeaderName, HeaderValue};
 use hyper::http::uri::PathAndQuery;
@@ -21,7 +21,7 @@ use crate::fetch::{Fetch, FetchError};
 use crate::once::{Once, Shown};
 
 /// The `method` of a principal that came with a signed request; roles match on it.
-pub const METHOD: &str = "aws-iam";
+pub const METHOD: &str = AWS_IAM;
 
 /// Questions that an endpoint is asked at one time at the most: whoever reaches the proxy can have it ask.
 const ASKED_AT_ONCE_MAX: usize = 32;

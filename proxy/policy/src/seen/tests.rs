@@ -235,6 +235,22 @@ fn a_fingerprint_is_of_everything_but_values_and_the_moment() {
     others.push(account(|who| who.issuer = "other".into()));
     others.push(account(|who| who.method = "api-key".into()));
     others.push(account(|who| who.client_id = Some("other".into())));
+    // A role of AWS is one, whatever a session of it calls itself; one that was made again under its name is another.
+    let role = |client: &'static str| {
+        let who = Principal {
+            run: None,
+            method: "aws-iam".into(),
+            client_id: Some(client.into()),
+            ..who.clone()
+        };
+        of(&who, "clinic", STATEMENT, &[], &does)
+    };
+    assert_eq!(role("AROAEXAMPLEROLEIDENT1:run-7"), role("AROAEXAMPLEROLEIDENT1:run-8"));
+    others.push(role("AROAEXAMPLEROLEIDENT1:run-7"));
+    others.push(role("AROAEXAMPLEROLEIDENT2:run-7"));
+    // Elsewhere the issuer says all of it.
+    others.push(account(|who| who.client_id = Some("app:1".into())));
+    others.push(account(|who| who.client_id = Some("app:2".into())));
     others.push(own);
     let different: std::collections::BTreeSet<_> = others.iter().collect();
     assert_eq!(different.len(), others.len());
