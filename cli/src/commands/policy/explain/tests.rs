@@ -119,6 +119,37 @@ fn what_was_seen_is_taken_as_given_where_it_can_have_been() {
     assert!(!explained(&words).unwrap().1.contains("first_seen"));
 }
 
+/// The rule for notifications that the documentation has beside its example of `first_seen`, in front of that.
+#[test]
+fn notifications_pass_by_a_rule_in_front_of_one_that_asks_about_what_is_new() {
+    let documented = include_str!("../../../../../docs/policy.md");
+    let rules = ["name = \"notifications\"", "name = \"new-statements\""].map(|name| {
+        let at = documented.find(name).expect("the documentation has it");
+        let end = documented[at..].find("```").unwrap();
+        let rule = documented[at..at + end].replace("[\"ci\"]", "[\"pipeline\"]");
+        format!(
+            "[[rules]]\n{}\n",
+            rule.replace("approval = \"dba\"", "approval = \"schema-change\"")
+        )
+    });
+    let allows = "[[rules]]\nname = \"all\"\nroles = [\"pipeline\"]\ntargets = [\"clinic\"]\nactions = [\"read\", \"write\"]\neffect = \"allow\"\n\n";
+    let [notifications, new] = rules;
+    let by = |rules: &str, access: &str| {
+        let policy = POLICY.replacen("[[rules]]", &format!("{rules}{allows}[[rules]]"), 1);
+        let words = [&AGENT[..], &["--access", access, "--json"]].concat();
+        let (effect, json) = explained_by(&policy, &words).unwrap();
+        let answer: serde_json::Value = serde_json::from_str(&json).unwrap();
+        (effect, answer["rule"].as_str().map(str::to_owned))
+    };
+    let asked = (Effect::Ask, Some("new-statements".to_owned()));
+    assert_eq!(by(&new, "read:channel:jobs"), asked);
+    let both = notifications + &new;
+    let allowed = (Effect::Allow, Some("notifications".to_owned()));
+    assert_eq!(by(&both, "read:channel:jobs"), allowed);
+    assert_eq!(by(&both, "write:channel:jobs"), asked);
+    assert_eq!(by(&both, "read:public.claims"), asked);
+}
+
 #[test]
 fn accesses_are_taken_as_given() {
     let words = [
