@@ -13,6 +13,7 @@ use exhibit_policy::mask::Masked;
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::Timestamp;
 use exhibit_schemas::event::access::Frame;
+use exhibit_schemas::event::approval::GrantScope;
 use exhibit_schemas::terms::{Allowed, Granted};
 
 use crate::answers::Answers;
@@ -138,6 +139,12 @@ impl Allowance {
     /// Whether a person refuses it, or took it back.
     pub(crate) fn is_refused(&self) -> bool {
         self.answers.are_taken_back() == Ok(true)
+    }
+
+    /// Whether it is for a command by itself or for what is the same: not for whatever a session asks, and not in an emergency.
+    pub(crate) fn is_for_the_like(&self) -> bool {
+        let session = |grant: Granted| grant.scopes.contains(&GrantScope::Session);
+        self.ends.is_none() && !self.grant().is_some_and(session)
     }
 
     /// Holds that something may begin by it: people say what they said, and nobody's key has ended since.

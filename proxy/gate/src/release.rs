@@ -13,6 +13,7 @@ use exhibit_policy::mask::Masked;
 use exhibit_policy::net::Caught;
 use exhibit_policy::snapshot::Counts;
 use exhibit_schemas::cbor;
+use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::access::{Column, Detection, Frame, ResponseEnd};
 use exhibit_schemas::event::{Body, SessionId};
 
@@ -150,6 +151,8 @@ pub(crate) struct Totals {
     pub(crate) own: Option<Arc<Allowance>>,
     /// What people approved lets out, its own among it; all of them have to.
     pub(crate) allowances: Vec<Arc<Allowance>>,
+    /// What the command is to be known by when its reply is complete, where people approved that.
+    pub(crate) known_by: Option<Digest>,
 }
 
 /// The event of what was caught in one place, added to the totals of its command.

@@ -1,9 +1,9 @@
 //! Fingerprints of commands that have passed at this proxy ([`exhibit_policy::seen`]), so that a request can say whether its own is
 //! among them.
 //!
-//! One is remembered when the ledger's receipt for its command is here, so what a request claims stands in the log before it, in
-//! the chain of the same key. Whatever is not remembered counts as never seen: what passed while no policy went by it, what is
-//! still on its way, the oldest past [`FINGERPRINTS_MAX`], and all of it where the file is lost or of another log or key.
+//! One is remembered when the ledger's receipt for its command is here (and of what people approved later still, see
+//! `session/remembered.rs`), so what a request claims stands in the log before it, in the chain of the same key. Whatever is not
+//! remembered counts as never seen: what passed while no policy went by it, what is still on its way, the oldest past [`FINGERPRINTS_MAX`], and all of it where the file is lost or of another log or key.
 //!
 //! ```text
 //! exhibit-seen/1 <64 digits: of which log and key>

@@ -346,11 +346,15 @@ impl Session {
             totals.chunks = totals.chunks.saturating_add(1);
         }
         let ends = end.is_some();
+        let complete = end.as_ref().is_some_and(|end| end.status == EndStatus::Complete);
         bodies.extend(end.map(|end| end.event(reply.command, &totals, self.uncommitted())));
         if bodies.is_empty() {
             return Ok(None);
         }
-        let Handed { ticket, .. } = self.hand_over(bodies)?;
+        let Handed { mut ticket, .. } = self.hand_over(bodies)?;
+        if complete {
+            ticket = self.completes(&totals, ticket);
+        }
         self.rows = self.rows.saturating_add(totals.rows.saturating_sub(before.0));
         self.bytes = self.bytes.saturating_add(totals.bytes.saturating_sub(before.1));
         self.cells = self.cells.saturating_add(totals.cells.saturating_sub(before.2));
@@ -410,6 +414,7 @@ mod closing;
 mod handed;
 mod moving;
 mod recording;
+mod remembered;
 #[cfg(test)]
 mod tests;
 mod timed;

@@ -1,7 +1,5 @@
 //! What a session hands over to the recorder: numbered, in order, and once there is room for it.
 
-use exhibit_policy::seen;
-use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::{Body, SessionPlace};
 
 use super::{Session, count};
@@ -61,35 +59,6 @@ impl Session {
         }
     }
 
-    /// What the commands among these events are known by that pass, where their policy goes by it.
-    fn fingerprints(&self, drafts: &[Draft]) -> Vec<Digest> {
-        let policy = self.policy();
-        if !policy.tells_seen(self.target()) {
-            return Vec::new();
-        }
-        let passed = |draft: &Draft| match &draft.body {
-            // One of an earlier policy is left out, as the verifier does.
-            Body::Command(command) if command.decision.policy == policy.digest() => {
-                seen::passed(self.principal(), self.target(), command)
-            }
-            _ => None,
-        };
-        drafts.iter().filter_map(passed).collect()
-    }
-
-    /// Remembers these once the ticket of their events is good.
-    fn remembered(&self, fingerprints: Vec<Digest>, ticket: Ticket) -> Ticket {
-        if fingerprints.is_empty() {
-            return ticket;
-        }
-        let gate = self.gate().clone();
-        Box::pin(async move {
-            let receipts = ticket.await?;
-            gate.seen().passed(&fingerprints);
-            Ok(receipts)
-        })
-    }
-
     /// Hands over what is held and these events, in one submission.
     pub(super) fn submit(&mut self, bodies: Vec<Body>) -> Result<Handed, GateError> {
         let first = self.next;
@@ -101,7 +70,7 @@ impl Session {
         let all = self.held.iter().cloned().chain(bodies);
         let drafts: Vec<Draft> = (first.saturating_sub(held)..).zip(all).map(place).collect();
         let events = drafts.len();
-        let passed = self.fingerprints(&drafts);
+        let ahead = self.ahead();
         match self.gate.recorder().submit(drafts) {
             Ok(ticket) => {
                 self.next = first.saturating_add(added);
@@ -109,7 +78,7 @@ impl Session {
                 self.turn = Turn::ToCome;
                 self.deciding = None;
                 let ticket = after(std::mem::take(self.earlier()), ticket);
-                let ticket = self.remembered(passed, ticket);
+                let ticket = self.remembered(ahead, Vec::new(), ticket);
                 Ok(Handed { events, ticket })
             }
             // What is held stays numbered and goes with the closing event.

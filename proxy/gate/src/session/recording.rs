@@ -45,6 +45,9 @@ impl Session {
             self.may_settle()?;
         }
         self.changes(permits.iter().zip(recorded.iter().map(|(command, _)| *command)));
+        for (permit, (command, _)) in permits.iter().zip(&recorded) {
+            self.passes(permit, *command);
+        }
         // Nothing passes by a grant before the command that people were asked about is in the ledger.
         for permit in &permits {
             self.begin_grant(permit, shape, now);

@@ -32,6 +32,7 @@ mod keyed;
 mod moved;
 mod netted;
 mod probed;
+mod remembered;
 mod retried;
 mod revoked;
 mod sealed;

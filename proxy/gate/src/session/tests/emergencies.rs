@@ -18,7 +18,7 @@ const OVER: &str = "the time of the emergency by which it passed is over";
 /// Ten minutes.
 const LASTS_US: u64 = 600_000_000;
 
-fn policy(more: &str) -> String {
+pub(super) fn policy(more: &str) -> String {
     let emergency =
         "emergency = { groups = [\"on-call\"], minutes = 10, reviewers = [\"privacy\"], review_within_days = 3 }";
     POLICY.replace("expires_s = 900", &format!("expires_s = 900\n{emergency}\n{more}"))
@@ -33,7 +33,7 @@ async fn asked(more: &str) -> (World, Asked) {
     (world, asked)
 }
 
-fn emergency(world: &World, name: &str, change: impl FnOnce(&mut VerifiedDecision)) -> VerifiedDecision {
+pub(super) fn emergency(world: &World, name: &str, change: impl FnOnce(&mut VerifiedDecision)) -> VerifiedDecision {
     decision(world, name, |one| {
         one.signer.groups = vec!["on-call".into()];
         one.body.verdict = Verdict::Emergency;

@@ -14,7 +14,7 @@ use exhibit_schemas::key::{SecretKey, Signer as _};
 use super::super::{Cleared, Opening, Pending, Permit, Reach, Request, Ruling, Session};
 use super::{NOW_US, POLICY, World, decision, opening, waits, world_of};
 use crate::error::GateError;
-use crate::memory::{Mode, lost};
+use crate::memory::{Memory, Mode, lost};
 use crate::recorder::{Heard, VerifiedDecision, VerifiedRevocation};
 
 const MINUTE_US: u64 = 60_000_000;
@@ -45,13 +45,13 @@ actions = ["session", "transaction"]
 effect = "allow"
 "#;
 
-fn policy() -> String {
+pub(super) fn policy() -> String {
     let grants = "grants = { scopes = [\"fingerprint\", \"session\"], minutes = 60, uses = 5, rows = 10 }";
     POLICY.replace("expires_s = 900", &format!("expires_s = 900\n{grants}")) + CHANGES
 }
 
 /// `UPDATE claims SET paid = <number>`, with that number.
-fn update(number: u64) -> Request {
+pub(super) fn update(number: u64) -> Request {
     Request {
         statement: "UPDATE claims SET paid = <number>".into(),
         exact: format!("UPDATE claims SET paid = {number}").into_bytes(),
@@ -60,7 +60,7 @@ fn update(number: u64) -> Request {
     }
 }
 
-fn terms(scope: GrantScope, minutes: u64, uses: u64) -> Terms {
+pub(super) fn terms(scope: GrantScope, minutes: u64, uses: u64) -> Terms {
     let grant = Some(Grant { scope, minutes, uses });
     Terms { rows: None, grant }
 }
@@ -73,7 +73,7 @@ fn asks(session: &Session, request: Request) -> Pending {
 }
 
 /// The command that people are asked about, approved by ann and bob with their terms, each with a key of its own.
-async fn granted_by(world: &mut World, request: Request, given: [Option<Terms>; 2]) -> Cleared {
+pub(super) async fn granted_by(world: &mut World, request: Request, given: [Option<Terms>; 2]) -> Cleared {
     let asked = asks(&world.session, request);
     let asked = world.session.ask(asked).await.unwrap();
     for ((name, seed), terms) in [("ann", 11), ("bob", 12)].into_iter().zip(given) {
@@ -96,7 +96,7 @@ async fn granted(scope: GrantScope, minutes: u64, uses: u64) -> (World, Cleared)
 }
 
 /// Whether a session's request passes by a grant.
-async fn covered(session: &mut Session, request: Request) -> Option<Permit> {
+pub(super) async fn covered(session: &mut Session, request: Request) -> Option<Permit> {
     let pending = asks(session, request);
     session.covered(pending).await.unwrap().ok()
 }
@@ -145,8 +145,12 @@ async fn out(session: &mut Session, command: &Cleared, count: usize) -> Result<(
     releasing.durable().await.map(|_| ())
 }
 
-fn revoke(world: &World, name: &str) {
-    let decision = decision(world, name, |_| ());
+pub(super) fn revoke(world: &World, name: &str) {
+    take_back(&world.memory, decision(world, name, |_| ()));
+}
+
+/// The same by one who would have decided so.
+pub(super) fn take_back(memory: &Memory, decision: VerifiedDecision) {
     let revocation = VerifiedRevocation {
         leaf: Digest::of(b"revoked"),
         signer: decision.signer,
@@ -157,7 +161,7 @@ fn revoke(world: &World, name: &str) {
             reason: "enough".into(),
         },
     };
-    let _ = world.memory.heard.send(Heard::TakenBack(revocation.into()).into());
+    let _ = memory.heard.send(Heard::TakenBack(revocation.into()).into());
 }
 
 #[tokio::test]
