@@ -67,10 +67,8 @@ pub struct Session {
     pub(crate) open: BTreeMap<u64, Totals>,
     /// What has stopped a reply of it, and with that all of it.
     pub(crate) stopped: Option<Stopped>,
-    /// What it changed by people's approval, and the target has not committed. Each is by one that people gave for it, or by a grant.
-    uncommitted: Vec<Uncommitted>,
-    /// What passes next commits nothing of that.
-    commits_nothing: bool,
+    /// What it changed by people's approval, and the target has not committed.
+    uncommitted: Uncommitted,
     /// What waits for people.
     pub(crate) waiting: Option<Waiting>,
     /// Commands that run ahead, with their copies, and are numbered, but not handed over: they go with the next events, in one
@@ -128,8 +126,7 @@ impl Session {
             patients: Patients::default(),
             open: BTreeMap::new(),
             stopped: None,
-            uncommitted: Vec::new(),
-            commits_nothing: false,
+            uncommitted: Uncommitted::default(),
             waiting: None,
             held: Vec::new(),
             earlier: Mutex::default(),

@@ -10,8 +10,17 @@ use crate::allowance::{Allowance, Ended};
 use crate::error::GateError;
 use crate::release::Reply;
 
-/// Commands by one approval that changed something.
+/// What was changed by people's approval and is not committed.
+#[derive(Default)]
 pub(super) struct Uncommitted {
+    /// Each by one that people gave for it, or by a grant.
+    by: Vec<Changed>,
+    /// What passes next commits nothing of that.
+    commits_nothing: bool,
+}
+
+/// Commands by one approval that changed something.
+struct Changed {
     first: u64,
     last: u64,
     allowance: Arc<Allowance>,
@@ -26,23 +35,23 @@ impl Session {
 
     /// What passes next commits nothing of what was changed before, whatever comes of it: it takes all of it back, or runs nothing.
     pub fn commits_nothing(&mut self) {
-        self.commits_nothing = true;
+        self.uncommitted.commits_nothing = true;
     }
 
     /// The target has nothing open: what was changed is committed or taken back.
     pub fn settled(&mut self) {
-        self.uncommitted.clear();
+        self.uncommitted.by.clear();
     }
 
     /// The target has committed what was changed before a command, and by its parts before this one.
     pub fn committed(&mut self, reply: &Reply) {
         let command = reply.command;
-        self.uncommitted.retain(|one| one.last >= command);
+        self.uncommitted.by.retain(|one| one.last >= command);
     }
 
     /// Whether what passes next may commit something; said once of each.
     pub(super) fn may_settle_next(&mut self) -> bool {
-        !std::mem::take(&mut self.commits_nothing)
+        !std::mem::take(&mut self.uncommitted.commits_nothing)
     }
 
     /// Holds that whatever passes next may commit what was changed before.
@@ -51,17 +60,17 @@ impl Session {
     }
 
     fn stand(&self) -> Result<(), Ended> {
-        self.uncommitted.iter().try_for_each(|one| one.allowance.may_last())
+        self.uncommitted.by.iter().try_for_each(|one| one.allowance.may_last())
     }
 
     /// Notes what passes by people's approval, and may change something, with the sequences of its commands.
     pub(super) fn changes<'a>(&mut self, passing: impl Iterator<Item = (&'a Permit, u64)>) {
         for (permit, command) in passing.filter(|(permit, _)| !permit.judged.request.leaves_session()) {
             let Some(approved) = &permit.approved else { continue };
-            let mut known = self.uncommitted.iter_mut();
+            let mut known = self.uncommitted.by.iter_mut();
             match known.find(|one| Arc::ptr_eq(&one.allowance, &approved.allowance)) {
                 Some(known) => known.last = command,
-                None => self.uncommitted.push(Uncommitted {
+                None => self.uncommitted.by.push(Changed {
                     first: command,
                     last: command,
                     allowance: Arc::clone(&approved.allowance),
@@ -73,13 +82,14 @@ impl Session {
     /// Whether an approval is one by which something was changed that is not committed.
     pub(crate) fn changed_by(&self, allowance: &Arc<Allowance>) -> bool {
         self.uncommitted
+            .by
             .iter()
             .any(|one| Arc::ptr_eq(&one.allowance, allowance))
     }
 
     /// The first command of each approval by which something was changed that is not committed, for the end of a reply.
     pub(super) fn uncommitted(&self) -> Option<Vec<u64>> {
-        let commands: Vec<u64> = self.uncommitted.iter().map(|one| one.first).collect();
+        let commands: Vec<u64> = self.uncommitted.by.iter().map(|one| one.first).collect();
         Some(commands).filter(|commands| !commands.is_empty())
     }
 }
