@@ -19,6 +19,8 @@ def run(way: str, url: str, place: pathlib.Path) -> dict[str, str]:
     done = subprocess.run(["java", "-cp", JAR, SCRIPT, url], capture_output=True, text=True, check=False)
     (place / f"{way}.txt").write_text(done.stdout + done.stderr)
     print(f"{way}: {len(done.stdout.splitlines())} lines, status {done.returncode}", flush=True)
+    if done.returncode != 0:
+        raise SystemExit(f"{way}: it did not run to its end:\n{done.stderr}")
     return {f"{place}: {line.split(' = ')[0]}": line for place, line in enumerate(done.stdout.splitlines())}
 
 
