@@ -458,3 +458,25 @@ async fn what_another_session_changes_meanwhile_shows_nothing() {
         assert_eq!(stand.memory.tried().len(), before);
     }
 }
+
+/// Rows of a table with two parents are read by either; the masks of one hold for what the other shows.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_parent_shows_no_masked_value_of_its_child() {
+    let stand = tokens().await;
+    stand.server.execute(
+        "CREATE TABLE up (id int, ssn text); CREATE TABLE child () INHERITS (patients, up); \
+         INSERT INTO child (id, ssn) VALUES (9, '987-65-4321'); INSERT INTO up VALUES (10, '555-55-5555')",
+    );
+    let mut stream = stand.raw_session().await;
+    for sql in [
+        "SELECT ssn FROM up",
+        "SELECT upper(ssn) FROM public.up",
+        "SELECT * FROM up u",
+    ] {
+        let answer = talk(&mut stream, &[(b'Q', &[sql.as_bytes(), &[0]].concat())]).await;
+        assert!(
+            answer.contains("SELECT 2") && !answer.contains("987-65"),
+            "{sql}: {answer}"
+        );
+    }
+}

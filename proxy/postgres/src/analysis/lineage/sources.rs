@@ -222,20 +222,20 @@ impl<'a> Sources<'a> {
         same.collect()
     }
 
-    /// The relations that show its rows (`true`), and those whose rows it shows; `None` where one of them is not known.
+    /// The relations that show rows of it, or of what it shows (`true`), and those whose rows it shows; `None` where one of them is not
+    /// known.
     fn kin(&self, relation: &Relation) -> Option<Vec<(&'a Relation, bool)>> {
         let mut waiting: Vec<(u32, bool)> = relation.parents.iter().map(|parent| (*parent, true)).collect();
         waiting.extend(self.catalog.children(relation).map(|child| (child, false)));
         let mut kin = Vec::new();
-        let mut seen = BTreeSet::new();
+        let mut seen = BTreeSet::from([relation.oid]);
         while let Some((oid, up)) = waiting.pop() {
             if !seen.insert(oid) {
                 continue;
             }
             let one = self.catalog.relation(oid).filter(|_| seen.len() <= WALK_MAX)?;
-            if up {
-                waiting.extend(one.parents.iter().map(|parent| (*parent, up)));
-            } else {
+            waiting.extend(one.parents.iter().map(|parent| (*parent, true)));
+            if !up {
                 waiting.extend(self.catalog.children(one).map(|child| (child, up)));
             }
             kin.push((one, up));
