@@ -215,7 +215,9 @@ async fn a_certificate_that_nobody_vouches_for_opens_nothing() {
     for (agent, wanted) in [(&expired, "expired"), (&revoked, "revoked"), (&theirs, "unknown ca")] {
         for (user, password) in [("certificate", ""), ("ci", "exk_0000000000000001_test")] {
             let told = psql(&stand, Some(agent), user, password).await;
-            assert!(told.contains(wanted) && !told.contains("42"), "{told}");
+            // The number is one that it would have read; a port may have its digits.
+            let read = told.lines().any(|line| line.trim() == "42");
+            assert!(told.contains(wanted) && !read, "{told}");
         }
     }
     assert_eq!(stand.memory.sessions().0, 0);
