@@ -53,7 +53,7 @@ impl Log {
     fn compare(&self, policy: &str, from: Option<Timestamp>, to: Option<Timestamp>) -> Outcome {
         let options = Options {
             heads: &[],
-            evidence: false,
+            evidence: None,
             progress: &mut |_| {},
         };
         let snapshot = Snapshot::parse(policy.as_bytes()).unwrap();

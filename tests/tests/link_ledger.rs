@@ -262,7 +262,7 @@ fn check_export(ledger: &Ledger, directory: &Path) {
     let archive = exhibit_verify::Archive::open(directory).unwrap();
     let options = exhibit_verify::Options {
         heads: &[],
-        evidence: false,
+        evidence: None,
         progress: &mut |_| {},
     };
     let outcome = exhibit_verify::verify(&archive, &trust(), options).unwrap();

@@ -215,7 +215,7 @@ fn judge(path: &std::path::Path, mutant: &Mutant) -> Outcome {
     let archive = Archive::open(path).unwrap();
     let options = Options {
         heads: &mutant.heads,
-        evidence: true,
+        evidence: Some(exhibit_verify::Period::ALWAYS),
         progress: &mut |_| {},
     };
     verify(&archive, &mutant.anchors, options).unwrap()

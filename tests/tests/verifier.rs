@@ -15,6 +15,7 @@ use exhibit_schemas::merkle::{Frontier, TreeSize};
 use exhibit_tests::bundle_builder::clinic::{LOG, ORIGIN, clinic};
 use exhibit_tests::bundle_builder::{Files, checkpoint, files, write_directory, write_tar};
 use exhibit_verify::report::Report;
+use exhibit_verify::report::matrix::State;
 use exhibit_verify::summary::{Summary, text};
 use exhibit_verify::{Archive, Code, KeptHead, Options, Outcome, verify};
 
@@ -32,7 +33,7 @@ fn check(path: &std::path::Path, heads: &[KeptHead]) -> Outcome {
     let archive = Archive::open(path).unwrap();
     let options = Options {
         heads,
-        evidence: true,
+        evidence: Some(exhibit_verify::Period::ALWAYS),
         progress: &mut |_| {},
     };
     verify(&archive, &clinic(1).anchors, options).unwrap()
@@ -213,22 +214,40 @@ fn controls_name_their_exceptions() {
     write_tar(&path, &bundle).unwrap();
     let outcome = check(&path, &[]);
     let opening = built.index_of(openings[5]).0;
-    let controls: Vec<_> = Report::of(&outcome)
+    let report = Report::of(&outcome);
+    let controls: Vec<_> = report
         .controls
-        .into_iter()
-        .map(|control| (control.cite, control.count, control.exceptions))
+        .iter()
+        .map(|row| {
+            let causes: Vec<_> = row
+                .exceptions
+                .iter()
+                .map(|exception| (exception.index, exception.cause.as_str()))
+                .collect();
+            (row.id, row.count, row.state, causes)
+        })
         .collect();
+    let entries = u64::try_from(built.entries.len()).unwrap();
     let wanted = [
-        ("164.312(a)(1)", 22, vec![]),
-        ("164.312(a)(2)(i), 164.312(d)", 6, vec![opening]),
-        ("164.308(a)(5)(ii)(C)", 1, vec![]),
-        ("164.312(a)(2)(ii)", 0, vec![]),
-        ("164.312(b)", 6, vec![opening]),
-        ("164.308(a)(1)(ii)(D)", 0, vec![]),
-        ("164.308(a)(1)(ii)(D)", 0, vec![]),
-        ("164.308(a)(1)(ii)(D), 164.312(b)", 4, vec![]),
-        ("164.312(c)(2)", u64::try_from(built.entries.len()).unwrap(), vec![]),
-        ("164.308(a)(4)", 2, vec![]),
+        ("312.a.1", 22, State::Pass, vec![]),
+        (
+            "312.a.2.i",
+            6,
+            State::Exception,
+            vec![(Some(opening), "identity-missing")],
+        ),
+        ("312.a.2.ii", 0, State::NoPopulation, vec![]),
+        ("312.a.2.iii", 6, State::Pass, vec![]),
+        ("312.b", 6, State::Exception, vec![(Some(opening), "session-open")]),
+        ("308.a.1.ii.D", 0, State::NoPopulation, vec![]),
+        ("312.c.2", entries, State::Pass, vec![]),
+        ("308.a.4", 2, State::Pass, vec![]),
+        ("308.a.3.ii.C", 0, State::NotTested, vec![]),
+        ("308.a.5.ii.C", 1, State::NotTested, vec![]),
+        ("502.b", 6, State::Pass, vec![]),
+        ("514.b", 0, State::NoPopulation, vec![]),
+        ("316.b.2.i", 1, State::Pass, vec![]),
+        ("528", 0, State::NotTested, vec![]),
     ];
     assert_eq!(controls, wanted);
 }
@@ -275,7 +294,10 @@ fn a_refused_bundle_gets_a_cover_and_no_result() {
     write_tar(&path, &bundle).unwrap();
     let outcome = check(&path, &[]);
     let report = Report::of(&outcome);
-    assert!(report.controls.is_empty() && report.evidence.is_none());
+    assert!(report.evidence.is_none() && report.figures.is_none());
+    for row in &report.controls {
+        assert!(matches!(row.state, State::Exception | State::NotTested), "{}", row.id);
+    }
     insta::assert_snapshot!("text_refused", text(&outcome));
     insta::assert_snapshot!("summary_refused", Summary::of(&outcome).json());
     insta::assert_snapshot!("report_refused", report.json());

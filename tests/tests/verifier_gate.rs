@@ -378,7 +378,7 @@ fn verified_entries(entries: &[Vec<u8>], anchors: &TrustAnchors) -> Outcome {
     write_tar(&path, &bundle).unwrap();
     let options = Options {
         heads: &[],
-        evidence: true,
+        evidence: Some(exhibit_verify::Period::ALWAYS),
         progress: &mut |_| {},
     };
     verify(&Archive::open(&path).unwrap(), anchors, options).unwrap()

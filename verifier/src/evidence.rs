@@ -23,6 +23,7 @@ use crate::batch::{Batches, Placed};
 use crate::emergency::EmergencyLine;
 use crate::in_force::InForce;
 use crate::observed::{self, Observations, ObservedLine};
+use crate::period::Period;
 use crate::policy::Policies;
 use crate::reading::{ReadLine, ReaderLine};
 use crate::review::ReviewLine;
@@ -302,8 +303,6 @@ pub struct Evidence {
     pub seals: u64,
     /// Commands that passed by approval, listed or not.
     pub approved: u64,
-    /// Openings that name no subject or no credential, listed or not.
-    pub unidentified: Vec<Index>,
     /// Sessions in the order of their opening.
     pub sessions: Vec<SessionLine>,
     /// Commands in order.
@@ -345,7 +344,7 @@ pub struct Evidence {
     /// Lines past [`LINES_MAX`], which are not listed.
     pub not_listed: u64,
     #[serde(skip)]
-    gather: bool,
+    period: Option<Period>,
     /// Observed rules, until the end.
     #[serde(skip)]
     observations: Observations,
@@ -357,9 +356,9 @@ pub struct Evidence {
 }
 
 impl Evidence {
-    pub(crate) fn new(gather: bool) -> Self {
+    pub(crate) fn new(period: Option<Period>) -> Self {
         Self {
-            gather,
+            period,
             ..Self::default()
         }
     }
@@ -373,14 +372,10 @@ impl Evidence {
     }
 
     pub(crate) fn opened(&mut self, placed: &Placed, id: SessionId, body: &SessionOpened) {
-        let nobody = body.principal.subject.is_empty() || body.principal.evidence == Digest([0; 32]);
-        if nobody && self.unidentified.len() < LINES_MAX {
-            self.unidentified.push(placed.index);
-        }
         if let Some(key) = body.mask_key {
             *self.masked.entry((placed.event.emitter.0, key)).or_default() += 1;
         }
-        if !self.room(self.sessions.len()) {
+        if !self.is_of(placed) || !self.room(self.sessions.len()) {
             return;
         }
         self.open.insert(id, self.sessions.len());
@@ -406,6 +401,9 @@ impl Evidence {
     }
 
     fn login_refused(&mut self, placed: &Placed, body: &LoginRefused) {
+        if !self.is_of(placed) {
+            return;
+        }
         self.refused = self.refused.saturating_add(body.count);
         if self.room(self.refused_logins.len()) {
             self.refused_logins.push(RefusedLine {
@@ -443,7 +441,7 @@ impl Evidence {
         approvals: &Approvals,
     ) -> Option<usize> {
         self.approved += u64::from(body.outcome == Outcome::Approved);
-        if !self.room(self.commands.len()) {
+        if !self.is_of(placed) || !self.room(self.commands.len()) {
             return None;
         }
         let access = |access: &exhibit_schemas::event::access::Access| match &access.1 {
@@ -484,7 +482,7 @@ impl Evidence {
 
     /// Adds a command to the observed rules that it matched.
     pub(crate) fn observed(&mut self, index: Index, body: &Command, opened: Option<&SessionOpened>) {
-        if let Some(opened) = opened.filter(|_| self.gather) {
+        if let Some(opened) = opened.filter(|_| self.period.is_some()) {
             self.observations.command(index, body, opened);
         }
     }
@@ -516,7 +514,7 @@ impl Evidence {
 
     /// Adds what a net caught in the reply to a command.
     pub(crate) fn detected(&mut self, placed: &Placed, command: Index, body: &Detection) {
-        if !self.room(self.detections.len()) {
+        if !self.is_of(placed) || !self.room(self.detections.len()) {
             return;
         }
         self.detections.push(DetectionLine {
@@ -547,7 +545,7 @@ impl Evidence {
 
     /// Adds what was to be reviewed.
     pub(crate) fn scheduled(&mut self, schedules: Vec<ScheduleLine>, periods: Vec<PeriodLine>) {
-        if !self.gather {
+        if self.period.is_none() {
             return;
         }
         self.review_schedules = schedules;
@@ -560,6 +558,9 @@ impl Evidence {
 
     /// Adds that the ledger showed something.
     pub(crate) fn read(&mut self, placed: &Placed, read: &EvidenceRead, by: &Reader) {
+        if !self.is_of(placed) {
+            return;
+        }
         if self.room(self.reads.len()) {
             self.reads.push(ReadLine::of(placed.index, read, by));
         }
@@ -581,7 +582,7 @@ impl Evidence {
         let (Some(signer), Some(copy)) = (&placed.signer, &read.copy) else {
             return; // whose key it is was not known, which was said
         };
-        if !self.room(self.reveals.len()) {
+        if !self.is_of(placed) || !self.room(self.reveals.len()) {
             return;
         }
         self.reveals.push(RevealLine {
@@ -625,7 +626,7 @@ impl Evidence {
         approvals: &Approvals,
     ) {
         self.seals = batches.seals();
-        if !self.gather {
+        if self.period.is_none() {
             return;
         }
         self.open.clear();
@@ -703,10 +704,15 @@ impl Evidence {
 
     fn room(&mut self, lines: usize) -> bool {
         let room = lines < LINES_MAX;
-        if self.gather && !room {
+        if self.period.is_some() && !room {
             self.not_listed += 1;
         }
-        self.gather && room
+        self.period.is_some() && room
+    }
+
+    /// Whether an event is of the report's period.
+    fn is_of(&self, placed: &Placed) -> bool {
+        self.period.is_some_and(|period| period.holds(placed.event.time))
     }
 }
 

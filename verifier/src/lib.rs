@@ -14,10 +14,12 @@
 //! bundle.
 
 pub mod archive;
+pub mod census;
 pub mod comparison;
 pub mod emergency;
 pub mod evidence;
 pub mod finding;
+pub mod period;
 pub mod report;
 pub mod review;
 pub mod schedule;
@@ -45,6 +47,7 @@ mod tree;
 
 pub use archive::Archive;
 pub use finding::{Code, Finding, Place, Severity};
+pub use period::Period;
 pub use verify::{Bundle, KeptHead, Options, Outcome, Progress, Refused, Verified, VerifyError, compare, verify};
 
 /// Version of this verifier, as reports state it.

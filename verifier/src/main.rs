@@ -14,7 +14,7 @@ use exhibit_schemas::bundle::{TrustAnchors, TrustError};
 use exhibit_schemas::checkpoint::NOTE_BYTES_MAX;
 use exhibit_verify::report::Report;
 use exhibit_verify::summary::{Summary, text};
-use exhibit_verify::{Archive, KeptHead, Options, Outcome, VerifyError, verify};
+use exhibit_verify::{Archive, KeptHead, Options, Outcome, Period, VerifyError, verify};
 
 const FINDINGS: u8 = 1;
 const USAGE: u8 = 2;
@@ -42,6 +42,12 @@ enum Command {
     Report {
         #[command(flatten)]
         check: Check,
+        /// The period to report on, in days or times of UTC, without its last moment; the whole log where it is left out
+        #[arg(long, value_name = "FROM..TO", value_parser = Period::parse)]
+        period: Option<Period>,
+        /// Whose evidence it is, for the cover
+        #[arg(long, value_name = "NAME")]
+        entity: Option<String>,
         /// Directory to write report.html and report.json to; made if it is not there
         #[arg(long, value_name = "DIR")]
         out: PathBuf,
@@ -110,14 +116,22 @@ fn main() -> ExitCode {
 
 fn run(arguments: Arguments) -> Result<u8, Failure> {
     match (arguments.command, arguments.check) {
-        (Some(Command::Report { check, out }), _) => {
-            let outcome = examine(&check, true)?;
-            write_report(&outcome, &out)?;
+        (
+            Some(Command::Report {
+                check,
+                period,
+                entity,
+                out,
+            }),
+            _,
+        ) => {
+            let outcome = examine(&check, Some(period.unwrap_or(Period::ALWAYS)))?;
+            write_report(&outcome, entity.as_deref(), &out)?;
             output::print(&format!("{}Report in {}.\n", text(&outcome), out.display())).map_err(Failure::Print)?;
             Ok(code(&outcome, check.strict))
         }
         (None, Some(check)) => {
-            let outcome = examine(&check, false)?;
+            let outcome = examine(&check, None)?;
             let answer = if arguments.json {
                 format!("{}\n", Summary::of(&outcome).json())
             } else {
@@ -140,7 +154,7 @@ fn code(outcome: &Outcome, strict: bool) -> u8 {
     }
 }
 
-fn examine(check: &Check, evidence: bool) -> Result<Outcome, Failure> {
+fn examine(check: &Check, evidence: Option<Period>) -> Result<Outcome, Failure> {
     let trust = read_text(&check.keys, TRUST_BYTES_MAX)?;
     let anchors = TrustAnchors::parse(&trust).map_err(|error| Failure::Trust {
         path: check.keys.clone(),
@@ -180,8 +194,11 @@ fn read_text(path: &Path, limit: u64) -> Result<String, Failure> {
     Ok(text)
 }
 
-fn write_report(outcome: &Outcome, out: &Path) -> Result<(), Failure> {
-    let report = Report::of(outcome);
+fn write_report(outcome: &Outcome, entity: Option<&str>, out: &Path) -> Result<(), Failure> {
+    let mut report = Report::of(outcome);
+    if let Some(entity) = entity {
+        report = report.for_entity(entity);
+    }
     std::fs::create_dir_all(out).map_err(|error| Failure::Write {
         path: out.to_owned(),
         error,

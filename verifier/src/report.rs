@@ -1,21 +1,28 @@
 //! The evidence report: what a verified log shows, each line with the indexes it stands on, as JSON and as HTML.
 //!
-//! [`Report::of`] takes `Verified<Bundle>` and nothing else; a refused bundle gets a cover that says so and lists its
-//! findings, and no result. The same bundle gives the same bytes: there is no clock and no order but the log's.
+//! A refused bundle gets a cover that says so and lists its findings. The same bundle gives the same bytes: there is no clock and no order but the log's.
 //!
-//! Controls are those of 45 CFR 164 that this version can test on the whole population; the auditor concludes.
+//! It is of a period: its lines and counts are of the events that their emitters dated into it. Whether the record is sound is
+//! always about the whole log. Controls are the fourteen of [`control`], each with its state ([`matrix`]); the auditor concludes.
+//!
+//! A bundle with errors passes nothing. Where none of them is about the record itself, its exceptions are listed row by row,
+//! because then the record shows what was done; where one is, nothing is read from it.
 //!
 //! Not here: what an index stands for (the bundle holds it).
 
+pub mod control;
 mod html;
+pub mod matrix;
 
 use serde::Serialize;
 
+use self::matrix::Row;
 use crate::VERIFIER_VERSION;
+use crate::census::Figures;
 use crate::evidence::Evidence;
-use crate::finding::Code;
+use crate::period::Period;
 use crate::summary::FindingLine;
-use crate::verify::{Bundle, Outcome, Refused, Verified};
+use crate::verify::{Bundle, Outcome, Refused};
 
 /// Name and version of the JSON.
 pub const REPORT_FORMAT: &str = "exhibit-report/1";
@@ -36,11 +43,13 @@ pub const LIMITS: [&str; 7] = [
 pub struct Report<'a> {
     /// The cover.
     pub cover: Cover,
-    /// Controls that were tested; none of a refused bundle.
-    pub controls: Vec<Control>,
+    /// The control matrix: each of the fourteen rows, whatever can be said of it.
+    pub controls: Vec<Row>,
+    /// Commands of the period by what they are told apart by; none of a bundle whose record is not sound.
+    pub figures: Option<&'a Figures>,
     /// Findings: notes of a verified bundle, all of a refused one.
     pub findings: Vec<FindingLine>,
-    /// The lines; none of a refused bundle.
+    /// The lines; none of a bundle whose record is not sound.
     pub evidence: Option<&'a Evidence>,
 }
 
@@ -51,6 +60,13 @@ pub struct Cover {
     pub format: &'static str,
     /// `verified` or `refused`.
     pub result: &'static str,
+    /// `verified`; `exceptions`, where every error is about what was done and the record shows it; or `broken`.
+    pub record: &'static str,
+    /// Whose evidence it is, as the caller says; nothing proves it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub entity: Option<String>,
+    /// The period, with its first moment and without its last; `always` for the whole log.
+    pub period: Period,
     /// The log's name.
     pub origin: String,
     /// Number of entries.
@@ -71,49 +87,45 @@ pub struct Cover {
     pub limits: &'static [&'static str],
 }
 
-/// A control, tested on its whole population.
-#[derive(Debug, Serialize)]
-pub struct Control {
-    /// Cite in 45 CFR Part 164.
-    pub cite: &'static str,
-    /// What the population is.
-    pub population: &'static str,
-    /// How many there are.
-    pub count: u64,
-    /// What was tested of each.
-    pub test: &'static str,
-    /// Indexes of the exceptions.
-    pub exceptions: Vec<u64>,
-    /// The result in words.
-    pub result: String,
-}
-
 impl<'a> Report<'a> {
-    /// The report of an answer: with results only of a verified bundle.
+    /// The report of an answer, for the period of which its evidence was gathered.
     pub fn of(outcome: &'a Outcome) -> Self {
         match outcome {
-            Outcome::Verified(verified) => Self::verified(verified),
+            Outcome::Verified(verified) => Self::shown(verified.get(), "verified", "verified"),
+            Outcome::Refused(Refused {
+                shown: Some(bundle), ..
+            }) => Self::shown(bundle, "refused", "exceptions"),
             Outcome::Refused(refused) => Self::refused(refused),
         }
     }
 
-    fn verified(verified: &'a Verified<Bundle>) -> Self {
-        let bundle = verified.get();
+    /// The same report with the name of whose evidence it is.
+    #[must_use]
+    pub fn for_entity(mut self, entity: &str) -> Self {
+        self.cover.entity = Some(entity.to_owned());
+        self
+    }
+
+    fn shown(bundle: &'a Bundle, result: &'static str, record: &'static str) -> Self {
         Self {
             cover: Cover {
                 format: REPORT_FORMAT,
-                result: "verified",
+                result,
+                record,
+                entity: None,
+                period: bundle.census.period(),
                 origin: bundle.origin.clone(),
                 size: bundle.size.0,
                 root: Some(bundle.root.to_string()),
                 log_key: bundle.log_key.clone(),
                 verifier: VERIFIER_VERSION,
                 heads: bundle.heads,
-                errors: 0,
+                errors: bundle.findings.errors(),
                 notes: bundle.findings.notes(),
                 limits: &LIMITS,
             },
-            controls: controls(bundle),
+            controls: matrix::rows(bundle),
+            figures: Some(bundle.census.figures()),
             findings: bundle.findings.list().iter().map(FindingLine::of).collect(),
             evidence: Some(&bundle.evidence),
         }
@@ -124,6 +136,9 @@ impl<'a> Report<'a> {
             cover: Cover {
                 format: REPORT_FORMAT,
                 result: "refused",
+                record: "broken",
+                entity: None,
+                period: refused.period,
                 origin: refused.origin.clone(),
                 size: refused.size.0,
                 root: None,
@@ -134,7 +149,8 @@ impl<'a> Report<'a> {
                 notes: refused.findings.notes(),
                 limits: &LIMITS,
             },
-            controls: Vec::new(),
+            controls: matrix::broken(&refused.findings),
+            figures: None,
             findings: refused.findings.list().iter().map(FindingLine::of).collect(),
             evidence: None,
         }
@@ -150,133 +166,5 @@ impl<'a> Report<'a> {
     /// One HTML page that needs nothing else: no script, no font, no picture from anywhere.
     pub fn html(&self) -> String {
         html::page(self).into_string()
-    }
-}
-
-/// The controls of this version. A bundle with errors has none, so what is tested here on every entry has no exception
-/// left: its row states how many were tested.
-fn controls(bundle: &Bundle) -> Vec<Control> {
-    let evidence = &bundle.evidence;
-    let kinds = |kinds: &[&str]| -> u64 { kinds.iter().filter_map(|kind| evidence.events.get(kind)).sum() };
-    let noted = |code: Code| -> Vec<u64> {
-        let of_code = bundle.findings.list().iter().filter(|finding| finding.code == code);
-        of_code.filter_map(|finding| FindingLine::of(finding).index).collect()
-    };
-    let mut open = noted(Code::SessionOpen);
-    open.extend(noted(Code::ResponseOpen));
-    open.sort_unstable();
-    let mut reviews = noted(Code::ReviewOwn);
-    for code in [
-        Code::ReviewLater,
-        Code::ReviewLog,
-        Code::ReviewPopulation,
-        Code::ReviewUnchecked,
-    ] {
-        reviews.extend(noted(code));
-    }
-    reviews.sort_unstable();
-    reviews.dedup();
-    // One to a period, so that several periods of one policy are several.
-    let mut missed = noted(Code::ReviewOverdue);
-    missed.extend(noted(Code::ReviewLate));
-    let mut emergencies = noted(Code::EmergencyUnreviewed);
-    for code in [Code::EmergencyReviewLate, Code::EmergencyReviewOwn] {
-        emergencies.extend(noted(code));
-    }
-    let count = |lines: usize| u64::try_from(lines).unwrap_or(u64::MAX);
-    vec![
-        control(
-            "164.312(a)(1)",
-            "decisions",
-            kinds(&["command", "approval-requested"]),
-            "decided again from the recorded facts with the policy snapshot that the decision names",
-            Vec::new(),
-        ),
-        control(
-            "164.312(a)(2)(i), 164.312(d)",
-            "sessions",
-            kinds(&["session-opened"]),
-            "a subject, its issuer and the digest of its credential are recorded",
-            evidence.unidentified.iter().map(|index| index.0).collect(),
-        ),
-        control(
-            "164.308(a)(5)(ii)(C)",
-            "refused log-ins",
-            kinds(&["login-refused"]),
-            "each states its address, what was shown, why it was refused, and how many there were from when; whether they were inappropriate is for a person to say",
-            Vec::new(),
-        ),
-        control(
-            "164.312(a)(2)(ii)",
-            "uses of emergency access",
-            count(evidence.emergencies.len()),
-            "signed with a reason by one person whom the policy lists for it, with a key in force and not the requester, for this command alone and for as long as the policy says; reviewed in time, over everything of it, by somebody else of those who have to; listed are those that nobody reviewed, and reviews that were late or by a person who had a part in it. Whether it was one is for a person to say",
-            emergencies,
-        ),
-        control(
-            "164.312(b)",
-            "sessions",
-            kinds(&["session-opened"]),
-            "event numbers contiguous, open and close paired, each command with its response",
-            open,
-        ),
-        control(
-            "164.308(a)(1)(ii)(D)",
-            "reviews",
-            kinds(&["review-signed"]),
-            "signed by a person's own key over the root of exactly the events of its period and scope, which are counted again; listed are those that count for nothing because they are of other events or were not counted, those of the reviewer's own acts, and those behind which more of the period came",
-            reviews,
-        ),
-        control(
-            "164.308(a)(1)(ii)(D)",
-            "periods to be reviewed",
-            count(evidence.review_periods.len()),
-            "a policy in force asked for its review, which somebody of the groups that it names signed before its deadline, over all events of the period, and not people alone who have a part in them; listed are the policies whose periods were not signed and the reviews that were late",
-            missed,
-        ),
-        control(
-            "164.308(a)(1)(ii)(D), 164.312(b)",
-            "readings of the evidence",
-            kinds(&["evidence-read"]),
-            "each states who read what, until when and how often, by the reader's own signature or the digest of a token; whether it was for the work at hand is for a person to say",
-            Vec::new(),
-        ),
-        control(
-            "164.312(c)(2)",
-            "entries",
-            bundle.size.0,
-            "in the tree of the signed root, and under the seal of a key in force",
-            Vec::new(),
-        ),
-        control(
-            "164.308(a)(4)",
-            "commands that passed by approval",
-            evidence.approved,
-            "signed by enough distinct people of the right group, in force then, not the requester, before the execution, for this command alone; or as a use of emergency access, which has a row of its own",
-            Vec::new(),
-        ),
-    ]
-}
-
-fn control(
-    cite: &'static str,
-    population: &'static str,
-    count: u64,
-    test: &'static str,
-    exceptions: Vec<u64>,
-) -> Control {
-    let result = match (count, exceptions.len()) {
-        (0, _) => format!("no instances: the log holds no {population}"),
-        (_, 0) => "no exceptions".to_owned(),
-        (_, 1) => "1 exception".to_owned(),
-        (_, many) => format!("{many} exceptions"),
-    };
-    Control {
-        cite,
-        population,
-        count,
-        test,
-        exceptions,
-        result,
     }
 }

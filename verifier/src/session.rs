@@ -20,6 +20,7 @@ use exhibit_schemas::merkle::Index;
 
 use crate::approval::{Approvals, Settled};
 use crate::batch::Placed;
+use crate::census::Census;
 use crate::comparison::{Comparison, Recorded};
 use crate::copy::{Copies, Copy, Part};
 use crate::evidence::Evidence;
@@ -61,6 +62,7 @@ pub(crate) struct Context {
     pub(crate) in_force: InForce,
     pub(crate) approvals: Approvals,
     pub(crate) evidence: Evidence,
+    pub(crate) census: Census,
     /// Where another policy is compared with.
     pub(crate) comparison: Option<Comparison>,
     pub(crate) probes: Probes,

@@ -3,10 +3,12 @@
 //! `Verified<Bundle>` can be made here alone, and only of a bundle without an error. A report with results takes nothing
 //! else.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use exhibit_schemas::bundle::TrustAnchors;
 use exhibit_schemas::checkpoint::Checkpoint;
 use exhibit_schemas::digest::Digest;
-use exhibit_schemas::event::Body;
+use exhibit_schemas::event::{Body, Event, Timestamp};
 use exhibit_schemas::keyring::KeyringError;
 use exhibit_schemas::merkle::{Index, TreeSize};
 use exhibit_schemas::tile::{BUNDLE_BYTES_MAX, TILE_WIDTH, Tile, TileError, TileKind, entries};
@@ -14,6 +16,7 @@ use exhibit_schemas::tile::{BUNDLE_BYTES_MAX, TILE_WIDTH, Tile, TileError, TileK
 use crate::approval::Approvals;
 use crate::archive::{Archive, ArchiveError};
 use crate::batch::{Batches, Placed};
+use crate::census::Census;
 use crate::comparison::{Candidate, Comparison};
 use crate::copy::Copies;
 use crate::emergency::Emergencies;
@@ -21,9 +24,11 @@ use crate::evidence::Evidence;
 use crate::files::{self, Head};
 use crate::finding::{Code, Finding, Findings, Place};
 use crate::in_force::InForce;
+use crate::period::Period;
 use crate::policy::Policies;
 use crate::probe::Probes;
 use crate::reading::Readings;
+use crate::report::control::breaks_record;
 use crate::review::Reviews;
 use crate::schedule::{Scheduled, Schedules};
 use crate::seen::Seen;
@@ -69,8 +74,8 @@ pub enum Progress {
 pub struct Options<'a> {
     /// Checkpoints that were kept; the log must begin with each of their logs.
     pub heads: &'a [KeptHead],
-    /// Whether to gather the lines of a report.
-    pub evidence: bool,
+    /// The period of which to gather the lines and counts of a report, where there is to be one.
+    pub evidence: Option<Period>,
     /// Is told how far the verifier is.
     pub progress: &'a mut dyn FnMut(Progress),
 }
@@ -105,6 +110,10 @@ pub struct Bundle {
     pub findings: Findings,
     /// Lines of the report, where they were asked for.
     pub evidence: Evidence,
+    /// Counts of the report's period, where one was asked for.
+    pub census: Census,
+    /// When each entry was made that a finding names, by its emitter's clock; only for a report.
+    pub times: BTreeMap<Index, Timestamp>,
     /// Reviews that the policies in force asked for.
     pub scheduled: Scheduled,
     /// Uses of emergency access, and their reviews.
@@ -122,8 +131,13 @@ pub struct Refused {
     pub log_key: String,
     /// Number of entries that were looked at.
     pub size: TreeSize,
+    /// The period that a report was asked for.
+    pub period: Period,
     /// Everything that was found.
     pub findings: Findings,
+    /// What the log shows nonetheless, where no error is about the record itself: every error is then about something that was
+    /// done and recorded. It proves nothing as passed.
+    pub shown: Option<Box<Bundle>>,
 }
 
 /// The answer.
@@ -200,6 +214,7 @@ fn examine(
             in_force: InForce::new(&anchors.policy_signers),
             approvals: Approvals::default(),
             evidence: Evidence::new(evidence),
+            census: Census::new(evidence),
             comparison,
             probes: Probes::default(),
             seen: Seen::default(),
@@ -311,6 +326,7 @@ impl Reader<'_> {
         let (index, emitter) = (placed.index, placed.event.emitter.0);
         let role = self.batches.keyring().record(emitter).map(|record| record.role);
         context.schedules.event(placed, role);
+        context.census.event(placed, &context.policies);
         match &placed.event.body {
             Body::PolicySnapshot(body) => {
                 context.in_force.recorded(index, emitter, body.policy);
@@ -429,27 +445,68 @@ impl Reader<'_> {
         let root = self.tree.finish(head.checkpoint.as_ref(), &mut context.findings)?;
         let (origin, log_key) = (anchors.log.origin.as_str().to_owned(), anchors.log.to_string());
         let (size, findings) = (head.size, self.context.findings);
+        let bundle = Box::new(Bundle {
+            origin,
+            size,
+            root,
+            log_key,
+            heads,
+            times: times(self.archive, size, &findings)?,
+            findings,
+            evidence: self.context.evidence,
+            census: self.context.census,
+            scheduled,
+            emergencies,
+            comparison: self.context.comparison,
+        });
+        let sealed = head.checkpoint.is_some();
         // The one place where a bundle becomes verified.
-        Ok(if findings.errors() == 0 && head.checkpoint.is_some() {
-            Outcome::Verified(Box::new(Verified(Bundle {
-                origin,
-                size,
-                root,
-                log_key,
-                heads,
-                findings,
-                evidence: self.context.evidence,
-                scheduled,
-                emergencies,
-                comparison: self.context.comparison,
-            })))
+        Ok(if bundle.findings.errors() == 0 && sealed {
+            Outcome::Verified(Box::new(Verified(*bundle)))
         } else {
+            // A finding that was only counted may be about anything.
+            let sound = sealed
+                && bundle.findings.not_kept() == 0
+                && !bundle.findings.list().iter().any(|finding| breaks_record(finding.code));
             Outcome::Refused(Refused {
-                origin,
-                log_key,
+                origin: bundle.origin.clone(),
+                log_key: bundle.log_key.clone(),
                 size,
-                findings,
+                period: bundle.census.period(),
+                findings: bundle.findings.clone(),
+                shown: Some(bundle).filter(|_| sound),
             })
         })
     }
+}
+
+/// When each entry was made that a finding names. A seal has no time, and neither has what is no event.
+fn times(archive: &Archive, size: TreeSize, findings: &Findings) -> Result<BTreeMap<Index, Timestamp>, VerifyError> {
+    let named = findings.list().iter().filter_map(|finding| match &finding.place {
+        Place::Entry(index) | Place::Entries(index, _) => Some(*index),
+        _ => None,
+    });
+    let mut tiles: BTreeMap<u64, BTreeSet<Index>> = BTreeMap::new();
+    for index in named {
+        tiles.entry(index.0 / u64::from(TILE_WIDTH)).or_default().insert(index);
+    }
+    let mut times = BTreeMap::new();
+    for (number, indexes) in tiles {
+        let Some(width) = files::width(0, number, size) else {
+            continue;
+        };
+        let Some(tile) = Tile::new(TileKind::Entries, number, width) else {
+            continue;
+        };
+        let Some(bytes) = archive.read(&tile.path(), BUNDLE_BYTES_MAX)? else {
+            continue;
+        };
+        let Ok(entries) = entries(&bytes, width) else { continue };
+        for (index, entry) in (number * u64::from(TILE_WIDTH)..).map(Index).zip(entries) {
+            if let Some(event) = indexes.contains(&index).then(|| Event::decode(entry).ok()).flatten() {
+                times.insert(index, event.time);
+            }
+        }
+    }
+    Ok(times)
 }

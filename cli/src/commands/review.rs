@@ -54,7 +54,7 @@ impl Log {
         let archive = Archive::open(&place).map_err(VerifyError::from)?;
         let options = Options {
             heads: &[],
-            evidence: false,
+            evidence: None,
             progress: &mut |_| {},
         };
         match verify(&archive, &trust, options)? {

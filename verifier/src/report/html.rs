@@ -1,6 +1,8 @@
 //! The report as one HTML page: escaping by construction (maud), styles inside, readable in light, dark and on paper.
 
 mod emergencies;
+mod figures;
+mod matrix;
 mod schedules;
 
 use std::collections::BTreeMap;
@@ -8,7 +10,7 @@ use std::collections::BTreeMap;
 use exhibit_schemas::merkle::Index;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::{Control, Report};
+use super::Report;
 use crate::evidence::{
     ApprovalLine, CommandLine, DetectionLine, Evidence, KeyLine, MaskKeyLine, PolicyLine, PolicyTermLine, RefusedLine,
     RevealLine, SessionLine,
@@ -46,7 +48,8 @@ pub(super) fn page(report: &Report<'_>) -> Markup {
             }
             body {
                 (cover_of(report))
-                @if !report.controls.is_empty() { (controls(&report.controls)) }
+                (matrix::section(&report.controls))
+                @if let Some(figures) = report.figures { (figures::section(figures)) }
                 (findings(&report.findings, cover.errors + cover.notes))
                 @if let Some(evidence) = report.evidence { (lines(evidence)) }
             }
@@ -58,12 +61,16 @@ fn cover_of(report: &Report<'_>) -> Markup {
     let cover = &report.cover;
     html! {
         h1 { "Access evidence of " (cover.origin) }
-        @if cover.result == "verified" {
+        @if cover.record == "verified" {
             p.verified { "Verified: the checks found no error in " (cover.size) " entries." }
+        } @else if cover.record == "exceptions" {
+            p.refused { "Refused: " (cover.errors) " errors. The record of " (cover.size) " entries is sound, and every error is about something that was done and recorded. The rows below list them; nothing passes." }
         } @else {
             p.refused { "Refused: " (cover.errors) " errors. This bundle proves nothing that this page could report; only the findings are listed." }
         }
         table {
+            @if let Some(entity) = &cover.entity { tr { th { "Entity, as the caller says" } td { (entity) } } }
+            tr { th { "Period" } td { (cover.period) } }
             tr { th { "Log" } td { (cover.origin) } }
             tr { th { "Log key" } td { code { (cover.log_key) } } }
             tr { th { "Entries" } td { (cover.size) } }
@@ -88,27 +95,6 @@ fn table(title: &str, head: &[&str], rows: &[Markup]) -> Markup {
                 tbody { @for row in rows { (row) } }
             }
         }
-    }
-}
-
-fn controls(controls: &[Control]) -> Markup {
-    let row = |control: &Control| {
-        html! { tr {
-            td { (control.cite) }
-            td { (control.population) }
-            td.index { (control.count) }
-            td { (control.test) }
-            td {
-                (control.result)
-                @if !control.exceptions.is_empty() { ": " (indexes(&control.exceptions)) }
-            }
-        } }
-    };
-    let rows: Vec<_> = controls.iter().map(row).collect();
-    let head = ["45 CFR", "Population", "Count", "Tested of each", "Result"];
-    html! {
-        (table("Controls tested on the whole population", &head, &rows))
-        p { "Evidence consistent with the cited provisions, as far as the limits above go. The auditor concludes." }
     }
 }
 
@@ -438,11 +424,6 @@ fn index(index: Index) -> String {
 
 fn maybe(place: Option<Index>) -> String {
     place.map(index).unwrap_or_default()
-}
-
-fn indexes(places: &[u64]) -> String {
-    let each: Vec<_> = places.iter().map(|place| format!("#{place}")).collect();
-    each.join(", ")
 }
 
 /// The first 12 digits, as people type ids.

@@ -143,7 +143,7 @@ fn examine(
     };
     let options = Options {
         heads: &[],
-        evidence: false,
+        evidence: None,
         progress: &mut progress,
     };
     let outcome = compare(&archive, anchors, options, candidate)?;

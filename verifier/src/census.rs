@@ -1,0 +1,361 @@
+//! The census: how many there are of each control's population in the period of the report, and what of it is an exception that
+//! no check of the record itself would find.
+//!
+//! It is taken while the entries pass, from events alone. Memory holds a small record for each session that is open, one for each
+//! credential, and the counts.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use exhibit_policy::snapshot::Limits;
+use exhibit_schemas::digest::Digest;
+use exhibit_schemas::event::access::{Command, Outcome, Principal, ResponseEnd, SessionOpened};
+use exhibit_schemas::event::{Body, SessionId, Timestamp};
+use exhibit_schemas::merkle::Index;
+use serde::Serialize;
+
+use crate::batch::Placed;
+use crate::period::Period;
+use crate::policy::Policies;
+use crate::report::control::Control;
+
+/// Exceptions of one control that are listed; those past it are counted.
+pub const EXCEPTIONS_MAX: usize = 10_000;
+
+/// Different credentials that are compared; a gateway with more of them in one log rotates a credential each minute for months.
+const CREDENTIALS_MAX: usize = 1_000_000;
+
+/// Names that are told apart in one count; what comes later is counted as [`OTHERS`].
+const NAMES_MAX: usize = 10_000;
+
+/// What counts beside [`NAMES_MAX`] names.
+pub const OTHERS: &str = "(others)";
+
+/// How much longer than its limit a silence or a session may be: the proxy ends it then, and what it records of that takes time.
+const GRACE_US: u64 = 60 * SECOND_US;
+
+const SECOND_US: u64 = 1_000_000;
+
+/// Characters of `2026-11` in a time.
+const MONTH_CHARACTERS: usize = 7;
+
+/// Something that speaks against a control.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Exception {
+    /// Index of the entry, or of the first of several; absent for what is of the bundle as a whole.
+    pub index: Option<u64>,
+    /// A stable word.
+    pub cause: String,
+    /// What exactly, without values.
+    pub detail: String,
+}
+
+/// What happened in a month, by the emitters' clocks, in UTC.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Month {
+    /// Sessions that were opened.
+    pub sessions: u64,
+    /// Log-ins that were refused.
+    pub refused_logins: u64,
+    /// Commands that passed by policy alone.
+    pub allowed: u64,
+    /// Commands that passed by approval.
+    pub approved: u64,
+    /// Commands that did not pass.
+    pub denied: u64,
+    /// Rows released.
+    pub rows: u64,
+    /// Cells masked.
+    pub masked: u64,
+}
+
+/// Commands of the period, by what they are told apart by.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Figures {
+    /// By month.
+    pub months: BTreeMap<String, Month>,
+    /// Commands by the pipeline's repository, as verified claims name it.
+    pub pipelines: BTreeMap<String, u64>,
+    /// Commands by subject.
+    pub subjects: BTreeMap<String, u64>,
+    /// Commands by target.
+    pub targets: BTreeMap<String, u64>,
+    /// Accesses by action; a command has one for each thing that it does.
+    pub actions: BTreeMap<String, u64>,
+    /// Commands by what became of them.
+    pub outcomes: BTreeMap<String, u64>,
+    /// Cells masked, by mask or net.
+    pub masked: BTreeMap<String, u64>,
+}
+
+/// A session that is open.
+#[derive(Debug)]
+struct Open {
+    opened: Timestamp,
+    last: Timestamp,
+    /// Commands without an end of their response.
+    under_way: u64,
+    /// Whether people are being asked.
+    waits: bool,
+    limits: Limits,
+    subject: String,
+    target: String,
+    pipeline: Option<String>,
+}
+
+/// Counts and exceptions of a period.
+#[derive(Debug, Default)]
+pub struct Census {
+    period: Option<Period>,
+    counts: BTreeMap<Control, u64>,
+    exceptions: BTreeMap<Control, BTreeSet<Exception>>,
+    figures: Figures,
+    open: BTreeMap<SessionId, Open>,
+    credentials: BTreeMap<Digest, (String, String)>,
+    policies: BTreeSet<Digest>,
+}
+
+impl Census {
+    /// A census of a period; of nothing where there is none.
+    pub(crate) fn new(period: Option<Period>) -> Self {
+        Self {
+            period,
+            ..Self::default()
+        }
+    }
+
+    /// The period that it is of.
+    pub fn period(&self) -> Period {
+        self.period.unwrap_or(Period::ALWAYS)
+    }
+
+    /// How many there are of a control's population.
+    pub fn count(&self, control: Control) -> u64 {
+        self.counts.get(&control).copied().unwrap_or(0)
+    }
+
+    /// What speaks against a control besides findings, in order.
+    pub fn exceptions(&self, control: Control) -> impl Iterator<Item = &Exception> {
+        self.exceptions.get(&control).into_iter().flatten()
+    }
+
+    /// Figures of the period.
+    pub fn figures(&self) -> &Figures {
+        &self.figures
+    }
+
+    /// Takes an event in.
+    pub(crate) fn event(&mut self, placed: &Placed, policies: &Policies) {
+        let Some(period) = self.period else { return };
+        let time = placed.event.time;
+        if let Body::PolicySnapshot(body) = &placed.event.body
+            && time < period.to()
+            && self.policies.insert(body.policy)
+        {
+            self.add(Control::Retention, 1);
+        }
+        // Silence before the period's first event of a session is of the period, too: sessions are followed from their opening on.
+        self.follow(placed, policies, period.holds(time));
+        if period.holds(time) {
+            self.count_event(placed);
+        }
+    }
+
+    fn count_event(&mut self, placed: &Placed) {
+        let month = self.month(placed.event.time);
+        match &placed.event.body {
+            Body::SessionOpened(body) => {
+                month.sessions += 1;
+                for control in [Control::Identity, Control::Logoff, Control::Audit] {
+                    self.add(control, 1);
+                }
+                self.identified(placed, body);
+            }
+            Body::LoginRefused(body) => {
+                month.refused_logins = month.refused_logins.saturating_add(body.count);
+                self.add(Control::LoginMonitoring, body.count);
+            }
+            Body::Command(body) => {
+                match body.outcome {
+                    Outcome::Allowed => month.allowed += 1,
+                    Outcome::Approved => month.approved += 1,
+                    _ => month.denied += 1,
+                }
+                self.command(placed, body);
+            }
+            Body::ApprovalRequested(_) => self.add(Control::Access, 1),
+            Body::ThresholdDecided(body) => {
+                self.add(Control::Access, 1);
+                self.add(Control::Authorization, u64::from(body.outcome == Outcome::Approved));
+            }
+            Body::ResponseEnd(body) => {
+                month.rows = month.rows.saturating_add(body.rows);
+                for cells in body.masked.values() {
+                    month.masked = month.masked.saturating_add(*cells);
+                }
+                self.released(body);
+            }
+            Body::KeyRevoked(_) => self.add(Control::Termination, 1),
+            Body::ReviewSigned(_) => self.add(Control::Review, 1),
+            _ => {}
+        }
+    }
+
+    fn command(&mut self, placed: &Placed, body: &Command) {
+        self.add(Control::Access, 1);
+        self.add(Control::Authorization, u64::from(body.outcome == Outcome::Approved));
+        bump(&mut self.figures.outcomes, body.outcome.as_str(), 1);
+        for access in &body.facts.accesses {
+            bump(&mut self.figures.actions, &access.0.to_string(), 1);
+        }
+        let open = placed.event.session.and_then(|place| self.open.get(&place.0));
+        if let Some(open) = open {
+            bump(&mut self.figures.subjects, &open.subject, 1);
+            bump(&mut self.figures.targets, &open.target, 1);
+            let pipeline = open.pipeline.as_deref().unwrap_or("(no pipeline)");
+            bump(&mut self.figures.pipelines, pipeline, 1);
+        }
+    }
+
+    fn released(&mut self, body: &ResponseEnd) {
+        self.add(Control::MinimumNecessary, u64::from(body.rows > 0));
+        for (mask, cells) in &body.masked {
+            bump(&mut self.figures.masked, mask, *cells);
+        }
+    }
+
+    fn identified(&mut self, placed: &Placed, body: &SessionOpened) {
+        let Principal {
+            issuer,
+            subject,
+            evidence,
+            ..
+        } = &body.principal;
+        let mut missing = Vec::new();
+        if subject.is_empty() {
+            missing.push("subject");
+        }
+        if issuer.is_empty() {
+            missing.push("issuer");
+        }
+        if *evidence == Digest([0; 32]) {
+            missing.push("credential");
+        }
+        if !missing.is_empty() {
+            let detail = format!("its opening names no {}", missing.join(", no "));
+            self.except(Control::Identity, placed.index, "identity-missing", detail);
+            return;
+        }
+        if body.expires.is_some_and(|expires| expires <= placed.event.time) {
+            let detail = "it was opened with a credential that had expired".to_owned();
+            self.except(Control::Identity, placed.index, "credential-expired", detail);
+        }
+        let holder = (issuer.clone(), subject.clone());
+        match self.credentials.get(evidence) {
+            Some(known) if *known != holder => {
+                let detail = format!("credential {evidence} was used by another subject before");
+                self.except(Control::Identity, placed.index, "credential-shared", detail);
+            }
+            Some(_) => {}
+            None if self.credentials.len() < CREDENTIALS_MAX => {
+                self.credentials.insert(*evidence, holder);
+            }
+            None => {
+                let detail = "there are more credentials than are compared".to_owned();
+                self.except(Control::Identity, placed.index, "credential-uncompared", detail);
+            }
+        }
+    }
+
+    /// Follows the sessions that are open, and holds them against the limits of their policies.
+    fn follow(&mut self, placed: &Placed, policies: &Policies, counts: bool) {
+        let (Some(place), time) = (placed.event.session, placed.event.time) else {
+            return;
+        };
+        let limits = |policy| policies.get(policy).map(exhibit_policy::snapshot::Snapshot::limits);
+        if let Body::SessionOpened(body) = &placed.event.body {
+            let open = Open {
+                opened: time,
+                last: time,
+                under_way: 0,
+                waits: false,
+                limits: limits(body.policy).unwrap_or_default(),
+                subject: body.principal.subject.clone(),
+                target: body.target.clone(),
+                pipeline: body.principal.run.as_ref().map(|run| run.repository.clone()),
+            };
+            self.open.insert(place.0, open);
+            return;
+        }
+        let Some(open) = self.open.get_mut(&place.0) else {
+            return;
+        };
+        let silent = time.0.saturating_sub(open.last.0);
+        let longest = open.limits.idle_s.saturating_mul(SECOND_US);
+        let idle = open.under_way == 0 && !open.waits && silent > longest.saturating_add(GRACE_US);
+        open.last = open.last.max(time);
+        match &placed.event.body {
+            Body::Command(body) => {
+                open.under_way += 1;
+                open.waits = false;
+                if let Some(limits) = limits(body.decision.policy) {
+                    // Under a policy that is read again the longer limit counts, as a proxy may still hold the one of the opening.
+                    open.limits.idle_s = open.limits.idle_s.max(limits.idle_s);
+                    open.limits.session_s = open.limits.session_s.max(limits.session_s);
+                }
+            }
+            Body::ApprovalRequested(_) => open.waits = true,
+            Body::ApprovalExpired(_) | Body::ThresholdDecided(_) => open.waits = false,
+            Body::ResponseEnd(_) => open.under_way = open.under_way.saturating_sub(1),
+            _ => {}
+        }
+        let (limits, opened) = (open.limits, open.opened);
+        let closed = matches!(placed.event.body, Body::SessionClosed(_));
+        if closed {
+            self.open.remove(&place.0);
+        }
+        if !counts {
+            return;
+        }
+        if idle {
+            let seconds = silent / SECOND_US;
+            let detail = format!("{seconds} s passed without an event; the limit is {} s", limits.idle_s);
+            self.except(Control::Logoff, placed.index, "idle-longer", detail);
+        }
+        let lasted = time.0.saturating_sub(opened.0);
+        let limit = limits.session_s.saturating_mul(SECOND_US);
+        if closed && lasted > limit.saturating_add(GRACE_US) {
+            let seconds = lasted / SECOND_US;
+            let detail = format!("it lasted {seconds} s; the limit is {} s", limits.session_s);
+            self.except(Control::Logoff, placed.index, "session-longer", detail);
+        }
+    }
+
+    fn add(&mut self, control: Control, more: u64) {
+        let count = self.counts.entry(control).or_default();
+        *count = count.saturating_add(more);
+    }
+
+    fn except(&mut self, control: Control, index: Index, cause: &str, detail: String) {
+        let exceptions = self.exceptions.entry(control).or_default();
+        if exceptions.len() < EXCEPTIONS_MAX {
+            exceptions.insert(Exception {
+                index: Some(index.0),
+                cause: cause.to_owned(),
+                detail,
+            });
+        }
+    }
+
+    fn month(&mut self, time: Timestamp) -> &mut Month {
+        let month: String = time.to_string().chars().take(MONTH_CHARACTERS).collect();
+        let months = &mut self.figures.months;
+        let room = months.len() < NAMES_MAX || months.contains_key(&month);
+        months.entry(if room { month } else { OTHERS.to_owned() }).or_default()
+    }
+}
+
+fn bump(counts: &mut BTreeMap<String, u64>, name: &str, more: u64) {
+    let room = counts.len() < NAMES_MAX || counts.contains_key(name);
+    let count = counts.entry(if room { name } else { OTHERS }.to_owned()).or_default();
+    *count = count.saturating_add(more);
+}

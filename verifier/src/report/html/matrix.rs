@@ -1,0 +1,58 @@
+//! The control matrix as a table, and its exceptions below it.
+
+use maud::{Markup, html};
+
+use crate::report::matrix::Row;
+
+/// Exceptions of a row on the page; all that are kept are in the JSON.
+const SHOWN_MAX: usize = 100;
+
+pub(super) fn section(rows: &[Row]) -> Markup {
+    html! {
+        h2 id="controls" { "Control matrix" }
+        p { "Each control is tested on its whole population. Evidence consistent with the cited provisions, as far as the limits above go. The auditor concludes." }
+        table {
+            thead { tr {
+                @for name in ["45 CFR", "Control", "Population", "Count", "Tested of each", "Result", "Carried by this evidence", "Cannot show"] {
+                    th scope="col" { (name) }
+                }
+            } }
+            tbody { @for row in rows { (line(row)) } }
+        }
+        h2 id="exceptions" { "Exceptions" }
+        @let with: Vec<_> = rows.iter().filter(|row| !row.exceptions.is_empty()).collect();
+        @if with.is_empty() { p { "None in the period." } }
+        @for row in with { (exceptions(row)) }
+    }
+}
+
+fn line(row: &Row) -> Markup {
+    html! { tr {
+        td { (row.cite) }
+        td { (row.title) }
+        td { (row.population) br; code { (row.query) } }
+        td.index { (row.count) }
+        td { (row.test) }
+        td {
+            strong { (row.state.as_str()) } ": "
+            @if row.exceptions.is_empty() { (row.result) } @else { a href={ "#exceptions-" (row.id) } { (row.result) } }
+        }
+        td { (row.strength.as_str()) }
+        td { (row.cannot_show) }
+    } }
+}
+
+fn exceptions(row: &Row) -> Markup {
+    html! {
+        h3 id={ "exceptions-" (row.id) } { (row.cite) ": " (row.title) " (" (row.result) ")" }
+        table {
+            thead { tr { th scope="col" { "Entry" } th scope="col" { "Cause" } th scope="col" { "Exactly" } } }
+            tbody { @for exception in row.exceptions.iter().take(SHOWN_MAX) { tr {
+                td.index { @match exception.index { Some(index) => { "#" (index) }, None => { "bundle" } } }
+                td { code { (exception.cause) } }
+                td { (exception.detail) }
+            } } }
+        }
+        @if row.exceptions.len() > SHOWN_MAX { p { "The first " (SHOWN_MAX) " are shown; report.json lists them." } }
+    }
+}
