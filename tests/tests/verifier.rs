@@ -17,7 +17,7 @@ use exhibit_tests::bundle_builder::{Files, checkpoint, files, write_directory, w
 use exhibit_verify::report::Report;
 use exhibit_verify::report::matrix::State;
 use exhibit_verify::summary::{Summary, text};
-use exhibit_verify::{Archive, Code, KeptHead, Options, Outcome, verify};
+use exhibit_verify::{Archive, Code, KeptHead, Options, Outcome, Period, verify};
 
 fn bundle(sessions: u8) -> Files {
     let clinic = clinic(sessions);
@@ -33,7 +33,7 @@ fn check(path: &std::path::Path, heads: &[KeptHead]) -> Outcome {
     let archive = Archive::open(path).unwrap();
     let options = Options {
         heads,
-        evidence: Some(exhibit_verify::Period::ALWAYS),
+        evidence: Some(Period::ALWAYS),
         progress: &mut |_| {},
     };
     verify(&archive, &clinic(1).anchors, options).unwrap()
@@ -242,14 +242,86 @@ fn controls_name_their_exceptions() {
         ("308.a.1.ii.D", 0, State::NoPopulation, vec![]),
         ("312.c.2", entries, State::Pass, vec![]),
         ("308.a.4", 2, State::Pass, vec![]),
-        ("308.a.3.ii.C", 0, State::NotTested, vec![]),
-        ("308.a.5.ii.C", 1, State::NotTested, vec![]),
-        ("502.b", 6, State::Pass, vec![]),
+        ("308.a.3.ii.C", 1, State::NotTested, vec![]),
+        ("308.a.5.ii.C", 3, State::NotTested, vec![]),
+        ("502.b", 12, State::Pass, vec![]),
         ("514.b", 0, State::NoPopulation, vec![]),
-        ("316.b.2.i", 1, State::Pass, vec![]),
+        ("316.b.2.i", 2, State::Pass, vec![]),
         ("528", 0, State::NotTested, vec![]),
     ];
     assert_eq!(controls, wanted);
+}
+
+#[test]
+fn an_error_about_what_was_done_is_a_rows_exception_and_nothing_passes() {
+    let mut clinic = clinic(6);
+    let allowed = |event: &Event| matches!(&event.body, Body::Command(body) if body.outcome.as_str() == "allowed");
+    let command = clinic.plan.find(allowed)[0];
+    let Body::Command(body) = &mut clinic.plan.event_mut(command).body else {
+        panic!("a command was looked for");
+    };
+    body.decision.reason = "another".to_owned();
+    let built = clinic.plan.build();
+    let bundle = files(
+        &built.entries,
+        checkpoint(&built.entries, ORIGIN, LOG).note(),
+        &clinic.anchors,
+    );
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("bundle.tar");
+    write_tar(&path, &bundle).unwrap();
+    let outcome = check(&path, &[]);
+    let report = Report::of(&outcome);
+    assert_eq!((report.cover.result, report.cover.record), ("refused", "exceptions"));
+    let index = Some(built.index_of(command).0);
+    for row in &report.controls {
+        let causes: Vec<_> = row
+            .exceptions
+            .iter()
+            .map(|exception| (exception.index, exception.cause.as_str()))
+            .collect();
+        let wanted = if row.id == "312.a.1" {
+            vec![(index, "decision-differs")]
+        } else {
+            Vec::new()
+        };
+        assert_eq!(causes, wanted, "{}", row.id);
+        assert_ne!(row.state, State::Pass, "{}", row.id);
+    }
+}
+
+#[test]
+fn a_report_counts_what_its_period_holds() {
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("bundle.tar");
+    write_tar(&path, &bundle(6)).unwrap();
+    let of = |period: Period| {
+        let archive = Archive::open(&path).unwrap();
+        let anchors = clinic(6).anchors;
+        let options = Options {
+            heads: &[],
+            evidence: Some(period),
+            progress: &mut |_| {},
+        };
+        verify(&archive, &anchors, options).unwrap()
+    };
+    let all = of(Period::ALWAYS);
+    let all = Report::of(&all);
+    let opened = all.evidence.unwrap().sessions[3].time.clone();
+    let (before, after) = (
+        of(Period::parse(&format!("2000-01-01..{opened}")).unwrap()),
+        of(Period::parse(&format!("{opened}..9999-01-01")).unwrap()),
+    );
+    let (before, after) = (Report::of(&before), Report::of(&after));
+    assert_eq!(before.evidence.unwrap().sessions.len(), 3);
+    for ((whole, before), after) in all.controls.iter().zip(&before.controls).zip(&after.controls) {
+        match whole.id {
+            // Of these the population is the whole log's, or that of all until the period's end.
+            "312.c.2" => assert_eq!((before.count, after.count), (whole.count, whole.count)),
+            "316.b.2.i" => assert_eq!(after.count, whole.count),
+            _ => assert_eq!(before.count + after.count, whole.count, "{}", whole.id),
+        }
+    }
 }
 
 #[test]

@@ -224,7 +224,7 @@ async fn a_use_is_told_with_all_of_it_and_reviewed_by_somebody_else() {
         .iter()
         .find(|control| control.cite == "164.312(a)(2)(ii)");
     let control = control.unwrap();
-    assert_eq!((control.count, control.result.as_str()), (1, "no exceptions"));
+    assert_eq!((control.count, control.result.as_str()), (1, "no exception among 1"));
     // A review of one use is of no period, and so of none that a policy asks for.
     let Outcome::Verified(verified) = &outcome else {
         panic!("it verifies")
