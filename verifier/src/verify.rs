@@ -490,7 +490,7 @@ fn times(archive: &Archive, size: TreeSize, findings: &Findings) -> Result<BTree
     for index in named {
         tiles.entry(index.0 / u64::from(TILE_WIDTH)).or_default().insert(index);
     }
-    let mut times = BTreeMap::new();
+    let mut made = BTreeMap::new();
     for (number, indexes) in tiles {
         let Some(width) = files::width(0, number, size) else {
             continue;
@@ -504,9 +504,9 @@ fn times(archive: &Archive, size: TreeSize, findings: &Findings) -> Result<BTree
         let Ok(entries) = entries(&bytes, width) else { continue };
         for (index, entry) in (number * u64::from(TILE_WIDTH)..).map(Index).zip(entries) {
             if let Some(event) = indexes.contains(&index).then(|| Event::decode(entry).ok()).flatten() {
-                times.insert(index, event.time);
+                made.insert(index, event.time);
             }
         }
     }
-    Ok(times)
+    Ok(made)
 }
