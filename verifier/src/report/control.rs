@@ -157,8 +157,8 @@ controls! {
         cannot_show: "what is legally necessary; the purpose of an access"
     }
     Deidentification {
-        id: "514.b", cite: "164.514(b)", title: "Safe Harbor extracts",
-        population: "extracts that are labelled as such", query: "none: the gateway labels no extract",
+        id: "514.b", cite: "164.514(b)", title: "Extracts whose identifiers were removed",
+        population: "extracts that are labelled so", query: "none: the gateway labels no extract",
         test: "none",
         strength: None,
         cannot_show: "actual knowledge, expert opinion; masked values may still be protected health information"
