@@ -10,6 +10,7 @@
 #[path = "verifier/security_keys.rs"]
 mod security_keys;
 
+use exhibit_schemas::bundle::TrustAnchors;
 use exhibit_schemas::event::{Body, Event, Kind};
 use exhibit_schemas::merkle::{Frontier, TreeSize};
 use exhibit_tests::bundle_builder::clinic::{LOG, ORIGIN, clinic};
@@ -186,6 +187,15 @@ fn a_size_that_only_a_file_name_claims_ends_the_reading_soon() {
     assert!(matches!(outcome, Outcome::Refused(_)));
 }
 
+/// What the verifier says of a log of these entries.
+fn check_entries(entries: &[Vec<u8>], anchors: &TrustAnchors) -> Outcome {
+    let bundle = files(entries, checkpoint(entries, ORIGIN, LOG).note(), anchors);
+    let place = tempfile::tempdir().unwrap();
+    let path = place.path().join("bundle.tar");
+    write_tar(&path, &bundle).unwrap();
+    check(&path, &[])
+}
+
 #[test]
 fn controls_name_their_exceptions() {
     let mut clinic = clinic(6);
@@ -204,15 +214,7 @@ fn controls_name_their_exceptions() {
     }
     clinic.plan.batches.pop();
     let built = clinic.plan.build();
-    let bundle = files(
-        &built.entries,
-        checkpoint(&built.entries, ORIGIN, LOG).note(),
-        &clinic.anchors,
-    );
-    let place = tempfile::tempdir().unwrap();
-    let path = place.path().join("bundle.tar");
-    write_tar(&path, &bundle).unwrap();
-    let outcome = check(&path, &[]);
+    let outcome = check_entries(&built.entries, &clinic.anchors);
     let opening = built.index_of(openings[5]).0;
     let report = Report::of(&outcome);
     let controls: Vec<_> = report
@@ -262,15 +264,7 @@ fn an_error_about_what_was_done_is_a_rows_exception_and_nothing_passes() {
     };
     body.decision.reason = "another".to_owned();
     let built = clinic.plan.build();
-    let bundle = files(
-        &built.entries,
-        checkpoint(&built.entries, ORIGIN, LOG).note(),
-        &clinic.anchors,
-    );
-    let place = tempfile::tempdir().unwrap();
-    let path = place.path().join("bundle.tar");
-    write_tar(&path, &bundle).unwrap();
-    let outcome = check(&path, &[]);
+    let outcome = check_entries(&built.entries, &clinic.anchors);
     let report = Report::of(&outcome);
     assert_eq!((report.cover.result, report.cover.record), ("refused", "exceptions"));
     let index = Some(built.index_of(command).0);

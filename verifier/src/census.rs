@@ -108,6 +108,8 @@ pub struct Census {
     period: Option<Period>,
     counts: BTreeMap<Control, u64>,
     exceptions: BTreeMap<Control, BTreeSet<Exception>>,
+    /// Exceptions past [`EXCEPTIONS_MAX`].
+    not_listed: BTreeMap<Control, u64>,
     figures: Figures,
     open: BTreeMap<SessionId, Open>,
     credentials: BTreeMap<Digest, (String, String)>,
@@ -121,6 +123,16 @@ impl Census {
             period,
             ..Self::default()
         }
+    }
+
+    /// Whether one was asked for.
+    pub(crate) fn is_taken(&self) -> bool {
+        self.period.is_some()
+    }
+
+    /// Exceptions to a control that are counted and not listed.
+    pub fn not_listed(&self, control: Control) -> u64 {
+        self.not_listed.get(&control).copied().unwrap_or(0)
     }
 
     /// The period that it is of.
@@ -343,6 +355,8 @@ impl Census {
                 cause: cause.to_owned(),
                 detail,
             });
+        } else {
+            *self.not_listed.entry(control).or_default() += 1;
         }
     }
 

@@ -2,8 +2,9 @@
 //!
 //! A refused bundle gets a cover that says so and lists its findings. The same bundle gives the same bytes: there is no clock and no order but the log's.
 //!
-//! It is of a period: its lines and counts are of the events that their emitters dated into it. Whether the record is sound is
-//! always about the whole log. Controls are the fourteen of [`control`], each with its state ([`matrix`]); the auditor concludes.
+//! It is of a period: the control matrix, the counts, and the lines of sessions, commands, refused log-ins, detections and readings
+//! are of the events that their emitters dated into it. Approvals, observed rules, reviews, emergencies, policies and keys are
+//! listed of the whole log, and whether the record is sound is always about that. Controls are the fourteen of [`control`], each with its state ([`matrix`]); the auditor concludes.
 //!
 //! A bundle with errors passes nothing. Where none of them is about the record itself, its exceptions are listed row by row,
 //! because then the record shows what was done; where one is, nothing is read from it.

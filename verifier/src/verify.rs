@@ -451,7 +451,11 @@ impl Reader<'_> {
             root,
             log_key,
             heads,
-            times: times(self.archive, size, &findings)?,
+            times: if self.context.census.is_taken() {
+                times(self.archive, size, &findings)?
+            } else {
+                BTreeMap::new()
+            },
             findings,
             evidence: self.context.evidence,
             census: self.context.census,

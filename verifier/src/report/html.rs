@@ -88,7 +88,7 @@ fn table(title: &str, head: &[&str], rows: &[Markup]) -> Markup {
     html! {
         h2 { (title) " (" (rows.len()) ")" }
         @if rows.is_empty() {
-            p { "No instances: the log holds none." }
+            p { "No instances." }
         } @else {
             table {
                 thead { tr { @for name in head { th { (name) } } } }

@@ -74,12 +74,14 @@ pub struct Row {
 
 /// The rows of a bundle whose record is sound.
 pub(super) fn rows(bundle: &Bundle) -> Vec<Row> {
-    let verified = bundle.findings.errors() == 0;
+    let doubt = doubt(bundle);
     let of = |control: &Control| {
         let count = count(bundle, *control);
         let exceptions = exceptions(bundle, *control);
-        let (state, result) = said(*control, count, exceptions.len(), verified);
-        row(*control, count, state, result, exceptions)
+        let not_listed = bundle.census.not_listed(*control);
+        let all = not_listed.saturating_add(u64::try_from(exceptions.len()).unwrap_or(u64::MAX));
+        let (state, result) = said(*control, count, all, doubt);
+        row(*control, count, state, result, exceptions, not_listed)
     };
     Control::ALL.iter().map(of).collect()
 }
@@ -95,16 +97,37 @@ pub(super) fn broken(findings: &Findings) -> Vec<Row> {
                 "the record is not sound: nothing is read from it".to_owned(),
             )
         } else {
-            (State::Exception, number(exceptions.len()))
+            (
+                State::Exception,
+                number(u64::try_from(exceptions.len()).unwrap_or(u64::MAX)),
+            )
         };
-        row(*control, 0, state, result, exceptions)
+        row(*control, 0, state, result, exceptions, 0)
     };
     Control::ALL.iter().map(of).collect()
 }
 
-fn row(control: Control, count: u64, state: State, result: String, exceptions: BTreeSet<Exception>) -> Row {
+/// Why nothing may pass, though nothing speaks against it.
+fn doubt(bundle: &Bundle) -> Option<&'static str> {
+    if bundle.findings.errors() > 0 {
+        Some("a bundle with errors passes nothing")
+    } else if bundle.findings.not_kept() > 0 || bundle.evidence.not_listed > 0 {
+        Some("there are more findings or lines than are kept, and an exception may be among the others")
+    } else {
+        None
+    }
+}
+
+fn row(
+    control: Control,
+    count: u64,
+    state: State,
+    result: String,
+    exceptions: BTreeSet<Exception>,
+    not_listed: u64,
+) -> Row {
     let definition = control.definition();
-    let not_listed = exceptions.len().saturating_sub(EXCEPTIONS_MAX);
+    let past = u64::try_from(exceptions.len().saturating_sub(EXCEPTIONS_MAX)).unwrap_or(u64::MAX);
     Row {
         id: definition.id,
         cite: definition.cite,
@@ -118,11 +141,11 @@ fn row(control: Control, count: u64, state: State, result: String, exceptions: B
         state,
         result,
         exceptions: exceptions.into_iter().take(EXCEPTIONS_MAX).collect(),
-        not_listed: u64::try_from(not_listed).unwrap_or(u64::MAX),
+        not_listed: not_listed.saturating_add(past),
     }
 }
 
-fn said(control: Control, count: u64, exceptions: usize, verified: bool) -> (State, String) {
+fn said(control: Control, count: u64, exceptions: u64, doubt: Option<&str>) -> (State, String) {
     if exceptions > 0 {
         return (State::Exception, number(exceptions));
     }
@@ -138,16 +161,22 @@ fn said(control: Control, count: u64, exceptions: usize, verified: bool) -> (Sta
     };
     match untested {
         Some(reason) => (State::NotTested, reason.to_owned()),
-        None if count == 0 => (State::NoPopulation, "0 instances in the period".to_owned()),
-        None if !verified => {
-            let reason = format!("no exception among {count}; a bundle with errors passes nothing");
-            (State::NotTested, reason)
-        }
-        None => (State::Pass, format!("no exception among {count}")),
+        None => match doubt {
+            Some(why) if count > 0 || bounded(control) => {
+                (State::NotTested, format!("no exception was found among {count}; {why}"))
+            }
+            _ if count == 0 => (State::NoPopulation, "0 instances in the period".to_owned()),
+            _ => (State::Pass, format!("no exception among {count}")),
+        },
     }
 }
 
-fn number(exceptions: usize) -> String {
+/// Whether its population is counted by lines, of which not all may be kept.
+fn bounded(control: Control) -> bool {
+    matches!(control, Control::Emergency | Control::Review)
+}
+
+fn number(exceptions: u64) -> String {
     match exceptions {
         1 => "1 exception".to_owned(),
         many => format!("{many} exceptions"),
@@ -226,5 +255,28 @@ fn exception(finding: &Finding) -> Exception {
         index,
         cause: finding.code.as_str().to_owned(),
         detail,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{State, said};
+    use crate::report::control::Control;
+
+    #[test]
+    fn nothing_passes_in_doubt_or_without_a_population() {
+        let doubt = Some("why");
+        for (control, count, exceptions, doubt, state) in [
+            (Control::Access, 5, 0, None, State::Pass),
+            (Control::Access, 5, 0, doubt, State::NotTested),
+            (Control::Access, 5, 1, None, State::Exception),
+            (Control::Access, 0, 1, doubt, State::Exception),
+            (Control::Access, 0, 0, None, State::NoPopulation),
+            (Control::Review, 0, 0, doubt, State::NotTested),
+            (Control::Disclosures, 0, 0, None, State::NotTested),
+            (Control::LoginMonitoring, 2, 0, None, State::NotTested),
+        ] {
+            assert_eq!(said(control, count, exceptions, doubt).0, state, "{control:?} {count}");
+        }
     }
 }

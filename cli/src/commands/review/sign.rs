@@ -9,6 +9,7 @@ use exhibit_schemas::event::trust::EmergencyUse;
 use exhibit_schemas::event::{SessionId, Timestamp};
 use exhibit_schemas::key::Signer as _;
 use exhibit_schemas::review::{FINDING_BYTES_MAX, Scope};
+use exhibit_verify::Period;
 use exhibit_verify::{VerifyError, review};
 use serde_json::json;
 
@@ -28,8 +29,8 @@ use crate::reader::{self, Reader};
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// From when on until before when, such as 2026-11-01..2026-12-01; both may have a time: 2026-11-24T09:30:00Z
-    #[arg(long, value_name = "FROM..TO", value_parser = period, required_unless_present = "emergency")]
-    period: Option<(Timestamp, Timestamp)>,
+    #[arg(long, value_name = "FROM..TO", value_parser = Period::parse, required_unless_present = "emergency")]
+    period: Option<Period>,
     /// What: all, sessions, commands, approvals, readings, changes
     #[arg(long, value_parser = scope, required_unless_present = "emergency")]
     scope: Option<Scope>,
@@ -51,18 +52,6 @@ pub(crate) struct Arguments {
     json: bool,
 }
 
-fn period(text: &str) -> Result<(Timestamp, Timestamp), String> {
-    let wanted = || "a period is FROM..TO, such as 2026-11-01..2026-12-01".to_owned();
-    let (from, to) = text.split_once("..").ok_or_else(wanted)?;
-    let time = |text: &str| Timestamp::parse(text).ok_or_else(wanted);
-    let (from, to) = (time(from)?, time(to)?);
-    if from < to {
-        Ok((from, to))
-    } else {
-        Err("the period is empty".to_owned())
-    }
-}
-
 fn scope(text: &str) -> Result<Scope, String> {
     let words = Scope::ALL.iter().map(|scope| scope.as_str()).collect::<Vec<_>>();
     Scope::from_word(text).ok_or_else(|| format!("a scope is one of {}", words.join(", ")))
@@ -80,7 +69,8 @@ pub(super) async fn run(arguments: &Arguments, config: &Config, output: &mut Out
         let period = (to <= SystemClock.now()).then_some((from, to));
         period.ok_or_else(|| CliError::Usage(format!("the period ends at {to}, and is not over yet")))
     };
-    let period = arguments.period.map(over).transpose()?;
+    let period = arguments.period.map(|period| over((period.from(), period.to())));
+    let period = period.transpose()?;
     let key = reader::person(arguments.key.as_deref(), config)?;
     let mut client = connect(config)?;
     let log = Log::read(&mut client, &Reader::Key(Rc::clone(&key)), config, output).await?;
@@ -159,20 +149,10 @@ fn used(log: &Log, entry: u64, output: &mut Output) -> Result<(EmergencyUse, (Ti
 
 #[cfg(test)]
 mod tests {
-    use super::{FINDING_BYTES_MAX, finding, period, scope};
+    use super::{FINDING_BYTES_MAX, finding, scope};
 
     #[test]
-    fn periods_scopes_and_findings_are_what_they_say_or_refused() {
-        assert!(period("2026-11-01..2026-12-01").is_ok());
-        for text in [
-            "2026-11-01",
-            "2026-12-01..2026-11-01",
-            "2026-11-01..2026-11-01",
-            "a..b",
-            "..",
-        ] {
-            assert!(period(text).is_err(), "{text}");
-        }
+    fn scopes_and_findings_are_what_they_say_or_refused() {
         assert!(scope("readings").is_ok() && scope("everything").is_err());
         let long = "f".repeat(FINDING_BYTES_MAX + 1);
         assert!(finding(&long).is_err() && finding(&long[1..]).is_ok());
