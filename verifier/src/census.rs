@@ -27,7 +27,7 @@ const CREDENTIALS_MAX: usize = 1_000_000;
 /// Names that are told apart in one count; what comes later is counted as [`OTHERS`].
 const NAMES_MAX: usize = 10_000;
 
-/// What counts beside [`NAMES_MAX`] names.
+/// What stands for all names past those that are told apart.
 pub const OTHERS: &str = "(others)";
 
 /// How much longer than its limit a silence or a session may be: the proxy ends it then, and what it records of that takes time.
