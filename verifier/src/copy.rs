@@ -15,6 +15,7 @@ use exhibit_schemas::event::trust::EvidenceRead;
 use exhibit_schemas::merkle::Index;
 
 use crate::batch::Placed;
+use crate::evidence::LineNumber;
 use crate::finding::{Code, Findings, Place};
 
 /// Bytes of a copy at the most: those of the command, a tag to each chunk of 64 KiB, and the header.
@@ -25,7 +26,7 @@ pub(crate) struct Copy {
     /// Index of the command.
     pub(crate) command: Index,
     /// Its line in the report.
-    pub(crate) line: Option<usize>,
+    pub(crate) line: Option<LineNumber>,
     sequence: u64,
     /// Recipients that its policy names.
     recipients: usize,
@@ -43,7 +44,7 @@ impl Copy {
         command: &Command,
         target: &str,
         policy: &Snapshot,
-        line: Option<usize>,
+        line: Option<LineNumber>,
     ) -> Option<Self> {
         let recipients = policy.recipients(target).len();
         let cause = command.facts.attributes.get(UNPROVEN);

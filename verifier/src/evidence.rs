@@ -1,8 +1,13 @@
 //! Evidence: what the report lists, gathered while the entries pass.
 //!
 //! Each line cites the indexes of the events that it stands on. No line holds a released value.
+//!
+//! A line is handed out ([`Line`]) once nothing more can be added to it, so that all of a population can be written whatever its
+//! size: a session's at its close, a command's at the end of its response, or at the close of its session where it has none. Of
+//! each table the first [`LINES_MAX`] lines stay here, in the order of the log.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use exhibit_policy::patients::Distinct;
 use exhibit_policy::probe;
@@ -26,272 +31,40 @@ use crate::observed::{self, Observations, ObservedLine};
 use crate::period::Period;
 use crate::policy::Policies;
 use crate::reading::{ReadLine, ReaderLine};
+use crate::report::table::Table;
 use crate::review::ReviewLine;
 use crate::schedule::{PeriodLine, ScheduleLine};
 use crate::session::Pending;
 
 pub use self::approvals::{ApprovalLine, DecisionLine, GrantLine, RevocationLine};
+pub use self::lines::{
+    CommandLine, DetectionLine, KeyLine, MaskKeyLine, PolicyLine, PolicySignersLine, PolicyTermLine, RefusedLine,
+    RevealLine, SessionLine, ThresholdLine,
+};
+pub use self::stream::{Line, Lines, Ran};
 
-/// Lines of one table at the most; the rest is counted and the report says so.
-pub const LINES_MAX: usize = 200_000;
+/// Lines of one table that are kept; the report names the file that has all of them.
+pub const LINES_MAX: usize = 5_000;
 
-/// A session.
-#[derive(Clone, Debug, Serialize)]
-pub struct SessionLine {
-    /// Its id.
-    pub session: String,
-    /// Index of its opening.
-    pub opened: Index,
-    /// Index of its close, where there is one.
-    pub closed: Option<Index>,
-    /// When it was opened.
-    pub time: String,
-    /// Its target.
-    pub target: String,
-    /// Its protocol.
-    pub protocol: String,
-    /// How the caller proved who it is.
-    pub method: String,
-    /// Who vouches.
-    pub issuer: String,
-    /// Who it is.
-    pub subject: String,
-    /// Digest of the credential's public part.
-    pub evidence: String,
-    /// The pipeline's run that it is, in a line; absent for others.
-    pub run: Option<String>,
-    /// When the credential expires, where it does.
-    pub expires: Option<String>,
-    /// TLS of its connection.
-    pub transport: String,
-    /// The key that it masks under, as its proxy announced it.
-    pub mask_key: Option<String>,
-    /// Why it was closed.
-    pub reason: Option<String>,
-    /// Commands that it recorded, as its close states.
-    pub commands: Option<u64>,
-    /// Different patients of whom it released records, with one for every row of an unknown one; absent where it counted none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub patients: Option<u64>,
+/// Lines of a table by which a control's population is counted, at the most; past it the control cannot pass.
+pub const COUNTED_MAX: usize = 200_000;
+
+/// Number of a line of its table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct LineNumber(u64);
+
+impl LineNumber {
+    fn is_kept(self) -> bool {
+        usize::try_from(self.0).is_ok_and(|number| number < LINES_MAX)
+    }
 }
 
-/// A command with what became of it.
-#[derive(Clone, Debug, Serialize)]
-pub struct CommandLine {
-    /// Its session.
-    pub session: String,
-    /// Index of the command.
-    pub command: Index,
-    /// When it was recorded.
-    pub time: String,
-    /// The statement, literals replaced.
-    pub statement: String,
-    /// What it does: actions and resources.
-    pub accesses: Vec<String>,
-    /// Columns that it may touch, where something is known of columns.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub columns: Option<Vec<String>>,
-    /// Values that it tries on masked columns, by column; absent for most.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub probes: BTreeMap<String, u64>,
-    /// The effect of the decision.
-    pub effect: String,
-    /// The rule that decided.
-    pub rule: Option<String>,
-    /// Rules that matched and were not enforced, each with what it would have done.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub observed: Vec<String>,
-    /// Digest of the policy.
-    pub policy: String,
-    /// What the gate did.
-    pub outcome: String,
-    /// Index of the request for approval.
-    pub request: Option<Index>,
-    /// Indexes of the decisions that it names.
-    pub approvals: Vec<Index>,
-    /// First and last index of its sealed copy, where its policy asks for one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub copy: Option<(Index, Index)>,
-    /// Thresholds that its response came to.
-    pub thresholds: Vec<ThresholdLine>,
-    /// First and last index of what was released.
-    pub released: Option<(Index, Index)>,
-    /// Index of the end of its response.
-    pub ended: Option<Index>,
-    /// How it ended.
-    pub status: Option<String>,
-    /// Rows released.
-    pub rows: u64,
-    /// Bytes released, as its end states.
-    pub bytes: u64,
-    /// Different patients whose records it released, with one for every row of an unknown one; absent where it counted none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub patients: Option<u64>,
-    /// Masked columns: origin, mask and technique.
-    pub masks: Vec<(String, String, String)>,
-    /// Cells masked, by mask.
-    pub masked: BTreeMap<String, u64>,
-}
-
-/// What was decided when a response came to more than a threshold.
-#[derive(Clone, Debug, Serialize)]
-pub struct ThresholdLine {
-    /// Index of the decision.
-    pub decided: Index,
-    /// Rows that it would come to.
-    pub rows: u64,
-    /// Bytes.
-    pub bytes: u64,
-    /// The rule.
-    pub rule: Option<String>,
-    /// What came of it.
-    pub outcome: String,
-    /// Index of the request for approval.
-    pub request: Option<Index>,
-    /// Indexes of the decisions that let it go on.
-    pub approvals: Vec<Index>,
-}
-
-/// What detectors found in what was about to be released; never a value.
-#[derive(Clone, Debug, Serialize)]
-pub struct DetectionLine {
-    /// Index of the detection.
-    pub detection: Index,
-    /// When.
-    pub time: String,
-    /// Index of the command that was answered.
-    pub command: Index,
-    /// The net of the policy.
-    pub net: String,
-    /// Where: `cell`, `column`, `error`, `notice`, `notification`, `setting`.
-    pub channel: String,
-    /// The column, of a cell, as far as it was kept.
-    pub column: Option<String>,
-    /// Findings, by category.
-    pub findings: BTreeMap<String, u64>,
-    /// Whether the session ended for it.
-    pub ends: bool,
-}
-
-/// A sealed copy that a person opened.
-#[derive(Clone, Debug, Serialize)]
-pub struct RevealLine {
-    /// Index of the person's word.
-    pub reveal: Index,
-    /// When, by the person's clock.
-    pub time: String,
-    /// Name of the person.
-    pub person: String,
-    /// Groups of the person then.
-    pub groups: Vec<String>,
-    /// Why, in the person's words.
-    pub reason: String,
-    /// Index of the command.
-    pub command: Index,
-    /// Index of the copy's first part.
-    pub copy: Index,
-    /// Index of the event that enrolled the key.
-    pub enrolled: Index,
-}
-
-/// A policy.
-#[derive(Clone, Debug, Serialize)]
-pub struct PolicyLine {
-    /// Its digest.
-    pub policy: String,
-    /// Index from which the log holds it.
-    pub snapshot: Index,
-    /// Its size.
-    pub bytes: usize,
-}
-
-/// A policy in force at one proxy.
-#[derive(Clone, Debug, Serialize)]
-pub struct PolicyTermLine {
-    /// Its digest.
-    pub policy: String,
-    /// The proxy's key.
-    pub proxy: String,
-    /// Index of the event from which on it was in force.
-    pub from: Index,
-    /// Index of the proxy's event from which on another one was.
-    pub until: Option<Index>,
-    /// Sessions that were opened under it.
-    pub sessions: u64,
-    /// Commands that were decided by it.
-    pub commands: u64,
-    /// How many people had to have signed it then; absent where nobody had to.
-    pub signatures: Option<usize>,
-    /// Who had: names, and the index of each one's signature.
-    pub signed: BTreeMap<String, Index>,
-}
-
-/// Who must have signed policies.
-#[derive(Clone, Debug, Serialize)]
-pub struct PolicySignersLine {
-    /// Index from which on policies that come into force need them.
-    pub from: Index,
-    /// How many people.
-    pub people: usize,
-    /// Of whom.
-    pub administrators: Vec<String>,
-}
-
-/// A key.
-#[derive(Clone, Debug, Serialize)]
-pub struct KeyLine {
-    /// Its id.
-    pub key: String,
-    /// Its role.
-    pub role: String,
-    /// Its name.
-    pub name: String,
-    /// Groups of a person.
-    pub groups: Vec<String>,
-    /// Index of its enrolment.
-    pub enrolled: Index,
-    /// Index of its end.
-    pub ended: Option<Index>,
-}
-
-/// A key of masks of one proxy.
-#[derive(Clone, Debug, Serialize)]
-pub struct MaskKeyLine {
-    /// Its id; equal ids of several proxies are one key.
-    pub key: String,
-    /// The proxy's key.
-    pub proxy: String,
-    /// Index from which the proxy masks under it.
-    pub announced: Index,
-    /// Index from which it masks under the next one.
-    pub ended: Option<Index>,
-    /// Sessions that were opened under it.
-    pub sessions: u64,
-}
-
-/// Somebody who was not let in, or several who are alike.
-#[derive(Clone, Debug, Serialize)]
-pub struct RefusedLine {
-    /// The event.
-    pub refused: Index,
-    /// When the first of them came.
-    pub since: String,
-    /// When it was recorded.
-    pub time: String,
-    /// The target.
-    pub target: String,
-    /// The address; `*` for several.
-    pub peer: String,
-    /// What they came with.
-    pub method: String,
-    /// Why they were refused.
-    pub reason: String,
-    /// The user name, where the proxy knows it.
-    pub user: Option<String>,
-    /// Keyed digest of the user name.
-    pub named: String,
-    /// How many.
-    pub count: u64,
+/// A session that is open.
+#[derive(Clone, Debug)]
+struct Open {
+    line: Arc<SessionLine>,
+    /// Absent where its opening is not of the period.
+    number: Option<LineNumber>,
 }
 
 /// What the report lists.
@@ -341,15 +114,36 @@ pub struct Evidence {
     pub refused_logins: Vec<RefusedLine>,
     /// How many they were, listed or not.
     pub refused: u64,
-    /// Lines past [`LINES_MAX`], which are not listed.
+    /// Lines past [`LINES_MAX`], which are not listed here.
     pub not_listed: u64,
+    /// Lines past [`COUNTED_MAX`] of tables by which populations are counted.
+    #[serde(skip)]
+    pub(crate) not_counted: u64,
     #[serde(skip)]
     period: Option<Period>,
     /// Observed rules, until the end.
     #[serde(skip)]
     observations: Observations,
+    /// Lines by table, listed or not.
+    pub lines: BTreeMap<&'static str, u64>,
+    /// Sessions that are open, with their lines.
     #[serde(skip)]
-    open: BTreeMap<SessionId, usize>,
+    open: BTreeMap<SessionId, Open>,
+    /// Commands of the period that may still get more, by their numbers.
+    #[serde(skip)]
+    under_way: BTreeMap<LineNumber, (SessionId, CommandLine)>,
+    /// Of the first [`LINES_MAX`] those that have got everything.
+    #[serde(skip)]
+    finished_commands: BTreeMap<LineNumber, CommandLine>,
+    /// The same of sessions.
+    #[serde(skip)]
+    finished_sessions: BTreeMap<LineNumber, SessionLine>,
+    /// Numbers given to lines of sessions and of commands.
+    #[serde(skip)]
+    numbered: (u64, u64),
+    /// Finished lines that nobody has taken yet.
+    #[serde(skip)]
+    finished: Vec<Line>,
     /// Sessions by proxy and key of masks.
     #[serde(skip)]
     masked: BTreeMap<(KeyId, MaskKeyId), u64>,
@@ -375,11 +169,15 @@ impl Evidence {
         if let Some(key) = body.mask_key {
             *self.masked.entry((placed.event.emitter.0, key)).or_default() += 1;
         }
-        if !self.is_of(placed) || !self.room(self.sessions.len()) {
+        if self.period.is_none() || self.open.contains_key(&id) {
             return;
         }
-        self.open.insert(id, self.sessions.len());
-        self.sessions.push(SessionLine {
+        let number = self.is_of(placed).then(|| {
+            let number = LineNumber(self.numbered.0);
+            self.numbered.0 += 1;
+            number
+        });
+        let line = Arc::new(SessionLine {
             session: id.to_string(),
             opened: placed.index,
             closed: None,
@@ -390,7 +188,7 @@ impl Evidence {
             issuer: body.principal.issuer.clone(),
             subject: body.principal.subject.clone(),
             evidence: body.principal.evidence.to_string(),
-            run: body.principal.run.as_ref().map(ToString::to_string),
+            run: body.principal.run.as_ref().map(|run| run.to_string()),
             expires: body.expires.map(|expires| expires.to_string()),
             transport: body.transport.clone(),
             mask_key: body.mask_key.map(|key| key.to_string()),
@@ -398,6 +196,7 @@ impl Evidence {
             commands: None,
             patients: None,
         });
+        self.open.insert(id, Open { line, number });
     }
 
     fn login_refused(&mut self, placed: &Placed, body: &LoginRefused) {
@@ -405,30 +204,70 @@ impl Evidence {
             return;
         }
         self.refused = self.refused.saturating_add(body.count);
+        let line = RefusedLine {
+            refused: placed.index,
+            since: body.since.to_string(),
+            time: placed.event.time.to_string(),
+            target: body.target.clone(),
+            peer: body.peer.clone(),
+            method: body.method.clone(),
+            reason: body.reason.clone(),
+            user: body.user.clone(),
+            named: body.named.to_string(),
+            count: body.count,
+        };
         if self.room(self.refused_logins.len()) {
-            self.refused_logins.push(RefusedLine {
-                refused: placed.index,
-                since: body.since.to_string(),
-                time: placed.event.time.to_string(),
-                target: body.target.clone(),
-                peer: body.peer.clone(),
-                method: body.method.clone(),
-                reason: body.reason.clone(),
-                user: body.user.clone(),
-                named: body.named.to_string(),
-                count: body.count,
-            });
+            self.refused_logins.push(line.clone());
         }
+        self.finished(Line::Refused(line));
     }
 
+    /// Adds the close of a session, once [`Self::left`] has taken its commands without an end.
     pub(crate) fn closed(&mut self, id: SessionId, placed: &Placed, body: &SessionClosed, patients: &Distinct) {
-        let line = self.open.remove(&id).and_then(|line| self.sessions.get_mut(line));
-        if let Some(line) = line {
+        if let Some(mut open) = self.open.remove(&id) {
+            let line = Arc::make_mut(&mut open.line);
             line.closed = Some(placed.index);
             line.reason = Some(body.reason.clone());
             line.commands = Some(body.commands);
             line.patients = Some(patients.count()).filter(|count| *count > 0);
+            self.session_finished(open);
         }
+    }
+
+    fn session_finished(&mut self, open: Open) {
+        let Some(number) = open.number else { return };
+        if number.is_kept() {
+            self.finished_sessions.insert(number, SessionLine::clone(&open.line));
+        } else {
+            self.not_listed += 1;
+        }
+        self.finished(Line::Session(open.line));
+    }
+
+    /// Takes a command out to which nothing more will be added.
+    pub(crate) fn left(&mut self, number: LineNumber, patients: Option<&Distinct>) {
+        let Some((id, line)) = self.under_way.remove(&number) else {
+            return;
+        };
+        if number.is_kept() {
+            self.finished_commands.insert(number, line.clone());
+        } else {
+            self.not_listed += 1;
+        }
+        let session = self.open.get(&id).map(|open| Arc::clone(&open.line));
+        let mut tokens: Vec<_> = patients
+            .into_iter()
+            .flat_map(Distinct::tokens)
+            .map(|token| token.to_string())
+            .collect();
+        tokens.sort();
+        let known = u64::try_from(tokens.len()).unwrap_or(u64::MAX);
+        self.finished(Line::Command(Box::new(Ran {
+            session,
+            unknown: patients.map_or(0, |patients| patients.count().saturating_sub(known)),
+            command: line,
+            patients: tokens,
+        })));
     }
 
     /// Adds a command; gives its line, for its end.
@@ -439,9 +278,9 @@ impl Evidence {
         body: &Command,
         request: Option<Digest>,
         approvals: &Approvals,
-    ) -> Option<usize> {
+    ) -> Option<LineNumber> {
         self.approved += u64::from(body.outcome == Outcome::Approved);
-        if !self.is_of(placed) || !self.room(self.commands.len()) {
+        if !self.is_of(placed) {
             return None;
         }
         let access = |access: &exhibit_schemas::event::access::Access| match &access.1 {
@@ -449,7 +288,7 @@ impl Evidence {
             None => access.0.to_string(),
         };
         let named = body.approvals.iter().flatten();
-        self.commands.push(CommandLine {
+        let line = CommandLine {
             session: id.to_string(),
             command: placed.index,
             time: placed.event.time.to_string(),
@@ -476,8 +315,11 @@ impl Evidence {
             patients: None,
             masks: Vec::new(),
             masked: BTreeMap::new(),
-        });
-        Some(self.commands.len() - 1)
+        };
+        let number = LineNumber(self.numbered.1);
+        self.numbered.1 += 1;
+        self.under_way.insert(number, (id, line));
+        Some(number)
     }
 
     /// Adds a command to the observed rules that it matched.
@@ -490,14 +332,14 @@ impl Evidence {
     /// Adds what was decided at a threshold to its command's line.
     pub(crate) fn threshold(
         &mut self,
-        line: Option<usize>,
+        line: Option<LineNumber>,
         index: Index,
         body: &ThresholdDecided,
         request: Option<Digest>,
         approvals: &Approvals,
     ) {
         self.approved += u64::from(body.outcome == Outcome::Approved);
-        let Some(line) = line.and_then(|line| self.commands.get_mut(line)) else {
+        let Some(line) = line.and_then(|line| self.under_way.get_mut(&line)).map(|(_, line)| line) else {
             return;
         };
         let named = body.approvals.iter().flatten();
@@ -514,10 +356,10 @@ impl Evidence {
 
     /// Adds what a net caught in the reply to a command.
     pub(crate) fn detected(&mut self, placed: &Placed, command: Index, body: &Detection) {
-        if !self.is_of(placed) || !self.room(self.detections.len()) {
+        if !self.is_of(placed) {
             return;
         }
-        self.detections.push(DetectionLine {
+        let line = DetectionLine {
             detection: placed.index,
             time: placed.event.time.to_string(),
             command,
@@ -526,21 +368,29 @@ impl Evidence {
             column: body.column.clone(),
             findings: body.findings.clone(),
             ends: body.ends,
-        });
+        };
+        if self.room(self.detections.len()) {
+            self.detections.push(line.clone());
+        }
+        self.finished(Line::Detection(line));
     }
 
     /// Adds the whole copy of a command to its line.
-    pub(crate) fn copied(&mut self, line: Option<usize>, first: Index, last: Index) {
-        if let Some(line) = line.and_then(|line| self.commands.get_mut(line)) {
+    pub(crate) fn copied(&mut self, line: Option<LineNumber>, first: Index, last: Index) {
+        if let Some(line) = line.and_then(|line| self.under_way.get_mut(&line)).map(|(_, line)| line) {
             line.copy = Some((first, last));
         }
     }
 
     /// Adds a review.
     pub(crate) fn reviewed(&mut self, line: ReviewLine) {
-        if self.room(self.reviews.len()) {
-            self.reviews.push(line);
+        if self.period.is_none() {
+            return;
         }
+        if self.room(self.reviews.len()) {
+            self.reviews.push(line.clone());
+        }
+        self.finished(Line::Review(line));
     }
 
     /// Adds what was to be reviewed.
@@ -550,7 +400,7 @@ impl Evidence {
         }
         self.review_schedules = schedules;
         for line in periods {
-            if self.room(self.review_periods.len()) {
+            if self.counted(self.review_periods.len()) {
                 self.review_periods.push(line);
             }
         }
@@ -561,9 +411,11 @@ impl Evidence {
         if !self.is_of(placed) {
             return;
         }
+        let line = ReadLine::of(placed.index, read, by);
         if self.room(self.reads.len()) {
-            self.reads.push(ReadLine::of(placed.index, read, by));
+            self.reads.push(line.clone());
         }
+        self.finished(Line::Read(line));
         let same = |line: &&mut ReaderLine| {
             (&line.reader, &line.method, &line.issuer, &line.subject)
                 == (&read.reader, &by.method, &by.issuer, &by.subject)
@@ -582,10 +434,10 @@ impl Evidence {
         let (Some(signer), Some(copy)) = (&placed.signer, &read.copy) else {
             return; // whose key it is was not known, which was said
         };
-        if !self.is_of(placed) || !self.room(self.reveals.len()) {
+        if !self.is_of(placed) {
             return;
         }
-        self.reveals.push(RevealLine {
+        let line = RevealLine {
             reveal: placed.index,
             time: placed.event.time.to_string(),
             person: signer.name.clone(),
@@ -594,11 +446,15 @@ impl Evidence {
             command,
             copy: copy.index,
             enrolled: signer.enrolled,
-        });
+        };
+        if self.room(self.reveals.len()) {
+            self.reveals.push(line.clone());
+        }
+        self.finished(Line::Reveal(line));
     }
 
     pub(crate) fn ended(&mut self, index: Index, pending: &Pending, end: &ResponseEnd) {
-        let Some(line) = pending.line.and_then(|line| self.commands.get_mut(line)) else {
+        let Some(line) = pending.line.and_then(|line| self.under_way.get_mut(&line)).map(|(_, line)| line) else {
             return;
         };
         let response = &pending.response;
@@ -614,6 +470,9 @@ impl Evidence {
             .filter(|count| *count > 0);
         line.masks = response.masks.iter().cloned().collect();
         line.masked.clone_from(&end.masked);
+        if let Some(number) = pending.line {
+            self.left(number, pending.patients.as_ref());
+        }
     }
 
     /// Adds what is only known at the end.
@@ -629,7 +488,7 @@ impl Evidence {
         if self.period.is_none() {
             return;
         }
-        self.open.clear();
+        self.finish_open();
         self.observed = std::mem::take(&mut self.observations).into_lines();
         let mut keys: Vec<_> = batches.keyring().keys().collect();
         keys.sort_by_key(|(id, record)| (record.enrolled, **id));
@@ -655,6 +514,37 @@ impl Evidence {
         }
         self.list_policy_terms(anchors, in_force);
         self.list_approvals(approvals);
+    }
+
+    /// The log ends: nothing more is added to what is open.
+    fn finish_open(&mut self) {
+        let numbers: Vec<_> = self.under_way.keys().copied().collect();
+        for number in numbers {
+            self.left(number, None);
+        }
+        let mut open: Vec<_> = std::mem::take(&mut self.open).into_values().collect();
+        open.sort_by_key(|open| open.number);
+        for open in open {
+            self.session_finished(open);
+        }
+        self.sessions = std::mem::take(&mut self.finished_sessions).into_values().collect();
+        self.commands = std::mem::take(&mut self.finished_commands).into_values().collect();
+    }
+
+    /// How many lines a table has, of which so many are kept.
+    pub fn all(&self, table: Table, kept: usize) -> u64 {
+        let kept = u64::try_from(kept).unwrap_or(u64::MAX);
+        self.lines.get(table.name()).copied().unwrap_or(kept)
+    }
+
+    /// Takes the lines that are finished and that nobody has taken yet.
+    pub(crate) fn take_finished(&mut self) -> Vec<Line> {
+        std::mem::take(&mut self.finished)
+    }
+
+    fn finished(&mut self, line: Line) {
+        *self.lines.entry(line.table().name()).or_default() += 1;
+        self.finished.push(line);
     }
 
     fn list_policy_terms(&mut self, anchors: &TrustAnchors, in_force: &InForce) {
@@ -710,6 +600,15 @@ impl Evidence {
         self.period.is_some() && room
     }
 
+    /// Whether there is room for a line of a population.
+    pub(super) fn counted(&mut self, lines: usize) -> bool {
+        let room = lines < COUNTED_MAX;
+        if self.period.is_some() && !room {
+            self.not_counted += 1;
+        }
+        self.period.is_some() && room
+    }
+
     /// Whether an event is of the report's period.
     fn is_of(&self, placed: &Placed) -> bool {
         self.period.is_some_and(|period| period.holds(placed.event.time))
@@ -717,3 +616,5 @@ impl Evidence {
 }
 
 mod approvals;
+mod lines;
+mod stream;

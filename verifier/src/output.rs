@@ -48,6 +48,12 @@ impl Bar {
         }
     }
 
+    /// Says what is done now that has no measure.
+    pub(crate) fn say(&self, what: &'static str) {
+        self.0.set_message(what);
+        self.0.tick();
+    }
+
     pub(crate) fn end(&self) {
         self.0.finish_and_clear();
     }

@@ -11,9 +11,12 @@
 //!
 //! Not here: what an index stands for (the bundle holds it).
 
+pub mod cells;
 pub mod control;
 mod html;
 pub mod matrix;
+pub mod package;
+pub mod table;
 
 use serde::Serialize;
 
@@ -78,6 +81,9 @@ pub struct Cover {
     pub log_key: String,
     /// Version of the verifier.
     pub verifier: &'static str,
+    /// SHA-256 of the verifier's program, as the caller says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verifier_sha256: Option<String>,
     /// Kept checkpoints that the log was compared with.
     pub heads: usize,
     /// Errors.
@@ -107,6 +113,13 @@ impl<'a> Report<'a> {
         self
     }
 
+    /// The same report with the digest of the program that makes it.
+    #[must_use]
+    pub fn by_program(mut self, sha256: Option<String>) -> Self {
+        self.cover.verifier_sha256 = sha256;
+        self
+    }
+
     fn shown(bundle: &'a Bundle, result: &'static str, record: &'static str) -> Self {
         Self {
             cover: Cover {
@@ -120,6 +133,7 @@ impl<'a> Report<'a> {
                 root: Some(bundle.root.to_string()),
                 log_key: bundle.log_key.clone(),
                 verifier: VERIFIER_VERSION,
+                verifier_sha256: None,
                 heads: bundle.heads,
                 errors: bundle.findings.errors(),
                 notes: bundle.findings.notes(),
@@ -145,6 +159,7 @@ impl<'a> Report<'a> {
                 root: None,
                 log_key: refused.log_key.clone(),
                 verifier: VERIFIER_VERSION,
+                verifier_sha256: None,
                 heads: 0,
                 errors: refused.findings.errors(),
                 notes: refused.findings.notes(),
@@ -166,6 +181,6 @@ impl<'a> Report<'a> {
 
     /// One HTML page that needs nothing else: no script, no font, no picture from anywhere.
     pub fn html(&self) -> String {
-        html::page(self).into_string()
+        html::page(self)
     }
 }

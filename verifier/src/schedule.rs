@@ -57,6 +57,21 @@ pub enum Fault {
     Own,
 }
 
+impl Fault {
+    /// In words of the report.
+    pub const fn in_words(self) -> &'static str {
+        match self {
+            Self::False => "it is of other events",
+            Self::Unchecked => "it was not counted again",
+            Self::Definition => "its scope left out kinds of events",
+            Self::Group => "in none of the groups",
+            Self::Cut => "events of the period stood behind what was reviewed",
+            Self::Revoked => "its key was revoked before the deadline",
+            Self::Own => "a part in it, and nobody else",
+        }
+    }
+}
+
 /// How the review of a period stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]

@@ -711,6 +711,11 @@ impl Session {
                 context.findings.add(Code::ResponseOpen, place, what);
             }
         }
+        for pending in self.responses.values() {
+            if let Some(line) = pending.line {
+                context.evidence.left(line, pending.patients.as_ref());
+            }
+        }
         context.evidence.closed(id, placed, body, &self.patients);
     }
 }

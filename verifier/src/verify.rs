@@ -20,7 +20,7 @@ use crate::census::Census;
 use crate::comparison::{Candidate, Comparison};
 use crate::copy::Copies;
 use crate::emergency::Emergencies;
-use crate::evidence::Evidence;
+use crate::evidence::{Evidence, Line, Lines};
 use crate::files::{self, Head};
 use crate::finding::{Code, Finding, Findings, Place};
 use crate::in_force::InForce;
@@ -47,6 +47,9 @@ pub enum VerifyError {
     /// The bundle cannot be read.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
+    /// A line of the report cannot be handed on.
+    #[error("cannot write the lines of the report: {0}")]
+    Lines(std::io::Error),
     /// No keyring can begin with the trust anchors.
     #[error("the trust anchors are refused: {0}")]
     Anchors(#[from] KeyringError),
@@ -169,7 +172,30 @@ impl Outcome {
 /// # Errors
 /// [`VerifyError`] when it could not be judged; everything wrong with the bundle itself is a finding.
 pub fn verify(archive: &Archive, anchors: &TrustAnchors, options: Options<'_>) -> Result<Outcome, VerifyError> {
-    examine(archive, anchors, options, None)
+    examine(archive, anchors, options, None, &mut Nobody)
+}
+
+/// Checks everything as [`verify`] does, and hands out the lines of the report, which are as many as the log is long. They are
+/// handed out before it is known whether the log is sound.
+///
+/// # Errors
+/// As [`verify`], and where a line cannot be taken.
+pub fn report(
+    archive: &Archive,
+    anchors: &TrustAnchors,
+    options: Options<'_>,
+    lines: &mut dyn Lines,
+) -> Result<Outcome, VerifyError> {
+    examine(archive, anchors, options, None, lines)
+}
+
+/// Takes lines that nobody asked for.
+struct Nobody;
+
+impl Lines for Nobody {
+    fn take(&mut self, _: &Line) -> Result<(), std::io::Error> {
+        Ok(())
+    }
 }
 
 /// Checks everything as [`verify`] does, and decides what was decided again under another policy.
@@ -182,7 +208,13 @@ pub fn compare(
     options: Options<'_>,
     candidate: Candidate,
 ) -> Result<Outcome, VerifyError> {
-    examine(archive, anchors, options, Some(Comparison::new(candidate)))
+    examine(
+        archive,
+        anchors,
+        options,
+        Some(Comparison::new(candidate)),
+        &mut Nobody,
+    )
 }
 
 fn examine(
@@ -190,6 +222,7 @@ fn examine(
     anchors: &TrustAnchors,
     options: Options<'_>,
     comparison: Option<Comparison>,
+    lines: &mut dyn Lines,
 ) -> Result<Outcome, VerifyError> {
     let Options {
         heads,
@@ -224,8 +257,8 @@ fn examine(
             schedules: Schedules::default(),
         },
     };
-    reader.read(head.size, progress)?;
-    reader.finish(anchors, &head, heads.len())
+    reader.read(head.size, progress, lines)?;
+    reader.finish(anchors, &head, heads.len(), lines)
 }
 
 fn read_heads(heads: &[KeptHead], anchors: &TrustAnchors, findings: &mut Findings) -> Vec<(String, Checkpoint)> {
@@ -252,7 +285,12 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn read(&mut self, size: TreeSize, progress: &mut dyn FnMut(Progress)) -> Result<(), VerifyError> {
+    fn read(
+        &mut self,
+        size: TreeSize,
+        progress: &mut dyn FnMut(Progress),
+        lines: &mut dyn Lines,
+    ) -> Result<(), VerifyError> {
         let mut number = 0;
         let mut skipped = 0;
         while let Some(width) = files::width(0, number, size) {
@@ -294,6 +332,7 @@ impl Reader<'_> {
                     self.skip(&tile(TileKind::Hashes(0)), width)?;
                 }
             }
+            hand_out(&mut self.context.evidence, lines)?;
             progress(Progress::Entries(first + u64::from(width), size));
             number += 1;
         }
@@ -405,7 +444,13 @@ impl Reader<'_> {
         Ok(())
     }
 
-    fn finish(mut self, anchors: &TrustAnchors, head: &Head, heads: usize) -> Result<Outcome, VerifyError> {
+    fn finish(
+        mut self,
+        anchors: &TrustAnchors,
+        head: &Head,
+        heads: usize,
+        lines: &mut dyn Lines,
+    ) -> Result<Outcome, VerifyError> {
         let placed = self.batches.finish(&mut self.context.findings);
         self.events(&placed);
         if head.size == TreeSize(0) {
@@ -442,6 +487,7 @@ impl Reader<'_> {
         let scheduled = std::mem::take(&mut context.schedules).finish(reviews, &mut context.findings);
         let periods = scheduled.find(&mut context.findings);
         context.evidence.scheduled(scheduled.schedules(), periods);
+        hand_out(&mut context.evidence, lines)?;
         let root = self.tree.finish(head.checkpoint.as_ref(), &mut context.findings)?;
         let (origin, log_key) = (anchors.log.origin.as_str().to_owned(), anchors.log.to_string());
         let (size, findings) = (head.size, self.context.findings);
@@ -482,6 +528,14 @@ impl Reader<'_> {
             })
         })
     }
+}
+
+/// Hands out the lines that are finished.
+fn hand_out(evidence: &mut Evidence, lines: &mut dyn Lines) -> Result<(), VerifyError> {
+    for line in evidence.take_finished() {
+        lines.take(&line).map_err(VerifyError::Lines)?;
+    }
+    Ok(())
 }
 
 /// When each entry was made that a finding names. A seal has no time, and neither has what is no event.

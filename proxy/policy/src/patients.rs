@@ -164,6 +164,11 @@ impl Distinct {
         }
     }
 
+    /// Those that are told apart, in no order.
+    pub fn tokens(&self) -> impl Iterator<Item = PatientToken> {
+        self.known.iter().copied()
+    }
+
     /// How many there were.
     pub fn count(&self) -> u64 {
         self.with(&HashSet::new(), 0)

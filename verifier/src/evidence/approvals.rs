@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use exhibit_schemas::digest::Digest;
+use exhibit_schemas::event::Timestamp;
 use exhibit_schemas::merkle::Index;
 use serde::Serialize;
 
-use super::Evidence;
+use super::{Evidence, Line};
 use crate::allowance::Revoked;
 use crate::approval::Approvals;
 use crate::emergency::EmergencyLine;
@@ -17,8 +18,12 @@ use crate::grant::InForce;
 pub struct ApprovalLine {
     /// Index of the request.
     pub request: Index,
+    /// When people were asked, by the proxy's clock.
+    pub time: String,
     /// Its session.
     pub session: String,
+    /// Who asked; absent where the session's opening is missing.
+    pub requester: Option<String>,
     /// The statement, literals replaced.
     pub statement: String,
     /// Name of the approval in the policy.
@@ -72,6 +77,8 @@ pub struct DecisionLine {
     pub decision: Index,
     /// When, by the person's clock.
     pub time: String,
+    /// Seconds from the question to it, by the clocks of the proxy and of the person; negative where these differ.
+    pub after_s: i64,
     /// Name of the person.
     pub person: String,
     /// Groups of the person then.
@@ -112,7 +119,7 @@ impl Evidence {
     /// Adds the uses of emergency access.
     pub(crate) fn emergencies(&mut self, lines: Vec<EmergencyLine>) {
         for line in lines {
-            if self.room(self.emergencies.len()) {
+            if self.counted(self.emergencies.len()) {
                 self.emergencies.push(line);
             }
         }
@@ -124,6 +131,7 @@ impl Evidence {
             let line = DecisionLine {
                 decision: decision.index,
                 time: decision.time.to_string(),
+                after_s: approvals.asked(decision.body.request).map_or(0, |asked| seconds(asked.time, decision.time)),
                 person: decision.signer.name.clone(),
                 groups: decision.signer.groups.clone(),
                 verdict: decision.body.verdict.to_string(),
@@ -134,12 +142,11 @@ impl Evidence {
             decisions.entry(decision.body.request).or_default().push(line);
         }
         for (leaf, asked) in approvals.requests() {
-            if !self.room(self.approvals.len()) {
-                continue;
-            }
-            self.approvals.push(ApprovalLine {
+            let line = ApprovalLine {
                 request: asked.index,
+                time: asked.time.to_string(),
                 session: asked.session.to_string(),
+                requester: asked.requester.as_ref().map(|requester| requester.subject.clone()),
                 statement: asked.body.statement.clone(),
                 approval: asked.body.requirement.name.clone(),
                 people: asked.body.requirement.people,
@@ -149,7 +156,17 @@ impl Evidence {
                 revocations: asked.revocations.iter().map(RevocationLine::of).collect(),
                 rows: asked.rows(),
                 grant: asked.granted.as_ref().map(GrantLine::of),
-            });
+            };
+            if self.room(self.approvals.len()) {
+                self.approvals.push(line.clone());
+            }
+            self.finished(Line::Approval(Box::new(line)));
         }
     }
+}
+
+/// Whole seconds from one time to another.
+fn seconds(from: Timestamp, to: Timestamp) -> i64 {
+    let apart = |from: Timestamp, to: Timestamp| i64::try_from(to.0.saturating_sub(from.0) / 1_000_000).unwrap_or(i64::MAX);
+    if from <= to { apart(from, to) } else { -apart(to, from) }
 }

@@ -1,16 +1,18 @@
 //! The report as one HTML page: escaping by construction (maud), styles inside, readable in light, dark and on paper.
+//!
+//! It stays below [`PAGE_BYTES_MAX`] however long the log is: of each table the first lines are shown, fewer of them where they are
+//! long, and the page names the file that has all.
 
 mod emergencies;
 mod figures;
 mod matrix;
 mod schedules;
 
-use std::collections::BTreeMap;
-
 use exhibit_schemas::merkle::Index;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::Report;
+use super::table::Table;
 use crate::evidence::{
     ApprovalLine, CommandLine, DetectionLine, Evidence, KeyLine, MaskKeyLine, PolicyLine, PolicyTermLine, RefusedLine,
     RevealLine, SessionLine,
@@ -33,8 +35,31 @@ code { font: .9em ui-monospace, monospace; } .index { white-space: nowrap; font-
 @media print { body { max-width: none; margin: 0; font-size: 10pt; } h2 { break-after: avoid; } tr { break-inside: avoid; } thead { display: table-header-group; } }
 ";
 
+/// Bytes of a page at the most: what browsers and the people before them still take well.
+pub(super) const PAGE_BYTES_MAX: usize = 5_000_000;
+
+/// Lines of a table that are shown, as many as the page has room for.
+const SHOWN: [usize; 4] = [200, 50, 10, 0];
+
+/// Things of one line that are shown.
+const EACH_MAX: usize = 20;
+
+/// Characters of a text that are shown.
+const TEXT_CHARACTERS_MAX: usize = 600;
+
 /// The whole page.
-pub(super) fn page(report: &Report<'_>) -> Markup {
+pub(super) fn page(report: &Report<'_>) -> String {
+    let mut page = String::new();
+    for shown in SHOWN {
+        page = page_of(report, shown).into_string();
+        if page.len() <= PAGE_BYTES_MAX {
+            break;
+        }
+    }
+    page
+}
+
+fn page_of(report: &Report<'_>, shown: usize) -> Markup {
     let cover = &report.cover;
     html! {
         (DOCTYPE)
@@ -48,10 +73,10 @@ pub(super) fn page(report: &Report<'_>) -> Markup {
             }
             body {
                 (cover_of(report))
-                (matrix::section(&report.controls))
+                (matrix::section(&report.controls, shown))
                 @if let Some(figures) = report.figures { (figures::section(figures)) }
-                (findings(&report.findings, cover.errors + cover.notes))
-                @if let Some(evidence) = report.evidence { (lines(evidence)) }
+                (findings(&report.findings, cover.errors + cover.notes, shown))
+                @if let Some(evidence) = report.evidence { (lines(evidence, shown)) }
             }
         }
     }
@@ -77,28 +102,51 @@ fn cover_of(report: &Report<'_>) -> Markup {
             @if let Some(root) = &cover.root { tr { th { "Root" } td { code { (root) } } } }
             tr { th { "Kept checkpoints compared" } td { (cover.heads) } }
             tr { th { "Errors, notes" } td { (cover.errors) ", " (cover.notes) } }
-            tr { th { "Verifier" } td { "exhibit-verify " (cover.verifier) } }
+            tr { th { "Verifier" } td {
+                "exhibit-verify " (cover.verifier)
+                @if let Some(digest) = &cover.verifier_sha256 { br; "SHA-256 of the program: " code { (digest) } }
+            } }
         }
         h2 { "What this does not claim" }
         ul { @for limit in cover.limits { li { (limit) } } }
     }
 }
 
-fn table(title: &str, head: &[&str], rows: &[Markup]) -> Markup {
+/// A table of the first of its lines.
+struct Listing<'a> {
+    title: &'a str,
+    head: &'a [&'a str],
+    /// How many lines there are.
+    all: u64,
+    file: Table,
+}
+
+fn table(listing: &Listing<'_>, rows: &[Markup]) -> Markup {
+    let Listing { title, head, all, file } = listing;
+    let shown = u64::try_from(rows.len()).unwrap_or(u64::MAX);
     html! {
-        h2 { (title) " (" (rows.len()) ")" }
-        @if rows.is_empty() {
-            p { "No instances." }
+        h2 id=(file.name()) { (title) " (" (all) ")" }
+        @if *all == 0 {
+            p { "0 instances." }
         } @else {
+            @if shown < *all { p { (shown) " of " (all) " are shown; " a href=(file.path()) { (file.path()) } " has all." } }
             table {
-                thead { tr { @for name in head { th { (name) } } } }
+                thead { tr { @for name in *head { th scope="col" { (name) } } } }
                 tbody { @for row in rows { (row) } }
             }
         }
     }
 }
 
-fn findings(findings: &[FindingLine], all: u64) -> Markup {
+/// A text as far as it is shown.
+fn cut(text: &str) -> Markup {
+    match text.char_indices().nth(TEXT_CHARACTERS_MAX) {
+        None => html! { (text) },
+        Some((end, _)) => html! { (text.get(..end).unwrap_or_default()) " … (cut; whole in the table's file)" },
+    }
+}
+
+fn findings(findings: &[FindingLine], all: u64, shown: usize) -> Markup {
     let row = |finding: &FindingLine| {
         html! { tr {
             td { (finding.severity) }
@@ -108,68 +156,57 @@ fn findings(findings: &[FindingLine], all: u64) -> Markup {
                 @if let Some(last) = finding.last { "–#" (last) }
                 @if let Some(file) = &finding.file { (file) }
             }
-            td { (finding.meaning) ". " (finding.detail) }
+            td { (finding.meaning) ". " (cut(&finding.detail)) }
         } }
     };
-    let rows: Vec<_> = findings.iter().map(row).collect();
+    let rows: Vec<_> = findings.iter().take(shown).map(row).collect();
     let listed = u64::try_from(findings.len()).unwrap_or(u64::MAX);
+    let listing = Listing {
+        title: "Findings",
+        head: &["", "Code", "Where", "Meaning"],
+        all: listed,
+        file: Table::Findings,
+    };
     html! {
-        @if rows.is_empty() {
-            h2 { "Findings" }
+        @if findings.is_empty() {
+            h2 id="findings" { "Findings" }
             p { "None." }
         } @else {
-            (table("Findings", &["", "Code", "Where", "Meaning"], &rows))
+            (table(&listing, &rows))
         }
         @if all > listed { p { (all - listed) " more findings are counted and not listed." } }
     }
 }
 
-fn lines(evidence: &Evidence) -> Markup {
-    let sessions: Vec<_> = evidence.sessions.iter().map(session).collect();
-    let refused: Vec<_> = evidence.refused_logins.iter().map(login).collect();
-    let commands: Vec<_> = evidence.commands.iter().map(command).collect();
-    let decisions: Vec<_> = evidence.commands.iter().map(decision).collect();
-    let observed: Vec<_> = evidence.observed.iter().map(observed).collect();
-    let approvals: Vec<_> = evidence.approvals.iter().map(approval).collect();
-    let masks: Vec<_> = evidence
-        .commands
-        .iter()
-        .filter(|line| !line.masks.is_empty())
-        .map(mask)
-        .collect();
-    let detections: Vec<_> = evidence.detections.iter().map(detection).collect();
-    let reveals: Vec<_> = evidence.reveals.iter().map(reveal).collect();
-    let reads: Vec<_> = evidence.reads.iter().map(read).collect();
-    let readers: Vec<_> = evidence.readers.iter().map(reader).collect();
-    let reviews: Vec<_> = evidence.reviews.iter().map(review).collect();
-    let policies: Vec<_> = evidence.policies.iter().map(policy).collect();
-    let keys: Vec<_> = evidence.keys.iter().map(key).collect();
-    let policy_terms: Vec<_> = evidence.policy_terms.iter().map(policy_term).collect();
-    let mask_keys: Vec<_> = evidence.mask_keys.iter().map(mask_key).collect();
+/// The first lines of a table, of as many as there are.
+fn listing<T>(
+    (title, file, head): (&str, Table, &[&str]),
+    evidence: &Evidence,
+    lines: &[T],
+    shown: usize,
+    row: impl Fn(&T) -> Markup,
+) -> Markup {
+    let rows: Vec<_> = lines.iter().take(shown).map(row).collect();
+    let all = evidence.all(file, lines.len());
+    table(&Listing { title, head, all, file }, &rows)
+}
+
+fn lines(evidence: &Evidence, shown: usize) -> Markup {
     html! {
-        @if evidence.not_listed > 0 {
-            p { (evidence.not_listed) " lines are past the limit of a table and are not listed; all were checked." }
-        }
-        (table("Sessions", &["Opened", "Closed", "Time", "Who", "Target", "Transport", "End"], &sessions))
-        (table("Log-ins refused", &["Index", "From", "To", "Target", "Address", "Came with", "User", "Why", "How many"], &refused))
-        (table("Commands", &["Index", "Time", "Session", "Statement", "Outcome", "Response", "Rows"], &commands))
-        (table("Decisions", &["Index", "Does", "Effect", "Rule", "Policy"], &decisions))
-        (table("Rules that were only observed", &["Rule", "Would have", "Policy", "Commands", "Of them passed", "Who", "First", "Last"], &observed))
-        (table("Approvals", &["Request", "Statement", "Needs", "Expires", "Decisions"], &approvals))
-        (emergencies::table_of(evidence))
-        (table("Masks", &["Command", "Response", "Columns", "Cells masked"], &masks))
-        (table("Identifiers that nets caught", &["Index", "Time", "Command", "Net", "Where", "Findings", "Session"], &detections))
-        (table("Sealed copies that were opened", &["Index", "Time", "Command", "Copy", "Who", "Why"], &reveals))
-        (table("Who read the evidence", &["Who", "Proved by", "Readings", "First", "Last"], &readers))
-        (table("Readings of the evidence", &["Index", "From", "Who", "As", "What", "Question", "Found", "How many"], &reads))
-        @if !reads.is_empty() {
-            p { "Who read, what and when is the reader's own statement where a key proves it. How much was found, how often a reading was repeated within its minute, and all of what was read by a token, is the ledger's word." }
-        }
-        (table("Reviews", &["Index", "Time", "Who", "From", "To", "What", "Events", "Root", "Finding"], &reviews))
-        (schedules::tables(evidence))
-        (table("Policy snapshots", &["Index", "SHA-256", "Bytes"], &policies))
-        (table("Policies in force", &["From", "Until", "SHA-256", "Proxy", "Signed by", "Sessions", "Commands"], &policy_terms))
-        @for line in &evidence.policy_signatures {
+        (listing(("Sessions", Table::Sessions, &["Opened", "Closed", "Time", "Who", "Target", "Transport", "End"]), evidence, &evidence.sessions, shown, session))
+        (listing(("Log-ins refused", Table::RefusedLogins, &["Index", "From", "To", "Target", "Address", "Came with", "User", "Why", "How many"]), evidence, &evidence.refused_logins, shown, login))
+        (listing(("Commands", Table::Commands, &["Index", "Time", "Session", "Statement", "Outcome", "Decision", "Response", "Rows", "Masks"]), evidence, &evidence.commands, shown, command))
+        (listing(("Rules that were only observed", Table::ObservedRules, &["Rule", "Would have", "Policy", "Commands", "Of them passed", "Who", "First", "Last"]), evidence, &evidence.observed, shown, observed))
+        (listing(("Approvals", Table::Approvals, &["Request", "Who asked", "Statement", "Needs", "Expires", "Decisions"]), evidence, &evidence.approvals, shown, approval))
+        (emergencies::table_of(evidence, shown))
+        (listing(("Identifiers that nets caught", Table::Detections, &["Index", "Time", "Command", "Net", "Where", "Findings", "Session"]), evidence, &evidence.detections, shown, detection))
+        (listing(("Sealed copies that were opened", Table::Reveals, &["Index", "Time", "Command", "Copy", "Who", "Why"]), evidence, &evidence.reveals, shown, reveal))
+        (readings(evidence, shown))
+        (listing(("Reviews", Table::Reviews, &["Index", "Time", "Who", "From", "To", "What", "Events", "Root", "Finding"]), evidence, &evidence.reviews, shown, review))
+        (schedules::tables(evidence, shown))
+        (listing(("Policy snapshots", Table::Policies, &["Index", "SHA-256", "Bytes"]), evidence, &evidence.policies, shown, policy))
+        (listing(("Policies in force", Table::PolicyTerms, &["From", "Until", "SHA-256", "Proxy", "Signed by", "Sessions", "Commands"]), evidence, &evidence.policy_terms, shown, policy_term))
+        @for line in evidence.policy_signatures.iter().take(shown) {
             p {
                 "From " (index(line.from)) " on a policy needs signatures of " (line.people) " of these people before it comes into force: "
                 (line.administrators.join(", ")) "."
@@ -178,10 +215,27 @@ fn lines(evidence: &Evidence) -> Markup {
         @if evidence.policy_signatures.is_empty() {
             p { "Policies are not signed: the trust anchors ask for no signatures of people under them. Whoever can write a proxy's files chose them." }
         }
-        (table("Keys", &["Enrolled", "Ended", "Key", "Role", "Name", "Groups"], &keys))
-        (table("Keys of masks", &["From", "Until", "Key of masks", "Proxy", "Sessions"], &mask_keys))
-        @if !mask_keys.is_empty() {
+        (listing(("Keys", Table::Keys, &["Enrolled", "Ended", "Key", "Role", "Name", "Groups"]), evidence, &evidence.keys, shown, key))
+        (listing(("Keys of masks", Table::MaskKeys, &["From", "Until", "Key of masks", "Proxy", "Sessions"]), evidence, &evidence.mask_keys, shown, mask_key))
+        @if !evidence.mask_keys.is_empty() {
             p { "Tokens, encrypted values and shifted dates under different keys of masks do not match each other." }
+        }
+    }
+}
+
+fn readings(evidence: &Evidence, shown: usize) -> Markup {
+    html! {
+        @if !evidence.readers.is_empty() {
+            h2 id="readers" { "Who read the evidence (" (evidence.readers.len()) ")" }
+            table {
+                thead { tr { @for name in ["Who", "Proved by", "Readings", "First", "Last"] { th scope="col" { (name) } } } }
+                tbody { @for line in evidence.readers.iter().take(shown) { (reader(line)) } }
+            }
+            @if evidence.readers.len() > shown { p { "The first " (shown) " are shown; report.json lists more." } }
+        }
+        (listing(("Readings of the evidence", Table::Readings, &["Index", "From", "Who", "As", "What", "Question", "Found", "How many"]), evidence, &evidence.reads, shown, read))
+        @if !evidence.reads.is_empty() {
+            p { "Who read, what and when is the reader's own statement where a key proves it. How much was found, how often a reading was repeated within its minute, and all of what was read by a token, is the ledger's word." }
         }
     }
 }
@@ -217,11 +271,11 @@ fn login(line: &RefusedLine) -> Markup {
 }
 
 fn command(line: &CommandLine) -> Markup {
-    html! { tr {
+    html! { tr id={ "entry-" (line.command) } {
         td.index { (index(line.command)) }
         td.index { (line.time) }
         td { code { (short(&line.session)) } }
-        td { code { (line.statement) } }
+        td { code { (cut(&line.statement)) } }
         td {
             (line.outcome) @for approval in &line.approvals { " " (index(*approval)) }
             @if let Some((first, last)) = line.copy { br; "exact command sealed " (index(first)) "–" (index(last)) }
@@ -230,29 +284,33 @@ fn command(line: &CommandLine) -> Markup {
                 (passed.outcome) " " (index(passed.decided)) @for approval in &passed.approvals { " " (index(*approval)) }
             }
         }
+        td { (decision(line)) }
         td.index {
             @if let Some((first, last)) = line.released { (index(first)) "–" (index(last)) " " }
             (maybe(line.ended)) " " (line.status.as_deref().unwrap_or(""))
         }
         td.index { (line.rows) @if let Some(patients) = line.patients { br; "of " (patients) " patients" } }
+        td { (mask(line)) }
     } }
 }
 
 fn decision(line: &CommandLine) -> Markup {
-    html! { tr {
-        td.index { (index(line.command)) }
-        td {
-            @for access in &line.accesses { (access) br; }
-            @if let Some(columns) = line.columns.as_ref().filter(|columns| !columns.is_empty()) { "columns " (columns.join(", ")) br; }
-            @for (column, values) in &line.probes { "tries " (values) " on " (column) br; }
-        }
-        td { (line.effect) }
-        td {
-            (line.rule.as_deref().unwrap_or("none matched"))
-            @for observed in &line.observed { br; "observed: " (observed) }
-        }
-        td { code { (short(&line.policy)) } }
-    } }
+    html! {
+        (line.effect) " by " (line.rule.as_deref().unwrap_or("no rule")) " of " code { (short(&line.policy)) }
+        @for access in line.accesses.iter().take(EACH_MAX) { br; (cut(access)) }
+        @if line.accesses.len() > EACH_MAX { br; "and " (line.accesses.len() - EACH_MAX) " more" }
+        @if let Some(columns) = line.columns.as_ref().filter(|columns| !columns.is_empty()) { br; "columns " (cut(&columns.join(", "))) }
+        @for (column, values) in &line.probes { br; "tries " (values) " on " (column) }
+        @for observed in &line.observed { br; "observed: " (observed) }
+    }
+}
+
+fn mask(line: &CommandLine) -> Markup {
+    html! {
+        @for (origin, mask, technique) in line.masks.iter().take(EACH_MAX) { (origin) ": " (mask) " (" (technique) ")" br; }
+        @if line.masks.len() > EACH_MAX { "and " (line.masks.len() - EACH_MAX) " more" br; }
+        @for (mask, cells) in &line.masked { (mask) ": " (cells) " cells" br; }
+    }
 }
 
 fn observed(line: &ObservedLine) -> Markup {
@@ -275,14 +333,15 @@ fn observed(line: &ObservedLine) -> Markup {
 
 fn approval(line: &ApprovalLine) -> Markup {
     html! { tr {
-        td.index { (index(line.request)) }
-        td { code { (line.statement) } }
+        td.index { (index(line.request)) br; (line.time) }
+        td { (line.requester.as_deref().unwrap_or("not known")) }
+        td { code { (cut(&line.statement)) } }
         td { (line.approval) ", " (line.asks) }
         td.index { (line.expires) }
         td {
             @for decision in &line.decisions {
                 (index(decision.decision)) " " (decision.person) " (" (decision.groups.join(", ")) ", enrolled "
-                (index(decision.enrolled)) "): " (decision.verdict) ", " (decision.time) ", “" (decision.reason) "”"
+                (index(decision.enrolled)) "): " (decision.verdict) ", " (decision.time) ", after " (decision.after_s) " s, “" (decision.reason) "”"
                 @if let Some(terms) = &decision.terms { ", " (terms) } br;
             }
             @for revoked in &line.revocations {
@@ -293,19 +352,6 @@ fn approval(line: &ApprovalLine) -> Markup {
             }
             @if line.rows > 0 { (line.rows) " rows released" }
         }
-    } }
-}
-
-fn mask(line: &CommandLine) -> Markup {
-    let cells = |masked: &BTreeMap<String, u64>| {
-        let each: Vec<_> = masked.iter().map(|(mask, cells)| format!("{mask}: {cells}")).collect();
-        each.join(", ")
-    };
-    html! { tr {
-        td.index { (index(line.command)) }
-        td.index { @if let Some((first, last)) = line.released { (index(first)) "–" (index(last)) } }
-        td { @for (origin, mask, technique) in &line.masks { (origin) ": " (mask) " (" (technique) ")" br; } }
-        td { (cells(&line.masked)) }
     } }
 }
 

@@ -111,7 +111,7 @@ pub(super) fn broken(findings: &Findings) -> Vec<Row> {
 fn doubt(bundle: &Bundle) -> Option<&'static str> {
     if bundle.findings.errors() > 0 {
         Some("a bundle with errors passes nothing")
-    } else if bundle.findings.not_kept() > 0 || bundle.evidence.not_listed > 0 {
+    } else if bundle.findings.not_kept() > 0 || bundle.evidence.not_counted > 0 {
         Some("there are more findings or lines than are kept, and an exception may be among the others")
     } else {
         None

@@ -8,6 +8,7 @@ use exhibit_schemas::merkle::Index;
 
 use super::Session;
 use crate::approval::Approvals;
+use crate::evidence::LineNumber;
 use crate::finding::{Code, Findings, Place};
 use crate::response::Response;
 use crate::threshold::Watch;
@@ -16,7 +17,7 @@ use crate::threshold::Watch;
 pub(crate) struct Pending {
     pub(crate) response: Response,
     pub(super) policy: Digest,
-    pub(crate) line: Option<usize>,
+    pub(crate) line: Option<LineNumber>,
     pub(super) watch: Option<Box<Watch>>,
     /// Leaf hashes of the requests by whose approval it is released.
     pub(super) by: Vec<Digest>,

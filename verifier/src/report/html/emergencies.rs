@@ -2,14 +2,13 @@
 
 use maud::{Markup, html};
 
-use super::schedules::why;
-use super::{index, table};
+use super::{cut, index, listing};
+use crate::report::table::Table;
 use crate::emergency::EmergencyLine;
 use crate::evidence::Evidence;
 
 /// The table; it says that there was none, too.
-pub(super) fn table_of(evidence: &Evidence) -> Markup {
-    let lines: Vec<_> = evidence.emergencies.iter().map(line).collect();
+pub(super) fn table_of(evidence: &Evidence, shown: usize) -> Markup {
     let columns = [
         "Index",
         "Time",
@@ -25,7 +24,8 @@ pub(super) fn table_of(evidence: &Evidence) -> Markup {
         "Reviewed",
         "Does not count",
     ];
-    table("Emergency access", &columns, &lines)
+    let listed = ("Emergency access", Table::Emergencies, columns.as_slice());
+    listing(listed, evidence, &evidence.emergencies, shown, line)
 }
 
 fn line(line: &EmergencyLine) -> Markup {
@@ -36,7 +36,7 @@ fn line(line: &EmergencyLine) -> Markup {
         td { "“" (line.reason) "”" }
         td { (line.subject.as_deref().unwrap_or("not known")) }
         td { (line.target) }
-        td { code { (line.statement) } }
+        td { code { (cut(&line.statement)) } }
         td.index { (line.rows) }
         td.index { (line.ends) }
         td.index { (line.deadline) " by " (line.reviewers.join(" or ")) }
@@ -46,6 +46,6 @@ fn line(line: &EmergencyLine) -> Markup {
                 (index(review.review)) " " (review.person) ", " (review.signed) @if review.late { ", late" } br;
             }
         }
-        td { @for review in &line.uncounted { (index(review.review)) " " (review.person) ": " (why(review.why)) br; } }
+        td { @for review in &line.uncounted { (index(review.review)) " " (review.person) ": " (review.why.in_words()) br; } }
     } }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 
+use super::cut;
 use crate::census::Figures;
 
 /// Lines of one count on the page; all are in the JSON.
@@ -44,7 +45,7 @@ fn counts(title: &str, counts: &BTreeMap<String, u64>) -> Markup {
         @if lines.is_empty() { p { "0 instances in the period." } } @else {
             table {
                 thead { tr { th scope="col" { "Name" } th scope="col" { "Count" } } }
-                tbody { @for (name, count) in lines.iter().take(SHOWN_MAX) { tr { td { (name) } td.index { (count) } } } }
+                tbody { @for (name, count) in lines.iter().take(SHOWN_MAX) { tr { td { (cut(name)) } td.index { (count) } } } }
             }
             @if lines.len() > SHOWN_MAX { p { "The " (SHOWN_MAX) " largest; report.json lists all." } }
         }

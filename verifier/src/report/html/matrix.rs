@@ -2,12 +2,11 @@
 
 use maud::{Markup, html};
 
+use super::cut;
 use crate::report::matrix::Row;
+use crate::report::table::Table;
 
-/// Exceptions of a row on the page; all that are kept are in the JSON.
-const SHOWN_MAX: usize = 100;
-
-pub(super) fn section(rows: &[Row]) -> Markup {
+pub(super) fn section(rows: &[Row], shown: usize) -> Markup {
     html! {
         h2 id="controls" { "Control matrix" }
         p { "Each control is tested on its whole population. Evidence consistent with the cited provisions, as far as the limits above go. The auditor concludes." }
@@ -22,7 +21,7 @@ pub(super) fn section(rows: &[Row]) -> Markup {
         h2 id="exceptions" { "Exceptions" }
         @let with: Vec<_> = rows.iter().filter(|row| !row.exceptions.is_empty()).collect();
         @if with.is_empty() { p { "None in the period." } }
-        @for row in with { (exceptions(row)) }
+        @for row in with { (exceptions(row, shown)) }
     }
 }
 
@@ -42,17 +41,18 @@ fn line(row: &Row) -> Markup {
     } }
 }
 
-fn exceptions(row: &Row) -> Markup {
+fn exceptions(row: &Row, shown: usize) -> Markup {
     html! {
         h3 id={ "exceptions-" (row.id) } { (row.cite) ": " (row.title) " (" (row.result) ")" }
         table {
             thead { tr { th scope="col" { "Entry" } th scope="col" { "Cause" } th scope="col" { "Exactly" } } }
-            tbody { @for exception in row.exceptions.iter().take(SHOWN_MAX) { tr {
+            tbody { @for exception in row.exceptions.iter().take(shown) { tr {
                 td.index { @match exception.index { Some(index) => { "#" (index) }, None => { "bundle" } } }
                 td { code { (exception.cause) } }
-                td { (exception.detail) }
+                td { (cut(&exception.detail)) }
             } } }
         }
-        @if row.exceptions.len() > SHOWN_MAX { p { "The first " (SHOWN_MAX) " are shown; report.json lists them." } }
+        @if row.exceptions.len() > shown { p { (shown) " are shown; " a href=(Table::Exceptions.path()) { (Table::Exceptions.path()) } " has more." } }
+        @if row.not_listed > 0 { p { (row.not_listed) " more are counted and not listed." } }
     }
 }

@@ -2,20 +2,25 @@
 
 use maud::{Markup, html};
 
-use super::{index, short, table};
+use super::{index, listing, short};
 use crate::evidence::Evidence;
-use crate::schedule::{Fault, PeriodLine, ScheduleLine};
+use crate::report::table::Table;
+use crate::schedule::{PeriodLine, ScheduleLine};
 
 /// Both tables, or that nothing was asked for.
-pub(super) fn tables(evidence: &Evidence) -> Markup {
-    let schedules: Vec<_> = evidence.review_schedules.iter().map(schedule).collect();
-    let periods: Vec<_> = evidence.review_periods.iter().map(period).collect();
+pub(super) fn tables(evidence: &Evidence, shown: usize) -> Markup {
     html! {
-        (table("Schedules of reviews", &["From", "Until", "Name", "What", "How often", "Due", "By", "Own part"], &schedules))
-        @if schedules.is_empty() {
+        h2 id="review-schedules" { "Schedules of reviews (" (evidence.review_schedules.len()) ")" }
+        @if evidence.review_schedules.is_empty() {
             p { "No policy that was in force says who has to review what, or how often." }
         } @else {
-            (table("Periods to be reviewed", &["From", "To", "Schedule", "What", "Due until", "State", "Signed", "Does not count"], &periods))
+            table {
+                thead { tr { @for name in ["From", "Until", "Name", "What", "How often", "Due", "By", "Own part"] { th scope="col" { (name) } } } }
+                tbody { @for line in evidence.review_schedules.iter().take(shown) { (schedule(line)) } }
+            }
+            @if evidence.review_schedules.len() > shown { p { "The first " (shown) " are shown; report.json lists them." } }
+            @let columns = ["From", "To", "Schedule", "What", "Due until", "State", "Signed", "Does not count"];
+            (listing(("Periods to be reviewed", Table::ReviewPeriods, &columns), evidence, &evidence.review_periods, shown, period))
         }
     }
 }
@@ -48,19 +53,6 @@ fn period(line: &PeriodLine) -> Markup {
                 @if review.later > 0 { ", " (review.later) " came later" } br;
             }
         }
-        td { @for review in &line.uncounted { (index(review.review)) " " (review.person) ": " (why(review.why)) br; } }
+        td { @for review in &line.uncounted { (index(review.review)) " " (review.person) ": " (review.why.in_words()) br; } }
     } }
-}
-
-/// In words of the report.
-pub(super) fn why(fault: Fault) -> &'static str {
-    match fault {
-        Fault::False => "it is of other events",
-        Fault::Unchecked => "it was not counted again",
-        Fault::Definition => "its scope left out kinds of events",
-        Fault::Group => "in none of the groups",
-        Fault::Cut => "events of the period stood behind what was reviewed",
-        Fault::Revoked => "its key was revoked before the deadline",
-        Fault::Own => "a part in it, and nobody else",
-    }
 }

@@ -1,0 +1,423 @@
+//! The cells of each table, the same in CSV and in the workbook.
+//!
+//! Several values of a cell stand behind each other with `; ` between them. A missing value is an empty cell.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt::Display;
+
+use exhibit_schemas::merkle::Index;
+
+use super::matrix::Row;
+use super::table::Table;
+use crate::census::Exception;
+use crate::emergency::EmergencyLine;
+use crate::evidence::{
+    ApprovalLine, DecisionLine, DetectionLine, KeyLine, Line, MaskKeyLine, PolicyLine, PolicyTermLine, Ran, RefusedLine,
+    RevealLine, SessionLine,
+};
+use crate::observed::ObservedLine;
+use crate::reading::ReadLine;
+use crate::review::ReviewLine;
+use crate::schedule::{CountedLine, PeriodLine, UncountedLine};
+use crate::summary::FindingLine;
+
+/// A cell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cell<'a> {
+    /// Nothing.
+    Empty,
+    /// A number.
+    Number(u64),
+    /// A number that may be below zero.
+    Signed(i64),
+    /// Text; never read as anything else.
+    Text(Cow<'a, str>),
+}
+
+impl From<u64> for Cell<'_> {
+    fn from(number: u64) -> Self {
+        Self::Number(number)
+    }
+}
+
+impl From<usize> for Cell<'_> {
+    fn from(number: usize) -> Self {
+        Self::Number(u64::try_from(number).unwrap_or(u64::MAX))
+    }
+}
+
+impl From<i64> for Cell<'_> {
+    fn from(number: i64) -> Self {
+        Self::Signed(number)
+    }
+}
+
+impl From<Index> for Cell<'_> {
+    fn from(index: Index) -> Self {
+        Self::Number(index.0)
+    }
+}
+
+impl<'a> From<&'a str> for Cell<'a> {
+    fn from(text: &'a str) -> Self {
+        Self::Text(Cow::Borrowed(text))
+    }
+}
+
+impl<'a> From<&'a String> for Cell<'a> {
+    fn from(text: &'a String) -> Self {
+        Self::Text(Cow::Borrowed(text))
+    }
+}
+
+impl From<String> for Cell<'_> {
+    fn from(text: String) -> Self {
+        Self::Text(Cow::Owned(text))
+    }
+}
+
+impl<'a, T: Into<Cell<'a>>> From<Option<T>> for Cell<'a> {
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Empty, Into::into)
+    }
+}
+
+macro_rules! row {
+    ($($cell:expr),* $(,)?) => { vec![$(Cell::from($cell)),*] };
+}
+
+/// A row of a table.
+pub type Cells<'a> = Vec<Cell<'a>>;
+
+/// A line, and the lines of other tables that are in it, with their tables.
+pub fn of_line(line: &Line) -> Vec<(Table, Cells<'_>)> {
+    let cells = match line {
+        Line::Session(line) => session(line),
+        Line::Refused(line) => refused(line),
+        Line::Command(ran) => command(ran),
+        Line::Approval(line) => {
+            let mut rows = vec![(Table::Approvals, approval(line))];
+            rows.extend(line.decisions.iter().map(|each| (Table::Decisions, decision(line, each))));
+            return rows;
+        }
+        Line::Detection(line) => detection(line),
+        Line::Reveal(line) => reveal(line),
+        Line::Read(line) => read(line),
+        Line::Review(line) => review(line),
+    };
+    vec![(line.table(), cells)]
+}
+
+fn session(line: &SessionLine) -> Cells<'_> {
+    row![
+        &line.session,
+        line.opened,
+        line.closed,
+        &line.time,
+        &line.target,
+        &line.protocol,
+        &line.method,
+        &line.issuer,
+        &line.subject,
+        &line.evidence,
+        line.run.as_ref(),
+        line.expires.as_ref(),
+        &line.transport,
+        line.mask_key.as_ref(),
+        line.reason.as_ref(),
+        line.commands,
+        line.patients,
+    ]
+}
+
+fn refused(line: &RefusedLine) -> Cells<'_> {
+    row![
+        line.refused,
+        &line.since,
+        &line.time,
+        &line.target,
+        &line.peer,
+        &line.method,
+        &line.reason,
+        line.user.as_ref(),
+        &line.named,
+        line.count,
+    ]
+}
+
+fn command(ran: &Ran) -> Cells<'_> {
+    let line = &ran.command;
+    let session = ran.session.as_ref();
+    row![
+        line.command,
+        &line.time,
+        &line.session,
+        session.map(|session| &session.subject),
+        session.map(|session| &session.target),
+        &line.statement,
+        joined(&line.accesses),
+        line.columns.as_deref().map(joined),
+        counts(&line.probes),
+        &line.effect,
+        line.rule.as_ref(),
+        joined(&line.observed),
+        &line.policy,
+        &line.outcome,
+        line.request,
+        joined(&line.approvals),
+        line.copy.map(|(first, _)| first),
+        line.copy.map(|(_, last)| last),
+        listed(line.thresholds.iter().map(|threshold| threshold.decided)),
+        line.released.map(|(first, _)| first),
+        line.released.map(|(_, last)| last),
+        line.ended,
+        line.status.as_ref(),
+        line.rows,
+        line.bytes,
+        line.patients,
+        listed(line.masks.iter().map(|(origin, mask, technique)| format!("{origin}: {mask} ({technique})"))),
+        counts(&line.masked),
+    ]
+}
+
+fn approval(line: &ApprovalLine) -> Cells<'_> {
+    let grant = line.grant.as_ref();
+    row![
+        line.request,
+        &line.time,
+        &line.session,
+        line.requester.as_ref(),
+        &line.statement,
+        &line.approval,
+        line.people,
+        &line.asks,
+        &line.expires,
+        listed(line.decisions.iter().map(|decision| decision.decision)),
+        listed(line.revocations.iter().map(|revocation| revocation.revocation)),
+        line.rows,
+        grant.map(|grant| joined(&grant.scopes)),
+        grant.map(|grant| &grant.ends),
+        grant.map(|grant| grant.uses),
+        grant.map(|grant| grant.used),
+    ]
+}
+
+fn decision<'a>(asked: &'a ApprovalLine, line: &'a DecisionLine) -> Cells<'a> {
+    row![
+        asked.request,
+        line.decision,
+        &line.time,
+        line.after_s,
+        &line.person,
+        joined(&line.groups),
+        &line.verdict,
+        &line.reason,
+        line.terms.as_ref(),
+        line.enrolled,
+        asked.requester.as_ref(),
+    ]
+}
+
+fn detection(line: &DetectionLine) -> Cells<'_> {
+    row![
+        line.detection,
+        &line.time,
+        line.command,
+        &line.net,
+        &line.channel,
+        line.column.as_ref(),
+        counts(&line.findings),
+        if line.ends { "ended" } else { "went on" },
+    ]
+}
+
+fn reveal(line: &RevealLine) -> Cells<'_> {
+    row![
+        line.reveal,
+        &line.time,
+        &line.person,
+        joined(&line.groups),
+        &line.reason,
+        line.command,
+        line.copy,
+        line.enrolled,
+    ]
+}
+
+fn read(line: &ReadLine) -> Cells<'_> {
+    row![
+        line.read,
+        &line.since,
+        &line.until,
+        &line.reader,
+        &line.method,
+        &line.issuer,
+        &line.subject,
+        &line.role,
+        &line.operation,
+        &line.scope,
+        line.count,
+        line.times,
+    ]
+}
+
+fn review(line: &ReviewLine) -> Cells<'_> {
+    row![
+        line.review,
+        &line.time,
+        &line.person,
+        joined(&line.groups),
+        &line.from,
+        &line.to,
+        &line.scope,
+        line.emergency,
+        counts(&line.counts),
+        &line.population,
+        &line.finding,
+        line.own,
+        line.later,
+    ]
+}
+
+/// A row of the control matrix.
+pub fn control(row: &Row) -> Cells<'_> {
+    row![
+        row.id,
+        row.cite,
+        row.title,
+        row.population,
+        row.query,
+        row.count,
+        row.test,
+        row.strength.as_str(),
+        row.cannot_show,
+        row.state.as_str(),
+        &row.result,
+        row.exceptions.len(),
+        row.not_listed,
+    ]
+}
+
+/// What speaks against a control.
+pub fn exception<'a>(row: &'a Row, exception: &'a Exception) -> Cells<'a> {
+    row![row.id, row.cite, exception.index, &exception.cause, &exception.detail]
+}
+
+/// A finding.
+pub fn finding(line: &FindingLine) -> Cells<'_> {
+    row![
+        line.severity,
+        line.code,
+        line.index,
+        line.last,
+        line.file.as_ref(),
+        line.meaning,
+        &line.detail,
+    ]
+}
+
+/// A period to be reviewed.
+pub fn review_period(line: &PeriodLine) -> Cells<'_> {
+    row![
+        &line.schedule,
+        line.first,
+        &line.scope,
+        &line.from,
+        &line.to,
+        &line.deadline,
+        line.state.as_str(),
+        reviews(&line.reviews),
+        uncounted(&line.uncounted),
+    ]
+}
+
+/// A use of emergency access.
+pub fn emergency(line: &EmergencyLine) -> Cells<'_> {
+    row![
+        line.used,
+        &line.time,
+        line.request,
+        line.decision,
+        &line.signed,
+        &line.person,
+        joined(&line.groups),
+        &line.reason,
+        line.subject.as_ref(),
+        &line.target,
+        &line.session,
+        &line.statement,
+        line.rows,
+        &line.ends,
+        &line.deadline,
+        joined(&line.reviewers),
+        line.state.as_str(),
+        reviews(&line.reviews),
+        uncounted(&line.uncounted),
+    ]
+}
+
+/// A rule that was only observed.
+pub fn observed(line: &ObservedLine) -> Cells<'_> {
+    row![
+        &line.policy,
+        &line.rule,
+        &line.effect,
+        line.approval.as_ref(),
+        line.commands,
+        line.passed,
+        counts(&line.who),
+        line.first,
+        line.last,
+    ]
+}
+
+/// A policy.
+pub fn policy(line: &PolicyLine) -> Cells<'_> {
+    row![&line.policy, line.snapshot, line.bytes]
+}
+
+/// A policy in force.
+pub fn policy_term(line: &PolicyTermLine) -> Cells<'_> {
+    row![
+        &line.policy,
+        &line.proxy,
+        line.from,
+        line.until,
+        line.sessions,
+        line.commands,
+        line.signatures,
+        listed(line.signed.iter().map(|(name, index)| format!("{name} #{index}"))),
+    ]
+}
+
+/// A key.
+pub fn key(line: &KeyLine) -> Cells<'_> {
+    row![&line.key, &line.role, &line.name, joined(&line.groups), line.enrolled, line.ended]
+}
+
+/// A key of masks.
+pub fn mask_key(line: &MaskKeyLine) -> Cells<'_> {
+    row![&line.key, &line.proxy, line.announced, line.ended, line.sessions]
+}
+
+fn reviews(lines: &[CountedLine]) -> String {
+    listed(lines.iter().map(|line| format!("#{} {}, {}", line.review, line.person, line.signed)))
+}
+
+fn uncounted(lines: &[UncountedLine]) -> String {
+    listed(lines.iter().map(|line| format!("#{} {}: {}", line.review, line.person, line.why.in_words())))
+}
+
+fn counts(counts: &BTreeMap<String, u64>) -> String {
+    listed(counts.iter().map(|(name, count)| format!("{name}: {count}")))
+}
+
+fn joined(values: &[impl Display]) -> String {
+    listed(values.iter())
+}
+
+fn listed(values: impl Iterator<Item = impl Display>) -> String {
+    let each: Vec<_> = values.map(|value| value.to_string()).collect();
+    each.join("; ")
+}

@@ -1,0 +1,229 @@
+//! The report as files: the page, the JSON, every table whole as CSV and in one workbook, and the manifest over them.
+//!
+//! ```text
+//! DIR/report.html  report.json  workpapers.xlsx  tables/*.csv  manifest.json
+//! ```
+//!
+//! Tables are written while the log is read, so that memory holds none of them. Whether the log is sound is known at its end:
+//! until then everything stands in `DIR/.partial`, and nothing of the tables is kept where it is not. The manifest is put in
+//! place last; a directory without one that fits holds no report.
+//!
+//! The same bundle and the same options give the same bytes, which [`compare`] stands on: it makes the files again without writing
+//! them, and says of a directory whether it holds these.
+//!
+//! Not here: what the files say (`html`, [`super::cells`]).
+
+mod check;
+mod manifest;
+mod place;
+mod workbook;
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+pub use self::check::{Difference, compare};
+pub use self::manifest::{FileEntry, Head, MANIFEST, MANIFEST_BYTES_MAX, MANIFEST_FORMAT, Made, Manifest, ManifestError};
+use self::place::{Measured, Place};
+use self::workbook::Workbook;
+use super::Report;
+use super::cells::{self, Cell, Cells};
+use super::table::Table;
+use crate::evidence::{Evidence, Line, Lines};
+
+/// The page.
+pub const PAGE: &str = "report.html";
+
+/// The report for programs.
+pub const JSON: &str = "report.json";
+
+/// All tables in one workbook.
+pub const WORKBOOK: &str = "workpapers.xlsx";
+
+/// Why a report could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum PackageError {
+    /// Something is there that is no report.
+    #[error("{path} holds files, and they are no report: {file} is among them")]
+    Occupied {
+        /// The directory.
+        path: PathBuf,
+        /// One of them.
+        file: String,
+    },
+    /// A file cannot be read or written.
+    #[error("{path}: {error}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        error: std::io::Error,
+    },
+    /// The workbook cannot be written.
+    #[error("{WORKBOOK}: {0}")]
+    Workbook(#[from] rust_xlsxwriter::XlsxError),
+}
+
+/// The files of a report in the making.
+pub struct Package {
+    place: Place,
+    tables: BTreeMap<Table, Sheet>,
+    workbook: Workbook,
+}
+
+/// A table in the making.
+struct Sheet {
+    csv: csv::Writer<Measured>,
+    rows: u64,
+}
+
+impl Package {
+    /// Begins a report in a directory, which is made if it is not there, and may hold nothing but an earlier report; or nowhere,
+    /// so that only its manifest is left.
+    ///
+    /// # Errors
+    /// [`PackageError`].
+    pub fn begin(directory: Option<&Path>) -> Result<Self, PackageError> {
+        let mut package = Self {
+            place: Place::begin(directory)?,
+            tables: BTreeMap::new(),
+            workbook: Workbook::new()?,
+        };
+        for table in Table::ALL {
+            package.table(*table)?;
+        }
+        Ok(package)
+    }
+
+    fn table(&mut self, table: Table) -> Result<(), PackageError> {
+        let path = table.path();
+        let failed = |error| PackageError::File {
+            path: path.clone().into(),
+            error,
+        };
+        let mut csv = csv::Writer::from_writer(self.place.create(&path)?);
+        csv.write_record(table.columns())
+            .map_err(|error| failed(error.into()))?;
+        self.tables.insert(table, Sheet { csv, rows: 0 });
+        self.workbook.begin(table)?;
+        Ok(())
+    }
+
+    fn row(&mut self, table: Table, cells: &Cells<'_>) -> Result<(), PackageError> {
+        debug_assert_eq!(cells.len(), table.columns().len(), "{table:?}");
+        self.workbook.row(table, cells)?;
+        if let Some(sheet) = self.tables.get_mut(&table) {
+            sheet.rows += 1;
+            let written = sheet.csv.write_record(cells.iter().map(field));
+            written.map_err(|error| PackageError::File {
+                path: table.path().into(),
+                error: error.into(),
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Writes the rest, and puts everything in place.
+    ///
+    /// # Errors
+    /// [`PackageError`]; what was there before is then still there, or has no manifest that fits.
+    pub fn finish(mut self, report: &Report<'_>, made: Made) -> Result<Manifest, PackageError> {
+        match report.evidence {
+            Some(evidence) => self.evidence(evidence)?,
+            None => self.discard()?,
+        }
+        for row in &report.controls {
+            self.row(Table::Controls, &cells::control(row))?;
+            for exception in &row.exceptions {
+                self.row(Table::Exceptions, &cells::exception(row, exception))?;
+            }
+        }
+        for finding in &report.findings {
+            self.row(Table::Findings, &cells::finding(finding))?;
+        }
+        let mut files = Vec::new();
+        for (table, sheet) in std::mem::take(&mut self.tables) {
+            let path = table.path();
+            let measured = sheet.csv.into_inner().map_err(|error| PackageError::File {
+                path: path.clone().into(),
+                error: std::io::Error::other(error.to_string()),
+            })?;
+            files.push(measured.finish(&path, Some(sheet.rows))?);
+        }
+        for (name, content) in [(PAGE, report.html()), (JSON, report.json())] {
+            let mut file = self.place.create(name)?;
+            file.write_all(content.as_bytes()).map_err(|error| PackageError::File {
+                path: name.into(),
+                error,
+            })?;
+            files.push(file.finish(name, None)?);
+        }
+        let mut file = self.place.create(WORKBOOK)?;
+        self.workbook.write(&mut file)?;
+        files.push(file.finish(WORKBOOK, None)?);
+        files.sort_by(|left, right| left.name.cmp(&right.name));
+        let manifest = Manifest::of(report, made, files);
+        self.place.finish(&manifest)?;
+        Ok(manifest)
+    }
+
+    /// The log is not sound: nothing that was read from it stays.
+    fn discard(&mut self) -> Result<(), PackageError> {
+        for (table, sheet) in std::mem::take(&mut self.tables) {
+            drop(sheet);
+            self.place.discard(&table.path())?;
+        }
+        self.workbook = Workbook::new()?;
+        for table in [Table::Controls, Table::Exceptions, Table::Findings] {
+            self.table(table)?;
+        }
+        Ok(())
+    }
+
+    /// What is known only at the end of the log.
+    fn evidence(&mut self, evidence: &Evidence) -> Result<(), PackageError> {
+        for line in &evidence.review_periods {
+            self.row(Table::ReviewPeriods, &cells::review_period(line))?;
+        }
+        for line in &evidence.emergencies {
+            self.row(Table::Emergencies, &cells::emergency(line))?;
+        }
+        for line in &evidence.observed {
+            self.row(Table::ObservedRules, &cells::observed(line))?;
+        }
+        for line in &evidence.policies {
+            self.row(Table::Policies, &cells::policy(line))?;
+        }
+        for line in &evidence.policy_terms {
+            self.row(Table::PolicyTerms, &cells::policy_term(line))?;
+        }
+        for line in &evidence.keys {
+            self.row(Table::Keys, &cells::key(line))?;
+        }
+        for line in &evidence.mask_keys {
+            self.row(Table::MaskKeys, &cells::mask_key(line))?;
+        }
+        Ok(())
+    }
+}
+
+impl Lines for Package {
+    fn take(&mut self, line: &Line) -> Result<(), std::io::Error> {
+        for (table, cells) in cells::of_line(line) {
+            self.row(table, &cells).map_err(std::io::Error::other)?;
+        }
+        Ok(())
+    }
+}
+
+/// A cell as a field of CSV. Programs that open CSV take a field that begins like a formula for one (OWASP, "CSV injection"): an
+/// apostrophe before it makes it text.
+fn field(cell: &Cell<'_>) -> String {
+    match cell {
+        Cell::Empty => String::new(),
+        Cell::Number(number) => number.to_string(),
+        Cell::Signed(number) => number.to_string(),
+        Cell::Text(text) if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) => format!("'{text}"),
+        Cell::Text(text) => text.to_string(),
+    }
+}

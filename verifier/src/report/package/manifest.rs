@@ -1,0 +1,136 @@
+//! `manifest.json`: which files a report has, of which log, and with which options it was made.
+
+use exhibit_schemas::digest::Digest;
+use serde::{Deserialize, Serialize};
+
+use crate::VERIFIER_VERSION;
+use crate::report::Report;
+
+/// Its name in the report.
+pub const MANIFEST: &str = "manifest.json";
+
+/// Name and version of its format.
+pub const MANIFEST_FORMAT: &str = "exhibit-report-manifest/1";
+
+/// Bytes that are read of one at the most: a report has some thirty files, and each checkpoint that was compared is a line.
+pub const MANIFEST_BYTES_MAX: u64 = 1 << 22;
+
+/// Why a text is no manifest.
+#[derive(Debug, thiserror::Error)]
+pub enum ManifestError {
+    /// It is not the JSON of one.
+    #[error("it is no manifest of a report: {0}")]
+    Json(#[from] serde_json::Error),
+    /// It is of another format.
+    #[error("its format is `{0}`; this verifier reads `{MANIFEST_FORMAT}`")]
+    Format(String),
+}
+
+/// A checkpoint that the log was compared with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Head {
+    /// What it is called in findings: the path that was given.
+    pub name: String,
+    /// SHA-256 of its bytes.
+    pub sha256: String,
+}
+
+/// How a report was made: everything besides the bundle that its bytes depend on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Made {
+    /// The command line, with the bundle, the anchors and the directory under names that say what they are.
+    pub command: String,
+    /// The period, as `--period` reads it; `always` for the whole log.
+    pub period: String,
+    /// Whose evidence it is, as the caller said.
+    pub entity: Option<String>,
+    /// SHA-256 of the trust anchors.
+    pub keys: String,
+    /// The checkpoints that were given.
+    pub heads: Vec<Head>,
+    /// SHA-256 of the verifier's own program, as it stands on the cover.
+    pub verifier_sha256: Option<String>,
+}
+
+/// A file of a report.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileEntry {
+    /// Its path in the report.
+    pub name: String,
+    /// Its size.
+    pub bytes: u64,
+    /// SHA-256 of its bytes.
+    pub sha256: String,
+    /// Rows of a table without its head.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rows: Option<u64>,
+}
+
+/// The manifest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// [`MANIFEST_FORMAT`].
+    pub format: String,
+    /// Version of the verifier.
+    pub verifier: String,
+    /// The log's name.
+    pub origin: String,
+    /// Its entries.
+    pub size: u64,
+    /// Its root; of a bundle without one that was checked nothing.
+    pub root: Option<String>,
+    /// `verified` or `refused`.
+    pub result: String,
+    /// How it was made.
+    pub made: Made,
+    /// The files, by their paths.
+    pub files: Vec<FileEntry>,
+}
+
+impl Manifest {
+    pub(super) fn of(report: &Report<'_>, made: Made, files: Vec<FileEntry>) -> Self {
+        let cover = &report.cover;
+        Self {
+            format: MANIFEST_FORMAT.to_owned(),
+            verifier: VERIFIER_VERSION.to_owned(),
+            origin: cover.origin.clone(),
+            size: cover.size,
+            root: cover.root.clone(),
+            result: cover.result.to_owned(),
+            made,
+            files,
+        }
+    }
+
+    /// Reads one.
+    ///
+    /// # Errors
+    /// [`ManifestError`].
+    pub fn parse(text: &str) -> Result<Self, ManifestError> {
+        #[derive(Deserialize)]
+        struct Format {
+            format: String,
+        }
+        let Format { format } = serde_json::from_str(text)?;
+        if format != MANIFEST_FORMAT {
+            return Err(ManifestError::Format(format));
+        }
+        Ok(serde_json::from_str(text)?)
+    }
+
+    /// Its bytes.
+    pub fn json(&self) -> String {
+        let mut json = serde_json::to_string_pretty(self).expect("strings, numbers and lists are JSON");
+        json.push('\n');
+        json
+    }
+
+    /// SHA-256 of its bytes: what stands for the whole report.
+    pub fn digest(&self) -> Digest {
+        Digest::of(self.json().as_bytes())
+    }
+}

@@ -1,0 +1,203 @@
+//! The tables of a report: what each lists, the file that holds it whole, and its columns.
+//!
+//! A table is one CSV file and one sheet of the workbook, with the same columns and the same cells ([`super::cells`]).
+
+/// A table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Table {
+    /// The control matrix.
+    Controls,
+    /// What speaks against controls.
+    Exceptions,
+    /// What the checks found.
+    Findings,
+    /// Sessions.
+    Sessions,
+    /// Who was not let in.
+    RefusedLogins,
+    /// Commands with their decisions and responses.
+    Commands,
+    /// What people were asked.
+    Approvals,
+    /// What people decided.
+    Decisions,
+    /// What nets caught.
+    Detections,
+    /// Sealed copies that were opened.
+    Reveals,
+    /// Readings of the evidence.
+    Readings,
+    /// Reviews.
+    Reviews,
+    /// Periods to be reviewed.
+    ReviewPeriods,
+    /// Uses of emergency access.
+    Emergencies,
+    /// Rules that were only observed.
+    ObservedRules,
+    /// Policies.
+    Policies,
+    /// Policies in force.
+    PolicyTerms,
+    /// Keys.
+    Keys,
+    /// Keys of masks.
+    MaskKeys,
+}
+
+impl Table {
+    /// All of them, in the order of the workbook.
+    pub const ALL: &'static [Self] = &[
+        Self::Controls,
+        Self::Exceptions,
+        Self::Findings,
+        Self::Sessions,
+        Self::RefusedLogins,
+        Self::Commands,
+        Self::Approvals,
+        Self::Decisions,
+        Self::Detections,
+        Self::Reveals,
+        Self::Readings,
+        Self::Reviews,
+        Self::ReviewPeriods,
+        Self::Emergencies,
+        Self::ObservedRules,
+        Self::Policies,
+        Self::PolicyTerms,
+        Self::Keys,
+        Self::MaskKeys,
+    ];
+
+    /// Its name, of its file and its sheet.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Controls => "controls",
+            Self::Exceptions => "exceptions",
+            Self::Findings => "findings",
+            Self::Sessions => "sessions",
+            Self::RefusedLogins => "refused-logins",
+            Self::Commands => "commands",
+            Self::Approvals => "approvals",
+            Self::Decisions => "approval-decisions",
+            Self::Detections => "detections",
+            Self::Reveals => "reveals",
+            Self::Readings => "readings",
+            Self::Reviews => "reviews",
+            Self::ReviewPeriods => "review-periods",
+            Self::Emergencies => "emergencies",
+            Self::ObservedRules => "observed-rules",
+            Self::Policies => "policies",
+            Self::PolicyTerms => "policies-in-force",
+            Self::Keys => "keys",
+            Self::MaskKeys => "mask-keys",
+        }
+    }
+
+    /// Path of its file in the report.
+    pub fn path(self) -> String {
+        format!("tables/{}.csv", self.name())
+    }
+
+    /// What it lists, in words.
+    pub const fn population(self) -> &'static str {
+        match self {
+            Self::Controls => "the control matrix, whatever can be said of each row",
+            Self::Exceptions => "what speaks against each control, as far as it is listed",
+            Self::Findings => "what the checks found in the whole log",
+            Self::Sessions => "sessions that were opened in the period, in the order in which they ended",
+            Self::RefusedLogins => "refused log-ins that were recorded in the period, alike ones of a minute together",
+            Self::Commands => "commands that were recorded in the period, in the order in which their responses ended",
+            Self::Approvals => "questions to people, of the whole log",
+            Self::Decisions => "decisions of people, of the whole log",
+            Self::Detections => "what nets caught in the period",
+            Self::Reveals => "sealed copies that people said they opened in the period",
+            Self::Readings => "readings of the evidence that were recorded in the period",
+            Self::Reviews => "reviews that people signed, of the whole log",
+            Self::ReviewPeriods => "periods that policies in force wanted reviewed, of the whole log",
+            Self::Emergencies => "uses of emergency access, of the whole log",
+            Self::ObservedRules => "rules that matched and were not enforced, of the whole log",
+            Self::Policies => "policies that the log holds",
+            Self::PolicyTerms => "policies in force at proxies, of the whole log",
+            Self::Keys => "keys, of the whole log",
+            Self::MaskKeys => "keys of masks, of the whole log",
+        }
+    }
+
+    /// Its columns. A column called after an event holds that event's index.
+    pub const fn columns(self) -> &'static [&'static str] {
+        match self {
+            Self::Controls => &[
+                "id", "cite", "title", "population", "query", "count", "test", "strength", "cannot_show", "state", "result",
+                "exceptions", "not_listed",
+            ],
+            Self::Exceptions => &["control", "cite", "entry", "cause", "detail"],
+            Self::Findings => &["severity", "code", "first", "last", "file", "meaning", "detail"],
+            Self::Sessions => &[
+                "session", "opened", "closed", "time", "target", "protocol", "method", "issuer", "subject", "evidence", "run",
+                "expires", "transport", "mask_key", "reason", "commands", "patients",
+            ],
+            Self::RefusedLogins => &[
+                "refused", "since", "time", "target", "peer", "method", "reason", "user", "named", "count",
+            ],
+            Self::Commands => &[
+                "command", "time", "session", "subject", "target", "statement", "accesses", "columns", "probes", "effect",
+                "rule", "observed", "policy", "outcome", "request", "approvals", "copy_first", "copy_last", "thresholds",
+                "released_first", "released_last", "ended", "status", "rows", "bytes", "patients", "masks", "masked",
+            ],
+            Self::Approvals => &[
+                "request", "time", "session", "requester", "statement", "approval", "people", "asks", "expires", "decisions",
+                "revocations", "rows", "grant_scopes", "grant_ends", "grant_uses", "grant_used",
+            ],
+            Self::Decisions => &[
+                "request", "decision", "time", "after_s", "person", "groups", "verdict", "reason", "terms", "enrolled",
+                "requester",
+            ],
+            Self::Detections => &["detection", "time", "command", "net", "channel", "column", "findings", "ends"],
+            Self::Reveals => &["reveal", "time", "person", "groups", "reason", "command", "copy", "enrolled"],
+            Self::Readings => &[
+                "read", "since", "until", "reader", "method", "issuer", "subject", "role", "operation", "scope", "count",
+                "times",
+            ],
+            Self::Reviews => &[
+                "review", "time", "person", "groups", "from", "to", "scope", "emergency", "counts", "population", "finding",
+                "own", "later",
+            ],
+            Self::ReviewPeriods => &[
+                "schedule", "first", "scope", "from", "to", "deadline", "state", "reviews", "uncounted",
+            ],
+            Self::Emergencies => &[
+                "used", "time", "request", "decision", "signed", "person", "groups", "reason", "subject", "target", "session",
+                "statement", "rows", "ends", "deadline", "reviewers", "state", "reviews", "uncounted",
+            ],
+            Self::ObservedRules => &[
+                "policy", "rule", "effect", "approval", "commands", "passed", "who", "first", "last",
+            ],
+            Self::Policies => &["policy", "snapshot", "bytes"],
+            Self::PolicyTerms => &[
+                "policy", "proxy", "from", "until", "sessions", "commands", "signatures", "signed",
+            ],
+            Self::Keys => &["key", "role", "name", "groups", "enrolled", "ended"],
+            Self::MaskKeys => &["key", "proxy", "announced", "ended", "sessions"],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::Table;
+
+    #[test]
+    fn names_fit_a_sheet_and_are_told_apart() {
+        let names: BTreeSet<_> = Table::ALL.iter().map(|table| table.name()).collect();
+        assert_eq!(names.len(), Table::ALL.len());
+        // A sheet's name has 31 characters at the most, two of which tell its parts apart.
+        assert!(names.iter().all(|name| name.len() <= 28));
+        for table in Table::ALL {
+            let columns: BTreeSet<_> = table.columns().iter().collect();
+            assert_eq!(columns.len(), table.columns().len(), "{table:?}");
+        }
+    }
+}
