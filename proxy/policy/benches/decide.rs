@@ -20,6 +20,8 @@ enum Rules {
     Spread,
     /// Every rule is for the request's role, target and action, and only its resources are others.
     Alike,
+    /// Every rule is for its resources, too, and none but the last for what its conditions ask.
+    Conditions,
 }
 
 fn policy(rules: Rules) -> Snapshot {
@@ -36,18 +38,21 @@ fn policy(rules: Rules) -> Snapshot {
     for number in 0..RULES - 1 {
         let (role, target) = match rules {
             Rules::Spread => (number % 20, number / 20 % 10),
-            Rules::Alike => (3, 7),
+            Rules::Alike | Rules::Conditions => (3, 7),
         };
         let mode = if number % 10 == 9 { "observe" } else { "enforce" };
-        let when = if number % 5 == 4 {
-            "when = { no_where = true }\n"
-        } else {
-            ""
+        let when = match rules {
+            Rules::Spread | Rules::Alike if number % 5 != 4 => "",
+            _ => "when = { no_where = true }\n",
+        };
+        let first = match rules {
+            Rules::Spread | Rules::Alike => format!("ward_{number}.patients"),
+            Rules::Conditions => "public.*".to_owned(),
         };
         let _ = writeln!(
             text,
             "[[rules]]\nname = \"rule-{number}\"\nmode = \"{mode}\"\nroles = [\"role-{role}\"]\ntargets = [\"target-{target}\"]\n\
-             actions = [\"read\", \"write\"]\nresources = [\"ward_{number}.patients\", \"ward_{number}.*_staging\", \"*.audit_{number}\"]\n\
+             actions = [\"read\", \"write\"]\nresources = [\"{first}\", \"ward_{number}.*_staging\", \"*.audit_{number}\"]\n\
              {when}effect = \"deny\""
         );
     }
@@ -88,7 +93,7 @@ fn reads(accesses: usize) -> Facts {
 }
 
 /// The last rule decides each of so many accesses.
-#[divan::bench(args = [(Rules::Spread, 1), (Rules::Spread, 8), (Rules::Alike, 1), (Rules::Alike, 8)])]
+#[divan::bench(args = [(Rules::Spread, 1), (Rules::Spread, 8), (Rules::Alike, 1), (Rules::Alike, 8), (Rules::Conditions, 1), (Rules::Conditions, 8)])]
 fn by_the_last_rule(bencher: divan::Bencher<'_, '_>, (rules, accesses): (Rules, usize)) {
     let (policy, agent, facts) = (policy(rules), agent(), reads(accesses));
     let decision = decide(&policy, &agent, "target-7", &facts);

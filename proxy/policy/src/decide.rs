@@ -12,15 +12,18 @@
 //! Masks stand beside the rules where a request tries values on their columns ([`crate::probe`]): what they deny or ask about
 //! is denied or asked about whatever the rules say, and what the rules deny stays denied.
 
+mod choice;
+
 use std::collections::BTreeSet;
 
-use exhibit_schemas::event::access::{Access, Attribute, DecisionRecord, Effect, Facts, Observed, Principal};
+use exhibit_schemas::event::access::{Access, Attribute, DecisionRecord, Effect, Facts, Principal};
 
+pub(crate) use self::choice::Choice;
 use crate::hours;
 use crate::pattern::{Pattern, covered};
 use crate::probe;
 use crate::seen;
-use crate::snapshot::{Mode, NO_RESOURCE, Role, Rule, Snapshot};
+use crate::snapshot::{NO_RESOURCE, Role, Rule, Snapshot};
 
 /// The attribute (a text: the cause) of a request whose reply might carry a masked value where no mask reaches it.
 pub const UNPROVEN: &str = "unproven";
@@ -38,15 +41,7 @@ pub const NOBODY_TO_ASK: &str = "nobody can be asked about it here";
 
 /// Decides a request.
 pub fn decide(snapshot: &Snapshot, principal: &Principal, target: &str, facts: &Facts) -> DecisionRecord {
-    decide_by(
-        Rules {
-            snapshot,
-            enforced: None,
-        },
-        principal,
-        target,
-        facts,
-    )
+    decide_by(snapshot, None, principal, target, facts)
 }
 
 /// What would be decided if the rule of that name, which the policy only observes, were enforced.
@@ -57,63 +52,16 @@ pub fn decide_enforcing(
     target: &str,
     facts: &Facts,
 ) -> DecisionRecord {
-    let rules = Rules {
-        snapshot,
-        enforced: Some(rule),
-    };
-    decide_by(rules, principal, target, facts)
+    decide_by(snapshot, Some(rule), principal, target, facts)
 }
 
-/// The rules of a policy, in the order of its file.
-#[derive(Clone, Copy)]
-struct Rules<'a> {
-    snapshot: &'a Snapshot,
-    /// One that is observed, and taken to be enforced.
-    enforced: Option<&'a str>,
-}
-
-impl<'a> Rules<'a> {
-    fn enforces(self, rule: &Rule) -> bool {
-        rule.mode == Mode::Enforce || self.enforced == Some(rule.name.as_str())
-    }
-
-    /// The rule that decides an access: the first that matches it and is enforced. Those in front of it that match and are only
-    /// observed are added to `observed`, by their place in the file.
-    fn rule_for(
-        self,
-        roles: &BTreeSet<&str>,
-        target: &str,
-        access: &Access,
-        facts: &Facts,
-        observed: &mut BTreeSet<usize>,
-    ) -> Option<&'a Rule> {
-        for (place, rule) in self.snapshot.rules.iter().enumerate() {
-            if !rule.matches(roles, target, access, facts) {
-                continue;
-            }
-            if self.enforces(rule) {
-                return Some(rule);
-            }
-            observed.insert(place);
-        }
-        None
-    }
-
-    fn observed(self, places: &BTreeSet<usize>) -> Option<Vec<Observed>> {
-        let rules = places.iter().filter_map(|place| self.snapshot.rules.get(*place));
-        let observed: Vec<_> = rules
-            .map(|rule| Observed {
-                rule: rule.name.clone(),
-                effect: rule.effect,
-                approval: rule.approval.clone(),
-            })
-            .collect();
-        (!observed.is_empty()).then_some(observed)
-    }
-}
-
-fn decide_by(policy: Rules<'_>, principal: &Principal, target: &str, facts: &Facts) -> DecisionRecord {
-    let snapshot = policy.snapshot;
+fn decide_by(
+    snapshot: &Snapshot,
+    enforced: Option<&str>,
+    principal: &Principal,
+    target: &str,
+    facts: &Facts,
+) -> DecisionRecord {
     if let Some(cause) = facts.attributes.get(UNPROVEN) {
         let cause = match cause {
             Attribute::Text(cause) => cause.as_str(),
@@ -127,11 +75,10 @@ fn decide_by(policy: Rules<'_>, principal: &Principal, target: &str, facts: &Fac
     if snapshot.tells_seen(target) && !seen::is_stated(facts) {
         return denied(snapshot, "whether the request was seen before is not said".to_owned());
     }
-    let roles = roles(snapshot, principal);
+    let mut choice = Choice::of(snapshot, enforced, principal, target, facts);
     let mut strictest: Option<Outcome<'_>> = None;
-    let mut observed = BTreeSet::new();
     for access in &facts.accesses {
-        let rule = policy.rule_for(&roles, target, access, facts, &mut observed);
+        let rule = choice.rule_for(access);
         let outcome = Outcome {
             effect: rule.map_or(Effect::Deny, |rule| rule.effect),
             rule,
@@ -152,7 +99,7 @@ fn decide_by(policy: Rules<'_>, principal: &Principal, target: &str, facts: &Fac
         rule: rule.map(|rule| rule.name.clone()),
         reason: rule.map_or_else(|| "no rule allows it".to_owned(), |rule| rule.reason.clone()),
         approval: rule.and_then(|rule| rule.approval.clone()),
-        observed: policy.observed(&observed),
+        observed: choice.observed(),
     };
     match effect {
         Effect::Deny => by_rules,
@@ -201,11 +148,8 @@ pub type Asker = Option<String>;
 /// All that asks for people about a request, where a decision names one of them alone: the approval of a request is one of all
 /// these.
 pub fn askers(snapshot: &Snapshot, principal: &Principal, target: &str, facts: &Facts) -> BTreeSet<Asker> {
-    let roles = roles(snapshot, principal);
-    let deciding = facts
-        .accesses
-        .iter()
-        .filter_map(|access| rule_for(snapshot, &roles, target, access, facts));
+    let mut choice = Choice::of(snapshot, None, principal, target, facts);
+    let deciding = facts.accesses.iter().filter_map(|access| choice.rule_for(access));
     let asking = deciding.filter(|rule| rule.effect == Effect::Ask);
     let mut askers: BTreeSet<Asker> = asking.map(|rule| Some(rule.name.clone())).collect();
     if matches!(probe::judge(snapshot, target, facts), probe::Judged::Asked { .. }) {
@@ -247,21 +191,6 @@ impl<'a> Outcome<'a> {
     }
 }
 
-/// The rule that decides an access: the first that matches it and is enforced.
-pub(crate) fn rule_for<'a>(
-    snapshot: &'a Snapshot,
-    roles: &BTreeSet<&str>,
-    target: &str,
-    access: &Access,
-    facts: &Facts,
-) -> Option<&'a Rule> {
-    let policy = Rules {
-        snapshot,
-        enforced: None,
-    };
-    policy.rule_for(roles, target, access, facts, &mut BTreeSet::new())
-}
-
 /// Names of the roles that the principal has.
 pub(crate) fn roles<'a>(snapshot: &'a Snapshot, principal: &Principal) -> BTreeSet<&'a str> {
     let has = |role: &&Role| role.matches(principal);
@@ -274,6 +203,7 @@ pub(crate) fn roles<'a>(snapshot: &'a Snapshot, principal: &Principal) -> BTreeS
 }
 
 impl Rule {
+    /// Whether it matches an access, by all that it says; [`Choice`] comes to the same for all rules at once.
     pub(crate) fn matches(
         &self,
         roles: &BTreeSet<&str>,
@@ -286,9 +216,12 @@ impl Rule {
             && self.is_for(roles)
             && self.names(resource.as_deref())
             && self.columns_hold(resource.as_deref(), facts)
-            && self.unmet(facts).next().is_none()
-            && self.over.is_none_or(|over| over.holds(facts))
-            && self.in_hours(facts)
+            && self.conditions_hold(facts)
+    }
+
+    /// Whether it is about requests of these facts, whatever they access.
+    pub(crate) fn conditions_hold(&self, facts: &Facts) -> bool {
+        self.unmet(facts).next().is_none() && self.over.is_none_or(|over| over.holds(facts)) && self.in_hours(facts)
     }
 
     /// Whether one of the roles is among its own.

@@ -63,24 +63,11 @@ pub(crate) fn is_over(facts: &Facts, limit: u64) -> bool {
 }
 
 impl Snapshot {
-    /// Whether any rule for a target goes by estimated rows, or asks people who are to be told of them.
-    pub fn estimates(&self, target: &str) -> bool {
-        let mut rules = self.rules.iter().filter(|rule| rule.targets.contains(target));
-        rules.any(|rule| {
-            rule.over.is_some_and(|over| over.estimated_rows.is_some()) || self.tells_rows(rule.approval.as_deref())
-        })
-    }
-
     /// Whether those who are asked for that approval are told of estimated rows.
     fn tells_rows(&self, approval: Option<&str>) -> bool {
         approval
             .and_then(|name| self.approval(name))
             .is_some_and(|approval| approval.estimate)
-    }
-
-    fn limits_of_estimates(&self, target: &str) -> impl Iterator<Item = u64> {
-        let rules = self.rules.iter().filter(move |rule| rule.targets.contains(target));
-        rules.filter_map(|rule| rule.over?.estimated_rows)
     }
 
     /// Whether a target is to be asked about a request: the decision hangs on it, or people are to be told.
@@ -97,7 +84,7 @@ impl Snapshot {
     /// it: nobody asks a target about what may not run.
     pub fn hangs_on_estimate(&self, principal: &Principal, target: &str, facts: &Facts) -> bool {
         // One number below each limit, and one above it.
-        let above = self.limits_of_estimates(target).map(|limit| limit.saturating_add(1));
+        let above = self.estimate_limits(target).map(|limit| limit.saturating_add(1));
         let numbers: BTreeSet<u64> = above.chain([0]).collect();
         if numbers.len() < 2 {
             return false;

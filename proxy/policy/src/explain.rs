@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 
 use exhibit_schemas::event::access::{Access, Action, DecisionRecord, Effect, Facts, Principal};
 
-use crate::decide::{UNPROVEN, decide, decide_enforcing, roles, rule_for};
+use crate::decide::{Choice, UNPROVEN, decide, decide_enforcing, roles};
 use crate::hours::time_of;
 use crate::mask::Technique;
 use crate::net::Net;
@@ -202,8 +202,9 @@ pub fn explain(
 ) -> Explanation {
     let decision = decide(snapshot, principal, target, facts);
     let roles = roles(snapshot, principal);
+    let mut choice = Choice::of(snapshot, None, principal, target, facts);
     let explained = facts.accesses.iter().map(|access| {
-        let rule = rule_for(snapshot, &roles, target, access, facts);
+        let rule = choice.rule_for(access);
         ExplainedAccess {
             access: access.clone(),
             effect: rule.map_or(Effect::Deny, |rule| rule.effect),
@@ -222,7 +223,7 @@ pub fn explain(
         () if accesses.is_empty() => Cause::NoAccess,
         () if decision.rule.is_some() => Cause::Rule,
         () if accesses.iter().any(|access| access.rule.is_none()) => Cause::NoRule,
-        () if two_approvals(snapshot, &roles, target, facts) => Cause::TwoApprovals,
+        () if two_approvals(choice, facts) => Cause::TwoApprovals,
         () => Cause::Mask,
     };
     let (masks, nets, thresholds) = match decision.effect {
@@ -277,11 +278,8 @@ fn explained_probe(snapshot: &Snapshot, target: &str, column: &str, values: u64)
 }
 
 /// Whether the rules of the accesses ask for different approvals.
-fn two_approvals(snapshot: &Snapshot, roles: &BTreeSet<&str>, target: &str, facts: &Facts) -> bool {
-    let deciding = facts
-        .accesses
-        .iter()
-        .filter_map(|access| rule_for(snapshot, roles, target, access, facts));
+fn two_approvals(mut choice: Choice<'_>, facts: &Facts) -> bool {
+    let deciding = facts.accesses.iter().filter_map(|access| choice.rule_for(access));
     let approvals: BTreeSet<_> = deciding.filter_map(|rule| rule.approval.as_deref()).collect();
     approvals.len() > 1
 }

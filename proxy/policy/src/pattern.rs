@@ -38,6 +38,14 @@ impl Pattern {
         &self.text
     }
 
+    /// What stands before its first star, and what stands behind its last one; the whole of it twice where it has none.
+    pub(crate) fn ends(&self) -> (&str, &str) {
+        let whole = self.text.as_str();
+        let first = whole.split_once('*').map_or(whole, |(first, _)| first);
+        let last = whole.rsplit_once('*').map_or(whole, |(_, last)| last);
+        (first, last)
+    }
+
     /// Whether the whole of `name` matches. At most `pattern × name` steps, and no recursion.
     pub fn matches(&self, name: &str) -> bool {
         // Of hundreds of rules most name something that begins or ends otherwise; these are told before anything is split.

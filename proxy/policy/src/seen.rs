@@ -38,12 +38,6 @@ pub const FIRST_SEEN: &str = "first_seen";
 pub const PREPARED: &str = "prepared";
 
 impl Snapshot {
-    /// Whether any rule for a target goes by what was seen, so that every request to it has to say so.
-    pub fn tells_seen(&self, target: &str) -> bool {
-        let mut rules = self.rules.iter();
-        rules.any(|rule| rule.when.contains_key(FIRST_SEEN) && rule.targets.contains(target))
-    }
-
     /// Whether it matters to the decision about a request whether that was seen.
     pub fn hangs_on_seen(&self, principal: &Principal, target: &str, facts: &Facts) -> bool {
         let decided = |seen| {

@@ -100,6 +100,7 @@
 //!
 //! Not here: deciding ([`crate::decide`]) and masking ([`crate::mask`]).
 
+mod index;
 mod limits;
 mod line;
 mod masks;
@@ -117,12 +118,15 @@ mod tags;
 use std::collections::BTreeSet;
 
 use exhibit_schemas::digest::Digest;
+use exhibit_schemas::event::access::{Access, Principal};
 use serde::Deserialize;
 
 use crate::emergency::Emergency;
 use crate::grant::Grants;
 use crate::hours::{Hours, HoursError};
 
+use self::index::Index;
+pub(crate) use self::index::Places;
 pub use self::limits::{LIMIT_S_MAX, Limits};
 use self::masks::MaskText;
 use self::nets::NetText;
@@ -247,6 +251,7 @@ pub struct Snapshot {
     digest: Digest,
     pub(crate) roles: Vec<Role>,
     pub(crate) rules: Vec<Rule>,
+    index: Index,
     targets: Vec<Target>,
     approvals: Vec<Approval>,
     pub(crate) masks: Vec<Mask>,
@@ -379,10 +384,13 @@ impl Snapshot {
         let patients = patients::check(file.patients, &targets)?;
         let sealed = file.sealed.map(|sealed| sealed.check(&targets)).transpose()?;
         patients.counted(&checked)?;
+        let roles = file.roles.into_iter().map(RoleText::check);
+        let roles = roles.collect::<Result<Vec<_>, _>>()?;
         Ok(Self {
             digest,
+            index: Index::of(&checked, &roles, &file.approvals),
             rules: checked,
-            roles: file.roles.into_iter().map(RoleText::check).collect::<Result<_, _>>()?,
+            roles,
             masks,
             nets,
             reviews: file
@@ -447,7 +455,40 @@ impl Snapshot {
 
     /// Whether what a rule says depends on the time, so that every request has to have one ([`crate::hours::TIME`]).
     pub fn tells_time(&self) -> bool {
-        self.rules.iter().any(|rule| rule.hours.is_some())
+        self.index.has_hours()
+    }
+
+    /// The rules for a target and for the roles that the principal has.
+    pub(crate) fn rules_about(&self, principal: &Principal, target: &str) -> Places {
+        self.index.about(&self.roles, principal, target)
+    }
+
+    /// Those of some rules that are for the action of an access and name its resource.
+    pub(crate) fn rules_naming(&self, among: &Places, Access(action, resource): &Access) -> Places {
+        self.index.naming(among, *action, resource.as_deref())
+    }
+
+    /// Has the rules changed, for tests of what no file can say.
+    #[cfg(test)]
+    pub(crate) fn with_rules(mut self, change: impl FnOnce(&mut Vec<Rule>)) -> Self {
+        change(&mut self.rules);
+        self.index = Index::of(&self.rules, &self.roles, &self.approvals);
+        self
+    }
+
+    /// Whether any rule for a target goes by what was seen ([`crate::seen`]), so that every request to it has to say so.
+    pub fn tells_seen(&self, target: &str) -> bool {
+        self.index.tells_seen(target)
+    }
+
+    /// Whether any rule for a target goes by estimated rows ([`crate::estimate`]), or asks people who are to be told of them.
+    pub fn estimates(&self, target: &str) -> bool {
+        self.index.estimates(target)
+    }
+
+    /// The numbers of estimated rows by which rules for a target go.
+    pub(crate) fn estimate_limits(&self, target: &str) -> impl Iterator<Item = u64> {
+        self.index.estimate_limits(target)
     }
 
     /// Whether the policy masks anything of a target.

@@ -120,13 +120,11 @@ fn what_is_not_known_is_more_than_any_number() {
 fn snapshot_of_most() -> Snapshot {
     let policy = POLICY.replacen("estimated_rows = 1000 ", &format!("estimated_rows = {} ", i64::MAX), 1);
     let policy = policy.replacen("estimated_rows = 10 ", &format!("estimated_rows = {} ", i64::MAX), 1);
-    let mut snapshot = snapshot(&policy);
-    for rule in &mut snapshot.rules {
-        if let Some(over) = &mut rule.over {
+    snapshot(&policy).with_rules(|rules| {
+        for over in rules.iter_mut().filter_map(|rule| rule.over.as_mut()) {
             over.estimated_rows = Some(u64::MAX);
         }
-    }
-    snapshot
+    })
 }
 
 #[test]

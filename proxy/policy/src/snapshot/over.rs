@@ -228,15 +228,16 @@ impl Counts {
 impl Snapshot {
     /// Whether any rule is about what a reply comes to.
     pub fn has_thresholds(&self) -> bool {
-        self.rules.iter().filter_map(|rule| rule.over).any(Over::is_of_replies)
+        self.index.over().any(Over::is_of_replies)
     }
 
     /// Whether a reply that was decided about when it came to `before`, and comes to `after`, passes a threshold of any rule in
     /// between, so that it has to be decided again. Nothing was decided before its first rows: then `before` is nothing, also of
     /// the session.
     pub fn crosses(&self, before: Counts, after: Counts) -> bool {
-        let mut over = self.rules.iter().filter_map(|rule| rule.over);
-        over.any(|over| over.is_passed(after) && !over.is_passed(before))
+        self.index
+            .over()
+            .any(|over| over.is_passed(after) && !over.is_passed(before))
     }
 }
 

@@ -1,0 +1,129 @@
+//! What is known of the rules of a policy before any request comes: for which targets, roles, actions and resources each of them
+//! is, and what decisions about a target go by. It is made once, with the snapshot.
+//!
+//! Sets of rules are bits ([`Places`]), one for each rule of the file, so that all that a request rules out is gone in a few words, and what is
+//! left stands in the order of the file. Names of resources are looked up by how patterns begin or end ([`Named`]).
+//!
+//! The size is that of the file but for a bit to each rule of each target and role.
+//!
+//! Not here: what a rule asks of a request beside these (conditions and columns), and which rule decides ([`crate::decide`]).
+
+mod named;
+mod places;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use exhibit_schemas::event::access::{Action, Principal};
+
+use self::named::Named;
+pub(crate) use self::places::Places;
+use super::{Approval, Over, Role, Rule};
+use crate::seen::FIRST_SEEN;
+
+/// The rules of a policy by what they are for.
+#[derive(Clone, Debug)]
+pub(super) struct Index {
+    targets: BTreeMap<String, OfTarget>,
+    /// In the order of the roles.
+    roles: Vec<Places>,
+    actions: BTreeMap<Action, Places>,
+    named: Named,
+    has_hours: bool,
+    over: Vec<Over>,
+}
+
+/// What the rules for one target go by.
+#[derive(Clone, Debug, Default)]
+struct OfTarget {
+    rules: Places,
+    seen: bool,
+    estimates: bool,
+    estimate_limits: BTreeSet<u64>,
+}
+
+impl Index {
+    pub(super) fn of(all: &[Rule], roles: &[Role], approvals: &[Approval]) -> Self {
+        let mut index = Self {
+            targets: BTreeMap::new(),
+            roles: vec![Places::default(); roles.len()],
+            actions: BTreeMap::new(),
+            named: Named::of(all),
+            has_hours: all.iter().any(|rule| rule.hours.is_some()),
+            over: all.iter().filter_map(|rule| rule.over).collect(),
+        };
+        let told: BTreeSet<&str> = approvals
+            .iter()
+            .filter(|approval| approval.estimate)
+            .map(|approval| approval.name.as_str())
+            .collect();
+        for (place, rule) in all.iter().enumerate() {
+            let limit = rule.over.and_then(|over| over.estimated_rows);
+            let tells = rule.approval.as_deref().is_some_and(|name| told.contains(name));
+            for target in &rule.targets {
+                let of = index.targets.entry(target.clone()).or_default();
+                of.rules.insert(place);
+                of.seen |= rule.when.contains_key(FIRST_SEEN);
+                of.estimates |= limit.is_some() || tells;
+                of.estimate_limits.extend(limit);
+            }
+            for (role, places) in roles.iter().zip(&mut index.roles) {
+                if rule.roles.contains(&role.name) {
+                    places.insert(place);
+                }
+            }
+            for action in &rule.actions {
+                index.actions.entry(*action).or_default().insert(place);
+            }
+        }
+        index
+    }
+
+    /// The rules for a target and for any role that the principal has.
+    pub(super) fn about(&self, roles: &[Role], principal: &Principal, target: &str) -> Places {
+        let mut about = Places::default();
+        let Some(of) = self.targets.get(target) else {
+            return about;
+        };
+        for (_, places) in roles
+            .iter()
+            .zip(&self.roles)
+            .filter(|(role, _)| role.matches(principal))
+        {
+            about.add(places);
+        }
+        about.keep(&of.rules);
+        about
+    }
+
+    /// Those of some rules that are for an action and name a resource; `None` is a request that names nothing.
+    pub(super) fn naming(&self, among: &Places, action: Action, resource: Option<&str>) -> Places {
+        let Some(actions) = self.actions.get(&action) else {
+            return Places::default();
+        };
+        let mut among = among.clone();
+        among.keep(actions);
+        self.named.naming(&among, resource)
+    }
+
+    pub(super) const fn has_hours(&self) -> bool {
+        self.has_hours
+    }
+
+    /// The thresholds of all rules.
+    pub(super) fn over(&self) -> impl Iterator<Item = Over> {
+        self.over.iter().copied()
+    }
+
+    pub(super) fn tells_seen(&self, target: &str) -> bool {
+        self.targets.get(target).is_some_and(|of| of.seen)
+    }
+
+    pub(super) fn estimates(&self, target: &str) -> bool {
+        self.targets.get(target).is_some_and(|of| of.estimates)
+    }
+
+    pub(super) fn estimate_limits(&self, target: &str) -> impl Iterator<Item = u64> {
+        let limits = self.targets.get(target).map(|of| of.estimate_limits.iter().copied());
+        limits.into_iter().flatten()
+    }
+}

@@ -1,0 +1,68 @@
+//! A set of rules: their places in the file, as bits.
+//!
+//! Not here: what the rules say.
+
+/// Places of rules in the file, from 0. Sets of one policy can be of different lengths; what is past the end is not in them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Places(Vec<u64>);
+
+impl Places {
+    pub(crate) fn insert(&mut self, place: usize) {
+        let (word, bit) = of(place);
+        if word >= self.0.len() {
+            self.0.resize(word + 1, 0);
+        }
+        if let Some(bits) = self.0.get_mut(word) {
+            *bits |= bit;
+        }
+    }
+
+    pub(crate) fn remove(&mut self, place: usize) {
+        let (word, bit) = of(place);
+        if let Some(bits) = self.0.get_mut(word) {
+            *bits &= !bit;
+        }
+    }
+
+    pub(crate) fn contains(&self, place: usize) -> bool {
+        let (word, bit) = of(place);
+        self.0.get(word).is_some_and(|bits| bits & bit != 0)
+    }
+
+    /// Adds all of another set.
+    pub(crate) fn add(&mut self, other: &Self) {
+        if other.0.len() > self.0.len() {
+            self.0.resize(other.0.len(), 0);
+        }
+        for (bits, others) in self.0.iter_mut().zip(&other.0) {
+            *bits |= others;
+        }
+    }
+
+    /// Takes out what is not in another set.
+    pub(crate) fn keep(&mut self, other: &Self) {
+        self.0.truncate(other.0.len());
+        for (bits, others) in self.0.iter_mut().zip(&other.0) {
+            *bits &= others;
+        }
+    }
+
+    /// The places, in the order of the file.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = usize> {
+        self.0.iter().enumerate().flat_map(|(word, bits)| {
+            let mut left = *bits;
+            std::iter::from_fn(move || {
+                let bit = usize::try_from(left.trailing_zeros()).ok().filter(|_| left != 0)?;
+                left &= left - 1;
+                Some(word * BITS + bit)
+            })
+        })
+    }
+}
+
+/// Bits of a word.
+const BITS: usize = 64;
+
+const fn of(place: usize) -> (usize, u64) {
+    (place / BITS, 1 << (place % BITS))
+}
