@@ -17,6 +17,7 @@ use crate::batch::Placed;
 use crate::period::Period;
 use crate::policy::Policies;
 use crate::report::control::Control;
+use crate::sample::Draw;
 
 /// Exceptions of one control that are listed; those past it are counted.
 pub const EXCEPTIONS_MAX: usize = 10_000;
@@ -114,6 +115,7 @@ pub struct Census {
     open: BTreeMap<SessionId, Open>,
     credentials: BTreeMap<Digest, (String, String)>,
     policies: BTreeSet<Digest>,
+    draw: Option<Draw>,
 }
 
 impl Census {
@@ -123,6 +125,24 @@ impl Census {
             period,
             ..Self::default()
         }
+    }
+
+    /// The same, which a sample of a control's population is drawn from on the way.
+    pub(crate) fn sampled(mut self, draw: Option<Draw>) -> Self {
+        self.draw = draw;
+        self
+    }
+
+    /// Offers one of a population to the draw.
+    pub(crate) fn offer(&mut self, control: Control, label: impl FnOnce() -> String) {
+        if let Some(draw) = &mut self.draw {
+            draw.offer(control, label);
+        }
+    }
+
+    /// What was drawn.
+    pub(crate) fn take_draw(&mut self) -> Option<Draw> {
+        self.draw.take()
     }
 
     /// Whether one was asked for.
@@ -163,7 +183,7 @@ impl Census {
             && time < period.to()
             && self.policies.insert(body.policy)
         {
-            self.add(Control::Retention, 1);
+            self.add(Control::Retention, placed.index, 1);
         }
         // Silence before the period's first event of a session is of the period, too: sessions are followed from their opening on.
         self.follow(placed, policies, period.holds(time));
@@ -178,13 +198,13 @@ impl Census {
             Body::SessionOpened(body) => {
                 month.sessions += 1;
                 for control in [Control::Identity, Control::Logoff, Control::Audit] {
-                    self.add(control, 1);
+                    self.add(control, placed.index, 1);
                 }
                 self.identified(placed, body);
             }
             Body::LoginRefused(body) => {
                 month.refused_logins = month.refused_logins.saturating_add(body.count);
-                self.add(Control::LoginMonitoring, body.count);
+                self.add(Control::LoginMonitoring, placed.index, body.count);
             }
             Body::Command(body) => {
                 match body.outcome {
@@ -194,27 +214,27 @@ impl Census {
                 }
                 self.command(placed, body);
             }
-            Body::ApprovalRequested(_) => self.add(Control::Access, 1),
+            Body::ApprovalRequested(_) => self.add(Control::Access, placed.index, 1),
             Body::ThresholdDecided(body) => {
-                self.add(Control::Access, 1);
-                self.add(Control::Authorization, u64::from(body.outcome == Outcome::Approved));
+                self.add(Control::Access, placed.index, 1);
+                self.add(Control::Authorization, placed.index, u64::from(body.outcome == Outcome::Approved));
             }
             Body::ResponseEnd(body) => {
                 month.rows = month.rows.saturating_add(body.rows);
                 for cells in body.masked.values() {
                     month.masked = month.masked.saturating_add(*cells);
                 }
-                self.released(body);
+                self.released(placed.index, body);
             }
-            Body::KeyRevoked(_) => self.add(Control::Termination, 1),
-            Body::ReviewSigned(_) => self.add(Control::Review, 1),
+            Body::KeyRevoked(_) => self.add(Control::Termination, placed.index, 1),
+            Body::ReviewSigned(_) => self.add(Control::Review, placed.index, 1),
             _ => {}
         }
     }
 
     fn command(&mut self, placed: &Placed, body: &Command) {
-        self.add(Control::Access, 1);
-        self.add(Control::Authorization, u64::from(body.outcome == Outcome::Approved));
+        self.add(Control::Access, placed.index, 1);
+        self.add(Control::Authorization, placed.index, u64::from(body.outcome == Outcome::Approved));
         bump(&mut self.figures.outcomes, body.outcome.as_str(), 1);
         for access in &body.facts.accesses {
             bump(&mut self.figures.actions, &access.0.to_string(), 1);
@@ -228,8 +248,8 @@ impl Census {
         }
     }
 
-    fn released(&mut self, body: &ResponseEnd) {
-        self.add(Control::MinimumNecessary, u64::from(body.rows > 0));
+    fn released(&mut self, index: Index, body: &ResponseEnd) {
+        self.add(Control::MinimumNecessary, index, u64::from(body.rows > 0));
         for (mask, cells) in &body.masked {
             bump(&mut self.figures.masked, mask, *cells);
         }
@@ -342,7 +362,10 @@ impl Census {
         }
     }
 
-    fn add(&mut self, control: Control, more: u64) {
+    fn add(&mut self, control: Control, index: Index, more: u64) {
+        if more > 0 {
+            self.offer(control, || index.to_string());
+        }
         let count = self.counts.entry(control).or_default();
         *count = count.saturating_add(more);
     }

@@ -2,6 +2,7 @@
 
 pub(crate) mod check;
 pub(crate) mod report;
+pub(crate) mod sample;
 
 use std::path::PathBuf;
 
@@ -30,6 +31,8 @@ pub(crate) enum Failure {
     Manifest { path: PathBuf, error: ManifestError },
     #[error("cannot make the report: {0}")]
     Package(#[from] PackageError),
+    #[error("cannot write {path}: {error}")]
+    Write { path: PathBuf, error: std::io::Error },
     #[error("cannot print the answer: {0}")]
     Print(std::io::Error),
 }
@@ -44,7 +47,7 @@ impl Failure {
             | Self::Verify(_)
             | Self::Manifest { .. }
             | Self::Package(PackageError::Occupied { .. }) => USAGE,
-            Self::Package(_) | Self::Print(_) => INTERNAL,
+            Self::Package(_) | Self::Write { .. } | Self::Print(_) => INTERNAL,
         }
     }
 
@@ -53,7 +56,7 @@ impl Failure {
         match self {
             Self::Read { .. } => "Check the path and its permissions.",
             Self::Trust { .. } => "Ask the administrators of the log for their trust.toml.",
-            Self::Verify(VerifyError::Lines(_)) | Self::Package(PackageError::File { .. } | PackageError::Workbook(_)) => {
+            Self::Write { .. } | Self::Verify(VerifyError::Lines(_)) | Self::Package(PackageError::File { .. } | PackageError::Workbook(_)) => {
                 "Check that the directory, and that of temporary files, can be written and have room."
             }
             Self::Verify(_) => "The bundle must be the directory or the tar archive that the export wrote.",

@@ -22,6 +22,7 @@ pub mod finding;
 pub mod period;
 pub mod report;
 pub mod review;
+pub mod sample;
 pub mod schedule;
 mod seen;
 pub mod summary;

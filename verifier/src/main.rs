@@ -11,8 +11,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use self::commands::check::{self, Check};
-use self::commands::report::{self, Wanted};
-use self::commands::{Failure, USAGE};
+use self::commands::{Failure, USAGE, report, sample};
 
 /// Check an exported Exhibit bundle offline and say everything that is wrong with it
 #[derive(Parser)]
@@ -30,7 +29,9 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Check a bundle and write the evidence report, or check a report that was handed over
-    Report(Wanted),
+    Report(report::Wanted),
+    /// Check a bundle and draw a sample of a control's population, which neither side can steer
+    Sample(sample::Wanted),
 }
 
 fn main() -> ExitCode {
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
 fn run(arguments: Arguments) -> Result<u8, Failure> {
     match (arguments.command, arguments.check) {
         (Some(Command::Report(wanted)), _) => report::run(&wanted),
+        (Some(Command::Sample(wanted)), _) => sample::run(&wanted),
         (None, Some(check)) => check::run(&check, arguments.json),
         (None, None) => Ok(USAGE), // clap has asked for the bundle before
     }

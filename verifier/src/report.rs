@@ -13,7 +13,7 @@
 
 pub mod cells;
 pub mod control;
-mod html;
+pub(crate) mod html;
 pub mod matrix;
 pub mod package;
 pub mod table;

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use exhibit_schemas::bundle::TrustAnchors;
 use exhibit_schemas::checkpoint::Checkpoint;
 use exhibit_schemas::digest::Digest;
-use exhibit_schemas::event::{Body, Event, Timestamp};
+use exhibit_schemas::event::{Body, Event, SessionId, Timestamp};
 use exhibit_schemas::keyring::KeyringError;
 use exhibit_schemas::merkle::{Index, TreeSize};
 use exhibit_schemas::tile::{BUNDLE_BYTES_MAX, TILE_WIDTH, Tile, TileError, TileKind, entries};
@@ -28,8 +28,10 @@ use crate::period::Period;
 use crate::policy::Policies;
 use crate::probe::Probes;
 use crate::reading::Readings;
-use crate::report::control::breaks_record;
+use crate::report::control::{Control, breaks_record};
+use crate::report::matrix;
 use crate::review::Reviews;
+use crate::sample::{Draw, Drawn, Sampling};
 use crate::schedule::{Scheduled, Schedules};
 use crate::seen::Seen;
 use crate::session::{Context, Sessions};
@@ -115,14 +117,25 @@ pub struct Bundle {
     pub evidence: Evidence,
     /// Counts of the report's period, where one was asked for.
     pub census: Census,
-    /// When each entry was made that a finding names, by its emitter's clock; only for a report.
-    pub times: BTreeMap<Index, Timestamp>,
+    /// Of each entry that a finding or an exception names when it was made, and of which session it is; only for a report.
+    pub cited: BTreeMap<Index, Cited>,
     /// Reviews that the policies in force asked for.
     pub scheduled: Scheduled,
     /// Uses of emergency access, and their reviews.
     pub emergencies: Emergencies,
     /// What another policy would have decided, where that was asked for.
     pub comparison: Option<Comparison>,
+    /// What was drawn, where that was asked for.
+    pub(crate) drawn: Option<Drawn>,
+}
+
+/// What is known of an entry that a finding names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cited {
+    /// When it was made, by its emitter's clock.
+    pub time: Timestamp,
+    /// Its session.
+    pub session: Option<SessionId>,
 }
 
 /// A bundle with errors.
@@ -172,7 +185,31 @@ impl Outcome {
 /// # Errors
 /// [`VerifyError`] when it could not be judged; everything wrong with the bundle itself is a finding.
 pub fn verify(archive: &Archive, anchors: &TrustAnchors, options: Options<'_>) -> Result<Outcome, VerifyError> {
-    examine(archive, anchors, options, None, &mut Nobody)
+    examine(archive, anchors, options, Besides::default(), &mut Nobody)
+}
+
+/// Checks everything as [`verify`] does, and draws a sample; the options name the period that it is of.
+///
+/// # Errors
+/// As [`verify`].
+pub fn sample(
+    archive: &Archive,
+    anchors: &TrustAnchors,
+    options: Options<'_>,
+    sampling: Sampling,
+) -> Result<Outcome, VerifyError> {
+    let besides = Besides {
+        sampling: Some(sampling),
+        ..Besides::default()
+    };
+    examine(archive, anchors, options, besides, &mut Nobody)
+}
+
+/// What is done on the way.
+#[derive(Default)]
+struct Besides {
+    comparison: Option<Comparison>,
+    sampling: Option<Sampling>,
 }
 
 /// Checks everything as [`verify`] does, and hands out the lines of the report, which are as many as the log is long. They are
@@ -186,7 +223,7 @@ pub fn report(
     options: Options<'_>,
     lines: &mut dyn Lines,
 ) -> Result<Outcome, VerifyError> {
-    examine(archive, anchors, options, None, lines)
+    examine(archive, anchors, options, Besides::default(), lines)
 }
 
 /// Takes lines that nobody asked for.
@@ -208,20 +245,18 @@ pub fn compare(
     options: Options<'_>,
     candidate: Candidate,
 ) -> Result<Outcome, VerifyError> {
-    examine(
-        archive,
-        anchors,
-        options,
-        Some(Comparison::new(candidate)),
-        &mut Nobody,
-    )
+    let besides = Besides {
+        comparison: Some(Comparison::new(candidate)),
+        ..Besides::default()
+    };
+    examine(archive, anchors, options, besides, &mut Nobody)
 }
 
 fn examine(
     archive: &Archive,
     anchors: &TrustAnchors,
     options: Options<'_>,
-    comparison: Option<Comparison>,
+    besides: Besides,
     lines: &mut dyn Lines,
 ) -> Result<Outcome, VerifyError> {
     let Options {
@@ -235,6 +270,9 @@ fn examine(
         done += files;
         progress(Progress::Files(done));
     })?;
+    // Where nobody signed a root nothing is shown.
+    let root = head.checkpoint.as_ref().map(Checkpoint::root);
+    let draw = besides.sampling.zip(root).map(|(sampling, root)| Draw::new(sampling, root));
     let kept = read_heads(heads, anchors, &mut findings);
     let mut reader = Reader {
         archive,
@@ -247,8 +285,8 @@ fn examine(
             in_force: InForce::new(&anchors.policy_signers),
             approvals: Approvals::default(),
             evidence: Evidence::new(evidence),
-            census: Census::new(evidence),
-            comparison,
+            census: Census::new(evidence).sampled(draw),
+            comparison: besides.comparison,
             probes: Probes::default(),
             seen: Seen::default(),
             copies: Copies::default(),
@@ -341,6 +379,7 @@ impl Reader<'_> {
 
     fn entry(&mut self, index: Index, entry: &[u8]) -> Result<(), VerifyError> {
         let leaf = Digest::leaf(entry);
+        self.context.census.offer(Control::Integrity, || index.to_string());
         self.tree.leaf(leaf, &mut self.context.findings)?;
         let unreadable = self.batches.unreadable();
         let placed = self.batches.entry(index, leaf, entry, &mut self.context.findings);
@@ -488,6 +527,14 @@ impl Reader<'_> {
         let periods = scheduled.find(&mut context.findings);
         context.evidence.scheduled(scheduled.schedules(), periods);
         hand_out(&mut context.evidence, lines)?;
+        matrix::offer(&context.evidence, &mut context.census);
+        let drawn = match context.census.take_draw() {
+            Some(draw) => {
+                let events = events(self.archive, head.size, draw.indexes())?;
+                Some(Drawn { draw, events })
+            }
+            None => None,
+        };
         let root = self.tree.finish(head.checkpoint.as_ref(), &mut context.findings)?;
         let (origin, log_key) = (anchors.log.origin.as_str().to_owned(), anchors.log.to_string());
         let (size, findings) = (head.size, self.context.findings);
@@ -497,8 +544,8 @@ impl Reader<'_> {
             root,
             log_key,
             heads,
-            times: if self.context.census.is_taken() {
-                times(self.archive, size, &findings)?
+            cited: if self.context.census.is_taken() {
+                cited(self.archive, size, &findings, &self.context.census)?
             } else {
                 BTreeMap::new()
             },
@@ -508,6 +555,7 @@ impl Reader<'_> {
             scheduled,
             emergencies,
             comparison: self.context.comparison,
+            drawn,
         });
         let sealed = head.checkpoint.is_some();
         // The one place where a bundle becomes verified.
@@ -538,12 +586,34 @@ fn hand_out(evidence: &mut Evidence, lines: &mut dyn Lines) -> Result<(), Verify
     Ok(())
 }
 
-/// When each entry was made that a finding names. A seal has no time, and neither has what is no event.
-fn times(archive: &Archive, size: TreeSize, findings: &Findings) -> Result<BTreeMap<Index, Timestamp>, VerifyError> {
-    let named = findings.list().iter().filter_map(|finding| match &finding.place {
+/// What is known of each entry that a finding or an exception names. A seal has no time, and neither has what is no event.
+fn cited(
+    archive: &Archive,
+    size: TreeSize,
+    findings: &Findings,
+    census: &Census,
+) -> Result<BTreeMap<Index, Cited>, VerifyError> {
+    let found = findings.list().iter().filter_map(|finding| match &finding.place {
         Place::Entry(index) | Place::Entries(index, _) => Some(*index),
         _ => None,
     });
+    let controls = Control::ALL.iter();
+    let exceptions = controls.flat_map(|control| census.exceptions(*control));
+    let excepted = exceptions.filter_map(|exception| exception.index.map(Index));
+    let events = events(archive, size, found.chain(excepted))?;
+    let of = |event: &Event| Cited {
+        time: event.time,
+        session: event.session.map(|place| place.0),
+    };
+    Ok(events.into_iter().map(|(index, event)| (index, of(&event))).collect())
+}
+
+/// The events among these entries.
+fn events(
+    archive: &Archive,
+    size: TreeSize,
+    named: impl Iterator<Item = Index>,
+) -> Result<BTreeMap<Index, Event>, VerifyError> {
     let mut tiles: BTreeMap<u64, BTreeSet<Index>> = BTreeMap::new();
     for index in named {
         tiles.entry(index.0 / u64::from(TILE_WIDTH)).or_default().insert(index);
@@ -562,7 +632,7 @@ fn times(archive: &Archive, size: TreeSize, findings: &Findings) -> Result<BTree
         let Ok(entries) = entries(&bytes, width) else { continue };
         for (index, entry) in (number * u64::from(TILE_WIDTH)..).map(Index).zip(entries) {
             if let Some(event) = indexes.contains(&index).then(|| Event::decode(entry).ok()).flatten() {
-                made.insert(index, event.time);
+                made.insert(index, event);
             }
         }
     }

@@ -35,6 +35,20 @@ pub enum Cell<'a> {
     Text(Cow<'a, str>),
 }
 
+impl Cell<'_> {
+    /// A field of CSV. Programs that open CSV take a field that begins like a formula for one (OWASP, "CSV injection"): an apostrophe
+    /// before it makes it text.
+    pub fn field(&self) -> String {
+        match self {
+            Self::Empty => String::new(),
+            Self::Number(number) => number.to_string(),
+            Self::Signed(number) => number.to_string(),
+            Self::Text(text) if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) => format!("'{text}"),
+            Self::Text(text) => text.to_string(),
+        }
+    }
+}
+
 impl From<u64> for Cell<'_> {
     fn from(number: u64) -> Self {
         Self::Number(number)
@@ -420,4 +434,24 @@ fn joined(values: &[impl Display]) -> String {
 fn listed(values: impl Iterator<Item = impl Display>) -> String {
     let each: Vec<_> = values.map(|value| value.to_string()).collect();
     each.join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Cell;
+
+    #[test]
+    fn what_begins_like_a_formula_is_text() {
+        for formula in ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1"] {
+            assert_eq!(Cell::from(formula).field(), format!("'{formula}"));
+        }
+        for (cell, field) in [
+            (Cell::from("a=1"), "a=1"),
+            (Cell::from(7_u64), "7"),
+            (Cell::from(-7_i64), "-7"),
+            (Cell::from(None::<u64>), ""),
+        ] {
+            assert_eq!(cell.field(), field);
+        }
+    }
 }

@@ -22,7 +22,8 @@ use crate::reading::{ReadLine, ReaderLine};
 use crate::review::ReviewLine;
 use crate::summary::FindingLine;
 
-const STYLE: &str = "
+/// Styles of every page.
+pub(crate) const STYLE: &str = "
 :root { color-scheme: light dark; --line: #8886; --soft: #8882; --bad: #b00020; --good: #0a6b3d; }
 @media (prefers-color-scheme: dark) { :root { --bad: #ff8a80; --good: #7bd8a5; } }
 body { font: 15px/1.45 system-ui, sans-serif; max-width: 76rem; margin: 2rem auto; padding: 0 1rem; }

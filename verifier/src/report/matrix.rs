@@ -10,8 +10,10 @@ use exhibit_schemas::merkle::Index;
 use serde::Serialize;
 
 use super::control::{Control, Strength, breaks_record};
-use crate::census::{EXCEPTIONS_MAX, Exception};
+use crate::census::{Census, EXCEPTIONS_MAX, Exception};
+use crate::evidence::Evidence;
 use crate::finding::{Code, Finding, Findings, Place};
+use crate::period::Period;
 use crate::schedule::{PeriodLine, State as Review};
 use crate::verify::Bundle;
 
@@ -73,7 +75,7 @@ pub struct Row {
 }
 
 /// The rows of a bundle whose record is sound.
-pub(super) fn rows(bundle: &Bundle) -> Vec<Row> {
+pub(crate) fn rows(bundle: &Bundle) -> Vec<Row> {
     let doubt = doubt(bundle);
     let of = |control: &Control| {
         let count = count(bundle, *control);
@@ -185,10 +187,9 @@ fn number(exceptions: u64) -> String {
 
 fn count(bundle: &Bundle, control: Control) -> u64 {
     let period = bundle.census.period();
-    let of = |time: &str| Timestamp::parse(time).is_some_and(|time| period.holds(time));
     let lines = match control {
         Control::Integrity => return bundle.size.0,
-        Control::Emergency => bundle.evidence.emergencies.iter().filter(|line| of(&line.time)).count(),
+        Control::Emergency => of_period(&bundle.evidence.emergencies, period, |line| &line.time).count(),
         Control::Review => due(bundle).count(),
         _ => 0,
     };
@@ -199,15 +200,13 @@ fn count(bundle: &Bundle, control: Control) -> u64 {
 
 /// Periods to be reviewed that ended within the report's.
 fn due(bundle: &Bundle) -> impl Iterator<Item = &PeriodLine> {
-    let period = bundle.census.period();
-    let ended = move |line: &&PeriodLine| Timestamp::parse(&line.to).is_some_and(|time| period.holds(time));
-    bundle.evidence.review_periods.iter().filter(ended)
+    of_period(&bundle.evidence.review_periods, bundle.census.period(), |line| &line.to)
 }
 
 fn exceptions(bundle: &Bundle, control: Control) -> BTreeSet<Exception> {
     let period = bundle.census.period();
     // What has no time of its own, a file or a seal, is of every period.
-    let of = |index: Index| bundle.times.get(&index).is_none_or(|time| period.holds(*time));
+    let of = |index: Index| bundle.cited.get(&index).is_none_or(|cited| period.holds(cited.time));
     let here = |finding: &&Finding| {
         Control::of(finding.code) == Some(control)
             // These are told by period, below.
@@ -225,6 +224,28 @@ fn exceptions(bundle: &Bundle, control: Control) -> BTreeSet<Exception> {
     exceptions
 }
 
+/// Offers what is counted by lines to the draw of a sample.
+pub(crate) fn offer(evidence: &Evidence, census: &mut Census) {
+    let period = census.period();
+    for line in of_period(&evidence.emergencies, period, |line| &line.time) {
+        census.offer(Control::Emergency, || line.used.to_string());
+    }
+    for line in of_period(&evidence.review_periods, period, |line| &line.to) {
+        census.offer(Control::Review, || label(line));
+    }
+}
+
+/// Lines whose time is of a period.
+fn of_period<T>(lines: &[T], period: Period, time: impl Fn(&T) -> &String) -> impl Iterator<Item = &T> {
+    let of = move |line: &&T| Timestamp::parse(time(line)).is_some_and(|time| period.holds(time));
+    lines.iter().filter(of)
+}
+
+/// What a period to be reviewed is called.
+fn label(line: &PeriodLine) -> String {
+    format!("{} {}..{}", line.schedule, line.from, line.to)
+}
+
 fn missed(line: &PeriodLine) -> Option<Exception> {
     let cause = match line.state {
         Review::Done | Review::Due => return None,
@@ -235,10 +256,7 @@ fn missed(line: &PeriodLine) -> Option<Exception> {
     Some(Exception {
         index: Some(line.first.0),
         cause: cause.to_owned(),
-        detail: format!(
-            "{} of {} from {} to {}, due {}",
-            line.schedule, line.scope, line.from, line.to, line.deadline
-        ),
+        detail: format!("{}, of {}, due {}", label(line), line.scope, line.deadline),
     })
 }
 

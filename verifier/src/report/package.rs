@@ -114,7 +114,7 @@ impl Package {
         self.workbook.row(table, cells)?;
         if let Some(sheet) = self.tables.get_mut(&table) {
             sheet.rows += 1;
-            let written = sheet.csv.write_record(cells.iter().map(field));
+            let written = sheet.csv.write_record(cells.iter().map(Cell::field));
             written.map_err(|error| PackageError::File {
                 path: table.path().into(),
                 error: error.into(),
@@ -213,17 +213,5 @@ impl Lines for Package {
             self.row(table, &cells).map_err(std::io::Error::other)?;
         }
         Ok(())
-    }
-}
-
-/// A cell as a field of CSV. Programs that open CSV take a field that begins like a formula for one (OWASP, "CSV injection"): an
-/// apostrophe before it makes it text.
-fn field(cell: &Cell<'_>) -> String {
-    match cell {
-        Cell::Empty => String::new(),
-        Cell::Number(number) => number.to_string(),
-        Cell::Signed(number) => number.to_string(),
-        Cell::Text(text) if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) => format!("'{text}"),
-        Cell::Text(text) => text.to_string(),
     }
 }
