@@ -39,6 +39,9 @@ const SECOND_US: u64 = 1_000_000;
 /// Characters of `2026-11` in a time.
 const MONTH_CHARACTERS: usize = 7;
 
+/// Characters of `2026-11-29` in a time.
+const DAY_CHARACTERS: usize = 10;
+
 /// Something that speaks against a control.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Exception {
@@ -69,11 +72,24 @@ pub struct Month {
     pub masked: u64,
 }
 
+/// What commands of a day came to, by the emitters' clocks, in UTC.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Day {
+    /// Commands that passed by policy alone.
+    pub allowed: u64,
+    /// Commands that passed by approval.
+    pub approved: u64,
+    /// Commands that did not pass.
+    pub denied: u64,
+}
+
 /// Commands of the period, by what they are told apart by.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Figures {
     /// By month.
     pub months: BTreeMap<String, Month>,
+    /// By day.
+    pub days: BTreeMap<String, Day>,
     /// Commands by the pipeline's repository, as verified claims name it.
     pub pipelines: BTreeMap<String, u64>,
     /// Commands by subject.
@@ -86,6 +102,8 @@ pub struct Figures {
     pub outcomes: BTreeMap<String, u64>,
     /// Cells masked, by mask or net.
     pub masked: BTreeMap<String, u64>,
+    /// What nets found, by category.
+    pub found: BTreeMap<String, u64>,
 }
 
 /// A session that is open.
@@ -108,6 +126,9 @@ struct Open {
 pub struct Census {
     period: Option<Period>,
     counts: BTreeMap<Control, u64>,
+    months: BTreeMap<Control, BTreeMap<String, u64>>,
+    /// The month of the event that passes.
+    now: String,
     exceptions: BTreeMap<Control, BTreeSet<Exception>>,
     /// Exceptions past [`EXCEPTIONS_MAX`].
     not_listed: BTreeMap<Control, u64>,
@@ -165,6 +186,11 @@ impl Census {
         self.counts.get(&control).copied().unwrap_or(0)
     }
 
+    /// The same by month.
+    pub fn months(&self, control: Control) -> BTreeMap<String, u64> {
+        self.months.get(&control).cloned().unwrap_or_default()
+    }
+
     /// What speaks against a control besides findings, in order.
     pub fn exceptions(&self, control: Control) -> impl Iterator<Item = &Exception> {
         self.exceptions.get(&control).into_iter().flatten()
@@ -179,6 +205,7 @@ impl Census {
     pub(crate) fn event(&mut self, placed: &Placed, policies: &Policies) {
         let Some(period) = self.period else { return };
         let time = placed.event.time;
+        self.now = month(time);
         if let Body::PolicySnapshot(body) = &placed.event.body
             && time < period.to()
             && self.policies.insert(body.policy)
@@ -207,11 +234,14 @@ impl Census {
                 self.add(Control::LoginMonitoring, placed.index, body.count);
             }
             Body::Command(body) => {
-                match body.outcome {
-                    Outcome::Allowed => month.allowed += 1,
-                    Outcome::Approved => month.approved += 1,
-                    _ => month.denied += 1,
-                }
+                let counted = |allowed: &mut u64, approved: &mut u64, denied: &mut u64| match body.outcome {
+                    Outcome::Allowed => *allowed += 1,
+                    Outcome::Approved => *approved += 1,
+                    _ => *denied += 1,
+                };
+                counted(&mut month.allowed, &mut month.approved, &mut month.denied);
+                let day = self.day(placed.event.time);
+                counted(&mut day.allowed, &mut day.approved, &mut day.denied);
                 self.command(placed, body);
             }
             Body::ApprovalRequested(_) => self.add(Control::Access, placed.index, 1),
@@ -225,6 +255,11 @@ impl Census {
                     month.masked = month.masked.saturating_add(*cells);
                 }
                 self.released(placed.index, body);
+            }
+            Body::Detection(body) => {
+                for (category, findings) in &body.findings {
+                    bump(&mut self.figures.found, category, *findings);
+                }
             }
             Body::KeyRevoked(_) => self.add(Control::Termination, placed.index, 1),
             Body::ReviewSigned(_) => self.add(Control::Review, placed.index, 1),
@@ -368,6 +403,9 @@ impl Census {
         }
         let count = self.counts.entry(control).or_default();
         *count = count.saturating_add(more);
+        if more > 0 {
+            bump(self.months.entry(control).or_default(), &self.now, more);
+        }
     }
 
     fn except(&mut self, control: Control, index: Index, cause: &str, detail: String) {
@@ -384,11 +422,26 @@ impl Census {
     }
 
     fn month(&mut self, time: Timestamp) -> &mut Month {
-        let month: String = time.to_string().chars().take(MONTH_CHARACTERS).collect();
         let months = &mut self.figures.months;
-        let room = months.len() < NAMES_MAX || months.contains_key(&month);
-        months.entry(if room { month } else { OTHERS.to_owned() }).or_default()
+        months.entry(named(months, month(time))).or_default()
     }
+
+    fn day(&mut self, time: Timestamp) -> &mut Day {
+        let days = &mut self.figures.days;
+        let day = time.to_string().chars().take(DAY_CHARACTERS).collect();
+        days.entry(named(days, day)).or_default()
+    }
+}
+
+/// A name where it is told apart, and else what stands for all others.
+fn named<T>(counts: &BTreeMap<String, T>, name: String) -> String {
+    let room = counts.len() < NAMES_MAX || counts.contains_key(&name);
+    if room { name } else { OTHERS.to_owned() }
+}
+
+/// The month of a moment, in UTC.
+pub(crate) fn month(time: Timestamp) -> String {
+    time.to_string().chars().take(MONTH_CHARACTERS).collect()
 }
 
 fn bump(counts: &mut BTreeMap<String, u64>, name: &str, more: u64) {

@@ -17,7 +17,7 @@ use exhibit_schemas::event::access::{
     Command, Detection, LoginRefused, Outcome, ResponseEnd, SessionClosed, SessionOpened, ThresholdDecided,
 };
 use exhibit_schemas::event::trust::{EvidenceRead, MaskKeyId};
-use exhibit_schemas::event::{Body, SessionId};
+use exhibit_schemas::event::{Body, SessionId, Timestamp};
 use exhibit_schemas::key::KeyId;
 use exhibit_schemas::merkle::Index;
 use exhibit_schemas::reading::Reader;
@@ -37,8 +37,10 @@ use crate::schedule::{PeriodLine, ScheduleLine};
 use crate::session::Pending;
 
 pub use self::approvals::{ApprovalLine, DecisionLine, GrantLine, RevocationLine};
+pub use self::fields::FieldLine;
+use self::fields::Fields;
 pub use self::lines::{
-    CommandLine, DetectionLine, KeyLine, MaskKeyLine, PolicyLine, PolicySignersLine, PolicyTermLine, RefusedLine,
+    CommandLine, DetectionLine, KeyLine, MaskKeyLine, PolicyLine, PolicyMaskLine, PolicySignersLine, PolicyTermLine, RefusedLine,
     RevealLine, SessionLine, ThresholdLine,
 };
 pub use self::stream::{Line, Lines, Ran};
@@ -82,6 +84,10 @@ pub struct Evidence {
     pub commands: Vec<CommandLine>,
     /// Rules that matched and were not enforced, by policy, in the order of their first commands.
     pub observed: Vec<ObservedLine>,
+    /// Fields that commands of the period touched, by rule.
+    pub fields: Vec<FieldLine>,
+    /// Decisions of people in the period, by how long they took.
+    pub time_to_decide: Vec<(&'static str, u64)>,
     /// Requests for approval in order.
     pub approvals: Vec<ApprovalLine>,
     /// What nets caught, in order.
@@ -102,6 +108,8 @@ pub struct Evidence {
     pub emergencies: Vec<EmergencyLine>,
     /// Policies in order.
     pub policies: Vec<PolicyLine>,
+    /// Their masks.
+    pub policy_masks: Vec<PolicyMaskLine>,
     /// Who must have signed policies, as the trust anchors say; nobody where it is empty.
     pub policy_signatures: Vec<PolicySignersLine>,
     /// Policies in force, in the order of the events that say so.
@@ -138,6 +146,8 @@ pub struct Evidence {
     /// The same of sessions.
     #[serde(skip)]
     finished_sessions: BTreeMap<LineNumber, SessionLine>,
+    #[serde(skip)]
+    touched: Fields,
     /// Numbers given to lines of sessions and of commands.
     #[serde(skip)]
     numbered: (u64, u64),
@@ -254,6 +264,7 @@ impl Evidence {
         } else {
             self.not_listed += 1;
         }
+        self.touched.command(&line);
         let session = self.open.get(&id).map(|open| Arc::clone(&open.line));
         let mut tokens: Vec<_> = patients
             .into_iter()
@@ -489,6 +500,7 @@ impl Evidence {
             return;
         }
         self.finish_open();
+        self.fields = std::mem::take(&mut self.touched).into_lines();
         self.observed = std::mem::take(&mut self.observations).into_lines();
         let mut keys: Vec<_> = batches.keyring().keys().collect();
         keys.sort_by_key(|(id, record)| (record.enrolled, **id));
@@ -506,11 +518,26 @@ impl Evidence {
         let mut whole: Vec<_> = policies.all().collect();
         whole.sort_by_key(|(_, policy)| policy.index);
         for (digest, policy) in whole {
+            let terms = || in_force.terms().filter(|(_, term)| term.policy == *digest);
+            let is_in_force = terms().any(|(_, term)| term.ended.is_none());
+            let last = terms().filter_map(|(_, term)| term.ended).max().filter(|_| !is_in_force);
             self.policies.push(PolicyLine {
                 policy: digest.to_string(),
                 snapshot: policy.index,
                 bytes: policy.bytes,
+                last_in_force: last.map(|last| last.to_string()),
+                keep_until: last.map(six_years_after),
             });
+            for mask in policy.snapshot.masks() {
+                self.policy_masks.push(PolicyMaskLine {
+                    policy: digest.to_string(),
+                    mask: mask.name.clone(),
+                    technique: mask.technique.as_str().to_owned(),
+                    keyed: mask.technique.is_keyed(),
+                    targets: mask.targets().map(str::to_owned).collect(),
+                    resources: mask.resources().iter().map(|pattern| pattern.as_str().to_owned()).collect(),
+                });
+            }
         }
         self.list_policy_terms(anchors, in_force);
         self.list_approvals(approvals);
@@ -563,7 +590,9 @@ impl Evidence {
                 policy: term.policy.to_string(),
                 proxy: proxy.to_string(),
                 from: term.from,
+                since: term.since.to_string(),
                 until: term.until,
+                ended: term.ended.map(|ended| ended.to_string()),
                 sessions: term.sessions,
                 commands: term.commands,
                 signatures: term.signed.as_ref().map(|signed| signed.wanted),
@@ -615,6 +644,36 @@ impl Evidence {
     }
 }
 
+/// The day six years after a moment, in UTC: for a day that its year does not have, the next one.
+fn six_years_after(time: Timestamp) -> String {
+    let text = time.to_string();
+    let (year, rest) = text.split_at_checked(4).unwrap_or_default();
+    let day = rest.get(..6).unwrap_or_default();
+    let year = year.parse::<u32>().unwrap_or(0).saturating_add(6);
+    // A leap year is never six years after one.
+    let day = if day == "-02-29" { "-03-01" } else { day };
+    format!("{year}{day}")
+}
+
 mod approvals;
+mod fields;
 mod lines;
 mod stream;
+
+#[cfg(test)]
+mod tests {
+    use exhibit_schemas::event::Timestamp;
+
+    use super::six_years_after;
+
+    #[test]
+    fn six_years_later_is_a_day_that_there_is() {
+        for (time, day) in [
+            ("2026-11-29T23:59:59.999999Z", "2032-11-29"),
+            ("2024-02-29T00:00:00Z", "2030-03-01"),
+            ("2022-02-28", "2028-02-28"),
+        ] {
+            assert_eq!(six_years_after(Timestamp::parse(time).unwrap()), day);
+        }
+    }
+}

@@ -29,8 +29,12 @@ pub(crate) struct Term {
     pub(crate) policy: Digest,
     /// Index of the event that says so.
     pub(crate) from: Index,
+    /// When that was, by the proxy's clock.
+    pub(crate) since: Timestamp,
     /// Index of the proxy's next such event that names another policy.
     pub(crate) until: Option<Index>,
+    /// When that was.
+    pub(crate) ended: Option<Timestamp>,
     /// Sessions that were opened under it.
     pub(crate) sessions: u64,
     /// Commands that were decided by it.
@@ -139,13 +143,18 @@ impl InForce {
         proxy.unsure = false;
         match proxy.terms.last_mut() {
             Some(last) if last.policy == policy => return,
-            Some(last) => last.until = Some(placed.index),
+            Some(last) => {
+                last.until = Some(placed.index);
+                last.ended = Some(placed.event.time);
+            }
             None => {}
         }
         proxy.terms.push(Term {
             policy,
             from: placed.index,
+            since: placed.event.time,
             until: None,
+            ended: None,
             sessions: 0,
             commands: 0,
             signed,

@@ -115,6 +115,18 @@ impl RevocationLine {
     }
 }
 
+/// How long a decision may take to be of each class, in seconds.
+const CLASSES: [(&str, i64); 8] = [
+    ("before the question, by their clocks", 0),
+    ("under 1 minute", 60),
+    ("1 to 5 minutes", 300),
+    ("5 to 15 minutes", 900),
+    ("15 to 60 minutes", 3_600),
+    ("1 to 4 hours", 14_400),
+    ("4 to 24 hours", 86_400),
+    ("a day and longer", i64::MAX),
+];
+
 impl Evidence {
     /// Adds the uses of emergency access.
     pub(crate) fn emergencies(&mut self, lines: Vec<EmergencyLine>) {
@@ -141,6 +153,7 @@ impl Evidence {
             };
             decisions.entry(decision.body.request).or_default().push(line);
         }
+        self.count_times(approvals);
         for (leaf, asked) in approvals.requests() {
             let line = ApprovalLine {
                 request: asked.index,
@@ -162,6 +175,25 @@ impl Evidence {
             }
             self.finished(Line::Approval(Box::new(line)));
         }
+    }
+}
+
+impl Evidence {
+    fn count_times(&mut self, approvals: &Approvals) {
+        let mut counts = CLASSES.map(|(name, _)| (name, 0));
+        let period = self.period;
+        let decisions = approvals.decisions().into_iter().map(|(_, decision)| decision);
+        for decision in decisions.filter(|decision| period.is_some_and(|period| period.holds(decision.time))) {
+            let Some(asked) = approvals.asked(decision.body.request) else {
+                continue;
+            };
+            let after = seconds(asked.time, decision.time);
+            let class = CLASSES.iter().position(|(_, below)| after < *below).unwrap_or(CLASSES.len() - 1);
+            if let Some((_, count)) = counts.get_mut(class) {
+                *count += 1;
+            }
+        }
+        self.time_to_decide = counts.to_vec();
     }
 }
 

@@ -175,6 +175,10 @@ pub struct PolicyLine {
     pub snapshot: Index,
     /// Its size.
     pub bytes: usize,
+    /// When it was in force last, by the clock of a proxy; absent for one that is, or never was.
+    pub last_in_force: Option<String>,
+    /// The day until which 164.316(b)(2)(i) asks for it to be kept: six years from when it was last in force. Absent as above.
+    pub keep_until: Option<String>,
 }
 
 /// A policy in force at one proxy.
@@ -186,8 +190,12 @@ pub struct PolicyTermLine {
     pub proxy: String,
     /// Index of the event from which on it was in force.
     pub from: Index,
+    /// When that was, by the proxy's clock.
+    pub since: String,
     /// Index of the proxy's event from which on another one was.
     pub until: Option<Index>,
+    /// When that was.
+    pub ended: Option<String>,
     /// Sessions that were opened under it.
     pub sessions: u64,
     /// Commands that were decided by it.
@@ -264,4 +272,21 @@ pub struct RefusedLine {
     pub named: String,
     /// How many.
     pub count: u64,
+}
+
+/// A mask of a policy.
+#[derive(Clone, Debug, Serialize)]
+pub struct PolicyMaskLine {
+    /// Digest of the policy.
+    pub policy: String,
+    /// The mask.
+    pub mask: String,
+    /// How it changes a value.
+    pub technique: String,
+    /// Whether what it makes depends on a key, so that who has the key finds values again.
+    pub keyed: bool,
+    /// Targets that it is for.
+    pub targets: Vec<String>,
+    /// Resources that it is for.
+    pub resources: Vec<String>,
 }

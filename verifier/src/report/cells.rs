@@ -10,10 +10,10 @@ use exhibit_schemas::merkle::Index;
 
 use super::matrix::Row;
 use super::table::Table;
-use crate::census::Exception;
+use crate::census::{Day, Exception};
 use crate::emergency::EmergencyLine;
 use crate::evidence::{
-    ApprovalLine, DecisionLine, DetectionLine, KeyLine, Line, MaskKeyLine, PolicyLine, PolicyTermLine, Ran, RefusedLine,
+    ApprovalLine, DecisionLine, DetectionLine, FieldLine, KeyLine, Line, MaskKeyLine, PolicyLine, PolicyMaskLine, PolicyTermLine, Ran, RefusedLine,
     RevealLine, SessionLine,
 };
 use crate::observed::ObservedLine;
@@ -388,7 +388,42 @@ pub fn observed(line: &ObservedLine) -> Cells<'_> {
 
 /// A policy.
 pub fn policy(line: &PolicyLine) -> Cells<'_> {
-    row![&line.policy, line.snapshot, line.bytes]
+    row![
+        &line.policy,
+        line.snapshot,
+        line.bytes,
+        line.last_in_force.as_ref(),
+        line.keep_until.as_ref(),
+    ]
+}
+
+/// A mask of a policy.
+pub fn policy_mask(line: &PolicyMaskLine) -> Cells<'_> {
+    row![
+        &line.policy,
+        &line.mask,
+        &line.technique,
+        if line.keyed { "yes" } else { "no" },
+        joined(&line.targets),
+        joined(&line.resources),
+    ]
+}
+
+/// A field that commands touched.
+pub fn touched(line: &FieldLine) -> Cells<'_> {
+    row![
+        &line.rule,
+        &line.field,
+        line.mask.as_ref(),
+        line.technique.as_ref(),
+        line.replies,
+        line.rows,
+    ]
+}
+
+/// The commands of a day.
+pub fn day<'a>(name: &'a String, day: &Day) -> Cells<'a> {
+    row![name, day.allowed, day.approved, day.denied]
 }
 
 /// A policy in force.
@@ -397,7 +432,9 @@ pub fn policy_term(line: &PolicyTermLine) -> Cells<'_> {
         &line.policy,
         &line.proxy,
         line.from,
+        &line.since,
         line.until,
+        line.ended.as_ref(),
         line.sessions,
         line.commands,
         line.signatures,

@@ -3,9 +3,11 @@
 //! It stays below [`PAGE_BYTES_MAX`] however long the log is: of each table the first lines are shown, fewer of them where they are
 //! long, and the page names the file that has all.
 
+mod closing;
 mod emergencies;
 mod figures;
 mod matrix;
+mod plots;
 mod schedules;
 
 use exhibit_schemas::merkle::Index;
@@ -14,7 +16,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use super::Report;
 use super::table::Table;
 use crate::evidence::{
-    ApprovalLine, CommandLine, DetectionLine, Evidence, KeyLine, MaskKeyLine, PolicyLine, PolicyTermLine, RefusedLine,
+    ApprovalLine, CommandLine, DetectionLine, Evidence, FieldLine, KeyLine, MaskKeyLine, PolicyLine, PolicyMaskLine, PolicyTermLine, RefusedLine,
     RevealLine, SessionLine,
 };
 use crate::observed::ObservedLine;
@@ -24,14 +26,18 @@ use crate::summary::FindingLine;
 
 /// Styles of every page.
 pub(crate) const STYLE: &str = "
-:root { color-scheme: light dark; --line: #8886; --soft: #8882; --bad: #b00020; --good: #0a6b3d; }
-@media (prefers-color-scheme: dark) { :root { --bad: #ff8a80; --good: #7bd8a5; } }
+:root { color-scheme: light dark; --line: #8886; --soft: #8882; --bad: #b00020; --good: #0a6b3d; --allowed: #3b6ea5; --approved: #b07a00; }
+@media (prefers-color-scheme: dark) { :root { --bad: #ff8a80; --good: #7bd8a5; --allowed: #7fb2e5; --approved: #f0c040; } }
 body { font: 15px/1.45 system-ui, sans-serif; max-width: 76rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2.2rem; }
 table { border-collapse: collapse; width: 100%; font-size: .86rem; }
 th, td { text-align: left; vertical-align: top; padding: .3rem .5rem; border-bottom: 1px solid var(--line); }
 th { background: var(--soft); } td { overflow-wrap: anywhere; }
 code { font: .9em ui-monospace, monospace; } .index { white-space: nowrap; font-variant-numeric: tabular-nums; }
+figure { margin: 1rem 0; } svg { width: 100%; height: auto; } svg text { fill: currentColor; font: 12px system-ui, sans-serif; } .axis { stroke: currentColor; }
+rect.allowed { fill: var(--allowed); } rect.approved { fill: var(--approved); } rect.denied { fill: var(--bad); }
+span.allowed { border-bottom: 3px solid var(--allowed); } span.approved { border-bottom: 3px solid var(--approved); } span.denied, td.denied { border-bottom: 3px solid var(--bad); }
+.parts { columns: 3; padding-left: 1.2rem; } .wide { overflow-x: auto; }
 .refused { color: var(--bad); font-weight: 700; } .verified { color: var(--good); font-weight: 700; }
 @media print { body { max-width: none; margin: 0; font-size: 10pt; } h2 { break-after: avoid; } tr { break-inside: avoid; } thead { display: table-header-group; } }
 ";
@@ -74,10 +80,15 @@ fn page_of(report: &Report<'_>, shown: usize) -> Markup {
             }
             body {
                 (cover_of(report))
+                (closing::contents(report))
                 (matrix::section(&report.controls, shown))
-                @if let Some(figures) = report.figures { (figures::section(figures)) }
+                @if let Some(figures) = report.figures {
+                    (figures::section(figures))
+                    (plots::section(figures, report.evidence, &report.controls, shown))
+                }
                 (findings(&report.findings, cover.errors + cover.notes, shown))
                 @if let Some(evidence) = report.evidence { (lines(evidence, shown)) }
+                (closing::section(report))
             }
         }
     }
@@ -197,6 +208,7 @@ fn lines(evidence: &Evidence, shown: usize) -> Markup {
         (listing(("Sessions", Table::Sessions, &["Opened", "Closed", "Time", "Who", "Target", "Transport", "End"]), evidence, &evidence.sessions, shown, session))
         (listing(("Log-ins refused", Table::RefusedLogins, &["Index", "From", "To", "Target", "Address", "Came with", "User", "Why", "How many"]), evidence, &evidence.refused_logins, shown, login))
         (listing(("Commands", Table::Commands, &["Index", "Time", "Session", "Statement", "Outcome", "Decision", "Response", "Rows", "Masks"]), evidence, &evidence.commands, shown, command))
+        (listing(("Fields and their masks, by rule", Table::Fields, &["Rule", "Field", "Mask", "Replies with rows", "Rows"]), evidence, &evidence.fields, shown, field))
         (listing(("Rules that were only observed", Table::ObservedRules, &["Rule", "Would have", "Policy", "Commands", "Of them passed", "Who", "First", "Last"]), evidence, &evidence.observed, shown, observed))
         (listing(("Approvals", Table::Approvals, &["Request", "Who asked", "Statement", "Needs", "Expires", "Decisions"]), evidence, &evidence.approvals, shown, approval))
         (emergencies::table_of(evidence, shown))
@@ -205,7 +217,9 @@ fn lines(evidence: &Evidence, shown: usize) -> Markup {
         (readings(evidence, shown))
         (listing(("Reviews", Table::Reviews, &["Index", "Time", "Who", "From", "To", "What", "Events", "Root", "Finding"]), evidence, &evidence.reviews, shown, review))
         (schedules::tables(evidence, shown))
-        (listing(("Policy snapshots", Table::Policies, &["Index", "SHA-256", "Bytes"]), evidence, &evidence.policies, shown, policy))
+        (listing(("Policy snapshots", Table::Policies, &["Index", "SHA-256", "Bytes", "Last in force", "To be kept until"]), evidence, &evidence.policies, shown, policy))
+        (listing(("Masks of policies", Table::PolicyMasks, &["Policy", "Mask", "Technique", "Targets", "Resources"]), evidence, &evidence.policy_masks, shown, policy_mask))
+        p { "A value that is masked by token, partial, format-preserving encryption or a shifted date is masked, and still protected health information." }
         (listing(("Policies in force", Table::PolicyTerms, &["From", "Until", "SHA-256", "Proxy", "Signed by", "Sessions", "Commands"]), evidence, &evidence.policy_terms, shown, policy_term))
         @for line in evidence.policy_signatures.iter().take(shown) {
             p {
@@ -425,14 +439,40 @@ fn read(line: &ReadLine) -> Markup {
     } }
 }
 
+fn field(line: &FieldLine) -> Markup {
+    html! { tr {
+        td { (line.rule) }
+        td { (cut(&line.field)) }
+        td { @match (&line.mask, &line.technique) {
+            (Some(mask), Some(technique)) => { (mask) " (" (technique) ")" },
+            _ => "touched, not masked",
+        } }
+        td.index { (line.replies) }
+        td.index { (line.rows) }
+    } }
+}
+
+fn policy_mask(line: &PolicyMaskLine) -> Markup {
+    html! { tr {
+        td { code { (short(&line.policy)) } }
+        td { (line.mask) }
+        td { (line.technique) @if line.keyed { ", under a key" } }
+        td { (cut(&line.targets.join(", "))) }
+        td { (cut(&line.resources.join(", "))) }
+    } }
+}
+
 fn policy(line: &PolicyLine) -> Markup {
-    html! { tr { td.index { (index(line.snapshot)) } td { code { (line.policy) } } td.index { (line.bytes) } } }
+    html! { tr { td.index { (index(line.snapshot)) } td { code { (line.policy) } } td.index { (line.bytes) }
+        td.index { (line.last_in_force.as_deref().unwrap_or("in force, or never was")) }
+        td.index { (line.keep_until.as_deref().unwrap_or("")) }
+    } }
 }
 
 fn policy_term(line: &PolicyTermLine) -> Markup {
     html! { tr {
-        td.index { (index(line.from)) }
-        td.index { (maybe(line.until)) }
+        td.index { (index(line.from)) br; (line.since) }
+        td.index { (maybe(line.until)) br; (line.ended.as_deref().unwrap_or("in force")) }
         td { code { (line.policy) } }
         td { code { (line.proxy) } }
         td {

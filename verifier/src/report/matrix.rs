@@ -3,14 +3,14 @@
 //! A row passes only where the whole bundle is verified, its population is not empty, everything of it was tested and nothing
 //! speaks against it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use exhibit_schemas::event::Timestamp;
 use exhibit_schemas::merkle::Index;
 use serde::Serialize;
 
 use super::control::{Control, Strength, breaks_record};
-use crate::census::{Census, EXCEPTIONS_MAX, Exception};
+use crate::census::{Census, EXCEPTIONS_MAX, Exception, month};
 use crate::evidence::Evidence;
 use crate::finding::{Code, Finding, Findings, Place};
 use crate::period::Period;
@@ -72,6 +72,17 @@ pub struct Row {
     pub exceptions: Vec<Exception>,
     /// Exceptions that are counted and not listed.
     pub not_listed: u64,
+    /// The same by month, in UTC, where its population has times of its own.
+    pub months: BTreeMap<String, Tested>,
+}
+
+/// What a month has of a control's population.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Tested {
+    /// How many there are.
+    pub count: u64,
+    /// Exceptions among them, as far as they are listed.
+    pub exceptions: u64,
 }
 
 /// The rows of a bundle whose record is sound.
@@ -83,9 +94,39 @@ pub(crate) fn rows(bundle: &Bundle) -> Vec<Row> {
         let not_listed = bundle.census.not_listed(*control);
         let all = not_listed.saturating_add(u64::try_from(exceptions.len()).unwrap_or(u64::MAX));
         let (state, result) = said(*control, count, all, doubt);
-        row(*control, count, state, result, exceptions, not_listed)
+        let months = months(bundle, *control, &exceptions);
+        Row {
+            months,
+            ..row(*control, count, state, result, exceptions, not_listed)
+        }
     };
     Control::ALL.iter().map(of).collect()
+}
+
+fn months(bundle: &Bundle, control: Control, exceptions: &BTreeSet<Exception>) -> BTreeMap<String, Tested> {
+    let mut months: BTreeMap<String, Tested> = BTreeMap::new();
+    let evidence = &bundle.evidence;
+    let period = bundle.census.period();
+    let lines: Vec<&String> = match control {
+        // Seals have no time.
+        Control::Integrity => return months,
+        Control::Emergency => of_period(&evidence.emergencies, period, |line| &line.time)
+            .map(|line| &line.time)
+            .collect(),
+        Control::Review => due(bundle).map(|line| &line.to).collect(),
+        _ => Vec::new(),
+    };
+    for time in lines.into_iter().filter_map(|time| Timestamp::parse(time)) {
+        months.entry(month(time)).or_default().count += 1;
+    }
+    for (month, count) in bundle.census.months(control) {
+        months.entry(month).or_default().count += count;
+    }
+    let times = exceptions.iter().filter_map(|exception| exception.index);
+    for cited in times.filter_map(|index| bundle.cited.get(&Index(index))) {
+        months.entry(month(cited.time)).or_default().exceptions += 1;
+    }
+    months
 }
 
 /// The rows of a bundle whose record is not: what broke it, and nothing else.
@@ -144,6 +185,7 @@ fn row(
         result,
         exceptions: exceptions.into_iter().take(EXCEPTIONS_MAX).collect(),
         not_listed: not_listed.saturating_add(past),
+        months: BTreeMap::new(),
     }
 }
 

@@ -132,6 +132,9 @@ impl Package {
             Some(evidence) => self.evidence(evidence)?,
             None => self.discard()?,
         }
+        for (name, day) in report.figures.iter().flat_map(|figures| &figures.days) {
+            self.row(Table::Days, &cells::day(name, day))?;
+        }
         for row in &report.controls {
             self.row(Table::Controls, &cells::control(row))?;
             for exception in &row.exceptions {
@@ -190,6 +193,12 @@ impl Package {
         }
         for line in &evidence.observed {
             self.row(Table::ObservedRules, &cells::observed(line))?;
+        }
+        for line in &evidence.fields {
+            self.row(Table::Fields, &cells::touched(line))?;
+        }
+        for line in &evidence.policy_masks {
+            self.row(Table::PolicyMasks, &cells::policy_mask(line))?;
         }
         for line in &evidence.policies {
             self.row(Table::Policies, &cells::policy(line))?;

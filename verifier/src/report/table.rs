@@ -17,6 +17,10 @@ pub enum Table {
     RefusedLogins,
     /// Commands with their decisions and responses.
     Commands,
+    /// Fields that were touched, and how they were masked.
+    Fields,
+    /// Commands by day.
+    Days,
     /// What people were asked.
     Approvals,
     /// What people decided.
@@ -37,6 +41,8 @@ pub enum Table {
     ObservedRules,
     /// Policies.
     Policies,
+    /// Masks of policies.
+    PolicyMasks,
     /// Policies in force.
     PolicyTerms,
     /// Keys.
@@ -54,6 +60,8 @@ impl Table {
         Self::Sessions,
         Self::RefusedLogins,
         Self::Commands,
+        Self::Fields,
+        Self::Days,
         Self::Approvals,
         Self::Decisions,
         Self::Detections,
@@ -64,6 +72,7 @@ impl Table {
         Self::Emergencies,
         Self::ObservedRules,
         Self::Policies,
+        Self::PolicyMasks,
         Self::PolicyTerms,
         Self::Keys,
         Self::MaskKeys,
@@ -78,6 +87,8 @@ impl Table {
             Self::Sessions => "sessions",
             Self::RefusedLogins => "refused-logins",
             Self::Commands => "commands",
+            Self::Fields => "fields",
+            Self::Days => "days",
             Self::Approvals => "approvals",
             Self::Decisions => "approval-decisions",
             Self::Detections => "detections",
@@ -88,6 +99,7 @@ impl Table {
             Self::Emergencies => "emergencies",
             Self::ObservedRules => "observed-rules",
             Self::Policies => "policies",
+            Self::PolicyMasks => "policy-masks",
             Self::PolicyTerms => "policies-in-force",
             Self::Keys => "keys",
             Self::MaskKeys => "mask-keys",
@@ -108,6 +120,8 @@ impl Table {
             Self::Sessions => "sessions that were opened in the period, in the order in which they ended",
             Self::RefusedLogins => "refused log-ins that were recorded in the period, alike ones of a minute together",
             Self::Commands => "commands that were recorded in the period, in the order in which their responses ended",
+            Self::Fields => "fields that commands of the period touched whose replies had rows, by the rule that let them pass",
+            Self::Days => "commands of each day of the period, in UTC",
             Self::Approvals => "questions to people, of the whole log",
             Self::Decisions => "decisions of people, of the whole log",
             Self::Detections => "what nets caught in the period",
@@ -118,6 +132,7 @@ impl Table {
             Self::Emergencies => "uses of emergency access, of the whole log",
             Self::ObservedRules => "rules that matched and were not enforced, of the whole log",
             Self::Policies => "policies that the log holds",
+            Self::PolicyMasks => "masks of the policies that the log holds",
             Self::PolicyTerms => "policies in force at proxies, of the whole log",
             Self::Keys => "keys, of the whole log",
             Self::MaskKeys => "keys of masks, of the whole log",
@@ -145,6 +160,8 @@ impl Table {
                 "rule", "observed", "policy", "outcome", "request", "approvals", "copy_first", "copy_last", "thresholds",
                 "released_first", "released_last", "ended", "status", "rows", "bytes", "patients", "masks", "masked",
             ],
+            Self::Fields => &["rule", "field", "mask", "technique", "replies", "rows"],
+            Self::Days => &["day", "allowed", "approved", "denied"],
             Self::Approvals => &[
                 "request", "time", "session", "requester", "statement", "approval", "people", "asks", "expires", "decisions",
                 "revocations", "rows", "grant_scopes", "grant_ends", "grant_uses", "grant_used",
@@ -173,9 +190,10 @@ impl Table {
             Self::ObservedRules => &[
                 "policy", "rule", "effect", "approval", "commands", "passed", "who", "first", "last",
             ],
-            Self::Policies => &["policy", "snapshot", "bytes"],
+            Self::Policies => &["policy", "snapshot", "bytes", "last_in_force", "keep_until"],
+            Self::PolicyMasks => &["policy", "mask", "technique", "keyed", "targets", "resources"],
             Self::PolicyTerms => &[
-                "policy", "proxy", "from", "until", "sessions", "commands", "signatures", "signed",
+                "policy", "proxy", "from", "since", "until", "ended", "sessions", "commands", "signatures", "signed",
             ],
             Self::Keys => &["key", "role", "name", "groups", "enrolled", "ended"],
             Self::MaskKeys => &["key", "proxy", "announced", "ended", "sessions"],
