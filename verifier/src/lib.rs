@@ -48,7 +48,7 @@ mod tree;
 
 pub use archive::Archive;
 pub use finding::{Code, Finding, Place, Severity};
-pub use period::Period;
+pub use period::{Period, Span};
 pub use verify::{Bundle, KeptHead, Options, Outcome, Progress, Refused, Verified, VerifyError, compare, verify};
 
 /// Version of this verifier, as reports state it.

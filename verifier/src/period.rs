@@ -1,7 +1,8 @@
-//! The period of a report or of a review: from a moment on, and before another.
+//! The period of a report or of a review, from a moment on and before another; and from when to when a log's events are.
 
 use exhibit_schemas::event::Timestamp;
 use serde::Serialize;
+use serde::ser::SerializeStruct as _;
 
 /// A period, with its first moment and without its last.
 ///
@@ -61,6 +62,34 @@ impl Period {
     }
 }
 
+/// When a log's first event was made, and when its last, each by its own emitter's clock: nothing orders the two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// Of the first event.
+    pub first: Timestamp,
+    /// Of the last event.
+    pub last: Timestamp,
+}
+
+impl Span {
+    /// The span of a log that goes on with an event of this time.
+    pub(crate) fn with(span: Option<Self>, time: Timestamp) -> Self {
+        Self {
+            first: span.map_or(time, |span| span.first),
+            last: time,
+        }
+    }
+}
+
+impl Serialize for Span {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut fields = serializer.serialize_struct("Span", 2)?;
+        fields.serialize_field("first", &self.first.to_string())?;
+        fields.serialize_field("last", &self.last.to_string())?;
+        fields.end()
+    }
+}
+
 impl std::fmt::Display for Period {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         if *self == Self::ALWAYS {
@@ -80,7 +109,7 @@ impl Serialize for Period {
 mod tests {
     use exhibit_schemas::event::Timestamp;
 
-    use super::{Period, PeriodError};
+    use super::{Period, PeriodError, Span};
 
     #[test]
     fn reads_days_and_times() {
@@ -112,5 +141,18 @@ mod tests {
             [false, true, true, false]
         );
         assert!(Period::ALWAYS.holds(Timestamp(u64::MAX)) && Period::ALWAYS.holds(Timestamp(0)));
+    }
+
+    #[test]
+    fn a_span_keeps_the_first_time_and_takes_every_later_one() {
+        let times = [7, 3, 5].map(Timestamp);
+        let span = times.into_iter().fold(None, |span, time| Some(Span::with(span, time)));
+        assert_eq!(
+            span,
+            Some(Span {
+                first: Timestamp(7),
+                last: Timestamp(5)
+            })
+        );
     }
 }

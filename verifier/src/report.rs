@@ -1,4 +1,4 @@
-//! The evidence report: what a verified log shows, each line with the indexes it stands on, as JSON and as HTML.
+//! The evidence report: what a verified log shows, each line with the indexes it stands on, as JSON, as HTML and as OSCAL ([`oscal`]).
 //!
 //! A refused bundle gets a cover that says so and lists its findings. The same bundle gives the same bytes: there is no clock and no order but the log's.
 //!
@@ -15,6 +15,7 @@ pub mod cells;
 pub mod control;
 pub(crate) mod html;
 pub mod matrix;
+pub mod oscal;
 pub mod package;
 pub mod table;
 
@@ -24,7 +25,7 @@ use self::matrix::Row;
 use crate::VERIFIER_VERSION;
 use crate::census::Figures;
 use crate::evidence::Evidence;
-use crate::period::Period;
+use crate::period::{Period, Span};
 use crate::summary::FindingLine;
 use crate::verify::{Bundle, Outcome, Refused};
 
@@ -75,6 +76,10 @@ pub struct Cover {
     pub origin: String,
     /// Number of entries.
     pub size: u64,
+    /// When the first and the last event were made of those that could be read, by their emitters' clocks; of a bundle whose
+    /// record is broken nothing proves them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub events: Option<Span>,
     /// The root, of a verified bundle.
     pub root: Option<String>,
     /// The log's key.
@@ -130,6 +135,7 @@ impl<'a> Report<'a> {
                 period: bundle.census.period(),
                 origin: bundle.origin.clone(),
                 size: bundle.size.0,
+                events: bundle.span,
                 root: Some(bundle.root.to_string()),
                 log_key: bundle.log_key.clone(),
                 verifier: VERIFIER_VERSION,
@@ -156,6 +162,7 @@ impl<'a> Report<'a> {
                 period: refused.period,
                 origin: refused.origin.clone(),
                 size: refused.size.0,
+                events: refused.span,
                 root: None,
                 log_key: refused.log_key.clone(),
                 verifier: VERIFIER_VERSION,

@@ -24,7 +24,7 @@ use crate::evidence::{Evidence, Line, Lines};
 use crate::files::{self, Head};
 use crate::finding::{Code, Finding, Findings, Place};
 use crate::in_force::InForce;
-use crate::period::Period;
+use crate::period::{Period, Span};
 use crate::policy::Policies;
 use crate::probe::Probes;
 use crate::reading::Readings;
@@ -109,6 +109,8 @@ pub struct Bundle {
     pub root: Digest,
     /// The log's key, as a note verifier key.
     pub log_key: String,
+    /// When its first and its last event were made.
+    pub span: Option<Span>,
     /// Kept checkpoints that it was compared with.
     pub heads: usize,
     /// Notes.
@@ -149,6 +151,8 @@ pub struct Refused {
     pub size: TreeSize,
     /// The period that a report was asked for.
     pub period: Period,
+    /// When the first and the last event were made of those that could be read; it dates the answer and proves nothing.
+    pub span: Option<Span>,
     /// Everything that was found.
     pub findings: Findings,
     /// What the log shows nonetheless, where no error is about the record itself: every error is then about something that was
@@ -279,6 +283,7 @@ fn examine(
         tree: Tree::new(archive, kept),
         batches: Batches::new(anchors)?,
         sessions: Sessions::default(),
+        span: None,
         context: Context {
             findings,
             policies: Policies::default(),
@@ -319,6 +324,7 @@ struct Reader<'a> {
     tree: Tree<'a>,
     batches: Batches,
     sessions: Sessions,
+    span: Option<Span>,
     context: Context,
 }
 
@@ -399,6 +405,7 @@ impl Reader<'_> {
     }
 
     fn event(&mut self, placed: &Placed) {
+        self.span = Some(Span::with(self.span, placed.event.time));
         let context = &mut self.context;
         context.evidence.event(placed);
         let (index, emitter) = (placed.index, placed.event.emitter.0);
@@ -543,6 +550,7 @@ impl Reader<'_> {
             size,
             root,
             log_key,
+            span: self.span,
             heads,
             cited: if self.context.census.is_taken() {
                 cited(self.archive, size, &findings, &self.context.census)?
@@ -571,6 +579,7 @@ impl Reader<'_> {
                 log_key: bundle.log_key.clone(),
                 size,
                 period: bundle.census.period(),
+                span: bundle.span,
                 findings: bundle.findings.clone(),
                 shown: Some(bundle).filter(|_| sound),
             })
