@@ -11,7 +11,9 @@
 //!
 //! Not here: what an index stands for (the bundle holds it).
 
+pub mod about;
 pub mod control;
+pub mod fhir;
 mod html;
 pub mod matrix;
 
