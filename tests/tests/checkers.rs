@@ -15,6 +15,8 @@
 mod fhir;
 #[path = "../../verifier/tests/formats/lines.rs"]
 mod lines;
+#[path = "checkers/ocsf.rs"]
+mod ocsf;
 #[path = "checkers/policy_schema.rs"]
 mod policy_schema;
 
