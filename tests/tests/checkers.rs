@@ -1,8 +1,9 @@
 //! Checkers that share no code with Exhibit read its bundles: Python (cbor2, cryptography) and Go (sumdb/note, sumdb/tlog). The
-//! schema of policies is held against their reader by Python's `jsonschema`.
+//! schema of policies is held against their reader by Python's `jsonschema`, and the documents of a report in other formats against
+//! those formats, by validators from PyPI and npm.
 //!
-//! `tests/checkers/setup.sh` makes them, once, under `target/checkers`; without Python 3.11 or, the first time, without a
-//! package index, these tests fail. The mutants that each checker must refuse are its own `test_*.py`.
+//! `tests/checkers/setup.sh` makes them, once, under `target/checkers`; without Python 3.11 or, the first time, without npm and
+//! a package index, these tests fail. The mutants that each checker must refuse are its own `test_*.py`.
 
 #![allow(
     clippy::unwrap_used,
@@ -10,9 +11,16 @@
     reason = "a test that cannot go on fails, in its helpers too"
 )]
 
+#[path = "checkers/fhir.rs"]
+mod fhir;
+#[path = "../../verifier/tests/formats/lines.rs"]
+mod lines;
+#[path = "checkers/ocsf.rs"]
+mod ocsf;
 #[path = "checkers/policy_schema.rs"]
 mod policy_schema;
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -65,6 +73,15 @@ impl Checkers {
         run(cargo.arg(place.path()).current_dir(&self.root)).unwrap();
         place
     }
+}
+
+/// A file with a document on each line.
+fn ndjson(documents: impl Iterator<Item = serde_json::Value>) -> tempfile::NamedTempFile {
+    let mut file = tempfile::NamedTempFile::new().unwrap();
+    for document in documents {
+        writeln!(file, "{document}").unwrap();
+    }
+    file
 }
 
 #[test]

@@ -11,10 +11,15 @@
 //!
 //! Not here: what an index stands for (the bundle holds it).
 
+pub mod about;
 pub mod cells;
 pub mod control;
+mod ending;
+pub mod fhir;
 pub(crate) mod html;
+mod interaction;
 pub mod matrix;
+pub mod ocsf;
 pub mod oscal;
 pub mod package;
 pub mod table;
