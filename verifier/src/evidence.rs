@@ -192,6 +192,7 @@ impl Evidence {
             opened: placed.index,
             closed: None,
             time: placed.event.time.to_string(),
+            ended: None,
             target: body.target.clone(),
             protocol: body.protocol.clone(),
             method: body.principal.method.clone(),
@@ -237,6 +238,7 @@ impl Evidence {
         if let Some(mut open) = self.open.remove(&id) {
             let line = Arc::make_mut(&mut open.line);
             line.closed = Some(placed.index);
+            line.ended = Some(placed.event.time.to_string());
             line.reason = Some(body.reason.clone());
             line.commands = Some(body.commands);
             line.patients = Some(patients.count()).filter(|count| *count > 0);

@@ -234,6 +234,8 @@ pub fn report(
 struct Nobody;
 
 impl Lines for Nobody {
+    fn begin(&mut self, _: &str, _: Option<Digest>) {}
+
     fn take(&mut self, _: &Line) -> Result<(), std::io::Error> {
         Ok(())
     }
@@ -276,6 +278,7 @@ fn examine(
     })?;
     // Where nobody signed a root nothing is shown.
     let root = head.checkpoint.as_ref().map(Checkpoint::root);
+    lines.begin(anchors.log.origin.as_str(), root);
     let draw = besides.sampling.zip(root).map(|(sampling, root)| Draw::new(sampling, root));
     let kept = read_heads(heads, anchors, &mut findings);
     let mut reader = Reader {

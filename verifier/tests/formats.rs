@@ -29,7 +29,7 @@ const THEN: &str = "2026-11-24T10:00:00.000000Z";
 fn watched() -> Vec<Value> {
     let about = about();
     let mut events = vec![ocsf::opened(&about, &session()), ocsf::opened(&about, &of_pipeline())];
-    events.extend(ocsf::closed(&about, &session(), THEN));
+    events.extend(ocsf::closed(&about, &session()));
     events.extend(refused().iter().map(|line| ocsf::refused(&about, line)));
     events.extend(
         accesses()
@@ -48,7 +48,7 @@ fn a_report_as_events_of_ocsf() {
 
 #[test]
 fn what_was_not_closed_and_what_has_no_exception_is_no_event() {
-    assert_eq!(ocsf::closed(&about(), &of_pipeline(), THEN), None);
+    assert_eq!(ocsf::closed(&about(), &of_pipeline()), None);
     assert_eq!(
         rows()
             .iter()

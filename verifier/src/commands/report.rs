@@ -68,7 +68,7 @@ pub(crate) fn run(wanted: &Wanted) -> Result<u8, Failure> {
 fn make(given: &Given, made: Made, out: Option<&Path>) -> Result<(Outcome, Manifest), Failure> {
     // The parser of arguments, or of a manifest, took it before.
     let period = Period::parse(&made.period).unwrap_or(Period::ALWAYS);
-    let mut package = Package::begin(out)?;
+    let mut package = Package::begin(out, made.entity.as_deref())?;
     let bar = output::Bar::new();
     let options = Options {
         heads: &given.heads,

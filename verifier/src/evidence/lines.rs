@@ -18,6 +18,8 @@ pub struct SessionLine {
     pub closed: Option<Index>,
     /// When it was opened.
     pub time: String,
+    /// When it was closed.
+    pub ended: Option<String>,
     /// Its target.
     pub target: String,
     /// Its protocol.

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use exhibit_schemas::digest::Digest;
+
 use super::{ApprovalLine, CommandLine, DetectionLine, RefusedLine, RevealLine, SessionLine};
 use crate::reading::ReadLine;
 use crate::report::table::Table;
@@ -60,6 +62,9 @@ impl Line {
 /// Takes finished lines, one after the other, while the log is read. Whether the log is sound is not known before its end:
 /// what was made of them must be thrown away where it is not.
 pub trait Lines {
+    /// Is told what log it is, before the first line; the root where anybody signed one.
+    fn begin(&mut self, origin: &str, root: Option<Digest>);
+
     /// Takes a line.
     ///
     /// # Errors

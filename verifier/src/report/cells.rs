@@ -129,6 +129,7 @@ fn session(line: &SessionLine) -> Cells<'_> {
         line.opened,
         line.closed,
         &line.time,
+        line.ended.as_ref(),
         &line.target,
         &line.protocol,
         &line.method,

@@ -44,9 +44,9 @@ pub fn opened(about: &About<'_>, session: &SessionLine) -> Value {
     document.of_entry(about, session.opened, "opened", [], beside(session))
 }
 
-/// A session that was closed at `time`, which its line does not hold: 3002, Logoff. `None` for one whose close is not in the log.
-pub fn closed(about: &About<'_>, session: &SessionLine, time: &str) -> Option<Value> {
-    let closed = session.closed?;
+/// A session that was closed: 3002, Logoff. `None` for one whose close is not in the log.
+pub fn closed(about: &About<'_>, session: &SessionLine) -> Option<Value> {
+    let (closed, time) = (session.closed?, session.ended.as_ref()?);
     let mut document = of_session(session, LOGOFF, time);
     let mut object = object::session(session);
     if let (Some(reason), Some(object)) = (&session.reason, object.as_object_mut()) {

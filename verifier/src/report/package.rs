@@ -1,7 +1,12 @@
 //! The report as files: the page, the JSON, every table whole as CSV and in one workbook, and the manifest over them.
 //!
 //! ```text
-//! DIR/report.html  report.json  workpapers.xlsx  tables/*.csv  manifest.json
+//! DIR/report.html  report.json                     for people, for programs
+//!     workpapers.xlsx  tables/*.csv                every population whole
+//!     oscal/assessment-results.json  catalog.json  [`super::oscal`]
+//!     fhir/audit-events.ndjson                     [`super::fhir`]
+//!     ocsf/events.ndjson                           [`super::ocsf`]
+//!     manifest.json                                SHA-256 of each of them
 //! ```
 //!
 //! Tables are written while the log is read, so that memory holds none of them. Whether the log is sound is known at its end:
@@ -14,6 +19,7 @@
 //! Not here: what the files say (`html`, [`super::cells`]).
 
 mod check;
+mod feeds;
 mod manifest;
 mod place;
 mod workbook;
@@ -22,11 +28,14 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use exhibit_schemas::digest::Digest;
+
 pub use self::check::{Difference, compare};
 pub use self::manifest::{FileEntry, Head, MANIFEST, MANIFEST_BYTES_MAX, MANIFEST_FORMAT, Made, Manifest, ManifestError};
+use self::feeds::Feeds;
 use self::place::{Measured, Place};
 use self::workbook::Workbook;
-use super::Report;
+use super::{Report, oscal};
 use super::cells::{self, Cell, Cells};
 use super::table::Table;
 use crate::evidence::{Evidence, Line, Lines};
@@ -36,6 +45,12 @@ pub const PAGE: &str = "report.html";
 
 /// The report for programs.
 pub const JSON: &str = "report.json";
+
+/// The report as OSCAL assessment results.
+pub const RESULTS: &str = "oscal/assessment-results.json";
+
+/// The catalog that they refer to.
+pub const CATALOG: &str = "oscal/catalog.json";
 
 /// All tables in one workbook.
 pub const WORKBOOK: &str = "workpapers.xlsx";
@@ -69,6 +84,7 @@ pub struct Package {
     place: Place,
     tables: BTreeMap<Table, Sheet>,
     workbook: Workbook,
+    feeds: Option<Feeds>,
 }
 
 /// A table in the making.
@@ -83,11 +99,14 @@ impl Package {
     ///
     /// # Errors
     /// [`PackageError`].
-    pub fn begin(directory: Option<&Path>) -> Result<Self, PackageError> {
+    pub fn begin(directory: Option<&Path>, entity: Option<&str>) -> Result<Self, PackageError> {
+        let place = Place::begin(directory)?;
+        let feeds = Some(Feeds::begin(&place, entity)?);
         let mut package = Self {
-            place: Place::begin(directory)?,
+            place,
             tables: BTreeMap::new(),
             workbook: Workbook::new()?,
+            feeds,
         };
         for table in Table::ALL {
             package.table(*table)?;
@@ -153,7 +172,15 @@ impl Package {
             })?;
             files.push(measured.finish(&path, Some(sheet.rows))?);
         }
-        for (name, content) in [(PAGE, report.html()), (JSON, report.json())] {
+        if let Some(feeds) = self.feeds.take() {
+            files.extend(feeds.finish(report)?);
+        }
+        for (name, content) in [
+            (PAGE, report.html()),
+            (JSON, report.json()),
+            (RESULTS, oscal::assessment_results(report)),
+            (CATALOG, oscal::catalog()),
+        ] {
             let mut file = self.place.create(name)?;
             file.write_all(content.as_bytes()).map_err(|error| PackageError::File {
                 path: name.into(),
@@ -175,6 +202,9 @@ impl Package {
         for (table, sheet) in std::mem::take(&mut self.tables) {
             drop(sheet);
             self.place.discard(&table.path())?;
+        }
+        if let Some(feeds) = self.feeds.take() {
+            feeds.discard(&self.place)?;
         }
         self.workbook = Workbook::new()?;
         for table in [Table::Controls, Table::Exceptions, Table::Findings] {
@@ -217,7 +247,16 @@ impl Package {
 }
 
 impl Lines for Package {
+    fn begin(&mut self, origin: &str, root: Option<Digest>) {
+        if let Some(feeds) = &mut self.feeds {
+            feeds.of(origin, root);
+        }
+    }
+
     fn take(&mut self, line: &Line) -> Result<(), std::io::Error> {
+        if let Some(feeds) = &mut self.feeds {
+            feeds.take(line)?;
+        }
         for (table, cells) in cells::of_line(line) {
             self.row(table, &cells).map_err(std::io::Error::other)?;
         }

@@ -149,7 +149,7 @@ impl Table {
             Self::Exceptions => &["control", "cite", "entry", "cause", "detail"],
             Self::Findings => &["severity", "code", "first", "last", "file", "meaning", "detail"],
             Self::Sessions => &[
-                "session", "opened", "closed", "time", "target", "protocol", "method", "issuer", "subject", "evidence", "run",
+                "session", "opened", "closed", "time", "ended", "target", "protocol", "method", "issuer", "subject", "evidence", "run",
                 "expires", "transport", "mask_key", "reason", "commands", "patients",
             ],
             Self::RefusedLogins => &[

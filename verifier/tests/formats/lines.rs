@@ -29,6 +29,9 @@ pub(crate) fn about() -> About<'static> {
     }
 }
 
+/// When the session was closed.
+const ENDED: &str = "2026-11-24T10:00:00.000000Z";
+
 /// A session of PostgreSQL, closed.
 pub(crate) fn session() -> SessionLine {
     SessionLine {
@@ -36,6 +39,7 @@ pub(crate) fn session() -> SessionLine {
         opened: Index(10),
         closed: Some(Index(90)),
         time: "2026-11-24T09:30:01.000001Z".to_owned(),
+        ended: Some(ENDED.to_owned()),
         target: "clinic".to_owned(),
         protocol: "postgres".to_owned(),
         method: "api-key".to_owned(),
@@ -285,6 +289,7 @@ pub(crate) fn rows() -> Vec<Row> {
             },
             exceptions,
             not_listed: 0,
+            months: BTreeMap::new(),
         }
     };
     let exceptions = vec![

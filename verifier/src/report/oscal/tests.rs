@@ -33,6 +33,7 @@ pub(super) fn cover() -> Cover {
         root: Some("00".repeat(32)),
         log_key: "exhibit.example/log+00000000+key".to_owned(),
         verifier: "0.0.0",
+        verifier_sha256: None,
         heads: 0,
         errors: 0,
         notes: 0,
@@ -62,6 +63,7 @@ fn row(control: Control, state: State, exceptions: usize, not_listed: u64) -> Ro
             })
             .collect(),
         not_listed,
+        months: std::collections::BTreeMap::new(),
     }
 }
 

@@ -64,7 +64,7 @@ pub struct FileEntry {
     pub bytes: u64,
     /// SHA-256 of its bytes.
     pub sha256: String,
-    /// Rows of a table without its head.
+    /// Rows of a table without its head, or documents of a file that has one to a line.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rows: Option<u64>,
 }
