@@ -247,7 +247,11 @@ impl Census {
             Body::ApprovalRequested(_) => self.add(Control::Access, placed.index, 1),
             Body::ThresholdDecided(body) => {
                 self.add(Control::Access, placed.index, 1);
-                self.add(Control::Authorization, placed.index, u64::from(body.outcome == Outcome::Approved));
+                self.add(
+                    Control::Authorization,
+                    placed.index,
+                    u64::from(body.outcome == Outcome::Approved),
+                );
             }
             Body::ResponseEnd(body) => {
                 month.rows = month.rows.saturating_add(body.rows);
@@ -269,7 +273,11 @@ impl Census {
 
     fn command(&mut self, placed: &Placed, body: &Command) {
         self.add(Control::Access, placed.index, 1);
-        self.add(Control::Authorization, placed.index, u64::from(body.outcome == Outcome::Approved));
+        self.add(
+            Control::Authorization,
+            placed.index,
+            u64::from(body.outcome == Outcome::Approved),
+        );
         bump(&mut self.figures.outcomes, body.outcome.as_str(), 1);
         for access in &body.facts.accesses {
             bump(&mut self.figures.actions, &access.0.to_string(), 1);

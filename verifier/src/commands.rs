@@ -56,12 +56,16 @@ impl Failure {
         match self {
             Self::Read { .. } => "Check the path and its permissions.",
             Self::Trust { .. } => "Ask the administrators of the log for their trust.toml.",
-            Self::Write { .. } | Self::Verify(VerifyError::Lines(_)) | Self::Package(PackageError::File { .. } | PackageError::Workbook(_)) => {
+            Self::Write { .. }
+            | Self::Verify(VerifyError::Lines(_))
+            | Self::Package(PackageError::File { .. } | PackageError::Workbook(_)) => {
                 "Check that the directory, and that of temporary files, can be written and have room."
             }
             Self::Verify(_) => "The bundle must be the directory or the tar archive that the export wrote.",
             Self::Manifest { .. } => "The directory must be one that `exhibit-verify report --out` wrote, whole.",
-            Self::Package(PackageError::Occupied { .. }) => "Name a directory that is empty, or not there yet, or holds an earlier report.",
+            Self::Package(PackageError::Occupied { .. }) => {
+                "Name a directory that is empty, or not there yet, or holds an earlier report."
+            }
             Self::Print(_) => "The answer was not printed whole; run it again.",
         }
     }

@@ -40,8 +40,8 @@ pub use self::approvals::{ApprovalLine, DecisionLine, GrantLine, RevocationLine}
 pub use self::fields::FieldLine;
 use self::fields::Fields;
 pub use self::lines::{
-    CommandLine, DetectionLine, KeyLine, MaskKeyLine, PolicyLine, PolicyMaskLine, PolicySignersLine, PolicyTermLine, RefusedLine,
-    RevealLine, SessionLine, ThresholdLine,
+    CommandLine, DetectionLine, KeyLine, MaskKeyLine, PolicyLine, PolicyMaskLine, PolicySignersLine, PolicyTermLine,
+    RefusedLine, RevealLine, SessionLine, ThresholdLine,
 };
 pub use self::stream::{Line, Lines, Ran};
 
@@ -352,7 +352,10 @@ impl Evidence {
         approvals: &Approvals,
     ) {
         self.approved += u64::from(body.outcome == Outcome::Approved);
-        let Some(line) = line.and_then(|line| self.under_way.get_mut(&line)).map(|(_, line)| line) else {
+        let Some(line) = line
+            .and_then(|line| self.under_way.get_mut(&line))
+            .map(|(_, line)| line)
+        else {
             return;
         };
         let named = body.approvals.iter().flatten();
@@ -390,7 +393,10 @@ impl Evidence {
 
     /// Adds the whole copy of a command to its line.
     pub(crate) fn copied(&mut self, line: Option<LineNumber>, first: Index, last: Index) {
-        if let Some(line) = line.and_then(|line| self.under_way.get_mut(&line)).map(|(_, line)| line) {
+        if let Some(line) = line
+            .and_then(|line| self.under_way.get_mut(&line))
+            .map(|(_, line)| line)
+        {
             line.copy = Some((first, last));
         }
     }
@@ -467,7 +473,11 @@ impl Evidence {
     }
 
     pub(crate) fn ended(&mut self, index: Index, pending: &Pending, end: &ResponseEnd) {
-        let Some(line) = pending.line.and_then(|line| self.under_way.get_mut(&line)).map(|(_, line)| line) else {
+        let Some(line) = pending
+            .line
+            .and_then(|line| self.under_way.get_mut(&line))
+            .map(|(_, line)| line)
+        else {
             return;
         };
         let response = &pending.response;
@@ -522,7 +532,10 @@ impl Evidence {
         for (digest, policy) in whole {
             let terms = || in_force.terms().filter(|(_, term)| term.policy == *digest);
             let is_in_force = terms().any(|(_, term)| term.ended.is_none());
-            let last = terms().filter_map(|(_, term)| term.ended).max().filter(|_| !is_in_force);
+            let last = terms()
+                .filter_map(|(_, term)| term.ended)
+                .max()
+                .filter(|_| !is_in_force);
             self.policies.push(PolicyLine {
                 policy: digest.to_string(),
                 snapshot: policy.index,
@@ -537,7 +550,11 @@ impl Evidence {
                     technique: mask.technique.as_str().to_owned(),
                     keyed: mask.technique.is_keyed(),
                     targets: mask.targets().map(str::to_owned).collect(),
-                    resources: mask.resources().iter().map(|pattern| pattern.as_str().to_owned()).collect(),
+                    resources: mask
+                        .resources()
+                        .iter()
+                        .map(|pattern| pattern.as_str().to_owned())
+                        .collect(),
                 });
             }
         }

@@ -208,7 +208,9 @@ impl Sample {
     pub fn of(bundle: &Bundle, result: &'static str) -> Option<Self> {
         let drawn = bundle.drawn.as_ref()?;
         let control = drawn.draw.sampling.control;
-        let row = matrix::rows(bundle).into_iter().find(|row| row.id == control.definition().id)?;
+        let row = matrix::rows(bundle)
+            .into_iter()
+            .find(|row| row.id == control.definition().id)?;
         let items: Vec<_> = drawn
             .draw
             .drawn
@@ -253,7 +255,17 @@ impl Sample {
     pub fn csv(&self) -> String {
         let mut csv = csv::Writer::from_writer(Vec::new());
         let head = [
-            "label", "entry", "kind", "time", "session", "in_tree", "sealed", "exceptions", "looked_at_by", "remarks", "rank",
+            "label",
+            "entry",
+            "kind",
+            "time",
+            "session",
+            "in_tree",
+            "sealed",
+            "exceptions",
+            "looked_at_by",
+            "remarks",
+            "rank",
         ];
         let written = csv.write_record(head);
         written.expect("a vector takes every record");
@@ -403,8 +415,14 @@ mod tests {
     fn a_rank_is_what_another_tool_computes() {
         // printf 070707..07 0011223344556677 | xxd -r -p | sha256sum; printf 312.a.1:0 | openssl dgst -sha256 -mac HMAC -macopt hexkey:SEED
         let drawn = draw("0011223344556677", 1, 1);
-        assert_eq!(hex::encode(drawn.seed), "9f60e130643d46a485fd513b9c05826dc9895240f0302330fbe0bd7177739cc4");
-        assert_eq!(hex::encode(drawn.drawn.into_sorted_vec().remove(0).0), "58be3678153ffa2bffaee5f64175216f86eb8f3b2c76231f3dd8ec06c04f8233");
+        assert_eq!(
+            hex::encode(drawn.seed),
+            "9f60e130643d46a485fd513b9c05826dc9895240f0302330fbe0bd7177739cc4"
+        );
+        assert_eq!(
+            hex::encode(drawn.drawn.into_sorted_vec().remove(0).0),
+            "58be3678153ffa2bffaee5f64175216f86eb8f3b2c76231f3dd8ec06c04f8233"
+        );
     }
 
     #[test]

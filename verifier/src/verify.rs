@@ -279,7 +279,10 @@ fn examine(
     // Where nobody signed a root nothing is shown.
     let root = head.checkpoint.as_ref().map(Checkpoint::root);
     lines.begin(anchors.log.origin.as_str(), root);
-    let draw = besides.sampling.zip(root).map(|(sampling, root)| Draw::new(sampling, root));
+    let draw = besides
+        .sampling
+        .zip(root)
+        .map(|(sampling, root)| Draw::new(sampling, root));
     let kept = read_heads(heads, anchors, &mut findings);
     let mut reader = Reader {
         archive,

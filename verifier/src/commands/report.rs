@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use exhibit_schemas::digest::Digest;
+use exhibit_verify::report::Report;
 use exhibit_verify::report::package::{
     Difference, Head, MANIFEST, MANIFEST_BYTES_MAX, Made, Manifest, Package, compare,
 };
-use exhibit_verify::report::Report;
 use exhibit_verify::summary::text;
 use exhibit_verify::verify::report;
 use exhibit_verify::{Options, Outcome, Period, VERIFIER_VERSION};
@@ -149,14 +149,23 @@ fn checked(wanted: &Wanted, given: &Given, directory: &Path) -> Result<u8, Failu
     }
     let keys = Digest::of(given.trust.as_bytes()).to_string();
     if stated.made.keys != keys {
-        hints.push(format!("It was made under other trust anchors, of SHA-256 {}; these are {keys}.", stated.made.keys));
+        hints.push(format!(
+            "It was made under other trust anchors, of SHA-256 {}; these are {keys}.",
+            stated.made.keys
+        ));
     }
     if stated.made.heads != heads(given) {
         let names: Vec<_> = stated.made.heads.iter().map(|head| head.name.as_str()).collect();
-        hints.push(format!("It was compared with other kept checkpoints: --heads {}.", names.join(" ")));
+        hints.push(format!(
+            "It was compared with other kept checkpoints: --heads {}.",
+            names.join(" ")
+        ));
     }
     if stated.verifier != VERIFIER_VERSION {
-        hints.push(format!("It was made by exhibit-verify {}; this is {VERIFIER_VERSION}.", stated.verifier));
+        hints.push(format!(
+            "It was made by exhibit-verify {}; this is {VERIFIER_VERSION}.",
+            stated.verifier
+        ));
     }
     let made = Made {
         keys,
@@ -174,7 +183,13 @@ fn checked(wanted: &Wanted, given: &Given, directory: &Path) -> Result<u8, Failu
     })
 }
 
-fn answer(outcome: &Outcome, directory: &Path, stated: &Manifest, differences: &[Difference], hints: &[String]) -> String {
+fn answer(
+    outcome: &Outcome,
+    directory: &Path,
+    stated: &Manifest,
+    differences: &[Difference],
+    hints: &[String],
+) -> String {
     let mut answer = text(outcome);
     let mut line = |text: &str| {
         answer.push_str(text);
@@ -182,12 +197,18 @@ fn answer(outcome: &Outcome, directory: &Path, stated: &Manifest, differences: &
     };
     if differences.is_empty() {
         let files = stated.files.len() + 1;
-        line(&format!("SAME     {}: each of its {files} files is what this bundle gives.", directory.display()));
+        line(&format!(
+            "SAME     {}: each of its {files} files is what this bundle gives.",
+            directory.display()
+        ));
         if stated.made.verifier_sha256 != program() {
             line("         It names another program of the same version as its maker.");
         }
     } else {
-        line(&format!("DIFFERS  {}: it is not what this bundle gives.", directory.display()));
+        line(&format!(
+            "DIFFERS  {}: it is not what this bundle gives.",
+            directory.display()
+        ));
         for difference in differences {
             line(&format!("         {difference}"));
         }

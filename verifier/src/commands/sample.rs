@@ -71,7 +71,10 @@ pub(crate) fn run(wanted: &Wanted) -> Result<u8, Failure> {
         Outcome::Refused(_) => None,
     };
     let Some(drawn) = drawn else {
-        let answer = format!("{}The record is not sound: no sample can be drawn from it.\n", text(&outcome));
+        let answer = format!(
+            "{}The record is not sound: no sample can be drawn from it.\n",
+            text(&outcome)
+        );
         output::print(&answer).map_err(Failure::Print)?;
         return Ok(FINDINGS);
     };
@@ -85,12 +88,19 @@ pub(crate) fn run(wanted: &Wanted) -> Result<u8, Failure> {
     };
     output::print(&answer).map_err(Failure::Print)?;
     let speaks = drawn.with_exceptions > 0;
-    Ok(if speaks { FINDINGS } else { code(&outcome, wanted.check.strict) })
+    Ok(if speaks {
+        FINDINGS
+    } else {
+        code(&outcome, wanted.check.strict)
+    })
 }
 
 fn listed(sample: &Sample, out: Option<&Path>) -> String {
     let mut lines = vec![
-        format!("SAMPLE   {} of {}: {}", sample.control.id, sample.population, sample.control.population),
+        format!(
+            "SAMPLE   {} of {}: {}",
+            sample.control.id, sample.population, sample.control.population
+        ),
         format!("seed     {}", sample.seed),
     ];
     for (number, item) in (1..).zip(&sample.items) {

@@ -143,7 +143,9 @@ impl Evidence {
             let line = DecisionLine {
                 decision: decision.index,
                 time: decision.time.to_string(),
-                after_s: approvals.asked(decision.body.request).map_or(0, |asked| seconds(asked.time, decision.time)),
+                after_s: approvals
+                    .asked(decision.body.request)
+                    .map_or(0, |asked| seconds(asked.time, decision.time)),
                 person: decision.signer.name.clone(),
                 groups: decision.signer.groups.clone(),
                 verdict: decision.body.verdict.to_string(),
@@ -188,7 +190,10 @@ impl Evidence {
                 continue;
             };
             let after = seconds(asked.time, decision.time);
-            let class = CLASSES.iter().position(|(_, below)| after < *below).unwrap_or(CLASSES.len() - 1);
+            let class = CLASSES
+                .iter()
+                .position(|(_, below)| after < *below)
+                .unwrap_or(CLASSES.len() - 1);
             if let Some((_, count)) = counts.get_mut(class) {
                 *count += 1;
             }
@@ -199,6 +204,7 @@ impl Evidence {
 
 /// Whole seconds from one time to another.
 fn seconds(from: Timestamp, to: Timestamp) -> i64 {
-    let apart = |from: Timestamp, to: Timestamp| i64::try_from(to.0.saturating_sub(from.0) / 1_000_000).unwrap_or(i64::MAX);
+    let apart =
+        |from: Timestamp, to: Timestamp| i64::try_from(to.0.saturating_sub(from.0) / 1_000_000).unwrap_or(i64::MAX);
     if from <= to { apart(from, to) } else { -apart(to, from) }
 }

@@ -48,7 +48,10 @@ impl Fields {
         let rule = line.rule.clone().unwrap_or_default();
         let masked: BTreeSet<&String> = line.masks.iter().map(|(field, _, _)| field).collect();
         for (field, mask, technique) in &line.masks {
-            self.add((rule.clone(), field.clone(), Some((mask.clone(), technique.clone()))), line.rows);
+            self.add(
+                (rule.clone(), field.clone(), Some((mask.clone(), technique.clone()))),
+                line.rows,
+            );
         }
         let open = line.columns.iter().flatten().filter(|field| !masked.contains(field));
         for field in open {
@@ -58,7 +61,11 @@ impl Fields {
 
     fn add(&mut self, key: Key, rows: u64) {
         let room = self.0.len() < FIELDS_MAX || self.0.contains_key(&key);
-        let key = if room { key } else { (OTHERS.to_owned(), OTHERS.to_owned(), None) };
+        let key = if room {
+            key
+        } else {
+            (OTHERS.to_owned(), OTHERS.to_owned(), None)
+        };
         let (replies, all) = self.0.entry(key).or_default();
         *replies += 1;
         *all = all.saturating_add(rows);

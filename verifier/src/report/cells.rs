@@ -13,8 +13,8 @@ use super::table::Table;
 use crate::census::{Day, Exception};
 use crate::emergency::EmergencyLine;
 use crate::evidence::{
-    ApprovalLine, DecisionLine, DetectionLine, FieldLine, KeyLine, Line, MaskKeyLine, PolicyLine, PolicyMaskLine, PolicyTermLine, Ran, RefusedLine,
-    RevealLine, SessionLine,
+    ApprovalLine, DecisionLine, DetectionLine, FieldLine, KeyLine, Line, MaskKeyLine, PolicyLine, PolicyMaskLine,
+    PolicyTermLine, Ran, RefusedLine, RevealLine, SessionLine,
 };
 use crate::observed::ObservedLine;
 use crate::reading::ReadLine;
@@ -112,7 +112,11 @@ pub fn of_line(line: &Line) -> Vec<(Table, Cells<'_>)> {
         Line::Command(ran) => command(ran),
         Line::Approval(line) => {
             let mut rows = vec![(Table::Approvals, approval(line))];
-            rows.extend(line.decisions.iter().map(|each| (Table::Decisions, decision(line, each))));
+            rows.extend(
+                line.decisions
+                    .iter()
+                    .map(|each| (Table::Decisions, decision(line, each))),
+            );
             return rows;
         }
         Line::Detection(line) => detection(line),
@@ -191,7 +195,11 @@ fn command(ran: &Ran) -> Cells<'_> {
         line.rows,
         line.bytes,
         line.patients,
-        listed(line.masks.iter().map(|(origin, mask, technique)| format!("{origin}: {mask} ({technique})"))),
+        listed(
+            line.masks
+                .iter()
+                .map(|(origin, mask, technique)| format!("{origin}: {mask} ({technique})"))
+        ),
         counts(&line.masked),
     ]
 }
@@ -445,7 +453,14 @@ pub fn policy_term(line: &PolicyTermLine) -> Cells<'_> {
 
 /// A key.
 pub fn key(line: &KeyLine) -> Cells<'_> {
-    row![&line.key, &line.role, &line.name, joined(&line.groups), line.enrolled, line.ended]
+    row![
+        &line.key,
+        &line.role,
+        &line.name,
+        joined(&line.groups),
+        line.enrolled,
+        line.ended
+    ]
 }
 
 /// A key of masks.
@@ -454,11 +469,19 @@ pub fn mask_key(line: &MaskKeyLine) -> Cells<'_> {
 }
 
 fn reviews(lines: &[CountedLine]) -> String {
-    listed(lines.iter().map(|line| format!("#{} {}, {}", line.review, line.person, line.signed)))
+    listed(
+        lines
+            .iter()
+            .map(|line| format!("#{} {}, {}", line.review, line.person, line.signed)),
+    )
 }
 
 fn uncounted(lines: &[UncountedLine]) -> String {
-    listed(lines.iter().map(|line| format!("#{} {}: {}", line.review, line.person, line.why.in_words())))
+    listed(
+        lines
+            .iter()
+            .map(|line| format!("#{} {}: {}", line.review, line.person, line.why.in_words())),
+    )
 }
 
 fn counts(counts: &BTreeMap<String, u64>) -> String {

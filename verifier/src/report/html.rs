@@ -16,8 +16,8 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use super::Report;
 use super::table::Table;
 use crate::evidence::{
-    ApprovalLine, CommandLine, DetectionLine, Evidence, FieldLine, KeyLine, MaskKeyLine, PolicyLine, PolicyMaskLine, PolicyTermLine, RefusedLine,
-    RevealLine, SessionLine,
+    ApprovalLine, CommandLine, DetectionLine, Evidence, FieldLine, KeyLine, MaskKeyLine, PolicyLine, PolicyMaskLine,
+    PolicyTermLine, RefusedLine, RevealLine, SessionLine,
 };
 use crate::observed::ObservedLine;
 use crate::reading::{ReadLine, ReaderLine};

@@ -31,13 +31,15 @@ use std::path::{Path, PathBuf};
 use exhibit_schemas::digest::Digest;
 
 pub use self::check::{Difference, compare};
-pub use self::manifest::{FileEntry, Head, MANIFEST, MANIFEST_BYTES_MAX, MANIFEST_FORMAT, Made, Manifest, ManifestError};
 use self::feeds::Feeds;
+pub use self::manifest::{
+    FileEntry, Head, MANIFEST, MANIFEST_BYTES_MAX, MANIFEST_FORMAT, Made, Manifest, ManifestError,
+};
 use self::place::{Measured, Place};
 use self::workbook::Workbook;
-use super::{Report, oscal};
 use super::cells::{self, Cell, Cells};
 use super::table::Table;
+use super::{Report, oscal};
 use crate::evidence::{Evidence, Line, Lines};
 
 /// The page.

@@ -8,13 +8,25 @@ use crate::report::Report;
 const DOCUMENTS: [(&str, &str); 9] = [
     ("164.308(a)(1)(ii)(A), (B)", "risk analysis and risk management plan"),
     ("164.308(a)(1)(ii)(C)", "sanction policy, and how it was applied"),
-    ("164.308(a)(1)(ii)(D)", "procedure of review, and what came of each review's findings"),
-    ("164.308(a)(3), (4)", "procedures by which access is authorised, changed and ended; list of people and of when they left"),
+    (
+        "164.308(a)(1)(ii)(D)",
+        "procedure of review, and what came of each review's findings",
+    ),
+    (
+        "164.308(a)(3), (4)",
+        "procedures by which access is authorised, changed and ended; list of people and of when they left",
+    ),
     ("164.308(a)(6)", "procedure for incidents, and the narrative of each"),
     ("164.308(b), 164.314(a)", "contracts with business associates"),
     ("164.312(a)(2)(ii)", "written procedure of emergency access"),
-    ("164.514(d)", "minimum necessary policy: which roles need which information for what"),
-    ("164.316(b)", "policies and procedures in force in the period, with their versions and dates"),
+    (
+        "164.514(d)",
+        "minimum necessary policy: which roles need which information for what",
+    ),
+    (
+        "164.316(b)",
+        "policies and procedures in force in the period, with their versions and dates",
+    ),
 ];
 
 pub(super) fn section(report: &Report<'_>) -> Markup {

@@ -3,9 +3,9 @@
 use maud::{Markup, html};
 
 use super::{cut, index, listing};
-use crate::report::table::Table;
 use crate::emergency::EmergencyLine;
 use crate::evidence::Evidence;
+use crate::report::table::Table;
 
 /// The table; it says that there was none, too.
 pub(super) fn table_of(evidence: &Evidence, shown: usize) -> Markup {

@@ -161,7 +161,10 @@ fn largest(counts: &BTreeMap<String, u64>) -> Vec<(String, u64)> {
 }
 
 fn named(counts: &[(&'static str, u64)]) -> Vec<(String, u64)> {
-    counts.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect()
+    counts
+        .iter()
+        .map(|(name, count)| ((*name).to_owned(), *count))
+        .collect()
 }
 
 #[cfg(test)]

@@ -128,7 +128,12 @@ fn earlier(directory: &Path) -> Vec<String> {
             .components()
             .all(|component| matches!(component, std::path::Component::Normal(_)))
     };
-    manifest.files.into_iter().map(|file| file.name).filter(inside).collect()
+    manifest
+        .files
+        .into_iter()
+        .map(|file| file.name)
+        .filter(inside)
+        .collect()
 }
 
 /// Whether something in the directory is of an earlier report, or of one that was not finished.
@@ -162,9 +167,7 @@ impl Measured {
     pub(super) fn finish(self, name: &str, rows: Option<u64>) -> Result<FileEntry, PackageError> {
         if let Some(file) = self.file {
             let path = Path::new(name);
-            let file = file
-                .into_inner()
-                .map_err(|error| failed(path)(error.into_error()))?;
+            let file = file.into_inner().map_err(|error| failed(path)(error.into_error()))?;
             file.sync_all().map_err(failed(path))?;
         }
         Ok(FileEntry {
@@ -189,7 +192,9 @@ impl Write for Measured {
             file.write_all(bytes)?;
         }
         self.hash.update(bytes);
-        self.bytes = self.bytes.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        self.bytes = self
+            .bytes
+            .saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
         Ok(bytes.len())
     }
 

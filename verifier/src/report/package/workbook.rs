@@ -43,7 +43,11 @@ impl Workbook {
         let mut book = rust_xlsxwriter::Workbook::new();
         // The day of the file would be the day on which it was made: the same report gives the same bytes.
         let day = ExcelDateTime::from_ymd(2000, 1, 1)?;
-        book.set_properties(&DocProperties::new().set_title("Exhibit workpapers").set_creation_datetime(&day));
+        book.set_properties(
+            &DocProperties::new()
+                .set_title("Exhibit workpapers")
+                .set_creation_datetime(&day),
+        );
         Ok(Self {
             book,
             sheets: BTreeMap::new(),
@@ -149,7 +153,11 @@ mod tests {
 
     #[test]
     fn numbers_are_exact() {
-        for (number, float) in [(0, 0.0), (4_294_967_297, 4_294_967_297.0), (EXACT_MAX, 9_007_199_254_740_992.0)] {
+        for (number, float) in [
+            (0, 0.0),
+            (4_294_967_297, 4_294_967_297.0),
+            (EXACT_MAX, 9_007_199_254_740_992.0),
+        ] {
             assert!((exact(number) - float).abs() < f64::EPSILON, "{number}");
         }
     }
