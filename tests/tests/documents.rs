@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use exhibit_schemas::event::Kind;
 use exhibit_tests::programs;
+use exhibit_verify::report::control::Control;
 
 /// Documents with commands in their blocks of code, and how many commands each has at the least.
 const DOCUMENTS: &[(&str, usize)] = &[
@@ -13,6 +15,7 @@ const DOCUMENTS: &[(&str, usize)] = &[
     ("docs/detectors.md", 1),
     ("docs/identity.md", 2),
     ("docs/policy.md", 6),
+    ("docs/report.md", 3),
 ];
 
 /// Programs whose commands are looked into.
@@ -146,4 +149,36 @@ fn the_readme_says_what_the_demo_ends_with() {
     let read = |path: &str| std::fs::read_to_string(root.join(path)).expect("the file reads");
     assert!(read("tests/src/bin/demo/claims.rs").contains("{} claims held, {} did not"));
     assert!(read("README.md").contains("claims held, 0 did not`"));
+}
+
+/// `docs/hipaa.md` has a row for each control of the matrix, with its id, its cite, its population and what it cannot show, and names no kind
+/// of event that there is not.
+#[test]
+fn the_page_on_provisions_is_that_of_the_matrix() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let page = std::fs::read_to_string(root.join("docs/hipaa.md")).expect("the document reads");
+    let rows: Vec<Vec<&str>> = page
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
+        .collect();
+    let wanted = Control::ALL.iter().map(|control| {
+        let definition = control.definition();
+        let id = format!("`{}`", definition.id);
+        (id, definition.cite, definition.population, definition.cannot_show)
+    });
+    let found = rows.iter().map(|row| match row.as_slice() {
+        [id, cite, population, _, _, cannot_show] => ((*id).to_owned(), *cite, *population, *cannot_show),
+        other => panic!("{other:?} is no row"),
+    });
+    assert_eq!(found.collect::<Vec<_>>(), wanted.collect::<Vec<_>>());
+    let kinds: Vec<&str> = Kind::ALL.iter().map(|kind| kind.as_str()).collect();
+    let mut named = 0;
+    for row in &rows {
+        for kind in row.get(3).expect("a row has its events").split('`').skip(1).step_by(2) {
+            assert!(kinds.contains(&kind), "{kind} is no kind of event");
+            named += 1;
+        }
+    }
+    assert!(named > 20, "{named}");
 }
