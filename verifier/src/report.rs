@@ -13,9 +13,12 @@
 
 pub mod about;
 pub mod control;
+mod ending;
 pub mod fhir;
 mod html;
+mod interaction;
 pub mod matrix;
+pub mod ocsf;
 
 use serde::Serialize;
 

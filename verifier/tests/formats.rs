@@ -1,15 +1,17 @@
 //! The documents of a report in other formats, whole, from lines that are made by hand. Checkers that are not ours hold the same
 //! documents to the formats (`tests/tests/checkers/`).
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails, in its helpers too")]
+
 #[path = "formats/lines.rs"]
 mod lines;
 
 use std::collections::BTreeSet;
 
-use exhibit_verify::report::fhir;
+use exhibit_verify::report::{fhir, ocsf};
 use serde_json::Value;
 
-use crate::lines::{about, accesses, refused};
+use crate::lines::{about, accesses, detections, of_pipeline, refused, rows, session};
 
 fn events() -> Vec<Value> {
     let about = about();
@@ -21,6 +23,62 @@ fn events() -> Vec<Value> {
         .collect()
 }
 
+/// The time of a close, or of a report's end; lines do not hold it.
+const THEN: &str = "2026-11-24T10:00:00.000000Z";
+
+fn watched() -> Vec<Value> {
+    let about = about();
+    let mut events = vec![ocsf::opened(&about, &session()), ocsf::opened(&about, &of_pipeline())];
+    events.extend(ocsf::closed(&about, &session(), THEN));
+    events.extend(refused().iter().map(|line| ocsf::refused(&about, line)));
+    events.extend(
+        accesses()
+            .iter()
+            .map(|access| ocsf::command(&about, &access.session, &access.command)),
+    );
+    events.extend(detections().iter().map(|line| ocsf::detection(&about, line)));
+    events.extend(rows().iter().filter_map(|row| ocsf::control(&about, row, THEN)));
+    events
+}
+
+#[test]
+fn a_report_as_events_of_ocsf() {
+    insta::assert_json_snapshot!("ocsf", watched());
+}
+
+#[test]
+fn what_was_not_closed_and_what_has_no_exception_is_no_event() {
+    assert_eq!(ocsf::closed(&about(), &of_pipeline(), THEN), None);
+    assert_eq!(
+        rows()
+            .iter()
+            .filter_map(|row| ocsf::control(&about(), row, THEN))
+            .count(),
+        1
+    );
+}
+
+#[test]
+fn a_detection_names_the_event_of_its_command() {
+    let events = watched();
+    let uid = |class: u64| {
+        let event = events.iter().find(|event| event["class_uid"] == class).unwrap();
+        (
+            event["metadata"]["uid"].clone(),
+            event["finding_info"]["related_events"][0]["uid"].clone(),
+        )
+    };
+    assert_eq!(uid(6005).0, uid(2006).1);
+}
+
+#[test]
+fn no_token_of_a_patient_is_in_an_event_of_ocsf() {
+    let text = serde_json::to_string(&watched()).unwrap();
+    let mut tokens = accesses().into_iter().flat_map(|access| access.patients).peekable();
+    assert!(tokens.peek().is_some());
+    assert!(tokens.all(|token| !text.contains(&token)));
+}
+
 #[test]
 fn accesses_as_audit_events() {
     insta::assert_json_snapshot!("fhir", events());
@@ -28,10 +86,12 @@ fn accesses_as_audit_events() {
 
 #[test]
 fn the_same_line_gives_the_same_events_and_no_two_events_are_one() {
-    let (events, again) = (events(), events());
-    assert_eq!(events, again);
-    let ids: BTreeSet<_> = events.iter().map(|event| event["id"].as_str().unwrap()).collect();
-    assert_eq!(ids.len(), events.len());
+    assert_eq!((events(), watched()), (events(), watched()));
+    let (events, watched) = (events(), watched());
+    let ids = events.iter().map(|event| &event["id"]);
+    let ids = ids.chain(watched.iter().map(|event| &event["metadata"]["uid"]));
+    let ids: BTreeSet<_> = ids.map(|id| id.as_str().unwrap()).collect();
+    assert_eq!(ids.len(), events.len() + watched.len());
 }
 
 #[test]

@@ -18,7 +18,8 @@ fn events() -> tempfile::NamedTempFile {
 fn every_pattern_of_accesses_holds_to_fhir_and_balp() {
     let checkers = Checkers::ready();
     let said = run(checkers.script("python/fhir.py").arg(events().path())).unwrap();
-    let patterns = "Create Delete PatientCreate PatientDelete PatientQuery PatientRead PatientUpdate Query Read Update none";
+    let patterns =
+        "Create Delete PatientCreate PatientDelete PatientQuery PatientRead PatientUpdate Query Read Update none";
     assert!(said.contains(&format!("events hold: {patterns}")), "{said}");
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Names are `urn:exhibit:KIND:NAME`. Nobody has registered that namespace; the names mean something beside the log alone.
 //!
-//! Not here: what the documents say ([`super::fhir`]).
+//! Not here: what the documents say ([`super::fhir`], [`super::ocsf`]).
 
 use std::fmt::Write as _;
 
@@ -26,7 +26,12 @@ impl About<'_> {
     /// The id of a document, 64 hexadecimal digits: SHA-256 of the format, the root, the index of the entry and `part`, which
     /// tells apart the documents of one entry. The same log gives the same ids.
     pub(super) fn id(&self, format: &str, entry: Index, part: &str) -> String {
-        Digest::of(format!("{format}\n{}\n{}\n{part}", self.root, entry.0).as_bytes()).to_string()
+        self.id_of(format, &entry.0.to_string(), part)
+    }
+
+    /// The id of a document that stands on several entries or on none, by the word of what it stands on.
+    pub(super) fn id_of(&self, format: &str, standing: &str, part: &str) -> String {
+        Digest::of(format!("{format}\n{}\n{standing}\n{part}", self.root).as_bytes()).to_string()
     }
 
     /// The name of an entry: the log's, and the index.

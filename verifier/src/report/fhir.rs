@@ -26,9 +26,9 @@ use serde_json::{Map, Value, json};
 
 use self::code::coding;
 use self::outcome::Outcome;
-use self::pattern::Pattern;
 use crate::evidence::{CommandLine, RefusedLine, SessionLine};
 use crate::report::about::{About, span, urn};
+use crate::report::interaction::Interaction;
 
 /// What ids of FHIR documents begin with before they are digested.
 const FORMAT: &str = "exhibit-fhir/1";
@@ -44,9 +44,9 @@ pub fn command(about: &About<'_>, session: &SessionLine, command: &CommandLine, 
 }
 
 fn of_command(about: &About<'_>, session: &SessionLine, command: &CommandLine, token: Option<&str>) -> Value {
-    let (pattern, resource) = Pattern::of(session, command);
+    let (interaction, resource) = Interaction::of(session, command);
     let outcome = Outcome::of(command);
-    let mut entities: Vec<_> = entity::subject(pattern, session, command, resource)
+    let mut entities: Vec<_> = entity::subject(interaction, session, command, resource)
         .into_iter()
         .collect();
     entities.extend(token.map(|token| entity::patient(session, token)));
@@ -54,15 +54,14 @@ fn of_command(about: &About<'_>, session: &SessionLine, command: &CommandLine, t
         &about.entry(command.command),
         details(about, session, command),
     ));
-    let profile = pattern.profile(token.is_some()).filter(|_| outcome.is_success());
+    let profile = interaction.profile(token.is_some()).filter(|_| outcome.is_success());
     let mut event = event(about, command.command, token.unwrap_or_default(), profile, &outcome);
     event.insert("type".to_owned(), coding(code::EVENT, "rest", "RESTful Operation"));
-    let interaction = pattern.interaction();
-    let subtype = coding(code::INTERACTION, interaction, interaction);
+    let subtype = coding(code::INTERACTION, interaction.word(), interaction.word());
     event.insert("subtype".to_owned(), json!([subtype]));
-    event.insert("action".to_owned(), pattern.action().into());
+    event.insert("action".to_owned(), interaction.action().into());
     event.insert("recorded".to_owned(), command.time.as_str().into());
-    let agents = agent::of_command(pattern, session, &command.policy);
+    let agents = agent::of_command(interaction, session, &command.policy);
     event.insert("agent".to_owned(), agents.into());
     finished(event, entities, &outcome)
 }

@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 
 use exhibit_schemas::merkle::Index;
-use exhibit_verify::evidence::{CommandLine, RefusedLine, SessionLine};
+use exhibit_verify::census::Exception;
+use exhibit_verify::evidence::{CommandLine, DetectionLine, RefusedLine, SessionLine};
 use exhibit_verify::report::about::About;
+use exhibit_verify::report::control::Control;
+use exhibit_verify::report::matrix::{Row, State};
 
 /// Digest of the policy of all commands.
 const POLICY: &str = "5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef";
@@ -153,7 +156,11 @@ pub(crate) fn accesses() -> Vec<Access> {
     let object = |patients: &[u8]| Access {
         session: of_pipeline(),
         ..access(
-            command(53 + u64::from(patients.is_empty()), "GET scans/ct/17.dcm", &["read scans/ct/17.dcm"]),
+            command(
+                53 + u64::from(patients.is_empty()),
+                "GET scans/ct/17.dcm",
+                &["read scans/ct/17.dcm"],
+            ),
             patients,
         )
     };
@@ -166,15 +173,34 @@ pub(crate) fn accesses() -> Vec<Access> {
     cut.command.patients = Some(5); // three rows are of patients of whom nothing is known
     vec![
         access(command(11, query, &["read public.patients"]), &[2, 1, 2]),
-        access(command(14, "SELECT count(*) FROM wards", &["read public.wards", "execute count"]), &[]),
+        access(
+            command(
+                14,
+                "SELECT count(*) FROM wards",
+                &["read public.wards", "execute count"],
+            ),
+            &[],
+        ),
         access(approved, &[1]),
         object(&[9]),
         object(&[]),
-        access(command(24, insert, &["read public.visits", "write public.visits"]), &[1]),
+        access(
+            command(24, insert, &["read public.visits", "write public.visits"]),
+            &[1],
+        ),
         access(command(25, "COPY visits FROM STDIN", &["write public.visits"]), &[]),
-        access(command(26, update, &["read public.patients", "write public.patients"]), &[1]),
-        access(command(27, "GRANT SELECT ON wards TO reporting", &["grant public.wards"]), &[]),
-        access(command(28, delete, &["read public.patients", "delete public.visits"]), &[1]),
+        access(
+            command(26, update, &["read public.patients", "write public.patients"]),
+            &[1],
+        ),
+        access(
+            command(27, "GRANT SELECT ON wards TO reporting", &["grant public.wards"]),
+            &[],
+        ),
+        access(
+            command(28, delete, &["read public.patients", "delete public.visits"]),
+            &[1],
+        ),
         access(command(29, "DROP TABLE wards", &["define public.wards"]), &[]),
         access(command(30, "SET search_path TO $text", &["session"]), &[]),
         access(command(31, "", &[]), &[]),
@@ -212,4 +238,69 @@ pub(crate) fn refused() -> Vec<RefusedLine> {
         ..known.clone()
     };
     vec![known, several]
+}
+
+/// What a net replaced in a cell, and what ended a session in an error.
+pub(crate) fn detections() -> Vec<DetectionLine> {
+    let cell = DetectionLine {
+        detection: Index(12),
+        time: "2026-11-24T09:31:12.000000Z".to_owned(),
+        command: Index(11),
+        net: "identifiers".to_owned(),
+        channel: "cell".to_owned(),
+        column: Some("public.visits.note".to_owned()),
+        findings: BTreeMap::from([("email".to_owned(), 2), ("ssn".to_owned(), 1)]),
+        ends: false,
+    };
+    let error = DetectionLine {
+        detection: Index(35),
+        command: Index(34),
+        channel: "error".to_owned(),
+        column: None,
+        findings: BTreeMap::from([("ssn".to_owned(), 1)]),
+        ends: true,
+        ..cell.clone()
+    };
+    vec![cell, error]
+}
+
+/// A row of the control matrix with exceptions, and one without.
+pub(crate) fn rows() -> Vec<Row> {
+    let row = |control: Control, state: State, exceptions: Vec<Exception>| {
+        let definition = control.definition();
+        Row {
+            id: definition.id,
+            cite: definition.cite,
+            title: definition.title,
+            population: definition.population,
+            query: definition.query,
+            count: 40,
+            test: definition.test,
+            strength: definition.strength,
+            cannot_show: definition.cannot_show,
+            state,
+            result: match exceptions.len() {
+                0 => "no exception among 40".to_owned(),
+                many => format!("{many} exceptions"),
+            },
+            exceptions,
+            not_listed: 0,
+        }
+    };
+    let exceptions = vec![
+        Exception {
+            index: None,
+            cause: "login-count".to_owned(),
+            detail: "more refusals than are counted".to_owned(),
+        },
+        Exception {
+            index: Some(10),
+            cause: "session-expired".to_owned(),
+            detail: "the credential had expired before the session was opened".to_owned(),
+        },
+    ];
+    vec![
+        row(Control::Identity, State::Exception, exceptions),
+        row(Control::Access, State::Pass, Vec::new()),
+    ]
 }

@@ -1,12 +1,14 @@
 //! Who takes part in an event: the agent's program as client, the target as server, and the subject as user.
 
-use serde_json::{Value, json};
+use std::net::IpAddr;
+
+use serde_json::{Map, Value, json};
 
 use super::code;
 use super::entity::identified;
-use super::pattern::Pattern;
 use crate::evidence::{RefusedLine, SessionLine};
 use crate::report::about::urn;
+use crate::report::interaction::Interaction;
 
 /// FHIR's type of an address that is one of IP.
 const IP: &str = "2";
@@ -18,16 +20,16 @@ const URI: &str = "5";
 const SEVERAL: &str = "*";
 
 /// Client, server and user of a command.
-pub(super) fn of_command(pattern: Pattern, session: &SessionLine, policy: &str) -> Vec<Value> {
+pub(super) fn of_command(interaction: Interaction, session: &SessionLine, policy: &str) -> Vec<Value> {
     let client = json!({
-        "type": { "coding": [pattern.client()] },
+        "type": { "coding": [interaction.client()] },
         "who": identified("urn:exhibit:credential", &session.evidence),
         "requestor": false,
         // BALP wants a network, and the line has none.
         "network": { "extension": [{ "url": code::ABSENT, "valueCode": "unknown" }] },
     });
     let mut user = json!({
-        "type": { "coding": [pattern.user()] },
+        "type": { "coding": [interaction.user()] },
         "who": subject(session),
         "name": session.subject,
         "requestor": true,
@@ -37,7 +39,7 @@ pub(super) fn of_command(pattern: Pattern, session: &SessionLine, policy: &str) 
         // The pipeline's run is another name that the same subject goes by.
         user.insert("altId".to_owned(), run.clone().into());
     }
-    vec![client, server(pattern.server(), &session.target), user]
+    vec![client, server(&interaction.server(), &session.target), user]
 }
 
 /// The one who was not let in, and the target.
@@ -52,12 +54,16 @@ pub(super) fn of_refused(line: &RefusedLine) -> Vec<Value> {
         "requestor": true,
     });
     if let (true, Some(agent)) = (line.peer != SEVERAL, agent.as_object_mut()) {
-        agent.insert("network".to_owned(), json!({ "address": line.peer, "type": IP }));
+        let mut network = Map::new();
+        network.insert("address".to_owned(), line.peer.as_str().into());
+        let kind = line.peer.parse::<IpAddr>().ok();
+        network.extend(kind.map(|_| ("type".to_owned(), IP.into())));
+        agent.insert("network".to_owned(), network.into());
     }
-    vec![agent, server(code::destination(), &line.target)]
+    vec![agent, server(&code::destination(), &line.target)]
 }
 
-fn server(kind: Value, target: &str) -> Value {
+fn server(kind: &Value, target: &str) -> Value {
     json!({
         "type": { "coding": [kind] },
         "who": identified("urn:exhibit:target", target),

@@ -7,16 +7,16 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
 use super::code::{self, coding};
-use super::pattern::Pattern;
 use crate::evidence::{CommandLine, SessionLine};
 use crate::report::about::urn;
+use crate::report::interaction::Interaction;
 
 /// What stands beside every token.
 const TOKEN: &str = "keyed token of a patient, not an identifier of the target; still protected health information";
 
 /// The statement of a search, or the object of anything else with its statement.
 pub(super) fn subject(
-    pattern: Pattern,
+    interaction: Interaction,
     session: &SessionLine,
     command: &CommandLine,
     resource: Option<&str>,
@@ -26,7 +26,7 @@ pub(super) fn subject(
     let query = query.map(|statement| STANDARD.encode(statement));
     let mut entity = Map::new();
     entity.insert("type".to_owned(), coding(code::ENTITY, "2", "System Object"));
-    let role = if pattern.is_query() {
+    let role = if interaction.is_query() {
         query.as_ref()?;
         coding(code::ROLE, "24", "Query")
     } else {
