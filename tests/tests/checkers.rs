@@ -1,6 +1,6 @@
 //! Checkers that share no code with Exhibit read its bundles: Python (cbor2, cryptography) and Go (sumdb/note, sumdb/tlog). The
 //! schema of policies is held against their reader by Python's `jsonschema`, and the documents of a report in other formats against
-//! those formats, by validators from PyPI and npm.
+//! those formats, by validators of other people.
 //!
 //! `tests/checkers/setup.sh` makes them, once, under `target/checkers`; without Python 3.11 or, the first time, without npm and
 //! a package index, these tests fail. The mutants that each checker must refuse are its own `test_*.py`.

@@ -39,7 +39,7 @@ pub(super) fn of_command(interaction: Interaction, session: &SessionLine, policy
         // The pipeline's run is another name that the same subject goes by.
         user.insert("altId".to_owned(), run.clone().into());
     }
-    vec![client, server(interaction.server(), &session.target), user]
+    vec![client, server(&interaction.server(), &session.target), user]
 }
 
 /// The one who was not let in, and the target.
@@ -60,10 +60,10 @@ pub(super) fn of_refused(line: &RefusedLine) -> Vec<Value> {
         network.extend(kind.map(|_| ("type".to_owned(), IP.into())));
         agent.insert("network".to_owned(), network.into());
     }
-    vec![agent, server(code::destination(), &line.target)]
+    vec![agent, server(&code::destination(), &line.target)]
 }
 
-fn server(kind: Value, target: &str) -> Value {
+fn server(kind: &Value, target: &str) -> Value {
     json!({
         "type": { "coding": [kind] },
         "who": identified("urn:exhibit:target", target),

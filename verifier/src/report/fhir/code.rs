@@ -11,7 +11,7 @@ pub(super) const DICOM: &str = "http://dicom.nema.org/resources/ontology/DCM";
 /// Kinds of audit events.
 pub(super) const EVENT: &str = "http://terminology.hl7.org/CodeSystem/audit-event-type";
 
-/// RESTful interactions.
+/// Interactions of REST.
 pub(super) const INTERACTION: &str = "http://hl7.org/fhir/restful-interaction";
 
 /// How somebody takes part, of HL7 version 3.

@@ -22,7 +22,7 @@ impl Interaction {
         Some(format!("{}{patient}{name}", code::PROFILES))
     }
 
-    /// The word of FHIR's RESTful interactions.
+    /// FHIR's word among the interactions of REST.
     pub(super) const fn word(self) -> &'static str {
         match self {
             Self::Query => "search",

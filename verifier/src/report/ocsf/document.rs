@@ -119,8 +119,8 @@ impl Document {
     ) -> Value {
         let uid = uid(about, entry, part);
         let original = Some(about.entry(entry));
-        let entries = std::iter::once(entry).chain(others).map(|index| index.0).collect();
-        self.finish(about, uid, original, entries, unmapped)
+        let entries: Vec<_> = std::iter::once(entry).chain(others).map(|index| index.0).collect();
+        self.finish(about, &uid, original, &entries, unmapped)
     }
 
     /// The event of something that stands on several entries, or on none.
@@ -129,19 +129,19 @@ impl Document {
         about: &About<'_>,
         standing: &str,
         part: &str,
-        entries: Vec<u64>,
+        entries: &[u64],
         unmapped: Value,
     ) -> Value {
         let uid = uid_of(about, standing, part);
-        self.finish(about, uid, None, entries, unmapped)
+        self.finish(about, &uid, None, entries, unmapped)
     }
 
     fn finish(
         mut self,
         about: &About<'_>,
-        uid: String,
+        uid: &str,
         original: Option<String>,
-        entries: Vec<u64>,
+        entries: &[u64],
         unmapped: Value,
     ) -> Value {
         let mut metadata = json!({

@@ -104,7 +104,7 @@ pub(super) fn control(about: &About<'_>, row: &Row, time: &str) -> Option<Value>
             "checks": checks,
         }),
     );
-    let entries = row.exceptions.iter().filter_map(|exception| exception.index).collect();
+    let entries: Vec<_> = row.exceptions.iter().filter_map(|exception| exception.index).collect();
     let unmapped = json!({
         "control": row.id,
         "population": row.population,
@@ -113,7 +113,7 @@ pub(super) fn control(about: &About<'_>, row: &Row, time: &str) -> Option<Value>
         "cannot_show": row.cannot_show,
         "not_listed": row.not_listed,
     });
-    Some(document.of_entries(about, CONTROLS, row.id, entries, unmapped))
+    Some(document.of_entries(about, CONTROLS, row.id, &entries, unmapped))
 }
 
 /// An exception, by the name of its entry where it has one.
