@@ -295,8 +295,10 @@ fn missed(line: &PeriodLine) -> Option<Exception> {
         Review::Overdue => "review-overdue",
         Review::Reopened => "review-reopened",
     };
+    // What was signed late is there to be looked at; of what was not signed there is only who asks for it.
+    let late = line.reviews.first().filter(|_| line.state == Review::Late);
     Some(Exception {
-        index: Some(line.first.0),
+        index: Some(late.map_or(line.first, |late| late.review).0),
         cause: cause.to_owned(),
         detail: format!("{}, of {}, due {}", label(line), line.scope, line.deadline),
     })
