@@ -19,6 +19,9 @@ const HEIGHT: u64 = 160;
 /// Days that are drawn; the table lists all.
 const DAYS_MAX: usize = 800;
 
+/// Units of the bar of a day at the most.
+const BAR_WIDTH_MAX: u64 = 24;
+
 /// Months that are drawn.
 const MONTHS_MAX: usize = 36;
 
@@ -66,7 +69,7 @@ fn days(days: &BTreeMap<String, Day>, shown: usize) -> Markup {
             svg viewBox={ "0 0 " (WIDTH) " " (HEIGHT + 20) } role="img" aria-label={ "Commands of each of " (drawn.len()) " days; at most " (top) " on one day" } {
                 @for (place, (name, day)) in (0_u64..).zip(&drawn) {
                     @let left = place * WIDTH / across;
-                    @let wide = ((place + 1) * WIDTH / across).saturating_sub(left).max(1);
+                    @let wide = ((place + 1) * WIDTH / across).saturating_sub(left).clamp(1, BAR_WIDTH_MAX);
                     @let denied = part(day.denied, top, HEIGHT);
                     @let approved = part(day.approved, top, HEIGHT);
                     @let allowed = part(day.allowed, top, HEIGHT);
@@ -79,11 +82,10 @@ fn days(days: &BTreeMap<String, Day>, shown: usize) -> Markup {
                 line.axis x1="0" y1=(HEIGHT) x2=(WIDTH) y2=(HEIGHT) {}
                 @if let Some((first, _)) = drawn.first() { text x="0" y=(HEIGHT + 16) { (first) } }
                 @if let Some((last, _)) = drawn.last() { text x=(WIDTH) y=(HEIGHT + 16) text-anchor="end" { (last) } }
-                text x="0" y="12" { (top) }
             }
             figcaption {
                 "Commands of each day: from below " span.allowed { "allowed" } ", " span.approved { "approved by people" } ", "
-                span.denied { "not passed" } "."
+                span.denied { "not passed" } "; at most " (top) " on one day."
                 @if days.len() > DAYS_MAX { " The first " (DAYS_MAX) " days are drawn." }
             }
         }
