@@ -199,7 +199,7 @@ impl Evidence {
             issuer: body.principal.issuer.clone(),
             subject: body.principal.subject.clone(),
             evidence: body.principal.evidence.to_string(),
-            run: body.principal.run.as_ref().map(|run| run.to_string()),
+            run: body.principal.run.as_ref().map(ToString::to_string),
             expires: body.expires.map(|expires| expires.to_string()),
             transport: body.transport.clone(),
             mask_key: body.mask_key.map(|key| key.to_string()),

@@ -270,15 +270,15 @@ impl Sample {
         let written = csv.write_record(head);
         written.expect("a vector takes every record");
         for item in &self.items {
-            let held = "yes";
+            let yes = "yes";
             let cells = [
                 Cell::from(&item.label),
                 Cell::from(item.entry),
                 Cell::from(item.kind),
                 Cell::from(item.time.as_ref()),
                 Cell::from(item.session.as_ref()),
-                Cell::from(held),
-                Cell::from(held),
+                Cell::from(yes),
+                Cell::from(yes),
                 Cell::from(item.exceptions.join("; ")),
                 Cell::Empty,
                 Cell::Empty,

@@ -12,7 +12,7 @@ const THEN: &str = "2026-11-24T10:00:00.000000Z";
 fn events() -> tempfile::NamedTempFile {
     let about = about();
     let mut events = vec![ocsf::opened(&about, &session()), ocsf::opened(&about, &of_pipeline())];
-    events.extend(ocsf::closed(&about, &session(), THEN));
+    events.extend(ocsf::closed(&about, &session()));
     events.extend(refused().iter().map(|line| ocsf::refused(&about, line)));
     let commands = accesses();
     let commands = commands.iter();

@@ -130,7 +130,7 @@ controls! {
     Authorization {
         id: "308.a.4", cite: "164.308(a)(4)", title: "Authorisation of access by people",
         population: "commands and replies that passed by approval",
-        query: "kind in (command, threshold-decided) and outcome in (approved, emergency)",
+        query: "kind in (command, threshold-decided) and outcome = approved",
         test: "signed by enough distinct people of the right groups, with keys in force, not the requester, before the execution, for this command or within a grant's terms, and not taken back",
         strength: Strong,
         cannot_show: "that a key was used only by its holder"
