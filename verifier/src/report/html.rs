@@ -247,7 +247,7 @@ fn readings(evidence: &Evidence, shown: usize) -> Markup {
                 thead { tr { @for name in ["Who", "Proved by", "Readings", "First", "Last"] { th scope="col" { (name) } } } }
                 tbody { @for line in evidence.readers.iter().take(shown) { (reader(line)) } }
             }
-            @if evidence.readers.len() > shown { p { "The first " (shown) " are shown; report.json lists more." } }
+            @if evidence.readers.len() > shown { p { "The first " (shown) " are shown; report.json lists up to " (crate::evidence::LINES_MAX) "." } }
         }
         (listing(("Readings of the evidence", Table::Readings, &["Index", "From", "Who", "As", "What", "Question", "Found", "How many"]), evidence, &evidence.reads, shown, read))
         @if !evidence.reads.is_empty() {

@@ -41,15 +41,16 @@ pub(super) fn section(figures: &Figures, evidence: Option<&Evidence>, rows: &[Ro
         @if let Some(evidence) = evidence {
             (bars("Decisions of people by how long they took", &named(&evidence.time_to_decide)))
         }
-        (bars("Cells masked, by mask or net", &largest(&figures.masked)))
-        (bars("Identifiers that nets found, by category", &largest(&figures.found)))
+        (bars("Cells masked, by mask or net (the most)", &largest(&figures.masked)))
+        (bars("Identifiers that nets found, by category (the most)", &largest(&figures.found)))
         (controls(rows))
     }
 }
 
 /// Commands of each day, one bar to a day.
 fn days(days: &BTreeMap<String, Day>, shown: usize) -> Markup {
-    let drawn: Vec<_> = days.iter().take(DAYS_MAX).collect();
+    let first = days.len().saturating_sub(DAYS_MAX);
+    let drawn: Vec<_> = days.iter().skip(first).collect();
     let sum = |day: &Day| day.allowed.saturating_add(day.approved).saturating_add(day.denied);
     let top = drawn.iter().map(|(_, day)| sum(day)).max().unwrap_or(0);
     let across = u64::try_from(drawn.len()).unwrap_or(WIDTH).max(1);
@@ -59,7 +60,7 @@ fn days(days: &BTreeMap<String, Day>, shown: usize) -> Markup {
     let rows: Vec<_> = days.iter().take(shown).map(row).collect();
     let all = u64::try_from(days.len()).unwrap_or(u64::MAX);
     let listing = Listing {
-        title: "Commands of each day",
+        title: "Commands of each day that has any",
         head: &["Day (UTC)", "Allowed", "Approved", "Not passed"],
         all,
         file: Table::Days,
@@ -86,7 +87,8 @@ fn days(days: &BTreeMap<String, Day>, shown: usize) -> Markup {
             figcaption {
                 "Commands of each day: from below " span.allowed { "allowed" } ", " span.approved { "approved by people" } ", "
                 span.denied { "not passed" } "; at most " (top) " on one day."
-                @if days.len() > DAYS_MAX { " The first " (DAYS_MAX) " days are drawn." }
+                " A day without a command has no bar: days of the table stand side by side."
+                @if first > 0 { " The last " (DAYS_MAX) " days are drawn." }
             }
         }
         (table(&listing, &rows))
