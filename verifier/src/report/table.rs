@@ -176,6 +176,7 @@ impl Table {
                 "run",
                 "expires",
                 "transport",
+                "peer",
                 "mask_key",
                 "reason",
                 "commands",

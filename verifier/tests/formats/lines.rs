@@ -49,6 +49,7 @@ pub(crate) fn session() -> SessionLine {
         run: None,
         expires: None,
         transport: "TLS 1.3 AES-256-GCM".to_owned(),
+        peer: "192.0.2.7:40000".to_owned(),
         mask_key: Some("0f0e0d0c0b0a09080706050403020100".to_owned()),
         reason: Some("agent".to_owned()),
         commands: Some(20),
@@ -64,6 +65,7 @@ pub(crate) fn of_pipeline() -> SessionLine {
         closed: None,
         target: "scans".to_owned(),
         protocol: "s3".to_owned(),
+        peer: "[2001:db8::7]:40001".to_owned(),
         method: "oidc".to_owned(),
         issuer: "https://token.actions.example".to_owned(),
         subject: "repo:octo/app:ref:refs/heads/main".to_owned(),
@@ -173,6 +175,13 @@ pub(crate) fn accesses() -> Vec<Access> {
         ended: status.map(|_| Index(index + 2)),
         ..command(index, query, &["read public.patients"])
     };
+    let from = |peer: &str, command| Access {
+        session: SessionLine {
+            peer: peer.to_owned(),
+            ..session()
+        },
+        ..access(command, &[])
+    };
     let mut cut = access(ended(34, Some("cut")), &[3, 4]);
     cut.command.patients = Some(5); // three rows are of patients of whom nothing is known
     vec![
@@ -212,6 +221,8 @@ pub(crate) fn accesses() -> Vec<Access> {
         access(ended(33, Some("skipped")), &[]),
         cut,
         access(ended(37, None), &[6]),
+        from("agent.example:40000", ended(38, Some("complete"))),
+        from("*", ended(39, Some("complete"))),
         decided(40, "denied", "deny"),
         decided(42, "refused", "ask"),
         decided(44, "expired", "ask"),
