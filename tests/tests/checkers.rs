@@ -17,6 +17,8 @@ mod fhir;
 mod lines;
 #[path = "checkers/ocsf.rs"]
 mod ocsf;
+#[path = "checkers/oscal.rs"]
+mod oscal;
 #[path = "checkers/policy_schema.rs"]
 mod policy_schema;
 
@@ -31,6 +33,7 @@ use exhibit_tests::run;
 struct Checkers {
     root: PathBuf,
     python: PathBuf,
+    oscal: PathBuf,
     go: PathBuf,
 }
 
@@ -45,6 +48,7 @@ impl Checkers {
         run(Command::new("sh").arg(root.join("tests/checkers/setup.sh"))).unwrap();
         Self {
             python: place.join("venv/bin/python"),
+            oscal: place.join("oscal/bin/python"),
             go: place.join("check-go"),
             root,
         }

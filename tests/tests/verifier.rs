@@ -7,6 +7,8 @@
     reason = "a test that cannot go on fails, in its helpers too"
 )]
 
+#[path = "verifier/planted.rs"]
+mod planted;
 #[path = "verifier/security_keys.rs"]
 mod security_keys;
 

@@ -214,6 +214,10 @@ impl Census {
         }
         // Silence before the period's first event of a session is of the period, too: sessions are followed from their opening on.
         self.follow(placed, policies, period.holds(time));
+        // So is a credential that another subject used before it.
+        if let Body::SessionOpened(body) = &placed.event.body {
+            self.identified(placed, body, period.holds(time));
+        }
         if period.holds(time) {
             self.count_event(placed);
         }
@@ -222,12 +226,11 @@ impl Census {
     fn count_event(&mut self, placed: &Placed) {
         let month = self.month(placed.event.time);
         match &placed.event.body {
-            Body::SessionOpened(body) => {
+            Body::SessionOpened(_) => {
                 month.sessions += 1;
                 for control in [Control::Identity, Control::Logoff, Control::Audit] {
                     self.add(control, placed.index, 1);
                 }
-                self.identified(placed, body);
             }
             Body::LoginRefused(body) => {
                 month.refused_logins = month.refused_logins.saturating_add(body.count);
@@ -298,45 +301,48 @@ impl Census {
         }
     }
 
-    fn identified(&mut self, placed: &Placed, body: &SessionOpened) {
+    /// Holds who opened a session against what the control asks for, where the opening is of the period; learns the credential in
+    /// any case.
+    fn identified(&mut self, placed: &Placed, body: &SessionOpened, counts: bool) {
+        let mut faults = Vec::new();
+        let missing = missing(&body.principal);
+        if missing.is_empty() {
+            if body.expires.is_some_and(|expires| expires <= placed.event.time) {
+                let detail = "it was opened with a credential that had expired".to_owned();
+                faults.push(("credential-expired", detail));
+            }
+            faults.extend(self.held(&body.principal));
+        } else {
+            let detail = format!("its opening names no {}", missing.join(", no "));
+            faults.push(("identity-missing", detail));
+        }
+        for (cause, detail) in faults.into_iter().filter(|_| counts) {
+            self.except(Control::Identity, placed.index, cause, detail);
+        }
+    }
+
+    /// Learns whose a credential is, and says what is wrong where it is another's.
+    fn held(&mut self, principal: &Principal) -> Option<(&'static str, String)> {
         let Principal {
             issuer,
             subject,
             evidence,
             ..
-        } = &body.principal;
-        let mut missing = Vec::new();
-        if subject.is_empty() {
-            missing.push("subject");
-        }
-        if issuer.is_empty() {
-            missing.push("issuer");
-        }
-        if *evidence == Digest([0; 32]) {
-            missing.push("credential");
-        }
-        if !missing.is_empty() {
-            let detail = format!("its opening names no {}", missing.join(", no "));
-            self.except(Control::Identity, placed.index, "identity-missing", detail);
-            return;
-        }
-        if body.expires.is_some_and(|expires| expires <= placed.event.time) {
-            let detail = "it was opened with a credential that had expired".to_owned();
-            self.except(Control::Identity, placed.index, "credential-expired", detail);
-        }
+        } = principal;
         let holder = (issuer.clone(), subject.clone());
         match self.credentials.get(evidence) {
             Some(known) if *known != holder => {
                 let detail = format!("credential {evidence} was used by another subject before");
-                self.except(Control::Identity, placed.index, "credential-shared", detail);
+                Some(("credential-shared", detail))
             }
-            Some(_) => {}
+            Some(_) => None,
             None if self.credentials.len() < CREDENTIALS_MAX => {
                 self.credentials.insert(*evidence, holder);
+                None
             }
             None => {
                 let detail = "there are more credentials than are compared".to_owned();
-                self.except(Control::Identity, placed.index, "credential-uncompared", detail);
+                Some(("credential-uncompared", detail))
             }
         }
     }
@@ -450,6 +456,17 @@ fn named<T>(counts: &BTreeMap<String, T>, name: String) -> String {
 /// The month of a moment, in UTC.
 pub(crate) fn month(time: Timestamp) -> String {
     time.to_string().chars().take(MONTH_CHARACTERS).collect()
+}
+
+/// What a principal does not name.
+fn missing(principal: &Principal) -> Vec<&'static str> {
+    let named = [
+        ("subject", !principal.subject.is_empty()),
+        ("issuer", !principal.issuer.is_empty()),
+        ("credential", principal.evidence != Digest([0; 32])),
+    ];
+    let missing = named.into_iter().filter(|(_, named)| !named);
+    missing.map(|(what, _)| what).collect()
 }
 
 fn bump(counts: &mut BTreeMap<String, u64>, name: &str, more: u64) {

@@ -32,7 +32,7 @@ body { font: 15px/1.45 system-ui, sans-serif; max-width: 76rem; margin: 2rem aut
 h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2.2rem; }
 table { border-collapse: collapse; width: 100%; font-size: .86rem; }
 th, td { text-align: left; vertical-align: top; padding: .3rem .5rem; border-bottom: 1px solid var(--line); }
-th { background: var(--soft); } td { overflow-wrap: anywhere; }
+th { background: var(--soft); } td { overflow-wrap: break-word; } td code, td.long { overflow-wrap: anywhere; } .cite { white-space: nowrap; }
 code { font: .9em ui-monospace, monospace; } .index { white-space: nowrap; font-variant-numeric: tabular-nums; }
 figure { margin: 1rem 0; } svg { width: 100%; height: auto; } svg text { fill: currentColor; font: 12px system-ui, sans-serif; } .axis { stroke: currentColor; }
 rect.allowed { fill: var(--allowed); } rect.approved { fill: var(--approved); } rect.denied { fill: var(--bad); }

@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::control::{Control, Strength, breaks_record};
 use crate::census::{Census, EXCEPTIONS_MAX, Exception, month};
+use crate::emergency::EmergencyLine;
 use crate::evidence::Evidence;
 use crate::finding::{Code, Finding, Findings, Place};
 use crate::period::Period;
@@ -107,24 +108,33 @@ fn months(bundle: &Bundle, control: Control, exceptions: &BTreeSet<Exception>) -
     let mut months: BTreeMap<String, Tested> = BTreeMap::new();
     let evidence = &bundle.evidence;
     let period = bundle.census.period();
-    let lines: Vec<&String> = match control {
+    let times: Vec<Timestamp> = match control {
         // Seals have no time.
         Control::Integrity => return months,
-        Control::Emergency => of_period(&evidence.emergencies, period, |line| &line.time)
-            .map(|line| &line.time)
+        Control::Emergency => of_period(&evidence.emergencies, period, used)
+            .filter_map(used)
             .collect(),
-        Control::Review => due(bundle).map(|line| &line.to).collect(),
+        Control::Review => due(bundle).filter_map(last_moment).collect(),
         _ => Vec::new(),
     };
-    for time in lines.into_iter().filter_map(|time| Timestamp::parse(time)) {
+    for time in times {
         months.entry(month(time)).or_default().count += 1;
     }
     for (month, count) in bundle.census.months(control) {
         months.entry(month).or_default().count += count;
     }
-    let times = exceptions.iter().filter_map(|exception| exception.index);
-    for cited in times.filter_map(|index| bundle.cited.get(&Index(index))) {
-        months.entry(month(cited.time)).or_default().exceptions += 1;
+    // A review that was missed is of the period that it was to be of; what it cites may be of long before.
+    let missed: BTreeMap<_, _> = match control {
+        Control::Review => due(bundle)
+            .filter_map(|line| Some((missed(line)?, last_moment(line)?)))
+            .collect(),
+        _ => BTreeMap::new(),
+    };
+    for exception in exceptions {
+        let cited = || bundle.cited.get(&Index(exception.index?)).map(|cited| cited.time);
+        if let Some(time) = missed.get(exception).copied().or_else(cited) {
+            months.entry(month(time)).or_default().exceptions += 1;
+        }
     }
     months
 }
@@ -231,7 +241,7 @@ fn count(bundle: &Bundle, control: Control) -> u64 {
     let period = bundle.census.period();
     let lines = match control {
         Control::Integrity => return bundle.size.0,
-        Control::Emergency => of_period(&bundle.evidence.emergencies, period, |line| &line.time).count(),
+        Control::Emergency => of_period(&bundle.evidence.emergencies, period, used).count(),
         Control::Review => due(bundle).count(),
         _ => 0,
     };
@@ -240,9 +250,19 @@ fn count(bundle: &Bundle, control: Control) -> u64 {
         .saturating_add(bundle.census.count(control))
 }
 
-/// Periods to be reviewed that ended within the report's.
+/// Periods to be reviewed whose last moment is of the report's: the review of a month is of that month's report.
 fn due(bundle: &Bundle) -> impl Iterator<Item = &PeriodLine> {
-    of_period(&bundle.evidence.review_periods, bundle.census.period(), |line| &line.to)
+    of_period(&bundle.evidence.review_periods, bundle.census.period(), last_moment)
+}
+
+/// The last moment of a period to be reviewed. Where it ends the next one begins.
+fn last_moment(line: &PeriodLine) -> Option<Timestamp> {
+    Some(Timestamp(Timestamp::parse(&line.to)?.0.saturating_sub(1)))
+}
+
+/// When something passed in an emergency.
+fn used(line: &EmergencyLine) -> Option<Timestamp> {
+    Timestamp::parse(&line.time)
 }
 
 fn exceptions(bundle: &Bundle, control: Control) -> BTreeSet<Exception> {
@@ -269,17 +289,17 @@ fn exceptions(bundle: &Bundle, control: Control) -> BTreeSet<Exception> {
 /// Offers what is counted by lines to the draw of a sample.
 pub(crate) fn offer(evidence: &Evidence, census: &mut Census) {
     let period = census.period();
-    for line in of_period(&evidence.emergencies, period, |line| &line.time) {
+    for line in of_period(&evidence.emergencies, period, used) {
         census.offer(Control::Emergency, || line.used.to_string());
     }
-    for line in of_period(&evidence.review_periods, period, |line| &line.to) {
+    for line in of_period(&evidence.review_periods, period, last_moment) {
         census.offer(Control::Review, || label(line));
     }
 }
 
 /// Lines whose time is of a period.
-fn of_period<T>(lines: &[T], period: Period, time: impl Fn(&T) -> &String) -> impl Iterator<Item = &T> {
-    let of = move |line: &&T| Timestamp::parse(time(line)).is_some_and(|time| period.holds(time));
+fn of_period<T>(lines: &[T], period: Period, time: impl Fn(&T) -> Option<Timestamp>) -> impl Iterator<Item = &T> {
+    let of = move |line: &&T| time(line).is_some_and(|time| period.holds(time));
     lines.iter().filter(of)
 }
 
@@ -295,8 +315,10 @@ fn missed(line: &PeriodLine) -> Option<Exception> {
         Review::Overdue => "review-overdue",
         Review::Reopened => "review-reopened",
     };
+    // What was signed late is there to be looked at; of what was not signed there is only who asks for it.
+    let late = line.reviews.first().filter(|_| line.state == Review::Late);
     Some(Exception {
-        index: Some(line.first.0),
+        index: Some(late.map_or(line.first, |late| late.review).0),
         cause: cause.to_owned(),
         detail: format!("{}, of {}, due {}", label(line), line.scope, line.deadline),
     })

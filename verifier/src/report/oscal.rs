@@ -52,7 +52,7 @@ const NEVER_DATED: &str = "No clock was read, and no event could be: where there
 #[serde(rename_all = "kebab-case")]
 enum Document {
     Catalog(catalog::Catalog),
-    AssessmentResults(AssessmentResults),
+    AssessmentResults(Box<AssessmentResults>),
 }
 
 /// `assessment-results`.
@@ -86,19 +86,19 @@ pub fn assessment_results(report: &Report<'_>) -> String {
         tool: names.identifier("component/verifier"),
     };
     let dates = Dates::of(cover);
-    let dated = if cover.events.is_some() { DATED } else { NEVER_DATED };
+    let remarks = if cover.events.is_some() { DATED } else { NEVER_DATED };
     // The revision of the document is how far the log had grown.
     let metadata = Metadata::of(
         "Evidence from a log of access",
         dates.modified,
         &cover.size.to_string(),
-        dated,
+        remarks,
     );
     let metadata = match &cover.entity {
         Some(entity) => metadata.for_entity(names.identifier("party/entity"), entity),
         None => metadata,
     };
-    json(&Document::AssessmentResults(AssessmentResults {
+    json(&Document::AssessmentResults(Box::new(AssessmentResults {
         uuid: names.identifier("document"),
         metadata,
         import_ap: ImportPlan {
@@ -109,7 +109,7 @@ pub fn assessment_results(report: &Report<'_>) -> String {
         back_matter: BackMatter {
             resources: resources(cover, places),
         },
-    }))
+    })))
 }
 
 /// The catalog of the fourteen controls, JSON, indented; the same of every report of this version.

@@ -205,7 +205,7 @@ pub(crate) fn report(stack: &Stack, claims: &mut Claims) -> Result<(), HarnessEr
             .arg(bundle(stack))
             .arg("--keys")
             .arg(stack.trust())
-            .arg("--out")
+            .args(["--entity", "Demo Clinic", "--out"])
             .arg(&out),
     )?;
     let page = std::fs::read_to_string(out.join("report.html")).unwrap_or_default();
@@ -216,8 +216,53 @@ pub(crate) fn report(stack: &Stack, claims: &mut Claims) -> Result<(), HarnessEr
         ran.code == Some(0) && verified && page.contains("ADD COLUMN reviewed") && page.contains(APPROVER),
         &ran.shown(),
     );
+    let table = std::fs::read_to_string(out.join("tables/commands.csv")).unwrap_or_default();
+    let commands = data
+        .pointer("/evidence/events/command")
+        .and_then(|value| value.as_u64());
+    claims.check(
+        "its tables hold every command of the log",
+        commands.is_some() && u64::try_from(table.lines().count()).ok() == commands.map(|commands| commands + 1),
+        &table,
+    );
+    let check = |out: &Path| {
+        let mut command = programs::command("exhibit-verify")?;
+        command.arg("report").arg(bundle(stack));
+        command.arg("--keys").arg(stack.trust()).arg("--check").arg(out);
+        Ran::of(&mut command)
+    };
+    let same = check(&out)?;
+    claims.check(
+        "the report that was handed over is what the bundle gives",
+        same.code == Some(0) && same.out.contains("SAME"),
+        &same.shown(),
+    );
+    let changed = out.join("tables/commands.csv");
+    exhibit_tests::write(&changed, table.replacen("allowed", "denied", 1).as_bytes())?;
+    let differs = check(&out)?;
+    exhibit_tests::write(&changed, table.as_bytes())?;
+    claims.check(
+        "one word changed in a table of it is found",
+        differs.code == Some(1) && differs.out.contains("tables/commands.csv is not what the bundle gives"),
+        &differs.shown(),
+    );
+    let mut command = programs::command("exhibit-verify")?;
+    command
+        .arg("sample")
+        .arg(bundle(stack))
+        .arg("--keys")
+        .arg(stack.trust());
+    let sample = Ran::of(command.args(["--control", "312.a.1", "--n", "5", "--nonce", NONCE]))?;
+    claims.check(
+        "a sample of 5 decisions is drawn by the root and the auditor's nonce, and none has an exception",
+        sample.code == Some(0) && sample.out.contains("No exception in a sample of 5 of"),
+        &sample.shown(),
+    );
     Ok(())
 }
+
+/// What the auditor says once the bundle was handed over.
+const NONCE: &str = "8f3c2a9d51e6704b";
 
 /// Looks for every value that the policy hides in everything that is left.
 pub(crate) fn canaries(stack: &Stack, claims: &mut Claims) -> Result<(), HarnessError> {

@@ -27,7 +27,7 @@ pub(super) fn section(rows: &[Row], shown: usize) -> Markup {
 
 fn line(row: &Row) -> Markup {
     html! { tr {
-        td { (row.cite) }
+        td.cite { @for cite in row.cite.split(", ") { (cite) br; } }
         td { (row.title) }
         td { (row.population) br; code { (row.query) } }
         td.index { (row.count) }

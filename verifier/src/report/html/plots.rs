@@ -125,7 +125,7 @@ fn controls(rows: &[Row]) -> Markup {
             div.wide { table {
                 thead { tr { th scope="col" { "45 CFR" } @for month in &drawn { th scope="col" { (month) } } } }
                 tbody { @for row in rows { tr {
-                    th scope="row" { (row.cite) }
+                    th.cite scope="row" { (row.cite) }
                     @for month in &drawn { (month_of(row.months.get(*month))) }
                 } } }
             } }

@@ -7,6 +7,7 @@
 use exhibit_schemas::event::Timestamp;
 use serde::Serialize;
 
+use super::dates::Date;
 use super::identifier::{Identifier, NAMESPACE, Names};
 use super::model::{Metadata, Property};
 use crate::report::control::{Control, Definition};
@@ -17,15 +18,13 @@ const WRITTEN: Timestamp = Timestamp(1_795_910_400_000_000);
 /// Revision of the controls.
 const VERSION: &str = "1";
 
-/// In which subpart of 45 CFR Part 164 a section is.
-const SUBPARTS: [(&str, &str, fn(&str) -> bool); 2] = [
-    ("subpart-c", "45 CFR Part 164, Subpart C: Security Standards", |id| {
-        id.starts_with('3')
-    }),
+/// Subparts of 45 CFR Part 164, with the digit that their sections begin with.
+const SUBPARTS: [(&str, &str, char); 2] = [
+    ("subpart-c", "45 CFR Part 164, Subpart C: Security Standards", '3'),
     (
         "subpart-e",
         "45 CFR Part 164, Subpart E: Privacy of Health Information",
-        |id| id.starts_with('5'),
+        '5',
     ),
 ];
 
@@ -67,19 +66,19 @@ struct Part {
 
 /// The catalog.
 pub(super) fn catalog() -> Catalog {
-    let groups = SUBPARTS.map(|(id, title, holds)| Group {
+    let groups = SUBPARTS.map(|(id, title, digit)| Group {
         id,
         title,
         controls: Control::ALL
             .iter()
             .map(|control| control.definition())
-            .filter(|definition| holds(definition.id))
+            .filter(|definition| definition.id.starts_with(digit))
             .map(|definition| entry(&definition))
             .collect(),
     });
     Catalog {
         uuid: Names::of(&("catalog", VERSION, &groups)).identifier("document"),
-        metadata: Metadata::of("Controls that Exhibit tests", WRITTEN, VERSION, REMARKS),
+        metadata: Metadata::of("Controls that Exhibit tests", Date::of(WRITTEN), VERSION, REMARKS),
         groups: groups.into(),
     }
 }

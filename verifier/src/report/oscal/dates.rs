@@ -4,6 +4,7 @@
 //! neither is known, in a bundle of which no event can be read, the dates are the first moment of 1970 and mean nothing.
 
 use exhibit_schemas::event::Timestamp;
+use serde::Serialize;
 
 use crate::period::{Period, Span};
 use crate::report::Cover;
@@ -11,17 +12,36 @@ use crate::report::Cover;
 /// The last moment that `dateTime-with-timezone` of OSCAL can say: 2999-12-31T23:59:59.999999Z. Events may be dated later.
 const LAST: Timestamp = Timestamp(32_503_679_999_999_999);
 
+/// A date as OSCAL can say it.
+///
+/// **Invariant:** it is not after [`LAST`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Date(Timestamp);
+
+impl Date {
+    /// A time, or the last date there is.
+    pub(super) fn of(time: Timestamp) -> Self {
+        Self(time.min(LAST))
+    }
+}
+
+impl Serialize for Date {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
 /// The dates of a document.
 ///
-/// **Invariant:** `start` ≤ `end` ≤ `modified` ≤ [`LAST`].
+/// **Invariant:** `start` ≤ `end` ≤ `modified`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Dates {
     /// From when on evidence was collected.
-    pub(super) start: Timestamp,
+    pub(super) start: Date,
     /// Until when.
-    pub(super) end: Timestamp,
+    pub(super) end: Date,
     /// Of when the log is that was read.
-    pub(super) modified: Timestamp,
+    pub(super) modified: Date,
 }
 
 impl Dates {
@@ -39,12 +59,12 @@ impl Dates {
             (period, Some(Span { last, .. })) => (period.from(), period.to().min(last), last),
             (period, None) => (period.from(), period.to(), period.to()),
         };
-        let start = start.min(LAST);
-        let end = end.clamp(start, LAST);
+        let start = Date::of(start);
+        let end = Date::of(end).max(start);
         Self {
             start,
             end,
-            modified: head.clamp(end, LAST),
+            modified: Date::of(head).max(end),
         }
     }
 }
@@ -53,7 +73,7 @@ impl Dates {
 mod tests {
     use exhibit_schemas::event::Timestamp;
 
-    use super::{Dates, LAST};
+    use super::{Date, Dates, LAST};
     use crate::period::{Period, Span};
     use crate::report::oscal::tests::cover;
 
@@ -107,7 +127,11 @@ mod tests {
             let mut cover = cover();
             (cover.period, cover.events) = (period, events);
             let Dates { start, end, modified } = Dates::of(&cover);
-            assert_eq!([start, end, modified], wanted.map(time), "{period} {events:?}");
+            assert_eq!(
+                [start, end, modified],
+                wanted.map(|text| Date::of(time(text))),
+                "{period} {events:?}"
+            );
         }
     }
 }

@@ -3,9 +3,9 @@
 //! A list may not be empty in OSCAL, so an empty one is left out. Not here: what OSCAL has besides, controls (`catalog`), and
 //! reading.
 
-use exhibit_schemas::event::Timestamp;
 use serde::Serialize;
 
+use super::dates::Date;
 use super::identifier::{Identifier, NAMESPACE};
 use super::text::Line;
 
@@ -17,8 +17,7 @@ const OSCAL_VERSION: &str = "1.2.0";
 #[serde(rename_all = "kebab-case")]
 pub(super) struct Metadata {
     title: &'static str,
-    #[serde(serialize_with = "said")]
-    last_modified: Timestamp,
+    last_modified: Date,
     version: Line,
     oscal_version: &'static str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -53,7 +52,7 @@ struct ResponsibleParty {
 
 impl Metadata {
     /// Of a document of this title, of when and of which revision it is, and what must be said of it.
-    pub(super) fn of(title: &'static str, last_modified: Timestamp, version: &str, remarks: &'static str) -> Self {
+    pub(super) fn of(title: &'static str, last_modified: Date, version: &str, remarks: &'static str) -> Self {
         Self {
             title,
             last_modified,
@@ -140,10 +139,8 @@ pub(super) struct TestResult {
     pub(super) uuid: Identifier,
     pub(super) title: &'static str,
     pub(super) description: String,
-    #[serde(serialize_with = "said")]
-    pub(super) start: Timestamp,
-    #[serde(serialize_with = "said")]
-    pub(super) end: Timestamp,
+    pub(super) start: Date,
+    pub(super) end: Date,
     pub(super) props: Vec<Property>,
     pub(super) local_definitions: LocalDefinitions,
     pub(super) reviewed_controls: ReviewedControls,
@@ -253,8 +250,7 @@ pub(super) struct Observation {
     pub(super) origins: [Origin; 1],
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) relevant_evidence: Vec<RelevantEvidence>,
-    #[serde(serialize_with = "said")]
-    pub(super) collected: Timestamp,
+    pub(super) collected: Date,
 }
 
 /// `relevant-evidence`.
@@ -287,7 +283,8 @@ pub(super) struct Finding {
 pub(super) struct Target {
     #[serde(rename = "type")]
     pub(super) kind: &'static str,
-    pub(super) target_id: String,
+    #[serde(rename = "target-id")]
+    pub(super) id: String,
     pub(super) status: Status,
 }
 
@@ -338,9 +335,4 @@ pub(super) struct ResourceLink {
 pub(super) struct Hash {
     pub(super) algorithm: &'static str,
     pub(super) value: String,
-}
-
-/// A date as it is written.
-fn said<S: serde::Serializer>(time: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(time)
 }

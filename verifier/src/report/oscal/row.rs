@@ -6,9 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use exhibit_schemas::event::Timestamp;
-
 use super::catalog::{control_id, objective_id, test};
+use super::dates::Date;
 use super::identifier::{Identifier, Names};
 use super::model::{
     Actor, Finding, Link, Observation, Origin, Property, RelatedObservation, RelevantEvidence, Status, Target,
@@ -31,7 +30,7 @@ pub(super) struct Rows {
     /// The component that is the verifier.
     pub(super) tool: Identifier,
     /// Until when evidence was collected.
-    pub(super) collected: Timestamp,
+    pub(super) collected: Date,
 }
 
 impl Rows {
@@ -63,7 +62,7 @@ impl Rows {
             origins: self.origins(),
             target: Target {
                 kind: "objective-id",
-                target_id: objective_id(row.id),
+                id: objective_id(row.id),
                 status: Status {
                     state,
                     reason,

@@ -1,6 +1,6 @@
 //! Text as OSCAL wants it: values and titles of one line that is not blank, and prose that its Markdown leaves as it is.
 //!
-//! OSCAL's `string` is `^\S(.*\S)?$`, its titles hold no line end, and its descriptions are CommonMark with few extensions
+//! OSCAL's `string` is `^\S(.*\S)?$`, its titles hold no line end, and its descriptions are `CommonMark` with few extensions
 //! ("markup-line", "markup-multiline"). Details of exceptions name keys, rules and files as others chose them, so they are escaped.
 
 use serde::Serialize;
@@ -34,7 +34,7 @@ impl Line {
     pub(super) fn escaped(&self) -> String {
         let mut prose = String::with_capacity(self.0.len());
         for character in self.0.chars() {
-            // A backslash escapes every ASCII punctuation (CommonMark 2.4); these are what means something within a line.
+            // A backslash escapes every ASCII punctuation (`CommonMark` 2.4); these are what means something within a line.
             if matches!(
                 character,
                 '\\' | '`' | '*' | '_' | '{' | '}' | '[' | ']' | '<' | '>' | '~' | '^' | '&' | '"' | '|'
