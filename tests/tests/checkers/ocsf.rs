@@ -6,13 +6,13 @@ use exhibit_verify::report::ocsf;
 use crate::lines::{about, accesses, detections, of_pipeline, refused, rows, session};
 use crate::{Checkers, ndjson};
 
-/// The time of a close, or of a report's end; lines do not hold it.
+/// The time of a report's end, which rows do not hold.
 const THEN: &str = "2026-11-24T10:00:00.000000Z";
 
 fn events() -> tempfile::NamedTempFile {
     let about = about();
     let mut events = vec![ocsf::opened(&about, &session()), ocsf::opened(&about, &of_pipeline())];
-    events.extend(ocsf::closed(&about, &session(), THEN));
+    events.extend(ocsf::closed(&about, &session()));
     events.extend(refused().iter().map(|line| ocsf::refused(&about, line)));
     let commands = accesses();
     let commands = commands.iter();
