@@ -35,7 +35,7 @@ const ENDED: &str = "2026-11-24T10:00:00.000000Z";
 /// A session of PostgreSQL, closed.
 pub(crate) fn session() -> SessionLine {
     SessionLine {
-        session: "0101010101010101".to_owned(),
+        session: "01010101010101010101010101010101".to_owned(),
         opened: Index(10),
         closed: Some(Index(90)),
         time: "2026-11-24T09:30:01.000001Z".to_owned(),
@@ -60,7 +60,7 @@ pub(crate) fn session() -> SessionLine {
 /// A session of S3, of a pipeline, open.
 pub(crate) fn of_pipeline() -> SessionLine {
     SessionLine {
-        session: "0202020202020202".to_owned(),
+        session: "02020202020202020202020202020202".to_owned(),
         opened: Index(50),
         closed: None,
         target: "scans".to_owned(),
@@ -90,7 +90,7 @@ fn hex(byte: u8) -> String {
 /// A command that was allowed and whose reply is complete.
 fn command(index: u64, statement: &str, accesses: &[&str]) -> CommandLine {
     CommandLine {
-        session: "0101010101010101".to_owned(),
+        session: "01010101010101010101010101010101".to_owned(),
         command: Index(index),
         time: format!("2026-11-24T09:31:{:02}.250000Z", index % 60),
         statement: statement.to_owned(),
