@@ -202,6 +202,7 @@ impl Evidence {
             run: body.principal.run.as_ref().map(ToString::to_string),
             expires: body.expires.map(|expires| expires.to_string()),
             transport: body.transport.clone(),
+            peer: body.peer.clone(),
             mask_key: body.mask_key.map(|key| key.to_string()),
             reason: None,
             commands: None,

@@ -22,6 +22,7 @@ pub mod matrix;
 pub mod ocsf;
 pub mod oscal;
 pub mod package;
+mod peer;
 pub mod table;
 
 use serde::Serialize;

@@ -13,6 +13,7 @@ Prints how many events hold, or what is wrong with each and exits with 1.
 
 import base64
 import binascii
+import ipaddress
 import json
 import pathlib
 import re
@@ -38,6 +39,8 @@ INTERACTION = "http://hl7.org/fhir/restful-interaction"
 SOURCES = [(PARTICIPATION, code) for code in ("AUT", "INF", "CST")]
 OBJECTS = [(ROLE, code) for code in ("4", "3", "20")]
 RECIPIENT = [(PARTICIPATION, "IRCP")]
+# ValueSet/network-type.
+IP = "2"
 SOURCE, DESTINATION = (DICOM, "110153"), (DICOM, "110152")
 # Name of the profile: its interactions (AllSearchVS, AllReadVS, AllUpdateVS), action, client, server, types of a user.
 PATTERNS = {
@@ -49,6 +52,13 @@ PATTERNS = {
 }
 # BALP's own server of a deletion is a code that FHIR's extensible value set does not list.
 EXTENDED = f'Code "custodian" ({PARTICIPANT}) not found in value set'
+
+
+def is_address(text):
+    try:
+        return bool(ipaddress.ip_address(text))
+    except ValueError:
+        return False
 
 
 def pair(coding):
@@ -186,6 +196,9 @@ def ours(event):
     failed = event.get("outcome") in ("4", "8")
     if failed != any(resource["resourceType"] == "OperationOutcome" for resource in event.get("contained", [])):
         yield "ours: a failure has an OperationOutcome, and nothing else has"
+    for network in (agent["network"] for agent in event.get("agent", []) if "address" in agent.get("network", {})):
+        if (network.get("type") == IP) != is_address(network["address"]):
+            yield f"ours: {network['address']} is no address of type {network.get('type')}"
     if event["source"]["observer"].get("identifier", {}).get("system") != "urn:exhibit:gateway":
         yield "ours: the gateway is not the observer"
 

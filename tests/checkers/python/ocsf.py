@@ -11,6 +11,7 @@ Prints how many events of which classes hold, or what is wrong with each and exi
 """
 
 import functools
+import ipaddress
 import json
 import pathlib
 import sys
@@ -22,8 +23,17 @@ VERSION = "1.8.0"
 SCHEMA = get_ocsf_schema(VERSION)
 CLASSES = {definition["uid"]: name for name, definition in SCHEMA["classes"].items()}
 OTHER = 99
+# Classes of events of a session.
+OF_SESSIONS = (3002, 6003, 6005)
 # What 1.9 adds, and where alone it may stand before that.
 LATER = ("ai_agent", "record_integrity")
+
+
+def is_address(text):
+    try:
+        return bool(ipaddress.ip_address(text))
+    except ValueError:
+        return False
 
 
 @functools.cache
@@ -86,6 +96,11 @@ def ours(event):
         yield "ours: no entry"
     if metadata.get("version") != VERSION:
         yield f"ours: version {metadata.get('version')}"
+    end = event.get("src_endpoint", {})
+    if "ip" in end and not is_address(end["ip"]):
+        yield f"ours: {end['ip']} is no address"
+    if event.get("class_uid") in OF_SESSIONS and "session" in unmapped and not end.keys() & {"ip", "name", "uid"}:
+        yield "ours: nothing says where a session comes from"
     session = unmapped.get("ai_agent", {}).get("instance_uid")
     if session != unmapped.get("session"):
         yield "ours: the agent's instance is not the session"

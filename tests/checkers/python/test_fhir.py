@@ -62,6 +62,8 @@ MUTANTS = [
     ("denied", lambda event: event["meta"].update(profile=[checker.PROFILES + "Query"]), "BALP: profile"),
     ("denied", drop("contained"), "ours: a failure has an OperationOutcome"),
     ("Query", lambda event: event["entity"].remove(entity(event, "4")), "ours: no entry"),
+    ("Query", lambda event: agent(event, "110153")["network"].update(address="192.0.2.7:40000"), "ours: 192.0.2.7:40000 is no"),
+    ("Query", lambda event: agent(event, "110153")["network"].update(type="1"), "ours: 192.0.2.7 is no address of type 1"),
     ("Query", lambda event: event["source"]["observer"].pop("identifier"), "ours: the gateway"),
 ]
 

@@ -38,6 +38,8 @@ pub struct SessionLine {
     pub expires: Option<String>,
     /// TLS of its connection.
     pub transport: String,
+    /// Where it comes from: address and port, as the proxy saw them.
+    pub peer: String,
     /// The key that it masks under, as its proxy announced it.
     pub mask_key: Option<String>,
     /// Why it was closed.

@@ -145,6 +145,7 @@ fn session(line: &SessionLine) -> Cells<'_> {
         line.run.as_ref(),
         line.expires.as_ref(),
         &line.transport,
+        &line.peer,
         line.mask_key.as_ref(),
         line.reason.as_ref(),
         line.commands,

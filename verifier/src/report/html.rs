@@ -205,7 +205,7 @@ fn listing<T>(
 
 fn lines(evidence: &Evidence, shown: usize) -> Markup {
     html! {
-        (listing(("Sessions", Table::Sessions, &["Opened", "Closed", "Time", "Who", "Target", "Transport", "End"]), evidence, &evidence.sessions, shown, session))
+        (listing(("Sessions", Table::Sessions, &["Opened", "Closed", "Time", "Who", "Target", "From, transport", "End"]), evidence, &evidence.sessions, shown, session))
         (listing(("Log-ins refused", Table::RefusedLogins, &["Index", "From", "To", "Target", "Address", "Came with", "User", "Why", "How many"]), evidence, &evidence.refused_logins, shown, login))
         (listing(("Commands", Table::Commands, &["Index", "Time", "Session", "Statement", "Outcome", "Decision", "Response", "Rows", "Masks"]), evidence, &evidence.commands, shown, command))
         (listing(("Fields and their masks, by rule", Table::Fields, &["Rule", "Field", "Mask", "Replies with rows", "Rows"]), evidence, &evidence.fields, shown, field))
@@ -264,7 +264,7 @@ fn session(line: &SessionLine) -> Markup {
         td { (line.subject) " (" (line.method) ", " (line.issuer) ")" br; code { (short(&line.evidence)) }
             @if let Some(run) = &line.run { br; (run) } }
         td { (line.target) " (" (line.protocol) ")" }
-        td { (line.transport) }
+        td { (line.peer) br; (line.transport) }
         td {
             (line.reason.as_deref().unwrap_or("open"))
             @if let Some(patients) = line.patients { br; "records of " (patients) " patients" }

@@ -33,9 +33,6 @@ const LOGOFF: (u64, &str) = (2, "Logoff");
 /// The kind of all log-ins.
 const NETWORK: (u64, &str) = (3, "Network");
 
-/// The address in the place of several.
-const SEVERAL: &str = "*";
-
 /// A session that was opened: 3002, Logon.
 pub fn opened(about: &About<'_>, session: &SessionLine) -> Value {
     let mut document = of_session(session, LOGON, &session.time);
@@ -64,6 +61,7 @@ fn of_session(session: &SessionLine, activity: (u64, &str), time: &str) -> Docum
     document.put_coded("auth_protocol", object::protocol(&session.method));
     document.put("user", object::user(session));
     document.put("service", object::service(&session.target));
+    document.put("src_endpoint", object::agent_end(session));
     document.put("dst_endpoint", object::target_end(session));
     document
 }
@@ -95,8 +93,8 @@ pub fn refused(about: &About<'_>, line: &RefusedLine) -> Value {
     };
     document.put("user", user);
     document.put("service", object::service(&line.target));
-    if line.peer != SEVERAL {
-        document.put("src_endpoint", object::end(&line.peer));
+    if let Some(end) = object::end(&line.peer) {
+        document.put("src_endpoint", end);
     }
     document.put("count", line.count);
     document.put("start_time", milliseconds(&line.since));

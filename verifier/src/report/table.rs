@@ -180,6 +180,7 @@ impl Table {
                 "run",
                 "expires",
                 "transport",
+                "peer",
                 "mask_key",
                 "reason",
                 "commands",

@@ -35,7 +35,7 @@ const ENDED: &str = "2026-11-24T10:00:00.000000Z";
 /// A session of PostgreSQL, closed.
 pub(crate) fn session() -> SessionLine {
     SessionLine {
-        session: "0101010101010101".to_owned(),
+        session: "01010101010101010101010101010101".to_owned(),
         opened: Index(10),
         closed: Some(Index(90)),
         time: "2026-11-24T09:30:01.000001Z".to_owned(),
@@ -49,6 +49,7 @@ pub(crate) fn session() -> SessionLine {
         run: None,
         expires: None,
         transport: "TLS 1.3 AES-256-GCM".to_owned(),
+        peer: "192.0.2.7:40000".to_owned(),
         mask_key: Some("0f0e0d0c0b0a09080706050403020100".to_owned()),
         reason: Some("agent".to_owned()),
         commands: Some(20),
@@ -59,11 +60,12 @@ pub(crate) fn session() -> SessionLine {
 /// A session of S3, of a pipeline, open.
 pub(crate) fn of_pipeline() -> SessionLine {
     SessionLine {
-        session: "0202020202020202".to_owned(),
+        session: "02020202020202020202020202020202".to_owned(),
         opened: Index(50),
         closed: None,
         target: "scans".to_owned(),
         protocol: "s3".to_owned(),
+        peer: "[2001:db8::7]:40001".to_owned(),
         method: "oidc".to_owned(),
         issuer: "https://token.actions.example".to_owned(),
         subject: "repo:octo/app:ref:refs/heads/main".to_owned(),
@@ -88,7 +90,7 @@ fn hex(byte: u8) -> String {
 /// A command that was allowed and whose reply is complete.
 fn command(index: u64, statement: &str, accesses: &[&str]) -> CommandLine {
     CommandLine {
-        session: "0101010101010101".to_owned(),
+        session: "01010101010101010101010101010101".to_owned(),
         command: Index(index),
         time: format!("2026-11-24T09:31:{:02}.250000Z", index % 60),
         statement: statement.to_owned(),
@@ -173,6 +175,13 @@ pub(crate) fn accesses() -> Vec<Access> {
         ended: status.map(|_| Index(index + 2)),
         ..command(index, query, &["read public.patients"])
     };
+    let from = |peer: &str, command| Access {
+        session: SessionLine {
+            peer: peer.to_owned(),
+            ..session()
+        },
+        ..access(command, &[])
+    };
     let mut cut = access(ended(34, Some("cut")), &[3, 4]);
     cut.command.patients = Some(5); // three rows are of patients of whom nothing is known
     vec![
@@ -212,6 +221,8 @@ pub(crate) fn accesses() -> Vec<Access> {
         access(ended(33, Some("skipped")), &[]),
         cut,
         access(ended(37, None), &[6]),
+        from("agent.example:40000", ended(38, Some("complete"))),
+        from("*", ended(39, Some("complete"))),
         decided(40, "denied", "deny"),
         decided(42, "refused", "ask"),
         decided(44, "expired", "ask"),

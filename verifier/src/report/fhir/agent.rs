@@ -1,14 +1,16 @@
 //! Who takes part in an event: the agent's program as client, the target as server, and the subject as user.
 
-use std::net::IpAddr;
-
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::code;
 use super::entity::identified;
 use crate::evidence::{RefusedLine, SessionLine};
 use crate::report::about::urn;
 use crate::report::interaction::Interaction;
+use crate::report::peer::{Host, Peer};
+
+/// FHIR's type of an address that is the name of a machine.
+const MACHINE: &str = "1";
 
 /// FHIR's type of an address that is one of IP.
 const IP: &str = "2";
@@ -16,17 +18,15 @@ const IP: &str = "2";
 /// FHIR's type of an address that is a URI.
 const URI: &str = "5";
 
-/// The address in the place of several.
-const SEVERAL: &str = "*";
-
 /// Client, server and user of a command.
 pub(super) fn of_command(interaction: Interaction, session: &SessionLine, policy: &str) -> Vec<Value> {
+    // BALP wants a network of every client, and of an address that is not known the reason why it is absent.
+    let unknown = || json!({ "extension": [{ "url": code::ABSENT, "valueCode": "unknown" }] });
     let client = json!({
         "type": { "coding": [interaction.client()] },
         "who": identified("urn:exhibit:credential", &session.evidence),
         "requestor": false,
-        // BALP wants a network, and the line has none.
-        "network": { "extension": [{ "url": code::ABSENT, "valueCode": "unknown" }] },
+        "network": network(&session.peer).unwrap_or_else(unknown),
     });
     let mut user = json!({
         "type": { "coding": [interaction.user()] },
@@ -53,14 +53,18 @@ pub(super) fn of_refused(line: &RefusedLine) -> Vec<Value> {
         "who": who,
         "requestor": true,
     });
-    if let (true, Some(agent)) = (line.peer != SEVERAL, agent.as_object_mut()) {
-        let mut network = Map::new();
-        network.insert("address".to_owned(), line.peer.as_str().into());
-        let kind = line.peer.parse::<IpAddr>().ok();
-        network.extend(kind.map(|_| ("type".to_owned(), IP.into())));
-        agent.insert("network".to_owned(), network.into());
+    if let (Some(network), Some(agent)) = (network(&line.peer), agent.as_object_mut()) {
+        agent.insert("network".to_owned(), network);
     }
     vec![agent, server(&code::destination(), &line.target)]
+}
+
+/// Where somebody comes from. FHIR has no place for a port.
+fn network(peer: &str) -> Option<Value> {
+    Some(match Peer::of(peer)?.host {
+        Host::Address(address) => json!({ "address": address.to_string(), "type": IP }),
+        Host::Name(name) => json!({ "address": name, "type": MACHINE }),
+    })
 }
 
 fn server(kind: &Value, target: &str) -> Value {

@@ -1,11 +1,10 @@
 //! Objects that several classes have: who, from where, to what, by which policy.
 
-use std::net::IpAddr;
-
 use serde_json::{Value, json};
 
 use super::document::{OTHER, milliseconds};
 use crate::evidence::SessionLine;
+use crate::report::peer::{Host, Peer};
 
 /// Who a session is of. What kind of account it is, the log does not say.
 pub(super) fn user(session: &SessionLine) -> Value {
@@ -27,17 +26,22 @@ pub(super) fn session(session: &SessionLine) -> Value {
     object
 }
 
-/// The agent's end, which lines know by its session alone.
+/// The agent's end. Every class wants one that says something: where the address is not known it is the session's.
 pub(super) fn agent_end(session: &SessionLine) -> Value {
-    json!({ "uid": session.session })
+    end(&session.peer).unwrap_or_else(|| json!({ "uid": session.session }))
 }
 
-/// An address, as an address where it is one.
-pub(super) fn end(peer: &str) -> Value {
-    match peer.parse::<IpAddr>() {
-        Ok(_) => json!({ "ip": peer }),
-        Err(_) => json!({ "name": peer }),
+/// Where somebody comes from; `None` where that is not one place.
+pub(super) fn end(peer: &str) -> Option<Value> {
+    let Peer { host, port } = Peer::of(peer)?;
+    let mut object = match host {
+        Host::Address(address) => json!({ "ip": address.to_string() }),
+        Host::Name(name) => json!({ "name": name }),
+    };
+    if let Some(object) = object.as_object_mut() {
+        object.extend(port.map(|port| ("port".to_owned(), port.into())));
     }
+    Some(object)
 }
 
 /// The target, as what is logged in to.
