@@ -4,7 +4,7 @@
     cargo build --profile stack --workspace --bins
     python3 tests/benches/report.py target/stack [--events 100000,1000000] [--rounds 3] [--seed 1] [--keep DIR] [--json FILE]
 
-Makes each log with `two_years`, and runs by turns: `sha256sum` over the bundle, `exhibit-verify check`, and `exhibit-verify report`.
+Makes each log with `two_years`, and runs by turns: `sha256sum` over the bundle, `exhibit-verify`, and `exhibit-verify report`.
 Printed are the seconds (median, least and most), the CPU seconds, the events a second and the largest resident memory of each, and
 the sizes of what the report is made of. Memory that does not depend on the log is that of the greater log less that of the smaller.
 """
@@ -75,7 +75,7 @@ def measure(options, place, events):
     names.write_bytes(b"\0".join(os.fsencode(path) for path in bundle) + b"\0")
     ways = {
         "sha256sum": ["xargs", "-0", "-a", names, "sha256sum"],
-        "check": [verifier, "check", *given],
+        "verify": [verifier, *given],
         "report": [verifier, "report", *given, "--out", report],
     }
     found = {way: [] for way in ways}

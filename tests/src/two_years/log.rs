@@ -234,7 +234,8 @@ impl Log {
             application: None,
         };
         self.sign(ADMINISTRATORS[0].1, rotated.into())?;
-        Ok(())
+        // Nothing is taken under a key before its enrolment is committed.
+        self.answered(0)
     }
 
     /// A key is revoked by an administrator.
@@ -277,6 +278,8 @@ impl Log {
     /// A person signs off what a period holds.
     pub(super) fn review(&mut self, scope: Scope, from: Timestamp, reviewer: u8) -> Result<(), HarnessError> {
         self.flush()?;
+        // The ledger takes no review of what it has not committed.
+        self.answered(0)?;
         let Some(population) = self.populations.remove(&(from, scope)) else {
             return Err(said("a period is reviewed twice"));
         };
