@@ -27,11 +27,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use exhibit_policy::snapshot::Snapshot;
+use exhibit_schemas::cbor::Bytes;
+use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::access::LoginRefused;
 use exhibit_schemas::event::trust::{MaskKeyAnnounced, MaskKeyId, PolicyInForce, PolicySnapshot};
 use exhibit_schemas::event::{Body, Timestamp};
-use exhibit_schemas::digest::Digest;
-use exhibit_schemas::cbor::Bytes;
 
 use self::agenda::{Agenda, Change};
 use self::log::Log;

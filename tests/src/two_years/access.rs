@@ -72,11 +72,21 @@ impl Years {
         match self.random.below(100) {
             0..10 => {
                 let relation = if clinic { "public.patients" } else { "public.invoices" };
-                let command = self.command(session, &format!("DELETE FROM {relation}"), (Action::Delete, relation), true);
+                let command = self.command(
+                    session,
+                    &format!("DELETE FROM {relation}"),
+                    (Action::Delete, relation),
+                    true,
+                );
                 self.failed(session, command)
             }
             10..14 => {
-                let command = self.command(session, "UPDATE wards SET beds = $integer", (Action::Write, "public.wards"), true);
+                let command = self.command(
+                    session,
+                    "UPDATE wards SET beds = $integer",
+                    (Action::Write, "public.wards"),
+                    true,
+                );
                 self.failed(session, command)
             }
             14..16 => self.asks(session),
@@ -184,8 +194,14 @@ impl Years {
                 self.add(session, expired.into())?;
                 (Outcome::Expired, None)
             }
-            1 => (Outcome::Refused, Some(self.decided(session, &request, asked, &APPROVERS[..1], Verdict::Deny)?)),
-            _ => (Outcome::Approved, Some(self.decided(session, &request, asked, &APPROVERS, Verdict::Approve)?)),
+            1 => (
+                Outcome::Refused,
+                Some(self.decided(session, &request, asked, &APPROVERS[..1], Verdict::Deny)?),
+            ),
+            _ => (
+                Outcome::Approved,
+                Some(self.decided(session, &request, asked, &APPROVERS, Verdict::Approve)?),
+            ),
         };
         let passed = outcome == Outcome::Approved;
         let command = Command {
@@ -258,7 +274,13 @@ impl Years {
     }
 
     /// Some rows; `end` counts them.
-    fn chunk(&mut self, (command, place): (u64, u64), table: &Table, identified: bool, end: &mut ResponseEnd) -> ResponseChunk {
+    fn chunk(
+        &mut self,
+        (command, place): (u64, u64),
+        table: &Table,
+        identified: bool,
+        end: &mut ResponseEnd,
+    ) -> ResponseChunk {
         let column = |(name, mask): &(&str, Option<(&str, &str)>)| Column {
             name: (*name).into(),
             data_type: "text".into(),
@@ -284,7 +306,9 @@ impl Years {
             frames.push(Frame::Row(cells));
         }
         end.chunks += 1;
-        let patients = whose.into_iter().map(|(patient, records)| PatientRecords { patient, records });
+        let patients = whose
+            .into_iter()
+            .map(|(patient, records)| PatientRecords { patient, records });
         ResponseChunk {
             command,
             chunk: place,

@@ -37,7 +37,11 @@ pub(super) enum Change {
     /// Somebody reads the evidence.
     Reading,
     /// A period of a schedule is signed off.
-    Review { scope: Scope, from: Timestamp, reviewer: u8 },
+    Review {
+        scope: Scope,
+        from: Timestamp,
+        reviewer: u8,
+    },
 }
 
 /// What is to come, in order.
@@ -67,7 +71,11 @@ impl Agenda {
         for (place, schedule) in schedules.iter().enumerate() {
             let periods = schedule.periods(Timestamp(START_US), Timestamp(START_US + SPAN_US));
             for (number, period) in periods.enumerate() {
-                let reviewer = if place == 0 { REVIEWERS[number % 2] } else { REVIEWER_OF_SESSIONS };
+                let reviewer = if place == 0 {
+                    REVIEWERS[number % 2]
+                } else {
+                    REVIEWER_OF_SESSIONS
+                };
                 let review = Change::Review {
                     scope: schedule.scope,
                     from: period.from,

@@ -17,7 +17,11 @@ pub(super) fn write(mut log: Log, directory: &Path) -> Result<Counts, HarnessErr
     let Log { ledger, counts, .. } = log;
     let head = ledger.shared().head();
     if head.size().0 != counts.entries {
-        return Err(said(format!("the ledger has {} entries, not {}", head.size(), counts.entries)));
+        return Err(said(format!(
+            "the ledger has {} entries, not {}",
+            head.size(),
+            counts.entries
+        )));
     }
     let trust = anchors(ORIGIN, LOG, &ADMINISTRATORS).to_toml();
     crate::write(&directory.join("trust.toml"), trust.as_bytes())?;

@@ -12,9 +12,7 @@ use exhibit_policy::review::Schedule;
 use exhibit_schemas::cbor::Bytes;
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::access::Outcome;
-use exhibit_schemas::event::trust::{
-    Administrator, EvidenceRead, Genesis, KeyEnrolled, KeyRevoked, KeyRotated, Role,
-};
+use exhibit_schemas::event::trust::{Administrator, EvidenceRead, Genesis, KeyEnrolled, KeyRevoked, KeyRotated, Role};
 use exhibit_schemas::event::{Body, Emitter, Event, SessionPlace, Timestamp};
 use exhibit_schemas::key::{KeyId, SecretKey, Signer as _};
 use exhibit_schemas::merkle::{Frontier, Index, TreeSize};
