@@ -9,6 +9,7 @@ pub mod postgres;
 pub mod programs;
 pub mod ssh_agent;
 pub mod stack;
+pub mod two_years;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -2,7 +2,7 @@
 //! no check of the record itself would find.
 //!
 //! It is taken while the entries pass, from events alone. Memory holds a small record for each session that is open, one for each
-//! credential, and the counts.
+//! credential, the time of each opening, and the counts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -111,14 +111,27 @@ pub struct Figures {
 struct Open {
     opened: Timestamp,
     last: Timestamp,
-    /// Commands without an end of their response.
-    under_way: u64,
+    /// Index of its opening.
+    index: Index,
+    /// Commands that passed and have no end of their response, by their sequence.
+    under_way: BTreeSet<u64>,
     /// Whether people are being asked.
     waits: bool,
     limits: Limits,
     subject: String,
     target: String,
     pipeline: Option<String>,
+}
+
+/// Whose a credential is.
+#[derive(Debug)]
+struct Holder {
+    issuer: String,
+    subject: String,
+    /// Where it was used first, and when.
+    first: (Index, Timestamp),
+    /// Somebody else used it, which was said of the first use.
+    told: bool,
 }
 
 /// Counts and exceptions of a period.
@@ -134,7 +147,9 @@ pub struct Census {
     not_listed: BTreeMap<Control, u64>,
     figures: Figures,
     open: BTreeMap<SessionId, Open>,
-    credentials: BTreeMap<Digest, (String, String)>,
+    /// When each session was opened.
+    opened: BTreeMap<SessionId, Timestamp>,
+    credentials: BTreeMap<Digest, Holder>,
     policies: BTreeSet<Digest>,
     draw: Option<Draw>,
 }
@@ -311,7 +326,7 @@ impl Census {
                 let detail = "it was opened with a credential that had expired".to_owned();
                 faults.push(("credential-expired", detail));
             }
-            faults.extend(self.held(&body.principal));
+            faults.extend(self.held(placed, &body.principal));
         } else {
             let detail = format!("its opening names no {}", missing.join(", no "));
             faults.push(("identity-missing", detail));
@@ -321,22 +336,34 @@ impl Census {
         }
     }
 
-    /// Learns whose a credential is, and says what is wrong where it is another's.
-    fn held(&mut self, principal: &Principal) -> Option<(&'static str, String)> {
+    /// Learns whose a credential is, and says what is wrong where it is another's: of both who used it.
+    fn held(&mut self, placed: &Placed, principal: &Principal) -> Option<(&'static str, String)> {
         let Principal {
             issuer,
             subject,
             evidence,
             ..
         } = principal;
-        let holder = (issuer.clone(), subject.clone());
-        match self.credentials.get(evidence) {
-            Some(known) if *known != holder => {
-                let detail = format!("credential {evidence} was used by another subject before");
+        let room = self.credentials.len() < CREDENTIALS_MAX;
+        match self.credentials.get_mut(evidence) {
+            Some(known) if (&known.issuer, &known.subject) != (issuer, subject) => {
+                let (first, time) = known.first;
+                let tell = !std::mem::replace(&mut known.told, true);
+                if tell && self.period.is_some_and(|period| period.holds(time)) {
+                    let detail = format!("credential {evidence} was used by another subject at #{}", placed.index);
+                    self.except(Control::Identity, first, "credential-shared", detail);
+                }
+                let detail = format!("credential {evidence} was used by another subject at #{first}");
                 Some(("credential-shared", detail))
             }
             Some(_) => None,
-            None if self.credentials.len() < CREDENTIALS_MAX => {
+            None if room => {
+                let holder = Holder {
+                    issuer: issuer.clone(),
+                    subject: subject.clone(),
+                    first: (placed.index, placed.event.time),
+                    told: false,
+                };
                 self.credentials.insert(*evidence, holder);
                 None
             }
@@ -354,10 +381,12 @@ impl Census {
         };
         let limits = |policy| policies.get(policy).map(exhibit_policy::snapshot::Snapshot::limits);
         if let Body::SessionOpened(body) = &placed.event.body {
+            self.opened.entry(place.0).or_insert(time);
             let open = Open {
                 opened: time,
                 last: time,
-                under_way: 0,
+                index: placed.index,
+                under_way: BTreeSet::new(),
                 waits: false,
                 limits: limits(body.policy).unwrap_or_default(),
                 subject: body.principal.subject.clone(),
@@ -372,11 +401,13 @@ impl Census {
         };
         let silent = time.0.saturating_sub(open.last.0);
         let longest = open.limits.idle_s.saturating_mul(SECOND_US);
-        let idle = open.under_way == 0 && !open.waits && silent > longest.saturating_add(GRACE_US);
+        let idle = open.under_way.is_empty() && !open.waits && silent > longest.saturating_add(GRACE_US);
         open.last = open.last.max(time);
         match &placed.event.body {
             Body::Command(body) => {
-                open.under_way += 1;
+                if matches!(body.outcome, Outcome::Allowed | Outcome::Approved) {
+                    open.under_way.insert(place.1);
+                }
                 open.waits = false;
                 if let Some(limits) = limits(body.decision.policy) {
                     // Under a policy that is read again the longer limit counts, as a proxy may still hold the one of the opening.
@@ -386,7 +417,9 @@ impl Census {
             }
             Body::ApprovalRequested(_) => open.waits = true,
             Body::ApprovalExpired(_) | Body::ThresholdDecided(_) => open.waits = false,
-            Body::ResponseEnd(_) => open.under_way = open.under_way.saturating_sub(1),
+            Body::ResponseEnd(body) => {
+                open.under_way.remove(&body.command);
+            }
             _ => {}
         }
         let (limits, opened) = (open.limits, open.opened);
@@ -394,7 +427,8 @@ impl Census {
         if closed {
             self.open.remove(&place.0);
         }
-        if !counts {
+        // A session is of the period that it was opened in, and what it does later is of its time, too.
+        if !counts && !self.period.is_some_and(|period| period.holds(opened)) {
             return;
         }
         if idle {
@@ -409,6 +443,39 @@ impl Census {
             let detail = format!("it lasted {seconds} s; the limit is {} s", limits.session_s);
             self.except(Control::Logoff, placed.index, "session-longer", detail);
         }
+    }
+
+    /// The log ends at a time: sessions of which it has no close were silent, and open, until then.
+    pub(crate) fn finish(&mut self, now: Timestamp) {
+        let Some(period) = self.period else { return };
+        for open in std::mem::take(&mut self.open).into_values() {
+            let silent = now.0.saturating_sub(open.last.0);
+            let idle = open.limits.idle_s.saturating_mul(SECOND_US).saturating_add(GRACE_US);
+            let lasted = now.0.saturating_sub(open.opened.0);
+            let limit = open.limits.session_s.saturating_mul(SECOND_US).saturating_add(GRACE_US);
+            if !period.holds(open.opened) && !period.holds(open.last) {
+                continue;
+            }
+            if open.under_way.is_empty() && !open.waits && silent > idle {
+                let (seconds, longest) = (silent / SECOND_US, open.limits.idle_s);
+                let detail = format!(
+                    "no close of it is in the log, which ends {seconds} s after its last event; the limit is {longest} s"
+                );
+                self.except(Control::Logoff, open.index, "idle-longer", detail);
+            }
+            if lasted > limit {
+                let (seconds, longest) = (lasted / SECOND_US, open.limits.session_s);
+                let detail = format!(
+                    "no close of it is in the log, which ends {seconds} s after its opening; the limit is {longest} s"
+                );
+                self.except(Control::Logoff, open.index, "session-longer", detail);
+            }
+        }
+    }
+
+    /// When a session was opened, where the log says it.
+    pub(crate) fn opened(&self, session: SessionId) -> Option<Timestamp> {
+        self.opened.get(&session).copied()
     }
 
     fn add(&mut self, control: Control, index: Index, more: u64) {

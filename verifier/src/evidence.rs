@@ -199,7 +199,7 @@ impl Evidence {
             issuer: body.principal.issuer.clone(),
             subject: body.principal.subject.clone(),
             evidence: body.principal.evidence.to_string(),
-            run: body.principal.run.as_ref().map(|run| run.to_string()),
+            run: body.principal.run.as_ref().map(ToString::to_string),
             expires: body.expires.map(|expires| expires.to_string()),
             transport: body.transport.clone(),
             peer: body.peer.clone(),
@@ -258,7 +258,7 @@ impl Evidence {
     }
 
     /// Takes a command out to which nothing more will be added.
-    pub(crate) fn left(&mut self, number: LineNumber, patients: Option<&Distinct>) {
+    fn left(&mut self, number: LineNumber, patients: Option<&Distinct>) {
         let Some((id, line)) = self.under_way.remove(&number) else {
             return;
         };
@@ -473,30 +473,27 @@ impl Evidence {
         self.finished(Line::Reveal(line));
     }
 
+    /// Adds the end of a response.
     pub(crate) fn ended(&mut self, index: Index, pending: &Pending, end: &ResponseEnd) {
-        let Some(line) = pending
-            .line
-            .and_then(|line| self.under_way.get_mut(&line))
-            .map(|(_, line)| line)
-        else {
-            return;
-        };
-        let response = &pending.response;
-        line.released = response.span;
-        line.ended = Some(index);
-        line.status = Some(end.status.clone());
-        line.rows = end.rows;
-        line.bytes = end.bytes;
-        line.patients = pending
-            .patients
-            .as_ref()
-            .map(Distinct::count)
-            .filter(|count| *count > 0);
-        line.masks = response.masks.iter().cloned().collect();
-        line.masked.clone_from(&end.masked);
-        if let Some(number) = pending.line {
-            self.left(number, pending.patients.as_ref());
+        let Some(number) = pending.line else { return };
+        if let Some((_, line)) = self.under_way.get_mut(&number) {
+            released(line, pending);
+            line.ended = Some(index);
+            line.status = Some(end.status.clone());
+            line.rows = end.rows;
+            line.bytes = end.bytes;
+            line.masked.clone_from(&end.masked);
         }
+        self.left(number, pending.patients.as_ref());
+    }
+
+    /// Takes a command out of which the log has no end; what was released of its response was.
+    pub(crate) fn unended(&mut self, pending: &Pending) {
+        let Some(number) = pending.line else { return };
+        if let Some((_, line)) = self.under_way.get_mut(&number) {
+            released(line, pending);
+        }
+        self.left(number, pending.patients.as_ref());
     }
 
     /// Adds what is only known at the end.
@@ -662,6 +659,20 @@ impl Evidence {
     fn is_of(&self, placed: &Placed) -> bool {
         self.period.is_some_and(|period| period.holds(placed.event.time))
     }
+}
+
+/// Adds what was released of a response.
+fn released(line: &mut CommandLine, pending: &Pending) {
+    let response = &pending.response;
+    line.released = response.span;
+    line.rows = response.rows;
+    line.bytes = response.bytes;
+    line.patients = pending
+        .patients
+        .as_ref()
+        .map(Distinct::count)
+        .filter(|count| *count > 0);
+    line.masks = response.masks.iter().cloned().collect();
 }
 
 /// The day six years after a moment, in UTC: for a day that its year does not have, the next one.

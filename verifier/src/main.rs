@@ -30,7 +30,7 @@ struct Arguments {
 enum Command {
     /// Check a bundle and write the evidence report, or check a report that was handed over
     Report(report::Wanted),
-    /// Check a bundle and draw a sample of a control's population, which neither side can steer
+    /// Check a bundle and draw a sample of a control's population by its root and a nonce of yours
     Sample(sample::Wanted),
 }
 

@@ -15,10 +15,32 @@ pub(crate) fn print(answer: &str) -> Result<(), std::io::Error> {
     output.flush()
 }
 
+/// Prints an answer for people: what could move the cursor, or turn the direction of writing, is written out.
+///
+/// # Errors
+/// As [`print`].
+pub(crate) fn say(answer: &str) -> Result<(), std::io::Error> {
+    print(&printable(answer))
+}
+
+/// A text in which nothing but line ends acts on a terminal.
+fn printable(text: &str) -> String {
+    let mut printable = String::with_capacity(text.len());
+    for character in text.chars() {
+        let turns = matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        if (character.is_control() && character != '\n') || turns {
+            printable.extend(character.escape_unicode());
+        } else {
+            printable.push(character);
+        }
+    }
+    printable
+}
+
 /// Says why there is no answer, and what to do now.
 pub(crate) fn failure(what: &str, hint: &str) {
     // Nobody is left to tell when standard error is gone too; the exit code says it.
-    let _ = writeln!(std::io::stderr().lock(), "exhibit-verify: {what}\n{hint}");
+    let _ = writeln!(std::io::stderr().lock(), "exhibit-verify: {}\n{hint}", printable(what));
 }
 
 /// A bar on a terminal, and nothing elsewhere.
@@ -56,5 +78,16 @@ impl Bar {
 
     pub(crate) fn end(&self) {
         self.0.finish_and_clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::printable;
+
+    #[test]
+    fn nothing_acts_on_a_terminal() {
+        assert_eq!(printable("a\nb ü"), "a\nb ü");
+        assert_eq!(printable("\u{1b}[2KSAME\r\u{202e}x"), "\\u{1b}[2KSAME\\u{d}\\u{202e}x");
     }
 }

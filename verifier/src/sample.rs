@@ -1,4 +1,4 @@
-//! A sample of a control's population that neither side can steer.
+//! A sample of a control's population, drawn by what each of the two sides says.
 //!
 //! ```text
 //! seed  = SHA-256(root ‖ nonce)                 the log's root is fixed before the auditor says the nonce
@@ -6,7 +6,8 @@
 //! ```
 //!
 //! The sample is the `n` of the population with the lowest ranks, in the order of these. Anybody computes it again with a tool for
-//! HMAC; nobody can know it before both the root and the nonce are known. A label is the entry's index; of a period to be reviewed
+//! HMAC. Who made the log cannot choose what is drawn, as the nonce is not known then; nor can the auditor who says the nonce before the
+//! root is known. That it was said before is not shown here. A label is the entry's index; of a period to be reviewed
 //! it is `SCHEDULE FROM..TO`. Log-ins that were refused alike within a minute stand in one entry, and are one here.
 //!
 //! The checks are of everything, the sample's among it. An exception is one of what was drawn where it stands at its entry, or at
@@ -18,7 +19,7 @@
 mod bound;
 mod page;
 
-use std::collections::BinaryHeap;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::{Event, SessionId};
@@ -30,9 +31,10 @@ use sha2::{Digest as _, Sha256};
 pub use self::bound::upper_percent;
 use crate::VERIFIER_VERSION;
 use crate::census::Exception;
+use crate::finding::Code;
 use crate::report::cells::Cell;
 use crate::report::control::Control;
-use crate::report::matrix::{self, Row};
+use crate::report::matrix::{self, Row, State};
 use crate::verify::Bundle;
 
 /// Name and version of the JSON.
@@ -211,18 +213,21 @@ impl Sample {
         let row = matrix::rows(bundle)
             .into_iter()
             .find(|row| row.id == control.definition().id)?;
+        // What stands outside of the period may be of a session that something was drawn from.
+        let all = matrix::in_whole_log(bundle, control);
         let items: Vec<_> = drawn
             .draw
             .drawn
             .clone()
             .into_sorted_vec()
             .into_iter()
-            .map(|(rank, label)| item(bundle, drawn, &row, rank, label))
+            .map(|(rank, label)| item(bundle, drawn, &all, rank, label))
             .collect();
         let adrift = |exception: &&Exception| !is_placed(bundle, control, exception);
-        let unplaced = count(row.exceptions.iter().filter(adrift).count())
+        let unplaced = count(all.iter().filter(adrift).count())
             .saturating_add(row.not_listed)
-            .saturating_add(bundle.findings.not_kept());
+            .saturating_add(bundle.findings.not_kept())
+            .saturating_add(bundle.evidence.not_counted);
         let with_exceptions = count(items.iter().filter(|item| !item.exceptions.is_empty()).count());
         Some(Self {
             format: SAMPLE_FORMAT,
@@ -237,7 +242,7 @@ impl Sample {
             population: drawn.draw.population,
             asked: drawn.draw.sampling.size,
             unplaced,
-            bound: said(&items, with_exceptions, unplaced, drawn.draw.population),
+            bound: said(&row, &items, with_exceptions, unplaced, drawn.draw.population),
             control: row,
             items,
             with_exceptions,
@@ -270,15 +275,16 @@ impl Sample {
         let written = csv.write_record(head);
         written.expect("a vector takes every record");
         for item in &self.items {
-            let held = "yes";
+            // A period is no entry.
+            let yes = item.entry.map(|_| "yes");
             let cells = [
                 Cell::from(&item.label),
                 Cell::from(item.entry),
                 Cell::from(item.kind),
                 Cell::from(item.time.as_ref()),
                 Cell::from(item.session.as_ref()),
-                Cell::from(held),
-                Cell::from(held),
+                Cell::from(yes),
+                Cell::from(yes),
                 Cell::from(item.exceptions.join("; ")),
                 Cell::Empty,
                 Cell::Empty,
@@ -301,10 +307,10 @@ impl Sample {
 #[derive(Debug)]
 pub(crate) struct Drawn {
     pub(crate) draw: Draw,
-    pub(crate) events: std::collections::BTreeMap<Index, Event>,
+    pub(crate) events: BTreeMap<Index, Event>,
 }
 
-fn item(bundle: &Bundle, drawn: &Drawn, row: &Row, rank: [u8; 32], label: String) -> Item {
+fn item(bundle: &Bundle, drawn: &Drawn, all: &BTreeSet<Exception>, rank: [u8; 32], label: String) -> Item {
     let entry = label.parse().ok();
     let event = entry.and_then(|entry| drawn.events.get(&Index(entry)));
     let session = event.and_then(|event| event.session).map(|place| place.0);
@@ -326,7 +332,7 @@ fn item(bundle: &Bundle, drawn: &Drawn, row: &Row, rank: [u8; 32], label: String
         kind: event.map(|event| event.kind().as_str()),
         time: event.map(|event| event.time.to_string()),
         session: session.map(|session| session.to_string()),
-        exceptions: row.exceptions.iter().filter_map(speaks).collect(),
+        exceptions: all.iter().filter_map(speaks).collect(),
         label,
     }
 }
@@ -335,8 +341,21 @@ fn session_of(bundle: &Bundle, index: u64) -> Option<SessionId> {
     bundle.cited.get(&Index(index)).and_then(|cited| cited.session)
 }
 
+/// Findings that are told once of many that are alike: where one stands others may, too.
+const TOLD_ONCE: [Code; 6] = [
+    Code::PolicyMissing,
+    Code::PolicyNotInForce,
+    Code::PolicyUnsaid,
+    Code::MaskKeyNotInForce,
+    Code::ProbeLimit,
+    Code::SessionExpired,
+];
+
 /// Whether it shows of what was drawn which of it an exception is of.
 fn is_placed(bundle: &Bundle, control: Control, exception: &Exception) -> bool {
+    if TOLD_ONCE.iter().any(|code| code.as_str() == exception.cause) {
+        return false;
+    }
     match control {
         Control::Access
         | Control::Identity
@@ -350,15 +369,18 @@ fn is_placed(bundle: &Bundle, control: Control, exception: &Exception) -> bool {
     }
 }
 
-fn said(items: &[Item], with_exceptions: u64, unplaced: u64, population: u64) -> String {
+fn said(row: &Row, items: &[Item], with_exceptions: u64, unplaced: u64, population: u64) -> String {
     let size = count(items.len());
+    if row.state == State::NotTested {
+        return format!("This control is not tested: {}. Nothing is bounded.", row.result);
+    }
     if size == 0 {
         return "0 instances in the period: there was nothing to draw from.".to_owned();
     }
     if unplaced > 0 {
         return format!(
-            "{unplaced} exceptions to this control stand at entries of no session, or are not listed, and may be of anything that was drawn: \
-             nothing is bounded. The report lists them."
+            "{unplaced} exceptions to this control may be of anything that was drawn: they stand at entries of no session, are told once of \
+             many alike, or are not listed. Nothing is bounded. The report lists them."
         );
     }
     let found = match with_exceptions {
@@ -370,11 +392,20 @@ fn said(items: &[Item], with_exceptions: u64, unplaced: u64, population: u64) ->
         return format!("{found} in all {size} of the population; nothing is inferred.");
     }
     let narrow = |number: u64| u16::try_from(number).unwrap_or(u16::MAX);
-    let upper = upper_percent(narrow(size), narrow(with_exceptions));
+    let upper = rounded_up(upper_percent(narrow(size), narrow(with_exceptions)));
     format!(
-        "{found} in a sample of {size} of {population}: with 95 % confidence no more than {upper:.1} % of the population have one \
-         (upper limit of Clopper and Pearson, of draws from a large population)."
+        "{found} by the tests in a sample of {size} of {population}: if people find none besides, with 95 % confidence no more than {upper} % \
+         of the population have one (upper limit of Clopper and Pearson, of draws from a large population)."
     )
+}
+
+/// A limit with one digit behind the point, or with three below 1 %; never less than it is.
+fn rounded_up(percent: f64) -> String {
+    if percent < 1.0 {
+        format!("{:.3}", (percent * 1_000.0).ceil() / 1_000.0)
+    } else {
+        format!("{:.1}", (percent * 10.0).ceil() / 10.0)
+    }
 }
 
 fn count(number: usize) -> u64 {
@@ -429,6 +460,19 @@ mod tests {
     fn another_nonce_draws_others() {
         let labels = |nonce| draw(nonce, 25, 500).drawn.into_sorted_vec();
         assert_ne!(labels("0011223344556677"), labels("0011223344556678"));
+    }
+
+    #[test]
+    fn limits_are_rounded_up() {
+        for (percent, text) in [
+            (11.2928, "11.3"),
+            (17.6121, "17.7"),
+            (0.0299, "0.030"),
+            (0.0004, "0.001"),
+            (100.0, "100.0"),
+        ] {
+            assert_eq!(super::rounded_up(percent), text);
+        }
     }
 
     #[test]

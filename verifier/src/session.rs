@@ -224,6 +224,9 @@ impl Sessions {
                 let detail = format!("session {id}: nothing follows it");
                 context.findings.add(Code::CopyOpen, Place::Entry(copy.command), detail);
             }
+            for pending in session.responses.values() {
+                context.evidence.unended(pending);
+            }
             let waiting = session.responses.len();
             let detail = format!("session {id}: {waiting} of its commands have no end of their response");
             context.findings.add(Code::SessionOpen, Place::Entry(first), detail);
@@ -712,9 +715,7 @@ impl Session {
             }
         }
         for pending in self.responses.values() {
-            if let Some(line) = pending.line {
-                context.evidence.left(line, pending.patients.as_ref());
-            }
+            context.evidence.unended(pending);
         }
         context.evidence.closed(id, placed, body, &self.patients);
     }

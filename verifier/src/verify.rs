@@ -511,6 +511,7 @@ impl Reader<'_> {
         }
         let context = &mut self.context;
         context.policies.finish(&mut context.findings);
+        self.sessions.finish(context);
         context.evidence.finish(
             anchors,
             &self.batches,
@@ -518,7 +519,6 @@ impl Reader<'_> {
             &context.in_force,
             &context.approvals,
         );
-        self.sessions.finish(context);
         if let Some(comparison) = &mut context.comparison {
             comparison.finish();
         }
@@ -540,6 +540,7 @@ impl Reader<'_> {
         let periods = scheduled.find(&mut context.findings);
         context.evidence.scheduled(scheduled.schedules(), periods);
         hand_out(&mut context.evidence, lines)?;
+        context.census.finish(clock);
         matrix::offer(&context.evidence, &mut context.census);
         let drawn = match context.census.take_draw() {
             Some(draw) => {

@@ -15,9 +15,10 @@ use crate::lines::{about, accesses, detections, of_pipeline, refused, rows, sess
 
 fn events() -> Vec<Value> {
     let about = about();
-    let of_commands = accesses()
-        .into_iter()
-        .flat_map(|access| fhir::command(&about, &access.session, &access.command, &access.patients));
+    let of_commands = accesses().into_iter().flat_map(|access| {
+        let events = fhir::command(&about, &access.session, &access.command, &access.patients);
+        events.collect::<Vec<_>>()
+    });
     of_commands
         .chain(refused().iter().map(|line| fhir::refused(&about, line)))
         .collect()
@@ -116,7 +117,7 @@ fn patients_are_told_one_by_one_and_those_who_are_not_known_together() {
     ] {
         access.command.patients = counted;
         let given = access.patients.get(..given).unwrap();
-        let events = fhir::command(&about, &access.session, &access.command, given);
+        let events: Vec<_> = fhir::command(&about, &access.session, &access.command, given).collect();
         assert_eq!(patients(&events), wanted, "{counted:?}");
     }
 }

@@ -8,9 +8,10 @@ use crate::{Checkers, ndjson};
 
 fn events() -> tempfile::NamedTempFile {
     let about = about();
-    let of_commands = accesses()
-        .into_iter()
-        .flat_map(|access| fhir::command(&about, &access.session, &access.command, &access.patients));
+    let of_commands = accesses().into_iter().flat_map(|access| {
+        let events = fhir::command(&about, &access.session, &access.command, &access.patients);
+        events.collect::<Vec<_>>()
+    });
     ndjson(of_commands.chain(refused().iter().map(|line| fhir::refused(&about, line))))
 }
 

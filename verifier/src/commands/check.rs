@@ -49,12 +49,12 @@ pub(crate) fn run(check: &Check, json: bool) -> Result<u8, Failure> {
     let outcome = verify(&given.archive, &given.anchors, options);
     bar.end();
     let outcome = outcome?;
-    let answer = if json {
-        format!("{}\n", Summary::of(&outcome).json())
+    let printed = if json {
+        output::print(&format!("{}\n", Summary::of(&outcome).json()))
     } else {
-        text(&outcome)
+        output::say(&text(&outcome))
     };
-    output::print(&answer).map_err(Failure::Print)?;
+    printed.map_err(Failure::Print)?;
     Ok(code(&outcome, check.strict))
 }
 

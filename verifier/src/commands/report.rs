@@ -60,7 +60,7 @@ pub(crate) fn run(wanted: &Wanted) -> Result<u8, Failure> {
         );
         written.expect("a String takes every text");
     }
-    output::print(&answer).map_err(Failure::Print)?;
+    output::say(&answer).map_err(Failure::Print)?;
     Ok(code(&outcome, wanted.check.strict))
 }
 
@@ -170,12 +170,14 @@ fn checked(wanted: &Wanted, given: &Given, directory: &Path) -> Result<u8, Failu
     let made = Made {
         keys,
         heads: heads(given),
+        // One that is written otherwise than here is no period of a report of ours.
+        period: period.unwrap_or(Period::ALWAYS).to_string(),
         ..stated.made.clone()
     };
     let (outcome, again) = make(given, command(made), None)?;
     let differences = compare(directory, &again)?;
     let answer = answer(&outcome, directory, &stated, &differences, &hints);
-    output::print(&answer).map_err(Failure::Print)?;
+    output::say(&answer).map_err(Failure::Print)?;
     Ok(if differences.is_empty() {
         code(&outcome, wanted.check.strict)
     } else {

@@ -75,18 +75,22 @@ pub(crate) fn run(wanted: &Wanted) -> Result<u8, Failure> {
             "{}The record is not sound: no sample can be drawn from it.\n",
             text(&outcome)
         );
-        output::print(&answer).map_err(Failure::Print)?;
+        output::say(&answer).map_err(Failure::Print)?;
         return Ok(FINDINGS);
     };
     if let Some(out) = &wanted.out {
         write(&drawn, out)?;
     }
-    let answer = if wanted.json {
-        drawn.json()
+    let printed = if wanted.json {
+        output::print(&drawn.json())
     } else {
-        format!("{}\n{}", text(&outcome), listed(&drawn, wanted.out.as_deref()))
+        output::say(&format!(
+            "{}\n{}",
+            text(&outcome),
+            listed(&drawn, wanted.out.as_deref())
+        ))
     };
-    output::print(&answer).map_err(Failure::Print)?;
+    printed.map_err(Failure::Print)?;
     let speaks = drawn.with_exceptions > 0;
     Ok(if speaks {
         FINDINGS

@@ -1,7 +1,8 @@
 //! Fields: which columns replies touched by which rule, and how they were masked.
 //!
 //! A field that was masked is one that was released. One that was not is one that the command touched, in its result or in a condition:
-//! the facts of a command do not tell these apart.
+//! the facts of a command do not tell these apart. A masked value stands under the relation that it comes from: of a view that it was
+//! read by, the field has no mask of its own.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -43,7 +43,9 @@ impl Cell<'_> {
             Self::Empty => String::new(),
             Self::Number(number) => number.to_string(),
             Self::Signed(number) => number.to_string(),
-            Self::Text(text) if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n']) => format!("'{text}"),
+            Self::Text(text) if text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']) => {
+                format!("'{text}")
+            }
             Self::Text(text) => text.to_string(),
         }
     }

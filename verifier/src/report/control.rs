@@ -92,7 +92,7 @@ controls! {
     }
     Emergency {
         id: "312.a.2.ii", cite: "164.312(a)(2)(ii)", title: "Emergency access",
-        population: "uses of emergency access",
+        population: "uses of emergency access whose review is not still to come",
         query: "kind in (command, threshold-decided) and a decision that it names has the verdict emergency",
         test: "signed with a reason by one person whom the policy lists for it, with a key in force and not the requester, for this command alone and for as long as the policy says; reviewed in time, over everything of it, by somebody else of those who have to",
         strength: Strong,
@@ -101,20 +101,20 @@ controls! {
     Logoff {
         id: "312.a.2.iii", cite: "164.312(a)(2)(iii)", title: "Automatic logoff",
         population: "sessions", query: "kind = session-opened",
-        test: "between two events of it, while nothing was under way, no more time than the policy's limit lets an agent be silent, and from its opening to its close no more than its limit of a session, each with a minute of grace",
+        test: "between two events of it, while nothing was under way, no more time than the policy's limit lets an agent be silent, and from its opening to its close no more than its limit of a session, each with a minute of grace; of one without a close until the end of the log",
         strength: Partial,
         cannot_show: "messages that run no command leave no event and keep a session alive; workstations"
     }
     Audit {
         id: "312.b", cite: "164.312(b)", title: "Audit controls",
         population: "sessions", query: "kind = session-opened",
-        test: "events numbered without a gap under an unbroken chain of seals, the log grown only by appending, open and close paired, each command with the end of its response",
+        test: "events numbered without a gap under an unbroken chain of seals, grown only by appending since each kept checkpoint that was given, open and close paired, each command that passed with the end of its response",
         strength: Strong,
-        cannot_show: "systems that are not behind the gateway; the count that a source itself would give is not compared"
+        cannot_show: "that the log was not written anew before the first checkpoint that somebody kept; systems that are not behind the gateway; the count that a source itself would give is not compared"
     }
     Review {
         id: "308.a.1.ii.D", cite: "164.308(a)(1)(ii)(D)", title: "Review of activity",
-        population: "periods that a policy in force wanted reviewed, and reviews",
+        population: "periods that a policy in force wanted reviewed, whose review is not still to come, and reviews",
         query: "each period of the schedules of the policies in force; kind = review-signed",
         test: "signed before its deadline by somebody of the groups that the policy names, over the root of exactly the events of the period, which are counted again, and not by people alone who have a part in them",
         strength: Strong,
@@ -130,8 +130,8 @@ controls! {
     Authorization {
         id: "308.a.4", cite: "164.308(a)(4)", title: "Authorisation of access by people",
         population: "commands and replies that passed by approval",
-        query: "kind in (command, threshold-decided) and outcome in (approved, emergency)",
-        test: "signed by enough distinct people of the right groups, with keys in force, not the requester, before the execution, for this command or within a grant's terms, and not taken back",
+        query: "kind in (command, threshold-decided) and outcome = approved",
+        test: "signed by enough distinct people of the right groups, with keys in force, not the requester, before the execution, for this command or within a grant's terms, and not taken back; of emergency access instead what 164.312(a)(2)(ii) is tested for",
         strength: Strong,
         cannot_show: "that a key was used only by its holder"
     }
@@ -244,6 +244,7 @@ impl Control {
             | C::ResponseOpen => Self::Audit,
             C::LoginCount => Self::LoginMonitoring,
             C::SessionExpired
+            | C::PolicyUnsaid
             | C::PolicyMissing
             | C::PolicyNotInForce
             | C::PolicyUnsigned
@@ -303,7 +304,6 @@ impl Control {
             | C::PatientsUnasked => Self::MinimumNecessary,
             C::TimeApart
             | C::PolicySignatureUncounted
-            | C::PolicyUnsaid
             | C::GrantTerms
             | C::EmergencyUsed
             | C::ApprovalUncounted

@@ -34,13 +34,18 @@ use crate::report::interaction::Interaction;
 const FORMAT: &str = "exhibit-fhir/1";
 
 /// The events of a command: one for each patient's token, ascending, none twice. Where there are none, or where the line counts
-/// more patients than these, one without a patient comes last.
-pub fn command(about: &About<'_>, session: &SessionLine, command: &CommandLine, patients: &[String]) -> Vec<Value> {
+/// more patients than these, one without a patient comes last. They are made one after the other: each repeats the statement.
+pub fn command<'a>(
+    about: &'a About<'_>,
+    session: &'a SessionLine,
+    command: &'a CommandLine,
+    patients: &'a [String],
+) -> impl Iterator<Item = Value> + 'a {
     let tokens: BTreeSet<_> = patients.iter().map(String::as_str).collect();
     let known = u64::try_from(tokens.len()).unwrap_or(u64::MAX);
     let others = tokens.is_empty() || command.patients.is_some_and(|counted| counted > known);
     let each = tokens.into_iter().map(Some).chain(others.then_some(None));
-    each.map(|token| of_command(about, session, command, token)).collect()
+    each.map(move |token| of_command(about, session, command, token))
 }
 
 fn of_command(about: &About<'_>, session: &SessionLine, command: &CommandLine, token: Option<&str>) -> Value {

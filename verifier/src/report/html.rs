@@ -209,6 +209,7 @@ fn lines(evidence: &Evidence, shown: usize) -> Markup {
         (listing(("Log-ins refused", Table::RefusedLogins, &["Index", "From", "To", "Target", "Address", "Came with", "User", "Why", "How many"]), evidence, &evidence.refused_logins, shown, login))
         (listing(("Commands", Table::Commands, &["Index", "Time", "Session", "Statement", "Outcome", "Decision", "Response", "Rows", "Masks"]), evidence, &evidence.commands, shown, command))
         (listing(("Fields and their masks, by rule", Table::Fields, &["Rule", "Field", "Mask", "Replies with rows", "Rows"]), evidence, &evidence.fields, shown, field))
+        p { "A masked value stands under the relation that it comes from. A field without a mask was touched, in a result or in a condition, or it is a view's, and its values stand under other names." }
         (listing(("Rules that were only observed", Table::ObservedRules, &["Rule", "Would have", "Policy", "Commands", "Of them passed", "Who", "First", "Last"]), evidence, &evidence.observed, shown, observed))
         (listing(("Approvals", Table::Approvals, &["Request", "Who asked", "Statement", "Needs", "Expires", "Decisions"]), evidence, &evidence.approvals, shown, approval))
         (emergencies::table_of(evidence, shown))
@@ -246,7 +247,7 @@ fn readings(evidence: &Evidence, shown: usize) -> Markup {
                 thead { tr { @for name in ["Who", "Proved by", "Readings", "First", "Last"] { th scope="col" { (name) } } } }
                 tbody { @for line in evidence.readers.iter().take(shown) { (reader(line)) } }
             }
-            @if evidence.readers.len() > shown { p { "The first " (shown) " are shown; report.json lists more." } }
+            @if evidence.readers.len() > shown { p { "The first " (shown) " are shown; report.json lists up to " (crate::evidence::LINES_MAX) "." } }
         }
         (listing(("Readings of the evidence", Table::Readings, &["Index", "From", "Who", "As", "What", "Question", "Found", "How many"]), evidence, &evidence.reads, shown, read))
         @if !evidence.reads.is_empty() {
@@ -445,7 +446,7 @@ fn field(line: &FieldLine) -> Markup {
         td { (cut(&line.field)) }
         td { @match (&line.mask, &line.technique) {
             (Some(mask), Some(technique)) => { (mask) " (" (technique) ")" },
-            _ => "touched, not masked",
+            _ => "none under this name",
         } }
         td.index { (line.replies) }
         td.index { (line.rows) }

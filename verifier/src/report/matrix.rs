@@ -94,7 +94,16 @@ pub(crate) fn rows(bundle: &Bundle) -> Vec<Row> {
         let exceptions = exceptions(bundle, *control);
         let not_listed = bundle.census.not_listed(*control);
         let all = not_listed.saturating_add(u64::try_from(exceptions.len()).unwrap_or(u64::MAX));
-        let (state, result) = said(*control, count, all, doubt);
+        let (state, mut result) = said(*control, count, all, doubt);
+        let to_come = to_come(bundle, *control);
+        if to_come > 0 {
+            result.push_str(&format!(
+                "; the review of {to_come} is not due yet, and they are not counted"
+            ));
+        }
+        if *control == Control::Audit && bundle.heads == 0 && count > 0 {
+            result.push_str("; no kept checkpoint was given to compare with");
+        }
         let months = months(bundle, *control, &exceptions);
         Row {
             months,
@@ -111,9 +120,7 @@ fn months(bundle: &Bundle, control: Control, exceptions: &BTreeSet<Exception>) -
     let times: Vec<Timestamp> = match control {
         // Seals have no time.
         Control::Integrity => return months,
-        Control::Emergency => of_period(&evidence.emergencies, period, used)
-            .filter_map(used)
-            .collect(),
+        Control::Emergency => reviewable(evidence, period).filter_map(used).collect(),
         Control::Review => due(bundle).filter_map(last_moment).collect(),
         _ => Vec::new(),
     };
@@ -130,9 +137,16 @@ fn months(bundle: &Bundle, control: Control, exceptions: &BTreeSet<Exception>) -
             .collect(),
         _ => BTreeMap::new(),
     };
+    let uses = uses(evidence);
     for exception in exceptions {
+        let used = exception.index.and_then(|index| uses.get(&index).copied());
         let cited = || bundle.cited.get(&Index(exception.index?)).map(|cited| cited.time);
-        if let Some(time) = missed.get(exception).copied().or_else(cited) {
+        if let Some(time) = missed
+            .get(exception)
+            .copied()
+            .or(used.filter(|_| control == Control::Emergency))
+            .or_else(cited)
+        {
             months.entry(month(time)).or_default().exceptions += 1;
         }
     }
@@ -241,7 +255,7 @@ fn count(bundle: &Bundle, control: Control) -> u64 {
     let period = bundle.census.period();
     let lines = match control {
         Control::Integrity => return bundle.size.0,
-        Control::Emergency => of_period(&bundle.evidence.emergencies, period, used).count(),
+        Control::Emergency => reviewable(&bundle.evidence, period).count(),
         Control::Review => due(bundle).count(),
         _ => 0,
     };
@@ -250,9 +264,41 @@ fn count(bundle: &Bundle, control: Control) -> u64 {
         .saturating_add(bundle.census.count(control))
 }
 
-/// Periods to be reviewed whose last moment is of the report's: the review of a month is of that month's report.
+/// How many of a control's population are not counted because their review is still to come.
+fn to_come(bundle: &Bundle, control: Control) -> usize {
+    let (evidence, period) = (&bundle.evidence, bundle.census.period());
+    match control {
+        Control::Emergency => {
+            of_period(&evidence.emergencies, period, used).count() - reviewable(evidence, period).count()
+        }
+        Control::Review => of_period(&evidence.review_periods, period, last_moment).count() - due(bundle).count(),
+        _ => 0,
+    }
+}
+
+/// Periods to be reviewed whose last moment is of the report's: the review of a month is of that month's report. One that may still
+/// be signed in time is not among them.
 fn due(bundle: &Bundle) -> impl Iterator<Item = &PeriodLine> {
-    of_period(&bundle.evidence.review_periods, bundle.census.period(), last_moment)
+    let periods = of_period(&bundle.evidence.review_periods, bundle.census.period(), last_moment);
+    periods.filter(|line| line.state != Review::Due)
+}
+
+/// Uses of emergency access in a period, but for those whose review may still be signed in time.
+fn reviewable(evidence: &Evidence, period: Period) -> impl Iterator<Item = &EmergencyLine> {
+    of_period(&evidence.emergencies, period, used).filter(|line| line.state != Review::Due)
+}
+
+/// When what each review of a use is of had passed: what speaks against a review is of the period of the use.
+fn uses(evidence: &Evidence) -> BTreeMap<u64, Timestamp> {
+    let mut uses = BTreeMap::new();
+    for line in &evidence.emergencies {
+        let counted = line.reviews.iter().map(|review| review.review.0);
+        let uncounted = line.uncounted.iter().map(|review| review.review.0);
+        for index in counted.chain(uncounted) {
+            uses.extend(used(line).map(|time| (index, time)));
+        }
+    }
+    uses
 }
 
 /// The last moment of a period to be reviewed. Where it ends the next one begins.
@@ -265,34 +311,65 @@ fn used(line: &EmergencyLine) -> Option<Timestamp> {
     Timestamp::parse(&line.time)
 }
 
+/// What speaks against a control in the report's period.
 fn exceptions(bundle: &Bundle, control: Control) -> BTreeSet<Exception> {
     let period = bundle.census.period();
-    // What has no time of its own, a file or a seal, is of every period.
-    let of = |index: Index| bundle.cited.get(&index).is_none_or(|cited| period.holds(cited.time));
-    let here = |finding: &&Finding| {
-        Control::of(finding.code) == Some(control)
-            // These are told by period, below.
-            && !matches!(finding.code, Code::ReviewOverdue | Code::ReviewLate)
-            && match finding.place {
-                Place::Entry(index) | Place::Entries(index, _) => of(index),
-                _ => true,
+    let uses = uses(&bundle.evidence);
+    let of = |index: Index| {
+        // What has no time of its own, a file or a seal, is of every period.
+        let Some(cited) = bundle.cited.get(&index) else {
+            return true;
+        };
+        let opened = cited.session.and_then(|session| bundle.census.opened(session));
+        match control {
+            Control::Emergency if uses.contains_key(&index.0) => {
+                uses.get(&index.0).is_some_and(|time| period.holds(*time))
             }
+            // What speaks against a session is of the period that it was opened in, and of its own.
+            Control::Identity | Control::Logoff | Control::Audit => {
+                period.holds(cited.time) || opened.is_some_and(|opened| period.holds(opened))
+            }
+            // So is every policy that the log had by then.
+            Control::Retention => cited.time < period.to(),
+            _ => period.holds(cited.time),
+        }
     };
-    let found = bundle.findings.list().iter().filter(here).map(exception);
-    let mut exceptions: BTreeSet<_> = found.chain(bundle.census.exceptions(control).cloned()).collect();
+    let here = |finding: &&Finding| match finding.place {
+        Place::Entry(index) | Place::Entries(index, _) => of(index),
+        _ => true,
+    };
+    let mut exceptions: BTreeSet<_> = found(bundle, control).filter(here).map(exception).collect();
+    exceptions.extend(bundle.census.exceptions(control).cloned());
     if control == Control::Review {
         exceptions.extend(due(bundle).filter_map(missed));
     }
     exceptions
 }
 
+/// Findings that speak against a control, whenever it was.
+fn found(bundle: &Bundle, control: Control) -> impl Iterator<Item = &Finding> {
+    let of = move |finding: &&Finding| {
+        // These are told by period.
+        Control::of(finding.code) == Some(control) && !matches!(finding.code, Code::ReviewOverdue | Code::ReviewLate)
+    };
+    bundle.findings.list().iter().filter(of)
+}
+
+/// What speaks against a control in the whole log, in addition to what the census found in the period.
+pub(crate) fn in_whole_log(bundle: &Bundle, control: Control) -> BTreeSet<Exception> {
+    let mut exceptions = exceptions(bundle, control);
+    exceptions.extend(found(bundle, control).map(exception));
+    exceptions
+}
+
 /// Offers what is counted by lines to the draw of a sample.
 pub(crate) fn offer(evidence: &Evidence, census: &mut Census) {
     let period = census.period();
-    for line in of_period(&evidence.emergencies, period, used) {
+    for line in reviewable(evidence, period) {
         census.offer(Control::Emergency, || line.used.to_string());
     }
-    for line in of_period(&evidence.review_periods, period, last_moment) {
+    let periods = of_period(&evidence.review_periods, period, last_moment);
+    for line in periods.filter(|line| line.state != Review::Due) {
         census.offer(Control::Review, || label(line));
     }
 }

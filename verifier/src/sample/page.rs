@@ -56,7 +56,7 @@ pub(super) fn page(sample: &Sample) -> Markup {
 
 fn line(number: u16, item: &Item) -> Markup {
     // A bundle in which anything of A or B were otherwise gives no sample.
-    let held = if item.entry.is_some() { "yes" } else { "its events are" };
+    let held = if item.entry.is_some() { "yes" } else { "no entry" };
     html! { tr {
         td.index { (number) }
         td.index { (item.label) }

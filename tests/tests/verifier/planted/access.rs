@@ -52,7 +52,7 @@ pub(super) const CASES: &[Case] = &[
     ("another reason", || {
         planted(clinic(6), |plan| {
             let command = of(plan, 1, Kind::Command)[1];
-            command_mut(plan, command).decision.reason = "another".to_owned();
+            command_mut(plan, command).decision.reason = "another".into();
             said("decision-differs", command)
         })
     }),

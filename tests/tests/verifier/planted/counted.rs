@@ -12,7 +12,7 @@ use exhibit_verify::report::matrix::{Row, State};
 use super::emergencies::{log as emergency, passes, reviewed};
 use super::plans::{Place, SECOND_US, command_mut, event, of, of_kind, principal};
 use super::reviews::{log as daily, sign, time};
-use super::{Planted, Said, listed, planted};
+use super::{PLANTED, Planted, Said, listed, planted};
 
 /// The rows of a report, for a period.
 fn rows(planted: &Planted, period: &str) -> Vec<Row> {
@@ -90,6 +90,18 @@ fn a_clinic_of_twelve_sessions_is_counted() {
     assert_eq!(counts(&rows), wanted);
 }
 
+/// A decision about a reply is one of 312.a.1, whatever it is worth.
+#[test]
+fn a_decision_at_a_threshold_is_counted() {
+    let count = |name: &str| {
+        let (_, planted) = PLANTED.iter().find(|(case, _)| *case == name).unwrap();
+        row(&rows(planted, "always"), "312.a.1").count
+    };
+    let (commands, questions) = (18, 4);
+    assert_eq!(count("nine rows where nine may leave"), commands + questions);
+    assert_eq!(count("a threshold where there is none"), commands + questions + 1);
+}
+
 #[test]
 fn what_is_not_tested_says_why_whatever_there_is() {
     let busy = rows(&planted(clinic(6), |_| Vec::new()), "always");
@@ -119,7 +131,7 @@ fn both() -> (Planted, [Said; 2], Timestamp) {
     let planted = planted(clinic(6), |plan| {
         let opening = principal(plan, 1, |who| who.evidence = Digest([0; 32]));
         let command: Place = of(plan, 4, Kind::Command)[0];
-        command_mut(plan, command).decision.reason = "another".to_owned();
+        command_mut(plan, command).decision.reason = "another".into();
         border = plan.event(command).time;
         vec![
             ("312.a.2.i", "identity-missing", event(opening)),

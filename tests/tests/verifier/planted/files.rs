@@ -110,6 +110,25 @@ pub(super) const CASES: &[Case] = &[
             checkpoint(&longer, ORIGIN, LOG).note().to_owned()
         })
     }),
+    ("a byte on the disk", || {
+        // Everything over the entry says so: its seal, its tile, the root, and the manifest of the file that it is in.
+        let mut flipped = file(false, &["manifest-hash", "checkpoint-root"], |planted, entries| {
+            let files = &mut planted.files;
+            let bytes = files.get_mut(&tile("tile/entries", entries)).unwrap();
+            let place = bytes.windows(12).position(|window| window == b"DELETE FROM ");
+            bytes[place.unwrap()] ^= 0x20;
+        });
+        let built = clinic(6).plan.build();
+        let denied = built
+            .entries
+            .iter()
+            .position(|entry| entry.windows(12).any(|window| window == b"DELETE FROM "));
+        let at = Some(u64::try_from(denied.unwrap()).unwrap());
+        flipped
+            .said
+            .extend([(INTEGRITY, "seal-root", at), (INTEGRITY, "tile-hash", at)]);
+        flipped
+    }),
     ("a byte of an event", || {
         entries(|entries, built| {
             let slot = place(built);

@@ -9,7 +9,7 @@ use crate::report::table::Table;
 pub(super) fn section(rows: &[Row], shown: usize) -> Markup {
     html! {
         h2 id="controls" { "Control matrix" }
-        p { "Each control is tested on its whole population. Evidence consistent with the cited provisions, as far as the limits above go. The auditor concludes." }
+        p { "Each control that can be tested is tested on its whole population. Evidence consistent with the cited provisions, as far as the limits above go. The auditor concludes." }
         table {
             thead { tr {
                 @for name in ["45 CFR", "Control", "Population", "Count", "Tested of each", "Result", "Carried by this evidence", "Cannot show"] {

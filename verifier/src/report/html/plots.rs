@@ -19,6 +19,9 @@ const HEIGHT: u64 = 160;
 /// Days that are drawn; the table lists all.
 const DAYS_MAX: usize = 800;
 
+/// Units of the bar of a day at the most.
+const BAR_WIDTH_MAX: u64 = 24;
+
 /// Months that are drawn.
 const MONTHS_MAX: usize = 36;
 
@@ -38,15 +41,16 @@ pub(super) fn section(figures: &Figures, evidence: Option<&Evidence>, rows: &[Ro
         @if let Some(evidence) = evidence {
             (bars("Decisions of people by how long they took", &named(&evidence.time_to_decide)))
         }
-        (bars("Cells masked, by mask or net", &largest(&figures.masked)))
-        (bars("Identifiers that nets found, by category", &largest(&figures.found)))
+        (bars("Cells masked, by mask or net (the most)", &largest(&figures.masked)))
+        (bars("Identifiers that nets found, by category (the most)", &largest(&figures.found)))
         (controls(rows))
     }
 }
 
 /// Commands of each day, one bar to a day.
 fn days(days: &BTreeMap<String, Day>, shown: usize) -> Markup {
-    let drawn: Vec<_> = days.iter().take(DAYS_MAX).collect();
+    let first = days.len().saturating_sub(DAYS_MAX);
+    let drawn: Vec<_> = days.iter().skip(first).collect();
     let sum = |day: &Day| day.allowed.saturating_add(day.approved).saturating_add(day.denied);
     let top = drawn.iter().map(|(_, day)| sum(day)).max().unwrap_or(0);
     let across = u64::try_from(drawn.len()).unwrap_or(WIDTH).max(1);
@@ -56,7 +60,7 @@ fn days(days: &BTreeMap<String, Day>, shown: usize) -> Markup {
     let rows: Vec<_> = days.iter().take(shown).map(row).collect();
     let all = u64::try_from(days.len()).unwrap_or(u64::MAX);
     let listing = Listing {
-        title: "Commands of each day",
+        title: "Commands of each day that has any",
         head: &["Day (UTC)", "Allowed", "Approved", "Not passed"],
         all,
         file: Table::Days,
@@ -66,7 +70,7 @@ fn days(days: &BTreeMap<String, Day>, shown: usize) -> Markup {
             svg viewBox={ "0 0 " (WIDTH) " " (HEIGHT + 20) } role="img" aria-label={ "Commands of each of " (drawn.len()) " days; at most " (top) " on one day" } {
                 @for (place, (name, day)) in (0_u64..).zip(&drawn) {
                     @let left = place * WIDTH / across;
-                    @let wide = ((place + 1) * WIDTH / across).saturating_sub(left).max(1);
+                    @let wide = ((place + 1) * WIDTH / across).saturating_sub(left).clamp(1, BAR_WIDTH_MAX);
                     @let denied = part(day.denied, top, HEIGHT);
                     @let approved = part(day.approved, top, HEIGHT);
                     @let allowed = part(day.allowed, top, HEIGHT);
@@ -79,12 +83,12 @@ fn days(days: &BTreeMap<String, Day>, shown: usize) -> Markup {
                 line.axis x1="0" y1=(HEIGHT) x2=(WIDTH) y2=(HEIGHT) {}
                 @if let Some((first, _)) = drawn.first() { text x="0" y=(HEIGHT + 16) { (first) } }
                 @if let Some((last, _)) = drawn.last() { text x=(WIDTH) y=(HEIGHT + 16) text-anchor="end" { (last) } }
-                text x="0" y="12" { (top) }
             }
             figcaption {
                 "Commands of each day: from below " span.allowed { "allowed" } ", " span.approved { "approved by people" } ", "
-                span.denied { "not passed" } "."
-                @if days.len() > DAYS_MAX { " The first " (DAYS_MAX) " days are drawn." }
+                span.denied { "not passed" } "; at most " (top) " on one day."
+                " A day without a command has no bar: days of the table stand side by side."
+                @if first > 0 { " The last " (DAYS_MAX) " days are drawn." }
             }
         }
         (table(&listing, &rows))

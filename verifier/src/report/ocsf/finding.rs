@@ -77,13 +77,19 @@ pub(super) fn control(about: &About<'_>, row: &Row, time: &str) -> Option<Value>
     if row.state != State::Exception {
         return None;
     }
+    // What another period of the same log shows is another finding.
+    let each = row.exceptions.iter();
+    let each: Vec<_> = each
+        .map(|exception| format!("{} {:?}", exception.cause, exception.index))
+        .collect();
+    let part = format!("{} {} {}", row.id, row.count, each.join(", "));
     let mut document = Document::new(&COMPLIANCE, CREATE, MEDIUM, time);
     document.put_coded("status", NEW);
     document.put("message", row.result.as_str());
     document.put(
         "finding_info",
         json!({
-            "uid": uid_of(about, CONTROLS, row.id),
+            "uid": uid_of(about, CONTROLS, &part),
             "title": format!("Exceptions to {}", row.title),
             "desc": row.result,
             "created_time": milliseconds(time),
@@ -113,7 +119,7 @@ pub(super) fn control(about: &About<'_>, row: &Row, time: &str) -> Option<Value>
         "cannot_show": row.cannot_show,
         "not_listed": row.not_listed,
     });
-    Some(document.of_entries(about, CONTROLS, row.id, &entries, unmapped))
+    Some(document.of_entries(about, CONTROLS, &part, &entries, unmapped))
 }
 
 /// An exception, by the name of its entry where it has one.

@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
-use super::{FileEntry, JSON, MANIFEST, Manifest, PAGE, PackageError};
+use super::feeds::{FHIR, OCSF};
+use super::{CATALOG, FileEntry, JSON, MANIFEST, Manifest, PAGE, PackageError, RESULTS, WORKBOOK};
+use crate::report::table::Table;
 
 /// The directory of what is not in its place yet.
 const PARTIAL: &str = ".partial";
@@ -31,11 +33,11 @@ impl Place {
         };
         let place = Self(Some(directory.to_owned()));
         std::fs::create_dir_all(directory).map_err(failed(directory))?;
-        let old = earlier(directory);
+        refuse_links(directory)?;
         for entry in std::fs::read_dir(directory).map_err(failed(directory))? {
             let entry = entry.map_err(failed(directory))?;
             let name = entry.file_name().to_string_lossy().into_owned();
-            if !is_ours(&name, &old) {
+            if !is_ours(&name) {
                 return Err(PackageError::Occupied {
                     path: directory.to_owned(),
                     file: name,
@@ -86,8 +88,8 @@ impl Place {
         file.write_all(bytes.as_bytes())
             .map_err(failed(&directory.join(MANIFEST)))?;
         file.finish(MANIFEST, None)?;
-        let old = earlier(directory);
-        for name in std::iter::once(MANIFEST).chain(old.iter().map(String::as_str)) {
+        refuse_links(directory)?;
+        for name in std::iter::once(MANIFEST.to_owned()).chain(every_file()) {
             let path = directory.join(name);
             if path.exists() {
                 std::fs::remove_file(&path).map_err(failed(&path))?;
@@ -102,8 +104,6 @@ impl Place {
             let partial = directory.join(PARTIAL).join(name);
             std::fs::rename(&partial, &path).map_err(failed(&path))?;
         }
-        let partial = directory.join(PARTIAL);
-        std::fs::remove_dir_all(&partial).map_err(failed(&partial))?;
         // The new names are on the disk, too.
         let parents = manifest.files.iter().filter_map(|file| Path::new(&file.name).parent());
         for parent in std::iter::once(Path::new("")).chain(parents) {
@@ -116,30 +116,40 @@ impl Place {
     }
 }
 
-/// Paths of the files that the manifest of an earlier report names; none where there is none.
-fn earlier(directory: &Path) -> Vec<String> {
-    let text = std::fs::read_to_string(directory.join(MANIFEST)).unwrap_or_default();
-    let Ok(manifest) = Manifest::parse(&text) else {
-        return Vec::new();
-    };
-    // A manifest is a file that anybody may have written: nothing outside of the report is removed for it.
-    let inside = |name: &String| {
-        Path::new(name)
-            .components()
-            .all(|component| matches!(component, std::path::Component::Normal(_)))
-    };
-    manifest
-        .files
-        .into_iter()
-        .map(|file| file.name)
-        .filter(inside)
-        .collect()
+/// Every file that a report may have.
+fn every_file() -> impl Iterator<Item = String> {
+    let others = [PAGE, JSON, WORKBOOK, RESULTS, CATALOG, FHIR, OCSF].map(str::to_owned);
+    others.into_iter().chain(Table::ALL.iter().map(|table| table.path()))
 }
 
-/// Whether something in the directory is of an earlier report, or of one that was not finished.
-fn is_ours(name: &str, earlier: &[String]) -> bool {
-    let first = |path: &String| path.split('/').next() == Some(name);
-    name == PARTIAL || name == MANIFEST || name == PAGE || name == JSON || earlier.iter().any(first)
+/// Whether something in the directory is of a report, whole or not.
+fn is_ours(name: &str) -> bool {
+    let first = |path: String| path.split('/').next() == Some(name);
+    name == PARTIAL || name == MANIFEST || every_file().any(first)
+}
+
+/// What a link leads to is not the report's to replace.
+fn refuse_links(directory: &Path) -> Result<(), PackageError> {
+    for entry in std::fs::read_dir(directory).map_err(failed(directory))? {
+        let entry = entry.map_err(failed(directory))?;
+        if entry.file_type().map_err(failed(directory))?.is_symlink() {
+            return Err(PackageError::Occupied {
+                path: directory.to_owned(),
+                file: entry.file_name().to_string_lossy().into_owned(),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// What is not in its place when the making ends is of a log of which nothing may be known.
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Some(partial) = self.partial("") {
+            // Nobody is left to tell; the next report removes it first.
+            let _ = std::fs::remove_dir_all(partial);
+        }
+    }
 }
 
 fn failed(path: &Path) -> impl Fn(std::io::Error) -> PackageError + use<'_> {

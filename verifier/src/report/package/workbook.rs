@@ -41,6 +41,7 @@ struct Sheet {
 impl Workbook {
     pub(super) fn new() -> Result<Self, XlsxError> {
         let mut book = rust_xlsxwriter::Workbook::new();
+        book.use_zip_large_file(true);
         // The day of the file would be the day on which it was made: the same report gives the same bytes.
         let day = ExcelDateTime::from_ymd(2000, 1, 1)?;
         book.set_properties(
