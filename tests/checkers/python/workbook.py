@@ -215,6 +215,9 @@ def report(directory, found, faults):
     for table, (key, index, columns) in LISTED.items():
         lines = {line[index]: tuple(line.get(column) for column in columns) for line in evidence[key]}
         head, rows = found.get(table, ([index, *columns], []))
+        if not {index, *columns} <= set(head):
+            faults.append(f"report: {table}: a column is missing of {index}, {', '.join(columns)}")
+            continue
         shown = {row[head.index(index)]: tuple(row[head.index(column)] for column in columns) for row in rows}
         if len(shown) != len(rows) or not rows and lines:
             faults.append(f"report: {table}: two of one {index}, or none")
