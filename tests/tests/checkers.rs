@@ -1,6 +1,7 @@
 //! Checkers that share no code with Exhibit read its bundles: Python (cbor2, cryptography) and Go (sumdb/note, sumdb/tlog). The
 //! schema of policies is held against their reader by Python's `jsonschema`, and the documents of a report in other formats against
-//! those formats, by validators of other people.
+//! those formats, by validators of other people. `report.json` and its like are held to their schemas, and the tables of a whole package
+//! to its workbook by `openpyxl`.
 //!
 //! `tests/checkers/setup.sh` makes them, once, under `target/checkers`; without Python 3.11 or, the first time, without npm and
 //! a package index, these tests fail. The mutants that each checker must refuse are its own `test_*.py`.
@@ -28,6 +29,8 @@ mod plans;
 mod policy_schema;
 #[path = "checkers/report_schema.rs"]
 mod report_schema;
+#[path = "checkers/workbook.rs"]
+mod workbook;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};

@@ -31,11 +31,13 @@ const ENTITY: &str = "A Clinic\n of <Springfield>";
 const LONG: usize = 40_000;
 
 /// What begins like a formula, in the places of statements and reasons.
-const FORMULAS: [&str; 4] = [
+const FORMULAS: [&str; 5] = [
     "=HYPERLINK(\"https://attacker.example\", \"total\")",
     "+1+cmd|' /C calc'!A0",
     "-2+3",
     "@SUM(A1:A9)",
+    // What a workbook writes for `=`, for an escape and for other characters that XML has not.
+    "\t_x003D_1\u{1b}[0m\r\n",
 ];
 
 /// What a net looks for, and what is to be reviewed.

@@ -1,0 +1,50 @@
+//! The files of whole packages against each other, by openpyxl and by the checkers of the formats: what a package holds is held to
+//! them, and not lines that are made by hand alone.
+
+use exhibit_tests::run;
+use exhibit_verify::Period;
+
+use crate::Checkers;
+use crate::packages::{Exported, broken, november, whole, with_exceptions};
+
+fn package(exported: &Exported, period: Period) -> tempfile::TempDir {
+    let place = tempfile::tempdir().unwrap();
+    exported.report(period, place.path());
+    place
+}
+
+#[test]
+fn the_files_of_a_package_say_the_same_and_hold_to_their_formats() {
+    let checkers = Checkers::ready();
+    for (exported, tables, said) in [
+        (whole(), "22 tables", "events hold: 3002 6005"),
+        (with_exceptions(), "22 tables", "events hold: 2003 2006 3002 6005"),
+        (broken(), "3 tables", "0 FHIR, 0 OCSF"),
+    ] {
+        let place = package(&exported, november());
+        let answer = run(checkers.script("python/workbook.py").arg(place.path())).unwrap();
+        assert!(answer.starts_with(tables) && answer.contains(said), "{answer}");
+        assert!(answer.contains("NIST's schemas"), "{answer}");
+    }
+}
+
+/// What begins like a formula, what spreadsheets decode, and what no cell holds stands in the tables that are compared.
+#[test]
+fn packages_hold_what_spreadsheets_take_for_more_than_text() {
+    let place = package(&whole(), Period::ALWAYS);
+    let table = |name: &str| std::fs::read_to_string(place.path().join("tables").join(name)).unwrap();
+    let (commands, decisions) = (table("commands.csv"), table("approval-decisions.csv"));
+    for begins in ["'=HYPERLINK", "'+1+cmd", "'-2+3", "'@SUM", "'\t_x003D_1"] {
+        assert!(commands.contains(begins), "{begins}");
+    }
+    assert!(decisions.contains("'=long =long"));
+    assert!(decisions.lines().any(|line| line.chars().count() > 32_767));
+}
+
+#[test]
+fn every_mutant_of_a_package_is_refused() {
+    let checkers = Checkers::ready();
+    let place = package(&whole(), november());
+    let said = run(checkers.script("python/test_workbook.py").arg(place.path())).unwrap();
+    assert!(said.contains("25 of 25 mutants refused for the right reason"), "{said}");
+}
