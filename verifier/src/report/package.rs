@@ -250,14 +250,14 @@ impl Package {
 
 impl Lines for Package {
     fn begin(&mut self, origin: &str, root: Option<Digest>) {
-        if let Some(feeds) = &mut self.feeds {
+        if let Some(feeds) = &self.feeds {
             feeds.of(origin, root);
         }
     }
 
     fn take(&mut self, line: &Line) -> Result<(), std::io::Error> {
-        if let Some(feeds) = &mut self.feeds {
-            feeds.take(line)?;
+        if let Some(feeds) = self.feeds.take_if(|feeds| !feeds.take(line)) {
+            return Err(feeds.why_ended());
         }
         for (table, cells) in cells::of_line(line) {
             self.row(table, &cells).map_err(std::io::Error::other)?;

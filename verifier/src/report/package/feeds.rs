@@ -1,6 +1,8 @@
 //! The accesses as FHIR and OCSF, a document to a line (NDJSON), written while the log is read.
 
 use std::io::Write as _;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
 
 use exhibit_schemas::digest::Digest;
 use serde_json::Value;
@@ -17,8 +19,23 @@ pub(super) const FHIR: &str = "fhir/audit-events.ndjson";
 /// Events of OCSF.
 pub(super) const OCSF: &str = "ocsf/events.ndjson";
 
-/// Both files in the making.
+/// Lines that wait for the thread at the most. A file that is slow for a moment stops nobody, and memory holds no more.
+const WAITING_MAX: usize = 1_024;
+
+/// Both files in the making, by a thread of their own: the documents cost more than all checks of the log together.
 pub(super) struct Feeds {
+    lines: SyncSender<Message>,
+    thread: JoinHandle<Result<Writer, std::io::Error>>,
+}
+
+/// What the thread is told.
+enum Message {
+    Of(String, Option<Digest>),
+    Line(Line),
+}
+
+/// What the thread writes.
+struct Writer {
     fhir: Measured,
     ocsf: Measured,
     fhir_documents: u64,
@@ -31,7 +48,7 @@ pub(super) struct Feeds {
 
 impl Feeds {
     pub(super) fn begin(place: &Place, entity: Option<&str>) -> Result<Self, PackageError> {
-        Ok(Self {
+        let writer = Writer {
             fhir: place.create(FHIR)?,
             ocsf: place.create(OCSF)?,
             fhir_documents: 0,
@@ -39,17 +56,73 @@ impl Feeds {
             origin: String::new(),
             root: None,
             entity: entity.map(str::to_owned),
-        })
+        };
+        let (lines, waiting) = sync_channel(WAITING_MAX);
+        let thread = std::thread::Builder::new().name("feeds".to_owned());
+        let thread = thread.spawn(move || writer.run(&waiting)).map_err(failed)?;
+        Ok(Self { lines, thread })
     }
 
     /// Of which log it is.
-    pub(super) fn of(&mut self, origin: &str, root: Option<Digest>) {
-        origin.clone_into(&mut self.origin);
-        self.root = root.map(|root| root.to_string());
+    pub(super) fn of(&self, origin: &str, root: Option<Digest>) {
+        // A thread that has ended is noticed at the next line, or at the end.
+        let _ = self.lines.send(Message::Of(origin.to_owned(), root));
     }
 
-    /// Adds the documents of a line.
-    pub(super) fn take(&mut self, line: &Line) -> Result<(), std::io::Error> {
+    /// Adds the documents of a line. Says whether the thread still takes any; [`Self::why_ended`] says why it does not.
+    #[must_use]
+    pub(super) fn take(&self, line: &Line) -> bool {
+        match line {
+            Line::Session(_) | Line::Refused(_) | Line::Command(_) | Line::Detection(_) => {
+                self.lines.send(Message::Line(line.clone())).is_ok()
+            }
+            Line::Approval(_) | Line::Reveal(_) | Line::Read(_) | Line::Review(_) => true,
+        }
+    }
+
+    /// Why the thread takes no lines any more.
+    pub(super) fn why_ended(self) -> std::io::Error {
+        match self.ended() {
+            Ok(_) => broke(),
+            Err(error) => error,
+        }
+    }
+
+    /// Everything that was taken is written.
+    fn ended(self) -> Result<Writer, std::io::Error> {
+        drop(self.lines);
+        self.thread.join().map_err(|_| broke())?
+    }
+
+    /// Adds what speaks against controls, as of the last entry.
+    pub(super) fn finish(self, report: &Report<'_>) -> Result<Vec<FileEntry>, PackageError> {
+        self.ended().map_err(failed)?.finish(report)
+    }
+
+    /// The log is not sound: nothing of it stays.
+    pub(super) fn discard(self, place: &Place) -> Result<(), PackageError> {
+        // What it could not write is thrown away, too.
+        drop(self.ended());
+        place.discard(FHIR)?;
+        place.discard(OCSF)
+    }
+}
+
+impl Writer {
+    fn run(mut self, lines: &Receiver<Message>) -> Result<Self, std::io::Error> {
+        for message in lines {
+            match message {
+                Message::Of(origin, root) => {
+                    self.origin = origin;
+                    self.root = root.map(|root| root.to_string());
+                }
+                Message::Line(line) => self.take(&line)?,
+            }
+        }
+        Ok(self)
+    }
+
+    fn take(&mut self, line: &Line) -> Result<(), std::io::Error> {
         let (origin, entity) = (self.origin.clone(), self.entity.clone());
         let Some(root) = self.root.clone() else { return Ok(()) };
         let about = About {
@@ -95,8 +168,7 @@ impl Feeds {
         write(&mut self.ocsf, document)
     }
 
-    /// Adds what speaks against controls, as of the last entry.
-    pub(super) fn finish(mut self, report: &Report<'_>) -> Result<Vec<FileEntry>, PackageError> {
+    fn finish(mut self, report: &Report<'_>) -> Result<Vec<FileEntry>, PackageError> {
         let cover = &report.cover;
         if let (Some(root), Some(time)) = (&cover.root, cover.events.map(|events| events.last)) {
             let about = About {
@@ -118,16 +190,22 @@ impl Feeds {
             self.ocsf.finish(OCSF, Some(self.ocsf_documents))?,
         ])
     }
+}
 
-    /// The log is not sound: nothing of it stays.
-    pub(super) fn discard(self, place: &Place) -> Result<(), PackageError> {
-        drop(self);
-        place.discard(FHIR)?;
-        place.discard(OCSF)
+fn broke() -> std::io::Error {
+    std::io::Error::other("the thread that writes FHIR and OCSF broke")
+}
+
+fn failed(error: std::io::Error) -> PackageError {
+    PackageError::File {
+        path: FHIR.into(),
+        error,
     }
 }
 
+/// Writes a document at once: its pieces are a few bytes each, and every write is hashed.
 fn write(file: &mut Measured, document: &Value) -> Result<(), std::io::Error> {
-    serde_json::to_writer(&mut *file, document)?;
-    file.write_all(b"\n")
+    let mut line = serde_json::to_vec(document)?;
+    line.push(b'\n');
+    file.write_all(&line)
 }
