@@ -92,7 +92,7 @@ controls! {
     }
     Emergency {
         id: "312.a.2.ii", cite: "164.312(a)(2)(ii)", title: "Emergency access",
-        population: "uses of emergency access whose review is not still to come",
+        population: "uses of emergency access",
         query: "kind in (command, threshold-decided) and a decision that it names has the verdict emergency",
         test: "signed with a reason by one person whom the policy lists for it, with a key in force and not the requester, for this command alone and for as long as the policy says; reviewed in time, over everything of it, by somebody else of those who have to",
         strength: Strong,
@@ -114,7 +114,7 @@ controls! {
     }
     Review {
         id: "308.a.1.ii.D", cite: "164.308(a)(1)(ii)(D)", title: "Review of activity",
-        population: "periods that a policy in force wanted reviewed, whose review is not still to come, and reviews",
+        population: "periods that a policy in force wanted reviewed, but for those that may still be signed in time, and reviews",
         query: "each period of the schedules of the policies in force; kind = review-signed",
         test: "signed before its deadline by somebody of the groups that the policy names, over the root of exactly the events of the period, which are counted again, and not by people alone who have a part in them",
         strength: Strong,

@@ -94,16 +94,7 @@ pub(crate) fn rows(bundle: &Bundle) -> Vec<Row> {
         let exceptions = exceptions(bundle, *control);
         let not_listed = bundle.census.not_listed(*control);
         let all = not_listed.saturating_add(u64::try_from(exceptions.len()).unwrap_or(u64::MAX));
-        let (state, mut result) = said(*control, count, all, doubt);
-        let to_come = to_come(bundle, *control);
-        if to_come > 0 {
-            result.push_str(&format!(
-                "; the review of {to_come} is not due yet, and they are not counted"
-            ));
-        }
-        if *control == Control::Audit && bundle.heads == 0 && count > 0 {
-            result.push_str("; no kept checkpoint was given to compare with");
-        }
+        let (state, result) = with_what_is_open(bundle, *control, count, said(*control, count, all, doubt));
         let months = months(bundle, *control, &exceptions);
         Row {
             months,
@@ -113,6 +104,35 @@ pub(crate) fn rows(bundle: &Bundle) -> Vec<Row> {
     Control::ALL.iter().map(of).collect()
 }
 
+/// Adds what a test has not come to: reviews that may still be signed in time, and checkpoints that nobody gave.
+fn with_what_is_open(
+    bundle: &Bundle,
+    control: Control,
+    count: u64,
+    (state, result): (State, String),
+) -> (State, String) {
+    let to_come = to_come(bundle, control);
+    match (control, state) {
+        (_, State::Exception) => (state, result),
+        (Control::Emergency, State::Pass) if to_come > 0 => (
+            State::NotTested,
+            format!("{result}; the review of {to_come} of them may still be signed in time"),
+        ),
+        (Control::Review, State::NoPopulation) if to_come > 0 => (
+            State::NotTested,
+            format!("the reviews of {to_come} periods may still be signed in time, and there are no others"),
+        ),
+        (Control::Review, _) if to_come > 0 => (
+            state,
+            format!("{result}; the reviews of {to_come} more periods may still be signed in time"),
+        ),
+        (Control::Audit, State::Pass) if bundle.heads == 0 && count > 0 => {
+            (state, format!("{result}; no kept checkpoint was given to compare with"))
+        }
+        _ => (state, result),
+    }
+}
+
 fn months(bundle: &Bundle, control: Control, exceptions: &BTreeSet<Exception>) -> BTreeMap<String, Tested> {
     let mut months: BTreeMap<String, Tested> = BTreeMap::new();
     let evidence = &bundle.evidence;
@@ -120,7 +140,9 @@ fn months(bundle: &Bundle, control: Control, exceptions: &BTreeSet<Exception>) -
     let times: Vec<Timestamp> = match control {
         // Seals have no time.
         Control::Integrity => return months,
-        Control::Emergency => reviewable(evidence, period).filter_map(used).collect(),
+        Control::Emergency => of_period(&evidence.emergencies, period, used)
+            .filter_map(used)
+            .collect(),
         Control::Review => due(bundle).filter_map(last_moment).collect(),
         _ => Vec::new(),
     };
@@ -255,7 +277,7 @@ fn count(bundle: &Bundle, control: Control) -> u64 {
     let period = bundle.census.period();
     let lines = match control {
         Control::Integrity => return bundle.size.0,
-        Control::Emergency => reviewable(&bundle.evidence, period).count(),
+        Control::Emergency => of_period(&bundle.evidence.emergencies, period, used).count(),
         Control::Review => due(bundle).count(),
         _ => 0,
     };
@@ -264,14 +286,16 @@ fn count(bundle: &Bundle, control: Control) -> u64 {
         .saturating_add(bundle.census.count(control))
 }
 
-/// How many of a control's population are not counted because their review is still to come.
+/// How many reviews of a control may still be signed in time.
 fn to_come(bundle: &Bundle, control: Control) -> usize {
     let (evidence, period) = (&bundle.evidence, bundle.census.period());
     match control {
-        Control::Emergency => {
-            of_period(&evidence.emergencies, period, used).count() - reviewable(evidence, period).count()
-        }
-        Control::Review => of_period(&evidence.review_periods, period, last_moment).count() - due(bundle).count(),
+        Control::Emergency => of_period(&evidence.emergencies, period, used)
+            .filter(|line| line.state == Review::Due)
+            .count(),
+        Control::Review => of_period(&evidence.review_periods, period, last_moment)
+            .filter(|line| line.state == Review::Due)
+            .count(),
         _ => 0,
     }
 }
@@ -281,11 +305,6 @@ fn to_come(bundle: &Bundle, control: Control) -> usize {
 fn due(bundle: &Bundle) -> impl Iterator<Item = &PeriodLine> {
     let periods = of_period(&bundle.evidence.review_periods, bundle.census.period(), last_moment);
     periods.filter(|line| line.state != Review::Due)
-}
-
-/// Uses of emergency access in a period, but for those whose review may still be signed in time.
-fn reviewable(evidence: &Evidence, period: Period) -> impl Iterator<Item = &EmergencyLine> {
-    of_period(&evidence.emergencies, period, used).filter(|line| line.state != Review::Due)
 }
 
 /// When what each review of a use is of had passed: what speaks against a review is of the period of the use.
@@ -365,7 +384,7 @@ pub(crate) fn in_whole_log(bundle: &Bundle, control: Control) -> BTreeSet<Except
 /// Offers what is counted by lines to the draw of a sample.
 pub(crate) fn offer(evidence: &Evidence, census: &mut Census) {
     let period = census.period();
-    for line in reviewable(evidence, period) {
+    for line in of_period(&evidence.emergencies, period, used) {
         census.offer(Control::Emergency, || line.used.to_string());
     }
     let periods = of_period(&evidence.review_periods, period, last_moment);

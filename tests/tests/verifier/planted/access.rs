@@ -49,6 +49,16 @@ probes_per_hour = 5
 "#;
 
 pub(super) const CASES: &[Case] = &[
+    ("proxies that never say which policy is in force", || {
+        planted(clinic(6), |plan| {
+            while let Some(place) = plan.find(|event| event.kind() == Kind::PolicyInForce).first() {
+                plan.remove(*place);
+            }
+            let openings = of_kind(plan, Kind::SessionOpened);
+            let of = |session: usize| (ROW, "policy-unsaid", event(openings[session]));
+            vec![of(0), of(1)]
+        })
+    }),
     ("another reason", || {
         planted(clinic(6), |plan| {
             let command = of(plan, 1, Kind::Command)[1];

@@ -167,12 +167,21 @@ fn a_credential_that_another_used_before_the_period_is_found_in_it() {
     let planted = planted(clinic(6), |plan| {
         let opening = principal(plan, 3, |who| who.evidence = Digest::of(b"ci-agent-1"));
         border = plan.event(opening).time;
-        vec![("312.a.2.i", "credential-shared", event(opening))]
+        let before = of_kind(plan, Kind::SessionOpened)[1];
+        ["credential-shared"; 2]
+            .into_iter()
+            .zip([before, opening])
+            .map(|(cause, opening)| ("312.a.2.i", cause, event(opening)))
+            .collect()
     });
     let of = |period: &str| listed(&rows(&planted, period)).len();
     assert_eq!(listed(&rows(&planted, "always")), planted.said);
-    assert_eq!(of(&format!("2000-01-01..{border}")), 0);
-    assert_eq!(listed(&rows(&planted, &format!("{border}..9999-01-01"))), planted.said);
+    // Each of both is of the period of its own opening.
+    assert_eq!(of(&format!("2000-01-01..{border}")), 1);
+    assert_eq!(
+        listed(&rows(&planted, &format!("{border}..9999-01-01"))),
+        planted.said[1..]
+    );
 }
 
 /// The review of a day is of every report that holds the day's last moment, and of no other.
@@ -195,12 +204,28 @@ fn the_review_of_a_day_is_of_the_report_of_that_day() {
         (row(&rows, "308.a.1.ii.D").count, listed(&rows).len(), months)
     };
     let november = |count, exceptions| vec![("2023-11".to_owned(), count, exceptions)];
-    // Both days, and a review of another scope.
-    assert_eq!(of("always"), (3, 1, november(3, 1)));
-    assert_eq!(of("2023-11-01..2023-12-01"), (3, 1, november(3, 1)));
+    // The first day, and a review of another scope; the second day may still be signed.
+    assert_eq!(of("always"), (2, 1, november(2, 1)));
+    assert_eq!(of("2023-11-01..2023-12-01"), (2, 1, november(2, 1)));
     assert_eq!(of("2023-11-14..2023-11-15"), (1, 1, november(1, 1)));
     // The second day, which is not due yet, and the review.
-    assert_eq!(of("2023-11-15..2023-11-16"), (2, 0, november(2, 0)));
+    assert_eq!(of("2023-11-15..2023-11-16"), (1, 0, november(1, 0)));
     assert_eq!(of("2023-11-16..2023-11-17"), (0, 0, Vec::new()));
     assert_eq!(listed(&rows(&planted, "always")), planted.said);
+}
+
+/// What speaks against the review of a use is of the report of the use, whenever that review was.
+#[test]
+fn a_late_review_of_an_emergency_is_of_the_period_of_its_use() {
+    let (_, planted) = super::PLANTED
+        .iter()
+        .find(|(name, _)| *name == "an emergency that was reviewed too late")
+        .unwrap();
+    let of = |period: &str| {
+        let rows = rows(planted, period);
+        let row = row(&rows, "312.a.2.ii").clone();
+        (row.count, row.exceptions.len(), row.state)
+    };
+    assert_eq!(of("2023-11-14..2023-11-16"), (1, 1, State::Exception));
+    assert_eq!(of("2023-11-16..2023-12-01"), (0, 0, State::NoPopulation));
 }

@@ -8,6 +8,7 @@ use exhibit_tests::bundle_builder::clinic::{Clinic, POLICY, clinic, clinic_under
 
 use exhibit_schemas::event::Body;
 
+use super::emergencies::passes;
 use super::plans::{Place, SECOND_US, apart, delay, event, of, of_kind, opened_mut, principal, read};
 use super::{Case, Planted, Wanted, planted};
 
@@ -91,6 +92,10 @@ pub(super) const CASES: &[Case] = &[
     }),
     ("open for the limit and the grace", || lasting(SESSION_US, false)),
     ("open for a moment longer", || lasting(SESSION_US + 1, true)),
+    ("never closed, up to the limit and the grace", || unclosed(IDLE_US, &[])),
+    ("never closed, for a moment longer", || {
+        unclosed(IDLE_US + 1, &["idle-longer"])
+    }),
     ("a refused log-in of nobody", || refused(|_, body| body.count = 0)),
     ("a refused log-in from later on", || {
         refused(|time, body| body.since = Timestamp(time.0 + 1))
@@ -114,7 +119,12 @@ fn anybody() -> String {
 fn identity(cause: &'static str, change: fn(&mut Principal)) -> Planted {
     planted(clinic_under(&anybody(), 6), |plan| {
         let opening = principal(plan, 3, change);
-        vec![(IDENTITY, cause, event(opening))]
+        let mut wanted = vec![(IDENTITY, cause, event(opening))];
+        if cause == "credential-shared" {
+            // Whose it was before is told, too.
+            wanted.push((IDENTITY, cause, event(of_kind(plan, Kind::SessionOpened)[1])));
+        }
+        wanted
     })
 }
 
@@ -148,6 +158,21 @@ fn lasting(us: u64, found: bool) -> Planted {
         delay(plan, end.0, us - now);
         let wanted: Wanted = (LOGOFF, "session-longer", event(close));
         if found { vec![wanted] } else { Vec::new() }
+    })
+}
+
+/// The last session has no close, and the log ends so long after its last event.
+fn unclosed(us: u64, causes: &[&'static str]) -> Planted {
+    planted(limited(), |plan| {
+        let (opening, close) = ends_of(plan);
+        plan.remove(close);
+        let id = plan.event(opening).session.unwrap().0;
+        let events = plan.find(|event| event.session.is_some_and(|place| place.0 == id));
+        let last = events.iter().map(|place| plan.event(*place).time.0).max().unwrap();
+        passes(plan, last + us);
+        let mut wanted = vec![("312.b", "session-open", event(opening))];
+        wanted.extend(causes.iter().map(|cause| (LOGOFF, *cause, event(opening))));
+        wanted
     })
 }
 
