@@ -36,12 +36,6 @@ const GRACE_US: u64 = 60 * SECOND_US;
 
 const SECOND_US: u64 = 1_000_000;
 
-/// Characters of `2026-11` in a time.
-const MONTH_CHARACTERS: usize = 7;
-
-/// Characters of `2026-11-29` in a time.
-const DAY_CHARACTERS: usize = 10;
-
 /// Something that speaks against a control.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Exception {
@@ -509,8 +503,7 @@ impl Census {
 
     fn day(&mut self, time: Timestamp) -> &mut Day {
         let days = &mut self.figures.days;
-        let day = time.to_string().chars().take(DAY_CHARACTERS).collect();
-        days.entry(named(days, day)).or_default()
+        days.entry(named(days, day(time))).or_default()
     }
 }
 
@@ -520,9 +513,18 @@ fn named<T>(counts: &BTreeMap<String, T>, name: String) -> String {
     if room { name } else { OTHERS.to_owned() }
 }
 
-/// The month of a moment, in UTC.
+/// The day of a moment, in UTC, whatever its year.
+fn day(time: Timestamp) -> String {
+    let mut text = time.to_string();
+    text.truncate(text.find('T').unwrap_or(text.len()));
+    text
+}
+
+/// Its month.
 pub(crate) fn month(time: Timestamp) -> String {
-    time.to_string().chars().take(MONTH_CHARACTERS).collect()
+    let mut text = day(time);
+    text.truncate(text.rfind('-').unwrap_or(text.len()));
+    text
 }
 
 /// What a principal does not name.
@@ -540,4 +542,23 @@ fn bump(counts: &mut BTreeMap<String, u64>, name: &str, more: u64) {
     let room = counts.len() < NAMES_MAX || counts.contains_key(name);
     let count = counts.entry(if room { name } else { OTHERS }.to_owned()).or_default();
     *count = count.saturating_add(more);
+}
+
+#[cfg(test)]
+mod tests {
+    use exhibit_schemas::event::Timestamp;
+
+    use super::{day, month};
+
+    #[test]
+    fn days_and_months_are_whole_in_every_year_that_an_emitter_can_say() {
+        let last = Timestamp::parse("9999-12-31T23:59:59.999999Z").unwrap();
+        for (time, day_of, month_of) in [
+            (Timestamp(0), "1970-01-01", "1970-01"),
+            (last, "9999-12-31", "9999-12"),
+            (Timestamp(last.0 + 1), "10000-01-01", "10000-01"),
+        ] {
+            assert_eq!((day(time).as_str(), month(time).as_str()), (day_of, month_of));
+        }
+    }
 }

@@ -678,12 +678,12 @@ fn released(line: &mut CommandLine, pending: &Pending) {
 /// The day six years after a moment, in UTC: for a day that its year does not have, the next one.
 fn six_years_after(time: Timestamp) -> String {
     let text = time.to_string();
-    let (year, rest) = text.split_at_checked(4).unwrap_or_default();
-    let day = rest.get(..6).unwrap_or_default();
+    let date = text.split('T').next().unwrap_or_default();
+    let (year, day) = date.split_once('-').unwrap_or_default();
     let year = year.parse::<u32>().unwrap_or(0).saturating_add(6);
     // A leap year is never six years after one.
-    let day = if day == "-02-29" { "-03-01" } else { day };
-    format!("{year}{day}")
+    let day = if day == "02-29" { "03-01" } else { day };
+    format!("{year:04}-{day}")
 }
 
 mod approvals;
@@ -706,5 +706,8 @@ mod tests {
         ] {
             assert_eq!(six_years_after(Timestamp::parse(time).unwrap()), day);
         }
+        // An emitter can date what it says past the years that texts have.
+        let last = Timestamp::parse("9999-12-31T23:59:59.999999Z").unwrap();
+        assert_eq!(six_years_after(Timestamp(last.0 + 1)), "10006-01-01");
     }
 }
