@@ -172,6 +172,14 @@ impl Years {
         [PROXIES[0], self.second]
     }
 
+    fn any_proxy(&mut self) -> u8 {
+        if self.random.once_in(2) {
+            PROXIES[0]
+        } else {
+            self.second
+        }
+    }
+
     /// Sessions that take turns until all are closed.
     fn burst(&mut self) -> Result<(), HarnessError> {
         if self.random.once_in(6) {
@@ -210,7 +218,7 @@ impl Years {
             since: Timestamp(self.log.now),
         };
         self.log.counts.refused_logins += count;
-        let proxy = self.proxies()[self.random.index(2)];
+        let proxy = self.any_proxy();
         self.log.say(proxy, None, refused.into())?;
         Ok(())
     }

@@ -264,7 +264,7 @@ impl Years {
             self.add(session, detection.into())?;
         }
         let identified = self.policy.identifying(session.target, table.name).is_some();
-        for place in 0..1 + self.random.below(3) / (1 + self.random.below(2)) {
+        for place in 0..=self.random.below(3) / (1 + self.random.below(2)) {
             let chunk = self.chunk((number, place), table, identified, &mut end);
             self.add(session, chunk.into())?;
         }
@@ -291,7 +291,7 @@ impl Years {
         };
         let mut whose: BTreeMap<PatientToken, u64> = BTreeMap::new();
         let mut frames = Vec::new();
-        for _ in 0..1 + self.random.below(5) {
+        for _ in 0..=self.random.below(5) {
             let id = self.random.below(PATIENTS_OF_CLINIC);
             let cells: Vec<_> = table.columns.iter().map(|(name, _)| self.cell(name, id)).collect();
             for ((_, mask), cell) in table.columns.iter().zip(&cells) {

@@ -71,10 +71,10 @@ impl Agenda {
         for (place, schedule) in schedules.iter().enumerate() {
             let periods = schedule.periods(Timestamp(START_US), Timestamp(START_US + SPAN_US));
             for (number, period) in periods.enumerate() {
-                let reviewer = if place == 0 {
-                    REVIEWERS[number % 2]
-                } else {
-                    REVIEWER_OF_SESSIONS
+                let reviewer = match (place, number % 2) {
+                    (0, 0) => REVIEWERS[0],
+                    (0, _) => REVIEWERS[1],
+                    _ => REVIEWER_OF_SESSIONS,
                 };
                 let review = Change::Review {
                     scope: schedule.scope,

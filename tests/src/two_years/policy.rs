@@ -115,10 +115,11 @@ groups = ["compliance"]
 pub(super) fn text(version: u64) -> String {
     let mut text = POLICY.to_owned();
     for number in 1..=version {
-        text.push_str(&format!(
+        let rule = format!(
             "\n[[rules]]\nname = \"archive-{number}\"\nroles = [\"agent\"]\ntargets = [\"clinic\"]\nactions = [\"write\"]\n\
              resources = [\"archive_{number}.*\"]\neffect = \"deny\"\n"
-        ));
+        );
+        text.push_str(&rule);
     }
     text
 }

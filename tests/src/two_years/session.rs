@@ -52,7 +52,7 @@ impl Session {
 impl Years {
     /// Opens a session of an agent or a pipeline.
     pub(super) fn open(&mut self) -> Result<Session, HarnessError> {
-        let proxy = self.proxies()[self.random.index(2)];
+        let proxy = self.any_proxy();
         let is_pipeline = self.random.once_in(3);
         let principal = if is_pipeline { self.pipeline() } else { self.agent() };
         let mut session = Session {
