@@ -161,12 +161,12 @@ fn months(bundle: &Bundle, control: Control, exceptions: &BTreeSet<Exception>) -
     };
     let uses = uses(evidence);
     for exception in exceptions {
-        let used = exception.index.and_then(|index| uses.get(&index).copied());
+        let of_use = exception.index.and_then(|index| uses.get(&index).copied());
         let cited = || bundle.cited.get(&Index(exception.index?)).map(|cited| cited.time);
         if let Some(time) = missed
             .get(exception)
             .copied()
-            .or(used.filter(|_| control == Control::Emergency))
+            .or(of_use.filter(|_| control == Control::Emergency))
             .or_else(cited)
         {
             months.entry(month(time)).or_default().exceptions += 1;

@@ -219,7 +219,7 @@ pub(crate) fn report(stack: &Stack, claims: &mut Claims) -> Result<(), HarnessEr
     let table = std::fs::read_to_string(out.join("tables/commands.csv")).unwrap_or_default();
     let commands = data
         .pointer("/evidence/events/command")
-        .and_then(|value| value.as_u64());
+        .and_then(serde_json::Value::as_u64);
     claims.check(
         "its tables hold every command of the log",
         commands.is_some() && u64::try_from(table.lines().count()).ok() == commands.map(|commands| commands + 1),

@@ -217,7 +217,7 @@ fn the_review_of_a_day_is_of_the_report_of_that_day() {
 /// What speaks against the review of a use is of the report of the use, whenever that review was.
 #[test]
 fn a_late_review_of_an_emergency_is_of_the_period_of_its_use() {
-    let (_, planted) = super::PLANTED
+    let (_, planted) = PLANTED
         .iter()
         .find(|(name, _)| *name == "an emergency that was reviewed too late")
         .unwrap();
