@@ -9,6 +9,11 @@ use exhibit_schemas::event::access::{Command, DecisionRecord, Outcome, SessionOp
 use exhibit_schemas::merkle::Index;
 use serde::Serialize;
 
+use crate::census::OTHERS;
+
+/// Names that are told apart for one rule; those past them are counted as [`OTHERS`].
+const WHO_MAX: usize = 1_000;
+
 /// An observed rule of one policy.
 #[derive(Clone, Debug, Serialize)]
 pub struct ObservedLine {
@@ -56,7 +61,8 @@ impl Observations {
             line.commands += 1;
             line.passed += u64::from(matches!(body.outcome, Outcome::Allowed | Outcome::Approved));
             let who = format!("{} ({}, {})", principal.subject, principal.method, principal.issuer);
-            *line.who.entry(who).or_default() += 1;
+            let room = line.who.len() < WHO_MAX || line.who.contains_key(&who);
+            *line.who.entry(if room { who } else { OTHERS.to_owned() }).or_default() += 1;
             line.last = index;
         }
     }

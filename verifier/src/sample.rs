@@ -249,6 +249,15 @@ impl Sample {
         })
     }
 
+    /// What the tests found in one that was drawn.
+    pub fn found(&self, item: &Item) -> String {
+        match (item.exceptions.as_slice(), self.unplaced) {
+            ([], 0) => "no exception".to_owned(),
+            ([], _) => "not told apart".to_owned(),
+            (exceptions, _) => exceptions.join("; "),
+        }
+    }
+
     /// JSON, indented.
     pub fn json(&self) -> String {
         let mut json = serde_json::to_string_pretty(self).expect("strings, numbers and lists are JSON");
@@ -285,7 +294,7 @@ impl Sample {
                 Cell::from(item.session.as_ref()),
                 Cell::from(yes),
                 Cell::from(yes),
-                Cell::from(item.exceptions.join("; ")),
+                Cell::from(self.found(item)),
                 Cell::Empty,
                 Cell::Empty,
                 Cell::from(&item.rank),

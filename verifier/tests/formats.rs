@@ -11,14 +11,13 @@ use std::collections::BTreeSet;
 use exhibit_verify::report::{fhir, ocsf};
 use serde_json::Value;
 
-use crate::lines::{about, accesses, detections, of_pipeline, refused, rows, session};
+use crate::lines::{about, accesses, audit_events, detections, of_pipeline, refused, rows, session};
 
 fn events() -> Vec<Value> {
     let about = about();
-    let of_commands = accesses().into_iter().flat_map(|access| {
-        let events = fhir::command(&about, &access.session, &access.command, &access.patients);
-        events.collect::<Vec<_>>()
-    });
+    let of_commands = accesses()
+        .into_iter()
+        .flat_map(|access| audit_events(&access, &access.patients));
     of_commands
         .chain(refused().iter().map(|line| fhir::refused(&about, line)))
         .collect()
@@ -97,7 +96,6 @@ fn the_same_line_gives_the_same_events_and_no_two_events_are_one() {
 
 #[test]
 fn patients_are_told_one_by_one_and_those_who_are_not_known_together() {
-    let about = about();
     let mut access = accesses().remove(0);
     let patients = |events: &[Value]| {
         let named = |event: &Value| {
@@ -117,7 +115,25 @@ fn patients_are_told_one_by_one_and_those_who_are_not_known_together() {
     ] {
         access.command.patients = counted;
         let given = access.patients.get(..given).unwrap();
-        let events: Vec<_> = fhir::command(&about, &access.session, &access.command, given).collect();
+        let events = audit_events(&access, given);
         assert_eq!(patients(&events), wanted, "{counted:?}");
     }
+}
+
+#[test]
+fn the_event_of_a_patient_does_not_hang_on_who_else_there_was() {
+    let mut many = 0;
+    for mut access in accesses() {
+        access.command.patients = None;
+        let together = audit_events(&access, &access.patients);
+        let tokens: BTreeSet<_> = access.patients.iter().cloned().collect();
+        let apart = tokens
+            .iter()
+            .flat_map(|token| audit_events(&access, std::slice::from_ref(token)));
+        if !tokens.is_empty() {
+            assert_eq!(together, apart.collect::<Vec<_>>());
+        }
+        many += usize::from(tokens.len() > 1);
+    }
+    assert!(many > 0);
 }

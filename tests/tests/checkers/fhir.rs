@@ -3,15 +3,14 @@
 use exhibit_tests::run;
 use exhibit_verify::report::fhir;
 
-use crate::lines::{about, accesses, refused};
+use crate::lines::{about, accesses, audit_events, refused};
 use crate::{Checkers, ndjson};
 
 fn events() -> tempfile::NamedTempFile {
     let about = about();
-    let of_commands = accesses().into_iter().flat_map(|access| {
-        let events = fhir::command(&about, &access.session, &access.command, &access.patients);
-        events.collect::<Vec<_>>()
-    });
+    let of_commands = accesses()
+        .into_iter()
+        .flat_map(|access| audit_events(&access, &access.patients));
     ndjson(of_commands.chain(refused().iter().map(|line| fhir::refused(&about, line))))
 }
 

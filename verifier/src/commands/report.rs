@@ -38,7 +38,7 @@ pub(crate) struct Wanted {
 pub(crate) fn run(wanted: &Wanted) -> Result<u8, Failure> {
     let given = Given::read(&wanted.check)?;
     if let Some(directory) = &wanted.of {
-        return checked(wanted, &given, directory);
+        return checked(wanted, given, directory);
     }
     let made = Made {
         command: String::new(),
@@ -133,14 +133,30 @@ fn program() -> Option<String> {
     Some(Digest::of(&bytes).to_string())
 }
 
+/// Calls kept checkpoints what the maker of a report called the same ones, in its order: findings name them.
+fn call_as(given: &mut Given, stated: &[Head]) {
+    let mut left = std::mem::take(&mut given.heads);
+    for head in stated {
+        let same = |kept: &exhibit_verify::KeptHead| Digest::of(kept.note.as_bytes()).to_string() == head.sha256;
+        if let Some(place) = left.iter().position(same) {
+            let mut kept = left.remove(place);
+            kept.name.clone_from(&head.name);
+            given.heads.push(kept);
+        }
+    }
+    given.heads.append(&mut left);
+}
+
 /// Makes the report again by the options of the one that was handed over, and compares.
-fn checked(wanted: &Wanted, given: &Given, directory: &Path) -> Result<u8, Failure> {
+fn checked(wanted: &Wanted, mut given: Given, directory: &Path) -> Result<u8, Failure> {
     let path = directory.join(MANIFEST);
     let stated = read_text(&path, MANIFEST_BYTES_MAX)?;
     let stated = Manifest::parse(&stated).map_err(|error| Failure::Manifest {
         path: path.clone(),
         error,
     })?;
+    call_as(&mut given, &stated.made.heads);
+    let given = &given;
     let period = Period::parse(&stated.made.period);
     let always = stated.made.period == Period::ALWAYS.to_string();
     let mut hints = Vec::new();

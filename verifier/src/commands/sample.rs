@@ -109,10 +109,7 @@ fn listed(sample: &Sample, out: Option<&Path>) -> String {
     ];
     for (number, item) in (1..).zip(&sample.items) {
         let kind = item.kind.unwrap_or_default();
-        let found = match item.exceptions.as_slice() {
-            [] => "no exception".to_owned(),
-            exceptions => exceptions.join("; "),
-        };
+        let found = sample.found(item);
         lines.push(format!("{number:>5}  {:<10} {kind:<20} {found}", item.label));
     }
     lines.push(String::new());

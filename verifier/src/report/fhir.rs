@@ -33,19 +33,50 @@ use crate::report::interaction::Interaction;
 /// What ids of FHIR documents begin with before they are digested.
 const FORMAT: &str = "exhibit-fhir/1";
 
-/// The events of a command: one for each patient's token, ascending, none twice. Where there are none, or where the line counts
-/// more patients than these, one without a patient comes last. They are made one after the other: each repeats the statement.
-pub fn command<'a>(
-    about: &'a About<'_>,
-    session: &'a SessionLine,
-    command: &'a CommandLine,
-    patients: &'a [String],
-) -> impl Iterator<Item = Value> + 'a {
+/// Hands out the events of a command: one for each patient's token, ascending, none twice. Where there are none, or where the line
+/// counts more patients than these, one without a patient comes last.
+///
+/// # Errors
+/// What `take` fails with.
+pub fn command<E>(
+    about: &About<'_>,
+    session: &SessionLine,
+    command: &CommandLine,
+    patients: &[String],
+    mut take: impl FnMut(&Value) -> Result<(), E>,
+) -> Result<(), E> {
     let tokens: BTreeSet<_> = patients.iter().map(String::as_str).collect();
     let known = u64::try_from(tokens.len()).unwrap_or(u64::MAX);
     let others = tokens.is_empty() || command.patients.is_some_and(|counted| counted > known);
-    let each = tokens.into_iter().map(Some).chain(others.then_some(None));
-    each.map(move |token| of_command(about, session, command, token))
+    // The events of one command differ in their patients alone, and a reply may have a hundred thousand.
+    let mut last: Option<(&str, Value)> = None;
+    for token in tokens {
+        let event = match last.take() {
+            None => of_command(about, session, command, Some(token)),
+            Some((before, event)) => of_another(about, command, event, before, token),
+        };
+        take(&event)?;
+        last = Some((token, event));
+    }
+    if others {
+        take(&of_command(about, session, command, None))?;
+    }
+    Ok(())
+}
+
+/// The event of one patient as that of another.
+fn of_another(about: &About<'_>, command: &CommandLine, mut event: Value, before: &str, token: &str) -> Value {
+    if let Some(id) = event.get_mut("id") {
+        *id = about.id(FORMAT, command.command, token).into();
+    }
+    let entities = event.get_mut("entity").and_then(Value::as_array_mut);
+    for entity in entities.into_iter().flatten() {
+        let value = entity.pointer_mut("/what/identifier/value");
+        if let Some(value) = value.filter(|value| value.as_str() == Some(before)) {
+            *value = token.into();
+        }
+    }
+    event
 }
 
 fn of_command(about: &About<'_>, session: &SessionLine, command: &CommandLine, token: Option<&str>) -> Value {

@@ -104,10 +104,11 @@ impl Package {
     pub fn begin(directory: Option<&Path>, entity: Option<&str>) -> Result<Self, PackageError> {
         let place = Place::begin(directory)?;
         let feeds = Some(Feeds::begin(&place, entity)?);
+        let workbook = Workbook::new(&place.scratch())?;
         let mut package = Self {
             place,
             tables: BTreeMap::new(),
-            workbook: Workbook::new()?,
+            workbook,
             feeds,
         };
         for table in Table::ALL {
@@ -208,7 +209,7 @@ impl Package {
         if let Some(feeds) = self.feeds.take() {
             feeds.discard(&self.place)?;
         }
-        self.workbook = Workbook::new()?;
+        self.workbook = Workbook::new(&self.place.scratch())?;
         for table in [Table::Controls, Table::Exceptions, Table::Findings] {
             self.table(table)?;
         }

@@ -41,7 +41,7 @@ pub(super) fn page(sample: &Sample) -> Markup {
                             th scope="col" { (name) }
                         }
                     } }
-                    tbody { @for (number, item) in (1..).zip(&sample.items) { (line(number, item)) } }
+                    tbody { @for (number, item) in (1..).zip(&sample.items) { (line(number, item, &sample.found(item))) } }
                 }
                 h2 { "What the sample bounds" }
                 p { (sample.bound) }
@@ -54,7 +54,7 @@ pub(super) fn page(sample: &Sample) -> Markup {
     }
 }
 
-fn line(number: u16, item: &Item) -> Markup {
+fn line(number: u16, item: &Item, found: &str) -> Markup {
     // A bundle in which anything of A or B were otherwise gives no sample.
     let held = if item.entry.is_some() { "yes" } else { "no entry" };
     html! { tr {
@@ -65,7 +65,7 @@ fn line(number: u16, item: &Item) -> Markup {
         td { code { (item.session.as_deref().and_then(|session| session.get(..12)).unwrap_or("")) } }
         td { (held) }
         td { (held) }
-        td { @if item.exceptions.is_empty() { "no exception" } @else { @for exception in &item.exceptions { (exception) br; } } }
+        td { (found) }
         td {}
         td {}
     } }

@@ -1,16 +1,30 @@
 //! Lines of a report, made by hand: one of every kind that documents of other formats are made of.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 
 use exhibit_schemas::merkle::Index;
 use exhibit_verify::census::Exception;
 use exhibit_verify::evidence::{CommandLine, DetectionLine, RefusedLine, SessionLine};
 use exhibit_verify::report::about::About;
 use exhibit_verify::report::control::Control;
+use exhibit_verify::report::fhir;
 use exhibit_verify::report::matrix::{Row, State};
+use serde_json::Value;
 
 /// Digest of the policy of all commands.
 const POLICY: &str = "5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef";
+
+/// The events of FHIR of a command, for these patients.
+pub(crate) fn audit_events(access: &Access, patients: &[String]) -> Vec<Value> {
+    let mut events = Vec::new();
+    let taken = fhir::command(&about(), &access.session, &access.command, patients, |event| {
+        events.push(event.clone());
+        Ok::<_, Infallible>(())
+    });
+    taken.expect("a vector takes every event");
+    events
+}
 
 /// A command with its session and the tokens of its patients.
 pub(crate) struct Access {

@@ -152,9 +152,7 @@ impl Writer {
     fn command(&mut self, about: &About<'_>, ran: &Ran) -> Result<(), std::io::Error> {
         // A command of a session without an opening is of a log that is not sound: none of this is kept.
         let Some(session) = &ran.session else { return Ok(()) };
-        for event in fhir::command(about, session, &ran.command, &ran.patients) {
-            self.fhir(&event)?;
-        }
+        fhir::command(about, session, &ran.command, &ran.patients, |event| self.fhir(event))?;
         self.ocsf(&ocsf::command(about, session, &ran.command))
     }
 

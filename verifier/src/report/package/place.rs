@@ -57,6 +57,11 @@ impl Place {
         self.0.as_ref().map(|directory| directory.join(PARTIAL).join(name))
     }
 
+    /// Where files may stand while the report is made: beside it, or where the system has such files.
+    pub(super) fn scratch(&self) -> PathBuf {
+        self.partial("").unwrap_or_else(std::env::temp_dir)
+    }
+
     pub(super) fn create(&self, name: &str) -> Result<Measured, PackageError> {
         let file = match self.partial(name) {
             Some(path) => {

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::path::{Path, PathBuf};
 
 use rust_xlsxwriter::{DocProperties, ExcelDateTime, Format, XlsxError};
 
@@ -29,6 +30,7 @@ pub(super) struct Workbook {
     book: rust_xlsxwriter::Workbook,
     sheets: BTreeMap<Table, Sheet>,
     head: Format,
+    directory: PathBuf,
 }
 
 /// The sheet that a table is at.
@@ -39,8 +41,10 @@ struct Sheet {
 }
 
 impl Workbook {
-    pub(super) fn new() -> Result<Self, XlsxError> {
+    /// Begins one, whose sheets stand in this directory until it is written.
+    pub(super) fn new(sheets: &Path) -> Result<Self, XlsxError> {
         let mut book = rust_xlsxwriter::Workbook::new();
+        book.set_tempdir(sheets)?;
         book.use_zip_large_file(true);
         // The day of the file would be the day on which it was made: the same report gives the same bytes.
         let day = ExcelDateTime::from_ymd(2000, 1, 1)?;
@@ -53,6 +57,7 @@ impl Workbook {
             book,
             sheets: BTreeMap::new(),
             head: Format::new().set_bold(),
+            directory: sheets.to_owned(),
         })
     }
 
@@ -107,7 +112,7 @@ impl Workbook {
 
     /// Writes it.
     pub(super) fn write(&mut self, to: &mut Measured) -> Result<(), XlsxError> {
-        let mut file = tempfile::tempfile()?;
+        let mut file = tempfile::tempfile_in(&self.directory)?;
         self.book.save_to_writer(&mut file)?;
         file.flush()?;
         to.copy(file)?;
