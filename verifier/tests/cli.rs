@@ -308,10 +308,12 @@ fn of_a_record_that_is_not_sound_nothing_is_listed() {
 fn a_directory_of_somebody_else_is_left_alone() {
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("thesis.txt"), "years").unwrap();
+    std::fs::create_dir(directory.path().join(".partial")).unwrap();
+    std::fs::write(directory.path().join(".partial/draft.txt"), "days").unwrap();
     let (code, _) = write_report(directory.path(), &[]);
     assert_eq!(code, Some(2));
     let files: Vec<_> = tree(directory.path()).into_keys().collect();
-    assert_eq!(files, ["thesis.txt"]);
+    assert_eq!(files, [".partial/draft.txt", "thesis.txt"]);
     // A manifest that anybody may have written removes nothing that stands elsewhere.
     let place = directory.path().join("report");
     assert_eq!(write_report(&place, &[]).0, Some(0));

@@ -31,7 +31,6 @@ impl Place {
         let Some(directory) = directory else {
             return Ok(Self(None));
         };
-        let place = Self(Some(directory.to_owned()));
         std::fs::create_dir_all(directory).map_err(failed(directory))?;
         refuse_links(directory)?;
         for entry in std::fs::read_dir(directory).map_err(failed(directory))? {
@@ -50,7 +49,8 @@ impl Place {
         }
         let tables = partial.join("tables");
         std::fs::create_dir_all(&tables).map_err(failed(&tables))?;
-        Ok(place)
+        // Not before: what is dropped removes what stands at `.partial`, which may have been somebody else's.
+        Ok(Self(Some(directory.to_owned())))
     }
 
     fn partial(&self, name: &str) -> Option<PathBuf> {
