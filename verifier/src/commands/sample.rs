@@ -14,6 +14,9 @@ use super::check::{Check, Given, code};
 use super::{FINDINGS, Failure};
 use crate::output;
 
+/// Digits of the seed in the names of workpapers.
+const SEED_DIGITS: usize = 16;
+
 #[derive(Args)]
 pub(crate) struct Wanted {
     #[command(flatten)]
@@ -125,7 +128,9 @@ fn write(sample: &Sample, out: &Path) -> Result<(), Failure> {
         path: out.to_owned(),
         error,
     })?;
-    let name = format!("sample-{}", sample.control.id);
+    // Another draw is another file: none replaces what an earlier one has drawn.
+    let seed = sample.seed.get(..SEED_DIGITS).unwrap_or(&sample.seed);
+    let name = format!("sample-{}-{seed}", sample.control.id);
     for (ending, content) in [("html", sample.html()), ("csv", sample.csv()), ("json", sample.json())] {
         let path = out.join(format!("{name}.{ending}"));
         let write = || {

@@ -393,9 +393,9 @@ pub(crate) fn offer(evidence: &Evidence, census: &mut Census) {
     }
 }
 
-/// Lines whose time is of a period.
+/// Lines whose time is of a period. One that no time can be read of is of every period, as it may not fall out of all.
 fn of_period<T>(lines: &[T], period: Period, time: impl Fn(&T) -> Option<Timestamp>) -> impl Iterator<Item = &T> {
-    let of = move |line: &&T| time(line).is_some_and(|time| period.holds(time));
+    let of = move |line: &&T| time(line).is_none_or(|time| period.holds(time));
     lines.iter().filter(of)
 }
 

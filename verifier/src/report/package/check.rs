@@ -4,9 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::Path;
 
-use sha2::{Digest as _, Sha256};
-
-use super::{FileEntry, MANIFEST, Manifest, Measured, PackageError};
+use super::{MANIFEST, Manifest, Measured, PackageError};
 
 /// Directories below each other that are looked through; a report has one.
 const DEPTH_MAX: usize = 4;
@@ -39,19 +37,9 @@ impl std::fmt::Display for Difference {
 pub fn compare(directory: &Path, again: &Manifest) -> Result<Vec<Difference>, PackageError> {
     let mut found = BTreeMap::new();
     walk(directory, "", 0, &mut found)?;
-    let json = again.json();
-    let manifest = FileEntry {
-        name: MANIFEST.to_owned(),
-        bytes: u64::try_from(json.len()).unwrap_or(u64::MAX),
-        sha256: hex::encode(Sha256::digest(json.as_bytes())),
-        rows: None,
-    };
-    let wanted: BTreeMap<_, _> = again
-        .files
-        .iter()
-        .chain([&manifest])
-        .map(|file| (file.name.clone(), file.sha256.clone()))
-        .collect();
+    let files = again.files.iter();
+    let mut wanted: BTreeMap<_, _> = files.map(|file| (file.name.clone(), file.sha256.clone())).collect();
+    wanted.insert(MANIFEST.to_owned(), again.digest().to_string());
     let mut differences = BTreeSet::new();
     for (name, sha256) in &wanted {
         match found.get(name) {
