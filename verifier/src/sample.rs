@@ -31,9 +31,8 @@ use sha2::{Digest as _, Sha256};
 pub use self::bound::upper_percent;
 use crate::VERIFIER_VERSION;
 use crate::census::Exception;
-use crate::finding::Code;
 use crate::report::cells::Cell;
-use crate::report::control::Control;
+use crate::report::control::{Control, is_told_once};
 use crate::report::matrix::{self, Row, State};
 use crate::verify::Bundle;
 
@@ -350,19 +349,9 @@ fn session_of(bundle: &Bundle, index: u64) -> Option<SessionId> {
     bundle.cited.get(&Index(index)).and_then(|cited| cited.session)
 }
 
-/// Findings that are told once of many that are alike: where one stands others may, too.
-const TOLD_ONCE: [Code; 6] = [
-    Code::PolicyMissing,
-    Code::PolicyNotInForce,
-    Code::PolicyUnsaid,
-    Code::MaskKeyNotInForce,
-    Code::ProbeLimit,
-    Code::SessionExpired,
-];
-
 /// Whether it shows of what was drawn which of it an exception is of.
 fn is_placed(bundle: &Bundle, control: Control, exception: &Exception) -> bool {
-    if TOLD_ONCE.iter().any(|code| code.as_str() == exception.cause) {
+    if is_told_once(&exception.cause) {
         return false;
     }
     match control {

@@ -34,7 +34,7 @@ use exhibit_schemas::bundle::TrustAnchors;
 use exhibit_tests::bundle_builder::clinic::{Clinic, LOG, ORIGIN};
 use exhibit_tests::bundle_builder::{Files, Plan, Slot, checkpoint, files as bundle_files, write_tar};
 use exhibit_verify::report::Report;
-use exhibit_verify::report::control::breaks_record;
+use exhibit_verify::report::control::{breaks_record, is_told_once};
 use exhibit_verify::report::matrix::{Row, State};
 use exhibit_verify::{Archive, Code, KeptHead, Options, Outcome, Period, Severity, verify};
 
@@ -149,12 +149,18 @@ fn faults(name: &str, planted: &Planted) -> Option<String> {
 /// Whether a row says what its exceptions and the record let it say.
 fn stands(row: &Row, record: &str) -> bool {
     let untested = row.state == State::NotTested;
+    // One finding of these words may stand for many.
+    let at_least = if row.exceptions.iter().any(|exception| is_told_once(&exception.cause)) {
+        "at least "
+    } else {
+        ""
+    };
     match (row.exceptions.len(), record) {
-        (1, _) => row.state == State::Exception && row.result == "1 exception",
+        (1, _) => row.state == State::Exception && row.result == format!("{at_least}1 exception"),
         (0, "broken") => untested && row.count == 0 && row.result.starts_with("the record is not sound"),
         (0, "exceptions") => untested || row.state == State::NoPopulation,
         (0, _) => row.state != State::Exception,
-        (many, _) => row.state == State::Exception && row.result == format!("{many} exceptions"),
+        (many, _) => row.state == State::Exception && row.result == format!("{at_least}{many} exceptions"),
     }
 }
 

@@ -320,6 +320,21 @@ pub const fn breaks_record(code: Code) -> bool {
         && matches!(Control::of(code), Some(Control::Integrity | Control::Audit) | None)
 }
 
+/// Findings that are told once of many that are alike: where one stands others may, too.
+const TOLD_ONCE: [Code; 6] = [
+    Code::PolicyMissing,
+    Code::PolicyNotInForce,
+    Code::PolicyUnsaid,
+    Code::MaskKeyNotInForce,
+    Code::ProbeLimit,
+    Code::SessionExpired,
+];
+
+/// Whether an exception of this cause may stand for more than one.
+pub fn is_told_once(cause: &str) -> bool {
+    TOLD_ONCE.iter().any(|code| code.as_str() == cause)
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;

@@ -9,7 +9,7 @@ use exhibit_schemas::event::Timestamp;
 use exhibit_schemas::merkle::Index;
 use serde::Serialize;
 
-use super::control::{Control, Strength, breaks_record};
+use super::control::{Control, Strength, breaks_record, is_told_once};
 use crate::census::{Census, EXCEPTIONS_MAX, Exception, month};
 use crate::emergency::EmergencyLine;
 use crate::evidence::Evidence;
@@ -94,7 +94,10 @@ pub(crate) fn rows(bundle: &Bundle) -> Vec<Row> {
         let exceptions = exceptions(bundle, *control);
         let not_listed = bundle.census.not_listed(*control);
         let all = not_listed.saturating_add(u64::try_from(exceptions.len()).unwrap_or(u64::MAX));
-        let (state, result) = with_what_is_open(bundle, *control, count, said(*control, count, all, doubt));
+        let (state, mut result) = with_what_is_open(bundle, *control, count, said(*control, count, all, doubt));
+        if exceptions.iter().any(|exception| is_told_once(&exception.cause)) {
+            result.insert_str(0, "at least ");
+        }
         let months = months(bundle, *control, &exceptions);
         Row {
             months,
