@@ -2,6 +2,7 @@
 
 mod approvals;
 mod approve;
+mod exception;
 mod export;
 mod init;
 mod key;
@@ -9,6 +10,7 @@ mod login;
 mod patient;
 mod policy;
 mod replay;
+mod report;
 mod reveal;
 mod review;
 mod search;
@@ -63,6 +65,10 @@ enum Command {
     Export(export::Arguments),
     #[command(subcommand)]
     Review(review::Command),
+    #[command(subcommand)]
+    Report(report::Command),
+    #[command(subcommand)]
+    Exception(exception::Command),
     Login(login::Arguments),
     #[command(subcommand)]
     Key(key::Command),
@@ -93,6 +99,8 @@ pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> Result<ExitCode
         Command::Reveal(command) => wait(reveal::run(command, &config()?, output)),
         Command::Export(command) => wait(export::run(command, &config()?, output)),
         Command::Review(command) => wait(review::run(command, &config()?, output)),
+        Command::Report(command) => wait(report::run(command, &config()?, output)),
+        Command::Exception(command) => wait(exception::run(command, &config()?, output)),
         Command::Login(command) => wait(login::run(command, output)),
         Command::Key(command) => wait(key::run(command, &config()?, output)),
         Command::Patient(command) => patient::run(command, &config()?, output),

@@ -15,6 +15,7 @@ mod deployment;
 mod error;
 mod export;
 mod files;
+mod handed;
 mod observed;
 mod output;
 mod proven;

@@ -1,4 +1,5 @@
-//! What people claim about the log itself, held against it before it is taken: sealed copies that they open, and reviews.
+//! What people claim about the log itself, held against it before it is taken: sealed copies that they open, reviews, and what they sign
+//! about reports.
 //!
 //! Not here: whether a review's population is what happened. That needs a reading of the whole log, which the committer has no
 //! time for; the verifier counts it again, and a false one counts for nothing there.
@@ -7,10 +8,12 @@ use std::collections::BTreeMap;
 
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::approval::{ApprovalRevoked, Verdict};
+use exhibit_schemas::event::sign_off::CitedEntry;
 use exhibit_schemas::event::trust::{CopyPlace, EmergencyUse, ReviewSigned};
 use exhibit_schemas::event::{Body, Event, Kind, Timestamp};
 use exhibit_schemas::merkle::TreeSize;
 use exhibit_schemas::review;
+use exhibit_schemas::sign_off;
 use exhibit_schemas::wire::RefusalCode;
 
 use crate::committer::Committer;
@@ -26,6 +29,12 @@ const REVIEWS_A_DAY_MAX: u32 = 200;
 ///
 /// A restart of the ledger begins to count anew.
 const REVOCATIONS_A_DAY_MAX: u32 = 200;
+
+/// Signatures under reports, notes of exceptions and ends of exceptions, of each as many, that the ledger takes of one person in a day: a
+/// report lists up to 10,000 exceptions of a control, and nobody mends more than some hundred of them one by one.
+///
+/// A restart of the ledger begins to count anew.
+const SIGN_OFFS_A_DAY_MAX: u32 = 1_000;
 
 const DAY_US: u64 = 86_400_000_000;
 
@@ -117,6 +126,69 @@ impl Committer {
                 ),
             )),
         }
+    }
+
+    /// Holds that what a person signs about a report, or an exception of one, can be, and is of a log that this one was; gives how many
+    /// there are with it. Nothing where the event is something else.
+    pub(crate) fn signs_off(
+        &self,
+        before: &Claimed,
+        person: &str,
+        event: &Event,
+    ) -> Option<Result<Claimed, (RefusalCode, String)>> {
+        let size = self.tree.size();
+        let checked = match &event.body {
+            Body::ReportSigned(said) => sign_off::check_report(said, size),
+            Body::ExceptionNoted(said) => sign_off::check_note(said, event.time, size),
+            Body::ExceptionClosed(said) => sign_off::check_close(said, size),
+            _ => return None,
+        };
+        Some(self.signed_off(before, person, event, checked))
+    }
+
+    fn signed_off(
+        &self,
+        before: &Claimed,
+        person: &str,
+        event: &Event,
+        checked: Result<(), sign_off::SignOffError>,
+    ) -> Result<Claimed, (RefusalCode, String)> {
+        let kind = event.kind();
+        let refuse = |code, cause: &dyn std::fmt::Display| (code, format!("the {kind} is refused: {cause}"));
+        checked.map_err(|error| refuse(RefusalCode::Malformed, &error))?;
+        let after = before.one_more(kind, person, SIGN_OFFS_A_DAY_MAX, self.shared.now());
+        let after = after.ok_or_else(|| {
+            let cause = format!("its signer had {SIGN_OFFS_A_DAY_MAX} taken today");
+            refuse(RefusalCode::Malformed, &cause)
+        })?;
+        let (of_log, cited) = match &event.body {
+            Body::ReportSigned(said) => (Some((said.size, said.root)), None),
+            Body::ExceptionNoted(said) => (Some((said.size, said.root)), said.entry.as_ref()),
+            Body::ExceptionClosed(said) => (None, Some(&said.note)),
+            _ => (None, None),
+        };
+        if let Some((size, root)) = of_log {
+            let found = self.root(TreeSize(size));
+            let found = found.map_err(|error: LedgerError| (RefusalCode::Poisoned, error.to_string()))?;
+            if found != root {
+                let cause = format!("the log of {size} entries has another root");
+                return Err(refuse(RefusalCode::Chain, &cause));
+            }
+        }
+        let Some(CitedEntry { index, leaf }) = cited else {
+            return Ok(after);
+        };
+        let entry = self.shared.store.entry(index.0);
+        let entry = entry.map_err(|error| (RefusalCode::Poisoned, error.to_string()))?;
+        let entry = entry.filter(|entry| Digest::leaf(entry) == *leaf);
+        let ends = matches!(event.body, Body::ExceptionClosed(_));
+        let is_note = |entry: &[u8]| matches!(Event::decode(entry), Ok(event) if event.kind() == Kind::ExceptionNoted);
+        if entry.is_some_and(|entry| !ends || is_note(&entry)) {
+            return Ok(after);
+        }
+        let what = if ends { "note of an exception" } else { "entry" };
+        let cause = format!("no {what} with this hash stands at index {index}");
+        Err(refuse(RefusalCode::Chain, &cause))
     }
 
     /// Holds that a person's review can be, and is of a log that this one was; gives how many there are with it.

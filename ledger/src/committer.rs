@@ -283,6 +283,10 @@ impl Committer {
                 let before = effects.claimed.as_ref().unwrap_or(&staged.claimed);
                 let person = keyring.in_force(emitter).map_err(key)?;
                 effects.claimed = Some(self.reviews(before, &person.name, event.time, said)?);
+            } else if is_sign_off(event.kind()) && !staged.again {
+                let before = effects.claimed.as_ref().unwrap_or(&staged.claimed);
+                let person = keyring.in_force(emitter).map_err(key)?;
+                effects.claimed = self.signs_off(before, &person.name, event).transpose()?;
             }
             self.session_effects(staged, &mut effects, event, index, *leaf)?;
         }
@@ -480,6 +484,11 @@ pub const fn is_key_event(kind: Kind) -> bool {
         kind,
         Kind::Genesis | Kind::KeyEnrolled | Kind::KeyRevoked | Kind::KeyRotated | Kind::MaskKeyAnnounced
     )
+}
+
+/// Whether an event is what a person signs about a report.
+const fn is_sign_off(kind: Kind) -> bool {
+    matches!(kind, Kind::ReportSigned | Kind::ExceptionNoted | Kind::ExceptionClosed)
 }
 
 /// What one batch changes beside the tree.

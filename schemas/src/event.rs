@@ -5,13 +5,14 @@
 //! ```
 //!
 //! One deterministic CBOR map ([`crate::cbor`]), at most 65,535 bytes, first byte 0xa5 or 0xa6. The kind names the shape
-//! of the body; the bodies are in [`access`] (sessions, commands, responses), [`approval`] and [`trust`] (genesis, keys,
-//! policy, upkeep). The normative text is `schemas/cddl/exhibit.cddl`.
+//! of the body; the bodies are in [`access`] (sessions, commands, responses), [`approval`], [`sign_off`] (reports, exceptions) and
+//! [`trust`] (genesis, keys, policy, upkeep). The normative text is `schemas/cddl/exhibit.cddl`.
 //!
 //! An event carries no signature of its own: the seal of its batch does ([`crate::seal`]).
 
 pub mod access;
 pub mod approval;
+pub mod sign_off;
 pub mod trust;
 
 mod time;
@@ -255,6 +256,12 @@ kinds! {
     PolicySigned(trust::PolicySigned) = 27 "policy-signed",
     /// A person took an approval back.
     ApprovalRevoked(approval::ApprovalRevoked) = 28 "approval-revoked",
+    /// A reviewer signed a report.
+    ReportSigned(sign_off::ReportSigned) = 29 "report-signed",
+    /// A person says who mends an exception of a report, and how.
+    ExceptionNoted(sign_off::ExceptionNoted) = 30 "exception-noted",
+    /// A person signs that an exception is done with.
+    ExceptionClosed(sign_off::ExceptionClosed) = 31 "exception-closed",
 }
 
 impl Kind {

@@ -476,7 +476,12 @@ const fn emits(role: Role, kind: Kind) -> bool {
         | Kind::LoginRefused
         | Kind::CommandSealed
         | Kind::PolicyInForce => matches!(role, Role::Proxy),
-        Kind::ApprovalDecided | Kind::ReviewSigned | Kind::ApprovalRevoked => matches!(role, Role::Person),
+        Kind::ApprovalDecided
+        | Kind::ReviewSigned
+        | Kind::ApprovalRevoked
+        | Kind::ReportSigned
+        | Kind::ExceptionNoted
+        | Kind::ExceptionClosed => matches!(role, Role::Person),
         // Which of the two says what is held by `Keyring::may_read`.
         Kind::EvidenceRead => matches!(role, Role::Ledger | Role::Person),
         Kind::Anchor => matches!(role, Role::Ledger),

@@ -17,6 +17,7 @@ pub mod proof;
 pub mod reading;
 pub mod review;
 pub mod seal;
+pub mod sign_off;
 pub mod terms;
 pub mod tile;
 pub mod wire;

@@ -73,7 +73,11 @@ impl Scope {
             Kind::ApprovalRequested | Kind::ApprovalDecided | Kind::ApprovalExpired | Kind::ApprovalRevoked => {
                 Self::Approvals
             }
-            Kind::EvidenceRead | Kind::ReviewSigned => Self::Readings,
+            Kind::EvidenceRead
+            | Kind::ReviewSigned
+            | Kind::ReportSigned
+            | Kind::ExceptionNoted
+            | Kind::ExceptionClosed => Self::Readings,
             Kind::Genesis
             | Kind::KeyEnrolled
             | Kind::KeyRevoked

@@ -26,7 +26,7 @@ pub(crate) struct Placed {
     pub(crate) index: Index,
     pub(crate) leaf: Digest,
     pub(crate) event: Event,
-    /// The signer's key as it was then, of a person's decision and of who read the evidence.
+    /// The signer's key as it was then, of what people signed and of who read the evidence.
     pub(crate) signer: Option<KeyRecord>,
 }
 
@@ -276,9 +276,13 @@ impl Batches {
             findings.add(Code::TimeOrder, place.clone(), detail);
         }
         let signer = match &event.body {
-            Body::ApprovalDecided(_) | Body::ApprovalRevoked(_) | Body::EvidenceRead(_) | Body::ReviewSigned(_) => {
-                self.keyring.record(emitter).cloned()
-            }
+            Body::ApprovalDecided(_)
+            | Body::ApprovalRevoked(_)
+            | Body::EvidenceRead(_)
+            | Body::ReviewSigned(_)
+            | Body::ReportSigned(_)
+            | Body::ExceptionNoted(_)
+            | Body::ExceptionClosed(_) => self.keyring.record(emitter).cloned(),
             // Of one that may not sign, or for another log, that was said.
             Body::PolicySigned(signed) if self.keyring.may_sign(emitter, signed).is_ok() => {
                 self.keyring.record(emitter).cloned()

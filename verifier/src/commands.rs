@@ -3,6 +3,7 @@
 pub(crate) mod check;
 pub(crate) mod report;
 pub(crate) mod sample;
+mod signed;
 
 use std::path::PathBuf;
 

@@ -35,6 +35,7 @@ use crate::report::table::Table;
 use crate::review::ReviewLine;
 use crate::schedule::{PeriodLine, ScheduleLine};
 use crate::session::Pending;
+use crate::sign_off::{ExceptionCloseLine, ExceptionNoteLine, ReportSignatureLine};
 
 pub use self::approvals::{ApprovalLine, DecisionLine, GrantLine, RevocationLine};
 pub use self::fields::FieldLine;
@@ -100,6 +101,12 @@ pub struct Evidence {
     pub readers: Vec<ReaderLine>,
     /// Reviews that people signed off, in order.
     pub reviews: Vec<ReviewLine>,
+    /// Signatures under reports, in order; all of them.
+    pub report_signatures: Vec<ReportSignatureLine>,
+    /// Notes of exceptions, in order; all of them.
+    pub exception_notes: Vec<ExceptionNoteLine>,
+    /// Ends of exceptions, in order; all of them.
+    pub exception_closes: Vec<ExceptionCloseLine>,
     /// Reviews that policies in force asked for.
     pub review_schedules: Vec<ScheduleLine>,
     /// Their periods that were over by the head, and how the review of each stands then.
@@ -411,6 +418,20 @@ impl Evidence {
             self.reviews.push(line.clone());
         }
         self.finished(Line::Review(line));
+    }
+
+    /// Adds what people signed about reports, which is bounded where it is gathered.
+    pub(crate) fn signed_off(
+        &mut self,
+        reports: Vec<ReportSignatureLine>,
+        notes: Vec<ExceptionNoteLine>,
+        closes: Vec<ExceptionCloseLine>,
+    ) {
+        if self.period.is_some() {
+            self.report_signatures = reports;
+            self.exception_notes = notes;
+            self.exception_closes = closes;
+        }
     }
 
     /// Adds what was to be reviewed.

@@ -147,6 +147,7 @@ codes! {
     ReviewPopulation "review-population" Note "a review counts for nothing: it signs off other events than those of its period and scope",
     ReviewUnchecked "review-unchecked" Note "a review was not counted again, as its signer has too many, and counts for nothing; or there are more schedules or periods than are looked at",
     ReviewOwn "review-own" Note "a reviewer signed off what the reviewer has a part in: own readings, decisions, reviews, sessions or keys",
+    SignOffFalse "sign-off-false" Note "what a person signed about a report counts for nothing: it is of another log than the one before it, or cites what does not stand there",
     ReviewOverdue "review-overdue" Note "a review that a policy in force asks for was not signed by its deadline, or events came after it that nobody has reviewed",
     ReviewLate "review-late" Note "a review that a policy in force asks for was signed after its deadline",
     ReviewLater "review-later" Note "events of a reviewed period stand behind the log that was reviewed",

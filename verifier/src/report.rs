@@ -16,6 +16,7 @@ pub mod cells;
 pub mod control;
 mod ending;
 pub mod fhir;
+pub mod handling;
 pub(crate) mod html;
 mod interaction;
 pub mod matrix;

@@ -24,6 +24,7 @@ use crate::evidence::{Evidence, Line, Lines};
 use crate::files::{self, Head};
 use crate::finding::{Code, Finding, Findings, Place};
 use crate::in_force::InForce;
+use crate::nodes::Nodes;
 use crate::period::{Period, Span};
 use crate::policy::Policies;
 use crate::probe::Probes;
@@ -35,6 +36,7 @@ use crate::sample::{Draw, Drawn, Sampling};
 use crate::schedule::{Scheduled, Schedules};
 use crate::seen::Seen;
 use crate::session::{Context, Sessions};
+use crate::sign_off::SignOffs;
 use crate::tree::Tree;
 
 const HASH_BYTES: usize = 32;
@@ -119,7 +121,7 @@ pub struct Bundle {
     pub evidence: Evidence,
     /// Counts of the report's period, where one was asked for.
     pub census: Census,
-    /// Of each entry that a finding or an exception names when it was made, and of which session it is; only for a report.
+    /// Of each entry that a finding or an exception names its leaf hash, when it was made, and of which session it is; only for a report.
     pub cited: BTreeMap<Index, Cited>,
     /// Reviews that the policies in force asked for.
     pub scheduled: Scheduled,
@@ -134,8 +136,10 @@ pub struct Bundle {
 /// What is known of an entry that a finding names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cited {
-    /// When it was made, by its emitter's clock.
-    pub time: Timestamp,
+    /// Its leaf hash.
+    pub leaf: Digest,
+    /// When it was made, by its emitter's clock; a seal has no time.
+    pub time: Option<Timestamp>,
     /// Its session.
     pub session: Option<SessionId>,
 }
@@ -289,6 +293,7 @@ fn examine(
         tree: Tree::new(archive, kept),
         batches: Batches::new(anchors)?,
         sessions: Sessions::default(),
+        sign_offs: SignOffs::default(),
         span: None,
         context: Context {
             findings,
@@ -330,6 +335,7 @@ struct Reader<'a> {
     tree: Tree<'a>,
     batches: Batches,
     sessions: Sessions,
+    sign_offs: SignOffs,
     span: Option<Span>,
     context: Context,
 }
@@ -418,6 +424,7 @@ impl Reader<'_> {
         let role = self.batches.keyring().record(emitter).map(|record| record.role);
         context.schedules.event(placed, role);
         context.census.event(placed, &context.policies);
+        self.sign_offs.event(placed, &mut context.findings);
         match &placed.event.body {
             Body::PolicySnapshot(body) => {
                 context.in_force.recorded(index, emitter, body.policy);
@@ -531,6 +538,12 @@ impl Reader<'_> {
             &mut context.evidence,
             &mut context.findings,
         )?;
+        let nodes = Nodes {
+            archive: self.archive,
+            size: head.size,
+        };
+        self.sign_offs
+            .finish(nodes, &mut context.evidence, &mut context.findings);
         // A review of one use is of no period.
         let (of_uses, reviews) = reviews.into_iter().partition(|review| review.said.emergency.is_some());
         let (clock, revoked) = (context.schedules.clock(), context.schedules.revoked().clone());
@@ -602,7 +615,7 @@ fn hand_out(evidence: &mut Evidence, lines: &mut dyn Lines) -> Result<(), Verify
     Ok(())
 }
 
-/// What is known of each entry that a finding or an exception names. A seal has no time, and neither has what is no event.
+/// What is known of each entry that a finding or an exception names.
 fn cited(
     archive: &Archive,
     size: TreeSize,
@@ -616,12 +629,17 @@ fn cited(
     let controls = Control::ALL.iter();
     let exceptions = controls.flat_map(|control| census.exceptions(*control));
     let excepted = exceptions.filter_map(|exception| exception.index.map(Index));
-    let events = events(archive, size, found.chain(excepted))?;
-    let of = |event: &Event| Cited {
-        time: event.time,
-        session: event.session.map(|place| place.0),
-    };
-    Ok(events.into_iter().map(|(index, event)| (index, of(&event))).collect())
+    let mut cited = BTreeMap::new();
+    each(archive, size, found.chain(excepted), |index, entry| {
+        let event = Event::decode(entry).ok();
+        let of = Cited {
+            leaf: Digest::leaf(entry),
+            time: event.as_ref().map(|event| event.time),
+            session: event.and_then(|event| event.session).map(|place| place.0),
+        };
+        cited.insert(index, of);
+    })?;
+    Ok(cited)
 }
 
 /// The events among these entries.
@@ -630,11 +648,24 @@ fn events(
     size: TreeSize,
     named: impl Iterator<Item = Index>,
 ) -> Result<BTreeMap<Index, Event>, VerifyError> {
+    let mut made = BTreeMap::new();
+    each(archive, size, named, |index, entry| {
+        made.extend(Event::decode(entry).ok().map(|event| (index, event)));
+    })?;
+    Ok(made)
+}
+
+/// Hands on these entries, as far as they can be read.
+fn each(
+    archive: &Archive,
+    size: TreeSize,
+    named: impl Iterator<Item = Index>,
+    mut take: impl FnMut(Index, &[u8]),
+) -> Result<(), VerifyError> {
     let mut tiles: BTreeMap<u64, BTreeSet<Index>> = BTreeMap::new();
     for index in named {
         tiles.entry(index.0 / u64::from(TILE_WIDTH)).or_default().insert(index);
     }
-    let mut made = BTreeMap::new();
     for (number, indexes) in tiles {
         let Some(width) = files::width(0, number, size) else {
             continue;
@@ -647,10 +678,10 @@ fn events(
         };
         let Ok(entries) = entries(&bytes, width) else { continue };
         for (index, entry) in (number * u64::from(TILE_WIDTH)..).map(Index).zip(entries) {
-            if let Some(event) = indexes.contains(&index).then(|| Event::decode(entry).ok()).flatten() {
-                made.insert(index, event);
+            if indexes.contains(&index) {
+                take(index, entry);
             }
         }
     }
-    Ok(made)
+    Ok(())
 }

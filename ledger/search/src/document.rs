@@ -236,6 +236,25 @@ impl Draft<'_> {
                 }
             }
             Body::ReviewSigned(review) => self.text(&review.finding),
+            Body::ReportSigned(signed) => {
+                self.text(&signed.statement);
+                self.text(&signed.manifest.to_string());
+            }
+            Body::ExceptionNoted(noted) => {
+                for text in [
+                    &noted.control,
+                    &noted.cause,
+                    &noted.detail,
+                    &noted.owner,
+                    &noted.remediation,
+                ] {
+                    self.text(text);
+                }
+            }
+            Body::ExceptionClosed(closed) => {
+                self.text(closed.disposition.as_str());
+                self.text(&closed.statement);
+            }
             Body::Anchor(anchor) => self.text(&anchor.witness),
             Body::Hold(hold) => self.text(&hold.reason),
             Body::Erasure(erasure) => self.text(&erasure.rule),

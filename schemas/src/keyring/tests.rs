@@ -228,7 +228,9 @@ fn each_role_emits_its_own_kinds_and_no_other() {
              threshold-decided login-refused command-sealed policy-in-force fault"
         }
         Role::Ledger => "evidence-read anchor fault",
-        Role::Person => "approval-decided evidence-read review-signed policy-signed approval-revoked",
+        Role::Person => {
+            "approval-decided evidence-read review-signed policy-signed approval-revoked report-signed exception-noted exception-closed"
+        }
     };
     for (number, role) in roles {
         let id = key(number).id();

@@ -13,6 +13,7 @@ use exhibit_schemas::event::approval::{
     ApprovalDecided, ApprovalExpired, ApprovalRequested, ApprovalRevoked, Emergency, Grant, GrantBounds, GrantScope,
     Hours, Requirement, Terms, Verdict,
 };
+use exhibit_schemas::event::sign_off::{CitedEntry, Disposition, ExceptionClosed, ExceptionNoted, ReportSigned};
 use exhibit_schemas::event::trust::{
     Administrator, Anchor, CatalogSnapshot, EmergencyUse, Erasure, EvidenceRead, Fault, Genesis, Hold, KeyEnrolled,
     KeyRevoked, KeyRotated, MaskKeyAnnounced, MaskKeyId, PolicyInForce, PolicySigned, PolicySnapshot, ReviewSigned,
@@ -169,6 +170,9 @@ fn upkeep_bodies() -> Vec<Body> {
         }
         .into(),
         review().into(),
+        signed_report().into(),
+        noted().into(),
+        closed().into(),
         Anchor {
             witness: text("w"),
             evidence: Bytes(vec![1]),
@@ -238,6 +242,44 @@ fn review() -> ReviewSigned {
             decision: digest(),
             session: SessionId([1; 16]),
         }),
+    }
+}
+
+fn signed_report() -> ReportSigned {
+    ReportSigned {
+        manifest: digest(),
+        root: digest(),
+        size: 3,
+        statement: text("read"),
+    }
+}
+
+fn cited() -> CitedEntry {
+    CitedEntry {
+        index: Index(2),
+        leaf: digest(),
+    }
+}
+
+fn noted() -> ExceptionNoted {
+    ExceptionNoted {
+        control: text("312.b"),
+        cause: text("session-open"),
+        entry: Some(cited()),
+        detail: text("no close"),
+        root: digest(),
+        size: 3,
+        owner: text("platform"),
+        remediation: text("restarted"),
+        due: Some(TIME),
+    }
+}
+
+fn closed() -> ExceptionClosed {
+    ExceptionClosed {
+        note: cited(),
+        disposition: Disposition::Accepted,
+        statement: text("a drill"),
     }
 }
 

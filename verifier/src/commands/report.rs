@@ -14,7 +14,7 @@ use exhibit_verify::verify::report;
 use exhibit_verify::{Options, Outcome, Period, VERIFIER_VERSION};
 
 use super::check::{Check, Given, code, read_text};
-use super::{FINDINGS, Failure};
+use super::{FINDINGS, Failure, signed};
 use crate::output;
 
 #[derive(Args)]
@@ -22,21 +22,27 @@ pub(crate) struct Wanted {
     #[command(flatten)]
     check: Check,
     /// The period to report on, in days or times of UTC, without its last moment; the whole log where it is left out
-    #[arg(long, value_name = "FROM..TO", value_parser = Period::parse, conflicts_with = "of")]
+    #[arg(long, value_name = "FROM..TO", value_parser = Period::parse, conflicts_with_all = ["of", "signed"])]
     period: Option<Period>,
     /// Whose evidence it is, for the cover
-    #[arg(long, value_name = "NAME", conflicts_with = "of")]
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["of", "signed"])]
     entity: Option<String>,
     /// Directory to write the report to; made if it is not there. An earlier report in it is replaced
-    #[arg(long, value_name = "DIR", required_unless_present = "of", conflicts_with = "of")]
+    #[arg(long, value_name = "DIR", required_unless_present_any = ["of", "signed"], conflicts_with_all = ["of", "signed"])]
     out: Option<PathBuf>,
     /// Write nothing, and say whether this directory holds the report that the bundle gives, by the options in its manifest
     #[arg(long = "check", value_name = "DIR")]
     of: Option<PathBuf>,
+    /// Write nothing, and say who signed the report in this directory, by a bundle that was exported after they did
+    #[arg(long, value_name = "DIR", conflicts_with = "of")]
+    signed: Option<PathBuf>,
 }
 
 pub(crate) fn run(wanted: &Wanted) -> Result<u8, Failure> {
     let given = Given::read(&wanted.check)?;
+    if let Some(directory) = &wanted.signed {
+        return signed::run(&given, wanted.check.strict, directory);
+    }
     if let Some(directory) = &wanted.of {
         return checked(wanted, given, directory);
     }
@@ -147,14 +153,16 @@ fn call_as(given: &mut Given, stated: &[Head]) {
     given.heads.append(&mut left);
 }
 
+/// The manifest of the report in a directory.
+pub(super) fn stated(directory: &Path) -> Result<Manifest, Failure> {
+    let path = directory.join(MANIFEST);
+    let text = read_text(&path, MANIFEST_BYTES_MAX)?;
+    Manifest::parse(&text).map_err(|error| Failure::Manifest { path, error })
+}
+
 /// Makes the report again by the options of the one that was handed over, and compares.
 fn checked(wanted: &Wanted, mut given: Given, directory: &Path) -> Result<u8, Failure> {
-    let path = directory.join(MANIFEST);
-    let stated = read_text(&path, MANIFEST_BYTES_MAX)?;
-    let stated = Manifest::parse(&stated).map_err(|error| Failure::Manifest {
-        path: path.clone(),
-        error,
-    })?;
+    let stated = stated(directory)?;
     call_as(&mut given, &stated.made.heads);
     let given = &given;
     let period = Period::parse(&stated.made.period);

@@ -8,9 +8,10 @@ use std::fmt::Display;
 
 use exhibit_schemas::merkle::Index;
 
+use super::handling::ExceptionLine;
 use super::matrix::Row;
 use super::table::Table;
-use crate::census::{Day, Exception};
+use crate::census::Day;
 use crate::emergency::EmergencyLine;
 use crate::evidence::{
     ApprovalLine, DecisionLine, DetectionLine, FieldLine, KeyLine, Line, MaskKeyLine, PolicyLine, PolicyMaskLine,
@@ -20,6 +21,7 @@ use crate::observed::ObservedLine;
 use crate::reading::ReadLine;
 use crate::review::ReviewLine;
 use crate::schedule::{CountedLine, PeriodLine, UncountedLine};
+use crate::sign_off::{ExceptionCloseLine, ExceptionNoteLine, ReportSignatureLine};
 use crate::summary::FindingLine;
 
 /// A cell.
@@ -326,8 +328,81 @@ pub fn control(row: &Row) -> Cells<'_> {
 }
 
 /// What speaks against a control.
-pub fn exception<'a>(row: &'a Row, exception: &'a Exception) -> Cells<'a> {
-    row![row.id, row.cite, exception.index, &exception.cause, &exception.detail]
+pub fn exception<'a>(row: &'a Row, exception: &'a ExceptionLine) -> Cells<'a> {
+    let handling = exception.handling.as_ref();
+    let end = handling.and_then(|handling| handling.end.as_ref());
+    row![
+        row.id,
+        row.cite,
+        &exception.id,
+        exception.index,
+        &exception.cause,
+        &exception.detail,
+        exception.state.as_str(),
+        handling.map(|handling| handling.noted),
+        handling.map(|handling| &handling.owner),
+        handling.map(|handling| &handling.remediation),
+        handling.and_then(|handling| handling.due.as_ref()),
+        end.map(|end| end.closed),
+        end.map(|end| &end.person),
+        end.map(|end| end.disposition),
+        end.map(|end| &end.statement),
+        end.map(|end| yes(end.own)),
+    ]
+}
+
+/// A signature under a report.
+pub fn report_signature(line: &ReportSignatureLine) -> Cells<'_> {
+    row![
+        line.signed,
+        &line.time,
+        &line.person,
+        joined(&line.groups),
+        &line.manifest,
+        line.size,
+        &line.root,
+        &line.statement,
+        line.uncounted.as_ref(),
+    ]
+}
+
+/// A note of an exception.
+pub fn exception_note(line: &ExceptionNoteLine) -> Cells<'_> {
+    row![
+        line.noted,
+        &line.time,
+        &line.person,
+        joined(&line.groups),
+        &line.control,
+        &line.cause,
+        line.entry,
+        &line.detail,
+        line.size,
+        &line.owner,
+        &line.remediation,
+        line.due.as_ref(),
+        joined(&line.closes),
+        line.uncounted.as_ref(),
+    ]
+}
+
+/// An end of an exception.
+pub fn exception_close(line: &ExceptionCloseLine) -> Cells<'_> {
+    row![
+        line.closed,
+        &line.time,
+        &line.person,
+        joined(&line.groups),
+        line.note,
+        line.disposition,
+        &line.statement,
+        yes(line.own),
+        line.uncounted.as_ref(),
+    ]
+}
+
+const fn yes(is: bool) -> &'static str {
+    if is { "yes" } else { "no" }
 }
 
 /// A finding.
@@ -415,7 +490,7 @@ pub fn policy_mask(line: &PolicyMaskLine) -> Cells<'_> {
         &line.policy,
         &line.mask,
         &line.technique,
-        if line.keyed { "yes" } else { "no" },
+        yes(line.keyed),
         joined(&line.targets),
         joined(&line.resources),
     ]

@@ -308,6 +308,7 @@ impl Control {
             | C::EmergencyUsed
             | C::ApprovalUncounted
             | C::CopyOpen
+            | C::SignOffFalse
             | C::MaskKeyUnnamed => return None,
         })
     }

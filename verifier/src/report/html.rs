@@ -9,6 +9,7 @@ mod figures;
 mod matrix;
 mod plots;
 mod schedules;
+mod sign_offs;
 
 use exhibit_schemas::merkle::Index;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
@@ -218,6 +219,7 @@ fn lines(evidence: &Evidence, shown: usize) -> Markup {
         (readings(evidence, shown))
         (listing(("Reviews", Table::Reviews, &["Index", "Time", "Who", "From", "To", "What", "Events", "Root", "Finding"]), evidence, &evidence.reviews, shown, review))
         (schedules::tables(evidence, shown))
+        (sign_offs::section(evidence, shown))
         (listing(("Policy snapshots", Table::Policies, &["Index", "SHA-256", "Bytes", "Last in force", "To be kept until"]), evidence, &evidence.policies, shown, policy))
         (listing(("Masks of policies", Table::PolicyMasks, &["Policy", "Mask", "Technique", "Targets", "Resources"]), evidence, &evidence.policy_masks, shown, policy_mask))
         p { "A value that is masked by token, partial, format-preserving encryption or a shifted date is masked, and still protected health information." }

@@ -10,6 +10,7 @@ use exhibit_schemas::merkle::Index;
 use serde::Serialize;
 
 use super::control::{Control, Strength, breaks_record, is_told_once};
+use super::handling::{ExceptionLine, handle};
 use crate::census::{Census, EXCEPTIONS_MAX, Exception, month};
 use crate::emergency::EmergencyLine;
 use crate::evidence::Evidence;
@@ -70,7 +71,7 @@ pub struct Row {
     /// The same in words.
     pub result: String,
     /// What speaks against it, in order.
-    pub exceptions: Vec<Exception>,
+    pub exceptions: Vec<ExceptionLine>,
     /// Exceptions that are counted and not listed.
     pub not_listed: u64,
     /// The same by month, in UTC, where its population has times of its own.
@@ -104,7 +105,9 @@ pub(crate) fn rows(bundle: &Bundle) -> Vec<Row> {
             ..row(*control, count, state, result, exceptions, not_listed)
         }
     };
-    Control::ALL.iter().map(of).collect()
+    let mut rows: Vec<Row> = Control::ALL.iter().map(of).collect();
+    handle(&mut rows, bundle);
+    rows
 }
 
 /// Adds what a test has not come to: reviews that may still be signed in time, and checkpoints that nobody gave.
@@ -165,7 +168,7 @@ fn months(bundle: &Bundle, control: Control, exceptions: &BTreeSet<Exception>) -
     let uses = uses(evidence);
     for exception in exceptions {
         let of_use = exception.index.and_then(|index| uses.get(&index).copied());
-        let cited = || bundle.cited.get(&Index(exception.index?)).map(|cited| cited.time);
+        let cited = || bundle.cited.get(&Index(exception.index?)).and_then(|cited| cited.time);
         if let Some(time) = missed
             .get(exception)
             .copied()
@@ -232,7 +235,11 @@ fn row(
         cannot_show: definition.cannot_show,
         state,
         result,
-        exceptions: exceptions.into_iter().take(EXCEPTIONS_MAX).collect(),
+        exceptions: exceptions
+            .into_iter()
+            .take(EXCEPTIONS_MAX)
+            .map(|exception| ExceptionLine::open(definition.id, exception))
+            .collect(),
         not_listed: not_listed.saturating_add(past),
         months: BTreeMap::new(),
     }
@@ -339,7 +346,7 @@ fn exceptions(bundle: &Bundle, control: Control) -> BTreeSet<Exception> {
     let uses = uses(&bundle.evidence);
     let of = |index: Index| {
         // What has no time of its own, a file or a seal, is of every period.
-        let Some(cited) = bundle.cited.get(&index) else {
+        let Some((cited, time)) = bundle.cited.get(&index).and_then(|cited| Some((cited, cited.time?))) else {
             return true;
         };
         let opened = cited.session.and_then(|session| bundle.census.opened(session));
@@ -349,11 +356,11 @@ fn exceptions(bundle: &Bundle, control: Control) -> BTreeSet<Exception> {
             }
             // What speaks against a session is of the period that it was opened in, and of its own.
             Control::Identity | Control::Logoff | Control::Audit => {
-                period.holds(cited.time) || opened.is_some_and(|opened| period.holds(opened))
+                period.holds(time) || opened.is_some_and(|opened| period.holds(opened))
             }
             // So is every policy that the log had by then.
-            Control::Retention => cited.time < period.to(),
-            _ => period.holds(cited.time),
+            Control::Retention => time < period.to(),
+            _ => period.holds(time),
         }
     };
     let here = |finding: &&Finding| match finding.place {

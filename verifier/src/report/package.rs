@@ -218,6 +218,15 @@ impl Package {
 
     /// What is known only at the end of the log.
     fn evidence(&mut self, evidence: &Evidence) -> Result<(), PackageError> {
+        for line in &evidence.report_signatures {
+            self.row(Table::ReportSignatures, &cells::report_signature(line))?;
+        }
+        for line in &evidence.exception_notes {
+            self.row(Table::ExceptionNotes, &cells::exception_note(line))?;
+        }
+        for line in &evidence.exception_closes {
+            self.row(Table::ExceptionCloses, &cells::exception_close(line))?;
+        }
         for line in &evidence.review_periods {
             self.row(Table::ReviewPeriods, &cells::review_period(line))?;
         }

@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 
 use super::cut;
+use crate::report::handling::ExceptionLine;
 use crate::report::matrix::Row;
 use crate::report::table::Table;
 
@@ -45,14 +46,33 @@ fn exceptions(row: &Row, shown: usize) -> Markup {
     html! {
         h3 id={ "exceptions-" (row.id) } { (row.cite) ": " (row.title) " (" (row.result) ")" }
         table {
-            thead { tr { th scope="col" { "Entry" } th scope="col" { "Cause" } th scope="col" { "Exactly" } } }
+            thead { tr { @for name in ["Exception", "Entry", "Cause", "Exactly", "State"] { th scope="col" { (name) } } } }
             tbody { @for exception in row.exceptions.iter().take(shown) { tr {
+                td { code { (exception.id) } }
                 td.index { @match exception.index { Some(index) => { "#" (index) }, None => { "bundle" } } }
                 td { code { (exception.cause) } }
                 td { (cut(&exception.detail)) }
+                td { (exception.state.as_str()) (handling(exception)) }
             } } }
         }
         @if row.exceptions.len() > shown { p { (shown) " are shown; " a href=(Table::Exceptions.path()) { (Table::Exceptions.path()) } " has more." } }
         @if row.not_listed > 0 { p { (row.not_listed) " more are counted and not listed." } }
+    }
+}
+
+/// What was signed about an exception.
+fn handling(exception: &ExceptionLine) -> Markup {
+    let Some(handling) = &exception.handling else {
+        return html! {};
+    };
+    html! {
+        ": " (handling.owner)
+        @if let Some(due) = &handling.due { ", until " (due) }
+        "; " (cut(&handling.remediation)) " (#" (handling.noted) ")"
+        @if let Some(end) = &handling.end {
+            "; " (end.disposition) ", signed by " (end.person)
+            @if end.own { ", who had noted it," }
+            ": " (cut(&end.statement)) " (#" (end.closed) ")"
+        }
     }
 }

@@ -4,9 +4,9 @@ use exhibit_schemas::merkle::Index;
 use serde_json::{Value, json};
 
 use super::document::{COMPLIANCE, DATA_SECURITY, Document, HIGH, MEDIUM, OTHER, milliseconds, uid, uid_of};
-use crate::census::Exception;
 use crate::evidence::DetectionLine;
 use crate::report::about::About;
+use crate::report::handling::ExceptionLine;
 use crate::report::matrix::{Row, State};
 
 /// A finding that somebody is yet to look at.
@@ -123,7 +123,7 @@ pub(super) fn control(about: &About<'_>, row: &Row, time: &str) -> Option<Value>
 }
 
 /// An exception, by the name of its entry where it has one.
-fn check(about: &About<'_>, exception: &Exception) -> Value {
+fn check(about: &About<'_>, exception: &ExceptionLine) -> Value {
     let mut check = json!({
         "name": exception.cause,
         "desc": exception.detail,

@@ -13,9 +13,9 @@ use super::model::{
     Actor, Finding, Link, Observation, Origin, Property, RelatedObservation, RelevantEvidence, Status, Target,
 };
 use super::text::Line;
-use crate::census::Exception;
 use crate::finding::Code;
 use crate::report::control::Strength;
+use crate::report::handling::ExceptionLine;
 use crate::report::matrix::{Row, State};
 
 /// Exceptions of one row that are listed; the rest is counted. A person reads no more, and `report.json` lists more of them.
@@ -36,7 +36,7 @@ pub(super) struct Rows {
 impl Rows {
     /// The observations of a row, the one of the row first.
     pub(super) fn observations(self, row: &Row) -> Vec<Observation> {
-        let mut by_cause: BTreeMap<&str, Vec<&Exception>> = BTreeMap::new();
+        let mut by_cause: BTreeMap<&str, Vec<&ExceptionLine>> = BTreeMap::new();
         for exception in row.exceptions.iter().take(LISTED_MAX) {
             by_cause.entry(&exception.cause).or_default().push(exception);
         }
@@ -97,7 +97,7 @@ impl Rows {
         }
     }
 
-    fn cause(self, row: &Row, cause: &str, exceptions: &[&Exception]) -> Observation {
+    fn cause(self, row: &Row, cause: &str, exceptions: &[&ExceptionLine]) -> Observation {
         let known = Code::ALL.iter().find(|code| code.as_str() == cause);
         let meaning = known.map_or(String::new(), |code| format!(" It means: {}.", code.meaning()));
         Observation {
@@ -117,7 +117,7 @@ impl Rows {
         }
     }
 
-    fn evidence(self, exception: &Exception) -> RelevantEvidence {
+    fn evidence(self, exception: &ExceptionLine) -> RelevantEvidence {
         let detail = Line::of(&exception.detail).escaped();
         let href = self.bundle.reference();
         match exception.index {

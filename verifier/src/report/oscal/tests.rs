@@ -12,6 +12,7 @@ use crate::census::Exception;
 use crate::finding::{Code, Finding, Place};
 use crate::period::{Period, Span};
 use crate::report::control::Control;
+use crate::report::handling::ExceptionLine;
 use crate::report::matrix::{Row, State};
 use crate::report::{Cover, LIMITS, REPORT_FORMAT, Report};
 use crate::summary::FindingLine;
@@ -61,6 +62,7 @@ fn row(control: Control, state: State, exceptions: usize, not_listed: u64) -> Ro
                 cause: if index % 2 == 0 { "session-open" } else { "idle-longer" }.to_owned(),
                 detail: "of <role> a_b".to_owned(),
             })
+            .map(|exception| ExceptionLine::open(definition.id, exception))
             .collect(),
         not_listed,
         months: std::collections::BTreeMap::new(),
