@@ -114,10 +114,9 @@ impl Handed {
 
     /// Its exceptions, each with its control.
     pub(crate) fn exceptions(&self) -> impl Iterator<Item = (&Control, &Exception)> {
-        let of = |control| {
-            let Control { exceptions, .. } = control;
-            exceptions.iter().map(move |exception| (control, exception))
-        };
-        self.controls.iter().flat_map(of)
+        self.controls.iter().flat_map(|control| {
+            let exceptions = control.exceptions.iter();
+            exceptions.map(move |exception| (control, exception))
+        })
     }
 }

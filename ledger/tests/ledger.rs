@@ -30,6 +30,8 @@ mod retries;
 mod reveals;
 #[path = "ledger/reviews.rs"]
 mod reviews;
+#[path = "ledger/sign_offs.rs"]
+mod sign_offs;
 #[path = "ledger/stream.rs"]
 mod stream;
 

@@ -26,6 +26,8 @@ mod released;
 mod reviews;
 #[path = "planted/sessions.rs"]
 mod sessions;
+#[path = "planted/sign_offs.rs"]
+mod sign_offs;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
