@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use exhibit_schemas::bundle::TrustError;
 use exhibit_verify::VerifyError;
 use exhibit_verify::report::package::{ManifestError, PackageError};
+use exhibit_verify::report::since::SinceError;
 
 /// There are findings that count.
 pub(crate) const FINDINGS: u8 = 1;
@@ -30,6 +31,8 @@ pub(crate) enum Failure {
     Verify(#[from] VerifyError),
     #[error("{path}: {error}")]
     Manifest { path: PathBuf, error: ManifestError },
+    #[error("{path}: {error}")]
+    Since { path: PathBuf, error: SinceError },
     #[error("cannot make the report: {0}")]
     Package(#[from] PackageError),
     #[error("cannot write {path}: {error}")]
@@ -43,7 +46,13 @@ impl Failure {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::Verify(VerifyError::Lines(_)) => INTERNAL,
+            // One of the two logs is not the log: that is a finding, and the gravest there is.
+            Self::Since {
+                error: SinceError::Inconsistent { .. } | SinceError::Broken,
+                ..
+            } => FINDINGS,
             Self::Read { .. }
+            | Self::Since { .. }
             | Self::Trust { .. }
             | Self::Verify(_)
             | Self::Manifest { .. }
@@ -63,6 +72,15 @@ impl Failure {
                 "Check that the directory, and that of temporary files, can be written and have room."
             }
             Self::Verify(_) => "The bundle must be the directory or the tar archive that the export wrote.",
+            Self::Since {
+                error: SinceError::Inconsistent { .. },
+                ..
+            } => "Keep both bundles and both reports, and ask who made each; nothing was written.",
+            Self::Since {
+                error: SinceError::Broken,
+                ..
+            } => "Make the report without `--since`: it lists what is wrong. Nothing was written.",
+            Self::Since { .. } => "Name the directory of an earlier report of this log, whole. Nothing was written.",
             Self::Manifest { .. } => "The directory must be one that `exhibit-verify report --out` wrote, whole.",
             Self::Package(PackageError::Occupied { .. }) => {
                 "Name a directory that is empty, or not there yet, or holds an earlier report."

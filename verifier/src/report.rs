@@ -24,11 +24,13 @@ pub mod ocsf;
 pub mod oscal;
 pub mod package;
 mod peer;
+pub mod since;
 pub mod table;
 
 use serde::Serialize;
 
 use self::matrix::Row;
+use self::since::Since;
 use crate::VERIFIER_VERSION;
 use crate::census::Figures;
 use crate::evidence::Evidence;
@@ -55,6 +57,9 @@ pub const LIMITS: [&str; 7] = [
 pub struct Report<'a> {
     /// The cover.
     pub cover: Cover,
+    /// What is new since an earlier report, where one was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<Since>,
     /// The control matrix: each of the fourteen rows, whatever can be said of it.
     pub controls: Vec<Row>,
     /// Commands of the period by what they are told apart by; none of a bundle whose record is not sound.
@@ -132,6 +137,13 @@ impl<'a> Report<'a> {
         self
     }
 
+    /// The same report with what is new since an earlier one.
+    #[must_use]
+    pub fn since(mut self, since: Since) -> Self {
+        self.since = Some(since);
+        self
+    }
+
     fn shown(bundle: &'a Bundle, result: &'static str, record: &'static str) -> Self {
         Self {
             cover: Cover {
@@ -152,6 +164,7 @@ impl<'a> Report<'a> {
                 notes: bundle.findings.notes(),
                 limits: &LIMITS,
             },
+            since: None,
             controls: matrix::rows(bundle),
             figures: Some(bundle.census.figures()),
             findings: bundle.findings.list().iter().map(FindingLine::of).collect(),
@@ -179,6 +192,7 @@ impl<'a> Report<'a> {
                 notes: refused.findings.notes(),
                 limits: &LIMITS,
             },
+            since: None,
             controls: matrix::broken(&refused.findings),
             figures: None,
             findings: refused.findings.list().iter().map(FindingLine::of).collect(),

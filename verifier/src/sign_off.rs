@@ -206,17 +206,12 @@ impl SignOffs {
         }
         self.say(findings);
         let noted_by = |index: Index| noted.get(&index).map(|(_, person)| person.as_str());
-        let notes = self.notes.iter();
-        evidence.signed_off(
-            self.reports.iter().map(signature).collect(),
-            notes
-                .map(|signed| note(signed, ends.remove(&signed.index).unwrap_or_default()))
-                .collect(),
-            self.closes
-                .iter()
-                .map(|signed| close(signed, noted_by(signed.said.note.index)))
-                .collect(),
-        );
+        let closes = self.closes.iter();
+        let closes = closes.map(|signed| close(signed, noted_by(signed.said.note.index)));
+        let noted = self.notes.iter();
+        let noted = noted.map(|signed| note(signed, ends.remove(&signed.index).unwrap_or_default()));
+        let reports = self.reports.iter().map(signature);
+        evidence.signed_off(reports.collect(), noted.collect(), closes.collect());
     }
 
     /// Says of what counts for nothing why, in the order of the log.

@@ -220,6 +220,9 @@ fn the_manifest_holds_the_digest_of_each_file_and_the_rows_of_each_table() {
         ("approvals", "approval-requested"),
         ("approval-decisions", "approval-decided"),
         ("reviews", "review-signed"),
+        ("report-signatures", "report-signed"),
+        ("exception-notes", "exception-noted"),
+        ("exception-closes", "exception-closed"),
         ("readings", "evidence-read"),
     ] {
         assert_eq!(rows[&format!("tables/{table}.csv")], events(kind), "{table}");
@@ -242,7 +245,7 @@ fn a_report_that_was_handed_over_is_checked() {
             assert!(text.contains(line), "{line}: {text}");
         }
     };
-    check(&bundle, Some(0), &["SAME", "30 files"]);
+    check(&bundle, Some(0), &["SAME", "34 files"]);
     let keep = tree(&out);
     let restore = |name: &str| std::fs::write(out.join(name), &keep[name]).unwrap();
     // One thing after the other: a byte, a file less, a file more, another manifest.

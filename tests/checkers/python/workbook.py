@@ -32,7 +32,8 @@ FORMULA = tuple("=+-@\t\r\n")
 # Columns that hold numbers; all others hold text, whatever it looks like.
 NUMBERS = {
     "controls": "count exceptions not_listed",
-    "exceptions": "entry",
+    "exceptions": "entry noted closed",
+    "changes": "",
     "findings": "first last",
     "sessions": "opened closed commands patients",
     "refused-logins": "refused count",
@@ -45,6 +46,9 @@ NUMBERS = {
     "reveals": "reveal command copy enrolled",
     "readings": "read count times",
     "reviews": "review emergency own later",
+    "report-signatures": "signed size",
+    "exception-notes": "noted entry size",
+    "exception-closes": "closed note",
     "review-periods": "first",
     "emergencies": "used request decision rows",
     "observed-rules": "commands passed first last",
@@ -66,6 +70,13 @@ LISTED = {
     "reveals": ("reveals", "reveal", ("time", "person", "reason", "command", "copy")),
     "readings": ("reads", "read", ("since", "until", "reader", "operation", "scope", "count", "times")),
     "reviews": ("reviews", "review", ("time", "person", "from", "to", "finding", "own", "later")),
+    "report-signatures": ("report_signatures", "signed", ("time", "person", "manifest", "size", "root", "statement", "uncounted")),
+    "exception-notes": (
+        "exception_notes",
+        "noted",
+        ("time", "person", "control", "cause", "entry", "detail", "size", "owner", "remediation", "due", "uncounted"),
+    ),
+    "exception-closes": ("exception_closes", "closed", ("time", "person", "note", "disposition", "statement", "uncounted")),
     "emergencies": ("emergencies", "used", ("time", "person", "reason", "statement", "rows", "state")),
     "refused-logins": ("refused_logins", "refused", ("target", "peer", "reason", "user", "count")),
     "policies": ("policies", "snapshot", ("policy", "bytes", "keep_until")),
@@ -182,6 +193,16 @@ def differs(cell, wanted):
     return None if CELL - 2 <= len(text.encode("utf-16-le")) // 2 <= CELL else "is cut too short or too long"
 
 
+def handled(one):
+    """An exception with what was signed about it."""
+    handling = one["handling"] or {}
+    end = handling.get("end") or {}
+    own = {True: "yes", False: "no"}.get(end.get("own"))
+    cells = [one["id"], one["index"], one["cause"], one["detail"], one["state"]]
+    cells += [handling.get(key) for key in ("noted", "owner", "remediation", "due")]
+    return cells + [end.get(key) for key in ("closed", "person", "disposition", "statement")] + [own]
+
+
 def report(directory, found, faults):
     document = load(directory, "report.json")
     stated = load(directory, "manifest.json")
@@ -200,7 +221,7 @@ def report(directory, found, faults):
     same("controls", [[row[key] for key in CONTROL] for row in controls], CONTROL)
     same("controls", [[row["state"].replace("-", " "), len(row["exceptions"])] for row in controls], ("state", "exceptions"))
     spoken = [(row, one) for row in controls for one in row["exceptions"]]
-    same("exceptions", [[row["id"], row["cite"], one["index"], one["cause"], one["detail"]] for row, one in spoken])
+    same("exceptions", [[row["id"], row["cite"], *handled(one)] for row, one in spoken])
     of = ("severity", "code", "index", "last", "file", "meaning", "detail")
     same("findings", [[finding.get(key) for key in of] for finding in document["findings"]])
     if document["cover"]["record"] == "broken":

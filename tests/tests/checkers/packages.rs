@@ -7,13 +7,14 @@ use exhibit_schemas::bundle::TrustAnchors;
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::access::Detection;
 use exhibit_schemas::event::approval::{Emergency, Verdict};
+use exhibit_schemas::event::sign_off::{CitedEntry, Disposition, ExceptionClosed, ExceptionNoted, ReportSigned};
 use exhibit_schemas::event::trust::{Fault, ReviewSigned};
 use exhibit_schemas::event::{Body, Event, Kind, Timestamp};
 use exhibit_schemas::merkle::{Index, TreeSize};
 use exhibit_schemas::review::{Population, Scope};
 use exhibit_schemas::seal::SEAL_FIRST_BYTE;
 use exhibit_tests::bundle_builder::clinic::{
-    BOB, Clinic, IDENTIFYING, LOG, ORIGIN, POLICY, PROXY, SEALING, clinic, clinic_under,
+    ALICE, BOB, Clinic, IDENTIFYING, LOG, ORIGIN, POLICY, PROXY, SEALING, clinic, clinic_under,
 };
 use exhibit_tests::bundle_builder::{Files, Plan, checkpoint, files, write_tar};
 use exhibit_verify::report::Report;
@@ -124,6 +125,7 @@ impl Exported {
             sha256: Digest::of(kept.note.as_bytes()).to_string(),
         };
         let made = Made {
+            since: None,
             command: "exhibit-verify report BUNDLE --keys TRUST.TOML --out DIR".to_owned(),
             period: period.to_string(),
             entity: Some(ENTITY.to_owned()),
@@ -187,7 +189,63 @@ pub(crate) fn with_exceptions() -> Exported {
     false_one.population.0[0] ^= 1;
     append(plan, BOB, time("2023-11-15T11:00:00Z"), false_one.into());
     says(plan, "2023-11-18T02:00:00Z");
+    signs_off(&mut clinic);
     Exported::of(&clinic)
+}
+
+/// A person notes the false review, and another one closes that; the report is signed, once for a log that there was not.
+fn signs_off(clinic: &mut Clinic) {
+    let place = tempfile::tempdir().unwrap();
+    let outcome = Exported::of(clinic).report(Period::ALWAYS, &place.path().join("report"));
+    let report = Report::of(&outcome);
+    let mut all = report
+        .controls
+        .iter()
+        .flat_map(|row| row.exceptions.iter().map(move |one| (row.id, one)));
+    let (control, exception) = all.find(|(_, one)| one.cause == "review-population").unwrap();
+    let entries = clinic.plan.build().entries;
+    let head = checkpoint(&entries, ORIGIN, LOG);
+    let leaf = |index: Index| Digest::leaf(&entries[usize::try_from(index.0).unwrap()]);
+    let index = Index(exception.index.unwrap());
+    let noted = ExceptionNoted {
+        control: control.to_owned(),
+        cause: exception.cause.clone(),
+        entry: Some(CitedEntry {
+            index,
+            leaf: leaf(index),
+        }),
+        detail: exception.detail.clone(),
+        root: head.root(),
+        size: head.size().0,
+        owner: FORMULAS[0].to_owned(),
+        remediation: FORMULAS[1].to_owned(),
+        due: Some(time("2024-01-01T00:00:00Z")),
+    };
+    let signed = ReportSigned {
+        manifest: Digest([7; 32]),
+        root: head.root(),
+        size: head.size().0,
+        statement: FORMULAS[0].to_owned(),
+    };
+    let plan = &mut clinic.plan;
+    append(plan, BOB, time("2023-11-18T03:00:00Z"), signed.clone().into());
+    let other = ReportSigned {
+        root: Digest([1; 32]),
+        ..signed
+    };
+    append(plan, BOB, time("2023-11-18T04:00:00Z"), other.into());
+    let note = append(plan, BOB, time("2023-11-18T05:00:00Z"), noted.into());
+    let built = plan.build();
+    let index = built.index_of(note);
+    let closed = ExceptionClosed {
+        note: CitedEntry {
+            index,
+            leaf: Digest::leaf(&built.entries[usize::try_from(index.0).unwrap()]),
+        },
+        disposition: Disposition::Accepted,
+        statement: FORMULAS[0].to_owned(),
+    };
+    append(plan, ALICE, time("2023-11-18T06:00:00Z"), closed.into());
 }
 
 /// A log of which one bit of an entry was changed.

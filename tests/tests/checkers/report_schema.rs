@@ -12,6 +12,7 @@ use std::path::Path;
 use exhibit_policy::review::{Every, Own};
 use exhibit_schemas::event::access::{Effect, Outcome};
 use exhibit_schemas::event::approval::Verdict;
+use exhibit_schemas::event::sign_off::Disposition;
 use exhibit_schemas::event::trust::Role;
 use exhibit_schemas::merkle::Index;
 use exhibit_schemas::review::Scope;
@@ -22,6 +23,7 @@ use exhibit_verify::evidence::{
 };
 use exhibit_verify::report::REPORT_FORMAT;
 use exhibit_verify::report::control::{Control, Strength};
+use exhibit_verify::report::handling::Handled;
 use exhibit_verify::report::matrix::State;
 use exhibit_verify::report::package::MANIFEST_FORMAT;
 use exhibit_verify::review::ReviewLine;
@@ -331,6 +333,13 @@ fn the_words_of_the_schemas_are_those_of_the_code() {
                 Fault::Own,
             ]),
         ),
+        (
+            "exception",
+            "state",
+            json!([Handled::Open, Handled::Noted, Handled::Overdue, Handled::Closed]),
+        ),
+        ("exception-end", "disposition", listed(Disposition::ALL)),
+        ("exception-close", "disposition", listed(Disposition::ALL)),
         ("command", "effect", listed(Effect::ALL)),
         ("observed-rule", "effect", listed(Effect::ALL)),
         ("command", "outcome", listed(Outcome::ALL)),

@@ -9,6 +9,7 @@ use exhibit_verify::report::Report;
 use exhibit_verify::report::package::{
     Difference, Head, MANIFEST, MANIFEST_BYTES_MAX, Made, Manifest, Package, compare,
 };
+use exhibit_verify::report::since::{Earlier, Since};
 use exhibit_verify::summary::text;
 use exhibit_verify::verify::report;
 use exhibit_verify::{Options, Outcome, Period, VERIFIER_VERSION};
@@ -30,6 +31,9 @@ pub(crate) struct Wanted {
     /// Directory to write the report to; made if it is not there. An earlier report in it is replaced
     #[arg(long, value_name = "DIR", required_unless_present_any = ["of", "signed"], conflicts_with_all = ["of", "signed"])]
     out: Option<PathBuf>,
+    /// Say, too, what is new since the earlier report in this directory, and prove that the log only grew
+    #[arg(long, value_name = "REPORT", conflicts_with = "signed")]
+    since: Option<PathBuf>,
     /// Write nothing, and say whether this directory holds the report that the bundle gives, by the options in its manifest
     #[arg(long = "check", value_name = "DIR")]
     of: Option<PathBuf>,
@@ -46,7 +50,9 @@ pub(crate) fn run(wanted: &Wanted) -> Result<u8, Failure> {
     if let Some(directory) = &wanted.of {
         return checked(wanted, given, directory);
     }
+    let earlier = wanted.since.as_deref().map(earlier).transpose()?;
     let made = Made {
+        since: earlier.as_ref().map(|(_, earlier)| earlier.digest().to_string()),
         command: String::new(),
         period: wanted.period.unwrap_or(Period::ALWAYS).to_string(),
         entity: wanted.entity.clone(),
@@ -54,7 +60,7 @@ pub(crate) fn run(wanted: &Wanted) -> Result<u8, Failure> {
         heads: heads(&given),
         verifier_sha256: program(),
     };
-    let (outcome, manifest) = make(&given, command(made), wanted.out.as_deref())?;
+    let (outcome, manifest) = make(&given, command(made), earlier.as_ref(), wanted.out.as_deref())?;
     let mut answer = text(&outcome);
     if let Some(out) = &wanted.out {
         let files = manifest.files.len() + 1;
@@ -70,8 +76,24 @@ pub(crate) fn run(wanted: &Wanted) -> Result<u8, Failure> {
     Ok(code(&outcome, wanted.check.strict))
 }
 
+/// An earlier report, and where it is.
+type At<'a> = (&'a Path, Earlier);
+
+fn earlier(path: &Path) -> Result<At<'_>, Failure> {
+    let failed = |error| Failure::Since {
+        path: path.to_owned(),
+        error,
+    };
+    Ok((path, Earlier::read(path).map_err(failed)?))
+}
+
 /// Makes the report.
-fn make(given: &Given, made: Made, out: Option<&Path>) -> Result<(Outcome, Manifest), Failure> {
+fn make(
+    given: &Given,
+    made: Made,
+    earlier: Option<&At<'_>>,
+    out: Option<&Path>,
+) -> Result<(Outcome, Manifest), Failure> {
     // The parser of arguments, or of a manifest, took it before.
     let period = Period::parse(&made.period).unwrap_or(Period::ALWAYS);
     let mut package = Package::begin(out, made.entity.as_deref())?;
@@ -87,6 +109,13 @@ fn make(given: &Given, made: Made, out: Option<&Path>) -> Result<(Outcome, Manif
     let mut report = Report::of(&outcome).by_program(made.verifier_sha256.clone());
     if let Some(entity) = &made.entity {
         report = report.for_entity(entity);
+    }
+    if let Some((path, earlier)) = earlier {
+        let since = Since::of(earlier, &report, &given.archive).map_err(|error| Failure::Since {
+            path: (*path).to_owned(),
+            error,
+        })?;
+        report = report.since(since);
     }
     let manifest = package.finish(&report, made);
     bar.end();
@@ -110,6 +139,9 @@ fn command(mut made: Made) -> Made {
     if let Some(entity) = &made.entity {
         line.push_str(" --entity ");
         line.push_str(&quoted(entity));
+    }
+    if made.since.is_some() {
+        line.push_str(" --since REPORT");
     }
     line.push_str(" --out DIR");
     made.command = line;
@@ -191,14 +223,25 @@ fn checked(wanted: &Wanted, mut given: Given, directory: &Path) -> Result<u8, Fa
             stated.verifier
         ));
     }
+    let earlier = wanted.since.as_deref().map(earlier).transpose()?;
+    let since = earlier.as_ref().map(|(_, earlier)| earlier.digest().to_string());
+    if stated.made.since != since {
+        hints.push(match &stated.made.since {
+            Some(digest) => {
+                format!("It was compared with an earlier report, of manifest SHA-256 {digest}: --since REPORT.")
+            }
+            None => "It was not compared with an earlier report: leave out --since.".to_owned(),
+        });
+    }
     let made = Made {
+        since,
         keys,
         heads: heads(given),
         // One that is written otherwise than here is no period of a report of ours.
         period: period.unwrap_or(Period::ALWAYS).to_string(),
         ..stated.made.clone()
     };
-    let (outcome, again) = make(given, command(made), None)?;
+    let (outcome, again) = make(given, command(made), earlier.as_ref(), None)?;
     let differences = compare(directory, &again)?;
     let answer = answer(&outcome, directory, &stated, &differences, &hints);
     output::say(&answer).map_err(Failure::Print)?;

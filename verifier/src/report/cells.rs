@@ -10,6 +10,7 @@ use exhibit_schemas::merkle::Index;
 
 use super::handling::ExceptionLine;
 use super::matrix::Row;
+use super::since::Since;
 use super::table::Table;
 use crate::census::Day;
 use crate::emergency::EmergencyLine;
@@ -403,6 +404,49 @@ pub fn exception_close(line: &ExceptionCloseLine) -> Cells<'_> {
 
 const fn yes(is: bool) -> &'static str {
     if is { "yes" } else { "no" }
+}
+
+/// What is new since an earlier report: of what, its name, what was and what is.
+pub fn changes(since: &Since) -> Vec<Cells<'_>> {
+    let mut rows = vec![row![
+        "log",
+        "entries",
+        since.size.to_string(),
+        since.size.saturating_add(since.entries).to_string()
+    ]];
+    for (kind, count) in &since.events {
+        rows.push(row!["events", kind, Cell::Empty, format!("{count} more")]);
+    }
+    for change in &since.controls {
+        rows.push(row!["control", change.id, &change.before, &change.after]);
+        rows.extend(
+            change
+                .new
+                .iter()
+                .map(|id| row!["exception", id, "not listed", "listed"]),
+        );
+        rows.extend(
+            change
+                .gone
+                .iter()
+                .map(|id| row!["exception", id, "listed", "not listed"]),
+        );
+        rows.extend(
+            change
+                .handled
+                .iter()
+                .map(|(id, before, after)| row!["exception", id, before, *after]),
+        );
+    }
+    rows.extend(
+        since
+            .policies
+            .iter()
+            .map(|policy| row!["policy", policy, Cell::Empty, "new"]),
+    );
+    rows.extend(since.keys.iter().map(|key| row!["key", key, Cell::Empty, "new"]));
+    rows.extend(since.ended_keys.iter().map(|key| row!["key", key, "in force", "ended"]));
+    rows
 }
 
 /// A finding.

@@ -97,7 +97,7 @@ pub struct ExceptionLine {
 
 impl ExceptionLine {
     /// One about which nobody has signed anything.
-    pub(crate) fn open(control: &str, exception: Exception) -> Self {
+    pub fn open(control: &str, exception: Exception) -> Self {
         let Exception { index, cause, detail } = exception;
         let entry = index.map(|index| index.to_string()).unwrap_or_default();
         let named = [control, &cause, &entry, &detail].join("\0");

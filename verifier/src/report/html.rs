@@ -10,6 +10,7 @@ mod matrix;
 mod plots;
 mod schedules;
 mod sign_offs;
+mod since;
 
 use exhibit_schemas::merkle::Index;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
@@ -83,6 +84,7 @@ fn page_of(report: &Report<'_>, shown: usize) -> Markup {
                 (cover_of(report))
                 (closing::contents(report))
                 (matrix::section(&report.controls, shown))
+                @if let Some(since) = &report.since { (since::section(since, &cover.period.to_string(), shown)) }
                 @if let Some(figures) = report.figures {
                     (figures::section(figures))
                     (plots::section(figures, report.evidence, &report.controls, shown))

@@ -163,6 +163,9 @@ impl Package {
                 self.row(Table::Exceptions, &cells::exception(row, exception))?;
             }
         }
+        for cells in report.since.iter().flat_map(cells::changes) {
+            self.row(Table::Changes, &cells)?;
+        }
         for finding in &report.findings {
             self.row(Table::Findings, &cells::finding(finding))?;
         }

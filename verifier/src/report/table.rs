@@ -9,6 +9,8 @@ pub enum Table {
     Controls,
     /// What speaks against controls.
     Exceptions,
+    /// What is new since an earlier report.
+    Changes,
     /// What the checks found.
     Findings,
     /// Sessions.
@@ -62,6 +64,7 @@ impl Table {
     pub const ALL: &'static [Self] = &[
         Self::Controls,
         Self::Exceptions,
+        Self::Changes,
         Self::Findings,
         Self::Sessions,
         Self::RefusedLogins,
@@ -92,6 +95,7 @@ impl Table {
         match self {
             Self::Controls => "controls",
             Self::Exceptions => "exceptions",
+            Self::Changes => "changes",
             Self::Findings => "findings",
             Self::Sessions => "sessions",
             Self::RefusedLogins => "refused-logins",
@@ -128,6 +132,7 @@ impl Table {
         match self {
             Self::Controls => "the control matrix, whatever can be said of each row",
             Self::Exceptions => "what speaks against each control, as far as it is listed",
+            Self::Changes => "what is new since the earlier report, where one was given",
             Self::Findings => "what the checks found in the whole log",
             Self::Sessions => "sessions that were opened in the period, in the order in which they ended",
             Self::RefusedLogins => "refused log-ins that were recorded in the period, alike ones of a minute together",
@@ -196,6 +201,7 @@ impl Table {
                 "statement",
                 "own",
             ],
+            Self::Changes => &["of", "name", "before", "after"],
             Self::Findings => &["severity", "code", "first", "last", "file", "meaning", "detail"],
             Self::Sessions => &[
                 "session",

@@ -9,6 +9,7 @@ use exhibit_verify::evidence::{CommandLine, DetectionLine, RefusedLine, SessionL
 use exhibit_verify::report::about::About;
 use exhibit_verify::report::control::Control;
 use exhibit_verify::report::fhir;
+use exhibit_verify::report::handling::ExceptionLine;
 use exhibit_verify::report::matrix::{Row, State};
 use serde_json::Value;
 
@@ -313,7 +314,10 @@ pub(crate) fn rows() -> Vec<Row> {
                 0 => "no exception among 40".to_owned(),
                 many => format!("{many} exceptions"),
             },
-            exceptions,
+            exceptions: exceptions
+                .into_iter()
+                .map(|exception| ExceptionLine::open(definition.id, exception))
+                .collect(),
             not_listed: 0,
             months: BTreeMap::new(),
         }

@@ -76,7 +76,7 @@ pub(super) fn line(control: &Control, exception: &Exception) -> String {
             .as_ref()
             .map(|due| format!(", until {due}"))
             .unwrap_or_default();
-        line.push_str(&format!(", {} (note #{}){due}", handling.owner, handling.noted));
+        line = format!("{line}, {} (note #{}){due}", handling.owner, handling.noted);
     }
     line
 }

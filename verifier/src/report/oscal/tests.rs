@@ -71,6 +71,7 @@ fn row(control: Control, state: State, exceptions: usize, not_listed: u64) -> Ro
 
 fn report(controls: Vec<Row>) -> Report<'static> {
     Report {
+        since: None,
         cover: cover(),
         controls,
         figures: None,

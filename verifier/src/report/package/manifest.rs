@@ -50,6 +50,9 @@ pub struct Made {
     pub keys: String,
     /// The checkpoints that were given.
     pub heads: Vec<Head>,
+    /// SHA-256 of the manifest of the earlier report that this one is compared with, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<String>,
     /// SHA-256 of the verifier's own program, as it stands on the cover.
     pub verifier_sha256: Option<String>,
 }
