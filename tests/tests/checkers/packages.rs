@@ -193,7 +193,7 @@ pub(crate) fn with_exceptions() -> Exported {
     Exported::of(&clinic)
 }
 
-/// A person notes the false review, and another one closes that; the report is signed, once for a log that there was not.
+/// A person notes the false review, and another one closes that; the report is signed. Of each there is one that is not true, too.
 fn signs_off(clinic: &mut Clinic) {
     let place = tempfile::tempdir().unwrap();
     let outcome = Exported::of(clinic).report(Period::ALWAYS, &place.path().join("report"));
@@ -234,7 +234,12 @@ fn signs_off(clinic: &mut Clinic) {
         ..signed
     };
     append(plan, BOB, time("2023-11-18T04:00:00Z"), other.into());
-    let note = append(plan, BOB, time("2023-11-18T05:00:00Z"), noted.into());
+    let other = ExceptionNoted {
+        root: Digest([1; 32]),
+        ..noted.clone()
+    };
+    append(plan, BOB, time("2023-11-18T05:00:00Z"), other.into());
+    let note = append(plan, BOB, time("2023-11-18T05:30:00Z"), noted.into());
     let built = plan.build();
     let index = built.index_of(note);
     let closed = ExceptionClosed {
@@ -245,7 +250,10 @@ fn signs_off(clinic: &mut Clinic) {
         disposition: Disposition::Accepted,
         statement: FORMULAS[0].to_owned(),
     };
+    let mut other = closed.clone();
+    other.note.leaf.0[0] ^= 1;
     append(plan, ALICE, time("2023-11-18T06:00:00Z"), closed.into());
+    append(plan, ALICE, time("2023-11-18T07:00:00Z"), other.into());
 }
 
 /// A log of which one bit of an entry was changed.

@@ -26,6 +26,7 @@ use exhibit_verify::report::control::{Control, Strength};
 use exhibit_verify::report::handling::Handled;
 use exhibit_verify::report::matrix::State;
 use exhibit_verify::report::package::MANIFEST_FORMAT;
+use exhibit_verify::report::since::{ControlChange, Since};
 use exhibit_verify::review::ReviewLine;
 use exhibit_verify::sample::{SAMPLE_FORMAT, SIZE_MAX};
 use exhibit_verify::schedule::{Fault, ScheduleLine, State as Review};
@@ -73,6 +74,9 @@ fn written() -> Written {
             .manifests
             .push((name, read(&place.path().join("manifest.json"))));
     }
+    let mut since = written.manifests[0].1.clone();
+    since["made"]["since"] = json!("0a".repeat(32));
+    written.manifests.push(("since", since));
     let by_hand = with_rare_lines(written.reports[0].1.clone());
     written.reports.push(("by hand", by_hand));
     written
@@ -87,6 +91,28 @@ fn read(path: &Path) -> Value {
 fn with_rare_lines(mut report: Value) -> Value {
     let time = || "2023-11-14T22:13:20.000000Z".to_owned();
     let digest = || "0a".repeat(32);
+    let names = || vec!["9f86d081884c7d65".to_owned()];
+    report["since"] = json!(Since {
+        manifest: digest(),
+        period: "always".to_owned(),
+        result: "verified".to_owned(),
+        size: 7,
+        root: digest(),
+        proof: vec![digest()],
+        entries: 3,
+        events: BTreeMap::from([("command".to_owned(), 2)]),
+        controls: vec![ControlChange {
+            id: Control::Audit.definition().id,
+            before: "pass: no exception among 3".to_owned(),
+            after: "exception: 1 exception".to_owned(),
+            new: names(),
+            gone: names(),
+            handled: vec![("9f86d081884c7d65".to_owned(), "open".to_owned(), "closed")],
+        }],
+        policies: vec![digest()],
+        keys: names(),
+        ended_keys: names(),
+    });
     let evidence = &mut report["evidence"];
     let approval = &mut evidence["approvals"][0];
     approval["grant"] = json!(GrantLine {
