@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::cut;
+use super::{cut, scrolling};
 use crate::report::matrix::Row;
 use crate::report::table::Table;
 
@@ -10,14 +10,14 @@ pub(super) fn section(rows: &[Row], shown: usize) -> Markup {
     html! {
         h2 id="controls" { "Control matrix" }
         p { "Each control that can be tested is tested on its whole population. Evidence consistent with the cited provisions, as far as the limits above go. The auditor concludes." }
-        table {
+        (scrolling("Control matrix", &html! { table {
             thead { tr {
                 @for name in ["45 CFR", "Control", "Population", "Count", "Tested of each", "Result", "Carried by this evidence", "Cannot show"] {
                     th scope="col" { (name) }
                 }
             } }
             tbody { @for row in rows { (line(row)) } }
-        }
+        } }))
         h2 id="exceptions" { "Exceptions" }
         @let with: Vec<_> = rows.iter().filter(|row| !row.exceptions.is_empty()).collect();
         @if with.is_empty() { p { "None in the period." } }
@@ -28,7 +28,7 @@ pub(super) fn section(rows: &[Row], shown: usize) -> Markup {
 fn line(row: &Row) -> Markup {
     html! { tr {
         td.cite { @for cite in row.cite.split(", ") { (cite) br; } }
-        td { (row.title) }
+        td.word { (row.title) }
         td { (row.population) br; code { (row.query) } }
         td.index { (row.count) }
         td { (row.test) }
@@ -44,14 +44,14 @@ fn line(row: &Row) -> Markup {
 fn exceptions(row: &Row, shown: usize) -> Markup {
     html! {
         h3 id={ "exceptions-" (row.id) } { (row.cite) ": " (row.title) " (" (row.result) ")" }
-        table {
+        (scrolling(&format!("Exceptions to {}", row.id), &html! { table {
             thead { tr { th scope="col" { "Entry" } th scope="col" { "Cause" } th scope="col" { "Exactly" } } }
             tbody { @for exception in row.exceptions.iter().take(shown) { tr {
                 td.index { @match exception.index { Some(index) => { "#" (index) }, None => { "bundle" } } }
                 td { code { (exception.cause) } }
                 td { (cut(&exception.detail)) }
             } } }
-        }
+        } }))
         @if row.exceptions.len() > shown { p { (shown) " are shown; " a href=(Table::Exceptions.path()) { (Table::Exceptions.path()) } " has more." } }
         @if row.not_listed > 0 { p { (row.not_listed) " more are counted and not listed." } }
     }
