@@ -125,7 +125,9 @@ impl Figures {
         let room = days_max.saturating_sub(1);
         let days = |last: u64| -> Vec<String> {
             let first = first.max(last.saturating_sub(room));
-            (first..=last).map(|number| day(Timestamp(number.saturating_mul(DAY_US)))).collect()
+            (first..=last)
+                .map(|number| day(Timestamp(number.saturating_mul(DAY_US))))
+                .collect()
         };
         let cut = last - first > room;
         let drawn = days(last);

@@ -48,7 +48,10 @@ const HOSTILE: [&str; 7] = [
     "&lt;b&gt; &amp;amp; <!-- --> ]]> {{7*7}} ${7*7} \u{0}\u{8}",
     "\u{202e}txet taht sdaer sdrawkcab\u{202c} e\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}\u{200b}\u{feff}",
     "https://attacker.example/#entry-1",
-    concat!("x", "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"),
+    concat!(
+        "x",
+        "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+    ),
 ];
 
 /// What a net looks for, and what is to be reviewed.
@@ -218,6 +221,12 @@ fn exceptions(sessions: u8) -> Clinic {
     let mut false_one = review;
     false_one.population.0[0] ^= 1;
     append(plan, BOB, time("2023-11-15T11:00:00Z"), false_one.into());
+    // About nothing that anybody asked.
+    let decision = of_kind(plan, Kind::ApprovalDecided)[0];
+    let mut stray = decision_mut(plan, decision).clone();
+    stray.request.0[0] ^= 1;
+    "whatever; it was".clone_into(&mut stray.reason);
+    append(plan, BOB, time("2023-11-15T12:00:00Z"), stray.into());
     says(plan, "2023-11-18T02:00:00Z");
     clinic
 }

@@ -23,6 +23,7 @@ use crate::observed::ObservedLine;
 use crate::reading::{ReadLine, ReaderLine};
 use crate::review::ReviewLine;
 use crate::summary::FindingLine;
+use crate::void::VoidLine;
 
 /// Styles of every page.
 pub(crate) const STYLE: &str = "
@@ -236,6 +237,7 @@ fn lines(evidence: &Evidence, shown: usize) -> Markup {
         (listing(("Sealed copies that were opened", Table::Reveals, &["Index", "Time", "Command", "Copy", "Who", "Why"]), evidence, &evidence.reveals, shown, reveal))
         (readings(evidence, shown))
         (listing(("Reviews", Table::Reviews, &["Index", "Time", "Who", "From", "To", "What", "Events", "Root", "Finding"]), evidence, &evidence.reviews, shown, review))
+        (listing(("Decisions, revocations and reviews that count for nothing", Table::Void, &["Index", "Time", "What", "Who", "About", "Words", "Why it counts for nothing"]), evidence, &evidence.void, shown, void))
         (schedules::tables(evidence, shown))
         (listing(("Policy snapshots", Table::Policies, &["Index", "SHA-256", "Bytes", "Last in force", "To be kept until"]), evidence, &evidence.policies, shown, policy))
         (listing(("Masks of policies", Table::PolicyMasks, &["Policy", "Mask", "Technique", "Targets", "Resources"]), evidence, &evidence.policy_masks, shown, policy_mask))
@@ -261,14 +263,7 @@ fn lines(evidence: &Evidence, shown: usize) -> Markup {
 fn readings(evidence: &Evidence, shown: usize) -> Markup {
     html! {
         @if !evidence.readers.is_empty() {
-            h2 id="readers" { "Who read the evidence (" (evidence.readers.len()) ")" }
-            (scrolling("Who read the evidence", &html! {
-                table {
-                    thead { tr { @for name in ["Who", "Proved by", "Readings", "First", "Last"] { th scope="col" { (name) } } } }
-                    tbody { @for line in evidence.readers.iter().take(shown) { (reader(line)) } }
-                }
-            }))
-            @if evidence.readers.len() > shown { p { "The first " (shown) " are shown; report.json lists up to " (crate::evidence::LINES_MAX) "." } }
+            (listing(("Who read the evidence", Table::Readers, &["Who", "Proved by", "Readings", "First", "Last"]), evidence, &evidence.readers, shown, reader))
         }
         (listing(("Readings of the evidence", Table::Readings, &["Index", "From", "Who", "As", "What", "Question", "Found", "How many"]), evidence, &evidence.reads, shown, read))
         @if !evidence.reads.is_empty() {
@@ -433,6 +428,18 @@ fn review(line: &ReviewLine) -> Markup {
         td { (counts.join(", ")) }
         td { code { (short(&line.population)) } }
         td { "“" (line.finding) "”" }
+    } }
+}
+
+fn void(line: &VoidLine) -> Markup {
+    html! { tr {
+        td.index { (index(line.entry)) }
+        td.index { (line.time) }
+        td { (line.kind) @if let Some(verdict) = &line.verdict { ", " (verdict) } }
+        td { (line.person) " (" (line.groups.join(", ")) ")" }
+        td { code { (line.about) } }
+        td { "“" (cut(&line.words)) "”" }
+        td { (line.why) }
     } }
 }
 

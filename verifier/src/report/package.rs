@@ -218,6 +218,9 @@ impl Package {
 
     /// What is known only at the end of the log.
     fn evidence(&mut self, evidence: &Evidence) -> Result<(), PackageError> {
+        for line in &evidence.review_schedules {
+            self.row(Table::ReviewSchedules, &cells::review_schedule(line))?;
+        }
         for line in &evidence.review_periods {
             self.row(Table::ReviewPeriods, &cells::review_period(line))?;
         }

@@ -31,8 +31,14 @@ pub enum Table {
     Reveals,
     /// Readings of the evidence.
     Readings,
+    /// Who read the evidence.
+    Readers,
     /// Reviews.
     Reviews,
+    /// What people signed that counts for nothing.
+    Void,
+    /// What policies in force wanted reviewed.
+    ReviewSchedules,
     /// Periods to be reviewed.
     ReviewPeriods,
     /// Uses of emergency access.
@@ -67,7 +73,10 @@ impl Table {
         Self::Detections,
         Self::Reveals,
         Self::Readings,
+        Self::Readers,
         Self::Reviews,
+        Self::Void,
+        Self::ReviewSchedules,
         Self::ReviewPeriods,
         Self::Emergencies,
         Self::ObservedRules,
@@ -94,7 +103,10 @@ impl Table {
             Self::Detections => "detections",
             Self::Reveals => "reveals",
             Self::Readings => "readings",
+            Self::Readers => "readers",
             Self::Reviews => "reviews",
+            Self::Void => "void-statements",
+            Self::ReviewSchedules => "review-schedules",
             Self::ReviewPeriods => "review-periods",
             Self::Emergencies => "emergencies",
             Self::ObservedRules => "observed-rules",
@@ -129,6 +141,11 @@ impl Table {
             Self::Detections => "what nets caught in the period",
             Self::Reveals => "sealed copies that people said they opened in the period",
             Self::Readings => "readings of the evidence that were recorded in the period",
+            Self::Readers => "who read the evidence, as recorded in the period",
+            Self::Void => {
+                "decisions, revocations and reviews that people signed and that count for nothing, of the whole log"
+            }
+            Self::ReviewSchedules => "what policies in force wanted reviewed, of the whole log",
             Self::Reviews => "reviews that people signed and that are what they say, of the whole log",
             Self::ReviewPeriods => "periods that policies in force wanted reviewed, of the whole log",
             Self::Emergencies => "uses of emergency access, of the whole log",
@@ -278,6 +295,22 @@ impl Table {
                 "scope",
                 "count",
                 "times",
+            ],
+            Self::Readers => &["reader", "method", "issuer", "subject", "readings", "first", "last"],
+            Self::Void => &[
+                "entry", "time", "kind", "person", "groups", "about", "verdict", "words", "why",
+            ],
+            Self::ReviewSchedules => &[
+                "schedule",
+                "first",
+                "scope",
+                "every",
+                "zone",
+                "within_days",
+                "groups",
+                "own",
+                "from",
+                "until",
             ],
             Self::Reviews => &[
                 "review",
