@@ -334,6 +334,7 @@ impl Evidence {
             released: None,
             ended: None,
             status: None,
+            code: None,
             rows: 0,
             bytes: 0,
             patients: None,
@@ -505,6 +506,7 @@ impl Evidence {
             released(line, pending);
             line.ended = Some(index);
             line.status = Some(end.status.clone());
+            line.code.clone_from(&end.code);
             line.rows = end.rows;
             line.bytes = end.bytes;
             line.masked.clone_from(&end.masked);

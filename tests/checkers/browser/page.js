@@ -56,6 +56,7 @@ async function opened(browser, file, options, act) {
 // It asks for nothing but itself, also where its own policy would not keep it from asking.
 async function network(browser, file) {
   const ask = (bypass) => opened(browser, file, { bypass }, async (page, asked) => {
+    await page.evaluate(() => document.fonts.ready.then(() => undefined));
     await page.waitForNetworkIdle({ idleTime: 100 });
     return asked;
   });
@@ -71,7 +72,7 @@ async function silent(browser, file) {
 async function inert(browser, file) {
   return opened(browser, file, { scripts: false }, (page) => page.evaluate(() => {
     const faults = [];
-    const forbidden = 'script, iframe, frame, object, embed, base, form, img, video, audio, link, template, foreignObject, [srcset]';
+    const forbidden = 'script, iframe, frame, object, embed, base, form, img, video, audio, link, template, foreignObject, [srcset], meta[http-equiv]:not([http-equiv="Content-Security-Policy"])';
     for (const element of document.querySelectorAll(forbidden)) faults.push(`an element ${element.localName}`);
     for (const element of document.querySelectorAll('*')) {
       for (const { name, value } of element.attributes) {

@@ -63,7 +63,7 @@ FHIR, OCSF = "fhir/audit-events.ndjson", "ocsf/events.ndjson"
 # Keys of report.json's lines by the table and the column that tells them apart.
 LISTED = {
     "sessions": ("sessions", "opened", ("session", "time", "target", "subject", "transport", "peer", "reason", "commands")),
-    "commands": ("commands", "command", ("time", "session", "statement", "effect", "rule", "outcome", "status", "rows", "bytes")),
+    "commands": ("commands", "command", ("time", "session", "statement", "effect", "rule", "outcome", "status", "code", "rows", "bytes")),
     "approvals": ("approvals", "request", ("time", "session", "statement", "approval", "people", "expires", "rows")),
     "detections": ("detections", "detection", ("time", "command", "net", "channel", "column")),
     "reveals": ("reveals", "reveal", ("time", "person", "reason", "command", "copy")),

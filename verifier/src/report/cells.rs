@@ -199,6 +199,7 @@ fn command(ran: &Ran) -> Cells<'_> {
         line.released.map(|(_, last)| last),
         line.ended,
         line.status.as_ref(),
+        line.code.as_ref(),
         line.rows,
         line.bytes,
         line.patients,

@@ -319,7 +319,7 @@ fn command(line: &CommandLine) -> Markup {
         td { (decision(line)) }
         td.index {
             @if let Some((first, last)) = line.released { (index(first)) "–" (index(last)) " " }
-            (maybe(line.ended)) " " (line.status.as_deref().unwrap_or(""))
+            (maybe(line.ended)) " " (line.status.as_deref().unwrap_or("")) @if let Some(code) = &line.code { " " (code) }
         }
         td.index { (line.rows) @if let Some(patients) = line.patients { br; "of " (patients) " patients" } }
         td { (mask(line)) }

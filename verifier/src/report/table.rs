@@ -230,6 +230,7 @@ impl Table {
                 "released_last",
                 "ended",
                 "status",
+                "code",
                 "rows",
                 "bytes",
                 "patients",
