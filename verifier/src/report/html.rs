@@ -3,6 +3,7 @@
 //! It stays below [`PAGE_BYTES_MAX`] however long the log is: of each table the first lines are shown, fewer of them where they are
 //! long, and the page names the file that has all.
 
+mod categories;
 mod closing;
 mod emergencies;
 mod figures;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use maud::{Markup, html};
 
-use super::{Listing, cut, scrolling, table};
+use super::{Listing, categories, cut, scrolling, table};
 use crate::census::{Day, Figures};
 use crate::evidence::Evidence;
 use crate::report::matrix::{Row, Tested};
@@ -40,6 +40,8 @@ pub(super) fn section(figures: &Figures, evidence: Option<&Evidence>, rows: &[Ro
         (days(figures, shown))
         @if let Some(evidence) = evidence {
             (bars("Decisions of people by how long they took", &named(&evidence.time_to_decide)))
+            (bars("Masked, by category of 45 CFR 164.514(b)(2)(i)", &categories::masked(figures, evidence)))
+            p { "Of nets the identifiers that they found, of masks the cells. A mask of a policy names columns and no category: it stands under the one that its technique is for alone (zip3, age, year, date_shift), and else under no category in the policy." }
         }
         (bars("Cells masked, by mask or net (the most)", &largest(&figures.masked)))
         (bars("Identifiers that nets found, by category (the most)", &largest(&figures.found)))
