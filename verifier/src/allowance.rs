@@ -71,18 +71,21 @@ impl Asked {
 }
 
 impl Approvals {
-    /// A person took back what was approved, or refuses it.
+    /// A person took back what was approved, or refuses it; gives why that counts for nothing.
     pub(crate) fn taken_back(
         &mut self,
         placed: &Placed,
         clock: Timestamp,
         body: &ApprovalRevoked,
         findings: &mut Findings,
-    ) {
-        let place = Place::Entry(placed.index);
-        let Some(signer) = placed.signer.clone() else {
-            return; // its key is unknown, which was said with its seal
-        };
+    ) -> Option<String> {
+        let why = self.takes_revocation(placed, clock, body)?;
+        findings.add(Code::ApprovalUncounted, Place::Entry(placed.index), why.clone());
+        Some(why)
+    }
+
+    fn takes_revocation(&mut self, placed: &Placed, clock: Timestamp, body: &ApprovalRevoked) -> Option<String> {
+        let signer = placed.signer.clone()?; // where its key is unknown that was said with its seal
         let revoked = Revoked {
             index: placed.index,
             // Nobody could know of it before it stood in the log.
@@ -92,22 +95,19 @@ impl Approvals {
             body: body.clone(),
         };
         let Some(asked) = self.asked(body.request).filter(|asked| asked.index.0 == body.index) else {
-            if !self.after_gap {
-                let what = "it names no request that stands before it";
-                findings.add(Code::ApprovalUncounted, place, what);
-            }
-            return;
+            return (!self.after_gap).then(|| "it names no request that stands before it".to_owned());
         };
         let decisions = self.decided(asked, |_, _| true);
         let request = asked.request(body.request);
         let counts = request.map(|request| check_revocation(&request, &decisions, &revoked.revocation()));
         match counts {
             // Nothing comes of it here, nor at the proxy.
-            Some(Err(fault)) => findings.add(Code::ApprovalUncounted, place, fault.to_string()),
+            Some(Err(fault)) => Some(fault.to_string()),
             _ => {
                 if let Some(asked) = self.asked_mut(body.request) {
                     asked.revocations.push(revoked);
                 }
+                None
             }
         }
     }

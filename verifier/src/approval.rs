@@ -219,18 +219,16 @@ impl Approvals {
         self.requests.insert(placed.leaf, asked);
     }
 
-    /// Takes a person's decision.
+    /// Takes a person's decision; gives why it counts for nothing.
     pub(crate) fn takes_decision(
         &mut self,
         placed: &Placed,
         clock: Timestamp,
         body: &ApprovalDecided,
         findings: &mut Findings,
-    ) {
+    ) -> Option<String> {
         let place = Place::Entry(placed.index);
-        let Some(signer) = placed.signer.clone() else {
-            return; // its key is unknown, which was said with its seal
-        };
+        let signer = placed.signer.clone()?; // where its key is unknown that was said with its seal
         let decision = Decision {
             index: placed.index,
             time: placed.event.time,
@@ -239,27 +237,25 @@ impl Approvals {
             body: body.clone(),
             used: None,
         };
-        match self.requests.get_mut(&body.request) {
+        let why = match self.requests.get_mut(&body.request) {
             Some(asked) => {
                 let fault = asked
                     .request(body.request)
                     .map(|request| check(&request, &decision.decided(placed.leaf)));
-                if let Some(Err(fault)) = fault {
-                    findings.add(Code::ApprovalUncounted, place.clone(), fault.to_string());
-                }
                 if let Some(what) = beyond(&asked.body, body) {
-                    findings.add(Code::GrantTerms, place, what);
+                    findings.add(Code::GrantTerms, place.clone(), what);
                 }
                 asked.decisions.push(placed.leaf);
+                fault.and_then(Result::err).map(|fault| fault.to_string())
             }
-            None if self.after_gap => {}
-            None => findings.add(
-                Code::ApprovalUncounted,
-                place,
-                "it names no request that stands before it",
-            ),
+            None if self.after_gap => None,
+            None => Some("it names no request that stands before it".to_owned()),
+        };
+        if let Some(why) = &why {
+            findings.add(Code::ApprovalUncounted, place, why.clone());
         }
         self.decisions.insert(placed.leaf, decision);
+        why
     }
 
     /// A key was revoked.

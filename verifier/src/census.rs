@@ -36,6 +36,8 @@ const GRACE_US: u64 = 60 * SECOND_US;
 
 const SECOND_US: u64 = 1_000_000;
 
+const DAY_US: u64 = 86_400 * SECOND_US;
+
 /// Something that speaks against a control.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Exception {
@@ -77,6 +79,13 @@ pub struct Day {
     pub denied: u64,
 }
 
+impl Day {
+    /// All of them.
+    pub fn all(&self) -> u64 {
+        self.allowed.saturating_add(self.approved).saturating_add(self.denied)
+    }
+}
+
 /// Commands of the period, by what they are told apart by.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Figures {
@@ -98,6 +107,44 @@ pub struct Figures {
     pub masked: BTreeMap<String, u64>,
     /// What nets found, by category.
     pub found: BTreeMap<String, u64>,
+    /// The first and the last moment of the period that the log has events of, or on both sides of.
+    #[serde(skip)]
+    span: Option<(Timestamp, Timestamp)>,
+    /// The last moment of a command.
+    #[serde(skip)]
+    last: Timestamp,
+}
+
+impl Figures {
+    /// The days from the log's first one in the period to its last one, those without a command, too: the last so many, and whether
+    /// there are more. Where an emitter dates an event so far away that these would hold no command, they end with the last that has one.
+    pub fn calendar(&self, days_max: u64) -> (Vec<String>, bool) {
+        let Some((first, last)) = self.span.map(|(first, last)| (first.0 / DAY_US, last.0 / DAY_US)) else {
+            return (Vec::new(), false);
+        };
+        let room = days_max.saturating_sub(1);
+        let days = |last: u64| -> Vec<String> {
+            let first = first.max(last.saturating_sub(room));
+            (first..=last)
+                .map(|number| day(Timestamp(number.saturating_mul(DAY_US))))
+                .collect()
+        };
+        let cut = last - first > room;
+        let drawn = days(last);
+        if self.days.is_empty() || drawn.iter().any(|name| self.days.contains_key(name)) {
+            return (drawn, cut);
+        }
+        (days(self.last.0 / DAY_US), cut)
+    }
+
+    /// Something happened then.
+    fn spans(&mut self, time: Timestamp, period: Period) {
+        let time = time.clamp(period.from(), Timestamp(period.to().0.saturating_sub(1)));
+        self.span = Some(match self.span {
+            Some((first, last)) => (first.min(time), last.max(time)),
+            None => (time, time),
+        });
+    }
 }
 
 /// A session that is open.
@@ -215,6 +262,7 @@ impl Census {
         let Some(period) = self.period else { return };
         let time = placed.event.time;
         self.now = month(time);
+        self.figures.spans(time, period);
         if let Body::PolicySnapshot(body) = &placed.event.body
             && time < period.to()
             && self.policies.insert(body.policy)
@@ -252,6 +300,7 @@ impl Census {
                     _ => *denied += 1,
                 };
                 counted(&mut month.allowed, &mut month.approved, &mut month.denied);
+                self.figures.last = self.figures.last.max(placed.event.time);
                 let day = self.day(placed.event.time);
                 counted(&mut day.allowed, &mut day.approved, &mut day.denied);
                 self.command(placed, body);

@@ -25,6 +25,7 @@ use serde::Serialize;
 
 use crate::approval::Approvals;
 use crate::batch::{Batches, Placed};
+use crate::census::OTHERS;
 use crate::emergency::EmergencyLine;
 use crate::in_force::InForce;
 use crate::observed::{self, Observations, ObservedLine};
@@ -36,6 +37,7 @@ use crate::review::ReviewLine;
 use crate::schedule::{PeriodLine, ScheduleLine};
 use crate::session::Pending;
 use crate::sign_off::{ExceptionCloseLine, ExceptionNoteLine, ReportSignatureLine};
+use crate::void::VoidLine;
 
 pub use self::approvals::{ApprovalLine, DecisionLine, GrantLine, RevocationLine};
 pub use self::fields::FieldLine;
@@ -51,6 +53,9 @@ pub const LINES_MAX: usize = 5_000;
 
 /// Lines of a table by which a control's population is counted, at the most; past it the control cannot pass.
 pub const COUNTED_MAX: usize = 200_000;
+
+/// Readers that are told apart; readings of those past them stand together, under [`OTHERS`].
+const READERS_MAX: usize = 1_000_000;
 
 /// Number of a line of its table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -99,6 +104,9 @@ pub struct Evidence {
     pub reads: Vec<ReadLine>,
     /// Who read, in the order of their first readings, listed above or not.
     pub readers: Vec<ReaderLine>,
+    /// The same until the end of the log, by what readers are told apart by.
+    #[serde(skip)]
+    read_by: BTreeMap<[String; 4], ReaderLine>,
     /// Reviews that people signed off, in order.
     pub reviews: Vec<ReviewLine>,
     /// Signatures under reports, in order; all of them.
@@ -107,6 +115,8 @@ pub struct Evidence {
     pub exception_notes: Vec<ExceptionNoteLine>,
     /// Ends of exceptions, in order; all of them.
     pub exception_closes: Vec<ExceptionCloseLine>,
+    /// What people signed that counts for nothing, in the order in which that was known.
+    pub void: Vec<VoidLine>,
     /// Reviews that policies in force asked for.
     pub review_schedules: Vec<ScheduleLine>,
     /// Their periods that were over by the head, and how the review of each stands then.
@@ -331,6 +341,7 @@ impl Evidence {
             released: None,
             ended: None,
             status: None,
+            code: None,
             rows: 0,
             bytes: 0,
             patients: None,
@@ -434,6 +445,24 @@ impl Evidence {
         }
     }
 
+    /// Adds what counts for nothing.
+    pub(crate) fn void(&mut self, line: VoidLine) {
+        if self.period.is_none() {
+            return;
+        }
+        if self.room(self.void.len()) {
+            self.void.push(line.clone());
+        }
+        self.finished(Line::Void(line));
+    }
+
+    /// The same, where there is such a thing.
+    pub(crate) fn voids(&mut self, line: Option<VoidLine>) {
+        if let Some(line) = line {
+            self.void(line);
+        }
+    }
+
     /// Adds what was to be reviewed.
     pub(crate) fn scheduled(&mut self, schedules: Vec<ScheduleLine>, periods: Vec<PeriodLine>) {
         if self.period.is_none() {
@@ -457,17 +486,14 @@ impl Evidence {
             self.reads.push(line.clone());
         }
         self.finished(Line::Read(line));
-        let same = |line: &&mut ReaderLine| {
-            (&line.reader, &line.method, &line.issuer, &line.subject)
-                == (&read.reader, &by.method, &by.issuer, &by.subject)
-        };
-        if let Some(line) = self.readers.iter_mut().find(same) {
-            line.add(placed.index, read, by);
-        } else if self.room(self.readers.len()) {
-            let mut line = ReaderLine::of(placed.index, read, by);
-            line.add(placed.index, read, by);
-            self.readers.push(line);
-        }
+        let name = [&read.reader, &by.method, &by.issuer, &by.subject].map(Clone::clone);
+        let room = self.read_by.len() < READERS_MAX || self.read_by.contains_key(&name);
+        let name = if room { name } else { [OTHERS; 4].map(str::to_owned) };
+        let line = self
+            .read_by
+            .entry(name)
+            .or_insert_with_key(|name| ReaderLine::of(name, placed.index));
+        line.add(placed.index, read, by);
     }
 
     /// Adds that a person opens the copy of a command.
@@ -501,6 +527,7 @@ impl Evidence {
             released(line, pending);
             line.ended = Some(index);
             line.status = Some(end.status.clone());
+            line.code.clone_from(&end.code);
             line.rows = end.rows;
             line.bytes = end.bytes;
             line.masked.clone_from(&end.masked);
@@ -531,6 +558,7 @@ impl Evidence {
             return;
         }
         self.finish_open();
+        self.list_readers();
         self.fields = std::mem::take(&mut self.touched).into_lines();
         self.observed = std::mem::take(&mut self.observations).into_lines();
         let mut keys: Vec<_> = batches.keyring().keys().collect();
@@ -610,6 +638,17 @@ impl Evidence {
     fn finished(&mut self, line: Line) {
         *self.lines.entry(line.table().name()).or_default() += 1;
         self.finished.push(line);
+    }
+
+    fn list_readers(&mut self) {
+        let mut readers: Vec<_> = std::mem::take(&mut self.read_by).into_values().collect();
+        readers.sort_by_key(|line| line.first);
+        for line in readers {
+            if self.room(self.readers.len()) {
+                self.readers.push(line.clone());
+            }
+            self.finished(Line::Reader(line));
+        }
     }
 
     fn list_policy_terms(&mut self, anchors: &TrustAnchors, in_force: &InForce) {
@@ -715,8 +754,28 @@ mod stream;
 #[cfg(test)]
 mod tests {
     use exhibit_schemas::event::Timestamp;
+    use exhibit_schemas::merkle::Index;
 
-    use super::six_years_after;
+    use super::{Evidence, LINES_MAX, six_years_after};
+    use crate::period::Period;
+    use crate::reading::ReaderLine;
+    use crate::report::table::Table;
+
+    #[test]
+    fn every_reader_is_handed_out_and_the_first_are_kept() {
+        let mut evidence = Evidence::new(Some(Period::ALWAYS));
+        for number in 0..=u64::try_from(LINES_MAX).unwrap() {
+            let name = [format!("reader {number}"), "key".into(), "log".into(), "1".into()];
+            let line = ReaderLine::of(&name, Index(number));
+            evidence.read_by.insert(name, line);
+        }
+        evidence.list_readers();
+        assert_eq!(evidence.readers.len(), LINES_MAX);
+        let all = evidence.take_finished();
+        assert_eq!(all.len(), LINES_MAX + 1);
+        assert_eq!(evidence.all(Table::Readers, LINES_MAX), 5_001);
+        assert!(evidence.readers.is_sorted_by_key(|line| line.first));
+    }
 
     #[test]
     fn six_years_later_is_a_day_that_there_is() {

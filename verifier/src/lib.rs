@@ -47,6 +47,7 @@ mod response;
 mod session;
 mod timed;
 mod tree;
+pub mod void;
 
 pub use archive::Archive;
 pub use finding::{Code, Finding, Place, Severity};

@@ -115,12 +115,13 @@ impl ReadLine {
 }
 
 impl ReaderLine {
-    pub(crate) fn of(index: Index, read: &EvidenceRead, by: &Reader) -> Self {
+    /// Name, method, issuer and subject are what readers are told apart by.
+    pub(crate) fn of([reader, method, issuer, subject]: &[String; 4], index: Index) -> Self {
         Self {
-            reader: read.reader.clone(),
-            method: by.method.clone(),
-            issuer: by.issuer.clone(),
-            subject: by.subject.clone(),
+            reader: reader.clone(),
+            method: method.clone(),
+            issuer: issuer.clone(),
+            subject: subject.clone(),
             readings: BTreeMap::new(),
             first: index,
             last: index,

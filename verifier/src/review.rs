@@ -24,6 +24,7 @@ use crate::files;
 use crate::finding::{Code, Findings, Place};
 use crate::review::own::Own;
 use crate::schedule::Fault;
+use crate::void::VoidLine;
 
 /// Reviews that are counted again at the most: one a day in each scope, of several people, for some ten years.
 const REVIEWS_MAX: usize = 100_000;
@@ -98,9 +99,15 @@ pub(crate) struct Reviews {
 impl Reviews {
     /// A false one is the word of its signer alone, and no fault of the log: it counts for nothing, and a note says so.
     ///
-    /// `clock` is the log's, by then.
-    pub(crate) fn signed(&mut self, placed: &Placed, clock: Timestamp, said: &ReviewSigned, findings: &mut Findings) {
-        let Some(signer) = &placed.signer else { return }; // whose key it is was not known, which was said
+    /// `clock` is the log's, by then. Gives why it counts for nothing, where that is known already and nothing more is to come of it.
+    pub(crate) fn signed(
+        &mut self,
+        placed: &Placed,
+        clock: Timestamp,
+        said: &ReviewSigned,
+        findings: &mut Findings,
+    ) -> Option<Fault> {
+        let signer = placed.signer.as_ref()?; // whose key it is was not known, which was said
         let place = Place::Entry(placed.index);
         let checked = review::check(said, placed.event.time, TreeSize(placed.index.0));
         let of_the_person = self.of_a_person.entry(signer.name.clone()).or_default();
@@ -119,7 +126,7 @@ impl Reviews {
             Ok(_) => None,
         };
         let (Some(scope), false) = (Scope::from_word(&said.scope), full) else {
-            return;
+            return fault;
         };
         *of_the_person += 1;
         self.signed.push(Review {
@@ -136,6 +143,7 @@ impl Reviews {
             later: 0,
             first_later: None,
         });
+        None
     }
 
     /// Counts each population again, over a log that was read whole; gives what came of each.
@@ -147,9 +155,26 @@ impl Reviews {
         evidence: &mut Evidence,
         findings: &mut Findings,
     ) -> Result<Vec<Review>, ArchiveError> {
+        self.count_again(archive, size, keyring, findings)?;
+        for review in &self.signed {
+            match review.fault {
+                None => evidence.reviewed(line(review)),
+                Some(fault) => evidence.void(VoidLine::counted(review, fault)),
+            }
+        }
+        Ok(self.signed)
+    }
+
+    fn count_again(
+        &mut self,
+        archive: &Archive,
+        size: TreeSize,
+        keyring: &Keyring,
+        findings: &mut Findings,
+    ) -> Result<(), ArchiveError> {
         let to_count: Vec<&Review> = self.signed.iter().filter(|review| review.fault.is_none()).collect();
         if to_count.is_empty() {
-            return Ok(self.signed);
+            return Ok(());
         }
         let mut counting = Counting::new(&to_count, keyring);
         read(archive, size, &mut |index, leaf, event| {
@@ -167,11 +192,8 @@ impl Reviews {
             let Some(judged) = judged else { continue };
             review.fault = judged.fault;
             (review.own, review.later, review.first_later) = (judged.own, judged.later, judged.first_later);
-            if review.fault.is_none() {
-                evidence.reviewed(line(review));
-            }
         }
-        Ok(self.signed)
+        Ok(())
     }
 }
 

@@ -38,6 +38,7 @@ use crate::seen::Seen;
 use crate::session::{Context, Sessions};
 use crate::sign_off::SignOffs;
 use crate::tree::Tree;
+use crate::void::VoidLine;
 
 const HASH_BYTES: usize = 32;
 
@@ -443,13 +444,16 @@ impl Reader<'_> {
             }
             Body::ApprovalDecided(body) => {
                 let clock = context.schedules.clock();
-                context
-                    .approvals
-                    .takes_decision(placed, clock, body, &mut context.findings);
+                let approvals = &mut context.approvals;
+                let why = approvals.takes_decision(placed, clock, body, &mut context.findings);
+                let void = why.and_then(|why| VoidLine::decision(placed, body, why));
+                context.evidence.voids(void);
             }
             Body::ApprovalRevoked(body) => {
                 let clock = context.schedules.clock();
-                context.approvals.taken_back(placed, clock, body, &mut context.findings);
+                let why = context.approvals.taken_back(placed, clock, body, &mut context.findings);
+                let void = why.and_then(|why| VoidLine::revocation(placed, body, why));
+                context.evidence.voids(void);
             }
             Body::EvidenceRead(body) => {
                 context
@@ -461,7 +465,9 @@ impl Reader<'_> {
             }
             Body::ReviewSigned(body) => {
                 let clock = context.schedules.clock();
-                context.reviews.signed(placed, clock, body, &mut context.findings);
+                let why = context.reviews.signed(placed, clock, body, &mut context.findings);
+                let void = why.and_then(|why| VoidLine::review(placed, body, why));
+                context.evidence.voids(void);
             }
             Body::KeyRevoked(body) => {
                 context

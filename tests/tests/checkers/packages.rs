@@ -23,7 +23,7 @@ use exhibit_verify::report::package::{Head, Made, Package};
 use exhibit_verify::sample::{Nonce, Sample, Sampling};
 use exhibit_verify::{Archive, KeptHead, Options, Outcome, Period};
 
-use super::plans::{append, approval, command_mut, decision_mut, insert, of_kind, read, request_mut};
+use super::plans::{append, approval, command_mut, decision_mut, insert, of_kind, opened_mut, read, request_mut};
 
 /// Whose evidence it is.
 const ENTITY: &str = "A Clinic\n of <Springfield>";
@@ -39,6 +39,20 @@ const FORMULAS: [&str; 5] = [
     "@SUM(A1:A9)",
     // What a workbook writes for `=`, for an escape and for other characters that XML has not.
     "\t_x003D_1\u{1b}[0m\r\n",
+];
+
+/// What a page must show as text, and what is too long for its place, or looks like what it is not.
+const HOSTILE: [&str; 7] = [
+    "<script>document.body.remove()</script><img src=https://attacker.example/seen.png onerror=alert(1)>",
+    "\"></code></td></tr></table></main><svg onload=alert(1)><style>* { display: none }</style>",
+    "javascript:alert(document.domain)//' onmouseover='alert(1)",
+    "&lt;b&gt; &amp;amp; <!-- --> ]]> {{7*7}} ${7*7} \u{0}\u{8}",
+    "\u{202e}txet taht sdaer sdrawkcab\u{202c} e\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}\u{200b}\u{feff}",
+    "https://attacker.example/#entry-1",
+    concat!(
+        "x",
+        "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+    ),
 ];
 
 /// What a net looks for, and what is to be reviewed.
@@ -165,8 +179,29 @@ pub(crate) fn whole() -> Exported {
 /// A log whose record is sound and shows exceptions: an emergency that nobody reviewed, a review of a day, what a net caught, and a
 /// command that was decided otherwise than its policy says.
 pub(crate) fn with_exceptions() -> Exported {
+    Exported::of(&exceptions(6))
+}
+
+/// The same, whose agents and people write what no page may take for its own.
+pub(crate) fn hostile() -> Exported {
+    let mut clinic = exceptions(6);
+    let plan = &mut clinic.plan;
+    let texts = || HOSTILE.into_iter().cycle();
+    for (place, text) in of_kind(plan, Kind::Command).into_iter().zip(texts()) {
+        text.clone_into(&mut command_mut(plan, place).statement);
+    }
+    for (place, text) in of_kind(plan, Kind::ApprovalDecided).into_iter().zip(texts()) {
+        text.clone_into(&mut decision_mut(plan, place).reason);
+    }
+    for (place, text) in of_kind(plan, Kind::SessionOpened).into_iter().zip(texts()) {
+        opened_mut(plan, place).peer = text.repeat(20);
+    }
+    Exported::of(&clinic)
+}
+
+fn exceptions(sessions: u8) -> Clinic {
     let policy = POLICY.replacen("expires_s = 900", &format!("expires_s = 900\n{TERMS}"), 1);
-    let mut clinic = clinic_under(&format!("{policy}{MORE}"), 6);
+    let mut clinic = clinic_under(&format!("{policy}{MORE}"), sessions);
     let plan = &mut clinic.plan;
     for request in of_kind(plan, Kind::ApprovalRequested) {
         request_mut(plan, request).requirement.emergency = Some(Box::new(Emergency {
@@ -188,9 +223,15 @@ pub(crate) fn with_exceptions() -> Exported {
     let mut false_one = review;
     false_one.population.0[0] ^= 1;
     append(plan, BOB, time("2023-11-15T11:00:00Z"), false_one.into());
+    // About nothing that anybody asked.
+    let decision = of_kind(plan, Kind::ApprovalDecided)[0];
+    let mut stray = decision_mut(plan, decision).clone();
+    stray.request.0[0] ^= 1;
+    "whatever; it was".clone_into(&mut stray.reason);
+    append(plan, BOB, time("2023-11-15T12:00:00Z"), stray.into());
     says(plan, "2023-11-18T02:00:00Z");
     signs_off(&mut clinic);
-    Exported::of(&clinic)
+    clinic
 }
 
 /// A person notes the false review, and another one closes that; the report is signed. Of each there is one that is not true, too.

@@ -30,6 +30,7 @@ use exhibit_verify::report::since::{ControlChange, Since};
 use exhibit_verify::review::ReviewLine;
 use exhibit_verify::sample::{SAMPLE_FORMAT, SIZE_MAX};
 use exhibit_verify::schedule::{Fault, ScheduleLine, State as Review};
+use exhibit_verify::void::VoidLine;
 use serde_json::{Value, json};
 
 use crate::Checkers;
@@ -192,6 +193,17 @@ fn with_rare_lines(mut report: Value) -> Value {
         finding: "nothing".to_owned(),
         own: 0,
         later: 0,
+    }]);
+    evidence["void"] = json!([VoidLine {
+        entry: Index(9),
+        time: time(),
+        kind: "decision",
+        person: "bob".to_owned(),
+        groups: vec!["privacy".to_owned()],
+        about: digest(),
+        verdict: Some("approve".to_owned()),
+        words: "nothing".to_owned(),
+        why: "it names no request that stands before it".to_owned(),
     }]);
     evidence["review_schedules"] = json!([ScheduleLine {
         name: "daily".to_owned(),

@@ -17,8 +17,8 @@ fn package(exported: &Exported, period: Period) -> tempfile::TempDir {
 fn the_files_of_a_package_say_the_same_and_hold_to_their_formats() {
     let checkers = Checkers::ready();
     for (exported, tables, said) in [
-        (whole(), "26 tables", "events hold: 3002 6005"),
-        (with_exceptions(), "26 tables", "events hold: 2003 2006 3002 6005"),
+        (whole(), "29 tables", "events hold: 3002 6005"),
+        (with_exceptions(), "29 tables", "events hold: 2003 2006 3002 6005"),
         (broken(), "3 tables", "0 FHIR, 0 OCSF"),
     ] {
         let place = package(&exported, november());
@@ -39,6 +39,22 @@ fn packages_hold_what_spreadsheets_take_for_more_than_text() {
     }
     assert!(decisions.contains("'=long =long"));
     assert!(decisions.lines().any(|line| line.chars().count() > 32_767));
+}
+
+/// What people signed and what counts for nothing stands in a table, with why.
+#[test]
+fn what_counts_for_nothing_is_listed_with_the_reason() {
+    let place = package(&with_exceptions(), november());
+    let void = std::fs::read_to_string(place.path().join("tables/void-statements.csv")).unwrap();
+    let lines: Vec<_> = void.lines().skip(1).collect();
+    let kinds = lines.iter().map(|line| line.split(',').nth(2).unwrap());
+    assert_eq!(kinds.collect::<Vec<_>>(), ["decision", "review"], "{void}");
+    for (line, words) in lines.iter().zip([
+        ",whatever; it was,it names no request that stands before it",
+        ",'@nothing unusual,it is of other events",
+    ]) {
+        assert!(line.ends_with(words), "{line}");
+    }
 }
 
 #[test]

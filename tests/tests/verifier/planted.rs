@@ -37,6 +37,7 @@ use exhibit_tests::bundle_builder::clinic::{Clinic, LOG, ORIGIN};
 use exhibit_tests::bundle_builder::{Files, Plan, Slot, checkpoint, files as bundle_files, write_tar};
 use exhibit_verify::report::Report;
 use exhibit_verify::report::control::{breaks_record, is_told_once};
+use exhibit_verify::report::handling::ExceptionLine;
 use exhibit_verify::report::matrix::{Row, State};
 use exhibit_verify::{Archive, Code, KeptHead, Options, Outcome, Period, Severity, verify};
 
@@ -157,6 +158,14 @@ fn stands(row: &Row, record: &str) -> bool {
     } else {
         ""
     };
+    let says_so = |exception: &ExceptionLine| exception.detail.ends_with("told once, and there may be more like it");
+    if row
+        .exceptions
+        .iter()
+        .any(|exception| says_so(exception) != is_told_once(&exception.cause))
+    {
+        return false;
+    }
     match (row.exceptions.len(), record) {
         (1, _) => row.state == State::Exception && row.result == format!("{at_least}1 exception"),
         (0, "broken") => untested && row.count == 0 && row.result.starts_with("the record is not sound"),

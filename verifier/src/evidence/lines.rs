@@ -96,6 +96,8 @@ pub struct CommandLine {
     pub ended: Option<Index>,
     /// How it ended.
     pub status: Option<String>,
+    /// The protocol's own code of that: SQLSTATE or HTTP status.
+    pub code: Option<String>,
     /// Rows released.
     pub rows: u64,
     /// Bytes released, as its end states.

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use exhibit_schemas::digest::Digest;
 
 use super::{ApprovalLine, CommandLine, DetectionLine, RefusedLine, RevealLine, SessionLine};
-use crate::reading::ReadLine;
+use crate::reading::{ReadLine, ReaderLine};
 use crate::report::table::Table;
 use crate::review::ReviewLine;
+use crate::void::VoidLine;
 
 /// A line to which nothing more is added.
 #[derive(Clone, Debug)]
@@ -26,8 +27,12 @@ pub enum Line {
     Reveal(RevealLine),
     /// A reading of the evidence.
     Read(ReadLine),
+    /// All readings of a reader; all at the end of the log.
+    Reader(ReaderLine),
     /// A review that a person signed; all at the end of the log.
     Review(ReviewLine),
+    /// What a person signed that counts for nothing.
+    Void(VoidLine),
 }
 
 /// A command with its session and whose records it released.
@@ -54,7 +59,9 @@ impl Line {
             Self::Detection(_) => Table::Detections,
             Self::Reveal(_) => Table::Reveals,
             Self::Read(_) => Table::Readings,
+            Self::Reader(_) => Table::Readers,
             Self::Review(_) => Table::Reviews,
+            Self::Void(_) => Table::Void,
         }
     }
 }

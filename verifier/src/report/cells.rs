@@ -1,6 +1,7 @@
 //! The cells of each table, the same in CSV and in the workbook.
 //!
-//! Several values of a cell stand behind each other with `; ` between them. A missing value is an empty cell.
+//! Several values of a cell stand behind each other with `; ` between them, and where a cell may have several a `;` or a `\` of a value has a
+//! `\` before it, so that none is taken for two. A missing value is an empty cell.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -19,11 +20,12 @@ use crate::evidence::{
     PolicyTermLine, Ran, RefusedLine, RevealLine, SessionLine,
 };
 use crate::observed::ObservedLine;
-use crate::reading::ReadLine;
+use crate::reading::{ReadLine, ReaderLine};
 use crate::review::ReviewLine;
-use crate::schedule::{CountedLine, PeriodLine, UncountedLine};
+use crate::schedule::{CountedLine, PeriodLine, ScheduleLine, UncountedLine};
 use crate::sign_off::{ExceptionCloseLine, ExceptionNoteLine, ReportSignatureLine};
 use crate::summary::FindingLine;
+use crate::void::VoidLine;
 
 /// A cell.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,7 +129,9 @@ pub fn of_line(line: &Line) -> Vec<(Table, Cells<'_>)> {
         Line::Detection(line) => detection(line),
         Line::Reveal(line) => reveal(line),
         Line::Read(line) => read(line),
+        Line::Reader(line) => reader(line),
         Line::Review(line) => review(line),
+        Line::Void(line) => void(line),
     };
     vec![(line.table(), cells)]
 }
@@ -198,6 +202,7 @@ fn command(ran: &Ran) -> Cells<'_> {
         line.released.map(|(_, last)| last),
         line.ended,
         line.status.as_ref(),
+        line.code.as_ref(),
         line.rows,
         line.bytes,
         line.patients,
@@ -306,6 +311,48 @@ fn review(line: &ReviewLine) -> Cells<'_> {
         &line.finding,
         line.own,
         line.later,
+    ]
+}
+
+fn reader(line: &ReaderLine) -> Cells<'_> {
+    row![
+        &line.reader,
+        &line.method,
+        &line.issuer,
+        &line.subject,
+        counts(&line.readings),
+        line.first,
+        line.last,
+    ]
+}
+
+fn void(line: &VoidLine) -> Cells<'_> {
+    row![
+        line.entry,
+        &line.time,
+        line.kind,
+        &line.person,
+        joined(&line.groups),
+        &line.about,
+        line.verdict.as_ref(),
+        &line.words,
+        &line.why,
+    ]
+}
+
+/// What was to be reviewed.
+pub fn review_schedule(line: &ScheduleLine) -> Cells<'_> {
+    row![
+        &line.name,
+        line.first,
+        &line.scope,
+        &line.every,
+        &line.zone,
+        line.within_days,
+        joined(&line.groups),
+        &line.own,
+        &line.from,
+        line.until.as_ref(),
     ]
 }
 
@@ -615,13 +662,48 @@ fn joined(values: &[impl Display]) -> String {
 }
 
 fn listed(values: impl Iterator<Item = impl Display>) -> String {
-    let each: Vec<_> = values.map(|value| value.to_string()).collect();
+    let whole = |value: String| value.replace('\\', "\\\\").replace(';', "\\;");
+    let each: Vec<_> = values.map(|value| whole(value.to_string())).collect();
     each.join("; ")
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Cell;
+    use super::{Cell, joined};
+
+    #[test]
+    fn a_value_with_a_semicolon_is_not_taken_for_two() {
+        let lists = [
+            vec!["a", "b"],
+            vec!["a; b"],
+            vec!["a\\", "b"],
+            vec!["a\\; b"],
+            vec!["a;", " b"],
+            vec!["a;", "b"],
+        ];
+        let texts: Vec<_> = lists.iter().map(|list| joined(list)).collect();
+        assert_eq!(texts, [r"a; b", r"a\; b", r"a\\; b", r"a\\\; b", r"a\;;  b", r"a\;; b"]);
+        for (list, text) in lists.iter().zip(&texts) {
+            assert_eq!(split(text), *list, "{text}");
+        }
+    }
+
+    /// As `docs/report.md` says it.
+    fn split(text: &str) -> Vec<String> {
+        let (mut values, mut rest) = (vec![String::new()], text.chars());
+        while let Some(next) = rest.next() {
+            match (next, values.last_mut()) {
+                ('\\', Some(value)) => value.extend(rest.next()),
+                (';', _) => {
+                    assert_eq!(rest.next(), Some(' '));
+                    values.push(String::new());
+                }
+                (other, Some(value)) => value.push(other),
+                (_, None) => {}
+            }
+        }
+        values
+    }
 
     #[test]
     fn what_begins_like_a_formula_is_text() {

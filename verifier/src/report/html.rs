@@ -3,6 +3,7 @@
 //! It stays below [`PAGE_BYTES_MAX`] however long the log is: of each table the first lines are shown, fewer of them where they are
 //! long, and the page names the file that has all.
 
+mod categories;
 mod closing;
 mod emergencies;
 mod figures;
@@ -25,23 +26,34 @@ use crate::observed::ObservedLine;
 use crate::reading::{ReadLine, ReaderLine};
 use crate::review::ReviewLine;
 use crate::summary::FindingLine;
+use crate::void::VoidLine;
 
 /// Styles of every page.
 pub(crate) const STYLE: &str = "
-:root { color-scheme: light dark; --line: #8886; --soft: #8882; --bad: #b00020; --good: #0a6b3d; --allowed: #3b6ea5; --approved: #b07a00; }
-@media (prefers-color-scheme: dark) { :root { --bad: #ff8a80; --good: #7bd8a5; --allowed: #7fb2e5; --approved: #f0c040; } }
-body { font: 15px/1.45 system-ui, sans-serif; max-width: 76rem; margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2.2rem; }
+:root { --paper: #fff; --ink: #1b1b1f; --line: #b9b9c2; --soft: #f0f0f4; --link: #0b57c4; --bad: #b00020; --good: #0a6b3d; --allowed: #3b6ea5; --approved: #a06a00; }
+@media screen and (prefers-color-scheme: dark) { :root { color-scheme: dark; --paper: #17171b; --ink: #e7e7ec; --line: #55555f; --soft: #24242b; --link: #8ab8ff; --bad: #ff8a80; --good: #7bd8a5; --allowed: #7fb2e5; --approved: #f0c040; } }
+html { background: var(--paper); color: var(--ink); }
+body { font: .9375rem/1.45 system-ui, sans-serif; max-width: 76rem; margin: 2rem auto; padding: 0 1rem; overflow-wrap: break-word; }
+h1 { font-size: 1.5rem; } h2 { font-size: 1.15rem; margin-top: 2.2rem; } h3 { font-size: 1rem; }
+h1, h2, h3, p, li, figcaption { overflow-wrap: anywhere; }
+a { color: var(--link); } :focus-visible { outline: .1875rem solid var(--link); outline-offset: .125rem; }
+.scroll { overflow-x: auto; margin: 1rem 0; }
 table { border-collapse: collapse; width: 100%; font-size: .86rem; }
 th, td { text-align: left; vertical-align: top; padding: .3rem .5rem; border-bottom: 1px solid var(--line); }
-th { background: var(--soft); } td { overflow-wrap: break-word; } td code, td.long { overflow-wrap: anywhere; } .cite { white-space: nowrap; }
-code { font: .9em ui-monospace, monospace; } .index { white-space: nowrap; font-variant-numeric: tabular-nums; }
-figure { margin: 1rem 0; } svg { width: 100%; height: auto; } svg text { fill: currentColor; font: 12px system-ui, sans-serif; } .axis { stroke: currentColor; }
-rect.allowed { fill: var(--allowed); } rect.approved { fill: var(--approved); } rect.denied { fill: var(--bad); }
+th { background: var(--soft); } td { overflow-wrap: anywhere; min-width: 6rem; } .cite { white-space: nowrap; } .cite, .word { overflow-wrap: normal; }
+code { font: .9em ui-monospace, monospace; overflow-wrap: anywhere; } td.index { white-space: nowrap; min-width: 0; font-variant-numeric: tabular-nums; }
+figure { margin: 1rem 0; } svg { display: block; width: 100%; } .days { height: 10rem; } .bar { width: 50%; min-width: 8rem; vertical-align: middle; } .bar svg { height: .8rem; }
+.ends { display: flex; justify-content: space-between; font-variant-numeric: tabular-nums; } .axis { stroke: var(--ink); }
+rect.allowed { fill: var(--allowed); } rect.approved { fill: var(--approved); } rect.denied { fill: var(--bad); } rect.none { fill: var(--ink); }
 span.allowed { border-bottom: 3px solid var(--allowed); } span.approved { border-bottom: 3px solid var(--approved); } span.denied, td.denied { border-bottom: 3px solid var(--bad); }
-.parts { columns: 3; padding-left: 1.2rem; } .wide { overflow-x: auto; }
+.parts { columns: 14rem 3; padding-left: 1.2rem; } .parts a { display: inline-block; padding: .2rem 0; }
 .refused { color: var(--bad); font-weight: 700; } .verified { color: var(--good); font-weight: 700; }
-@media print { body { max-width: none; margin: 0; font-size: 10pt; } h2 { break-after: avoid; } tr { break-inside: avoid; } thead { display: table-header-group; } }
+@page { size: landscape; margin: 10mm; }
+@media print {
+body { max-width: none; margin: 0; padding: 0; font-size: 10pt; } table { font-size: 8pt; } .scroll { overflow: visible; }
+th, td, td.index, th.cite { white-space: normal; padding: .15rem .25rem; } td { min-width: 3em; } td.index { min-width: 2.5em; }
+h1, h2, h3 { break-after: avoid; } tr, figure > svg { break-inside: avoid; } thead { display: table-header-group; }
+}
 ";
 
 /// Bytes of a page at the most: what browsers and the people before them still take well.
@@ -80,7 +92,7 @@ fn page_of(report: &Report<'_>, shown: usize) -> Markup {
                 title { "Evidence of " (cover.origin) }
                 style { (PreEscaped(STYLE)) }
             }
-            body {
+            body { main {
                 (cover_of(report))
                 (closing::contents(report))
                 (matrix::section(&report.controls, shown))
@@ -92,7 +104,7 @@ fn page_of(report: &Report<'_>, shown: usize) -> Markup {
                 (findings(&report.findings, cover.errors + cover.notes, shown))
                 @if let Some(evidence) = report.evidence { (lines(evidence, shown)) }
                 (closing::section(report))
-            }
+            } }
         }
     }
 }
@@ -108,20 +120,22 @@ fn cover_of(report: &Report<'_>) -> Markup {
         } @else {
             p.refused { "Refused: " (cover.errors) " errors. This bundle proves nothing that this page could report; only the findings are listed." }
         }
-        table {
-            @if let Some(entity) = &cover.entity { tr { th { "Entity, as the caller says" } td { (entity) } } }
-            tr { th { "Period" } td { (cover.period) } }
-            tr { th { "Log" } td { (cover.origin) } }
-            tr { th { "Log key" } td { code { (cover.log_key) } } }
-            tr { th { "Entries" } td { (cover.size) } }
-            @if let Some(root) = &cover.root { tr { th { "Root" } td { code { (root) } } } }
-            tr { th { "Kept checkpoints compared" } td { (cover.heads) } }
-            tr { th { "Errors, notes" } td { (cover.errors) ", " (cover.notes) } }
-            tr { th { "Verifier" } td {
-                "exhibit-verify " (cover.verifier)
-                @if let Some(digest) = &cover.verifier_sha256 { br; "SHA-256 of the program: " code { (digest) } }
-            } }
-        }
+        (scrolling("What was verified", &html! {
+            table {
+                @if let Some(entity) = &cover.entity { tr { th scope="row" { "Entity, as the caller says" } td { (entity) } } }
+                tr { th scope="row" { "Period" } td { (cover.period) } }
+                tr { th scope="row" { "Log" } td { (cover.origin) } }
+                tr { th scope="row" { "Log key" } td { code { (cover.log_key) } } }
+                tr { th scope="row" { "Entries" } td { (cover.size) } }
+                @if let Some(root) = &cover.root { tr { th scope="row" { "Root" } td { code { (root) } } } }
+                tr { th scope="row" { "Kept checkpoints compared" } td { (cover.heads) } }
+                tr { th scope="row" { "Errors, notes" } td { (cover.errors) ", " (cover.notes) } }
+                tr { th scope="row" { "Verifier" } td {
+                    "exhibit-verify " (cover.verifier)
+                    @if let Some(digest) = &cover.verifier_sha256 { br; "SHA-256 of the program: " code { (digest) } }
+                } }
+            }
+        }))
         h2 { "What this does not claim" }
         ul { @for limit in cover.limits { li { (limit) } } }
     }
@@ -145,12 +159,19 @@ fn table(listing: &Listing<'_>, rows: &[Markup]) -> Markup {
             p { "0 instances." }
         } @else {
             @if shown < *all { p { (shown) " of " (all) " are shown; " a href=(file.path()) { (file.path()) } " has all." } }
-            table {
-                thead { tr { @for name in *head { th scope="col" { (name) } } } }
-                tbody { @for row in rows { (row) } }
-            }
+            (scrolling(title, &html! {
+                table {
+                    thead { tr { @for name in *head { th scope="col" { (name) } } } }
+                    tbody { @for row in rows { (row) } }
+                }
+            }))
         }
     }
+}
+
+/// A table in a box that scrolls sideways where it is wider than the page, which keys reach.
+pub(crate) fn scrolling(name: &str, table: &Markup) -> Markup {
+    html! { div.scroll role="group" aria-label=(name) tabindex="0" { (table) } }
 }
 
 /// A text as far as it is shown.
@@ -178,7 +199,7 @@ fn findings(findings: &[FindingLine], all: u64, shown: usize) -> Markup {
     let listed = u64::try_from(findings.len()).unwrap_or(u64::MAX);
     let listing = Listing {
         title: "Findings",
-        head: &["", "Code", "Where", "Meaning"],
+        head: &["Severity", "Code", "Where", "Meaning"],
         all: listed,
         file: Table::Findings,
     };
@@ -220,6 +241,7 @@ fn lines(evidence: &Evidence, shown: usize) -> Markup {
         (listing(("Sealed copies that were opened", Table::Reveals, &["Index", "Time", "Command", "Copy", "Who", "Why"]), evidence, &evidence.reveals, shown, reveal))
         (readings(evidence, shown))
         (listing(("Reviews", Table::Reviews, &["Index", "Time", "Who", "From", "To", "What", "Events", "Root", "Finding"]), evidence, &evidence.reviews, shown, review))
+        (listing(("Decisions, revocations and reviews that count for nothing", Table::Void, &["Index", "Time", "What", "Who", "About", "Words", "Why it counts for nothing"]), evidence, &evidence.void, shown, void))
         (schedules::tables(evidence, shown))
         (sign_offs::section(evidence, shown))
         (listing(("Policy snapshots", Table::Policies, &["Index", "SHA-256", "Bytes", "Last in force", "To be kept until"]), evidence, &evidence.policies, shown, policy))
@@ -246,12 +268,7 @@ fn lines(evidence: &Evidence, shown: usize) -> Markup {
 fn readings(evidence: &Evidence, shown: usize) -> Markup {
     html! {
         @if !evidence.readers.is_empty() {
-            h2 id="readers" { "Who read the evidence (" (evidence.readers.len()) ")" }
-            table {
-                thead { tr { @for name in ["Who", "Proved by", "Readings", "First", "Last"] { th scope="col" { (name) } } } }
-                tbody { @for line in evidence.readers.iter().take(shown) { (reader(line)) } }
-            }
-            @if evidence.readers.len() > shown { p { "The first " (shown) " are shown; report.json lists up to " (crate::evidence::LINES_MAX) "." } }
+            (listing(("Who read the evidence", Table::Readers, &["Who", "Proved by", "Readings", "First", "Last"]), evidence, &evidence.readers, shown, reader))
         }
         (listing(("Readings of the evidence", Table::Readings, &["Index", "From", "Who", "As", "What", "Question", "Found", "How many"]), evidence, &evidence.reads, shown, read))
         @if !evidence.reads.is_empty() {
@@ -307,7 +324,7 @@ fn command(line: &CommandLine) -> Markup {
         td { (decision(line)) }
         td.index {
             @if let Some((first, last)) = line.released { (index(first)) "–" (index(last)) " " }
-            (maybe(line.ended)) " " (line.status.as_deref().unwrap_or(""))
+            (maybe(line.ended)) " " (line.status.as_deref().unwrap_or("")) @if let Some(code) = &line.code { " " (code) }
         }
         td.index { (line.rows) @if let Some(patients) = line.patients { br; "of " (patients) " patients" } }
         td { (mask(line)) }
@@ -416,6 +433,18 @@ fn review(line: &ReviewLine) -> Markup {
         td { (counts.join(", ")) }
         td { code { (short(&line.population)) } }
         td { "“" (line.finding) "”" }
+    } }
+}
+
+fn void(line: &VoidLine) -> Markup {
+    html! { tr {
+        td.index { (index(line.entry)) }
+        td.index { (line.time) }
+        td { (line.kind) @if let Some(verdict) = &line.verdict { ", " (verdict) } }
+        td { (line.person) " (" (line.groups.join(", ")) ")" }
+        td { code { (line.about) } }
+        td { "“" (cut(&line.words)) "”" }
+        td { (line.why) }
     } }
 }
 

@@ -439,10 +439,16 @@ fn exception(finding: &Finding) -> Exception {
         Place::File(name) | Place::Receipt(name) => format!("{name}: {}", finding.detail),
         _ => finding.detail.clone(),
     };
+    let cause = finding.code.as_str().to_owned();
+    let more = if is_told_once(&cause) {
+        "; told once, and there may be more like it"
+    } else {
+        ""
+    };
     Exception {
         index,
-        cause: finding.code.as_str().to_owned(),
-        detail,
+        cause,
+        detail: detail + more,
     }
 }
 

@@ -230,6 +230,9 @@ impl Package {
         for line in &evidence.exception_closes {
             self.row(Table::ExceptionCloses, &cells::exception_close(line))?;
         }
+        for line in &evidence.review_schedules {
+            self.row(Table::ReviewSchedules, &cells::review_schedule(line))?;
+        }
         for line in &evidence.review_periods {
             self.row(Table::ReviewPeriods, &cells::review_period(line))?;
         }

@@ -33,6 +33,8 @@ pub enum Table {
     Reveals,
     /// Readings of the evidence.
     Readings,
+    /// Who read the evidence.
+    Readers,
     /// Reviews.
     Reviews,
     /// Signatures under reports.
@@ -41,6 +43,10 @@ pub enum Table {
     ExceptionNotes,
     /// Ends of exceptions.
     ExceptionCloses,
+    /// What people signed that counts for nothing.
+    Void,
+    /// What policies in force wanted reviewed.
+    ReviewSchedules,
     /// Periods to be reviewed.
     ReviewPeriods,
     /// Uses of emergency access.
@@ -76,10 +82,13 @@ impl Table {
         Self::Detections,
         Self::Reveals,
         Self::Readings,
+        Self::Readers,
         Self::Reviews,
         Self::ReportSignatures,
         Self::ExceptionNotes,
         Self::ExceptionCloses,
+        Self::Void,
+        Self::ReviewSchedules,
         Self::ReviewPeriods,
         Self::Emergencies,
         Self::ObservedRules,
@@ -107,10 +116,13 @@ impl Table {
             Self::Detections => "detections",
             Self::Reveals => "reveals",
             Self::Readings => "readings",
+            Self::Readers => "readers",
             Self::Reviews => "reviews",
             Self::ReportSignatures => "report-signatures",
             Self::ExceptionNotes => "exception-notes",
             Self::ExceptionCloses => "exception-closes",
+            Self::Void => "void-statements",
+            Self::ReviewSchedules => "review-schedules",
             Self::ReviewPeriods => "review-periods",
             Self::Emergencies => "emergencies",
             Self::ObservedRules => "observed-rules",
@@ -146,6 +158,11 @@ impl Table {
             Self::Detections => "what nets caught in the period",
             Self::Reveals => "sealed copies that people said they opened in the period",
             Self::Readings => "readings of the evidence that were recorded in the period",
+            Self::Readers => "who read the evidence, as recorded in the period",
+            Self::Void => {
+                "decisions, revocations and reviews that people signed and that count for nothing, of the whole log"
+            }
+            Self::ReviewSchedules => "what policies in force wanted reviewed, of the whole log",
             Self::Reviews => "reviews that people signed and that are what they say, of the whole log",
             Self::ReportSignatures => "signatures of people under reports, of the whole log",
             Self::ExceptionNotes => "notes of people about exceptions, of the whole log",
@@ -251,6 +268,7 @@ impl Table {
                 "released_last",
                 "ended",
                 "status",
+                "code",
                 "rows",
                 "bytes",
                 "patients",
@@ -316,6 +334,22 @@ impl Table {
                 "scope",
                 "count",
                 "times",
+            ],
+            Self::Readers => &["reader", "method", "issuer", "subject", "readings", "first", "last"],
+            Self::Void => &[
+                "entry", "time", "kind", "person", "groups", "about", "verdict", "words", "why",
+            ],
+            Self::ReviewSchedules => &[
+                "schedule",
+                "first",
+                "scope",
+                "every",
+                "zone",
+                "within_days",
+                "groups",
+                "own",
+                "from",
+                "until",
             ],
             Self::Reviews => &[
                 "review",

@@ -3,7 +3,7 @@
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::{Item, Sample};
-use crate::report::html::STYLE;
+use crate::report::html::{STYLE, scrolling};
 
 /// The whole page.
 pub(super) fn page(sample: &Sample) -> Markup {
@@ -18,9 +18,9 @@ pub(super) fn page(sample: &Sample) -> Markup {
                 title { "Sample of " (row.cite) " from " (sample.origin) }
                 style { (PreEscaped(STYLE)) }
             }
-            body {
+            body { main {
                 h1 { "Sample of " (row.cite) ": " (row.title) }
-                table {
+                (scrolling("What was drawn from", &html! { table {
                     tr { th scope="row" { "Log" } td { (sample.origin) ", " (sample.size) " entries" } }
                     tr { th scope="row" { "Root" } td { code { (sample.root) } } }
                     tr { th scope="row" { "Bundle" } td { (sample.result) } }
@@ -33,23 +33,23 @@ pub(super) fn page(sample: &Sample) -> Markup {
                     tr { th scope="row" { "Seed" } td { code { (sample.seed) } br; "SHA-256 of root and nonce" } }
                     tr { th scope="row" { "Drawn" } td { (sample.items.len()) " of " (sample.asked) " asked for: the lowest HMAC-SHA-256 under the seed of \"" (row.id) ":LABEL\"" } }
                     tr { th scope="row" { "Verifier" } td { "exhibit-verify " (sample.verifier) } }
-                }
+                } }))
                 h2 { "Drawn" }
-                table {
+                (scrolling("Drawn", &html! { table {
                     thead { tr {
-                        @for name in ["", "Label", "Kind", "Time", "Session", "A: in the tree of the root", "B: sealed by a key in force", "C: the control's tests", "Looked at by", "Remarks"] {
+                        @for name in ["No.", "Label", "Kind", "Time", "Session", "A: in the tree of the root", "B: sealed by a key in force", "C: the control's tests", "Looked at by", "Remarks"] {
                             th scope="col" { (name) }
                         }
                     } }
                     tbody { @for (number, item) in (1..).zip(&sample.items) { (line(number, item, &sample.found(item))) } }
-                }
+                } }))
                 h2 { "What the sample bounds" }
                 p { (sample.bound) }
                 p { "The tests were run on the whole population; the sample is for what is looked at by hand." }
                 h2 { "Conclusion" }
                 p { "Left to the auditor: ____________________________________________" }
                 p { "Prepared by, date: ______________________  Reviewed by, date: ______________________" }
-            }
+            } }
         }
     }
 }

@@ -125,6 +125,7 @@ fn command(index: u64, statement: &str, accesses: &[&str]) -> CommandLine {
         released: None,
         ended: Some(Index(index + 2)),
         status: Some("complete".to_owned()),
+        code: None,
         rows: 0,
         bytes: 0,
         patients: None,
@@ -191,6 +192,10 @@ pub(crate) fn accesses() -> Vec<Access> {
         ended: status.map(|_| Index(index + 2)),
         ..command(index, query, &["read public.patients"])
     };
+    let coded = |index: u64, code: &str| CommandLine {
+        code: Some(code.to_owned()),
+        ..ended(index, Some("failed"))
+    };
     let from = |peer: &str, command| Access {
         session: SessionLine {
             peer: peer.to_owned(),
@@ -234,6 +239,8 @@ pub(crate) fn accesses() -> Vec<Access> {
         access(command(30, "SET search_path TO $text", &["session"]), &[]),
         access(command(31, "", &[]), &[]),
         access(ended(32, Some("failed")), &[]),
+        access(coded(48, "42501"), &[]),
+        access(coded(51, "23505"), &[]),
         access(ended(33, Some("skipped")), &[]),
         cut,
         access(ended(37, None), &[6]),

@@ -1,6 +1,6 @@
 //! How a command or a log-in ended, as FHIR says it: `outcome`, the words beside it, and an `OperationOutcome` where it failed.
 //!
-//! FHIR's 4 is a minor failure and 8 a serious one. What policy or a person refused is 8, as in BALP's own example of a denied
+//! FHIR's 4 is a minor failure and 8 a serious one. What policy, a person or the target refused is 8, as in BALP's own example of a denied
 //! access; what nobody decided, what failed at the target and a log-in that was refused are 4.
 
 use serde_json::{Value, json};
@@ -30,7 +30,7 @@ impl Outcome {
             Ending::Complete => (Some(SUCCESS), None),
             Ending::Failed | Ending::Skipped => (Some("4"), Some("processing")),
             Ending::Cut => (Some("4"), Some("incomplete")),
-            Ending::Denied | Ending::Refused => (Some("8"), Some("forbidden")),
+            Ending::Denied | Ending::Refused | Ending::Rejected => (Some("8"), Some("forbidden")),
             Ending::Expired | Ending::Postponed => (Some("4"), Some("forbidden")),
             Ending::Unknown => (None, None),
         };

@@ -2,6 +2,7 @@
 
 use maud::{Markup, html};
 
+use super::scrolling;
 use crate::report::Report;
 
 /// What an assessor asks for besides, and a gateway does not have.
@@ -41,10 +42,12 @@ pub(super) fn section(report: &Report<'_>) -> Markup {
         }
         @if report.cover.root.is_none() { p { "There is no root above, because this bundle was refused." } }
         h2 id="documents" { "Documents that the customer must add" }
-        table {
-            thead { tr { th scope="col" { "45 CFR" } th scope="col" { "Document" } } }
-            tbody { @for (cite, document) in DOCUMENTS { tr { td { (cite) } td { (document) } } } }
-        }
+        (scrolling("Documents that the customer must add", &html! {
+            table {
+                thead { tr { th scope="col" { "45 CFR" } th scope="col" { "Document" } } }
+                tbody { @for (cite, document) in DOCUMENTS { tr { td { (cite) } td { (document) } } } }
+            }
+        }))
     }
 }
 

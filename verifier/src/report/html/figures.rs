@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 
-use super::cut;
+use super::{cut, scrolling};
 use crate::census::Figures;
 
 /// Lines of one count on the page; all are in the JSON.
@@ -14,7 +14,7 @@ pub(super) fn section(figures: &Figures) -> Markup {
     html! {
         h2 id="populations" { "Populations of the period" }
         h3 { "By month (" (figures.months.len()) ")" }
-        table {
+        (scrolling("By month", &html! { table {
             thead { tr {
                 @for name in ["Month", "Sessions", "Refused log-ins", "Allowed", "Approved", "Not passed", "Rows released", "Cells masked"] {
                     th scope="col" { (name) }
@@ -26,7 +26,7 @@ pub(super) fn section(figures: &Figures) -> Markup {
                     td.index { (count) }
                 }
             } } }
-        }
+        } }))
         (counts("Commands by pipeline", &figures.pipelines))
         (counts("Commands by subject", &figures.subjects))
         (counts("Commands by target", &figures.targets))
@@ -43,10 +43,10 @@ fn counts(title: &str, counts: &BTreeMap<String, u64>) -> Markup {
     html! {
         h3 { (title) " (" (lines.len()) ")" }
         @if lines.is_empty() { p { "0 instances in the period." } } @else {
-            table {
+            (scrolling(title, &html! { table {
                 thead { tr { th scope="col" { "Name" } th scope="col" { "Count" } } }
                 tbody { @for (name, count) in lines.iter().take(SHOWN_MAX) { tr { td { (cut(name)) } td.index { (count) } } } }
-            }
+            } }))
             @if lines.len() > SHOWN_MAX { p { "The " (SHOWN_MAX) " largest; report.json lists all." } }
         }
     }

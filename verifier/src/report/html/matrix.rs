@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::cut;
+use super::{cut, scrolling};
 use crate::report::handling::ExceptionLine;
 use crate::report::matrix::Row;
 use crate::report::table::Table;
@@ -11,14 +11,14 @@ pub(super) fn section(rows: &[Row], shown: usize) -> Markup {
     html! {
         h2 id="controls" { "Control matrix" }
         p { "Each control that can be tested is tested on its whole population. Evidence consistent with the cited provisions, as far as the limits above go. The auditor concludes." }
-        table {
+        (scrolling("Control matrix", &html! { table {
             thead { tr {
                 @for name in ["45 CFR", "Control", "Population", "Count", "Tested of each", "Result", "Carried by this evidence", "Cannot show"] {
                     th scope="col" { (name) }
                 }
             } }
             tbody { @for row in rows { (line(row)) } }
-        }
+        } }))
         h2 id="exceptions" { "Exceptions" }
         @let with: Vec<_> = rows.iter().filter(|row| !row.exceptions.is_empty()).collect();
         @if with.is_empty() { p { "None in the period." } }
@@ -29,7 +29,7 @@ pub(super) fn section(rows: &[Row], shown: usize) -> Markup {
 fn line(row: &Row) -> Markup {
     html! { tr {
         td.cite { @for cite in row.cite.split(", ") { (cite) br; } }
-        td { (row.title) }
+        td.word { (row.title) }
         td { (row.population) br; code { (row.query) } }
         td.index { (row.count) }
         td { (row.test) }
@@ -45,7 +45,7 @@ fn line(row: &Row) -> Markup {
 fn exceptions(row: &Row, shown: usize) -> Markup {
     html! {
         h3 id={ "exceptions-" (row.id) } { (row.cite) ": " (row.title) " (" (row.result) ")" }
-        table {
+        (scrolling(&format!("Exceptions to {}", row.id), &html! { table {
             thead { tr { @for name in ["Exception", "Entry", "Cause", "Exactly", "State"] { th scope="col" { (name) } } } }
             tbody { @for exception in row.exceptions.iter().take(shown) { tr {
                 td { code { (exception.id) } }
@@ -54,7 +54,7 @@ fn exceptions(row: &Row, shown: usize) -> Markup {
                 td { (cut(&exception.detail)) }
                 td { (exception.state.as_str()) (handling(exception)) }
             } } }
-        }
+        } }))
         @if row.exceptions.len() > shown { p { (shown) " are shown; " a href=(Table::Exceptions.path()) { (Table::Exceptions.path()) } " has more." } }
         @if row.not_listed > 0 { p { (row.not_listed) " more are counted and not listed." } }
     }

@@ -10,15 +10,11 @@ use crate::schedule::{PeriodLine, ScheduleLine};
 /// Both tables, or that nothing was asked for.
 pub(super) fn tables(evidence: &Evidence, shown: usize) -> Markup {
     html! {
-        h2 id="review-schedules" { "Schedules of reviews (" (evidence.review_schedules.len()) ")" }
+        @let columns = ["From", "Until", "Name", "What", "How often", "Due", "By", "Own part"];
+        (listing(("Schedules of reviews", Table::ReviewSchedules, &columns), evidence, &evidence.review_schedules, shown, schedule))
         @if evidence.review_schedules.is_empty() {
             p { "No policy that was in force says who has to review what, or how often." }
         } @else {
-            table {
-                thead { tr { @for name in ["From", "Until", "Name", "What", "How often", "Due", "By", "Own part"] { th scope="col" { (name) } } } }
-                tbody { @for line in evidence.review_schedules.iter().take(shown) { (schedule(line)) } }
-            }
-            @if evidence.review_schedules.len() > shown { p { "The first " (shown) " are shown; report.json lists them." } }
             @let columns = ["From", "To", "Schedule", "What", "Due until", "State", "Signed", "Does not count"];
             (listing(("Periods to be reviewed", Table::ReviewPeriods, &columns), evidence, &evidence.review_periods, shown, period))
         }

@@ -2,14 +2,14 @@
 
 use maud::{Markup, html};
 
-use super::cut;
+use super::{cut, scrolling};
 use crate::report::since::Since;
 use crate::report::table::Table;
 
 pub(super) fn section(since: &Since, period: &str, shown: usize) -> Markup {
     html! {
         h2 id="since" { "Since the earlier report" }
-        table {
+        (scrolling("The earlier report", &html! { table {
             tr { th scope="row" { "Earlier report" } td { "manifest.json of SHA-256 " code { (since.manifest) } ", " (since.result) ", period " (since.period) } }
             tr { th scope="row" { "Its log" } td { (since.size) " entries, root " code { (since.root) } } }
             tr { th scope="row" { "New entries" } td { (since.entries) } }
@@ -17,18 +17,18 @@ pub(super) fn section(since: &Since, period: &str, shown: usize) -> Markup {
                 "proven by RFC 9162 section 2.1.4, with " (since.proof.len()) " hashes: "
                 @for hash in &since.proof { code { (hash) } " " }
             } }
-        }
+        } }))
         @if since.period != period { p { "The two reports are of different periods: what a row counts differs for that reason, too." } }
         h3 { "Events that are new" }
         @if since.events.is_empty() { p { "None." } } @else {
-            table {
+            (scrolling("Events that are new", &html! { table {
                 thead { tr { th scope="col" { "Kind" } th scope="col" { "New" } } }
                 tbody { @for (kind, count) in &since.events { tr { td { (kind) } td.index { (count) } } } }
-            }
+            } }))
         }
         h3 { "Controls that changed" }
         @if since.controls.is_empty() { p { "None." } } @else {
-            table {
+            (scrolling("Controls that changed", &html! { table {
                 thead { tr { @for name in ["Control", "Before", "Now", "Exceptions that are new", "No longer listed", "Signed since"] { th scope="col" { (name) } } } }
                 tbody { @for change in &since.controls { tr {
                     td.cite { (change.id) }
@@ -38,7 +38,7 @@ pub(super) fn section(since: &Since, period: &str, shown: usize) -> Markup {
                     td { (names(&change.gone, shown)) }
                     td { @for (id, before, after) in change.handled.iter().take(shown) { code { (id) } ": " (before) " → " (after) br; } }
                 } } }
-            }
+            } }))
             p { a href=(Table::Changes.path()) { (Table::Changes.path()) } " has all of them." }
         }
         h3 { "Policies and keys" }

@@ -23,6 +23,9 @@ pub(super) fn event(about: &About<'_>, session: &SessionLine, command: &CommandL
     };
     document.put("message", ending.words(command));
     document.put_coded("status", status(ending));
+    if let Some(detail) = ending.detail(command) {
+        document.put("status_detail", detail);
+    }
     document.put("status_code", command.status.as_deref().unwrap_or(&command.outcome));
     document.put_control(action(command, ending), disposition(command, ending));
     document.put("policy", json!({ "uid": command.policy, "is_applied": true }));

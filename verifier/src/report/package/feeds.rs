@@ -76,7 +76,9 @@ impl Feeds {
             Line::Session(_) | Line::Refused(_) | Line::Command(_) | Line::Detection(_) => {
                 self.lines.send(Message::Line(line.clone())).is_ok()
             }
-            Line::Approval(_) | Line::Reveal(_) | Line::Read(_) | Line::Review(_) => true,
+            Line::Approval(_) | Line::Reveal(_) | Line::Read(_) | Line::Reader(_) | Line::Review(_) | Line::Void(_) => {
+                true
+            }
         }
     }
 
@@ -144,7 +146,8 @@ impl Writer {
             }
             Line::Command(ran) => self.command(&about, ran)?,
             Line::Detection(detection) => self.ocsf(&ocsf::detection(&about, detection))?,
-            Line::Approval(_) | Line::Reveal(_) | Line::Read(_) | Line::Review(_) => {}
+            Line::Approval(_) | Line::Reveal(_) | Line::Read(_) | Line::Reader(_) | Line::Review(_) | Line::Void(_) => {
+            }
         }
         Ok(())
     }
