@@ -15,6 +15,7 @@
 
 pub mod archive;
 pub mod census;
+pub mod commands;
 pub mod comparison;
 pub mod emergency;
 pub mod evidence;
@@ -37,6 +38,7 @@ mod files;
 mod grant;
 mod in_force;
 pub mod observed;
+mod output;
 mod patients;
 mod policy;
 mod probe;
