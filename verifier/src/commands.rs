@@ -1,4 +1,10 @@
-//! One file per command, and why a command could not answer.
+//! The command line: one file per command, and why a command could not answer.
+//!
+//! It stands in the library because two programs are this command line: `exhibit-verify`, and `exhibit-verify-pdf`, which brings a
+//! typesetter ([`Typesetter`]).
+//!
+//! Exit codes: 0 no findings that count, 1 findings, 2 usage (also what cannot be read, and a report that this program can compare
+//! only in part), 3 the verifier itself failed.
 
 pub(crate) mod check;
 pub(crate) mod report;
@@ -6,11 +12,58 @@ pub(crate) mod sample;
 mod signed;
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 
+use clap::{Parser, Subcommand};
 use exhibit_schemas::bundle::TrustError;
-use exhibit_verify::VerifyError;
-use exhibit_verify::report::package::{ManifestError, PackageError};
-use exhibit_verify::report::since::SinceError;
+
+use self::check::Check;
+use crate::VerifyError;
+use crate::output;
+use crate::report::package::{ManifestError, PackageError};
+use crate::report::paper::Typesetter;
+use crate::report::since::SinceError;
+
+/// Check an exported Exhibit bundle offline and say everything that is wrong with it
+#[derive(Parser)]
+#[command(version, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    check: Option<Check>,
+    /// Print the answer as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Check a bundle and write the evidence report, or check a report that was handed over
+    Report(report::Wanted),
+    /// Check a bundle and draw a sample of a control's population by its root and a nonce of yours
+    Sample(sample::Wanted),
+}
+
+/// Does what the process was called for, and says how it went. With a typesetter reports are written as PDF, too.
+pub fn main(typesetter: Option<&'static dyn Typesetter>) -> ExitCode {
+    match run(Arguments::parse(), typesetter) {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => {
+            output::failure(&failure.to_string(), failure.hint());
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+fn run(arguments: Arguments, typesetter: Option<&'static dyn Typesetter>) -> Result<u8, Failure> {
+    match (arguments.command, arguments.check) {
+        (Some(Command::Report(wanted)), _) => report::run(&wanted, typesetter),
+        (Some(Command::Sample(wanted)), _) => sample::run(&wanted),
+        (None, Some(check)) => check::run(&check, arguments.json),
+        (None, None) => Ok(USAGE), // clap has asked for the bundle before
+    }
+}
 
 /// There are findings that count.
 pub(crate) const FINDINGS: u8 = 1;
@@ -84,6 +137,9 @@ impl Failure {
             Self::Manifest { .. } => "The directory must be one that `exhibit-verify report --out` wrote, whole.",
             Self::Package(PackageError::Occupied { .. }) => {
                 "Name a directory that is empty, or not there yet, or holds an earlier report."
+            }
+            Self::Package(PackageError::Typesetter(_)) => {
+                "No report was written. `exhibit-verify report` makes it without the PDF."
             }
             Self::Print(_) => "The answer was not printed whole; run it again.",
         }

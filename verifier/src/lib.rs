@@ -15,6 +15,7 @@
 
 pub mod archive;
 pub mod census;
+pub mod commands;
 pub mod comparison;
 pub mod emergency;
 pub mod evidence;
@@ -39,6 +40,7 @@ mod grant;
 mod in_force;
 mod nodes;
 pub mod observed;
+mod output;
 mod patients;
 mod policy;
 mod probe;

@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use exhibit_verify::Progress;
+use crate::Progress;
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// Prints the answer.

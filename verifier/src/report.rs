@@ -23,6 +23,7 @@ pub mod matrix;
 pub mod ocsf;
 pub mod oscal;
 pub mod package;
+pub mod paper;
 mod peer;
 pub mod since;
 pub mod table;
@@ -30,6 +31,7 @@ pub mod table;
 use serde::Serialize;
 
 use self::matrix::Row;
+use self::paper::Paper;
 use self::since::Since;
 use crate::VERIFIER_VERSION;
 use crate::census::Figures;
@@ -210,5 +212,10 @@ impl<'a> Report<'a> {
     /// One HTML page that needs nothing else: no script, no font, no picture from anywhere.
     pub fn html(&self) -> String {
         html::page(self)
+    }
+
+    /// The same page as it is printed, for a typesetter.
+    pub fn paper(&self) -> Paper {
+        Paper::of(self)
     }
 }

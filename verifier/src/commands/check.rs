@@ -3,11 +3,11 @@
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use crate::summary::{Summary, text};
+use crate::{Archive, KeptHead, Options, Outcome, VerifyError, verify};
 use clap::Args;
 use exhibit_schemas::bundle::TrustAnchors;
 use exhibit_schemas::checkpoint::NOTE_BYTES_MAX;
-use exhibit_verify::summary::{Summary, text};
-use exhibit_verify::{Archive, KeptHead, Options, Outcome, VerifyError, verify};
 
 use super::{FINDINGS, Failure};
 use crate::output;

@@ -3,20 +3,22 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use crate::report::Report;
+use crate::report::package::{Difference, Head, MANIFEST, MANIFEST_BYTES_MAX, Made, Manifest, PDF, Package, compare};
+use crate::report::paper::Typesetter;
+use crate::report::since::{Earlier, Since};
+use crate::summary::text;
+use crate::verify::report;
+use crate::{Options, Outcome, Period, VERIFIER_VERSION};
 use clap::Args;
 use exhibit_schemas::digest::Digest;
-use exhibit_verify::report::Report;
-use exhibit_verify::report::package::{
-    Difference, Head, MANIFEST, MANIFEST_BYTES_MAX, Made, Manifest, Package, compare,
-};
-use exhibit_verify::report::since::{Earlier, Since};
-use exhibit_verify::summary::text;
-use exhibit_verify::verify::report;
-use exhibit_verify::{Options, Outcome, Period, VERIFIER_VERSION};
 
 use super::check::{Check, Given, code, read_text};
-use super::{FINDINGS, Failure, signed};
+use super::{FINDINGS, Failure, USAGE, signed};
 use crate::output;
+
+/// The program that sets reports as PDF, too.
+const WITH_PDF: &str = "exhibit-verify-pdf";
 
 #[derive(Args)]
 pub(crate) struct Wanted {
@@ -42,13 +44,16 @@ pub(crate) struct Wanted {
     signed: Option<PathBuf>,
 }
 
-pub(crate) fn run(wanted: &Wanted) -> Result<u8, Failure> {
+/// What may set pages.
+type Setting = Option<&'static dyn Typesetter>;
+
+pub(crate) fn run(wanted: &Wanted, typesetter: Setting) -> Result<u8, Failure> {
     let given = Given::read(&wanted.check)?;
     if let Some(directory) = &wanted.signed {
         return signed::run(&given, wanted.check.strict, directory);
     }
     if let Some(directory) = &wanted.of {
-        return checked(wanted, given, directory);
+        return checked(wanted, given, directory, typesetter);
     }
     let earlier = wanted.since.as_deref().map(earlier).transpose()?;
     let made = Made {
@@ -60,7 +65,8 @@ pub(crate) fn run(wanted: &Wanted) -> Result<u8, Failure> {
         heads: heads(&given),
         verifier_sha256: program(),
     };
-    let (outcome, manifest) = make(&given, command(made), earlier.as_ref(), wanted.out.as_deref())?;
+    let made = command(made, typesetter.is_some());
+    let (outcome, manifest) = make(&given, made, earlier.as_ref(), wanted.out.as_deref(), typesetter)?;
     let mut answer = text(&outcome);
     if let Some(out) = &wanted.out {
         let files = manifest.files.len() + 1;
@@ -93,10 +99,11 @@ fn make(
     made: Made,
     earlier: Option<&At<'_>>,
     out: Option<&Path>,
+    typesetter: Setting,
 ) -> Result<(Outcome, Manifest), Failure> {
     // The parser of arguments, or of a manifest, took it before.
     let period = Period::parse(&made.period).unwrap_or(Period::ALWAYS);
-    let mut package = Package::begin(out, made.entity.as_deref())?;
+    let mut package = Package::begin(out, made.entity.as_deref())?.set_by(typesetter);
     let bar = output::Bar::new();
     let options = Options {
         heads: &given.heads,
@@ -123,8 +130,9 @@ fn make(
 }
 
 /// The command line that makes the report, with names for what stands elsewhere on every machine.
-fn command(mut made: Made) -> Made {
-    let mut line = "exhibit-verify report BUNDLE --keys TRUST.TOML".to_owned();
+fn command(mut made: Made, with_pdf: bool) -> Made {
+    let program = if with_pdf { WITH_PDF } else { "exhibit-verify" };
+    let mut line = format!("{program} report BUNDLE --keys TRUST.TOML");
     if !made.heads.is_empty() {
         line.push_str(" --heads");
         for head in &made.heads {
@@ -158,7 +166,7 @@ fn quoted(word: &str) -> String {
 }
 
 fn heads(given: &Given) -> Vec<Head> {
-    let head = |kept: &exhibit_verify::KeptHead| Head {
+    let head = |kept: &crate::KeptHead| Head {
         name: kept.name.clone(),
         sha256: Digest::of(kept.note.as_bytes()).to_string(),
     };
@@ -175,7 +183,7 @@ fn program() -> Option<String> {
 fn call_as(given: &mut Given, stated: &[Head]) {
     let mut left = std::mem::take(&mut given.heads);
     for head in stated {
-        let same = |kept: &exhibit_verify::KeptHead| Digest::of(kept.note.as_bytes()).to_string() == head.sha256;
+        let same = |kept: &crate::KeptHead| Digest::of(kept.note.as_bytes()).to_string() == head.sha256;
         if let Some(place) = left.iter().position(same) {
             let mut kept = left.remove(place);
             kept.name.clone_from(&head.name);
@@ -193,7 +201,7 @@ pub(super) fn stated(directory: &Path) -> Result<Manifest, Failure> {
 }
 
 /// Makes the report again by the options of the one that was handed over, and compares.
-fn checked(wanted: &Wanted, mut given: Given, directory: &Path) -> Result<u8, Failure> {
+fn checked(wanted: &Wanted, mut given: Given, directory: &Path, typesetter: Setting) -> Result<u8, Failure> {
     let stated = stated(directory)?;
     call_as(&mut given, &stated.made.heads);
     let given = &given;
@@ -241,21 +249,39 @@ fn checked(wanted: &Wanted, mut given: Given, directory: &Path) -> Result<u8, Fa
         period: period.unwrap_or(Period::ALWAYS).to_string(),
         ..stated.made.clone()
     };
-    let (outcome, again) = make(given, command(made), earlier.as_ref(), None)?;
-    let differences = compare(directory, &again)?;
-    let answer = answer(&outcome, directory, &stated, &differences, &hints);
+    let pdf = stated.files.iter().find(|file| file.name == PDF);
+    let typesetter = typesetter.filter(|_| pdf.is_some());
+    let (outcome, mut again) = make(given, command(made, pdf.is_some()), earlier.as_ref(), None, typesetter)?;
+    // Without a typesetter the PDF is held against its manifest alone, which proves nothing of what it says.
+    let unset = pdf.filter(|_| typesetter.is_none());
+    again.files.extend(unset.cloned());
+    again.files.sort_by(|left, right| left.name.cmp(&right.name));
+    let mut differences = compare(directory, &again)?;
+    if unset.is_some() {
+        let unlisted = |difference: &mut Difference| {
+            if *difference == Difference::Changed(PDF.to_owned()) {
+                *difference = Difference::Unlisted(PDF.to_owned());
+            }
+        };
+        differences.iter_mut().for_each(unlisted);
+        hints.push(format!(
+            "{PDF} was not made again, and what it says was not compared: `{WITH_PDF} report BUNDLE --keys TRUST.TOML --check DIR` does."
+        ));
+    }
+    let answer = answer(&outcome, directory, (&stated, unset.is_some()), &differences, &hints);
     output::say(&answer).map_err(Failure::Print)?;
-    Ok(if differences.is_empty() {
-        code(&outcome, wanted.check.strict)
-    } else {
-        FINDINGS
+    Ok(match code(&outcome, wanted.check.strict) {
+        _ if !differences.is_empty() => FINDINGS,
+        // Whoever asks for the exit code alone must not take a part for the whole.
+        0 if unset.is_some() => USAGE,
+        code => code,
     })
 }
 
 fn answer(
     outcome: &Outcome,
     directory: &Path,
-    stated: &Manifest,
+    (stated, in_part): (&Manifest, bool),
     differences: &[Difference],
     hints: &[String],
 ) -> String {
@@ -265,11 +291,15 @@ fn answer(
         answer.push('\n');
     };
     if differences.is_empty() {
-        let files = stated.files.len() + 1;
-        line(&format!(
-            "SAME     {}: each of its {files} files is what this bundle gives.",
-            directory.display()
-        ));
+        let (files, directory) = (stated.files.len() + 1, directory.display());
+        line(&if in_part {
+            let compared = files - 1;
+            format!(
+                "PARTLY   {directory}: {compared} of its {files} files are what this bundle gives; {PDF} was not compared."
+            )
+        } else {
+            format!("SAME     {directory}: each of its {files} files is what this bundle gives.")
+        });
         if stated.made.verifier_sha256 != program() {
             line("         It names another program of the same version as its maker.");
         }

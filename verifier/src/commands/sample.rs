@@ -3,12 +3,12 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
+use crate::report::control::Control;
+use crate::sample::{Nonce, SIZE_MAX, Sample, Sampling};
+use crate::summary::text;
+use crate::verify::sample;
+use crate::{Options, Outcome, Period, Refused};
 use clap::Args;
-use exhibit_verify::report::control::Control;
-use exhibit_verify::sample::{Nonce, SIZE_MAX, Sample, Sampling};
-use exhibit_verify::summary::text;
-use exhibit_verify::verify::sample;
-use exhibit_verify::{Options, Outcome, Period, Refused};
 
 use super::check::{Check, Given, code};
 use super::{FINDINGS, Failure};

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
+use crate::report::package::{MANIFEST, Manifest, compare};
+use crate::sign_off::{ReportSignatureLine, root_then};
+use crate::summary::text;
+use crate::{Bundle, Options, Outcome, Period, Refused, verify};
 use exhibit_schemas::merkle::TreeSize;
-use exhibit_verify::report::package::{MANIFEST, Manifest, compare};
-use exhibit_verify::sign_off::{ReportSignatureLine, root_then};
-use exhibit_verify::summary::text;
-use exhibit_verify::{Bundle, Options, Outcome, Period, Refused, verify};
 
 use super::check::{Given, code};
 use super::report::stated;

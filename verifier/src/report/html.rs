@@ -62,6 +62,12 @@ pub(super) const PAGE_BYTES_MAX: usize = 5_000_000;
 /// Lines of a table that are shown, as many as the page has room for.
 const SHOWN: [usize; 4] = [200, 50, 10, 0];
 
+/// Bytes of a page that is printed: some two hundred sheets.
+const PAPER_BYTES_MAX: usize = 1_000_000;
+
+/// Lines of a table that are printed, as many as there is room for.
+const PRINTED: [usize; 4] = [50, 20, 5, 0];
+
 /// Things of one line that are shown.
 const EACH_MAX: usize = 20;
 
@@ -70,10 +76,24 @@ const TEXT_CHARACTERS_MAX: usize = 600;
 
 /// The whole page.
 pub(super) fn page(report: &Report<'_>) -> String {
+    fitting(report, &SHOWN, PAGE_BYTES_MAX)
+}
+
+/// The page as it is printed: the same with fewer lines.
+pub(super) fn paper(report: &Report<'_>) -> String {
+    fitting(report, &PRINTED, PAPER_BYTES_MAX)
+}
+
+/// What it is of.
+pub(super) fn title(report: &Report<'_>) -> String {
+    format!("Access evidence of {}", report.cover.origin)
+}
+
+fn fitting(report: &Report<'_>, lines: &[usize], bytes_max: usize) -> String {
     let mut page = String::new();
-    for shown in SHOWN {
-        page = page_of(report, shown).into_string();
-        if page.len() <= PAGE_BYTES_MAX {
+    for shown in lines {
+        page = page_of(report, *shown).into_string();
+        if page.len() <= bytes_max {
             break;
         }
     }
@@ -112,7 +132,7 @@ fn page_of(report: &Report<'_>, shown: usize) -> Markup {
 fn cover_of(report: &Report<'_>) -> Markup {
     let cover = &report.cover;
     html! {
-        h1 { "Access evidence of " (cover.origin) }
+        h1 { (title(report)) }
         @if cover.record == "verified" {
             p.verified { "Verified: the checks found no error in " (cover.size) " entries." }
         } @else if cover.record == "exceptions" {

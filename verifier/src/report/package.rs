@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! DIR/report.html  report.json                     for people, for programs
+//!     report.pdf                                   the page on paper, where a typesetter was given ([`super::paper`])
 //!     workpapers.xlsx  tables/*.csv                every population whole
 //!     oscal/assessment-results.json  catalog.json  [`super::oscal`]
 //!     fhir/audit-events.ndjson                     [`super::fhir`]
@@ -38,12 +39,16 @@ pub use self::manifest::{
 use self::place::{Measured, Place};
 use self::workbook::Workbook;
 use super::cells::{self, Cell, Cells};
+use super::paper::{Typesetter, TypesetterError};
 use super::table::Table;
 use super::{Report, oscal};
 use crate::evidence::{Evidence, Line, Lines};
 
 /// The page.
 pub const PAGE: &str = "report.html";
+
+/// The page on paper.
+pub const PDF: &str = "report.pdf";
 
 /// The report for programs.
 pub const JSON: &str = "report.json";
@@ -79,6 +84,9 @@ pub enum PackageError {
     /// The workbook cannot be written.
     #[error("{WORKBOOK}: {0}")]
     Workbook(#[from] rust_xlsxwriter::XlsxError),
+    /// The typesetter could not set the page.
+    #[error("{PDF}: {0}")]
+    Typesetter(TypesetterError),
 }
 
 /// The files of a report in the making.
@@ -87,6 +95,7 @@ pub struct Package {
     tables: BTreeMap<Table, Sheet>,
     workbook: Workbook,
     feeds: Option<Feeds>,
+    typesetter: Option<&'static dyn Typesetter>,
 }
 
 /// A table in the making.
@@ -110,11 +119,19 @@ impl Package {
             tables: BTreeMap::new(),
             workbook,
             feeds,
+            typesetter: None,
         };
         for table in Table::ALL {
             package.table(*table)?;
         }
         Ok(package)
+    }
+
+    /// The same package with the page as PDF, where there is a typesetter.
+    #[must_use]
+    pub fn set_by(mut self, typesetter: Option<&'static dyn Typesetter>) -> Self {
+        self.typesetter = typesetter;
+        self
     }
 
     fn table(&mut self, table: Table) -> Result<(), PackageError> {
@@ -181,14 +198,16 @@ impl Package {
         if let Some(feeds) = self.feeds.take() {
             files.extend(feeds.finish(report)?);
         }
-        for (name, content) in [
+        let pages = [
             (PAGE, report.html()),
             (JSON, report.json()),
             (RESULTS, oscal::assessment_results(report)),
             (CATALOG, oscal::catalog()),
-        ] {
+        ];
+        let pages = pages.map(|(name, content)| (name, content.into_bytes()));
+        for (name, content) in pages.into_iter().chain(self.pdf(report)?) {
             let mut file = self.place.create(name)?;
-            file.write_all(content.as_bytes()).map_err(|error| PackageError::File {
+            file.write_all(&content).map_err(|error| PackageError::File {
                 path: name.into(),
                 error,
             })?;
@@ -201,6 +220,15 @@ impl Package {
         let manifest = Manifest::of(report, made, files);
         self.place.finish(&manifest)?;
         Ok(manifest)
+    }
+
+    /// The page as PDF, where it is wanted.
+    fn pdf(&self, report: &Report<'_>) -> Result<Option<(&'static str, Vec<u8>)>, PackageError> {
+        let Some(typesetter) = self.typesetter else {
+            return Ok(None);
+        };
+        let bytes = typesetter.pdf(&report.paper()).map_err(PackageError::Typesetter)?;
+        Ok(Some((PDF, bytes)))
     }
 
     /// The log is not sound: nothing that was read from it stays.

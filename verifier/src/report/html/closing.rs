@@ -34,7 +34,7 @@ pub(super) fn section(report: &Report<'_>) -> Markup {
     html! {
         h2 id="verify" { "How to verify this by other tools" }
         ol {
-            li { "manifest.json lists SHA-256 of each file of this report: " code { "sha256sum" } " gives the same. " code { "exhibit-verify report --check DIR BUNDLE --keys TRUST.TOML" } " makes the report again from the bundle and compares every byte." }
+            li { "manifest.json lists SHA-256 of each file of this report: " code { "sha256sum" } " gives the same. " code { "exhibit-verify report --check DIR BUNDLE --keys TRUST.TOML" } " makes the report again from the bundle and compares every byte; of a report with a report.pdf " code { "exhibit-verify-pdf" } " does, which is the same program with a typesetter." }
             li { "The bundle is a directory after C2SP tlog-tiles: its checkpoint is a signed note (Ed25519, the log key above), its tiles are those of an RFC 9162 tree, and any client of that format computes the root." }
             li { "Each entry is CBOR (RFC 8949) in its deterministic form. Behind each batch of events stands its seal, a COSE_Sign1 (RFC 9052) over the RFC 9162 root of the batch, by the key of whoever made the events." }
             li { "A decision of a person is signed with that person's own key; trust.toml and the entries of kind key-enrolled name whose it is." }

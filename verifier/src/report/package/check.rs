@@ -18,6 +18,8 @@ pub enum Difference {
     Unknown(String),
     /// The file is not what the bundle gives.
     Changed(String),
+    /// The file was not made again, and is not even the one that the manifest lists.
+    Unlisted(String),
 }
 
 impl std::fmt::Display for Difference {
@@ -26,6 +28,7 @@ impl std::fmt::Display for Difference {
             Self::Missing(name) => write!(formatter, "{name} is missing"),
             Self::Unknown(name) => write!(formatter, "{name} is no file of this report"),
             Self::Changed(name) => write!(formatter, "{name} is not what the bundle gives"),
+            Self::Unlisted(name) => write!(formatter, "{name} is not the file that the manifest lists"),
         }
     }
 }

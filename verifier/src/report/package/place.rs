@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest as _, Sha256};
 
 use super::feeds::{FHIR, OCSF};
-use super::{CATALOG, FileEntry, JSON, MANIFEST, Manifest, PAGE, PackageError, RESULTS, WORKBOOK};
+use super::{CATALOG, FileEntry, JSON, MANIFEST, Manifest, PAGE, PDF, PackageError, RESULTS, WORKBOOK};
 use crate::report::table::Table;
 
 /// The directory of what is not in its place yet.
@@ -123,7 +123,7 @@ impl Place {
 
 /// Every file that a report may have.
 fn every_file() -> impl Iterator<Item = String> {
-    let others = [PAGE, JSON, WORKBOOK, RESULTS, CATALOG, FHIR, OCSF].map(str::to_owned);
+    let others = [PAGE, PDF, JSON, WORKBOOK, RESULTS, CATALOG, FHIR, OCSF].map(str::to_owned);
     others.into_iter().chain(Table::ALL.iter().map(|table| table.path()))
 }
 
