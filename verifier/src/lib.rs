@@ -24,6 +24,7 @@ pub mod report;
 pub mod review;
 pub mod sample;
 pub mod schedule;
+pub mod scoped;
 mod seen;
 pub mod summary;
 mod threshold;

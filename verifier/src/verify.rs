@@ -21,7 +21,7 @@ use crate::comparison::{Candidate, Comparison};
 use crate::copy::Copies;
 use crate::emergency::Emergencies;
 use crate::evidence::{Evidence, Line, Lines};
-use crate::files::{self, Head};
+use crate::files::{self, Head, Layout};
 use crate::finding::{Code, Finding, Findings, Place};
 use crate::in_force::InForce;
 use crate::period::{Period, Span};
@@ -33,9 +33,12 @@ use crate::report::matrix;
 use crate::review::Reviews;
 use crate::sample::{Draw, Drawn, Sampling};
 use crate::schedule::{Scheduled, Schedules};
+use crate::scoped::{Scoped, Scoping};
 use crate::seen::Seen;
 use crate::session::{Context, Sessions};
 use crate::tree::Tree;
+
+mod scoped;
 
 const HASH_BYTES: usize = 32;
 
@@ -55,6 +58,9 @@ pub enum VerifyError {
     /// No keyring can begin with the trust anchors.
     #[error("the trust anchors are refused: {0}")]
     Anchors(#[from] KeyringError),
+    /// What is to be done needs every entry of the log.
+    #[error("this is a scoped bundle, of {0}: {1}")]
+    Scoped(String, &'static str),
 }
 
 /// A checkpoint that somebody kept, as a file name and its note.
@@ -129,6 +135,8 @@ pub struct Bundle {
     pub comparison: Option<Comparison>,
     /// What was drawn, where that was asked for.
     pub(crate) drawn: Option<Drawn>,
+    /// What a scoped bundle discloses, and what it cannot prove; `None` of a whole one.
+    pub scoped: Option<Scoped>,
 }
 
 /// What is known of an entry that a finding names.
@@ -158,6 +166,8 @@ pub struct Refused {
     /// What the log shows nonetheless, where no error is about the record itself: every error is then about something that was
     /// done and recorded. It proves nothing as passed.
     pub shown: Option<Box<Bundle>>,
+    /// What a scoped bundle discloses; `None` of a whole one.
+    pub scoped: Option<Scoped>,
 }
 
 /// The answer.
@@ -170,6 +180,14 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// What a scoped bundle discloses; `None` of a whole one.
+    pub fn scoped(&self) -> Option<&Scoped> {
+        match self {
+            Self::Verified(verified) => verified.get().scoped.as_ref(),
+            Self::Refused(refused) => refused.scoped.as_ref(),
+        }
+    }
+
     /// All findings.
     pub fn findings(&self) -> &Findings {
         match self {
@@ -276,6 +294,7 @@ fn examine(
         done += files;
         progress(Progress::Files(done));
     })?;
+    let scoping = scoping(&head, &besides)?;
     // Where nobody signed a root nothing is shown.
     let root = head.checkpoint.as_ref().map(Checkpoint::root);
     lines.begin(anchors.log.origin.as_str(), root);
@@ -290,6 +309,7 @@ fn examine(
         batches: Batches::new(anchors)?,
         sessions: Sessions::default(),
         span: None,
+        scoping,
         context: Context {
             findings,
             policies: Policies::default(),
@@ -306,8 +326,32 @@ fn examine(
             schedules: Schedules::default(),
         },
     };
-    reader.read(head.size, progress, lines)?;
+    if reader.scoping.is_some() {
+        reader.read_scoped(&head, progress, lines)?;
+    } else {
+        reader.read(head.size, progress, lines)?;
+    }
     reader.finish(anchors, &head, heads.len(), lines)
+}
+
+/// What a scoped bundle is held to; `None` of a whole one.
+fn scoping(head: &Head, besides: &Besides) -> Result<Option<Scoping>, VerifyError> {
+    let Layout::Scoped(stated) = &head.layout else {
+        return Ok(None);
+    };
+    let scope = stated.as_ref().map(|stated| stated.scope.clone());
+    let words = scope
+        .as_ref()
+        .map_or_else(|| "an unknown scope".to_owned(), ToString::to_string);
+    if besides.sampling.is_some() {
+        let why = "a sample is drawn from the whole population of a control, which only a whole bundle holds";
+        return Err(VerifyError::Scoped(words, why));
+    }
+    if besides.comparison.is_some() {
+        let why = "a policy is compared over all decisions of a log, which only a whole bundle holds";
+        return Err(VerifyError::Scoped(words, why));
+    }
+    Ok(Some(Scoping::new(scope)))
 }
 
 fn read_heads(heads: &[KeptHead], anchors: &TrustAnchors, findings: &mut Findings) -> Vec<(String, Checkpoint)> {
@@ -331,6 +375,8 @@ struct Reader<'a> {
     batches: Batches,
     sessions: Sessions,
     span: Option<Span>,
+    /// Of a scoped bundle: what it may hold, and what it holds.
+    scoping: Option<Scoping>,
     context: Context,
 }
 
@@ -412,6 +458,9 @@ impl Reader<'_> {
 
     fn event(&mut self, placed: &Placed) {
         self.span = Some(Span::with(self.span, placed.event.time));
+        if let Some(scoping) = &mut self.scoping {
+            scoping.event(placed, self.batches.keyring());
+        }
         let context = &mut self.context;
         context.evidence.event(placed);
         let (index, emitter) = (placed.index, placed.event.emitter.0);
@@ -509,9 +558,13 @@ impl Reader<'_> {
             let detail = "the log is empty: it has no genesis";
             self.context.findings.add(Code::GenesisAnchors, Place::Bundle, detail);
         }
+        let scoped = match self.scoping.take() {
+            Some(scoping) => Some(scoping.finish(&head.layout, &self.batches, &mut self.context.findings)),
+            None => None,
+        };
         let context = &mut self.context;
         context.policies.finish(&mut context.findings);
-        self.sessions.finish(context);
+        self.sessions.finish(context, self.batches.withheld());
         context.evidence.finish(
             anchors,
             &self.batches,
@@ -523,28 +576,42 @@ impl Reader<'_> {
             comparison.finish();
         }
         context.probes.finish(&context.policies, &mut context.findings);
+        // What was to be reviewed, and by whom, is a question to the whole log.
+        if scoped.is_some() {
+            context.schedules.leave();
+        }
         let reviews = std::mem::take(&mut context.reviews);
-        let reviews = reviews.finish(
-            self.archive,
-            head.size,
-            self.batches.keyring(),
-            &mut context.evidence,
-            &mut context.findings,
-        )?;
+        let reviews = if scoped.is_some() {
+            Vec::new()
+        } else {
+            reviews.finish(
+                self.archive,
+                head.size,
+                self.batches.keyring(),
+                &mut context.evidence,
+                &mut context.findings,
+            )?
+        };
         // A review of one use is of no period.
         let (of_uses, reviews) = reviews.into_iter().partition(|review| review.said.emergency.is_some());
         let (clock, revoked) = (context.schedules.clock(), context.schedules.revoked().clone());
         let emergencies = Emergencies::new(&context.approvals, of_uses, clock, revoked);
-        context.evidence.emergencies(emergencies.find(&mut context.findings));
+        if scoped.is_some() {
+            emergencies.find_uses(&mut context.findings);
+        } else {
+            context.evidence.emergencies(emergencies.find(&mut context.findings));
+        }
         let scheduled = std::mem::take(&mut context.schedules).finish(reviews, &mut context.findings);
         let periods = scheduled.find(&mut context.findings);
         context.evidence.scheduled(scheduled.schedules(), periods);
         hand_out(&mut context.evidence, lines)?;
-        context.census.finish(clock);
+        if scoped.is_none() {
+            context.census.finish(clock);
+        }
         matrix::offer(&context.evidence, &mut context.census);
         let drawn = match context.census.take_draw() {
             Some(draw) => {
-                let events = events(self.archive, head.size, draw.indexes())?;
+                let events = events(self.archive, head, draw.indexes())?;
                 Some(Drawn { draw, events })
             }
             None => None,
@@ -560,7 +627,7 @@ impl Reader<'_> {
             span: self.span,
             heads,
             cited: if self.context.census.is_taken() {
-                cited(self.archive, size, &findings, &self.context.census)?
+                cited(self.archive, head, &findings, &self.context.census)?
             } else {
                 BTreeMap::new()
             },
@@ -571,6 +638,7 @@ impl Reader<'_> {
             emergencies,
             comparison: self.context.comparison,
             drawn,
+            scoped,
         });
         let sealed = head.checkpoint.is_some();
         // The one place where a bundle becomes verified.
@@ -588,6 +656,7 @@ impl Reader<'_> {
                 period: bundle.census.period(),
                 span: bundle.span,
                 findings: bundle.findings.clone(),
+                scoped: bundle.scoped.clone(),
                 shown: Some(bundle).filter(|_| sound),
             })
         })
@@ -605,7 +674,7 @@ fn hand_out(evidence: &mut Evidence, lines: &mut dyn Lines) -> Result<(), Verify
 /// What is known of each entry that a finding or an exception names. A seal has no time, and neither has what is no event.
 fn cited(
     archive: &Archive,
-    size: TreeSize,
+    head: &Head,
     findings: &Findings,
     census: &Census,
 ) -> Result<BTreeMap<Index, Cited>, VerifyError> {
@@ -616,7 +685,7 @@ fn cited(
     let controls = Control::ALL.iter();
     let exceptions = controls.flat_map(|control| census.exceptions(*control));
     let excepted = exceptions.filter_map(|exception| exception.index.map(Index));
-    let events = events(archive, size, found.chain(excepted))?;
+    let events = events(archive, head, found.chain(excepted))?;
     let of = |event: &Event| Cited {
         time: event.time,
         session: event.session.map(|place| place.0),
@@ -627,9 +696,13 @@ fn cited(
 /// The events among these entries.
 fn events(
     archive: &Archive,
-    size: TreeSize,
+    head: &Head,
     named: impl Iterator<Item = Index>,
 ) -> Result<BTreeMap<Index, Event>, VerifyError> {
+    if head.layout.is_scoped() {
+        return scoped::events(archive, named);
+    }
+    let size = head.size;
     let mut tiles: BTreeMap<u64, BTreeSet<Index>> = BTreeMap::new();
     for index in named {
         tiles.entry(index.0 / u64::from(TILE_WIDTH)).or_default().insert(index);

@@ -1,5 +1,7 @@
 //! Who reads, as a route sees it: the one extractor that every route which shows evidence takes.
 
+use std::sync::OnceLock;
+
 use axum::body::Bytes;
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
@@ -10,6 +12,7 @@ use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::{Event, Kind, SessionId};
 use exhibit_schemas::merkle::Index;
 use exhibit_schemas::reading::{Asked, QUESTION_BYTES_MAX, Question, READING_HEADER, ReadingId, STATEMENT_BYTES_MAX};
+use exhibit_schemas::scoped::Sessions;
 use exhibit_schemas::seal::SEAL_FIRST_BYTE;
 use exhibit_search::{Parameters, Searcher};
 use serde::Serialize;
@@ -60,6 +63,16 @@ impl FromRequestParts<Api> for Open {
 }
 
 impl Open {
+    /// What may be read.
+    pub(super) fn question(&self) -> &Question {
+        self.0.question()
+    }
+
+    /// Where the sessions of a scoped export are kept.
+    pub(super) fn selected(&self) -> &OnceLock<Sessions> {
+        self.0.selected()
+    }
+
     /// Holds that it is of this.
     pub(super) fn covers(&self, question: &Question) -> Result<(), ApiError> {
         held(self.0.question() == question)
@@ -111,7 +124,8 @@ impl Open {
             }
             Question::Catalogs => held(kind == Some(Kind::CatalogSnapshot)),
             Question::Policies => held(matches!(kind, Some(Kind::PolicyInForce | Kind::PolicySigned))),
-            Question::Search(_) | Question::Sessions => Err(ApiError::Reading),
+            // What is of a scope is asked for by tiles.
+            Question::Search(_) | Question::Sessions | Question::Scoped(..) => Err(ApiError::Reading),
         }
     }
 }
@@ -172,7 +186,8 @@ pub(super) async fn open(
     let asked: Asked = cbor::decode(&body).map_err(|_| ApiError::Question("the body asks for no reading"))?;
     let question = Question::parse(asked.operation, &asked.text);
     let question = question.ok_or(ApiError::Question("the operation has no such question"))?;
-    if matches!(&question, Question::Export(size) if *size > api.ledger.shared().head().size()) {
+    if matches!(&question, Question::Export(size) | Question::Scoped(size, _) if *size > api.ledger.shared().head().size())
+    {
         // It would be of entries that nobody has counted.
         return Err(ApiError::Question("the log does not reach that far"));
     }
@@ -199,6 +214,7 @@ async fn count(api: &Api, question: &Question) -> Result<u64, LedgerError> {
     let (api, question) = (api.clone(), question.clone());
     let searcher = match &question {
         Question::Search(_) | Question::Catalogs | Question::Policies => indexed(&api).await.ok(),
+        Question::Scoped(_, scope) if scope.patient().is_some() => indexed(&api).await.ok(),
         _ => None,
     };
     let counted = blocking(move || {
@@ -219,6 +235,10 @@ async fn count(api: &Api, question: &Question) -> Result<u64, LedgerError> {
                 None => 0,
             },
             Question::Export(size) => size.0.min(ledger.shared().head().size().0),
+            Question::Scoped(_, scope) => match scope.patient() {
+                Some(patient) => matches(searcher.as_ref(), &format!("patient:{patient}")),
+                None => super::scoped::count(ledger, &scope).map_err(ApiError::Ledger)?,
+            },
             Question::Approvals => number(waiting_approvals(ledger)?.len() + passed_approvals(ledger)?.len()),
         })
     });

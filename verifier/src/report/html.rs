@@ -9,6 +9,7 @@ mod figures;
 mod matrix;
 mod plots;
 mod schedules;
+mod scoped;
 
 use exhibit_schemas::merkle::Index;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
@@ -63,7 +64,10 @@ pub(super) fn page(report: &Report<'_>) -> String {
             break;
         }
     }
-    page
+    match &report.cover.scoped {
+        Some(scoped) => scoped::label(&page, scoped, report.cover.size),
+        None => page,
+    }
 }
 
 fn page_of(report: &Report<'_>, shown: usize) -> Markup {
@@ -100,6 +104,8 @@ fn cover_of(report: &Report<'_>) -> Markup {
         h1 { "Access evidence of " (cover.origin) }
         @if cover.record == "verified" {
             p.verified { "Verified: the checks found no error in " (cover.size) " entries." }
+        } @else if cover.record == "scoped" {
+            p.scoped { "A scoped bundle: the checks found no error in the events that it discloses. The log as a whole was not verified, and no control is tested." }
         } @else if cover.record == "exceptions" {
             p.refused { "Refused: " (cover.errors) " errors. The record of " (cover.size) " entries is sound, and every error is about something that was done and recorded. The rows below list them; nothing passes." }
         } @else {
@@ -111,6 +117,7 @@ fn cover_of(report: &Report<'_>) -> Markup {
             tr { th { "Log" } td { (cover.origin) } }
             tr { th { "Log key" } td { code { (cover.log_key) } } }
             tr { th { "Entries" } td { (cover.size) } }
+            @if let Some(scoped) = &cover.scoped { (scoped::rows(scoped)) }
             @if let Some(root) = &cover.root { tr { th { "Root" } td { code { (root) } } } }
             tr { th { "Kept checkpoints compared" } td { (cover.heads) } }
             tr { th { "Errors, notes" } td { (cover.errors) ", " (cover.notes) } }
@@ -119,6 +126,7 @@ fn cover_of(report: &Report<'_>) -> Markup {
                 @if let Some(digest) = &cover.verifier_sha256 { br; "SHA-256 of the program: " code { (digest) } }
             } }
         }
+        @if let Some(scoped) = &cover.scoped { (scoped::section(scoped)) }
         h2 { "What this does not claim" }
         ul { @for limit in cover.limits { li { (limit) } } }
     }

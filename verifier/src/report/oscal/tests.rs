@@ -38,6 +38,7 @@ pub(super) fn cover() -> Cover {
         errors: 0,
         notes: 0,
         limits: &LIMITS,
+        scoped: None,
     }
 }
 
