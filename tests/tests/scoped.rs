@@ -89,7 +89,12 @@ fn sessions(stack: &Stack) -> Vec<(String, String)> {
     let text = |hit: &Value, key: &str| hit[key].as_str().unwrap().to_owned();
     let all: Vec<_> = hits
         .iter()
-        .map(|hit| (text(hit, "session"), Timestamp(hit["time"].as_u64().unwrap()).to_string()))
+        .map(|hit| {
+            (
+                text(hit, "session"),
+                Timestamp(hit["time"].as_u64().unwrap()).to_string(),
+            )
+        })
         .collect();
     assert_eq!(all.len(), CLIENTS.len());
     all

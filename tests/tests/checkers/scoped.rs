@@ -3,7 +3,9 @@
 use exhibit_schemas::event::{Event, Kind, SessionId};
 use exhibit_schemas::merkle::Index;
 use exhibit_schemas::scoped::{Scope, ScopedFile};
-use exhibit_tests::bundle_builder::clinic::{ADMINISTRATOR, LOG, ORIGIN, POLICY, SEALING, SECOND_ADMINISTRATOR, clinic_under};
+use exhibit_tests::bundle_builder::clinic::{
+    ADMINISTRATOR, LOG, ORIGIN, POLICY, SEALING, SECOND_ADMINISTRATOR, clinic_under,
+};
 use exhibit_tests::bundle_builder::scoped::{Disclosed, scoped_files, state_scope};
 use exhibit_tests::bundle_builder::{Files, checkpoint, key_id, write_directory};
 use exhibit_tests::run;
@@ -29,14 +31,19 @@ fn the_python_checker_checks_scoped_bundles() {
     };
     let said = check(&honest).unwrap();
     let counted = format!("scoped: {} of {} entries disclosed", disclosed.0.len(), entries.len());
-    assert!(said.contains(&counted) && said.contains("1 sessions; not proven: that there are no others"), "{said}");
+    assert!(
+        said.contains(&counted) && said.contains("1 sessions; not proven: that there are no others"),
+        "{said}"
+    );
 
     let of = |fits: &dyn Fn(&Event) -> bool| {
-        let mut places = (0..entries.len()).filter(|place| Event::decode(&entries[*place]).is_ok_and(|event| fits(&event)));
+        let mut places =
+            (0..entries.len()).filter(|place| Event::decode(&entries[*place]).is_ok_and(|event| fits(&event)));
         places.next().map(|place| Index(u64::try_from(place).unwrap())).unwrap()
     };
     let command = of(&|event| event.kind() == Kind::Command && event.session.is_some_and(|place| place.0 == SESSION));
-    let opened = of(&|event| event.kind() == Kind::SessionOpened && event.session.is_some_and(|place| place.0 == SESSION));
+    let opened =
+        of(&|event| event.kind() == Kind::SessionOpened && event.session.is_some_and(|place| place.0 == SESSION));
     let revoked = of(&|event| event.kind() == Kind::KeyRevoked);
     let drop_of = |files: &mut Files, index: Index| {
         files.remove(&ScopedFile::Event(index).path());
@@ -46,13 +53,21 @@ fn the_python_checker_checks_scoped_bundles() {
     let proof = ScopedFile::Proof(command).path();
     let other = ScopedFile::Proof(opened).path();
     let changes: [(&str, &dyn Fn(&mut Files)); 7] = [
-        ("another hash than the log's", &|files| *files.get_mut(&event).unwrap().last_mut().unwrap() ^= 1),
-        ("proof of", &|files| drop(files.insert(proof.clone(), files[&other].clone()))),
+        ("another hash than the log's", &|files| {
+            *files.get_mut(&event).unwrap().last_mut().unwrap() ^= 1
+        }),
+        ("proof of", &|files| {
+            drop(files.insert(proof.clone(), files[&other].clone()))
+        }),
         ("without its proof", &|files| drop(files.remove(&proof))),
         ("an administrator's event is withheld", &|files| drop_of(files, revoked)),
         ("out of the sequence of its session", &|files| drop_of(files, command)),
-        ("have no seal", &|files| drop(files.remove(&ScopedFile::Seals(1).path()))),
-        ("the root over the hashes", &|files| files.get_mut("tile/0/000").unwrap()[32 * 200] ^= 1),
+        ("counts other events", &|files| {
+            drop(files.remove(&ScopedFile::Seals(1).path()))
+        }),
+        ("the root over the hashes", &|files| {
+            files.get_mut("tile/0/000").unwrap()[32 * 200] ^= 1
+        }),
     ];
     for (wanted, change) in changes {
         let mut files = honest.clone();
