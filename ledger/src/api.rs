@@ -48,6 +48,7 @@ use exhibit_search::{Parameters, Searcher};
 use serde::{Deserialize, Serialize};
 
 use self::readings::Open;
+use self::scoped::Selections;
 use crate::admission::refusal;
 use crate::error::LedgerError;
 use crate::ledger::Ledger;
@@ -80,6 +81,7 @@ struct Api {
     ledger: Ledger,
     searcher: Option<Searcher>,
     readings: Arc<Readings>,
+    selections: Arc<Selections>,
 }
 
 /// The API of a ledger; with a searcher also `/v1/search`.
@@ -115,6 +117,7 @@ pub fn router(ledger: Ledger, searcher: Option<Searcher>, readings: Arc<Readings
             ledger,
             searcher,
             readings,
+            selections: Arc::default(),
         })
 }
 

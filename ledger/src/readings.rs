@@ -13,7 +13,7 @@
 //! What could not be recorded is not shown. What followed by a key is recorded before the key ends. Only how many followed can be lost, with a ledger that is killed within that minute.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use exhibit_identity::oidc::Issuers;
@@ -22,7 +22,6 @@ use exhibit_schemas::event::Timestamp;
 use exhibit_schemas::event::trust::EvidenceRead;
 use exhibit_schemas::key::{KeyId, SecretKey};
 use exhibit_schemas::reading::{Question, Reader, ReadingError, ReadingId, SignedAsked, TIMES_MAX};
-use exhibit_schemas::scoped::Sessions;
 use exhibit_schemas::wire::Append;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
@@ -98,16 +97,9 @@ pub struct Reading {
     /// The reader's key, which may be revoked meanwhile.
     key: Option<KeyId>,
     index: u64,
-    /// Of a scoped export the sessions that it discloses, once they were looked for.
-    selected: OnceLock<Sessions>,
 }
 
 impl Reading {
-    /// Where the sessions of a scoped export are kept.
-    pub(crate) const fn selected(&self) -> &OnceLock<Sessions> {
-        &self.selected
-    }
-
     /// What may be read.
     pub const fn question(&self) -> &Question {
         &self.question
@@ -283,7 +275,6 @@ impl Readings {
             until,
             key,
             index,
-            selected: OnceLock::new(),
         });
         let id = self.hand_out(who, Arc::clone(&reading))?;
         Ok((id, reading))

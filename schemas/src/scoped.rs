@@ -50,7 +50,7 @@ pub const SEALS_BYTES_MAX: usize = 256 * (3 + SEAL_BYTES_MAX);
 pub const RECORDS_BYTES_MAX: usize = 256 * (3 + ENTRY_BYTES_MAX);
 
 /// Events that a scoped bundle discloses at the most: each is two files, and who needs more needs the whole log.
-pub const DISCLOSED_MAX: u64 = 1_000_000;
+pub const DISCLOSED_MAX: u64 = 250_000;
 
 const SEALS: &str = "seals/";
 const EVENT: &str = "event/";

@@ -231,6 +231,8 @@ fn report_and_sample(directory: &Path, trust: &str) {
         "{}",
         said(&again)
     );
+    let whole = verifier(&[bundle, "--keys", trust, "--whole"]);
+    assert_eq!(whole.status.code(), Some(1), "{}", said(&whole));
     let sampled = verifier(&[
         "sample",
         bundle,
@@ -274,6 +276,11 @@ fn readings(stack: &Stack, directory: &Path, trust: &str, session: &str, patient
             "{scope}: {scopes:?}"
         );
     }
+    let replayed = said(&exhibit(stack, &["replay", session]));
+    assert!(
+        replayed.contains("export by"),
+        "who took the session stands at it: {replayed}"
+    );
     assert!(
         !scopes.iter().any(|read| read.contains("john")),
         "nothing of a question that is refused is kept"

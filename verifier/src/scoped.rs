@@ -40,7 +40,7 @@ pub struct Scoped {
     pub sessions: usize,
     /// Sessions that are disclosed because people were asked in them about commands of the others.
     pub asked_in: usize,
-    /// What it proves beyond the events that it holds.
+    /// What it proves beyond the events that it holds; nothing where it has errors.
     pub proven: Vec<String>,
     /// What it does not.
     pub not_proven: Vec<String>,
@@ -112,7 +112,7 @@ impl Scoping {
                 "it states {} events, {} are disclosed",
                 stated.disclosed, self.disclosed
             );
-            findings.add(Code::ManifestHead, Place::Bundle, detail);
+            findings.add(Code::ManifestEntry, Place::Bundle, detail);
         }
         let words = self.scope.as_ref().map(ToString::to_string);
         let withheld = batches.withheld().by_role().clone();

@@ -205,9 +205,12 @@ fn describe(text: &mut String, scoped: &Scoped) {
         scoped.disclosed, scoped.seals
     ));
     for (title, lines) in [
-        ("Proven by this bundle, where it has no error:", &scoped.proven),
+        ("Proven by this bundle:", &scoped.proven),
         ("Not proven by this bundle:", &scoped.not_proven),
     ] {
+        if lines.is_empty() {
+            continue;
+        }
         write("");
         write(title);
         for line in lines {

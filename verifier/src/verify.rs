@@ -619,7 +619,7 @@ impl Reader<'_> {
         let root = self.tree.finish(head.checkpoint.as_ref(), &mut context.findings)?;
         let (origin, log_key) = (anchors.log.origin.as_str().to_owned(), anchors.log.to_string());
         let (size, findings) = (head.size, self.context.findings);
-        let bundle = Box::new(Bundle {
+        let mut bundle = Box::new(Bundle {
             origin,
             size,
             root,
@@ -641,6 +641,13 @@ impl Reader<'_> {
             scoped,
         });
         let sealed = head.checkpoint.is_some();
+        if let Some(scoped) = bundle
+            .scoped
+            .as_mut()
+            .filter(|_| bundle.findings.errors() > 0 || !sealed)
+        {
+            scoped.proven.clear(); // a bundle with errors proves nothing of what it does not hold
+        }
         // The one place where a bundle becomes verified.
         Ok(if bundle.findings.errors() == 0 && sealed {
             Outcome::Verified(Box::new(Verified(*bundle)))

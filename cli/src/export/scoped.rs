@@ -23,12 +23,15 @@ use exhibit_schemas::seal::{BATCH_EVENTS_MAX, SEAL_FIRST_BYTE};
 use exhibit_schemas::tile::{TILE_WIDTH, Tile, TileKind, tiles};
 
 use super::{begin, beside, finish, put, remove_strangers};
-use crate::client::Client;
+use crate::client::{Client, ClientError};
 use crate::error::CliError;
 use crate::output::Output;
 use crate::reader::Reader;
 
 const HASH_BYTES: usize = 32;
+
+/// How often a question is asked again that had no answer in time, a minute each.
+const AGAIN_MAX: usize = 30;
 
 /// Tiles that are kept in mind to make proofs from: the right edges of all levels, and some beside them.
 const TILES_MAX: usize = 64;
@@ -79,7 +82,7 @@ pub(crate) async fn export(
         disclosed: 0,
     };
     for number in 0..size.0.div_ceil(width) {
-        let bytes = client.fetch(&format!("{DISCLOSED_PATH}/{number}")).await?;
+        let bytes = disclosed(client, number).await?;
         writer.tile(number, &bytes)?;
         bar.inc(1);
     }
@@ -102,6 +105,19 @@ pub(crate) async fn export(
     let bytes = serde_json::to_vec_pretty(&manifest).expect("a manifest of strings and numbers is JSON");
     finish(&part, &bytes, &manifest.files, out)?;
     Ok(Exported { checkpoint, disclosed })
+}
+
+/// Fetches what is disclosed of a tile. Of the first one the ledger looks through its whole log, which may take longer than a question
+/// may: it is asked again, and has gone on meanwhile.
+async fn disclosed(client: &mut Client, number: u64) -> Result<hyper::body::Bytes, CliError> {
+    let path = format!("{DISCLOSED_PATH}/{number}");
+    for _ in 0..AGAIN_MAX {
+        match client.fetch(&path).await {
+            Err(ClientError::Timeout) => {}
+            answer => return Ok(answer?),
+        }
+    }
+    Ok(client.fetch(&path).await?)
 }
 
 /// Writes what is disclosed, tile by tile, and the proofs of a batch when its seal comes.

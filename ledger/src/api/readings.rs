@@ -1,7 +1,5 @@
 //! Who reads, as a route sees it: the one extractor that every route which shows evidence takes.
 
-use std::sync::OnceLock;
-
 use axum::body::Bytes;
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
@@ -12,7 +10,6 @@ use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::{Event, Kind, SessionId};
 use exhibit_schemas::merkle::Index;
 use exhibit_schemas::reading::{Asked, QUESTION_BYTES_MAX, Question, READING_HEADER, ReadingId, STATEMENT_BYTES_MAX};
-use exhibit_schemas::scoped::Sessions;
 use exhibit_schemas::seal::SEAL_FIRST_BYTE;
 use exhibit_search::{Parameters, Searcher};
 use serde::Serialize;
@@ -66,11 +63,6 @@ impl Open {
     /// What may be read.
     pub(super) fn question(&self) -> &Question {
         self.0.question()
-    }
-
-    /// Where the sessions of a scoped export are kept.
-    pub(super) fn selected(&self) -> &OnceLock<Sessions> {
-        self.0.selected()
     }
 
     /// Holds that it is of this.

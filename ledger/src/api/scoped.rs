@@ -1,9 +1,9 @@
 //! What a scope discloses, tile by tile: nothing else of the log is handed to whoever exports by one.
 //!
-//! Which sessions are of the scope is found in one pass over the log when the first tile is asked for, and kept with the reading. One
-//! such pass runs at a time.
+//! Which sessions are of the scope is found in one pass over the log when the first tile is asked for, and kept for the others. One
+//! such pass runs at a time; who comes back while it does waits for it.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::extract::{Path, State};
 use axum::http::header;
@@ -24,8 +24,38 @@ use crate::error::LedgerError;
 use crate::ledger::Ledger;
 use crate::projection::SessionRecord;
 
-/// Held by who looks through the whole log.
-static PASSING: Mutex<()> = Mutex::new(());
+/// Selections that are kept: so many exports of scopes go on at once without looking through the log again.
+const SELECTIONS_MAX: usize = 8;
+
+/// Sessions of scopes, the last ones that were asked for; locked by who looks through the whole log.
+#[derive(Default)]
+pub(super) struct Selections(Mutex<Vec<Selection>>);
+
+struct Selection {
+    size: TreeSize,
+    scope: Scope,
+    sessions: Arc<Sessions>,
+}
+
+impl Selections {
+    /// The sessions that a scope discloses of a log of this size.
+    fn of(&self, ledger: &Ledger, size: TreeSize, scope: &Scope) -> Result<Arc<Sessions>, LedgerError> {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let same = |one: &Selection| one.size == size && one.scope == *scope;
+        let one = match kept.iter().position(same) {
+            Some(place) => kept.remove(place),
+            None => Selection {
+                size,
+                scope: scope.clone(),
+                sessions: Arc::new(select(ledger, size, scope)?),
+            },
+        };
+        let sessions = Arc::clone(&one.sessions);
+        kept.insert(0, one);
+        kept.truncate(SELECTIONS_MAX);
+        Ok(sessions)
+    }
+}
 
 /// `GET /v1/disclosed/<tile>`: the records of one tile.
 pub(super) async fn disclosed(
@@ -41,17 +71,11 @@ pub(super) async fn disclosed(
             .checked_mul(u64::from(TILE_WIDTH))
             .filter(|first| *first < size.0);
         let first = first.ok_or(ApiError::Nothing("the bundle does not reach that far"))?;
-        let sessions = match open.selected().get() {
-            Some(sessions) => sessions,
-            None => {
-                let found = select(&api.ledger, *size, scope)?;
-                open.selected().get_or_init(|| found)
-            }
-        };
+        let sessions = api.selections.of(&api.ledger, *size, scope)?;
         if sessions.of_scope.is_empty() {
             return Err(ApiError::Nothing("no session of this log is of the scope"));
         }
-        Ok(tile(&api.ledger, first, *size, sessions)?)
+        Ok(tile(&api.ledger, first, *size, &sessions)?)
     })
     .await?;
     let headers = [
@@ -63,7 +87,6 @@ pub(super) async fn disclosed(
 
 /// The sessions that a scope discloses of a log of this size.
 fn select(ledger: &Ledger, size: TreeSize, scope: &Scope) -> Result<Sessions, LedgerError> {
-    let _alone = PASSING.lock().unwrap_or_else(PoisonError::into_inner);
     let mut members = Members::new(scope.clone());
     for entry in ledger.entries(0, size.0) {
         let entry = entry?;

@@ -752,7 +752,7 @@ fn labelled(case: &Case) -> Vec<Mutation> {
         (
             "another count",
             manifest("\"disclosed\": ", "\"disclosed\": 1"),
-            Code::ManifestHead,
+            Code::ManifestEntry,
             None,
         ),
         (

@@ -61,7 +61,7 @@ pub(crate) fn run(wanted: &Wanted) -> Result<u8, Failure> {
         written.expect("a String takes every text");
     }
     output::say(&answer).map_err(Failure::Print)?;
-    Ok(code(&outcome, wanted.check.strict))
+    Ok(code(&outcome, &wanted.check))
 }
 
 /// Makes the report.
@@ -195,7 +195,7 @@ fn checked(wanted: &Wanted, mut given: Given, directory: &Path) -> Result<u8, Fa
     let answer = answer(&outcome, directory, &stated, &differences, &hints);
     output::say(&answer).map_err(Failure::Print)?;
     Ok(if differences.is_empty() {
-        code(&outcome, wanted.check.strict)
+        code(&outcome, &wanted.check)
     } else {
         FINDINGS
     })

@@ -111,6 +111,9 @@ fn cover_of(report: &Report<'_>) -> Markup {
         } @else {
             p.refused { "Refused: " (cover.errors) " errors. This bundle proves nothing that this page could report; only the findings are listed." }
         }
+        @if cover.scoped.is_some() && cover.record != "scoped" {
+            p.scoped { "It is a scoped bundle: everything here is of the events that it discloses." }
+        }
         table {
             @if let Some(entity) = &cover.entity { tr { th { "Entity, as the caller says" } td { (entity) } } }
             tr { th { "Period" } td { (cover.period) } }

@@ -33,8 +33,10 @@ pub(super) fn section(scoped: &Scoped) -> Markup {
     html! {
         h2 id="not-proven" { "Not proven by this bundle" }
         ul { @for line in &scoped.not_proven { li { (line) } } }
-        h2 id="proven" { "Proven by this bundle, where it has no error" }
-        ul { @for line in &scoped.proven { li { (line) } } }
+        @if !scoped.proven.is_empty() {
+            h2 id="proven" { "Proven by this bundle" }
+            ul { @for line in &scoped.proven { li { (line) } } }
+        }
     }
 }
 
