@@ -167,7 +167,7 @@ pub struct Refused {
     /// done and recorded. It proves nothing as passed.
     pub shown: Option<Box<Bundle>>,
     /// What a scoped bundle discloses; `None` of a whole one.
-    pub scoped: Option<Scoped>,
+    pub scoped: Option<Box<Scoped>>,
 }
 
 /// The answer.
@@ -184,7 +184,7 @@ impl Outcome {
     pub fn scoped(&self) -> Option<&Scoped> {
         match self {
             Self::Verified(verified) => verified.get().scoped.as_ref(),
-            Self::Refused(refused) => refused.scoped.as_ref(),
+            Self::Refused(refused) => refused.scoped.as_deref(),
         }
     }
 
@@ -619,7 +619,7 @@ impl Reader<'_> {
         let root = self.tree.finish(head.checkpoint.as_ref(), &mut context.findings)?;
         let (origin, log_key) = (anchors.log.origin.as_str().to_owned(), anchors.log.to_string());
         let (size, findings) = (head.size, self.context.findings);
-        let mut bundle = Box::new(Bundle {
+        let bundle = Box::new(Bundle {
             origin,
             size,
             root,
@@ -640,32 +640,36 @@ impl Reader<'_> {
             drawn,
             scoped,
         });
-        let sealed = head.checkpoint.is_some();
-        if let Some(scoped) = bundle
-            .scoped
-            .as_mut()
-            .filter(|_| bundle.findings.errors() > 0 || !sealed)
-        {
-            scoped.proven.clear(); // a bundle with errors proves nothing of what it does not hold
-        }
-        // The one place where a bundle becomes verified.
-        Ok(if bundle.findings.errors() == 0 && sealed {
-            Outcome::Verified(Box::new(Verified(*bundle)))
-        } else {
-            // A finding that was only counted may be about anything.
-            let sound = sealed
-                && bundle.findings.not_kept() == 0
-                && !bundle.findings.list().iter().any(|finding| breaks_record(finding.code));
-            Outcome::Refused(Refused {
-                origin: bundle.origin.clone(),
-                log_key: bundle.log_key.clone(),
-                size,
-                period: bundle.census.period(),
-                span: bundle.span,
-                findings: bundle.findings.clone(),
-                scoped: bundle.scoped.clone(),
-                shown: Some(bundle).filter(|_| sound),
-            })
+        Ok(judged(bundle, head.checkpoint.is_some()))
+    }
+}
+
+/// The answer about a bundle whose head is signed, or is not.
+fn judged(mut bundle: Box<Bundle>, sealed: bool) -> Outcome {
+    if let Some(scoped) = bundle
+        .scoped
+        .as_mut()
+        .filter(|_| bundle.findings.errors() > 0 || !sealed)
+    {
+        scoped.proven.clear(); // a bundle with errors proves nothing of what it does not hold
+    }
+    // The one place where a bundle becomes verified.
+    if bundle.findings.errors() == 0 && sealed {
+        Outcome::Verified(Box::new(Verified(*bundle)))
+    } else {
+        // A finding that was only counted may be about anything.
+        let sound = sealed
+            && bundle.findings.not_kept() == 0
+            && !bundle.findings.list().iter().any(|finding| breaks_record(finding.code));
+        Outcome::Refused(Refused {
+            origin: bundle.origin.clone(),
+            log_key: bundle.log_key.clone(),
+            size: bundle.size,
+            period: bundle.census.period(),
+            span: bundle.span,
+            findings: bundle.findings.clone(),
+            scoped: bundle.scoped.clone().map(Box::new),
+            shown: Some(bundle).filter(|_| sound),
         })
     }
 }

@@ -277,7 +277,8 @@ mod tests {
             let hashes = &levels[usize::from(level)][first..first + usize::from(tile.width())];
             let path = directory.path().join(tile.path());
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, hashes.iter().flat_map(|hash| hash.0).collect::<Vec<_>>()).unwrap();
+            let bytes: Vec<u8> = hashes.iter().flat_map(|hash| hash.0).collect();
+            crate::files::replace(&path, &bytes, crate::files::PUBLIC).unwrap();
         }
         let hashes = Hashes::new(directory.path(), size);
         for index in [0, 255, 256, 65_535, 65_536, 65_799] {

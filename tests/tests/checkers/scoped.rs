@@ -12,6 +12,9 @@ use exhibit_tests::run;
 
 use super::Checkers;
 
+/// What an exporter does to a bundle.
+type Change<'a> = &'a dyn Fn(&mut Files);
+
 const SESSION: SessionId = SessionId([4; 16]);
 
 #[test]
@@ -52,21 +55,21 @@ fn the_python_checker_checks_scoped_bundles() {
     let event = ScopedFile::Event(command).path();
     let proof = ScopedFile::Proof(command).path();
     let other = ScopedFile::Proof(opened).path();
-    let changes: [(&str, &dyn Fn(&mut Files)); 7] = [
+    let changes: [(&str, Change<'_>); 7] = [
         ("another hash than the log's", &|files| {
-            *files.get_mut(&event).unwrap().last_mut().unwrap() ^= 1
+            *files.get_mut(&event).unwrap().last_mut().unwrap() ^= 1;
         }),
         ("proof of", &|files| {
-            drop(files.insert(proof.clone(), files[&other].clone()))
+            drop(files.insert(proof.clone(), files[&other].clone()));
         }),
         ("without its proof", &|files| drop(files.remove(&proof))),
         ("an administrator's event is withheld", &|files| drop_of(files, revoked)),
         ("out of the sequence of its session", &|files| drop_of(files, command)),
         ("counts other events", &|files| {
-            drop(files.remove(&ScopedFile::Seals(1).path()))
+            drop(files.remove(&ScopedFile::Seals(1).path()));
         }),
         ("the root over the hashes", &|files| {
-            files.get_mut("tile/0/000").unwrap()[32 * 200] ^= 1
+            files.get_mut("tile/0/000").unwrap()[32 * 200] ^= 1;
         }),
     ];
     for (wanted, change) in changes {

@@ -150,7 +150,7 @@ fn each_scope_discloses_its_sessions() {
         let mut times = events
             .filter(|event| of(event, SessionId([number + 1; 16])))
             .map(|event| event.time);
-        (times.next().unwrap(), times.last().unwrap())
+        (times.next().unwrap(), times.next_back().unwrap())
     };
     let ((third, _), (fourth, last)) = (opened(3), opened(4));
     let token = Some(PatientToken([1; 16]));
@@ -474,6 +474,7 @@ fn added(case: &Case) -> Vec<Mutation> {
 }
 
 /// Bytes, proofs and places that are changed, each with a manifest that fits.
+#[allow(clippy::too_many_lines, reason = "one table, a row to a change")]
 fn changed(case: &Case) -> Vec<Mutation> {
     let change = |change: &dyn Fn(&mut Files)| {
         let mut files = case.files();
@@ -787,13 +788,13 @@ fn an_end_that_may_be_withheld_is_noted() {
     let mut clinic = clinic().clinic;
     clinic.plan.batches.truncate(clinic.plan.batches.len() - 1);
     let base = Base::of(clinic);
-    let opened = base
+    let mut opened = base
         .built
         .entries
         .iter()
         .rev()
         .filter_map(|entry| Event::decode(entry).ok());
-    let last = opened.filter_map(|event| event.session).next().unwrap().0;
+    let last = opened.find_map(|event| event.session).unwrap().0;
     let case = Case::new(base, session(last));
     let outcome = case.outcome(&case.files());
     let codes: Vec<_> = outcome.list().iter().map(|finding| finding.code).collect();

@@ -57,12 +57,11 @@ impl Reader<'_> {
                 .unwrap_or_default();
             let bytes = self.archive.read(&path, usize::from(width) * HASH_BYTES)?;
             // One that is not there, or not as long, is named with the files, or with the tree.
-            match bytes.filter(|bytes| bytes.len() == usize::from(width) * HASH_BYTES) {
-                Some(hashes) => self.tile(head, number, &hashes)?,
-                None => {
-                    skipped += 1;
-                    self.skip(&path, width)?;
-                }
+            if let Some(hashes) = bytes.filter(|bytes| bytes.len() == usize::from(width) * HASH_BYTES) {
+                self.tile(head, number, &hashes)?;
+            } else {
+                skipped += 1;
+                self.skip(&path, width)?;
             }
             hand_out(&mut self.context.evidence, lines)?;
             let first = number * u64::from(TILE_WIDTH);

@@ -40,11 +40,11 @@ pub(crate) fn session(stack: &Stack, change: &Change, claims: &mut Claims) -> Re
     let mut found = Vec::new();
     for other in &others {
         // Ids stand in events as bytes.
-        let bytes: String = other
-            .as_bytes()
-            .chunks(2)
-            .map(|pair| format!("\\x{}", String::from_utf8_lossy(pair)))
-            .collect();
+        let mut bytes = String::new();
+        for pair in other.as_bytes().chunks(2) {
+            bytes.push_str("\\x");
+            bytes.push_str(&String::from_utf8_lossy(pair));
+        }
         let mut grep = Command::new("grep");
         grep.env("LC_ALL", "C").args(["-rlaP", &bytes]).arg(&out);
         let ran = Ran::of(&mut grep)?;
