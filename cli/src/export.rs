@@ -6,6 +6,8 @@
 //! Not here: whether the log is right, which is the verifier's work; only the head's signature is checked, so that an
 //! export never stands for a size that nobody signed.
 
+pub(crate) mod scoped;
+
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -16,7 +18,7 @@ use exhibit_schemas::bundle::{
 use exhibit_schemas::checkpoint::Checkpoint;
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::reading::Question;
-use exhibit_schemas::tile::{TILE_WIDTH, tiles};
+use exhibit_schemas::tile::{TILE_WIDTH, Tile, tiles};
 
 use crate::client::Client;
 use crate::error::CliError;
@@ -36,12 +38,7 @@ pub(crate) async fn export(
     output: &Output,
 ) -> Result<Checkpoint, CliError> {
     let part = beside(out, ".part");
-    directories(&part)?;
-    let note = client.fetch(&format!("/{CHECKPOINT_PATH}")).await?;
-    let checkpoint = std::str::from_utf8(&note)
-        .map_err(|error| error.to_string())
-        .and_then(|note| Checkpoint::verify(note, &trust.log).map_err(|error| error.to_string()))
-        .map_err(CliError::Untrusted)?;
+    let checkpoint = begin(client, trust, &part).await?;
     // The event of this reading comes behind what is read, so the bundle is the log as it was signed, without it.
     let question = Question::Export(checkpoint.size());
     client.read(reader, &trust.log.origin, question).await?;
@@ -53,15 +50,7 @@ pub(crate) async fn export(
         "exporting",
     );
     for tile in tiles(checkpoint.size()) {
-        let path = tile.path();
-        let kept = part.join(&path);
-        // Full tiles never change, and a file is there only when it is whole.
-        let bytes = if tile.width() == TILE_WIDTH && kept.is_file() {
-            std::fs::read(&kept).map_err(at(&kept))?
-        } else {
-            client.fetch(&format!("/{path}")).await?.to_vec()
-        };
-        put(&part, &path, &bytes, &mut manifest)?;
+        self::tile(client, &part, tile, &mut manifest).await?;
         bar.inc(1);
     }
     bar.finish_and_clear();
@@ -74,15 +63,49 @@ pub(crate) async fn export(
         files: manifest,
     };
     let bytes = serde_json::to_vec_pretty(&manifest).expect("a manifest of strings and numbers is JSON");
-    files::replace(&part.join(MANIFEST_PATH), &bytes, PUBLIC)?;
+    finish(&part, &bytes, &manifest.files, out)?;
+    Ok(checkpoint)
+}
+
+/// Makes the place of an export, and fetches the head of the log.
+async fn begin(client: &mut Client, trust: &TrustAnchors, part: &Path) -> Result<Checkpoint, CliError> {
+    directories(part)?;
+    let note = client.fetch(&format!("/{CHECKPOINT_PATH}")).await?;
+    std::str::from_utf8(&note)
+        .map_err(|error| error.to_string())
+        .and_then(|note| Checkpoint::verify(note, &trust.log).map_err(|error| error.to_string()))
+        .map_err(CliError::Untrusted)
+}
+
+/// Fetches a tile, unless an earlier try has left it.
+async fn tile(
+    client: &mut Client,
+    part: &Path,
+    tile: Tile,
+    manifest: &mut BTreeMap<String, ManifestFile>,
+) -> Result<(), CliError> {
+    let path = tile.path();
+    let kept = part.join(&path);
+    // Full tiles never change, and a file is there only when it is whole.
+    let bytes = if tile.width() == TILE_WIDTH && kept.is_file() {
+        std::fs::read(&kept).map_err(at(&kept))?
+    } else {
+        client.fetch(&format!("/{path}")).await?.to_vec()
+    };
+    put(part, &path, &bytes, manifest)
+}
+
+/// Writes the manifest, and puts the bundle in place.
+fn finish(part: &Path, manifest: &[u8], files: &BTreeMap<String, ManifestFile>, out: &Path) -> Result<(), CliError> {
+    files::replace(&part.join(MANIFEST_PATH), manifest, PUBLIC)?;
     if out.extension().is_some_and(|extension| extension == "tar") {
-        pack(&part, &manifest, out)?;
-        std::fs::remove_dir_all(&part).map_err(at(&part))?;
+        pack(part, files, out)?;
+        std::fs::remove_dir_all(part).map_err(at(part))?;
     } else {
         // The commit point of a directory.
-        std::fs::rename(&part, out).map_err(at(out))?;
+        std::fs::rename(part, out).map_err(at(out))?;
     }
-    Ok(checkpoint)
+    Ok(())
 }
 
 /// Writes one file of the bundle, unless it is there already, and notes it in the manifest.
@@ -122,15 +145,12 @@ fn remove_strangers(part: &Path, directory: &Path, manifest: &BTreeMap<String, M
 }
 
 /// Packs the files of a bundle into one archive, put in place whole.
-fn pack(part: &Path, manifest: &Manifest, out: &Path) -> Result<(), CliError> {
+fn pack(part: &Path, files: &BTreeMap<String, ManifestFile>, out: &Path) -> Result<(), CliError> {
     let partial = beside(out, ".tmp");
     let file = std::fs::File::create(&partial).map_err(at(&partial))?;
     let mut archive = tar::Builder::new(file);
     archive.mode(tar::HeaderMode::Deterministic);
-    for path in [MANIFEST_PATH]
-        .into_iter()
-        .chain(manifest.files.keys().map(String::as_str))
-    {
+    for path in [MANIFEST_PATH].into_iter().chain(files.keys().map(String::as_str)) {
         let place = part.join(path);
         archive.append_path_with_name(&place, path).map_err(at(&place))?;
     }

@@ -21,6 +21,7 @@
 //! GET  /v1/approvals/passed                approvals, by which something is released
 //! GET  /v1/entries/<index>                 replay of its session; approvals, where it waits or passed; export
 //! GET  /tile/entries/<N>[.p/<W>]           export
+//! GET  /v1/disclosed/<N>                   scoped export: what the scope discloses of the entries under tile/0/<N>
 //! ```
 //!
 //! The line is drawn at what events say: whatever shows it, or was found by it, is a reading of evidence.
@@ -40,12 +41,14 @@ use exhibit_schemas::key::KeyId;
 use exhibit_schemas::keyring::MaskKeyRecord;
 use exhibit_schemas::merkle::Index;
 use exhibit_schemas::reading::Question;
+use exhibit_schemas::scoped::DISCLOSED_PATH;
 use exhibit_schemas::tile::{TILE_WIDTH, Tile, TileKind};
 use exhibit_schemas::wire::{MESSAGE_BYTES_MAX, Message, RefusalCode};
 use exhibit_search::{Parameters, Searcher};
 use serde::{Deserialize, Serialize};
 
 use self::readings::Open;
+use self::scoped::Selections;
 use crate::admission::refusal;
 use crate::error::LedgerError;
 use crate::ledger::Ledger;
@@ -55,6 +58,7 @@ use crate::stream;
 
 mod proofs;
 pub mod readings;
+mod scoped;
 
 /// Sessions in one answer at the most.
 const SESSIONS_MAX: usize = 1_000;
@@ -77,6 +81,7 @@ struct Api {
     ledger: Ledger,
     searcher: Option<Searcher>,
     readings: Arc<Readings>,
+    selections: Arc<Selections>,
 }
 
 /// The API of a ledger; with a searcher also `/v1/search`.
@@ -99,6 +104,7 @@ pub fn router(ledger: Ledger, searcher: Option<Searcher>, readings: Arc<Readings
         .route("/v1/approvals", get(approvals))
         .route("/v1/approvals/passed", get(passed))
         .route("/v1/approvals/{prefix}", get(approval))
+        .route(&format!("{DISCLOSED_PATH}/{{number}}"), get(scoped::disclosed))
         .route("/v1/sessions", get(sessions))
         .route("/v1/sessions/{id}", get(session))
         .route("/v1/search", get(search))
@@ -111,6 +117,7 @@ pub fn router(ledger: Ledger, searcher: Option<Searcher>, readings: Arc<Readings
             ledger,
             searcher,
             readings,
+            selections: Arc::default(),
         })
 }
 

@@ -346,7 +346,7 @@ impl Ledger {
     }
 
     /// Exactly the entries of a range.
-    fn entries(&self, first: u64, last: u64) -> impl Iterator<Item = Result<Vec<u8>, LedgerError>> {
+    pub(crate) fn entries(&self, first: u64, last: u64) -> impl Iterator<Item = Result<Vec<u8>, LedgerError>> {
         let mut found = self.shared.store.entries(first);
         (first..last).map(move |_| found.next().unwrap_or_else(|| Err(missing())))
     }

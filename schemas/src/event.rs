@@ -106,6 +106,7 @@ impl Event {
             Body::Hold(hold) => Some(hold.session),
             Body::EvidenceRead(read) => match Question::parse(Operation::from_word(&read.operation)?, &read.scope)? {
                 Question::Session(session) => Some(session),
+                Question::Scoped(_, scope) => scope.session(),
                 _ => None,
             },
             _ => self.session.map(|place| place.0),

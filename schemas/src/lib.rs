@@ -16,6 +16,7 @@ pub mod policy_signatures;
 pub mod proof;
 pub mod reading;
 pub mod review;
+pub mod scoped;
 pub mod seal;
 pub mod sign_off;
 pub mod terms;

@@ -22,6 +22,7 @@ use crate::event::{Kind, SessionId, Timestamp};
 use crate::key::{KeyError, KeyId, PublicKey, Signer};
 use crate::keyring::Keyring;
 use crate::merkle::{Index, TreeSize};
+use crate::scoped::Scope;
 
 /// Bytes of a question's text at the most; a search of more is refused by the index too.
 pub const QUESTION_BYTES_MAX: usize = 4_096;
@@ -60,6 +61,9 @@ pub const READING_HEADER: &str = "exhibit-reading";
 
 /// In the place of a value that is not kept.
 const MASKED: &str = "?";
+
+/// What stands between the size and the scope of a scoped export.
+const SCOPE: &str = " scope:";
 
 const CONTENT_TYPE: &str = "application/vnd.exhibit.reading+cbor";
 
@@ -133,6 +137,8 @@ pub enum Question {
     SessionOf(Index),
     /// The entries before this size.
     Export(TreeSize),
+    /// Of the entries before this size what is of a scope.
+    Scoped(TreeSize, Box<Scope>),
     /// The requests that wait.
     Approvals,
     /// The catalogs of targets.
@@ -153,7 +159,13 @@ impl Question {
             Operation::Approvals => Self::Approvals,
             Operation::Catalogs => Self::Catalogs,
             Operation::Policies => Self::Policies,
-            Operation::Export => Self::Export(TreeSize(text.strip_prefix("size:")?.parse().ok()?)),
+            Operation::Export => {
+                let text = text.strip_prefix("size:")?;
+                match text.split_once(SCOPE) {
+                    None => Self::Export(TreeSize(text.parse().ok()?)),
+                    Some((size, scope)) => Self::Scoped(TreeSize(size.parse().ok()?), Box::new(Scope::parse(scope)?)),
+                }
+            }
             Operation::Replay => match text.strip_prefix("session:") {
                 Some(session) => Self::Session(SessionId::from_hex(session)?),
                 None => Self::SessionOf(Index(text.strip_prefix("entry:")?.parse().ok()?)),
@@ -169,7 +181,7 @@ impl Question {
             Self::Search(_) => Operation::Search,
             Self::Sessions => Operation::Sessions,
             Self::Session(_) | Self::SessionOf(_) => Operation::Replay,
-            Self::Export(_) => Operation::Export,
+            Self::Export(_) | Self::Scoped(..) => Operation::Export,
             Self::Approvals => Operation::Approvals,
             Self::Catalogs => Operation::Catalogs,
             Self::Policies => Operation::Policies,
@@ -184,6 +196,7 @@ impl Question {
             Self::Session(session) => format!("session:{session}"),
             Self::SessionOf(index) => format!("entry:{}", index.0),
             Self::Export(size) => format!("size:{}", size.0),
+            Self::Scoped(size, scope) => format!("size:{}{SCOPE}{}", size.0, scope.to_json()),
         }
     }
 
@@ -198,8 +211,14 @@ impl Question {
     /// What the scope of a search keeps that could be anybody's: ids of sessions and times. A birth date looks like a time, and an
     /// id of something else like that of a session; whether there are such, the log knows.
     pub fn kept(&self) -> Vec<Kept> {
-        let Self::Search(text) = self else {
-            return Vec::new(); // its text is what was looked up
+        let text = match self {
+            Self::Search(text) => text,
+            Self::Scoped(_, scope) => {
+                let session = scope.session().map(Kept::Session).into_iter();
+                let times = scope.period().into_iter().flat_map(|(from, to)| [from, to]);
+                return session.chain(times.map(Kept::Time)).collect();
+            }
+            _ => return Vec::new(), // its text is what was looked up
         };
         let pairs = terms(text).filter_map(|term| term.split_once(':'));
         let kept = pairs.filter_map(|(key, value)| match key {

@@ -23,6 +23,7 @@ use exhibit_schemas::event::Event;
 use exhibit_schemas::key::{PublicKey, SecretKey, Signature, Signer as _};
 use exhibit_schemas::merkle::{Frontier, Index, NodeSource};
 use exhibit_schemas::proof::EventProof;
+use exhibit_schemas::scoped::{Scope, ScopedFile, push_record, records};
 use exhibit_schemas::seal::{Chain, Sealed, UnverifiedSeal};
 use exhibit_schemas::tile::{Tile, entries, push_entry};
 use exhibit_schemas::wire::{
@@ -193,6 +194,14 @@ fn valid() -> Vectors {
         policy_signers: Vec::new(),
     };
     vectors.insert("trust-anchors".into(), trust.to_toml().into());
+    let mut records = Vec::new();
+    push_record(&mut records, 1, &sealed.events()[1].0).unwrap();
+    push_record(&mut records, 2, &sealed.seal_bytes().0).unwrap();
+    vectors.insert("disclosed-of-a-tile".into(), records);
+    let scope = r#"{"session":"09090909090909090909090909090909","subject":"ci"}"#;
+    vectors.insert("scope-of-a-session".into(), scope.into());
+    vectors.insert("file-proof-of-an-event".into(), b"event/1234067.tlog-proof".to_vec());
+    vectors.insert("file-of-seals".into(), b"seals/x001/x234/067".to_vec());
     for (name, message) in messages() {
         vectors.insert(format!("wire-{name}"), message.encode());
     }
@@ -251,6 +260,18 @@ fn invalid() -> Vectors {
             "entries-one-more",
             [&good["entries-of-a-batch"][..], &[0, 1, 7]].concat(),
         ),
+        ("disclosed-cut", good["disclosed-of-a-tile"][..40].to_vec()),
+        ("disclosed-twice", good["disclosed-of-a-tile"].repeat(2)),
+        ("disclosed-empty-entry", vec![0, 0, 0]),
+        ("scope-of-everything", b"{}".to_vec()),
+        ("scope-unknown-key", br#"{"all":true}"#.to_vec()),
+        ("scope-another-order", br#"{"target":"a","subject":"b"}"#.to_vec()),
+        (
+            "scope-empty-period",
+            br#"{"from":"2026-11-01T00:00:00.000000Z","to":"2026-11-01T00:00:00.000000Z"}"#.to_vec(),
+        ),
+        ("file-climbing", b"event/../checkpoint".to_vec()),
+        ("file-leading-zero", b"event/07".to_vec()),
         ("tile-leading-zero", b"tile/00/000".to_vec()),
         ("tile-climbing", b"tile/0/../000".to_vec()),
         ("tile-empty-partial", b"tile/0/000.p/0".to_vec()),
@@ -342,6 +363,15 @@ fn reread(format: &str, bytes: &[u8]) -> Option<Vec<u8>> {
             proof.verify(&event.0, &log_key(), &emitter().public_key()).ok()?;
             Some(proof.to_text().into())
         }
+        "disclosed" => {
+            let mut again = Vec::new();
+            for (position, entry) in records(bytes, 256).ok()? {
+                push_record(&mut again, position, entry).ok()?;
+            }
+            Some(again)
+        }
+        "scope" => Some(Scope::parse(text()?)?.to_json().into()),
+        "file" => Some(ScopedFile::parse(text()?)?.path().into()),
         "tile" => Some(Tile::parse(text()?).ok()?.path().into()),
         "trust" => Some(TrustAnchors::parse(text()?).ok()?.to_toml().into()),
         "wire" => Some(Message::decode(bytes).ok()?.encode()),

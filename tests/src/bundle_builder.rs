@@ -12,6 +12,7 @@
 )]
 
 pub mod clinic;
+pub mod scoped;
 
 use std::collections::BTreeMap;
 use std::io::Write as _;

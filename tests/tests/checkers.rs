@@ -32,6 +32,8 @@ mod plans;
 mod policy_schema;
 #[path = "checkers/report_schema.rs"]
 mod report_schema;
+#[path = "checkers/scoped.rs"]
+mod scoped;
 #[path = "checkers/workbook.rs"]
 mod workbook;
 

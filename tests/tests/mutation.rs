@@ -17,6 +17,8 @@
 
 #[path = "mutation/campaign.rs"]
 mod campaign;
+#[path = "mutation/scoped.rs"]
+mod scoped;
 
 use std::collections::BTreeMap;
 use std::io::Write as _;

@@ -10,8 +10,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use exhibit_schemas::bundle::TrustAnchors;
 use exhibit_schemas::chain::{next_seal, same_emitter};
+use exhibit_schemas::checkpoint::VerifierKey;
 use exhibit_schemas::digest::Digest;
-use exhibit_schemas::event::trust::{Administrator, Genesis, MaskKeyId};
+use exhibit_schemas::event::trust::{Administrator, Genesis, MaskKeyId, Role};
 use exhibit_schemas::event::{Body, Event, Timestamp};
 use exhibit_schemas::key::KeyId;
 use exhibit_schemas::keyring::{KeyRecord, Keyring, KeyringError};
@@ -33,7 +34,8 @@ pub(crate) struct Placed {
 struct Waiting {
     index: Index,
     leaf: Digest,
-    bytes: Vec<u8>,
+    /// `None` of an event that a scoped bundle withholds.
+    bytes: Option<Vec<u8>>,
 }
 
 struct Standing {
@@ -44,6 +46,7 @@ struct Standing {
 /// Seals, keys and times as of the last entry.
 pub(crate) struct Batches {
     keyring: Keyring,
+    log: VerifierKey,
     genesis: Genesis,
     first_administrator: KeyId,
     chains: BTreeMap<KeyId, Standing>,
@@ -52,6 +55,7 @@ pub(crate) struct Batches {
     strangers: BTreeSet<KeyId>,
     /// Proxies and keys of masks of which a fault was told.
     told_of_masks: BTreeSet<(KeyId, Option<MaskKeyId>)>,
+    withheld: Withheld,
     gaps: u64,
     /// Entries before this batch are missing, so its seal may cover more than is here.
     begins_in_gap: bool,
@@ -75,6 +79,7 @@ impl Batches {
         let (_, first) = first.ok_or(KeyringError::Genesis("the anchors name no administrator"))?;
         Ok(Self {
             keyring: Keyring::begin(&genesis, first.id())?,
+            log: anchors.log.clone(),
             genesis,
             first_administrator: first.id(),
             chains: BTreeMap::new(),
@@ -82,11 +87,17 @@ impl Batches {
             waiting: VecDeque::new(),
             strangers: BTreeSet::new(),
             told_of_masks: BTreeSet::new(),
+            withheld: Withheld::default(),
             gaps: 0,
             begins_in_gap: false,
             seals: 0,
             unreadable: 0,
         })
+    }
+
+    /// The log's key.
+    pub(crate) const fn log(&self) -> &VerifierKey {
+        &self.log
     }
 
     /// Every key that the log enrolled.
@@ -97,6 +108,11 @@ impl Batches {
     /// Seals so far.
     pub(crate) fn seals(&self) -> u64 {
         self.seals
+    }
+
+    /// What a scoped bundle withholds, so far.
+    pub(crate) fn withheld(&self) -> &Withheld {
+        &self.withheld
     }
 
     /// Events so far that could not be decoded.
@@ -110,11 +126,16 @@ impl Batches {
             self.seals += 1;
             return self.seal(index, leaf, bytes, findings);
         }
-        self.waiting.push_back(Waiting {
-            index,
-            leaf,
-            bytes: bytes.to_vec(),
-        });
+        self.wait(index, leaf, Some(bytes.to_vec()), findings)
+    }
+
+    /// Takes the leaf hash of an event that a scoped bundle withholds. It is sealed as the others are, so its author is known.
+    pub(crate) fn hash(&mut self, index: Index, leaf: Digest, findings: &mut Findings) -> Vec<Placed> {
+        self.wait(index, leaf, None, findings)
+    }
+
+    fn wait(&mut self, index: Index, leaf: Digest, bytes: Option<Vec<u8>>, findings: &mut Findings) -> Vec<Placed> {
+        self.waiting.push_back(Waiting { index, leaf, bytes });
         if self.waiting.len() > BATCH_EVENTS_MAX
             && let Some(first) = self.waiting.pop_front()
         {
@@ -231,7 +252,11 @@ impl Batches {
         findings: &mut Findings,
     ) -> Option<Placed> {
         let (index, place) = (waiting.index, Place::Entry(waiting.index));
-        let event = match Event::decode(&waiting.bytes) {
+        let Some(bytes) = &waiting.bytes else {
+            self.withhold(index, seal.map(|(payload, _)| payload), findings);
+            return None;
+        };
+        let event = match Event::decode(bytes) {
             Ok(event) => event,
             Err(error) => {
                 findings.add(Code::EventFormat, place, error.to_string());
@@ -299,6 +324,17 @@ impl Batches {
         })
     }
 
+    /// Notes whose event is withheld. What an administrator says may not be: it could end a key.
+    fn withhold(&mut self, index: Index, seal: Option<&SealPayload>, findings: &mut Findings) {
+        let Some(payload) = seal else { return }; // that no seal covers it was said
+        let role = self.keyring.record(payload.emitter).map(|record| record.role);
+        if role == Some(Role::Administrator) {
+            let detail = format!("it is an event of the administrator's key {}", payload.emitter);
+            findings.add(Code::ScopeMissing, Place::Entry(index), detail);
+        }
+        self.withheld.add(role, (payload.emitter, payload.boot), index);
+    }
+
     /// Takes what the event changes about keys, and holds sessions to the key of masks of their proxy.
     fn step_keys(&mut self, index: Index, event: &Event, findings: &mut Findings) {
         let place = Place::Entry(index);
@@ -353,6 +389,31 @@ impl Batches {
             let detail = format!("{what} of genesis: not that of the trust anchors");
             findings.add(Code::GenesisAnchors, Place::Entry(index), detail);
         }
+    }
+}
+
+/// Events that a scoped bundle withholds, as their seals tell.
+#[derive(Debug, Default)]
+pub(crate) struct Withheld {
+    by_role: BTreeMap<&'static str, u64>,
+    /// The last one of each run of an emitter.
+    last: BTreeMap<(KeyId, u64), Index>,
+}
+
+impl Withheld {
+    fn add(&mut self, role: Option<Role>, run: (KeyId, u64), index: Index) {
+        *self.by_role.entry(role.map_or("unknown", Role::as_str)).or_default() += 1;
+        self.last.insert(run, index);
+    }
+
+    /// How many there are of emitters of each role.
+    pub(crate) const fn by_role(&self) -> &BTreeMap<&'static str, u64> {
+        &self.by_role
+    }
+
+    /// Whether a run of an emitter has one behind this index.
+    pub(crate) fn has_behind(&self, run: (KeyId, u64), index: Index) -> bool {
+        self.last.get(&run).is_some_and(|last| *last > index)
     }
 }
 

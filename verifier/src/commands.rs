@@ -124,6 +124,7 @@ impl Failure {
             | Self::Package(PackageError::File { .. } | PackageError::Workbook(_)) => {
                 "Check that the directory, and that of temporary files, can be written and have room."
             }
+            Self::Verify(VerifyError::Scoped(..)) => "Ask for the whole bundle: `exhibit export` without a scope.",
             Self::Verify(_) => "The bundle must be the directory or the tar archive that the export wrote.",
             Self::Since {
                 error: SinceError::Inconsistent { .. },

@@ -303,13 +303,19 @@ impl Emergencies {
         line
     }
 
+    /// Says what was used, and nothing of reviews: a scoped bundle holds none.
+    pub(crate) fn find_uses(&self, findings: &mut Findings) {
+        for line in self.lines(self.head) {
+            used(&line, findings);
+        }
+    }
+
     /// Says of each use that there was one, and of what the log itself shows that it was not reviewed as it has to be.
     pub(crate) fn find(&self, findings: &mut Findings) -> Vec<EmergencyLine> {
         let lines = self.lines(self.head);
         for line in &lines {
+            used(line, findings);
             let mut found = |code, index, detail: String| findings.add(code, Place::Entry(index), detail);
-            let who = format!("{} let it pass by #{}", line.person, line.decision);
-            found(Code::EmergencyUsed, line.used, who);
             match line.state {
                 State::Overdue => {
                     let detail = format!("it was due until {}", line.deadline);
@@ -335,6 +341,11 @@ impl Emergencies {
         }
         lines
     }
+}
+
+fn used(line: &EmergencyLine, findings: &mut Findings) {
+    let who = format!("{} let it pass by #{}", line.person, line.decision);
+    findings.add(Code::EmergencyUsed, Place::Entry(line.used), who);
 }
 
 #[cfg(test)]

@@ -3,12 +3,18 @@
 //! The size comes from the signed checkpoint. Where that is not accepted, it is read off the entry files, so that the rest
 //! can still be checked and located; the bundle is refused all the same.
 //!
+//! A scoped bundle says so in its manifest, and has the files of its own format: every hash of the log, and of the entries the seals
+//! and what it discloses. What says that it is whole has to be.
+//!
 //! Not here: what the entries and hashes say (`tree`, `batch`).
 
 use exhibit_schemas::bundle::{BUNDLE_FORMAT, CHECKPOINT_PATH, MANIFEST_PATH, Manifest, TRUST_PATH, TrustAnchors};
 use exhibit_schemas::checkpoint::{Checkpoint, NOTE_BYTES_MAX};
 use exhibit_schemas::digest::Digest;
-use exhibit_schemas::merkle::TreeSize;
+use exhibit_schemas::merkle::{Index, TreeSize};
+use exhibit_schemas::proof::PROOF_BYTES_MAX;
+use exhibit_schemas::scoped::{SCOPED_FORMAT, SEALS_BYTES_MAX, Scope, ScopedFile, ScopedManifest};
+use exhibit_schemas::seal::ENTRY_BYTES_MAX;
 use exhibit_schemas::tile::{BUNDLE_BYTES_MAX, LEVEL_MAX, TILE_WIDTH, Tile, TileKind, tiles};
 
 use crate::archive::{Archive, ArchiveError};
@@ -23,6 +29,31 @@ const TRUST_BYTES_MAX: usize = 1 << 16;
 /// Missing files that are named; a log of which that many are missing needs no longer list.
 const MISSING_MAX: usize = 1_000;
 
+/// Which format the files are in.
+#[derive(Clone, Debug)]
+pub(crate) enum Layout {
+    /// Every entry is there.
+    Whole,
+    /// What a scope discloses is; what it states, where its manifest can be read.
+    Scoped(Option<Stated>),
+}
+
+/// What the manifest of a scoped bundle states.
+#[derive(Clone, Debug)]
+pub(crate) struct Stated {
+    /// What was asked for.
+    pub(crate) scope: Scope,
+    /// How many events are disclosed.
+    pub(crate) disclosed: u64,
+}
+
+impl Layout {
+    /// Whether it is that of a scoped bundle.
+    pub(crate) const fn is_scoped(&self) -> bool {
+        matches!(self, Self::Scoped(_))
+    }
+}
+
 /// The head of the log, as far as it can be believed.
 #[derive(Debug)]
 pub(crate) struct Head {
@@ -30,6 +61,30 @@ pub(crate) struct Head {
     pub(crate) checkpoint: Option<Checkpoint>,
     /// Its size, or that of the entry files.
     pub(crate) size: TreeSize,
+    /// The format of the bundle.
+    pub(crate) layout: Layout,
+}
+
+/// What of a manifest says its format.
+#[derive(serde::Deserialize)]
+struct Format {
+    format: String,
+}
+
+/// The format that the manifest states; one that cannot be read is held to that of a whole bundle.
+pub(crate) fn layout(archive: &Archive) -> Result<Layout, ArchiveError> {
+    let Some(bytes) = archive.read(MANIFEST_PATH, MANIFEST_BYTES_MAX)? else {
+        return Ok(Layout::Whole);
+    };
+    let stated = serde_json::from_slice::<Format>(&bytes);
+    if !stated.is_ok_and(|stated| stated.format == SCOPED_FORMAT) {
+        return Ok(Layout::Whole);
+    }
+    let manifest = serde_json::from_slice::<ScopedManifest>(&bytes).ok();
+    Ok(Layout::Scoped(manifest.map(|manifest| Stated {
+        scope: manifest.scope,
+        disclosed: manifest.disclosed,
+    })))
 }
 
 /// Checks everything about the files but their meaning.
@@ -43,8 +98,13 @@ pub(crate) fn check(
     let size = checkpoint
         .as_ref()
         .map_or_else(|| size_of_files(archive), Checkpoint::size);
-    let head = Head { checkpoint, size };
-    check_names(archive, size, findings);
+    let layout = layout(archive)?;
+    let head = Head {
+        checkpoint,
+        size,
+        layout,
+    };
+    check_names(archive, &head, findings);
     check_trust(archive, anchors, findings)?;
     check_manifest(archive, &head, findings, step)?;
     Ok(head)
@@ -74,7 +134,8 @@ fn read_checkpoint(
 /// The size that the entry files themselves have.
 fn size_of_files(archive: &Archive) -> TreeSize {
     let entries = |path| {
-        let tile = Tile::parse(path).ok().filter(|tile| tile.kind() == TileKind::Entries)?;
+        let leaves = |tile: &Tile| matches!(tile.kind(), TileKind::Entries | TileKind::Hashes(0));
+        let tile = Tile::parse(path).ok().filter(leaves)?;
         tile.index()
             .checked_mul(u64::from(TILE_WIDTH))?
             .checked_add(u64::from(tile.width()))
@@ -82,13 +143,15 @@ fn size_of_files(archive: &Archive) -> TreeSize {
     TreeSize(archive.files().filter_map(|(path, _)| entries(path)).max().unwrap_or(0))
 }
 
-fn check_names(archive: &Archive, size: TreeSize, findings: &mut Findings) {
+fn check_names(archive: &Archive, head: &Head, findings: &mut Findings) {
+    let (size, scoped) = (head.size, head.layout.is_scoped());
     for path in [CHECKPOINT_PATH, TRUST_PATH, MANIFEST_PATH] {
         if !archive.has(path) {
             findings.add(Code::FileMissing, file(path), "every bundle holds it");
         }
     }
-    let missing = tiles(size).map(|tile| tile.path()).filter(|path| !archive.has(path));
+    let there_must_be = tiles(size).filter(|tile| !scoped || tile.kind() != TileKind::Entries);
+    let missing = there_must_be.map(|tile| tile.path()).filter(|path| !archive.has(path));
     for path in missing.take(MISSING_MAX) {
         findings.add(
             Code::FileMissing,
@@ -97,7 +160,15 @@ fn check_names(archive: &Archive, size: TreeSize, findings: &mut Findings) {
         );
     }
     for (path, bytes) in archive.files() {
-        match limit(path, size) {
+        let pair = match ScopedFile::parse(path).filter(|_| scoped) {
+            Some(ScopedFile::Event(index)) => Some(ScopedFile::Proof(index)),
+            Some(ScopedFile::Proof(index)) => Some(ScopedFile::Event(index)),
+            _ => None,
+        };
+        if let Some(pair) = pair.map(ScopedFile::path).filter(|pair| !archive.has(pair)) {
+            findings.add(Code::ScopeFile, file(path), format!("{pair} is not there"));
+        }
+        match limit(path, size, scoped) {
             None => findings.add(
                 Code::FileUnknown,
                 file(path),
@@ -114,7 +185,15 @@ fn check_names(archive: &Archive, size: TreeSize, findings: &mut Findings) {
 }
 
 /// Bytes that the file of this path may have; `None` where a bundle of this size has no such file.
-fn limit(path: &str, size: TreeSize) -> Option<usize> {
+fn limit(path: &str, size: TreeSize, scoped: bool) -> Option<usize> {
+    if let Some(file) = ScopedFile::parse(path).filter(|_| scoped) {
+        let (index, limit) = match file {
+            ScopedFile::Seals(number) => (number.checked_mul(u64::from(TILE_WIDTH))?, SEALS_BYTES_MAX),
+            ScopedFile::Event(Index(index)) => (index, ENTRY_BYTES_MAX),
+            ScopedFile::Proof(Index(index)) => (index, PROOF_BYTES_MAX),
+        };
+        return (index < size.0).then_some(limit);
+    }
     match path {
         CHECKPOINT_PATH => Some(NOTE_BYTES_MAX),
         TRUST_PATH => Some(TRUST_BYTES_MAX),
@@ -122,6 +201,7 @@ fn limit(path: &str, size: TreeSize) -> Option<usize> {
         _ => {
             let tile = Tile::parse(path).ok()?;
             let (level, limit) = match tile.kind() {
+                TileKind::Entries if scoped => return None,
                 TileKind::Entries => (0, BUNDLE_BYTES_MAX),
                 TileKind::Hashes(level) => (level, usize::from(tile.width()) * 32),
             };
@@ -162,7 +242,14 @@ fn check_manifest(
     let Some(bytes) = archive.read(MANIFEST_PATH, MANIFEST_BYTES_MAX)? else {
         return Ok(());
     };
-    let Ok(manifest) = serde_json::from_slice::<Manifest>(&bytes) else {
+    let scoped = head.layout.is_scoped();
+    let read = if scoped {
+        read_scoped_manifest(&bytes)
+    } else {
+        let manifest = serde_json::from_slice::<Manifest>(&bytes);
+        manifest.ok().map(|manifest| (in_one_form(&manifest, &bytes), manifest))
+    };
+    let Some((in_one_form, manifest)) = read else {
         findings.add(
             Code::ManifestFormat,
             file(MANIFEST_PATH),
@@ -170,14 +257,14 @@ fn check_manifest(
         );
         return Ok(());
     };
-    if !in_one_form(&manifest, &bytes) {
+    if !in_one_form {
         findings.add(
             Code::ManifestFormat,
             file(MANIFEST_PATH),
             "it is not written in its one form",
         );
     }
-    if manifest.format != BUNDLE_FORMAT {
+    if !scoped && manifest.format != BUNDLE_FORMAT {
         findings.add(
             Code::ManifestFormat,
             file(MANIFEST_PATH),
@@ -194,7 +281,8 @@ fn check_manifest(
     }
     // A file that must be there and is not was named before; here are those that only the manifest speaks of.
     for path in manifest.files.keys() {
-        if !archive.has(path) && limit(path, head.size).is_none() {
+        let may_be = limit(path, head.size, scoped).is_some() && ScopedFile::parse(path).is_none();
+        if !archive.has(path) && !may_be {
             findings.add(
                 Code::ManifestEntry,
                 file(path),
@@ -203,7 +291,7 @@ fn check_manifest(
         }
     }
     for (path, _) in archive.files() {
-        check_file(archive, path, &manifest, head.size, findings)?;
+        check_file(archive, path, &manifest, head, findings)?;
         step(1);
     }
     Ok(())
@@ -213,7 +301,7 @@ fn check_file(
     archive: &Archive,
     path: &str,
     manifest: &Manifest,
-    size: TreeSize,
+    head: &Head,
     findings: &mut Findings,
 ) -> Result<(), ArchiveError> {
     let Some(stated) = manifest.files.get(path) else {
@@ -223,7 +311,7 @@ fn check_file(
         return Ok(());
     };
     // Files without a limit are unknown, and files past it are unreadable: both were named before.
-    let Some(bytes) = limit(path, size)
+    let Some(bytes) = limit(path, head.size, head.layout.is_scoped())
         .map(|limit| archive.read(path, limit))
         .transpose()?
         .flatten()
@@ -239,8 +327,30 @@ fn check_file(
     Ok(())
 }
 
+/// The manifest of a scoped bundle as far as it is that of any other, and whether it is in its one form.
+fn read_scoped_manifest(bytes: &[u8]) -> Option<(bool, Manifest)> {
+    let scoped = serde_json::from_slice::<ScopedManifest>(bytes).ok()?;
+    let one = in_one_form(&scoped, bytes) && scoped.words == scoped.scope.to_string();
+    let ScopedManifest {
+        format,
+        origin,
+        size,
+        root,
+        files,
+        ..
+    } = scoped;
+    let manifest = Manifest {
+        format,
+        origin,
+        size,
+        root,
+        files,
+    };
+    Some((one, manifest))
+}
+
 /// Nothing signs the manifest, so every byte of it must follow from its values: compact or indented JSON.
-fn in_one_form(manifest: &Manifest, bytes: &[u8]) -> bool {
+fn in_one_form(manifest: &impl serde::Serialize, bytes: &[u8]) -> bool {
     let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
     serde_json::to_vec(manifest).is_ok_and(|form| form == bytes)
         || serde_json::to_vec_pretty(manifest).is_ok_and(|form| form == bytes)
@@ -249,7 +359,7 @@ fn in_one_form(manifest: &Manifest, bytes: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use exhibit_schemas::merkle::TreeSize;
-    use exhibit_schemas::tile::tiles;
+    use exhibit_schemas::tile::{TileKind, tiles};
 
     use super::limit;
 
@@ -257,7 +367,18 @@ mod tests {
     fn the_files_of_a_log_are_its_tiles_and_no_others() {
         for size in [0, 1, 255, 256, 257, 65_535, 65_536, 65_537] {
             for tile in tiles(TreeSize(size)) {
-                assert!(limit(&tile.path(), TreeSize(size)).is_some(), "{size} {}", tile.path());
+                assert!(
+                    limit(&tile.path(), TreeSize(size), false).is_some(),
+                    "{size} {}",
+                    tile.path()
+                );
+                let entries = tile.kind() == TileKind::Entries;
+                assert_eq!(
+                    limit(&tile.path(), TreeSize(size), true).is_none(),
+                    entries,
+                    "{size} {}",
+                    tile.path()
+                );
             }
         }
         for (size, path) in [
@@ -269,7 +390,20 @@ mod tests {
             (256, "tile/63/000.p/1"),
             (256, "notes.txt"),
         ] {
-            assert!(limit(path, TreeSize(size)).is_none(), "{size} {path}");
+            assert!(limit(path, TreeSize(size), false).is_none(), "{size} {path}");
+        }
+        for (path, scoped) in [("event/255", true), ("event/255.tlog-proof", true), ("seals/000", true)] {
+            assert_eq!(limit(path, TreeSize(256), true).is_some(), scoped, "{path}");
+            assert!(limit(path, TreeSize(256), false).is_none(), "{path}");
+        }
+        for path in [
+            "event/256",
+            "event/256.tlog-proof",
+            "seals/001",
+            "event/0255",
+            "tile/entries/000",
+        ] {
+            assert!(limit(path, TreeSize(256), true).is_none(), "{path}");
         }
     }
 }

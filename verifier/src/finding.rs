@@ -170,6 +170,11 @@ codes! {
     PatientsMissing "patients-missing" Error "rows that may be records of patients were released, and nothing says whose they are",
     PatientsCount "patients-count" Error "the records of patients that a response counts do not fit its rows",
     PatientsUnasked "patients-unasked" Error "a response names patients, and its policy or its command says that it names none",
+    ScopeFile "scope-file" Error "a file of a scoped bundle that is not in its form, or not with its proof",
+    ScopeProof "scope-proof" Error "the proof of a disclosed event does not show that it stands there, in this log",
+    ScopeOutside "scope-outside" Error "an event is disclosed that is not of the scope that the bundle states",
+    ScopeMissing "scope-missing" Error "an event is withheld that every bundle of this scope holds",
+    ScopeTail "scope-tail" Note "a session has no close here, and later events of its proxy are withheld: events of it may be among them",
     DetectionEnd "detection-end" Error "a session went on after a detection that ends it, or its close gives another reason",
 }
 

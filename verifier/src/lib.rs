@@ -25,6 +25,7 @@ pub mod report;
 pub mod review;
 pub mod sample;
 pub mod schedule;
+pub mod scoped;
 mod seen;
 pub mod sign_off;
 pub mod summary;

@@ -2,6 +2,8 @@
 //!
 //! A refused bundle gets a cover that says so and lists its findings. The same bundle gives the same bytes: there is no clock and no order but the log's.
 //!
+//! That of a scoped bundle says so on its cover, in every section and in every row: no control is tested by it.
+//!
 //! It is of a period: the control matrix, the counts, and the lines of sessions, commands, refused log-ins, detections and readings
 //! are of the events that their emitters dated into it. Approvals, observed rules, reviews, emergencies, policies and keys are
 //! listed of the whole log, and whether the record is sound is always about that. Controls are the fourteen of [`control`], each with its state ([`matrix`]); the auditor concludes.
@@ -37,7 +39,8 @@ use crate::VERIFIER_VERSION;
 use crate::census::Figures;
 use crate::evidence::Evidence;
 use crate::period::{Period, Span};
-use crate::summary::FindingLine;
+use crate::scoped::Scoped;
+use crate::summary::{FindingLine, SCOPED};
 use crate::verify::{Bundle, Outcome, Refused};
 
 /// Name and version of the JSON.
@@ -52,6 +55,18 @@ pub const LIMITS: [&str; 7] = [
     "Sealed copies of exact commands are found whole and encrypted, and are not opened. That a copy holds the bytes of its command is shown only by who can open it, against the command's digest. Who copies a copy and opens it elsewhere leaves no event.",
     "Masks are compared with the policy and with the look of each released cell. Masked values may still be protected health information.",
     "This is evidence for an assessment, not its conclusion, and no statement about law.",
+];
+
+/// The same of a scoped bundle.
+pub const SCOPED_LIMITS: [&str; 8] = [
+    "It is of a scoped bundle: what the scope discloses was checked, and everything else of the log is known by hashes alone. No control is tested by it, and every count is of what it discloses.",
+    LIMITS[0],
+    LIMITS[1],
+    LIMITS[2],
+    LIMITS[3],
+    LIMITS[4],
+    LIMITS[5],
+    LIMITS[6],
 ];
 
 /// A report.
@@ -77,9 +92,9 @@ pub struct Report<'a> {
 pub struct Cover {
     /// [`REPORT_FORMAT`].
     pub format: &'static str,
-    /// `verified` or `refused`.
+    /// `verified`, `verified-scoped` of a scoped bundle, or `refused`.
     pub result: &'static str,
-    /// `verified`; `exceptions`, where every error is about what was done and the record shows it; or `broken`.
+    /// `verified`; `scoped`, where a scoped bundle has no error; `exceptions`, where every error is about what was done and the record shows it; or `broken`.
     pub record: &'static str,
     /// Whose evidence it is, as the caller says; nothing proves it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -90,6 +105,9 @@ pub struct Cover {
     pub origin: String,
     /// Number of entries.
     pub size: u64,
+    /// What a scoped bundle discloses, and what it does not prove; absent of a whole one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scoped: Option<Scoped>,
     /// When the first and the last event were made of those that could be read, by their emitters' clocks; of a bundle whose
     /// record is broken nothing proves them.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -117,6 +135,9 @@ impl<'a> Report<'a> {
     /// The report of an answer, for the period of which its evidence was gathered.
     pub fn of(outcome: &'a Outcome) -> Self {
         match outcome {
+            Outcome::Verified(verified) if verified.get().scoped.is_some() => {
+                Self::shown(verified.get(), SCOPED, "scoped")
+            }
             Outcome::Verified(verified) => Self::shown(verified.get(), "verified", "verified"),
             Outcome::Refused(Refused {
                 shown: Some(bundle), ..
@@ -156,6 +177,7 @@ impl<'a> Report<'a> {
                 period: bundle.census.period(),
                 origin: bundle.origin.clone(),
                 size: bundle.size.0,
+                scoped: bundle.scoped.clone(),
                 events: bundle.span,
                 root: Some(bundle.root.to_string()),
                 log_key: bundle.log_key.clone(),
@@ -164,7 +186,7 @@ impl<'a> Report<'a> {
                 heads: bundle.heads,
                 errors: bundle.findings.errors(),
                 notes: bundle.findings.notes(),
-                limits: &LIMITS,
+                limits: limits(bundle.scoped.as_ref()),
             },
             since: None,
             controls: matrix::rows(bundle),
@@ -184,6 +206,7 @@ impl<'a> Report<'a> {
                 period: refused.period,
                 origin: refused.origin.clone(),
                 size: refused.size.0,
+                scoped: refused.scoped.as_deref().cloned(),
                 events: refused.span,
                 root: None,
                 log_key: refused.log_key.clone(),
@@ -192,7 +215,7 @@ impl<'a> Report<'a> {
                 heads: 0,
                 errors: refused.findings.errors(),
                 notes: refused.findings.notes(),
-                limits: &LIMITS,
+                limits: limits(refused.scoped.as_deref()),
             },
             since: None,
             controls: matrix::broken(&refused.findings),
@@ -218,4 +241,9 @@ impl<'a> Report<'a> {
     pub fn paper(&self) -> Paper {
         Paper::of(self)
     }
+}
+
+/// What is not claimed.
+fn limits(scoped: Option<&Scoped>) -> &'static [&'static str] {
+    if scoped.is_some() { &SCOPED_LIMITS } else { &LIMITS }
 }

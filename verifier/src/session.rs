@@ -19,7 +19,7 @@ use exhibit_schemas::event::{Body, SessionId, SessionPlace, Timestamp};
 use exhibit_schemas::merkle::Index;
 
 use crate::approval::{Approvals, Settled};
-use crate::batch::Placed;
+use crate::batch::{Placed, Withheld};
 use crate::census::Census;
 use crate::comparison::{Comparison, Recorded};
 use crate::copy::{Copies, Copy, Part};
@@ -89,6 +89,7 @@ struct Session {
     /// `None` where the opening is missing.
     opened: Option<SessionOpened>,
     first: Index,
+    last: Index,
     /// Commands whose response has not ended, by sequence.
     responses: BTreeMap<u64, Pending>,
     /// Requests of the session, by sequence.
@@ -173,6 +174,7 @@ impl Sessions {
                 chain,
                 opened: None,
                 first: placed.index,
+                last: placed.index,
                 responses: BTreeMap::new(),
                 requests: BTreeMap::new(),
                 commands: 0,
@@ -194,6 +196,7 @@ impl Sessions {
         });
         let State::Open(session) = state else { return };
         session.chain = chain;
+        session.last = placed.index;
         if broken {
             session.gaps = self.gaps; // what is missing is forgiven once
             session.incomplete = true;
@@ -207,8 +210,8 @@ impl Sessions {
         }
     }
 
-    /// The log ends: what is still open is reported.
-    pub(crate) fn finish(self, context: &mut Context) {
+    /// The log ends: what is still open is reported. Of a scoped bundle later events of it may be withheld.
+    pub(crate) fn finish(self, context: &mut Context, withheld: &Withheld) {
         let mut open: Vec<_> = self
             .sessions
             .into_iter()
@@ -229,7 +232,13 @@ impl Sessions {
             }
             let waiting = session.responses.len();
             let detail = format!("session {id}: {waiting} of its commands have no end of their response");
-            context.findings.add(Code::SessionOpen, Place::Entry(first), detail);
+            let run = (session.chain.emitter, session.chain.boot);
+            let code = if withheld.has_behind(run, session.last) {
+                Code::ScopeTail
+            } else {
+                Code::SessionOpen
+            };
+            context.findings.add(code, Place::Entry(first), detail);
         }
     }
 }

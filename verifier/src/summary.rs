@@ -8,10 +8,14 @@ use serde::Serialize;
 
 use crate::VERIFIER_VERSION;
 use crate::finding::{Finding, Findings, Place};
+use crate::scoped::Scoped;
 use crate::verify::Outcome;
 
 /// Name and version of the JSON.
 pub const SUMMARY_FORMAT: &str = "exhibit-verification/1";
+
+/// The result of a scoped bundle in which there is no error: never that of a whole one.
+pub(crate) const SCOPED: &str = "verified-scoped";
 
 /// The answer, ready to print.
 #[derive(Clone, Debug, Serialize)]
@@ -20,7 +24,7 @@ pub struct Summary {
     pub format: &'static str,
     /// Version of the verifier.
     pub verifier: &'static str,
-    /// `verified` or `refused`.
+    /// `verified`, `verified-scoped` of a scoped bundle, or `refused`.
     pub result: &'static str,
     /// The log's name.
     pub origin: String,
@@ -28,6 +32,9 @@ pub struct Summary {
     pub log_key: String,
     /// Entries that were read.
     pub size: u64,
+    /// What a scoped bundle discloses, and what it does not prove; absent of a whole one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scoped: Option<Scoped>,
     /// The root, of a verified bundle.
     pub root: Option<String>,
     /// Kept checkpoints that the log agrees with, of a verified bundle.
@@ -94,7 +101,7 @@ impl Summary {
                 let bundle = verified.get();
                 let root = Some(bundle.root.to_string());
                 (
-                    "verified",
+                    if bundle.scoped.is_some() { SCOPED } else { "verified" },
                     &bundle.origin,
                     &bundle.log_key,
                     bundle.size,
@@ -111,6 +118,7 @@ impl Summary {
             origin: origin.clone(),
             log_key: log_key.clone(),
             size: size.0,
+            scoped: outcome.scoped().cloned(),
             root,
             heads,
             errors: findings.errors(),
@@ -134,7 +142,13 @@ pub fn text(outcome: &Outcome) -> String {
     let line = |text: &mut String, label: &str, value: &str| {
         writeln!(text, "{label:<9}{value}").expect("a String takes every text");
     };
-    if summary.errors == 0 {
+    if let (0, Some(scoped)) = (summary.errors, &summary.scoped) {
+        let what = format!(
+            "{} events of {}, checked; the others of {} entries of {} are hashes",
+            scoped.disclosed, scoped.words, summary.size, summary.origin
+        );
+        line(&mut text, "SCOPED", &what);
+    } else if summary.errors == 0 {
         line(
             &mut text,
             "VERIFIED",
@@ -152,14 +166,57 @@ pub fn text(outcome: &Outcome) -> String {
         line(&mut text, "root", root);
         line(&mut text, "kept", &format!("{} checkpoints agree", summary.heads));
     }
+    if let Some(scoped) = &summary.scoped {
+        describe(&mut text, scoped);
+    }
     list(&mut text, findings);
     let end = match (summary.errors, summary.notes) {
+        (0, notes) if summary.scoped.is_some() => {
+            format!("No errors in what is disclosed; {notes} notes. This is no verification of the whole log.")
+        }
         (0, 0) => "No findings.".to_owned(),
         (0, notes) => format!("No errors; {notes} notes."),
         (errors, notes) => format!("{errors} errors, {notes} notes. Do not rely on this bundle."),
     };
     writeln!(text, "\n{end}").expect("a String takes every text");
     text
+}
+
+/// What a scoped bundle is, and what it proves.
+fn describe(text: &mut String, scoped: &Scoped) {
+    let mut write = |line: &str| writeln!(text, "{line}").expect("a String takes every text");
+    write(&format!("scope    {}", scoped.words));
+    write(&format!(
+        "         {} sessions of it, and {} in which people were asked about their commands",
+        scoped.sessions, scoped.asked_in
+    ));
+    let withheld: Vec<_> = scoped
+        .withheld
+        .iter()
+        .map(|(role, count)| format!("{count} of the role {role}"))
+        .collect();
+    let withheld = if withheld.is_empty() {
+        "no event".to_owned()
+    } else {
+        withheld.join(", ")
+    };
+    write(&format!(
+        "withheld {withheld}; disclosed {} events, and all {} seals",
+        scoped.disclosed, scoped.seals
+    ));
+    for (title, lines) in [
+        ("Proven by this bundle:", &scoped.proven),
+        ("Not proven by this bundle:", &scoped.not_proven),
+    ] {
+        if lines.is_empty() {
+            continue;
+        }
+        write("");
+        write(title);
+        for line in lines {
+            write(&format!("  - {line}"));
+        }
+    }
 }
 
 fn list(text: &mut String, findings: &Findings) {

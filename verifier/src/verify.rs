@@ -21,7 +21,7 @@ use crate::comparison::{Candidate, Comparison};
 use crate::copy::Copies;
 use crate::emergency::Emergencies;
 use crate::evidence::{Evidence, Line, Lines};
-use crate::files::{self, Head};
+use crate::files::{self, Head, Layout};
 use crate::finding::{Code, Finding, Findings, Place};
 use crate::in_force::InForce;
 use crate::nodes::Nodes;
@@ -34,11 +34,14 @@ use crate::report::matrix;
 use crate::review::Reviews;
 use crate::sample::{Draw, Drawn, Sampling};
 use crate::schedule::{Scheduled, Schedules};
+use crate::scoped::{Scoped, Scoping};
 use crate::seen::Seen;
 use crate::session::{Context, Sessions};
 use crate::sign_off::SignOffs;
 use crate::tree::Tree;
 use crate::void::VoidLine;
+
+mod scoped;
 
 const HASH_BYTES: usize = 32;
 
@@ -58,6 +61,9 @@ pub enum VerifyError {
     /// No keyring can begin with the trust anchors.
     #[error("the trust anchors are refused: {0}")]
     Anchors(#[from] KeyringError),
+    /// What is to be done needs every entry of the log.
+    #[error("this is a scoped bundle, of {0}: {1}")]
+    Scoped(String, &'static str),
 }
 
 /// A checkpoint that somebody kept, as a file name and its note.
@@ -132,6 +138,8 @@ pub struct Bundle {
     pub comparison: Option<Comparison>,
     /// What was drawn, where that was asked for.
     pub(crate) drawn: Option<Drawn>,
+    /// What a scoped bundle discloses, and what it cannot prove; `None` of a whole one.
+    pub scoped: Option<Scoped>,
 }
 
 /// What is known of an entry that a finding names.
@@ -163,6 +171,8 @@ pub struct Refused {
     /// What the log shows nonetheless, where no error is about the record itself: every error is then about something that was
     /// done and recorded. It proves nothing as passed.
     pub shown: Option<Box<Bundle>>,
+    /// What a scoped bundle discloses; `None` of a whole one.
+    pub scoped: Option<Box<Scoped>>,
 }
 
 /// The answer.
@@ -175,6 +185,14 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// What a scoped bundle discloses; `None` of a whole one.
+    pub fn scoped(&self) -> Option<&Scoped> {
+        match self {
+            Self::Verified(verified) => verified.get().scoped.as_ref(),
+            Self::Refused(refused) => refused.scoped.as_deref(),
+        }
+    }
+
     /// All findings.
     pub fn findings(&self) -> &Findings {
         match self {
@@ -281,6 +299,7 @@ fn examine(
         done += files;
         progress(Progress::Files(done));
     })?;
+    let scoping = scoping(&head, &besides)?;
     // Where nobody signed a root nothing is shown.
     let root = head.checkpoint.as_ref().map(Checkpoint::root);
     lines.begin(anchors.log.origin.as_str(), root);
@@ -296,6 +315,7 @@ fn examine(
         sessions: Sessions::default(),
         sign_offs: SignOffs::default(),
         span: None,
+        scoping,
         context: Context {
             findings,
             policies: Policies::default(),
@@ -312,8 +332,32 @@ fn examine(
             schedules: Schedules::default(),
         },
     };
-    reader.read(head.size, progress, lines)?;
+    if reader.scoping.is_some() {
+        reader.read_scoped(&head, progress, lines)?;
+    } else {
+        reader.read(head.size, progress, lines)?;
+    }
     reader.finish(anchors, &head, heads.len(), lines)
+}
+
+/// What a scoped bundle is held to; `None` of a whole one.
+fn scoping(head: &Head, besides: &Besides) -> Result<Option<Scoping>, VerifyError> {
+    let Layout::Scoped(stated) = &head.layout else {
+        return Ok(None);
+    };
+    let scope = stated.as_ref().map(|stated| stated.scope.clone());
+    let words = scope
+        .as_ref()
+        .map_or_else(|| "an unknown scope".to_owned(), ToString::to_string);
+    if besides.sampling.is_some() {
+        let why = "a sample is drawn from the whole population of a control, which only a whole bundle holds";
+        return Err(VerifyError::Scoped(words, why));
+    }
+    if besides.comparison.is_some() {
+        let why = "a policy is compared over all decisions of a log, which only a whole bundle holds";
+        return Err(VerifyError::Scoped(words, why));
+    }
+    Ok(Some(Scoping::new(scope)))
 }
 
 fn read_heads(heads: &[KeptHead], anchors: &TrustAnchors, findings: &mut Findings) -> Vec<(String, Checkpoint)> {
@@ -338,6 +382,8 @@ struct Reader<'a> {
     sessions: Sessions,
     sign_offs: SignOffs,
     span: Option<Span>,
+    /// Of a scoped bundle: what it may hold, and what it holds.
+    scoping: Option<Scoping>,
     context: Context,
 }
 
@@ -419,6 +465,9 @@ impl Reader<'_> {
 
     fn event(&mut self, placed: &Placed) {
         self.span = Some(Span::with(self.span, placed.event.time));
+        if let Some(scoping) = &mut self.scoping {
+            scoping.event(placed, self.batches.keyring());
+        }
         let context = &mut self.context;
         context.evidence.event(placed);
         let (index, emitter) = (placed.index, placed.event.emitter.0);
@@ -522,9 +571,13 @@ impl Reader<'_> {
             let detail = "the log is empty: it has no genesis";
             self.context.findings.add(Code::GenesisAnchors, Place::Bundle, detail);
         }
+        let scoped = match self.scoping.take() {
+            Some(scoping) => Some(scoping.finish(&head.layout, &self.batches, &mut self.context.findings)),
+            None => None,
+        };
         let context = &mut self.context;
         context.policies.finish(&mut context.findings);
-        self.sessions.finish(context);
+        self.sessions.finish(context, self.batches.withheld());
         context.evidence.finish(
             anchors,
             &self.batches,
@@ -536,34 +589,50 @@ impl Reader<'_> {
             comparison.finish();
         }
         context.probes.finish(&context.policies, &mut context.findings);
+        // What was to be reviewed, and by whom, is a question to the whole log.
+        if scoped.is_some() {
+            context.schedules.leave();
+        }
         let reviews = std::mem::take(&mut context.reviews);
-        let reviews = reviews.finish(
-            self.archive,
-            head.size,
-            self.batches.keyring(),
-            &mut context.evidence,
-            &mut context.findings,
-        )?;
-        let nodes = Nodes {
-            archive: self.archive,
-            size: head.size,
+        let reviews = if scoped.is_some() {
+            Vec::new()
+        } else {
+            reviews.finish(
+                self.archive,
+                head.size,
+                self.batches.keyring(),
+                &mut context.evidence,
+                &mut context.findings,
+            )?
         };
-        self.sign_offs
-            .finish(nodes, &mut context.evidence, &mut context.findings);
+        if scoped.is_none() {
+            let nodes = Nodes {
+                archive: self.archive,
+                size: head.size,
+            };
+            self.sign_offs
+                .finish(nodes, &mut context.evidence, &mut context.findings);
+        }
         // A review of one use is of no period.
         let (of_uses, reviews) = reviews.into_iter().partition(|review| review.said.emergency.is_some());
         let (clock, revoked) = (context.schedules.clock(), context.schedules.revoked().clone());
         let emergencies = Emergencies::new(&context.approvals, of_uses, clock, revoked);
-        context.evidence.emergencies(emergencies.find(&mut context.findings));
+        if scoped.is_some() {
+            emergencies.find_uses(&mut context.findings);
+        } else {
+            context.evidence.emergencies(emergencies.find(&mut context.findings));
+        }
         let scheduled = std::mem::take(&mut context.schedules).finish(reviews, &mut context.findings);
         let periods = scheduled.find(&mut context.findings);
         context.evidence.scheduled(scheduled.schedules(), periods);
         hand_out(&mut context.evidence, lines)?;
-        context.census.finish(clock);
+        if scoped.is_none() {
+            context.census.finish(clock);
+        }
         matrix::offer(&context.evidence, &mut context.census);
         let drawn = match context.census.take_draw() {
             Some(draw) => {
-                let events = events(self.archive, head.size, draw.indexes())?;
+                let events = events(self.archive, head, draw.indexes())?;
                 Some(Drawn { draw, events })
             }
             None => None,
@@ -579,7 +648,7 @@ impl Reader<'_> {
             span: self.span,
             heads,
             cited: if self.context.census.is_taken() {
-                cited(self.archive, size, &findings, &self.context.census)?
+                cited(self.archive, head, &findings, &self.context.census)?
             } else {
                 BTreeMap::new()
             },
@@ -590,25 +659,38 @@ impl Reader<'_> {
             emergencies,
             comparison: self.context.comparison,
             drawn,
+            scoped,
         });
-        let sealed = head.checkpoint.is_some();
-        // The one place where a bundle becomes verified.
-        Ok(if bundle.findings.errors() == 0 && sealed {
-            Outcome::Verified(Box::new(Verified(*bundle)))
-        } else {
-            // A finding that was only counted may be about anything.
-            let sound = sealed
-                && bundle.findings.not_kept() == 0
-                && !bundle.findings.list().iter().any(|finding| breaks_record(finding.code));
-            Outcome::Refused(Refused {
-                origin: bundle.origin.clone(),
-                log_key: bundle.log_key.clone(),
-                size,
-                period: bundle.census.period(),
-                span: bundle.span,
-                findings: bundle.findings.clone(),
-                shown: Some(bundle).filter(|_| sound),
-            })
+        Ok(judged(bundle, head.checkpoint.is_some()))
+    }
+}
+
+/// The answer about a bundle whose head is signed, or is not.
+fn judged(mut bundle: Box<Bundle>, sealed: bool) -> Outcome {
+    if let Some(scoped) = bundle
+        .scoped
+        .as_mut()
+        .filter(|_| bundle.findings.errors() > 0 || !sealed)
+    {
+        scoped.proven.clear(); // a bundle with errors proves nothing of what it does not hold
+    }
+    // The one place where a bundle becomes verified.
+    if bundle.findings.errors() == 0 && sealed {
+        Outcome::Verified(Box::new(Verified(*bundle)))
+    } else {
+        // A finding that was only counted may be about anything.
+        let sound = sealed
+            && bundle.findings.not_kept() == 0
+            && !bundle.findings.list().iter().any(|finding| breaks_record(finding.code));
+        Outcome::Refused(Refused {
+            origin: bundle.origin.clone(),
+            log_key: bundle.log_key.clone(),
+            size: bundle.size,
+            period: bundle.census.period(),
+            span: bundle.span,
+            findings: bundle.findings.clone(),
+            scoped: bundle.scoped.clone().map(Box::new),
+            shown: Some(bundle).filter(|_| sound),
         })
     }
 }
@@ -624,7 +706,7 @@ fn hand_out(evidence: &mut Evidence, lines: &mut dyn Lines) -> Result<(), Verify
 /// What is known of each entry that a finding or an exception names.
 fn cited(
     archive: &Archive,
-    size: TreeSize,
+    head: &Head,
     findings: &Findings,
     census: &Census,
 ) -> Result<BTreeMap<Index, Cited>, VerifyError> {
@@ -636,7 +718,7 @@ fn cited(
     let exceptions = controls.flat_map(|control| census.exceptions(*control));
     let excepted = exceptions.filter_map(|exception| exception.index.map(Index));
     let mut cited = BTreeMap::new();
-    each(archive, size, found.chain(excepted), |index, entry| {
+    each(archive, head, found.chain(excepted), |index, entry| {
         let event = Event::decode(entry).ok();
         let of = Cited {
             leaf: Digest::leaf(entry),
@@ -651,11 +733,11 @@ fn cited(
 /// The events among these entries.
 fn events(
     archive: &Archive,
-    size: TreeSize,
+    head: &Head,
     named: impl Iterator<Item = Index>,
 ) -> Result<BTreeMap<Index, Event>, VerifyError> {
     let mut made = BTreeMap::new();
-    each(archive, size, named, |index, entry| {
+    each(archive, head, named, |index, entry| {
         made.extend(Event::decode(entry).ok().map(|event| (index, event)));
     })?;
     Ok(made)
@@ -664,10 +746,14 @@ fn events(
 /// Hands on these entries, as far as they can be read.
 fn each(
     archive: &Archive,
-    size: TreeSize,
+    head: &Head,
     named: impl Iterator<Item = Index>,
     mut take: impl FnMut(Index, &[u8]),
 ) -> Result<(), VerifyError> {
+    if head.layout.is_scoped() {
+        return scoped::each(archive, named, take);
+    }
+    let size = head.size;
     let mut tiles: BTreeMap<u64, BTreeSet<Index>> = BTreeMap::new();
     for index in named {
         tiles.entry(index.0 / u64::from(TILE_WIDTH)).or_default().insert(index);

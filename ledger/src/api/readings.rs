@@ -60,6 +60,11 @@ impl FromRequestParts<Api> for Open {
 }
 
 impl Open {
+    /// What may be read.
+    pub(super) fn question(&self) -> &Question {
+        self.0.question()
+    }
+
     /// Holds that it is of this.
     pub(super) fn covers(&self, question: &Question) -> Result<(), ApiError> {
         held(self.0.question() == question)
@@ -111,7 +116,8 @@ impl Open {
             }
             Question::Catalogs => held(kind == Some(Kind::CatalogSnapshot)),
             Question::Policies => held(matches!(kind, Some(Kind::PolicyInForce | Kind::PolicySigned))),
-            Question::Search(_) | Question::Sessions => Err(ApiError::Reading),
+            // What is of a scope is asked for by tiles.
+            Question::Search(_) | Question::Sessions | Question::Scoped(..) => Err(ApiError::Reading),
         }
     }
 }
@@ -172,7 +178,8 @@ pub(super) async fn open(
     let asked: Asked = cbor::decode(&body).map_err(|_| ApiError::Question("the body asks for no reading"))?;
     let question = Question::parse(asked.operation, &asked.text);
     let question = question.ok_or(ApiError::Question("the operation has no such question"))?;
-    if matches!(&question, Question::Export(size) if *size > api.ledger.shared().head().size()) {
+    if matches!(&question, Question::Export(size) | Question::Scoped(size, _) if *size > api.ledger.shared().head().size())
+    {
         // It would be of entries that nobody has counted.
         return Err(ApiError::Question("the log does not reach that far"));
     }
@@ -199,6 +206,7 @@ async fn count(api: &Api, question: &Question) -> Result<u64, LedgerError> {
     let (api, question) = (api.clone(), question.clone());
     let searcher = match &question {
         Question::Search(_) | Question::Catalogs | Question::Policies => indexed(&api).await.ok(),
+        Question::Scoped(_, scope) if scope.patient().is_some() => indexed(&api).await.ok(),
         _ => None,
     };
     let counted = blocking(move || {
@@ -219,6 +227,10 @@ async fn count(api: &Api, question: &Question) -> Result<u64, LedgerError> {
                 None => 0,
             },
             Question::Export(size) => size.0.min(ledger.shared().head().size().0),
+            Question::Scoped(_, scope) => match scope.patient() {
+                Some(patient) => matches(searcher.as_ref(), &format!("patient:{patient}")),
+                None => super::scoped::count(ledger, &scope).map_err(ApiError::Ledger)?,
+            },
             Question::Approvals => number(waiting_approvals(ledger)?.len() + passed_approvals(ledger)?.len()),
         })
     });

@@ -1,11 +1,13 @@
-//! What the event of a search keeps for good: ids of sessions, and times. Both have to be of this log, for a birth date looks like a
-//! time, and the id of a patient may look like that of a session.
+//! What the event of a search keeps for good: ids of sessions, and times; that of a scoped export also names. All have to be of this
+//! log, for a birth date looks like a time, and the id of a patient may look like that of a session. The token of a patient is kept
+//! as it is: it is keyed.
 //!
 //! Not here: that of all else a search keeps words of ours alone ([`exhibit_schemas::reading`]).
 
 use exhibit_schemas::event::{Event, Timestamp};
 use exhibit_schemas::merkle::Index;
 use exhibit_schemas::reading::{Kept, Question};
+use exhibit_schemas::scoped::Scope;
 
 use crate::error::LedgerError;
 use crate::ledger::Ledger;
@@ -27,6 +29,11 @@ pub(super) fn stranger(ledger: &Ledger, question: &Question) -> Result<Option<&'
             return Ok(Some("no session of this log has such an id"));
         }
     }
+    if let Question::Scoped(_, scope) = question
+        && !is_known(ledger, scope)?
+    {
+        return Ok(Some("no session of this log has such a subject, or such a target"));
+    }
     if times.is_empty() {
         return Ok(None);
     }
@@ -35,4 +42,17 @@ pub(super) fn stranger(ledger: &Ledger, question: &Question) -> Result<Option<&'
     let around = begin.0.saturating_sub(AROUND_US)..=ledger.shared().now().0.saturating_add(AROUND_US);
     let outside = times.iter().any(|time| !around.contains(&time.0));
     Ok(outside.then_some("the log has nothing of such a time"))
+}
+
+/// Whether the names of a scope are those of a session of this log.
+fn is_known(ledger: &Ledger, scope: &Scope) -> Result<bool, LedgerError> {
+    let (mut subject, mut target) = (scope.subject(), scope.target());
+    let mut sessions = ledger.shared().store.sessions(None);
+    while subject.is_some() || target.is_some() {
+        let Some(found) = sessions.next() else { return Ok(false) };
+        let (_, record) = found?;
+        subject = subject.filter(|name| *name != record.subject);
+        target = target.filter(|name| *name != record.target);
+    }
+    Ok(true)
 }

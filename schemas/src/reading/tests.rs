@@ -12,6 +12,7 @@ use crate::event::{Body, Emitter, SessionId, Timestamp};
 use crate::key::{SecretKey, Signer as _};
 use crate::keyring::Keyring;
 use crate::merkle::{Index, TreeSize};
+use crate::scoped::Scope;
 
 fn key(number: u8) -> SecretKey {
     SecretKey::from_seed(&[number; 32])
@@ -159,6 +160,14 @@ fn a_question_has_one_text() {
         ),
         (Operation::Replay, "entry:12".to_owned(), Question::SessionOf(Index(12))),
         (Operation::Export, "size:12".to_owned(), Question::Export(TreeSize(12))),
+        (
+            Operation::Export,
+            r#"size:12 scope:{"subject":"a scope:b"}"#.to_owned(),
+            Question::Scoped(
+                TreeSize(12),
+                Box::new(Scope::new(None, Some("a scope:b".into()), None, None, None).unwrap()),
+            ),
+        ),
     ];
     for (operation, text, wanted) in questions {
         let question = Question::parse(operation, &text).unwrap();
@@ -174,6 +183,11 @@ fn a_question_has_one_text() {
         (Operation::Replay, "session:7"),
         (Operation::Export, "12"),
         (Operation::Export, "size:-1"),
+        (Operation::Export, "size:1 scope:"),
+        (Operation::Export, "size:1 scope:{}"),
+        (Operation::Export, "size:01 scope:{\"target\":\"a\"}"),
+        (Operation::Export, "size:1  scope:{\"target\":\"a\"}"),
+        (Operation::Export, "size:1 scope:{\"target\":\"a\"} "),
         (Operation::Search, &"x".repeat(4_097)),
     ] {
         assert_eq!(Question::parse(operation, text), None, "{text:.20}");

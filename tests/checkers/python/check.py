@@ -4,7 +4,9 @@ Usage: check.py DIRECTORY TRUST_TOML
 
 Checked: the manifest's files, the checkpoint's signature, entries and the root over them, every hash tile, the
 deterministic encoding of every entry (RFC 8949 section 4.2.1), COSE signatures of seals, chains of seals and sessions,
-that each sealing key was enrolled and not ended, and that parts of sealed copies follow their commands. Not checked: decisions,
+that each sealing key was enrolled and not ended, and that parts of sealed copies follow their commands. Of a scoped bundle: all of
+this of what is disclosed, every seal over the hashes of what is not, that nothing of an administrator is withheld, each event's own
+C2SP tlog-proof, and for a scope that names a session that this one is there. Not checked: decisions,
 approvals, masks, which role emits which kind, and which commands must have a copy.
 Exit 0 when all of it holds, 1 otherwise.
 """
@@ -22,6 +24,9 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 ORDER = 2**252 + 27742317777372353535851937790883648493
+
+
+SCOPED = "exhibit-scoped-bundle/1"
 
 
 class Finding(Exception):
@@ -120,7 +125,7 @@ def tile_paths(kind, hashes):
 
 def check_manifest(directory):
     manifest = json.loads((directory / "manifest.json").read_text())
-    need(manifest["format"] == "exhibit-bundle/1", "manifest: unknown format")
+    need(manifest["format"] in ("exhibit-bundle/1", SCOPED), "manifest: unknown format")
     found = {str(p.relative_to(directory)) for p in directory.rglob("*") if p.is_file()} - {"manifest.json"}
     need(found == set(manifest["files"]), f"manifest: other files than {sorted(found ^ set(manifest['files']))[:5]}")
     for path, said in manifest["files"].items():
@@ -179,6 +184,7 @@ class Log:
         self.mask_keys = {}
         self.commands = {}
         self.people, self.applications = set(), {}
+        self.withheld = 0
 
     def enrol(self, key, index, application=None, person=False):
         name = sha256(key)[:8]
@@ -192,7 +198,8 @@ class Log:
             need(application.startswith("ssh:") and len(application) <= 255 and plain, f"entry {index}: no application")
             self.applications[name] = application
 
-    def batch(self, first, events, seal, index):
+    def batch(self, first, events, leaves, seal, index):
+        """Events of a batch, with None for one that a scoped bundle withholds, and the leaf hashes of all."""
         what = f"seal at {index}"
         need(1 <= len(events) <= 1024, f"{what}: seals {len(events)} events")
         need(seal[:1] == b"\xd2", f"{what}: not a COSE_Sign1")
@@ -205,8 +212,9 @@ class Log:
         need(set(payload) - {7} == {1, 2, 3, 4, 5, 6} and payload[1] == 1, f"{what}: not the payload of a seal")
         emitter, boot, sequence = payload[2], payload[3], payload[4]
         need(header[4] == emitter, f"{what}: kid is not the emitter")
-        decoded = [decode(event, f"event at {first + i}") for i, event in enumerate(events)]
+        decoded = [event and decode(event, f"event at {first + i}") for i, event in enumerate(events)]
         if first == 0:
+            need(decoded[0] is not None, "genesis is withheld")
             self.genesis(decoded[0], emitter)
         need(emitter in self.keys, f"{what}: the key is not enrolled")
         need(emitter not in self.ended, f"{what}: the key has ended")
@@ -217,7 +225,9 @@ class Log:
         else:
             verify_touched(self.keys[emitter], application, signature, signed, what)
         need(payload[5] == len(events), f"{what}: counts other events")
-        need(payload[6] == root_of([sha256(b"\x00" + event) for event in events]), f"{what}: another root")
+        need(payload[6] == root_of(leaves), f"{what}: another root")
+        self.withheld += decoded.count(None)
+        need(None not in decoded or self.keys[emitter] not in self.admins(), f"{what}: an administrator's event is withheld")
         last_boot, last_sequence, last_leaf = self.seals.get(emitter, (None, -1, None))
         need(last_boot is None or boot >= last_boot, f"{what}: an old boot")
         need(sequence == (last_sequence + 1 if boot == last_boot else 0), f"{what}: out of sequence")
@@ -225,7 +235,8 @@ class Log:
         self.seals[emitter] = (boot, sequence, sha256(b"\x00" + seal))
         self.seal_count += 1
         for place, event in enumerate(decoded):
-            self.event(first + place, event, emitter, boot)
+            if event is not None:
+                self.event(first + place, event, emitter, boot)
 
     def genesis(self, event, emitter):
         need(event[3] == 0, "entry 0 is not genesis")
@@ -296,21 +307,123 @@ class Log:
         return self.administrators + self.extra
 
 
+def inclusion_root(leaf, index, size, path, what):
+    """RFC 9162 section 2.1.3.2: the root that the path leads to."""
+    need(0 <= index < size, f"{what}: not in a tree of that size")
+    node, last, value = index, size - 1, leaf
+    for sibling in path:
+        need(last > 0, f"{what}: more hashes than its path has")
+        if node & 1 or node == last:
+            value = sha256(b"\x01" + sibling + value)
+            while node and not node & 1:
+                node, last = node >> 1, last >> 1
+        else:
+            value = sha256(b"\x01" + value + sibling)
+        node, last = node >> 1, last >> 1
+    need(last == 0, f"{what}: fewer hashes than its path has")
+    return value
+
+
+def check_proof(text, event, index, checkpoint, size, root):
+    """C2SP tlog-proof of the seal, and the path from the event to the root that the seal signs."""
+    what = f"proof of {index}"
+    proof, _, note = text.partition("\n\n")
+    need(note == checkpoint, f"{what}: under another checkpoint")
+    first, extra, place, *hashes = proof.split("\n")
+    need(first == "c2sp.org/tlog-proof@v1" and extra.startswith("extra ") and place.startswith("index "), f"{what}: its form")
+    seal_index = int(place[6:])
+    need(place == f"index {seal_index}", f"{what}: the index is not a plain number")
+    path = [base64.b64decode(line, validate=True) for line in hashes]
+    batch = decode(base64.b64decode(extra[6:], validate=True), what)
+    need(set(batch) == {1, 2, 3}, f"{what}: its extra data")
+    found = inclusion_root(sha256(b"\x00" + batch[1]), seal_index, size, path, what)
+    need(found == root, f"{what}: its seal is not in the log")
+    payload = decode(decode(batch[1][1:], what)[2], what)
+    found = inclusion_root(sha256(b"\x00" + event), batch[2], payload[5], batch[3], what)
+    need(found == payload[6], f"{what}: it is not under its seal")
+    need(index == seal_index - payload[5] + batch[2], f"{what}: it is of another place")
+    return batch[1]
+
+
+def read_scoped(directory, size):
+    """At each place the entry that is disclosed, or None; and the leaf hashes of all."""
+    entries, leaves, files = [None] * size, [], set()
+    for path, first, width in tile_paths("0", size):
+        hashes = (directory / path).read_bytes()
+        need(len(hashes) == 32 * width, f"{path}: not {width} hashes")
+        leaves += [hashes[i : i + 32] for i in range(0, len(hashes), 32)]
+        seals = directory / "seals" / number_path(first // 256)
+        data, last = seals.read_bytes() if seals.is_file() else b"", -1
+        need(data or not seals.is_file(), f"{seals}: holds no seal")
+        files |= {str(seals.relative_to(directory))} if data else set()
+        while data:
+            position, length = data[0], int.from_bytes(data[1:3], "big")
+            entry, data = data[3 : 3 + length], data[3 + length :]
+            need(last < position < width and len(entry) == length, f"{seals}: breaks off, or is out of order")
+            need(entry[:1] == b"\xd2", f"{seals}: holds what is no seal")
+            entries[first + position], last = entry, position
+    for path in (directory / "event").iterdir():
+        index = int(path.name.removesuffix(".tlog-proof"))
+        need(path.name in (f"{index}", f"{index}.tlog-proof") and 0 <= index < size, f"{path}: not of this log")
+        files.add(f"event/{path.name}")
+        if path.suffix != ".tlog-proof":
+            need(entries[index] is None and (path.parent / f"{index}.tlog-proof").is_file(), f"{path}: twice, or without its proof")
+            entries[index] = path.read_bytes()
+            need(entries[index][:1] != b"\xd2", f"{path}: a seal")
+        else:
+            need((path.parent / f"{index}").is_file(), f"{path}: of no event")
+    return entries, leaves, files
+
+
+def check_scoped(directory, manifest, head, trust):
+    origin, log_key, size, root = head
+    entries, leaves, files = read_scoped(directory, size)
+    need(root_of(leaves) == root, "the root over the hashes is not that of the checkpoint")
+    for index, entry in enumerate(entries):
+        need(entry is None or sha256(b"\x00" + entry) == leaves[index], f"entry {index}: another hash than the log's")
+    tiles = check_tiles(directory, leaves)
+    hashes = {path for path in manifest["files"] if path.startswith("tile/")}
+    need(len(hashes) == tiles, "the bundle holds tiles that its log does not have")
+    need(set(manifest["files"]) == hashes | files | {"checkpoint", "trust.toml"}, "the bundle holds files of no kind")
+    log = Log(origin, log_key, [bytes.fromhex(a["key"]) for a in trust["administrators"]])
+    log.extra = []
+    checkpoint, first, disclosed = (directory / "checkpoint").read_text(), 0, 0
+    for index, entry in enumerate(entries):
+        if entry is None or entry[0] != 0xD2:
+            continue
+        for place in range(first, index):
+            if entries[place] is not None:
+                text = (directory / "event" / f"{place}.tlog-proof").read_text()
+                seal = check_proof(text, entries[place], place, checkpoint, size, root)
+                need(seal == entry, f"proof of {place}: another seal than the log's")
+                disclosed += 1
+        log.batch(first, entries[first:index], leaves[first:index], entry, index)
+        first = index + 1
+    need(first == size, f"entries from {first} on have no seal")
+    need(manifest["disclosed"] == disclosed, "manifest: another number of events")
+    if session := manifest["scope"].get("session"):
+        need(bytes.fromhex(session) in log.sessions, "the session of the scope is not there")
+    print(f"scoped: {disclosed} of {size} entries disclosed, {log.withheld} withheld, {tiles} hash tiles, root {root.hex()}")
+    print(f"{log.seal_count} seals of {len(log.seals)} keys, {len(log.sessions)} sessions; not proven: that there are no others")
+
+
 def check(directory, trust_path):
     trust = tomllib.loads(trust_path.read_text())
     manifest = check_manifest(directory)
-    origin, log_key, size, root = check_checkpoint(directory, trust)
+    origin, log_key, size, root = head = check_checkpoint(directory, trust)
+    need((manifest["size"], manifest["root"]) == (size, root.hex()), "manifest: another head than the checkpoint")
+    if manifest["format"] == SCOPED:
+        return check_scoped(directory, manifest, head, trust)
     entries = read_entries(directory, size)
     leaves = [sha256(b"\x00" + entry) for entry in entries]
     need(root_of(leaves) == root, "the root over the entries is not that of the checkpoint")
-    need((manifest["size"], manifest["root"]) == (size, root.hex()), "manifest: another head than the checkpoint")
     tiles = check_tiles(directory, leaves)
     log = Log(origin, log_key, [bytes.fromhex(a["key"]) for a in trust["administrators"]])
     log.extra = []
     first = 0
     for index, entry in enumerate(entries):
         if entry[0] == 0xD2:
-            log.batch(first, entries[first:index], entry, index)
+            log.batch(first, entries[first:index], leaves[first:index], entry, index)
             first = index + 1
     need(first == len(entries), f"entries from {first} on have no seal")
     open_sessions = sum(not closed for _, _, closed in log.sessions.values())

@@ -17,6 +17,8 @@ use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::Event;
 use exhibit_schemas::key::{SecretKey, Signer as _};
 use exhibit_schemas::proof::EventProof;
+use exhibit_schemas::reading::{Operation, QUESTION_BYTES_MAX, Question};
+use exhibit_schemas::scoped::{Scope, ScopedFile, push_record, records};
 use exhibit_schemas::seal::UnverifiedSeal;
 use exhibit_schemas::tile::{Tile, entries, push_entry};
 use exhibit_schemas::wire::Message;
@@ -118,6 +120,51 @@ pub fn proof(bytes: &[u8]) -> bool {
         return false;
     };
     assert_eq!(proof.to_text(), text);
+    true
+}
+
+/// Records of a scoped bundle, whatever the width of their tile, are made of what they hold again.
+pub fn disclosed(bytes: &[u8]) -> bool {
+    let mut taken = false;
+    for width in [0, 1, 2, 3, 255, 256, u16::MAX] {
+        let Ok(found) = records(bytes, width) else { continue };
+        let mut again = Vec::new();
+        for (position, entry) in found {
+            assert!(u16::from(position) < width);
+            push_record(&mut again, position, entry).expect("what was read can be written");
+        }
+        assert_eq!(again, bytes);
+        taken = true;
+    }
+    taken
+}
+
+/// A scope has one form, and so has the manifest that states it.
+pub fn scope(bytes: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return false;
+    };
+    let Some(scope) = Scope::parse(text) else {
+        return false;
+    };
+    assert_eq!(scope.to_json(), text);
+    assert!(!scope.to_string().chars().any(char::is_control));
+    let question = format!("size:7 scope:{text}");
+    let read = Question::parse(Operation::Export, &question);
+    assert!(question.len() > QUESTION_BYTES_MAX || read.is_some_and(|read| read.scope() == question));
+    true
+}
+
+/// The path of a file of a scoped bundle has one form, and leads nowhere else.
+pub fn file(bytes: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return false;
+    };
+    let Some(file) = ScopedFile::parse(text) else {
+        return false;
+    };
+    assert_eq!(file.path(), text);
+    assert!(!text.contains("..") && !text.starts_with('/'));
     true
 }
 

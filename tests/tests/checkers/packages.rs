@@ -5,18 +5,21 @@ use std::path::Path;
 
 use exhibit_schemas::bundle::TrustAnchors;
 use exhibit_schemas::digest::Digest;
-use exhibit_schemas::event::access::Detection;
+use exhibit_schemas::event::access::{Detection, PatientToken};
 use exhibit_schemas::event::approval::{Emergency, Verdict};
 use exhibit_schemas::event::sign_off::{CitedEntry, Disposition, ExceptionClosed, ExceptionNoted, ReportSigned};
 use exhibit_schemas::event::trust::{Fault, ReviewSigned};
-use exhibit_schemas::event::{Body, Event, Kind, Timestamp};
+use exhibit_schemas::event::{Body, Event, Kind, SessionId, Timestamp};
 use exhibit_schemas::merkle::{Index, TreeSize};
 use exhibit_schemas::review::{Population, Scope};
+use exhibit_schemas::scoped;
 use exhibit_schemas::seal::SEAL_FIRST_BYTE;
 use exhibit_tests::bundle_builder::clinic::{
-    ALICE, BOB, Clinic, IDENTIFYING, LOG, ORIGIN, POLICY, PROXY, SEALING, clinic, clinic_under,
+    ADMINISTRATOR, ALICE, BOB, Clinic, IDENTIFYING, LOG, ORIGIN, POLICY, PROXY, SEALING, SECOND_ADMINISTRATOR, clinic,
+    clinic_under,
 };
-use exhibit_tests::bundle_builder::{Files, Plan, checkpoint, files, write_tar};
+use exhibit_tests::bundle_builder::scoped::{Disclosed, scoped_files};
+use exhibit_tests::bundle_builder::{Files, Plan, checkpoint, files, key_id, write_tar};
 use exhibit_verify::report::Report;
 use exhibit_verify::report::control::Control;
 use exhibit_verify::report::package::{Head, Made, Package};
@@ -92,6 +95,28 @@ impl Exported {
                 name: "kept".to_owned(),
                 note,
             }],
+        }
+    }
+
+    /// What of a log is of a scope that names everything that a scope can.
+    pub(crate) fn scoped() -> Self {
+        let clinic = clinic_under(&format!("{POLICY}{SEALING}{IDENTIFYING}"), 6);
+        let entries = clinic.plan.build().entries;
+        let head = checkpoint(&entries, ORIGIN, LOG);
+        let period = november();
+        let scope = scoped::Scope::new(
+            Some(SessionId([4; 16])),
+            Some("ci-agent-3".into()),
+            Some("clinic".into()),
+            Some((period.from(), period.to())),
+            Some(PatientToken([1; 16])),
+        );
+        let scope = scope.unwrap();
+        let disclosed = Disclosed::of(&entries, &scope, &[ADMINISTRATOR, SECOND_ADMINISTRATOR].map(key_id));
+        Self {
+            files: scoped_files(&entries, &head, &clinic.anchors, &scope, &disclosed),
+            anchors: clinic.anchors,
+            heads: Vec::new(),
         }
     }
 

@@ -35,7 +35,7 @@ use serde_json::{Value, json};
 
 use crate::Checkers;
 use crate::lines::{accesses, of_pipeline};
-use crate::packages::{broken, november, whole, with_exceptions};
+use crate::packages::{Exported, broken, november, whole, with_exceptions};
 
 const REPORT: &str = include_str!("../../../docs/formats/report.schema.json");
 const MANIFEST: &str = include_str!("../../../docs/formats/manifest.schema.json");
@@ -65,7 +65,12 @@ fn written() -> Written {
             ("exceptions", serde_json::from_str(&exceptions.sample().json()).unwrap()),
         ],
     };
-    for (name, exported) in [("verified", whole), ("exceptions", exceptions), ("broken", broken())] {
+    for (name, exported) in [
+        ("verified", whole),
+        ("scoped", Exported::scoped()),
+        ("exceptions", exceptions),
+        ("broken", broken()),
+    ] {
         let place = tempfile::tempdir().unwrap();
         exported.report(november(), place.path());
         let report = read(&place.path().join("report.json"));

@@ -210,8 +210,11 @@ const CENSUS: [&str; 6] = [
     "session-longer",
 ];
 
+/// Why findings of scoped bundles are planted in no whole one.
+const SCOPED: &str = "only a scoped bundle can have it; its own mutants are in the mutation campaign";
+
 /// Findings that speak against a control and are planted in no case, each with the reason.
-const UNPLANTED: [(Code, &str); 2] = [
+const UNPLANTED: [(Code, &str); 7] = [
     (
         Code::ApprovalSigner,
         "who is no person may make no decision, so the key's role breaks the record first: the case is `approved by a proxy`",
@@ -220,6 +223,11 @@ const UNPLANTED: [(Code, &str); 2] = [
         Code::FileLink,
         "the builder writes plain files alone; the archive's own tests write a link",
     ),
+    (Code::ScopeFile, SCOPED),
+    (Code::ScopeProof, SCOPED),
+    (Code::ScopeOutside, SCOPED),
+    (Code::ScopeMissing, SCOPED),
+    (Code::ScopeTail, SCOPED),
 ];
 
 #[test]

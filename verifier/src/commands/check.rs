@@ -17,7 +17,7 @@ const TRUST_BYTES_MAX: u64 = 1 << 16;
 
 #[derive(Args)]
 pub(crate) struct Check {
-    /// The bundle: a directory or a tar archive
+    /// The bundle, whole or scoped: a directory or a tar archive
     pub(crate) bundle: PathBuf,
     /// Trust anchors, obtained from the administrators and not from the bundle
     #[arg(long, value_name = "TRUST.TOML")]
@@ -25,6 +25,9 @@ pub(crate) struct Check {
     /// Checkpoints that you kept; the log must begin with each of their logs
     #[arg(long, value_name = "FILE", num_args = 1..)]
     pub(crate) heads: Vec<PathBuf>,
+    /// Count a scoped bundle as an error in the exit code: only the whole log will do
+    #[arg(long)]
+    pub(crate) whole: bool,
     /// Count notes as errors in the exit code
     #[arg(long)]
     pub(crate) strict: bool,
@@ -55,18 +58,16 @@ pub(crate) fn run(check: &Check, json: bool) -> Result<u8, Failure> {
         output::say(&text(&outcome))
     };
     printed.map_err(Failure::Print)?;
-    Ok(code(&outcome, check.strict))
+    Ok(code(&outcome, check))
 }
 
 /// The exit code of an answer.
-pub(crate) fn code(outcome: &Outcome, strict: bool) -> u8 {
+pub(crate) fn code(outcome: &Outcome, check: &Check) -> u8 {
     let findings = outcome.findings();
     let verified = matches!(outcome, Outcome::Verified(_));
-    if verified && !(strict && findings.notes() > 0) {
-        0
-    } else {
-        FINDINGS
-    }
+    let noted = check.strict && findings.notes() > 0;
+    let part = check.whole && outcome.scoped().is_some();
+    if verified && !noted && !part { 0 } else { FINDINGS }
 }
 
 impl Given {

@@ -50,7 +50,7 @@ type Setting = Option<&'static dyn Typesetter>;
 pub(crate) fn run(wanted: &Wanted, typesetter: Setting) -> Result<u8, Failure> {
     let given = Given::read(&wanted.check)?;
     if let Some(directory) = &wanted.signed {
-        return signed::run(&given, wanted.check.strict, directory);
+        return signed::run(&given, &wanted.check, directory);
     }
     if let Some(directory) = &wanted.of {
         return checked(wanted, given, directory, typesetter);
@@ -79,7 +79,7 @@ pub(crate) fn run(wanted: &Wanted, typesetter: Setting) -> Result<u8, Failure> {
         written.expect("a String takes every text");
     }
     output::say(&answer).map_err(Failure::Print)?;
-    Ok(code(&outcome, wanted.check.strict))
+    Ok(code(&outcome, &wanted.check))
 }
 
 /// An earlier report, and where it is.
@@ -270,7 +270,7 @@ fn checked(wanted: &Wanted, mut given: Given, directory: &Path, typesetter: Sett
     }
     let answer = answer(&outcome, directory, (&stated, unset.is_some()), &differences, &hints);
     output::say(&answer).map_err(Failure::Print)?;
-    Ok(match code(&outcome, wanted.check.strict) {
+    Ok(match code(&outcome, &wanted.check) {
         _ if !differences.is_empty() => FINDINGS,
         // Whoever asks for the exit code alone must not take a part for the whole.
         0 if unset.is_some() => USAGE,

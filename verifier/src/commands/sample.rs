@@ -98,7 +98,7 @@ pub(crate) fn run(wanted: &Wanted) -> Result<u8, Failure> {
     Ok(if speaks {
         FINDINGS
     } else {
-        code(&outcome, wanted.check.strict)
+        code(&outcome, &wanted.check)
     })
 }
 

@@ -8,13 +8,13 @@ use crate::summary::text;
 use crate::{Bundle, Options, Outcome, Period, Refused, verify};
 use exhibit_schemas::merkle::TreeSize;
 
-use super::check::{Given, code};
+use super::check::{Check, Given, code};
 use super::report::stated;
 use super::{FINDINGS, Failure};
 use crate::output;
 
 /// Checks that the files are those of the manifest, that the log is the one that the report is of, and lists whose signatures it holds.
-pub(crate) fn run(given: &Given, strict: bool, directory: &Path) -> Result<u8, Failure> {
+pub(crate) fn run(given: &Given, check: &Check, directory: &Path) -> Result<u8, Failure> {
     let manifest = stated(directory)?;
     let bar = output::Bar::new();
     let options = Options {
@@ -60,7 +60,7 @@ pub(crate) fn run(given: &Given, strict: bool, directory: &Path) -> Result<u8, F
     let answer = format!("{}{}\n", text(&outcome), lines.join("\n"));
     output::say(&answer).map_err(Failure::Print)?;
     Ok(if signed && !changed {
-        code(&outcome, strict)
+        code(&outcome, check)
     } else {
         FINDINGS
     })
@@ -76,6 +76,11 @@ fn shown(outcome: &Outcome) -> Option<&Bundle> {
 
 /// The signatures under a manifest that count, where the log of the bundle is that of the report.
 fn under<'a>(given: &Given, bundle: &'a Bundle, manifest: &Manifest) -> Result<Vec<&'a ReportSignatureLine>, String> {
+    if bundle.scoped.is_some() {
+        return Err(
+            "This bundle is scoped, and holds no signatures under reports; take one of the whole log.".to_owned(),
+        );
+    }
     let Some(root) = &manifest.root else {
         return Err("The report is of a bundle of which nothing was proven, so nobody can sign it.".to_owned());
     };

@@ -212,6 +212,10 @@ impl Control {
             | C::ReceiptSignature
             | C::ReceiptInconsistent
             | C::GenesisAnchors
+            | C::ScopeFile
+            | C::ScopeProof
+            | C::ScopeOutside
+            | C::ScopeMissing
             | C::SealFormat
             | C::SealCount
             | C::SealRoot
@@ -233,6 +237,7 @@ impl Control {
             | C::SessionChain
             | C::SessionTotals
             | C::SessionOpen
+            | C::ScopeTail
             | C::CommandData
             | C::CopyMissing
             | C::CopyUnasked

@@ -10,6 +10,7 @@ mod figures;
 mod matrix;
 mod plots;
 mod schedules;
+mod scoped;
 mod sign_offs;
 mod since;
 
@@ -97,7 +98,10 @@ fn fitting(report: &Report<'_>, lines: &[usize], bytes_max: usize) -> String {
             break;
         }
     }
-    page
+    match &report.cover.scoped {
+        Some(scoped) => scoped::label(&page, scoped, report.cover.size),
+        None => page,
+    }
 }
 
 fn page_of(report: &Report<'_>, shown: usize) -> Markup {
@@ -135,10 +139,15 @@ fn cover_of(report: &Report<'_>) -> Markup {
         h1 { (title(report)) }
         @if cover.record == "verified" {
             p.verified { "Verified: the checks found no error in " (cover.size) " entries." }
+        } @else if cover.record == "scoped" {
+            p.scoped { "A scoped bundle: the checks found no error in the events that it discloses. The log as a whole was not verified, and no control is tested." }
         } @else if cover.record == "exceptions" {
             p.refused { "Refused: " (cover.errors) " errors. The record of " (cover.size) " entries is sound, and every error is about something that was done and recorded. The rows below list them; nothing passes." }
         } @else {
             p.refused { "Refused: " (cover.errors) " errors. This bundle proves nothing that this page could report; only the findings are listed." }
+        }
+        @if cover.scoped.is_some() && cover.record != "scoped" {
+            p.scoped { "It is a scoped bundle: everything here is of the events that it discloses." }
         }
         (scrolling("What was verified", &html! {
             table {
@@ -147,6 +156,7 @@ fn cover_of(report: &Report<'_>) -> Markup {
                 tr { th scope="row" { "Log" } td { (cover.origin) } }
                 tr { th scope="row" { "Log key" } td { code { (cover.log_key) } } }
                 tr { th scope="row" { "Entries" } td { (cover.size) } }
+                @if let Some(scoped) = &cover.scoped { (scoped::rows(scoped)) }
                 @if let Some(root) = &cover.root { tr { th scope="row" { "Root" } td { code { (root) } } } }
                 tr { th scope="row" { "Kept checkpoints compared" } td { (cover.heads) } }
                 tr { th scope="row" { "Errors, notes" } td { (cover.errors) ", " (cover.notes) } }
@@ -156,6 +166,7 @@ fn cover_of(report: &Report<'_>) -> Markup {
                 } }
             }
         }))
+        @if let Some(scoped) = &cover.scoped { (scoped::section(scoped)) }
         h2 { "What this does not claim" }
         ul { @for limit in cover.limits { li { (limit) } } }
     }

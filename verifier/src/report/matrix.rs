@@ -17,6 +17,7 @@ use crate::evidence::Evidence;
 use crate::finding::{Code, Finding, Findings, Place};
 use crate::period::Period;
 use crate::schedule::{PeriodLine, State as Review};
+use crate::scoped::NOT_TESTED;
 use crate::verify::Bundle;
 
 /// What may be said of a control.
@@ -95,7 +96,10 @@ pub(crate) fn rows(bundle: &Bundle) -> Vec<Row> {
         let exceptions = exceptions(bundle, *control);
         let not_listed = bundle.census.not_listed(*control);
         let all = not_listed.saturating_add(u64::try_from(exceptions.len()).unwrap_or(u64::MAX));
-        let (state, mut result) = with_what_is_open(bundle, *control, count, said(*control, count, all, doubt));
+        let (state, mut result) = match bundle.scoped {
+            Some(_) if all == 0 => (State::NotTested, untested(count)),
+            _ => with_what_is_open(bundle, *control, count, said(*control, count, all, doubt)),
+        };
         if exceptions.iter().any(|exception| is_told_once(&exception.cause)) {
             result.insert_str(0, "at least ");
         }
@@ -108,6 +112,14 @@ pub(crate) fn rows(bundle: &Bundle) -> Vec<Row> {
     let mut rows: Vec<Row> = Control::ALL.iter().map(of).collect();
     handle(&mut rows, bundle);
     rows
+}
+
+/// What is said of a control by a bundle that does not hold its population.
+fn untested(count: u64) -> String {
+    match count {
+        0 => NOT_TESTED.to_owned(),
+        count => format!("{NOT_TESTED}; no exception was found among the {count} here"),
+    }
 }
 
 /// Adds what a test has not come to: reviews that may still be signed in time, and checkpoints that nobody gave.

@@ -138,7 +138,11 @@ fn result(report: &Report<'_>, names: Names, places: Places, dates: Dates) -> Te
     }
     TestResult {
         uuid: names.identifier("result"),
-        title: "Tests of the whole population of each control",
+        title: if report.cover.scoped.is_some() {
+            "Checks of what a scoped bundle discloses; no control is tested on its population"
+        } else {
+            "Tests of the whole population of each control"
+        },
         description: answer(&report.cover),
         start: dates.start,
         end: dates.end,
@@ -155,6 +159,9 @@ fn result(report: &Report<'_>, names: Names, places: Places, dates: Dates) -> Te
 fn answer(cover: &Cover) -> String {
     let answer = match cover.record {
         "verified" => "The bundle was verified: no error was found.",
+        "scoped" => {
+            "The bundle is scoped: no error was found in what it discloses, and no control is tested, for its population is not in it."
+        }
         "exceptions" => {
             "The bundle is refused for what was done, which its record shows. Nothing is satisfied; exceptions are listed."
         }
@@ -175,6 +182,10 @@ fn properties(cover: &Cover) -> Vec<Property> {
         Property::of("notes", &cover.notes),
         Property::of("kept-checkpoints", &cover.heads),
     ];
+    if let Some(scoped) = &cover.scoped {
+        properties.push(Property::of("scope", &scoped.words));
+        properties.push(Property::of("disclosed-events", &scoped.disclosed));
+    }
     if let Some(events) = cover.events {
         properties.push(Property::of("first-event", &events.first));
         properties.push(Property::of("last-event", &events.last));

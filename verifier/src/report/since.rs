@@ -65,6 +65,9 @@ pub enum SinceError {
         /// Its root.
         root: Digest,
     },
+    /// One of both is of a part of the log.
+    #[error("one of the two reports is of a scoped bundle, and a part of a log is compared with nothing")]
+    Scoped,
     /// The record of this bundle is not sound.
     #[error("the record of this bundle is not sound, so nothing is compared")]
     Broken,
@@ -80,8 +83,15 @@ pub struct Earlier {
 
 #[derive(Debug, Deserialize)]
 struct Json {
+    cover: Cover,
     controls: Vec<Row>,
     evidence: Option<Lines>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Cover {
+    #[serde(default)]
+    scoped: Option<serde::de::IgnoredAny>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -206,13 +216,16 @@ impl Since {
     /// Compares a report with an earlier one, by the bundle that the later one is of.
     ///
     /// # Errors
-    /// [`SinceError::Broken`], [`SinceError::Origin`] and [`SinceError::Inconsistent`].
+    /// [`SinceError::Broken`], [`SinceError::Scoped`], [`SinceError::Origin`] and [`SinceError::Inconsistent`].
     pub fn of(earlier: &Earlier, report: &Report<'_>, archive: &Archive) -> Result<Self, SinceError> {
         let Earlier { manifest, root, json } = earlier;
         let (Some(evidence), Some(now)) = (report.evidence, report.cover.root.as_deref().and_then(Digest::from_hex))
         else {
             return Err(SinceError::Broken);
         };
+        if report.cover.scoped.is_some() || json.cover.scoped.is_some() {
+            return Err(SinceError::Scoped);
+        }
         if manifest.origin != report.cover.origin {
             return Err(SinceError::Origin(manifest.origin.clone()));
         }

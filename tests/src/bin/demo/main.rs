@@ -8,6 +8,7 @@
 mod claims;
 mod evidence;
 mod pipeline;
+mod scoped;
 
 use std::path::Path;
 use std::process::{Command, ExitCode};
@@ -66,6 +67,7 @@ fn demo() -> Result<bool, HarnessError> {
     evidence::export(&stack, &mut claims)?;
     evidence::tampering(&stack, &change, &mut claims)?;
     evidence::search(&stack, &change, &mut claims)?;
+    scoped::session(&stack, &change, &mut claims)?;
     evidence::report(&stack, &mut claims)?;
     evidence::canaries(&stack, &mut claims)?;
 

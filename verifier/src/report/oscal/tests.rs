@@ -39,6 +39,7 @@ pub(super) fn cover() -> Cover {
         errors: 0,
         notes: 0,
         limits: &LIMITS,
+        scoped: None,
     }
 }
 
