@@ -25,7 +25,7 @@ mod place;
 mod workbook;
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
+use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
 use exhibit_schemas::digest::Digest;
@@ -178,19 +178,13 @@ impl Package {
         if let Some(feeds) = self.feeds.take() {
             files.extend(feeds.finish(report)?);
         }
-        for (name, content) in [
-            (PAGE, report.html()),
-            (JSON, report.json()),
-            (RESULTS, oscal::assessment_results(report)),
-            (CATALOG, oscal::catalog()),
-        ] {
-            let mut file = self.place.create(name)?;
-            file.write_all(content.as_bytes()).map_err(|error| PackageError::File {
-                path: name.into(),
-                error,
-            })?;
-            files.push(file.finish(name, None)?);
-        }
+        // One after the other, so that no two of them stand in memory; the longest never stands there whole.
+        files.push(self.text(PAGE, |file| file.write_all(report.html().as_bytes()))?);
+        files.push(self.text(JSON, |file| report.write_json(file))?);
+        files.push(self.text(RESULTS, |file| {
+            file.write_all(oscal::assessment_results(report).as_bytes())
+        })?);
+        files.push(self.text(CATALOG, |file| file.write_all(oscal::catalog().as_bytes()))?);
         let mut file = self.place.create(WORKBOOK)?;
         self.workbook.write(&mut file)?;
         files.push(file.finish(WORKBOOK, None)?);
@@ -198,6 +192,22 @@ impl Package {
         let manifest = Manifest::of(report, made, files);
         self.place.finish(&manifest)?;
         Ok(manifest)
+    }
+
+    /// Writes a file of text.
+    fn text(
+        &self,
+        name: &str,
+        write: impl FnOnce(&mut BufWriter<Measured>) -> Result<(), std::io::Error>,
+    ) -> Result<FileEntry, PackageError> {
+        let failed = |error| PackageError::File {
+            path: name.into(),
+            error,
+        };
+        let mut file = BufWriter::new(self.place.create(name)?);
+        write(&mut file).map_err(failed)?;
+        let file = file.into_inner().map_err(|error| failed(error.into_error()))?;
+        file.finish(name, None)
     }
 
     /// The log is not sound: nothing that was read from it stays.
