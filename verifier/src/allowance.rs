@@ -100,16 +100,13 @@ impl Approvals {
         let decisions = self.decided(asked, |_, _| true);
         let request = asked.request(body.request);
         let counts = request.map(|request| check_revocation(&request, &decisions, &revoked.revocation()));
-        match counts {
-            // Nothing comes of it here, nor at the proxy.
-            Some(Err(fault)) => Some(fault.to_string()),
-            _ => {
-                if let Some(asked) = self.asked_mut(body.request) {
-                    asked.revocations.push(revoked);
-                }
-                None
-            }
+        if let Some(Err(fault)) = counts {
+            return Some(fault.to_string()); // nothing comes of it here, nor at the proxy
         }
+        if let Some(asked) = self.asked_mut(body.request) {
+            asked.revocations.push(revoked);
+        }
+        None
     }
 
     /// A command, or the rest of its reply, passed by these decisions about a request; so many rows of the reply had left before.

@@ -4,6 +4,7 @@
 //! proxy ran. Here it is asked again with the keys as they were at each index, and every decision is used once.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use exhibit_policy::approval::{ApprovalFault, Decided, Request, Tally, check, in_hours, same_requester, tally};
 use exhibit_policy::decide::Asker;
@@ -64,7 +65,8 @@ pub(crate) struct Decision {
     pub(crate) time: Timestamp,
     /// When it stood in the log at the earliest, as far as the log's clock tells: nobody could know of it before.
     said: Timestamp,
-    pub(crate) signer: KeyRecord,
+    /// Shared with all decisions of the same person under the same key.
+    pub(crate) signer: Arc<KeyRecord>,
     pub(crate) body: ApprovalDecided,
     used: Option<Index>,
 }
@@ -106,6 +108,8 @@ impl TakenBack {
 pub(crate) struct Approvals {
     requests: BTreeMap<Digest, Asked>,
     decisions: BTreeMap<Digest, Decision>,
+    /// Who signed them, as they were last.
+    signers: BTreeMap<KeyId, Arc<KeyRecord>>,
     /// Keys that were revoked.
     revoked: BTreeMap<KeyId, TakenBack>,
     /// Entries are missing, and a request or a decision may have been among them.
@@ -125,6 +129,11 @@ impl Decision {
 }
 
 impl Asked {
+    /// Leaf hashes of the decisions about it, in the order of the log.
+    pub(crate) fn decisions(&self) -> impl Iterator<Item = Digest> {
+        self.decisions.iter().copied()
+    }
+
     pub(crate) fn request(&self, leaf: Digest) -> Option<Request<'_>> {
         Some(Request {
             leaf,
@@ -228,7 +237,8 @@ impl Approvals {
         findings: &mut Findings,
     ) -> Option<String> {
         let place = Place::Entry(placed.index);
-        let signer = placed.signer.clone()?; // where its key is unknown that was said with its seal
+        // Where its key is unknown, that was said with its seal.
+        let signer = self.shared(placed.signer.as_ref()?);
         let decision = Decision {
             index: placed.index,
             time: placed.event.time,
@@ -256,6 +266,16 @@ impl Approvals {
         }
         self.decisions.insert(placed.leaf, decision);
         why
+    }
+
+    /// A signer as it was then, which is the same for most of what a key signs.
+    fn shared(&mut self, signer: &KeyRecord) -> Arc<KeyRecord> {
+        let known = self.signers.entry(signer.key.id());
+        let known = known.or_insert_with(|| Arc::new(signer.clone()));
+        if **known != *signer {
+            *known = Arc::new(signer.clone());
+        }
+        Arc::clone(known)
     }
 
     /// A key was revoked.

@@ -167,8 +167,8 @@ struct Open {
 /// Whose a credential is.
 #[derive(Debug)]
 struct Holder {
-    issuer: String,
-    subject: String,
+    /// Digest of issuer and subject, of which there may be as many as sessions.
+    whose: Digest,
     /// Where it was used first, and when.
     first: (Index, Timestamp),
     /// Somebody else used it, which was said of the first use.
@@ -389,7 +389,7 @@ impl Census {
         } = principal;
         let room = self.credentials.len() < CREDENTIALS_MAX;
         match self.credentials.get_mut(evidence) {
-            Some(known) if (&known.issuer, &known.subject) != (issuer, subject) => {
+            Some(known) if known.whose != whose(issuer, subject) => {
                 let (first, time) = known.first;
                 let tell = !std::mem::replace(&mut known.told, true);
                 if tell && self.period.is_some_and(|period| period.holds(time)) {
@@ -402,8 +402,7 @@ impl Census {
             Some(_) => None,
             None if room => {
                 let holder = Holder {
-                    issuer: issuer.clone(),
-                    subject: subject.clone(),
+                    whose: whose(issuer, subject),
                     first: (placed.index, placed.event.time),
                     told: false,
                 };
@@ -574,6 +573,11 @@ pub(crate) fn month(time: Timestamp) -> String {
     let mut text = day(time);
     text.truncate(text.rfind('-').unwrap_or(text.len()));
     text
+}
+
+/// Digest of an issuer and a subject; the length of the one keeps them apart.
+fn whose(issuer: &str, subject: &str) -> Digest {
+    Digest::of(format!("{} {issuer}{subject}", issuer.len()).as_bytes())
 }
 
 /// What a principal does not name.

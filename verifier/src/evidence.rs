@@ -551,7 +551,6 @@ impl Evidence {
         batches: &Batches,
         policies: &Policies,
         in_force: &InForce,
-        approvals: &Approvals,
     ) {
         self.seals = batches.seals();
         if self.period.is_none() {
@@ -606,7 +605,6 @@ impl Evidence {
             }
         }
         self.list_policy_terms(anchors, in_force);
-        self.list_approvals(approvals);
     }
 
     /// The log ends: nothing more is added to what is open.

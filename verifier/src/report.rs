@@ -232,6 +232,15 @@ impl<'a> Report<'a> {
         json
     }
 
+    /// Writes the same, which is long in a long log.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn write_json(&self, mut to: impl std::io::Write) -> Result<(), std::io::Error> {
+        serde_json::to_writer_pretty(&mut to, self)?;
+        to.write_all(b"\n")
+    }
+
     /// One HTML page that needs nothing else: no script, no font, no picture from anywhere.
     pub fn html(&self) -> String {
         html::page(self)

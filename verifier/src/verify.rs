@@ -578,13 +578,11 @@ impl Reader<'_> {
         let context = &mut self.context;
         context.policies.finish(&mut context.findings);
         self.sessions.finish(context, self.batches.withheld());
-        context.evidence.finish(
-            anchors,
-            &self.batches,
-            &context.policies,
-            &context.in_force,
-            &context.approvals,
-        );
+        context
+            .evidence
+            .finish(anchors, &self.batches, &context.policies, &context.in_force);
+        let evidence = &mut context.evidence;
+        evidence.list_approvals(&context.approvals, &mut |evidence| hand_out(evidence, lines))?;
         if let Some(comparison) = &mut context.comparison {
             comparison.finish();
         }

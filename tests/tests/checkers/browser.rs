@@ -1,6 +1,7 @@
 //! The page of a report in Debian's Chromium: nothing of it asks for anything or runs, and people read it whole, on every width, in both
 //! themes, by keyboard, at twice the size and on paper.
 
+use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 
@@ -32,7 +33,8 @@ fn pages_hold_to_what_browsers_and_people_need() {
     );
     broken().report(november(), refused.path());
     let sample = sampled.path().join("sample.html");
-    std::fs::write(&sample, hostile().sample().html()).unwrap();
+    let mut file = std::fs::File::create(&sample).unwrap();
+    file.write_all(hostile().sample().html().as_bytes()).unwrap();
     let mut check = node(&checkers, "check.js");
     check
         .arg(page(place.path()))

@@ -1,15 +1,12 @@
 //! What people were asked, and what came of it.
 
-use std::collections::BTreeMap;
-
-use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::Timestamp;
 use exhibit_schemas::merkle::Index;
 use serde::Serialize;
 
 use super::{Evidence, Line};
 use crate::allowance::Revoked;
-use crate::approval::Approvals;
+use crate::approval::{Approvals, Decision};
 use crate::emergency::EmergencyLine;
 use crate::grant::InForce;
 
@@ -104,6 +101,23 @@ impl GrantLine {
     }
 }
 
+impl DecisionLine {
+    /// A decision about a question that was asked then.
+    fn of(asked: Timestamp, decision: &Decision) -> Self {
+        Self {
+            decision: decision.index,
+            time: decision.time.to_string(),
+            after_s: seconds(asked, decision.time),
+            person: decision.signer.name.clone(),
+            groups: decision.signer.groups.clone(),
+            verdict: decision.body.verdict.to_string(),
+            reason: decision.body.reason.clone(),
+            terms: decision.body.terms.as_ref().map(ToString::to_string),
+            enrolled: decision.signer.enrolled,
+        }
+    }
+}
+
 impl RevocationLine {
     fn of(revoked: &Revoked) -> Self {
         Self {
@@ -137,26 +151,22 @@ impl Evidence {
         }
     }
 
-    pub(super) fn list_approvals(&mut self, approvals: &Approvals) {
-        let mut decisions: BTreeMap<Digest, Vec<DecisionLine>> = BTreeMap::new();
-        for (_, decision) in approvals.decisions() {
-            let line = DecisionLine {
-                decision: decision.index,
-                time: decision.time.to_string(),
-                after_s: approvals
-                    .asked(decision.body.request)
-                    .map_or(0, |asked| seconds(asked.time, decision.time)),
-                person: decision.signer.name.clone(),
-                groups: decision.signer.groups.clone(),
-                verdict: decision.body.verdict.to_string(),
-                reason: decision.body.reason.clone(),
-                terms: decision.body.terms.as_ref().map(ToString::to_string),
-                enrolled: decision.signer.enrolled,
-            };
-            decisions.entry(decision.body.request).or_default().push(line);
+    /// Adds what people were asked, and hands each line out at once: they are all made at the end of the log.
+    ///
+    /// # Errors
+    /// What keeps a line from being handed out.
+    pub(crate) fn list_approvals<E>(
+        &mut self,
+        approvals: &Approvals,
+        hand_out: &mut dyn FnMut(&mut Self) -> Result<(), E>,
+    ) -> Result<(), E> {
+        if self.period.is_none() {
+            return Ok(());
         }
         self.count_times(approvals);
-        for (leaf, asked) in approvals.requests() {
+        for (_, asked) in approvals.requests() {
+            let decisions = asked.decisions().filter_map(|leaf| approvals.decision(leaf));
+            let decisions = decisions.map(|decision| DecisionLine::of(asked.time, decision));
             let line = ApprovalLine {
                 request: asked.index,
                 time: asked.time.to_string(),
@@ -167,7 +177,7 @@ impl Evidence {
                 people: asked.body.requirement.people,
                 asks: asked.body.requirement.to_string(),
                 expires: asked.body.expires.to_string(),
-                decisions: decisions.remove(leaf).unwrap_or_default(),
+                decisions: decisions.collect(),
                 revocations: asked.revocations.iter().map(RevocationLine::of).collect(),
                 rows: asked.rows(),
                 grant: asked.granted.as_ref().map(GrantLine::of),
@@ -176,7 +186,9 @@ impl Evidence {
                 self.approvals.push(line.clone());
             }
             self.finished(Line::Approval(Box::new(line)));
+            hand_out(self)?;
         }
+        Ok(())
     }
 }
 

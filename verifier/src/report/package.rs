@@ -26,7 +26,7 @@ mod place;
 mod workbook;
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
+use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 
 use exhibit_schemas::digest::Digest;
@@ -198,20 +198,15 @@ impl Package {
         if let Some(feeds) = self.feeds.take() {
             files.extend(feeds.finish(report)?);
         }
-        let pages = [
-            (PAGE, report.html()),
-            (JSON, report.json()),
-            (RESULTS, oscal::assessment_results(report)),
-            (CATALOG, oscal::catalog()),
-        ];
-        let pages = pages.map(|(name, content)| (name, content.into_bytes()));
-        for (name, content) in pages.into_iter().chain(self.pdf(report)?) {
-            let mut file = self.place.create(name)?;
-            file.write_all(&content).map_err(|error| PackageError::File {
-                path: name.into(),
-                error,
-            })?;
-            files.push(file.finish(name, None)?);
+        // One after the other, so that no two of them stand in memory; the longest never stands there whole.
+        files.push(self.text(PAGE, |file| file.write_all(report.html().as_bytes()))?);
+        files.push(self.text(JSON, |file| report.write_json(file))?);
+        files.push(self.text(RESULTS, |file| {
+            file.write_all(oscal::assessment_results(report).as_bytes())
+        })?);
+        files.push(self.text(CATALOG, |file| file.write_all(oscal::catalog().as_bytes()))?);
+        if let Some(pdf) = self.pdf(report)? {
+            files.push(self.text(PDF, |file| file.write_all(&pdf))?);
         }
         let mut file = self.place.create(WORKBOOK)?;
         self.workbook.write(&mut file)?;
@@ -223,12 +218,25 @@ impl Package {
     }
 
     /// The page as PDF, where it is wanted.
-    fn pdf(&self, report: &Report<'_>) -> Result<Option<(&'static str, Vec<u8>)>, PackageError> {
-        let Some(typesetter) = self.typesetter else {
-            return Ok(None);
+    fn pdf(&self, report: &Report<'_>) -> Result<Option<Vec<u8>>, PackageError> {
+        let set = |typesetter: &dyn Typesetter| typesetter.pdf(&report.paper());
+        self.typesetter.map(set).transpose().map_err(PackageError::Typesetter)
+    }
+
+    /// Writes a file of text.
+    fn text(
+        &self,
+        name: &str,
+        write: impl FnOnce(&mut BufWriter<Measured>) -> Result<(), std::io::Error>,
+    ) -> Result<FileEntry, PackageError> {
+        let failed = |error| PackageError::File {
+            path: name.into(),
+            error,
         };
-        let bytes = typesetter.pdf(&report.paper()).map_err(PackageError::Typesetter)?;
-        Ok(Some((PDF, bytes)))
+        let mut file = BufWriter::new(self.place.create(name)?);
+        write(&mut file).map_err(failed)?;
+        let file = file.into_inner().map_err(|error| failed(error.into_error()))?;
+        file.finish(name, None)
     }
 
     /// The log is not sound: nothing that was read from it stays.
