@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the build and the tests need on Debian and is not there yet: a real PostgreSQL, libclang for the real
 # PostgreSQL grammar, OpenSSH for approvers' keys, Python for the independent checker, age for sealed copies,
-# npm for PostgreSQL 18 and node-postgres, Chromium to show reports in, cargo-deny.
+# npm for PostgreSQL 18 and node-postgres, Chromium to show reports in, poppler and qpdf for the report's PDF, cargo-deny.
 set -euo pipefail
 
 missing=()
@@ -19,6 +19,8 @@ need 'command -v cc' build-essential
 [ "${1:-}" != test ] || need 'command -v age && command -v age-keygen' age
 [ "${1:-}" != test ] || need 'command -v npm' npm
 [ "${1:-}" != test ] || need 'command -v node' nodejs
+need 'command -v pdftotext && command -v pdfinfo' poppler-utils
+[ "${1:-}" != test ] || need 'command -v qpdf' qpdf
 [ "${1:-}" != test ] || need 'test -x /usr/bin/chromium' chromium
 need 'python3 -m ensurepip --version || python3 -m venv --help' python3-venv
 

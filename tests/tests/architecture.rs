@@ -47,6 +47,8 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("exhibit-verify", &["exhibit-policy", "exhibit-schemas"]),
+    // The verifier's command line with a typesetter: nothing of ours imports it, so nothing else of ours links one.
+    ("exhibit-verify-pdf", &["exhibit-verify"]),
     // `exhibit up` runs proxy and ledger in one process; they still speak the wire protocol. `exhibit policy diff` decides
     // again what a verified log holds.
     (
@@ -168,10 +170,25 @@ fn only_the_index_knows_tantivy() {
 }
 
 #[test]
+fn only_the_program_that_sets_pages_knows_a_typesetter() {
+    let metadata = metadata();
+    for package in metadata.workspace_packages() {
+        let tree = tree(&metadata, &package.name);
+        let knows = tree.iter().any(|id| metadata[id].name.starts_with("typst"));
+        assert_eq!(knows, *package.name == "exhibit-verify-pdf", "{}", package.name);
+    }
+}
+
+#[test]
 fn the_verifier_and_what_it_reads_with_have_no_network() {
     let metadata = metadata();
     let names = |id: &PackageId| metadata[id].name.to_string();
-    for start in ["exhibit-verify", "exhibit-schemas", "exhibit-policy"] {
+    for start in [
+        "exhibit-verify",
+        "exhibit-verify-pdf",
+        "exhibit-schemas",
+        "exhibit-policy",
+    ] {
         let tree: BTreeSet<_> = tree(&metadata, start).iter().map(names).collect();
         assert!(tree.contains("serde"), "the tree of {start} was walked");
         let found: Vec<_> = NETWORK.iter().filter(|name| tree.contains(**name)).collect();

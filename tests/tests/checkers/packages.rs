@@ -29,7 +29,7 @@ use exhibit_verify::{Archive, KeptHead, Options, Outcome, Period};
 use super::plans::{append, approval, command_mut, decision_mut, insert, of_kind, opened_mut, read, request_mut};
 
 /// Whose evidence it is.
-const ENTITY: &str = "A Clinic\n of <Springfield>";
+pub(crate) const ENTITY: &str = "A Clinic\n of <Springfield>";
 
 /// Characters of a reason that no cell of a workbook holds.
 const LONG: usize = 40_000;
@@ -125,6 +125,25 @@ impl Exported {
         let path = directory.join("bundle.tar");
         write_tar(&path, &self.files).unwrap();
         Archive::open(&path).unwrap()
+    }
+
+    /// What the verifier says of it, with the evidence of all of it.
+    pub(crate) fn outcome(&self) -> Outcome {
+        let place = tempfile::tempdir().unwrap();
+        let options = Options {
+            heads: &self.heads,
+            evidence: Some(Period::ALWAYS),
+            progress: &mut |_| {},
+        };
+        exhibit_verify::verify(&self.archive(place.path()), &self.anchors, options).unwrap()
+    }
+
+    /// Writes it as an archive, with its anchors and the checkpoint that was kept, for programs.
+    pub(crate) fn write(&self, directory: &Path) {
+        write_tar(&directory.join("bundle.tar"), &self.files).unwrap();
+        let head = self.heads.first().unwrap();
+        exhibit_tests::write(&directory.join("trust.toml"), self.anchors.to_toml().as_bytes()).unwrap();
+        exhibit_tests::write(&directory.join(&head.name), head.note.as_bytes()).unwrap();
     }
 
     /// A sample of its commands.

@@ -27,12 +27,12 @@ const COLUMNS_MAX: usize = 14;
 /// Where a word may break; it has no width, and no place in what is copied or searched.
 const BREAK: char = '\u{200b}';
 
-/// Thousandths of the text's size that characters are wide.
+/// Thousandths of the text's size that characters are wide, bold ones too.
 mod advance {
     pub(super) const CODE: u32 = 560;
-    pub(super) const NARROW: u32 = 330;
-    pub(super) const USUAL: u32 = 500;
-    pub(super) const WIDE: u32 = 760;
+    pub(super) const NARROW: u32 = 370;
+    pub(super) const USUAL: u32 = 540;
+    pub(super) const WIDE: u32 = 800;
 }
 
 /// How much room a cell takes, in thousandths of the text's size.
@@ -147,59 +147,61 @@ fn widths(columns: &[Needs], size: u32) -> Vec<u32> {
 }
 
 fn of_cell(cell: &Cell) -> Needs {
-    let mut needs = Needs::default();
-    let mut at = (0, 0, 0);
-    measure(&cell.text, cell.head, false, &mut needs, &mut at);
-    end_of_line(&mut needs, &mut at);
-    needs
+    let mut at = At::default();
+    at.take(&cell.text, false);
+    at.end_of_line();
+    at.needs
 }
 
-/// Goes through runs with the widths of the word and of the line that they are in, and the characters of the word.
-fn measure(runs: &[Run], bold: bool, code: bool, needs: &mut Needs, at: &mut (u32, u32, u32)) {
-    for run in runs {
-        match run {
-            Run::Text(text) => {
-                for character in text.chars() {
-                    let wide = width(character, code) + if bold { 40 } else { 0 };
-                    at.1 = at.1.saturating_add(wide);
-                    if character == ' ' {
-                        end_of_word(needs, at);
-                    } else {
-                        at.0 = at.0.saturating_add(wide);
-                        at.2 += 1;
-                    }
-                }
-            }
-            Run::Marked(marked) if marked.mark == "br" => end_of_line(needs, at),
-            Run::Marked(marked) => {
-                measure(
-                    &marked.text,
-                    bold || marked.mark == "strong",
-                    code || marked.mark == "code",
-                    needs,
-                    at,
-                );
+/// Where in a cell it is measured.
+#[derive(Default)]
+struct At {
+    needs: Needs,
+    /// The width of the word until here, and its characters.
+    word: (u32, u32),
+    /// The width of the line until here.
+    line: u32,
+}
+
+impl At {
+    fn take(&mut self, runs: &[Run], code: bool) {
+        for run in runs {
+            match run {
+                Run::Text(text) => self.take_text(text, code),
+                Run::Marked(marked) if marked.mark == "br" => self.end_of_line(),
+                Run::Marked(marked) => self.take(&marked.text, code || marked.mark == "code"),
             }
         }
     }
-}
 
-fn end_of_word(needs: &mut Needs, at: &mut (u32, u32, u32)) {
-    let (word, _, characters) = *at;
-    let word = if characters > WORD_MAX {
-        word / characters * BROKEN_WORD
-    } else {
-        word
-    };
-    needs.word = needs.word.max(word);
-    (at.0, at.2) = (0, 0);
-}
+    fn take_text(&mut self, text: &str, code: bool) {
+        for character in text.chars() {
+            let wide = width(character, code);
+            self.line = self.line.saturating_add(wide);
+            if character == ' ' {
+                self.end_of_word();
+            } else {
+                self.word = (self.word.0.saturating_add(wide), self.word.1 + 1);
+            }
+        }
+    }
 
-fn end_of_line(needs: &mut Needs, at: &mut (u32, u32, u32)) {
-    end_of_word(needs, at);
-    needs.line = needs.line.max(at.1);
-    needs.all = needs.all.saturating_add(at.1);
-    at.1 = 0;
+    fn end_of_word(&mut self) {
+        let (wide, characters) = std::mem::take(&mut self.word);
+        let wide = if characters > WORD_MAX {
+            wide / characters * BROKEN_WORD
+        } else {
+            wide
+        };
+        self.needs.word = self.needs.word.max(wide);
+    }
+
+    fn end_of_line(&mut self) {
+        self.end_of_word();
+        let line = std::mem::take(&mut self.line);
+        self.needs.line = self.needs.line.max(line);
+        self.needs.all = self.needs.all.saturating_add(line);
+    }
 }
 
 /// The same runs, in which a word that is wider than this may break.
@@ -217,7 +219,7 @@ fn breaking(runs: Vec<Run>, wide: u32, code: bool) -> Vec<Run> {
 fn broken(text: &str, wide: u32, code: bool) -> String {
     let fits = |word: &str| {
         word.chars()
-            .map(|character| width(character, code) + 40)
+            .map(|character| width(character, code))
             .fold(0, u32::saturating_add)
             <= wide
     };

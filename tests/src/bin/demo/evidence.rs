@@ -10,6 +10,7 @@ use exhibit_tests::stack::{APPROVER, READER, Stack};
 use exhibit_tests::{HarnessError, programs};
 
 use crate::claims::{Claims, Ran, note};
+use crate::paper;
 use crate::pipeline::Change;
 
 /// How long the ledger may take to close sessions and to index; far more than it needs.
@@ -198,7 +199,7 @@ pub(crate) fn search(stack: &Stack, change: &Change, claims: &mut Claims) -> Res
 pub(crate) fn report(stack: &Stack, claims: &mut Claims) -> Result<(), HarnessError> {
     claims.part("A report for the auditor");
     let out = stack.directory().join("report");
-    let mut command = programs::command("exhibit-verify")?;
+    let mut command = programs::command("exhibit-verify-pdf")?;
     let ran = Ran::of(
         command
             .arg("report")
@@ -225,8 +226,9 @@ pub(crate) fn report(stack: &Stack, claims: &mut Claims) -> Result<(), HarnessEr
         commands.is_some() && u64::try_from(table.lines().count()).ok() == commands.map(|commands| commands + 1),
         &table,
     );
+    paper::report(stack, &data, claims)?;
     let check = |out: &Path| {
-        let mut command = programs::command("exhibit-verify")?;
+        let mut command = programs::command("exhibit-verify-pdf")?;
         command.arg("report").arg(bundle(stack));
         command.arg("--keys").arg(stack.trust()).arg("--check").arg(out);
         Ran::of(&mut command)
@@ -293,6 +295,15 @@ pub(crate) fn canaries(stack: &Stack, claims: &mut Claims) -> Result<(), Harness
         found.code == Some(1),
         &found.shown(),
     );
+    // The text of the PDF is compressed in it, so it is looked through as it is read.
+    let printed = place.path().join("report.txt");
+    exhibit_tests::write(&printed, paper::text(stack)?.as_bytes())?;
+    let on_paper = look(&printed)?;
+    claims.check(
+        "and on none of the sheets of its PDF, which poppler reads",
+        on_paper.code == Some(1),
+        &on_paper.shown(),
+    );
     // The index keeps its texts compressed, so it is asked; these values are single words, which nothing else contains.
     let words = canaries
         .iter()
@@ -341,9 +352,8 @@ pub(crate) fn summary(stack: &Stack, claims: &mut Claims) -> Result<(), HarnessE
         ));
     }
     note(&format!("bundle  {}", bundle(stack).display()));
-    note(&format!(
-        "report  {}",
-        stack.directory().join("report/report.html").display()
-    ));
+    for page in ["report/report.html", "report/report.pdf"] {
+        note(&format!("report  {}", stack.directory().join(page).display()));
+    }
     Ok(())
 }

@@ -7,6 +7,7 @@
 
 mod claims;
 mod evidence;
+mod paper;
 mod pipeline;
 mod scoped;
 
