@@ -107,13 +107,11 @@ fn void() -> VoidLine {
     }
 }
 
-/// Lines of what none of the logs has, made by hand: grants, what is taken back, thresholds, pipelines, attempts on masked columns,
-/// who signs policies, and how long what is no longer in force is kept.
-fn with_rare_lines(mut report: Value) -> Value {
-    let time = || "2023-11-14T22:13:20.000000Z".to_owned();
+/// What is new since an earlier report, with everything that there can be.
+fn since() -> Since {
     let digest = || "0a".repeat(32);
     let names = || vec!["9f86d081884c7d65".to_owned()];
-    report["since"] = json!(Since {
+    Since {
         manifest: digest(),
         period: "always".to_owned(),
         result: "verified".to_owned(),
@@ -133,7 +131,15 @@ fn with_rare_lines(mut report: Value) -> Value {
         policies: vec![digest()],
         keys: names(),
         ended_keys: names(),
-    });
+    }
+}
+
+/// Lines of what none of the logs has, made by hand: grants, what is taken back, thresholds, pipelines, attempts on masked columns,
+/// who signs policies, and how long what is no longer in force is kept.
+fn with_rare_lines(mut report: Value) -> Value {
+    let time = || "2023-11-14T22:13:20.000000Z".to_owned();
+    let digest = || "0a".repeat(32);
+    report["since"] = json!(since());
     let evidence = &mut report["evidence"];
     let approval = &mut evidence["approvals"][0];
     approval["grant"] = json!(GrantLine {
