@@ -23,6 +23,7 @@ mod lines;
 mod ocsf;
 #[path = "checkers/oscal.rs"]
 mod oscal;
+#[allow(dead_code, reason = "packages that the PDF is tested with, too")]
 #[path = "checkers/packages.rs"]
 mod packages;
 #[allow(dead_code, reason = "plants of the verifier's tests, of which some are used here")]
