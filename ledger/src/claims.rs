@@ -181,14 +181,17 @@ impl Committer {
         let entry = self.shared.store.entry(index.0);
         let entry = entry.map_err(|error| (RefusalCode::Poisoned, error.to_string()))?;
         let entry = entry.filter(|entry| Digest::leaf(entry) == *leaf);
-        let ends = matches!(event.body, Body::ExceptionClosed(_));
-        let is_note = |entry: &[u8]| matches!(Event::decode(entry), Ok(event) if event.kind() == Kind::ExceptionNoted);
-        if entry.is_some_and(|entry| !ends || is_note(&entry)) {
-            return Ok(after);
-        }
-        let what = if ends { "note of an exception" } else { "entry" };
-        let cause = format!("no {what} with this hash stands at index {index}");
-        Err(refuse(RefusalCode::Chain, &cause))
+        let found = match (&event.body, entry) {
+            (Body::ExceptionClosed(said), Some(entry)) => match Event::decode(&entry).map(|event| event.body) {
+                Ok(Body::ExceptionNoted(note)) => sign_off::ends(said, &note).map_err(|error| error.to_string()),
+                _ => Err(format!("no note of an exception stands at index {index}")),
+            },
+            (_, Some(_)) => Ok(()),
+            (_, None) => Err(format!("no entry with this hash stands at index {index}")),
+        };
+        found
+            .map(|()| after)
+            .map_err(|cause| refuse(RefusalCode::Chain, &cause))
     }
 
     /// Holds that a person's review can be, and is of a log that this one was; gives how many there are with it.

@@ -37,6 +37,12 @@ pub enum SignOffError {
         /// The limit.
         most: usize,
     },
+    /// A name with characters that end lines or act on terminals.
+    #[error("its {0} has control characters")]
+    Control(&'static str),
+    /// What ends a note says that it is about another exception.
+    #[error("it is said to end another exception than its note is about")]
+    Other,
     /// An entry behind the log that it is of.
     #[error("it cites an entry that does not stand before it, or not in the log that it is of")]
     Entry,
@@ -60,10 +66,10 @@ pub fn check_report(said: &ReportSigned, before: TreeSize) -> Result<(), SignOff
 /// [`SignOffError`].
 pub fn check_note(said: &ExceptionNoted, time: Timestamp, before: TreeSize) -> Result<(), SignOffError> {
     of_log(said.size, before)?;
-    text("control", &said.control, NAME_BYTES_MAX)?;
-    text("cause", &said.cause, NAME_BYTES_MAX)?;
+    name("control", &said.control)?;
+    name("cause", &said.cause)?;
     text("detail", &said.detail, TEXT_BYTES_MAX)?;
-    text("owner", &said.owner, NAME_BYTES_MAX)?;
+    name("owner", &said.owner)?;
     text("remediation", &said.remediation, TEXT_BYTES_MAX)?;
     if said.entry.as_ref().is_some_and(|entry| entry.index.0 >= said.size) {
         return Err(SignOffError::Entry);
@@ -74,7 +80,8 @@ pub fn check_note(said: &ExceptionNoted, time: Timestamp, before: TreeSize) -> R
     }
 }
 
-/// Whether the end of an exception can be, in a log of `before` entries.
+/// Whether the end of an exception can be, in a log of `before` entries. Whether it is about the same exception as its note says
+/// [`ends`].
 ///
 /// # Errors
 /// [`SignOffError`].
@@ -86,12 +93,29 @@ pub fn check_close(said: &ExceptionClosed, before: TreeSize) -> Result<(), SignO
     text("statement", &said.statement, TEXT_BYTES_MAX)
 }
 
+/// Whether what ends a note says that it is about the same exception: whoever signs it says what was seen.
+///
+/// # Errors
+/// [`SignOffError::Other`].
+pub fn ends(said: &ExceptionClosed, note: &ExceptionNoted) -> Result<(), SignOffError> {
+    let same = (&said.control, &said.cause, &said.detail) == (&note.control, &note.cause, &note.detail);
+    if same { Ok(()) } else { Err(SignOffError::Other) }
+}
+
 fn of_log(size: u64, before: TreeSize) -> Result<(), SignOffError> {
     let size = TreeSize(size);
     if size == TreeSize(0) || size > before {
         return Err(SignOffError::Size { size, before });
     }
     Ok(())
+}
+
+/// A name stands in a line with others.
+fn name(field: &'static str, name: &str) -> Result<(), SignOffError> {
+    if name.chars().any(char::is_control) {
+        return Err(SignOffError::Control(field));
+    }
+    text(field, name, NAME_BYTES_MAX)
 }
 
 fn text(field: &'static str, text: &str, most: usize) -> Result<(), SignOffError> {
@@ -104,7 +128,7 @@ fn text(field: &'static str, text: &str, most: usize) -> Result<(), SignOffError
 
 #[cfg(test)]
 mod tests {
-    use super::{NAME_BYTES_MAX, SignOffError, TEXT_BYTES_MAX, check_close, check_note, check_report};
+    use super::{NAME_BYTES_MAX, SignOffError, TEXT_BYTES_MAX, check_close, check_note, check_report, ends};
     use crate::digest::Digest;
     use crate::event::Timestamp;
     use crate::event::sign_off::{CitedEntry, Disposition, ExceptionClosed, ExceptionNoted, ReportSigned};
@@ -179,6 +203,8 @@ mod tests {
         assert!(is_text(said(&|said| said.detail.push('d')), "detail"));
         assert!(is_text(said(&|said| said.owner.push('o')), "owner"));
         assert!(is_text(said(&|said| said.remediation.clear()), "remediation"));
+        let control = said(&|said| said.owner = "bob\nclosed".into());
+        assert_eq!(control, Err(SignOffError::Control("owner")));
     }
 
     #[test]
@@ -186,12 +212,20 @@ mod tests {
         let said = |index, statement: &str| {
             let (note, statement) = (cited(index), statement.to_owned());
             let disposition = Disposition::Accepted;
-            let said = ExceptionClosed {
+            let words = self::note();
+            let mut said = ExceptionClosed {
                 note,
                 disposition,
                 statement,
+                control: words.control.clone(),
+                cause: words.cause.clone(),
+                detail: words.detail.clone(),
             };
-            check_close(&said, BEFORE)
+            assert_eq!(ends(&said, &words), Ok(()));
+            let checked = check_close(&said, BEFORE);
+            said.cause.push('.');
+            assert_eq!(ends(&said, &words), Err(SignOffError::Other));
+            checked
         };
         assert_eq!(said(8, "mended"), Ok(()));
         assert_eq!(said(9, "mended"), Err(SignOffError::Entry));

@@ -5,6 +5,8 @@
 
 use exhibit_schemas::merkle::Index;
 
+use crate::plain::in_one_line;
+
 /// Findings that are kept; the ones after that are only counted, so that a ruined bundle cannot fill the memory.
 pub const FINDINGS_MAX: usize = 10_000;
 
@@ -208,8 +210,8 @@ impl std::fmt::Display for Place {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Bundle => formatter.write_str("bundle"),
-            Self::File(path) => write!(formatter, "{path}"),
-            Self::Receipt(name) => write!(formatter, "kept {name}"),
+            Self::File(path) => formatter.write_str(&in_one_line(path)),
+            Self::Receipt(name) => write!(formatter, "kept {}", in_one_line(name)),
             Self::Entry(index) => write!(formatter, "#{index}"),
             Self::Entries(first, last) => write!(formatter, "#{first}..#{last}"),
         }

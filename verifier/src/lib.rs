@@ -43,6 +43,7 @@ mod nodes;
 pub mod observed;
 mod output;
 mod patients;
+pub mod plain;
 mod policy;
 mod probe;
 pub mod reading;

@@ -3,6 +3,7 @@
 use std::io::Write as _;
 
 use crate::Progress;
+use crate::plain::hides;
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// Prints the answer.
@@ -27,8 +28,7 @@ pub(crate) fn say(answer: &str) -> Result<(), std::io::Error> {
 fn printable(text: &str) -> String {
     let mut printable = String::with_capacity(text.len());
     for character in text.chars() {
-        let turns = matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        if (character.is_control() && character != '\n') || turns {
+        if (character.is_control() && character != '\n') || hides(character) {
             printable.extend(character.escape_unicode());
         } else {
             printable.push(character);

@@ -99,7 +99,7 @@ pub struct ExceptionCloseLine {
     pub disposition: &'static str,
     /// What was done, or why it may stay.
     pub statement: String,
-    /// Whether the same person had noted it.
+    /// Whether the same person signed a note about it, or was to mend it.
     pub own: bool,
     /// Why it counts for nothing; absent where it counts.
     pub uncounted: Option<String>,
@@ -191,23 +191,26 @@ impl SignOffs {
             signed.fault = roots.fault(signed.said.size, signed.said.root).or_else(cited);
         }
         let counted = self.notes.iter().filter(|note| note.fault.is_none());
-        let noted: BTreeMap<Index, (Digest, String)> = counted
-            .map(|note| (note.index, (note.leaf, note.person.clone())))
-            .collect();
+        let noted: BTreeMap<Index, &Signed<ExceptionNoted>> = counted.map(|note| (note.index, note)).collect();
         let mut ends: BTreeMap<Index, Vec<Index>> = BTreeMap::new();
         for close in &mut self.closes {
             let CitedEntry { index, leaf } = close.said.note;
-            if close.fault.is_none() && noted.get(&index).is_none_or(|(found, _)| *found != leaf) {
-                close.fault = Some(format!("no note of an exception that counts stands at #{index}"));
+            let note = noted.get(&index).filter(|note| note.leaf == leaf);
+            if close.fault.is_none() {
+                close.fault = match note {
+                    None => Some(format!("no note of an exception that counts stands at #{index}")),
+                    Some(note) => exhibit_schemas::sign_off::ends(&close.said, &note.said)
+                        .err()
+                        .map(|error| error.to_string()),
+                };
             }
             if close.fault.is_none() {
                 ends.entry(index).or_default().push(close.index);
             }
         }
         self.say(findings);
-        let noted_by = |index: Index| noted.get(&index).map(|(_, person)| person.as_str());
         let closes = self.closes.iter();
-        let closes = closes.map(|signed| close(signed, noted_by(signed.said.note.index)));
+        let closes = closes.map(|signed| close(signed, &self.notes));
         let noted = self.notes.iter();
         let noted = noted.map(|signed| note(signed, ends.remove(&signed.index).unwrap_or_default()));
         let reports = self.reports.iter().map(signature);
@@ -289,8 +292,13 @@ fn note(signed: &Signed<ExceptionNoted>, closes: Vec<Index>) -> ExceptionNoteLin
     }
 }
 
-fn close(signed: &Signed<ExceptionClosed>, noted_by: Option<&str>) -> ExceptionCloseLine {
+fn close(signed: &Signed<ExceptionClosed>, notes: &[Signed<ExceptionNoted>]) -> ExceptionCloseLine {
     let said = &signed.said;
+    let about = |note: &ExceptionNoted| {
+        (&note.control, &note.cause, &note.detail) == (&said.control, &said.cause, &said.detail)
+    };
+    let same = |name: &str| name.eq_ignore_ascii_case(&signed.person);
+    let theirs = |note: &Signed<ExceptionNoted>| about(&note.said) && (same(&note.person) || same(&note.said.owner));
     ExceptionCloseLine {
         closed: signed.index,
         time: signed.time.to_string(),
@@ -299,7 +307,7 @@ fn close(signed: &Signed<ExceptionClosed>, noted_by: Option<&str>) -> ExceptionC
         note: said.note.index,
         disposition: said.disposition.as_str(),
         statement: said.statement.clone(),
-        own: noted_by.is_some_and(|noted_by| noted_by.eq_ignore_ascii_case(&signed.person)),
+        own: notes.iter().any(theirs),
         uncounted: signed.fault.clone(),
     }
 }

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::VERIFIER_VERSION;
 use crate::finding::{Finding, Findings, Place};
+use crate::plain::in_one_line;
 use crate::scoped::Scoped;
 use crate::verify::Outcome;
 
@@ -185,7 +186,7 @@ pub fn text(outcome: &Outcome) -> String {
 /// What a scoped bundle is, and what it proves.
 fn describe(text: &mut String, scoped: &Scoped) {
     let mut write = |line: &str| writeln!(text, "{line}").expect("a String takes every text");
-    write(&format!("scope    {}", scoped.words));
+    write(&format!("scope    {}", in_one_line(&scoped.words)));
     write(&format!(
         "         {} sessions of it, and {} in which people were asked about their commands",
         scoped.sessions, scoped.asked_in
@@ -228,7 +229,7 @@ fn list(text: &mut String, findings: &Findings) {
             finding.code.as_str(),
             finding.place,
             finding.code.meaning(),
-            finding.detail
+            in_one_line(&finding.detail)
         );
         written.expect("a String takes every text");
     }

@@ -118,6 +118,7 @@ fn notes_cite_entries_and_ends_cite_notes_of_before() {
     refused(RefusalCode::Chain, &|said| {
         said.entry.as_mut().unwrap().leaf = Digest([1; 32]);
     });
+    let words = honest.clone();
     let note = Sealed::seal(vec![event(&key(5), 5, None, honest)], start(5), &key(5)).unwrap();
     let first = submit(&ledger, &note).unwrap().first;
     let ends = |index, leaf, statement: &str| ExceptionClosed {
@@ -127,6 +128,9 @@ fn notes_cite_entries_and_ends_cite_notes_of_before() {
         },
         disposition: Disposition::Accepted,
         statement: statement.to_owned(),
+        control: words.control.clone(),
+        cause: words.cause.clone(),
+        detail: words.detail.clone(),
     };
     let refused = |code, said: ExceptionClosed| {
         let refusal = say(&ledger, &key(5), note.next(), vec![said.into()]).unwrap_err();
@@ -138,6 +142,9 @@ fn notes_cite_entries_and_ends_cite_notes_of_before() {
     refused(RefusalCode::Chain, ends(first, Digest([1; 32]), "done"));
     refused(RefusalCode::Chain, ends(1, leaf(&ledger, 1), "done"));
     let honest = ends(first, leaf(&ledger, first), "done");
+    let mut other = honest.clone();
+    other.detail.push('.');
+    refused(RefusalCode::Chain, other);
     say(&ledger, &key(5), note.next(), vec![honest.into()]).unwrap();
 }
 

@@ -71,5 +71,11 @@ crate::record! {
         2 => disposition: Disposition,
         /// What was done, or why it may stay, without values.
         3 => statement: String,
+        /// The control of the exception, as the note has it.
+        4 => control: String,
+        /// Its cause, as the note has it.
+        5 => cause: String,
+        /// What exactly, as the note has it.
+        6 => detail: String,
     }
 }

@@ -280,6 +280,9 @@ fn closed() -> ExceptionClosed {
         note: cited(),
         disposition: Disposition::Accepted,
         statement: text("a drill"),
+        control: text("312.b"),
+        cause: text("session-open"),
+        detail: text("no close"),
     }
 }
 

@@ -32,7 +32,7 @@ FORMULA = tuple("=+-@\t\r\n")
 # Columns that hold numbers; all others hold text, whatever it looks like.
 NUMBERS = {
     "controls": "count exceptions not_listed",
-    "exceptions": "entry noted closed",
+    "exceptions": "entry noted earlier closed",
     "changes": "",
     "findings": "first last",
     "sessions": "opened closed commands patients",
@@ -204,7 +204,7 @@ def handled(one):
     end = handling.get("end") or {}
     own = {True: "yes", False: "no"}.get(end.get("own"))
     cells = [one["id"], one["index"], one["cause"], one["detail"], one["state"]]
-    cells += [handling.get(key) for key in ("noted", "owner", "remediation", "due")]
+    cells += [handling.get(key) for key in ("noted", "person", "earlier", "owner", "remediation", "due")]
     return cells + [end.get(key) for key in ("closed", "person", "disposition", "statement")] + [own]
 
 

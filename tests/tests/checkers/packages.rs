@@ -324,7 +324,7 @@ fn signs_off(clinic: &mut Clinic) {
         ..noted.clone()
     };
     append(plan, BOB, time("2023-11-18T05:00:00Z"), other.into());
-    let note = append(plan, BOB, time("2023-11-18T05:30:00Z"), noted.into());
+    let note = append(plan, BOB, time("2023-11-18T05:30:00Z"), noted.clone().into());
     let built = plan.build();
     let index = built.index_of(note);
     let closed = ExceptionClosed {
@@ -334,6 +334,9 @@ fn signs_off(clinic: &mut Clinic) {
         },
         disposition: Disposition::Accepted,
         statement: FORMULAS[0].to_owned(),
+        control: noted.control,
+        cause: noted.cause,
+        detail: noted.detail,
     };
     let mut other = closed.clone();
     other.note.leaf.0[0] ^= 1;

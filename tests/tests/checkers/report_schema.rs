@@ -115,6 +115,7 @@ fn since() -> Since {
         manifest: digest(),
         period: "always".to_owned(),
         result: "verified".to_owned(),
+        signed: names(),
         size: 7,
         root: digest(),
         proof: vec![digest()],

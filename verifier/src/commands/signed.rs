@@ -12,6 +12,7 @@ use super::check::{Check, Given, code};
 use super::report::stated;
 use super::{FINDINGS, Failure};
 use crate::output;
+use crate::plain::in_one_line;
 
 /// Checks that the files are those of the manifest, that the log is the one that the report is of, and lists whose signatures it holds.
 pub(crate) fn run(given: &Given, check: &Check, directory: &Path) -> Result<u8, Failure> {
@@ -106,10 +107,9 @@ fn under<'a>(given: &Given, bundle: &'a Bundle, manifest: &Manifest) -> Result<V
 
 fn signature(line: &ReportSignatureLine) -> String {
     let groups = line.groups.join(", ");
-    let text = format!(
+    // A line of its own would look like an answer of ours.
+    in_one_line(&format!(
         "SIGNED   by {} ({groups}), {}, entry #{}: {}",
         line.person, line.time, line.signed, line.statement
-    );
-    // A line of its own would look like an answer of ours.
-    text.replace('\n', "\\n")
+    ))
 }

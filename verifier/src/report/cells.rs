@@ -388,6 +388,8 @@ pub fn exception<'a>(row: &'a Row, exception: &'a ExceptionLine) -> Cells<'a> {
         &exception.detail,
         exception.state.as_str(),
         handling.map(|handling| handling.noted),
+        handling.map(|handling| &handling.person),
+        handling.map(|handling| handling.earlier),
         handling.map(|handling| &handling.owner),
         handling.map(|handling| &handling.remediation),
         handling.and_then(|handling| handling.due.as_ref()),

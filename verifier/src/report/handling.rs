@@ -1,8 +1,9 @@
 //! What became of an exception: who is to mend it, by when, and whether somebody signed that it is done with.
 //!
-//! A note is about the exception with the same control, cause, entry and detail. Of several the last one holds; the exception is
-//! closed where somebody signed the end of that one. A control with a closed exception has an exception still: what speaks
-//! against it happened, and the auditor concludes.
+//! A note is about the exception with the same control, cause, entry and detail. Of several the last one holds, but the day of an
+//! earlier one stays: nobody is in time by naming a later one. The exception is closed where somebody signed the end of the last
+//! note, by the first who did. One that is told once for many stays open: more like it may stand behind it, in no line of a report.
+//! A control with a closed exception has an exception still: what speaks against it happened, and the auditor concludes.
 
 use std::collections::BTreeMap;
 
@@ -11,6 +12,7 @@ use exhibit_schemas::event::Timestamp;
 use exhibit_schemas::merkle::Index;
 use serde::Serialize;
 
+use super::control::is_told_once;
 use super::matrix::Row;
 use crate::census::Exception;
 use crate::sign_off::{ExceptionCloseLine, ExceptionNoteLine};
@@ -50,13 +52,17 @@ impl Handled {
 pub struct Handling {
     /// Index of the note.
     pub noted: Index,
+    /// Who signed it.
+    pub person: String,
+    /// Notes of before about the same exception.
+    pub earlier: u64,
     /// Who is to mend it.
     pub owner: String,
     /// How.
     pub remediation: String,
-    /// Until when.
+    /// Until when, by this note.
     pub due: Option<String>,
-    /// What ends it, where it is closed.
+    /// What ends it, where somebody signed that.
     pub end: Option<End>,
 }
 
@@ -71,7 +77,7 @@ pub struct End {
     pub disposition: &'static str,
     /// What was done, or why it may stay.
     pub statement: String,
-    /// Whether the same person had noted it.
+    /// Whether the same person signed a note about it, or was to mend it.
     pub own: bool,
 }
 
@@ -120,30 +126,30 @@ type Named<'a> = (&'a str, &'a str, Option<u64>, &'a str);
 /// Says of each exception what was signed about it, by the log's clock at its end.
 pub(crate) fn handle(rows: &mut [Row], bundle: &Bundle) {
     let (evidence, clock) = (&bundle.evidence, bundle.scheduled.head());
-    let counted = evidence.exception_notes.iter().filter(|note| note.uncounted.is_none());
-    // The last one holds.
-    let notes: BTreeMap<Named<'_>, &ExceptionNoteLine> = counted
-        .map(|note| {
-            let entry = note.entry.map(|entry| entry.0);
-            (
-                (note.control.as_str(), note.cause.as_str(), entry, note.detail.as_str()),
-                note,
-            )
-        })
-        .collect();
-    let closes: BTreeMap<Index, &ExceptionCloseLine> = evidence
+    let mut notes: BTreeMap<Named<'_>, Vec<&ExceptionNoteLine>> = BTreeMap::new();
+    for note in evidence.exception_notes.iter().filter(|note| note.uncounted.is_none()) {
+        let entry = note.entry.map(|entry| entry.0);
+        let named = (note.control.as_str(), note.cause.as_str(), entry, note.detail.as_str());
+        notes.entry(named).or_default().push(note);
+    }
+    let mut closes: BTreeMap<Index, &ExceptionCloseLine> = BTreeMap::new();
+    for close in evidence
         .exception_closes
         .iter()
         .filter(|close| close.uncounted.is_none())
-        .map(|close| (close.note, close))
-        .collect();
+    {
+        // The first one holds.
+        closes.entry(close.note).or_insert(close);
+    }
     for row in rows {
         let control = row.id;
         for line in &mut row.exceptions {
             let cited = line.index.and_then(|index| bundle.cited.get(&Index(index)));
             line.leaf = cited.map(|cited| cited.leaf.to_string());
             let named = (control, line.cause.as_str(), line.index, line.detail.as_str());
-            let Some(note) = notes.get(&named) else { continue };
+            let Some((note, earlier)) = notes.get(&named).and_then(|notes| notes.split_last()) else {
+                continue;
+            };
             let end = closes.get(&note.noted).map(|close| End {
                 closed: close.closed,
                 person: close.person.clone(),
@@ -151,14 +157,19 @@ pub(crate) fn handle(rows: &mut [Row], bundle: &Bundle) {
                 statement: close.statement.clone(),
                 own: close.own,
             });
-            let due = note.due.as_deref().and_then(Timestamp::parse);
+            let over = |note: &ExceptionNoteLine| {
+                let due = note.due.as_deref().and_then(Timestamp::parse);
+                due.is_some_and(|due| due <= clock)
+            };
             line.state = match &end {
-                Some(_) => Handled::Closed,
-                None if due.is_some_and(|due| due <= clock) => Handled::Overdue,
-                None => Handled::Noted,
+                Some(_) if !is_told_once(&line.cause) => Handled::Closed,
+                _ if over(note) || earlier.iter().any(|note| over(note)) => Handled::Overdue,
+                _ => Handled::Noted,
             };
             line.handling = Some(Handling {
                 noted: note.noted,
+                person: note.person.clone(),
+                earlier: u64::try_from(earlier.len()).unwrap_or(u64::MAX),
                 owner: note.owner.clone(),
                 remediation: note.remediation.clone(),
                 due: note.due.clone(),

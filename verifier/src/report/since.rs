@@ -175,6 +175,8 @@ pub struct Since {
     pub period: String,
     /// Its result.
     pub result: String,
+    /// Who signed it by the end of this log, with the index; the earlier report says of itself all else that is compared.
+    pub signed: Vec<String>,
     /// Entries that its log had.
     pub size: u64,
     /// Their root.
@@ -255,8 +257,14 @@ impl Since {
             .map(|line| (line.key.as_str(), line.ended.is_some()))
             .collect();
         let ended = |key: &str, ended: bool| ended && keys.get(key) == Some(&false);
+        let digest = earlier.digest().to_string();
+        let signatures = evidence.report_signatures.iter();
+        let signatures = signatures.filter(|line| line.uncounted.is_none() && line.manifest == digest);
         Ok(Self {
-            manifest: earlier.digest().to_string(),
+            signed: signatures
+                .map(|line| format!("{} #{}", line.person, line.signed))
+                .collect(),
+            manifest: digest,
             period: manifest.made.period.clone(),
             result: manifest.result.clone(),
             size: from.0,

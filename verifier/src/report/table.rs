@@ -209,6 +209,8 @@ impl Table {
                 "detail",
                 "state",
                 "noted",
+                "noted_by",
+                "earlier",
                 "owner",
                 "remediation",
                 "due",

@@ -8,6 +8,7 @@ use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::sign_off::{CitedEntry, Disposition, ExceptionClosed};
 use exhibit_schemas::key::Signer as _;
 use exhibit_schemas::merkle::Index;
+use exhibit_verify::plain::in_one_line;
 use serde_json::json;
 
 use super::super::report::text;
@@ -68,10 +69,14 @@ pub(super) async fn run(arguments: &Arguments, config: &Config, output: &mut Out
         let path = arguments.report.display();
         CliError::Usage(format!("{path}: the note has no leaf hash"))
     })?;
-    output.note(&printable(&format!(
-        "noted by {}, to be mended by {}:\n  {} of {}: {}\n  {}",
-        noted.person, noted.owner, noted.cause, noted.control, noted.detail, noted.remediation
-    )));
+    output.note(&format!(
+        "{}\n  {}\nas the report says, noted by {}, to be mended by {}:\n  {}",
+        in_one_line(&format!("{} of {}:", noted.cause, noted.control)),
+        in_one_line(&noted.detail),
+        in_one_line(&noted.person),
+        in_one_line(&noted.owner),
+        in_one_line(&noted.remediation)
+    ));
     if !arguments.yes && !output.confirm("Sign that this exception is done with?")? {
         return Err(CliError::Declined);
     }
@@ -82,6 +87,10 @@ pub(super) async fn run(arguments: &Arguments, config: &Config, output: &mut Out
         },
         disposition: arguments.disposition,
         statement: arguments.statement.clone(),
+        // What was shown is what is signed: a report that says otherwise than its log is refused.
+        control: noted.control.clone(),
+        cause: noted.cause.clone(),
+        detail: noted.detail.clone(),
     };
     let key = reader::person(arguments.key.as_deref(), config)?;
     let receipt = append::append(&mut connect(config)?, &trust, &SystemClock, &*key, vec![body.into()]).await?;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use exhibit_verify::plain::in_one_line;
 use serde_json::json;
 
 use crate::config::Config;
@@ -67,8 +68,14 @@ pub(super) fn line(control: &Control, exception: &Exception) -> String {
         .index
         .map_or_else(|| "the bundle".to_owned(), |index| format!("#{index}"));
     let mut line = format!(
-        "{}  {}  {} at {at}: {}\n    {}: {}",
-        exception.id, control.cite, exception.cause, exception.detail, control.title, exception.state
+        "{}  {}  {} at {at}: {}\n    {} ({}): {}",
+        exception.id,
+        control.id,
+        exception.cause,
+        in_one_line(&exception.detail),
+        control.title,
+        control.cite,
+        exception.state
     );
     if let Some(handling) = &exception.handling {
         let due = handling
@@ -76,7 +83,11 @@ pub(super) fn line(control: &Control, exception: &Exception) -> String {
             .as_ref()
             .map(|due| format!(", until {due}"))
             .unwrap_or_default();
-        line = format!("{line}, {} (note #{}){due}", handling.owner, handling.noted);
+        line = format!(
+            "{line}, {} (note #{}){due}",
+            in_one_line(&handling.owner),
+            handling.noted
+        );
     }
     line
 }

@@ -68,10 +68,12 @@ fn handling(exception: &ExceptionLine) -> Markup {
     html! {
         ": " (handling.owner)
         @if let Some(due) = &handling.due { ", until " (due) }
-        "; " (cut(&handling.remediation)) " (#" (handling.noted) ")"
+        "; " (cut(&handling.remediation)) " (#" (handling.noted) ", noted by " (handling.person)
+        @if handling.earlier > 0 { ", with " (handling.earlier) " notes of before" }
+        ")"
         @if let Some(end) = &handling.end {
             "; " (end.disposition) ", signed by " (end.person)
-            @if end.own { ", who had noted it," }
+            @if end.own { ", who had noted it or was to mend it," }
             ": " (cut(&end.statement)) " (#" (end.closed) ")"
         }
     }

@@ -65,7 +65,7 @@ fn close(line: &ExceptionCloseLine) -> Markup {
     html! { tr {
         td.index { "#" (line.closed) }
         td { (line.time) }
-        td { (who(&line.person, &line.groups)) @if line.own { ", who had noted it" } }
+        td { (who(&line.person, &line.groups)) @if line.own { ", who had noted it or was to mend it" } }
         td.index { "#" (line.note) }
         td { (line.disposition) }
         td { (cut(&line.statement)) }

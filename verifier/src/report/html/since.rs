@@ -11,6 +11,10 @@ pub(super) fn section(since: &Since, period: &str, shown: usize) -> Markup {
         h2 id="since" { "Since the earlier report" }
         (scrolling("The earlier report", &html! { table {
             tr { th scope="row" { "Earlier report" } td { "manifest.json of SHA-256 " code { (since.manifest) } ", " (since.result) ", period " (since.period) } }
+            tr { th scope="row" { "Signed" } td {
+                @if since.signed.is_empty() { "by nobody, by the end of this log. " } @else { "by " (since.signed.join(", ")) ". " }
+                "What it says is taken as it says it; whether its bundle gave that, " code { "exhibit-verify report --check" } " tells."
+            } }
             tr { th scope="row" { "Its log" } td { (since.size) " entries, root " code { (since.root) } } }
             tr { th scope="row" { "New entries" } td { (since.entries) } }
             tr { th scope="row" { "This log begins with that one" } td {

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::path::Path;
 
 use super::{MANIFEST, Manifest, Measured, PackageError};
+use crate::plain::in_one_line;
 
 /// Directories below each other that are looked through; a report has one.
 const DEPTH_MAX: usize = 4;
@@ -25,10 +26,14 @@ pub enum Difference {
 impl std::fmt::Display for Difference {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Missing(name) => write!(formatter, "{name} is missing"),
-            Self::Unknown(name) => write!(formatter, "{name} is no file of this report"),
-            Self::Changed(name) => write!(formatter, "{name} is not what the bundle gives"),
-            Self::Unlisted(name) => write!(formatter, "{name} is not the file that the manifest lists"),
+            Self::Missing(name) => write!(formatter, "{} is missing", in_one_line(name)),
+            Self::Unknown(name) => write!(formatter, "{} is no file of this report", in_one_line(name)),
+            Self::Changed(name) => write!(formatter, "{} is not what the bundle gives", in_one_line(name)),
+            Self::Unlisted(name) => write!(
+                formatter,
+                "{} is not the file that the manifest lists",
+                in_one_line(name)
+            ),
         }
     }
 }

@@ -4,6 +4,7 @@ use exhibit_schemas::digest::Digest;
 use serde::{Deserialize, Serialize};
 
 use crate::VERIFIER_VERSION;
+use crate::plain::in_one_line;
 use crate::report::Report;
 
 /// Its name in the report.
@@ -21,6 +22,9 @@ pub enum ManifestError {
     /// It is not the JSON of one.
     #[error("it is no manifest of a report: {0}")]
     Json(#[from] serde_json::Error),
+    /// It holds what no manifest of ours does.
+    #[error("its {0} is none: it has characters that end lines or act on terminals, or is no digest")]
+    Word(&'static str),
     /// It is of another format.
     #[error("its format is `{0}`; this verifier reads `{MANIFEST_FORMAT}`")]
     Format(String),
@@ -122,7 +126,37 @@ impl Manifest {
         if format != MANIFEST_FORMAT {
             return Err(ManifestError::Format(format));
         }
-        Ok(serde_json::from_str(text)?)
+        let manifest: Self = serde_json::from_str(text)?;
+        manifest.check()?;
+        Ok(manifest)
+    }
+
+    /// Words of a manifest are printed, and stand in one line each.
+    fn check(&self) -> Result<(), ManifestError> {
+        let made = &self.made;
+        let words = [
+            ("verifier", &self.verifier),
+            ("origin", &self.origin),
+            ("result", &self.result),
+            ("period", &made.period),
+        ];
+        let heads = made.heads.iter().map(|head| ("kept checkpoint", &head.name));
+        let files = self.files.iter().map(|file| ("file", &file.name));
+        for (what, word) in words.into_iter().chain(heads).chain(files) {
+            if in_one_line(word) != *word {
+                return Err(ManifestError::Word(what));
+            }
+        }
+        let is_digest = |digest: &String| Digest::from_hex(digest).is_some();
+        if !self.root.as_ref().is_none_or(is_digest) {
+            return Err(ManifestError::Word("root"));
+        }
+        let since = made.since.as_ref().is_none_or(is_digest);
+        if since {
+            Ok(())
+        } else {
+            Err(ManifestError::Word("earlier report"))
+        }
     }
 
     /// Its bytes.
