@@ -140,6 +140,8 @@ enum ApiError {
     Question(&'static str),
     /// There is nothing.
     Nothing(&'static str),
+    /// Too many others wait for the same.
+    Busy,
     /// The ledger failed.
     Ledger(LedgerError),
 }
@@ -158,6 +160,10 @@ impl IntoResponse for ApiError {
             Self::Open(error) => (readings::status(&error), error.to_string()),
             Self::Question(text) => (StatusCode::BAD_REQUEST, text.to_owned()),
             Self::Nothing(text) => (StatusCode::NOT_FOUND, text.to_owned()),
+            Self::Busy => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "too many wait for scoped exports; try again in a minute".to_owned(),
+            ),
             Self::Ledger(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
         };
         (status, Json(serde_json::json!({ "error": text }))).into_response()

@@ -264,6 +264,9 @@ impl Readings {
             return Err(OpenError::Stranger(what));
         }
         let count = count.await.map_err(ScribeError::from)?;
+        if let Some(what) = kept::unknown_patient(&question, count) {
+            return Err(OpenError::Stranger(what));
+        }
         let (who, key) = (who(&known), known.key());
         // Whoever asked may go away meanwhile; what is under way is recorded all the same.
         let recording = tokio::spawn(Arc::clone(self).record(known, question.clone(), count));

@@ -131,26 +131,32 @@ impl Tile {
 ///
 /// Full tiles, and the partial one at the right edge of each level.
 pub fn tiles(size: TreeSize) -> impl Iterator<Item = Tile> {
-    let levels = (0..=7u8).map(TileKind::Hashes);
-    std::iter::once(TileKind::Entries).chain(levels).flat_map(move |kind| {
-        let shift = match kind {
-            TileKind::Hashes(level) => u32::from(level) * 8,
-            TileKind::Entries => 0,
-        };
-        let hashes = size.0 >> shift;
-        let (full, rest) = (hashes / u64::from(TILE_WIDTH), hashes % u64::from(TILE_WIDTH));
-        let rest = u16::try_from(rest).expect("a remainder of 256 fits 16 bits");
-        let whole = (0..full).map(move |index| Tile {
-            kind,
-            index,
-            width: TILE_WIDTH,
-        });
-        whole.chain((rest > 0).then_some(Tile {
-            kind,
-            index: full,
-            width: rest,
-        }))
-    })
+    tiles_of(TileKind::Entries, size).chain(hash_tiles(size))
+}
+
+/// Those of them that hold hashes, in the same order.
+pub fn hash_tiles(size: TreeSize) -> impl Iterator<Item = Tile> {
+    (0..=7u8).flat_map(move |level| tiles_of(TileKind::Hashes(level), size))
+}
+
+fn tiles_of(kind: TileKind, size: TreeSize) -> impl Iterator<Item = Tile> {
+    let shift = match kind {
+        TileKind::Hashes(level) => u32::from(level) * 8,
+        TileKind::Entries => 0,
+    };
+    let hashes = size.0 >> shift;
+    let (full, rest) = (hashes / u64::from(TILE_WIDTH), hashes % u64::from(TILE_WIDTH));
+    let rest = u16::try_from(rest).expect("a remainder of 256 fits 16 bits");
+    let whole = (0..full).map(move |index| Tile {
+        kind,
+        index,
+        width: TILE_WIDTH,
+    });
+    whole.chain((rest > 0).then_some(Tile {
+        kind,
+        index: full,
+        width: rest,
+    }))
 }
 
 /// Appends one entry to a bundle.

@@ -253,7 +253,7 @@ impl Batches {
     ) -> Option<Placed> {
         let (index, place) = (waiting.index, Place::Entry(waiting.index));
         let Some(bytes) = &waiting.bytes else {
-            self.withhold(index, seal.map(|(payload, _)| payload), findings);
+            self.withhold(index, seal, findings);
             return None;
         };
         let event = match Event::decode(bytes) {
@@ -324,9 +324,16 @@ impl Batches {
         })
     }
 
-    /// Notes whose event is withheld. What an administrator says may not be: it could end a key.
-    fn withhold(&mut self, index: Index, seal: Option<&SealPayload>, findings: &mut Findings) {
-        let Some(payload) = seal else { return }; // that no seal covers it was said
+    /// Notes whose event is withheld, and checks that their key was in force. What an administrator says may not be withheld: it could
+    /// end a key.
+    fn withhold(&mut self, index: Index, seal: Option<(&SealPayload, &mut BTreeSet<Code>)>, findings: &mut Findings) {
+        let Some((payload, told)) = seal else { return }; // that no seal covers it was said
+        if let Err(error) = self.keyring.in_force(payload.emitter)
+            && !self.strangers.contains(&payload.emitter)
+            && told.insert(Code::KeyNotInForce)
+        {
+            findings.add(Code::KeyNotInForce, Place::Entry(index), error.to_string());
+        }
         let role = self.keyring.record(payload.emitter).map(|record| record.role);
         if role == Some(Role::Administrator) {
             let detail = format!("it is an event of the administrator's key {}", payload.emitter);

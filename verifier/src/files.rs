@@ -15,7 +15,7 @@ use exhibit_schemas::merkle::{Index, TreeSize};
 use exhibit_schemas::proof::PROOF_BYTES_MAX;
 use exhibit_schemas::scoped::{SCOPED_FORMAT, SEALS_BYTES_MAX, Scope, ScopedFile, ScopedManifest};
 use exhibit_schemas::seal::ENTRY_BYTES_MAX;
-use exhibit_schemas::tile::{BUNDLE_BYTES_MAX, LEVEL_MAX, TILE_WIDTH, Tile, TileKind, tiles};
+use exhibit_schemas::tile::{BUNDLE_BYTES_MAX, LEVEL_MAX, TILE_WIDTH, Tile, TileKind, hash_tiles, tiles};
 
 use crate::archive::{Archive, ArchiveError};
 use crate::finding::{Code, Findings, Place};
@@ -150,8 +150,14 @@ fn check_names(archive: &Archive, head: &Head, findings: &mut Findings) {
             findings.add(Code::FileMissing, file(path), "every bundle holds it");
         }
     }
-    let there_must_be = tiles(size).filter(|tile| !scoped || tile.kind() != TileKind::Entries);
-    let missing = there_must_be.map(|tile| tile.path()).filter(|path| !archive.has(path));
+    // Without a signed head the size is what a file's name says: what is looked through ends with the first ones that are missing, so
+    // none may be passed over.
+    let entries = (!scoped).then(|| tiles(size)).into_iter().flatten();
+    let hashes = scoped.then(|| hash_tiles(size)).into_iter().flatten();
+    let missing = entries
+        .chain(hashes)
+        .map(|tile| tile.path())
+        .filter(|path| !archive.has(path));
     for path in missing.take(MISSING_MAX) {
         findings.add(
             Code::FileMissing,

@@ -38,13 +38,17 @@ pub struct Scoped {
     pub withheld: BTreeMap<&'static str, u64>,
     /// Sessions of the scope.
     pub sessions: usize,
-    /// Sessions that are disclosed because people were asked in them about commands of the others.
+    /// Sessions that are disclosed because people were asked in them about commands of the others, or because their commands name
+    /// the same requests.
     pub asked_in: usize,
     /// What it proves beyond the events that it holds; nothing where it has errors.
     pub proven: Vec<String>,
     /// What it does not.
     pub not_proven: Vec<String>,
 }
+
+/// Sessions without a close that are named one by one; of more there is their number.
+const TAILS_MAX: usize = 20;
 
 /// Follows what is disclosed.
 pub(crate) struct Scoping {
@@ -163,6 +167,24 @@ impl Scoping {
     }
 }
 
+impl Scoped {
+    /// Adds sessions of which events may be withheld behind the last one here: they have no close, and their proxy went on.
+    pub(crate) fn open_ended(&mut self, tails: &[(SessionId, Index)]) {
+        let named = tails.iter().take(TAILS_MAX);
+        let lines = named.map(|(session, last)| {
+            format!("That session {session} did nothing after #{last}: it has no close here, and later events of its proxy are withheld.")
+        });
+        self.not_proven.extend(lines);
+        let more = tails.len().saturating_sub(TAILS_MAX);
+        if more > 0 {
+            let line = format!(
+                "That {more} more sessions did nothing after their last events here: each has the note scope-tail."
+            );
+            self.not_proven.push(line);
+        }
+    }
+}
+
 fn of(withheld: &BTreeMap<&'static str, u64>, role: Role) -> u64 {
     withheld.get(role.as_str()).copied().unwrap_or(0)
 }
@@ -197,6 +219,10 @@ fn not_proven(scope: Option<&Scope>, withheld: &BTreeMap<&'static str, u64>) -> 
         ));
     }
     if proxies > 0 {
+        open.push(
+            "That no other session used an approval before: a session of the same request may be among what is withheld."
+                .to_owned(),
+        );
         open.push(
             "That no proxy said between two events here that another policy, or another key of masks, was in force."
                 .to_owned(),

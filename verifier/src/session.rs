@@ -210,8 +210,10 @@ impl Sessions {
         }
     }
 
-    /// The log ends: what is still open is reported. Of a scoped bundle later events of it may be withheld.
-    pub(crate) fn finish(self, context: &mut Context, withheld: &Withheld) {
+    /// The log ends: what is still open is reported. Of a scoped bundle later events of it may be withheld; gives the sessions of which
+    /// that is so, with their last events here.
+    pub(crate) fn finish(self, context: &mut Context, withheld: &Withheld) -> Vec<(SessionId, Index)> {
+        let mut tails = Vec::new();
         let mut open: Vec<_> = self
             .sessions
             .into_iter()
@@ -234,12 +236,14 @@ impl Sessions {
             let detail = format!("session {id}: {waiting} of its commands have no end of their response");
             let run = (session.chain.emitter, session.chain.boot);
             let code = if withheld.has_behind(run, session.last) {
+                tails.push((id, session.last));
                 Code::ScopeTail
             } else {
                 Code::SessionOpen
             };
             context.findings.add(code, Place::Entry(first), detail);
         }
+        tails
     }
 }
 

@@ -173,7 +173,9 @@ pub fn text(outcome: &Outcome) -> String {
     list(&mut text, findings);
     let end = match (summary.errors, summary.notes) {
         (0, notes) if summary.scoped.is_some() => {
-            format!("No errors in what is disclosed; {notes} notes. This is no verification of the whole log.")
+            format!(
+                "No errors in what is disclosed; {notes} notes. This is no verification of the whole log.\nThe exit code of a scoped bundle is 1 unless --scoped is given."
+            )
         }
         (0, 0) => "No findings.".to_owned(),
         (0, notes) => format!("No errors; {notes} notes."),
@@ -188,7 +190,7 @@ fn describe(text: &mut String, scoped: &Scoped) {
     let mut write = |line: &str| writeln!(text, "{line}").expect("a String takes every text");
     write(&format!("scope    {}", in_one_line(&scoped.words)));
     write(&format!(
-        "         {} sessions of it, and {} in which people were asked about their commands",
+        "         {} sessions of it, and {} of the requests by which their commands passed",
         scoped.sessions, scoped.asked_in
     ));
     let withheld: Vec<_> = scoped

@@ -571,13 +571,16 @@ impl Reader<'_> {
             let detail = "the log is empty: it has no genesis";
             self.context.findings.add(Code::GenesisAnchors, Place::Bundle, detail);
         }
-        let scoped = match self.scoping.take() {
+        let mut scoped = match self.scoping.take() {
             Some(scoping) => Some(scoping.finish(&head.layout, &self.batches, &mut self.context.findings)),
             None => None,
         };
         let context = &mut self.context;
         context.policies.finish(&mut context.findings);
-        self.sessions.finish(context, self.batches.withheld());
+        let tails = self.sessions.finish(context, self.batches.withheld());
+        if let Some(scoped) = &mut scoped {
+            scoped.open_ended(&tails);
+        }
         context
             .evidence
             .finish(anchors, &self.batches, &context.policies, &context.in_force);

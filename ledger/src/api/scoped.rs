@@ -1,7 +1,7 @@
 //! What a scope discloses, tile by tile: nothing else of the log is handed to whoever exports by one.
 //!
 //! Which sessions are of the scope is found in one pass over the log when the first tile is asked for, and kept for the others. One
-//! such pass runs at a time; who comes back while it does waits for it.
+//! such pass runs at a time; who comes back while it does waits for it, on no thread, and where too many wait is told so.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -18,6 +18,8 @@ use exhibit_schemas::scoped::{Member, Members, Opening, Part, Scope, Sessions, p
 use exhibit_schemas::seal::SEAL_FIRST_BYTE;
 use exhibit_schemas::tile::TILE_WIDTH;
 
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
 use super::readings::Open;
 use super::{Api, ApiError, NO_STORE, blocking};
 use crate::error::LedgerError;
@@ -27,9 +29,33 @@ use crate::projection::SessionRecord;
 /// Selections that are kept: so many exports of scopes go on at once without looking through the log again.
 const SELECTIONS_MAX: usize = 8;
 
-/// Sessions of scopes, the last ones that were asked for; locked by who looks through the whole log.
-#[derive(Default)]
-pub(super) struct Selections(Mutex<Vec<Selection>>);
+/// Questions that wait for a pass over the log at the most.
+const WAITING_MAX: usize = 64;
+
+/// Sessions of scopes, the last ones that were asked for.
+pub(super) struct Selections {
+    kept: Mutex<Vec<Selection>>,
+    /// Whoever looks through the whole log has it.
+    turn: Arc<Semaphore>,
+    /// Whoever waits for that has one.
+    places: Arc<Semaphore>,
+}
+
+/// Held as long as a pass over the log goes on, whether or not whoever asked for it is still there.
+struct Turn {
+    _turn: OwnedSemaphorePermit,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Default for Selections {
+    fn default() -> Self {
+        Self {
+            kept: Mutex::default(),
+            turn: Arc::new(Semaphore::new(1)),
+            places: Arc::new(Semaphore::new(WAITING_MAX)),
+        }
+    }
+}
 
 struct Selection {
     size: TreeSize,
@@ -38,21 +64,47 @@ struct Selection {
 }
 
 impl Selections {
-    /// The sessions that a scope discloses of a log of this size.
-    fn of(&self, ledger: &Ledger, size: TreeSize, scope: &Scope) -> Result<Arc<Sessions>, LedgerError> {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let same = |one: &Selection| one.size == size && one.scope == *scope;
-        let one = match kept.iter().position(same) {
-            Some(place) => kept.remove(place),
-            None => Selection {
-                size,
-                scope: scope.clone(),
-                sessions: Arc::new(select(ledger, size, scope)?),
-            },
-        };
+    /// Those of a scope and a size that are kept.
+    fn kept(&self, size: TreeSize, scope: &Scope) -> Option<Arc<Sessions>> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = kept.iter().position(|one| one.size == size && one.scope == *scope)?;
+        let one = kept.remove(place);
         let sessions = Arc::clone(&one.sessions);
         kept.insert(0, one);
+        Some(sessions)
+    }
+
+    fn keep(&self, one: Selection) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.insert(0, one);
         kept.truncate(SELECTIONS_MAX);
+    }
+
+    /// Waits for a turn to look through the log. A thread is taken after that: readers who wait on theirs would leave none for others.
+    async fn turn(&self) -> Result<Turn, ApiError> {
+        let place = Arc::clone(&self.places).try_acquire_owned();
+        let place = place.map_err(|_| ApiError::Busy)?;
+        let turn = Arc::clone(&self.turn).acquire_owned().await;
+        let turn = turn.map_err(|_| ApiError::Ledger(LedgerError::Stopped))?;
+        Ok(Turn {
+            _turn: turn,
+            _place: place,
+        })
+    }
+
+    /// The sessions that a scope discloses of a log of this size, for whom it is the turn.
+    fn find(&self, ledger: &Ledger, size: TreeSize, scope: &Scope, turn: Turn) -> Result<Arc<Sessions>, LedgerError> {
+        // Whoever had the turn before may have looked for the same.
+        if let Some(sessions) = self.kept(size, scope) {
+            return Ok(sessions);
+        }
+        let sessions = Arc::new(select(ledger, size, scope)?);
+        self.keep(Selection {
+            size,
+            scope: scope.clone(),
+            sessions: Arc::clone(&sessions),
+        });
+        drop(turn);
         Ok(sessions)
     }
 }
@@ -63,19 +115,29 @@ pub(super) async fn disclosed(
     Path(number): Path<u64>,
     open: Open,
 ) -> Result<Response, ApiError> {
+    let Question::Scoped(size, scope) = open.question() else {
+        return Err(ApiError::Reading);
+    };
+    let (size, scope) = (*size, scope.clone());
+    let first = number
+        .checked_mul(u64::from(TILE_WIDTH))
+        .filter(|first| *first < size.0);
+    let first = first.ok_or(ApiError::Nothing("the bundle does not reach that far"))?;
+    let kept = api.selections.kept(size, &scope);
+    let turn = match kept {
+        Some(_) => None,
+        None => Some(api.selections.turn().await?),
+    };
     let bytes = blocking(move || {
-        let Question::Scoped(size, scope) = open.question() else {
-            return Err(ApiError::Reading);
+        let sessions = match (kept, turn) {
+            (Some(sessions), _) => sessions,
+            (None, Some(turn)) => api.selections.find(&api.ledger, size, &scope, turn)?,
+            (None, None) => return Err(ApiError::Busy),
         };
-        let first = number
-            .checked_mul(u64::from(TILE_WIDTH))
-            .filter(|first| *first < size.0);
-        let first = first.ok_or(ApiError::Nothing("the bundle does not reach that far"))?;
-        let sessions = api.selections.of(&api.ledger, *size, scope)?;
         if sessions.of_scope.is_empty() {
             return Err(ApiError::Nothing("no session of this log is of the scope"));
         }
-        Ok(tile(&api.ledger, first, *size, &sessions)?)
+        Ok(tile(&api.ledger, first, size, &sessions)?)
     })
     .await?;
     let headers = [
@@ -177,5 +239,33 @@ fn member(record: &SessionRecord) -> Member {
         }),
         last: Timestamp(record.last_us),
         of_patient: true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::{Context, Poll, Waker};
+
+    use super::{ApiError, Selections, WAITING_MAX};
+
+    #[tokio::test]
+    async fn one_looks_through_the_log_and_not_too_many_wait_for_it() {
+        let selections = Selections::default();
+        let Ok(first) = selections.turn().await else {
+            panic!("nobody has it");
+        };
+        let mut waiting = Vec::new();
+        for number in 1..WAITING_MAX {
+            let mut next = Box::pin(selections.turn());
+            let polled = next.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+            assert!(matches!(polled, Poll::Pending), "{number} waits");
+            waiting.push(next);
+        }
+        assert!(matches!(selections.turn().await, Err(ApiError::Busy)));
+        // Whoever goes away makes room, and so does whoever has done it.
+        waiting.pop();
+        drop(first);
+        let next = waiting.remove(0).await;
+        assert!(next.is_ok());
     }
 }

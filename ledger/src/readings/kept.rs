@@ -1,6 +1,6 @@
 //! What the event of a search keeps for good: ids of sessions, and times; that of a scoped export also names. All have to be of this
 //! log, for a birth date looks like a time, and the id of a patient may look like that of a session. The token of a patient is kept
-//! as it is: it is keyed.
+//! as it is, for it is keyed, where the search index knows it: an identifier that somebody gives in its place may look like one.
 //!
 //! Not here: that of all else a search keeps words of ours alone ([`exhibit_schemas::reading`]).
 
@@ -42,6 +42,17 @@ pub(super) fn stranger(ledger: &Ledger, question: &Question) -> Result<Option<&'
     let around = begin.0.saturating_sub(AROUND_US)..=ledger.shared().now().0.saturating_add(AROUND_US);
     let outside = times.iter().any(|time| !around.contains(&time.0));
     Ok(outside.then_some("the log has nothing of such a time"))
+}
+
+/// What of a question is not of this log, as far as how much there is to read says: a token of a patient that the index knows nothing
+/// of may be an identifier as it stands. Where there is no index, every token is unknown.
+pub(super) fn unknown_patient(question: &Question, count: u64) -> Option<&'static str> {
+    match question {
+        Question::Scoped(_, scope) if scope.patient().is_some() && count == 0 => {
+            Some("no session of this log is of the scope: its search index knows no such patient")
+        }
+        _ => None,
+    }
 }
 
 /// Whether the names of a scope are those of a session of this log.

@@ -10,11 +10,13 @@ use exhibit_ledger::store::{Durable, SyncedCommit};
 use exhibit_ledger::{Ledger, api, follow};
 use exhibit_schemas::cbor::{self, Bytes};
 use exhibit_schemas::digest::Digest;
+use exhibit_schemas::event::access::PatientToken;
 use exhibit_schemas::event::trust::{EvidenceRead, KeyEnrolled, KeyRevoked, Role};
 use exhibit_schemas::event::{self, Event, SessionId, SessionPlace, Timestamp};
 use exhibit_schemas::key::{SecretKey, Signer as _};
-use exhibit_schemas::merkle::Index;
+use exhibit_schemas::merkle::{Index, TreeSize};
 use exhibit_schemas::reading::{Asked, FRESH_US, Question, READING_HEADER, READINGS_PATH, SignedAsked, Statement};
+use exhibit_schemas::scoped::Scope;
 use exhibit_schemas::seal::{Chain, Sealed};
 use exhibit_search::Searcher;
 use serde_json::Value;
@@ -248,6 +250,25 @@ async fn the_event_of_a_search_keeps_no_session_and_no_time_that_is_not_of_the_l
     let (status, _) = place.post(&asked(&statement(&question, 90), &question, &key(77))).await;
     assert_eq!(status, StatusCode::UNAUTHORIZED);
     place.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_event_of_a_scoped_export_keeps_no_token_that_the_index_does_not_know() {
+    for search in [true, false] {
+        let place = Place::new(search).await;
+        let size = place.size();
+        // An identifier of a patient, as it stands, where a token is to be.
+        let scope = Scope::new(None, None, None, None, Some(PatientToken([0xab; 16]))).unwrap();
+        let question = Question::Scoped(TreeSize(size), Box::new(scope));
+        let (status, answer) = place.post(&asked(&statement(&question, 1), &question, &key(5))).await;
+        assert_eq!(status, StatusCode::BAD_REQUEST, "{answer}");
+        assert!(
+            answer.to_string().contains("no session of this log is of the scope"),
+            "{answer}"
+        );
+        assert_eq!(place.size(), size, "it is in no event");
+        place.end().await;
+    }
 }
 
 #[tokio::test]

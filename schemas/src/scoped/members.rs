@@ -1,7 +1,8 @@
 //! Which sessions are of a scope, and which events are disclosed with them.
 //!
-//! A session is of a scope, or one of its commands passes by what people were asked in it: such a session is disclosed whole, too,
-//! for its request, its requester and the term of its policy are what the approval is checked by.
+//! A session is of a scope, or it has to do with a request that a command of a disclosed one names: people were asked in it, or a
+//! command of its own names that request, too. Such a session is disclosed whole, for its request, its requester and the term of its
+//! policy are what the approval is checked by, and so is whatever used the approval before.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -47,8 +48,12 @@ pub struct Members {
     sessions: BTreeMap<SessionId, Member>,
     /// Sessions of requests, by leaf hash.
     requests: BTreeMap<Digest, SessionId>,
-    /// Sessions whose commands name a request of another one.
+    /// Requests by their places in their sessions: by these the commands of the same session name them.
+    numbers: BTreeMap<(SessionId, u64), Digest>,
+    /// Requests that the commands of a session name, whichever session they are of.
     names: BTreeMap<SessionId, BTreeSet<Digest>>,
+    /// The same the other way round.
+    named_in: BTreeMap<Digest, BTreeSet<SessionId>>,
 }
 
 /// Sessions that a scope discloses.
@@ -56,7 +61,7 @@ pub struct Members {
 pub struct Sessions {
     /// Those of the scope.
     pub of_scope: BTreeSet<SessionId>,
-    /// Those in which people were asked about commands of the others.
+    /// Those in which people were asked about commands of the others, or whose commands name the same requests.
     pub asked_in: BTreeSet<SessionId>,
 }
 
@@ -79,7 +84,9 @@ impl Members {
             scope,
             sessions: BTreeMap::new(),
             requests: BTreeMap::new(),
+            numbers: BTreeMap::new(),
             names: BTreeMap::new(),
+            named_in: BTreeMap::new(),
         }
     }
 
@@ -102,10 +109,13 @@ impl Members {
             }
             Body::ApprovalRequested(_) => {
                 self.requests.insert(leaf, place.0);
+                self.numbers.insert((place.0, place.1), leaf);
             }
             Body::Command(body) => {
-                if let Some(request) = body.retries {
+                let own = body.request.and_then(|number| self.numbers.get(&(place.0, number)));
+                for request in own.copied().into_iter().chain(body.retries) {
                     self.names.entry(place.0).or_default().insert(request);
+                    self.named_in.entry(request).or_default().insert(place.0);
                 }
             }
             Body::ResponseChunk(body) => {
@@ -118,7 +128,8 @@ impl Members {
         }
     }
 
-    /// The sessions of the scope, and those in which people were asked about their commands, and about the commands of these.
+    /// The sessions of the scope; those in which people were asked about their commands; all others whose commands name one of these
+    /// requests, which may have used its approval before; and the same again of these.
     pub fn sessions(&self) -> Sessions {
         let held = self
             .sessions
@@ -129,7 +140,8 @@ impl Members {
         let mut open: Vec<SessionId> = of_scope.iter().copied().collect();
         while let Some(session) = open.pop() {
             let named = self.names.get(&session).into_iter().flatten();
-            for other in named.filter_map(|request| self.requests.get(request)) {
+            let users = |request| self.named_in.get(request).into_iter().flatten();
+            for other in named.flat_map(|request| self.requests.get(request).into_iter().chain(users(request))) {
                 if !of_scope.contains(other) && asked_in.insert(*other) {
                     open.push(*other);
                 }

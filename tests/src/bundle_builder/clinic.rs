@@ -179,6 +179,7 @@ fn later_than(policy: &str) -> String {
 }
 
 /// What the log holds before anything is changed, and whom to trust for it.
+#[derive(Clone)]
 pub struct Clinic {
     /// The log before it is signed.
     pub plan: Plan,

@@ -10,11 +10,13 @@ use exhibit_schemas::event::{Body, Event, Kind, SessionId, Timestamp};
 use exhibit_schemas::key::KeyId;
 use exhibit_schemas::merkle::Index;
 use exhibit_schemas::scoped::{Scope, ScopedFile, push_record, records};
+use exhibit_schemas::seal::{Chain, SEAL_FIRST_BYTE, Sealed};
+use exhibit_schemas::tile::{Tile, TileKind};
 use exhibit_tests::bundle_builder::clinic::{
     ADMINISTRATOR, ALICE, IDENTIFYING, LOG, ORIGIN, POLICY, SEALING, SECOND_ADMINISTRATOR, clinic_under,
 };
 use exhibit_tests::bundle_builder::scoped::{Disclosed, Nodes, proof, scoped_files, state_scope};
-use exhibit_tests::bundle_builder::{Files, checkpoint, files, key_id, write_tar};
+use exhibit_tests::bundle_builder::{Files, checkpoint, files, key, key_id, write_tar};
 use exhibit_verify::report::Report;
 use exhibit_verify::report::matrix::State;
 use exhibit_verify::sample::{Nonce, Sampling};
@@ -46,6 +48,11 @@ impl Case {
             scope,
             disclosed,
         }
+    }
+
+    /// A scope of a log that others are taken of, too.
+    fn of_log(base: &Base, scope: Scope) -> Self {
+        Self::new(Base::of(base.clinic.clone()), scope)
     }
 
     fn of(scope: Scope) -> Self {
@@ -224,6 +231,108 @@ fn the_session_in_which_people_were_asked_comes_along() {
 }
 
 #[test]
+fn the_sessions_of_the_same_request_come_along() {
+    // People were asked in one session; two others passed by it, one before the other: the second use is told of in a bundle of any.
+    let (asked, earlier) = (SessionId([1; 16]), SessionId([3; 16]));
+    let mut clinic = clinic().clinic;
+    let of_session = |event: &Event, session, kind| of(event, session) && event.kind() == kind;
+    let request = clinic
+        .plan
+        .find(|event| of_session(event, asked, Kind::ApprovalRequested))[0];
+    let leaf = clinic.plan.batches[request.0].events[request.1].leaf;
+    for session in [earlier, SESSION] {
+        let passes = |event: &Event| matches!(&event.body, Body::Command(body) if body.approvals.is_some());
+        let passed = clinic.plan.find(|event| of(event, session) && passes(event))[0];
+        let Body::Command(body) = &mut clinic.plan.event_mut(passed).body else {
+            panic!("a command was looked for");
+        };
+        (body.request, body.retries) = (None, Some(leaf));
+    }
+    let base = Base::of(clinic);
+    let head = checkpoint(&base.built.entries, ORIGIN, LOG);
+    let whole = files(&base.built.entries, head.note(), &base.clinic.anchors);
+    let cases = [SESSION, earlier, asked].map(|id| Case::of_log(&base, session(id)));
+    let found = |outcome: &Outcome| -> BTreeSet<_> {
+        let of_approvals = outcome
+            .list()
+            .iter()
+            .filter(|finding| finding.code.as_str().starts_with("approval-"));
+        of_approvals
+            .map(|finding| (finding.code, finding.place.clone()))
+            .collect()
+    };
+    let of_whole = found(&cases[0].outcome(&whole));
+    assert!(!of_whole.is_empty());
+    for case in &cases {
+        let outcome = case.outcome(&case.files());
+        let scoped = outcome.scoped().unwrap();
+        assert_eq!((scoped.sessions, scoped.asked_in), (1, 2), "{}", case.scope);
+        assert!(!outcome.list().iter().any(|finding| finding.code == Code::ScopeOutside));
+        assert_eq!(found(&outcome), of_whole, "{}", case.scope);
+    }
+    // Whoever exports may withhold the earlier use, so that there is none is not said to be proven.
+    let case = &cases[0];
+    let mut without = case.disclosed.clone();
+    without
+        .0
+        .retain(|place| !case.places(|event| of(event, earlier)).contains(place));
+    let outcome = case.outcome(&case.files_of(&without));
+    let open = &outcome.scoped().unwrap().not_proven;
+    assert!(
+        open.iter()
+            .any(|line| line.starts_with("That no other session used an approval before")),
+        "{open:?}"
+    );
+}
+
+#[test]
+fn a_batch_that_is_withheld_is_of_a_key_in_force() {
+    // The last batch of a proxy comes once more, after the end of its key.
+    let mut clinic = clinic().clinic;
+    let emitted = |event: &Event| event.session.is_some_and(|place| place.0 != SESSION);
+    let last = clinic.plan.find(emitted).pop().unwrap();
+    let mut again = clinic.plan.batches[last.0].clone();
+    // Two events, of which one finding has to tell.
+    again.events.push(again.events[0].clone());
+    let key = key_id(again.seed);
+    let revoked = clinic.plan.find(|event| event.kind() == Kind::KeyRevoked)[0];
+    let mut revocation = clinic.plan.batches[revoked.0].clone();
+    let Body::KeyRevoked(body) = &mut revocation.events[revoked.1].event.body else {
+        panic!("a revocation was looked for");
+    };
+    body.key = key;
+    clinic.plan.batches.extend([revocation, again]);
+    let case = Case::new(Base::of(clinic), session(SESSION));
+    let of_key = |outcome: &Outcome| -> Vec<_> {
+        let list = outcome
+            .list()
+            .iter()
+            .filter(|finding| finding.code == Code::KeyNotInForce);
+        list.map(|finding| finding.place.clone()).collect()
+    };
+    let whole = case.outcome(&files(case.entries(), case.head.note(), &case.base.clinic.anchors));
+    let outcome = case.outcome(&case.files());
+    assert_eq!(of_key(&outcome).len(), 1, "{:?}", outcome.list());
+    assert_eq!(of_key(&outcome), of_key(&whole));
+    assert!(matches!(outcome, Outcome::Refused(_)));
+}
+
+#[test]
+fn a_file_of_a_place_far_away_is_refused_at_once() {
+    let case = Case::of(session(SESSION));
+    let path = Tile::new(TileKind::Hashes(0), (1 << 55) - 1, 256).unwrap().path();
+    let manifest = br#"{"format":"exhibit-scoped-bundle/1"}"#.to_vec();
+    let files = Files::from([("manifest.json".to_owned(), manifest), (path, vec![0; 32 * 256])]);
+    let outcome = case.outcome(&files);
+    let missing = outcome
+        .list()
+        .iter()
+        .filter(|finding| finding.code == Code::FileMissing);
+    assert!(missing.count() > 100);
+    assert!(matches!(outcome, Outcome::Refused(_)));
+}
+
+#[test]
 fn no_answer_of_a_scoped_bundle_is_that_of_a_whole_one() {
     let case = Case::of(session(SESSION));
     let outcome = case.outcome(&case.files());
@@ -235,6 +344,7 @@ fn no_answer_of_a_scoped_bundle_is_that_of_a_whole_one() {
         "Not proven by this bundle:",
         "No event of an administrator is withheld",
         "This is no verification of the whole log.",
+        "The exit code of a scoped bundle is 1 unless --scoped is given.",
         "scope    the session 04040404040404040404040404040404",
     ] {
         assert!(said.contains(line), "{line}: {said}");
@@ -250,7 +360,14 @@ fn no_answer_of_a_scoped_bundle_is_that_of_a_whole_one() {
     for row in &report.controls {
         assert_eq!(row.state, State::NotTested, "{}", row.id);
         assert!(row.result.contains("this bundle is scoped"), "{}", row.result);
+        assert!(!row.result.contains("no exception was found"), "{}", row.result);
     }
+    let scoped = outcome.scoped().unwrap();
+    let integrity = report
+        .controls
+        .iter()
+        .find(|row| row.population == "entries of the log");
+    assert_eq!(integrity.map(|row| row.count), Some(scoped.disclosed + scoped.seals));
     assert!(!report.json().contains(r#""state": "pass""#));
     let page = report.html();
     assert!(page.contains("A scoped bundle:") && !page.contains("Verified: the checks found no error"));
@@ -473,6 +590,29 @@ fn added(case: &Case) -> Vec<Mutation> {
     ]
 }
 
+/// The same log where a stranger seals the batch of an entry.
+fn under_stranger(entries: &[Vec<u8>], place: usize) -> Vec<Vec<u8>> {
+    let mut entries = entries.to_vec();
+    let seal = place
+        + entries[place..]
+            .iter()
+            .position(|entry| entry.first() == Some(&SEAL_FIRST_BYTE))
+            .unwrap();
+    let first = entries[..place]
+        .iter()
+        .rposition(|entry| entry.first() == Some(&SEAL_FIRST_BYTE))
+        .map_or(0, |seal| seal + 1);
+    let events = entries[first..seal].iter().map(|entry| entry.clone().into()).collect();
+    let chain = Chain {
+        boot: 1,
+        sequence: 0,
+        previous: None,
+    };
+    let sealed = Sealed::seal(events, chain, &key(LOG + 60)).unwrap();
+    entries[seal] = sealed.seal_bytes().0.clone();
+    entries
+}
+
 /// Bytes, proofs and places that are changed, each with a manifest that fits.
 #[allow(clippy::too_many_lines, reason = "one table, a row to a change")]
 fn changed(case: &Case) -> Vec<Mutation> {
@@ -496,6 +636,8 @@ fn changed(case: &Case) -> Vec<Mutation> {
     let put = |path: String, bytes: Vec<u8>| change(&move |files| drop(files.insert(path.clone(), bytes.clone())));
     let proof_under =
         |head: &Checkpoint, entries: &[Vec<u8>]| proof(entries, one, head, &Nodes::of(entries)).into_bytes();
+    let stranger = under_stranger(case.entries(), one);
+    let of_stranger = checkpoint(&stranger, ORIGIN, LOG);
     let mut flipped = case.entries()[one].clone();
     *flipped.last_mut().unwrap() ^= 1;
     let seals = |files: &Files| files[&ScopedFile::Seals(0).path()].clone();
@@ -661,6 +803,12 @@ fn changed(case: &Case) -> Vec<Mutation> {
             Some(Place::File("tile/entries/000".into())),
         ),
         (
+            "a proof under a seal of a key that was never enrolled",
+            put(proof_of(one), proof_under(&of_stranger, &stranger)),
+            Code::ScopeProof,
+            Some(entry(one)),
+        ),
+        (
             "a proof of another tree of the same size",
             put(proof_of(one), proof_under(&other_tree, &other)),
             Code::ScopeProof,
@@ -784,6 +932,15 @@ fn an_end_that_may_be_withheld_is_noted() {
         BTreeSet::from([Code::ScopeTail]),
         "the withheld close is an event of its proxy behind it"
     );
+    let last = disclosed
+        .0
+        .iter()
+        .rev()
+        .find(|place| case.places(|event| of(event, SESSION)).contains(place));
+    let last = last.unwrap();
+    let open = &outcome.scoped().unwrap().not_proven;
+    let line = format!("That session {SESSION} did nothing after #{}:", last);
+    assert!(open.iter().any(|said| said.starts_with(&line)), "{line} {open:?}");
     // Of the last session of a proxy, whose log ends before its close, nothing can be withheld.
     let mut clinic = clinic().clinic;
     clinic.plan.batches.truncate(clinic.plan.batches.len() - 1);

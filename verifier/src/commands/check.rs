@@ -25,9 +25,9 @@ pub(crate) struct Check {
     /// Checkpoints that you kept; the log must begin with each of their logs
     #[arg(long, value_name = "FILE", num_args = 1..)]
     pub(crate) heads: Vec<PathBuf>,
-    /// Count a scoped bundle as an error in the exit code: only the whole log will do
+    /// Take a scoped bundle, too: without this its exit code is 1 whatever it holds, for it is not the whole log
     #[arg(long)]
-    pub(crate) whole: bool,
+    pub(crate) scoped: bool,
     /// Count notes as errors in the exit code
     #[arg(long)]
     pub(crate) strict: bool,
@@ -66,7 +66,8 @@ pub(crate) fn code(outcome: &Outcome, check: &Check) -> u8 {
     let findings = outcome.findings();
     let verified = matches!(outcome, Outcome::Verified(_));
     let noted = check.strict && findings.notes() > 0;
-    let part = check.whole && outcome.scoped().is_some();
+    // Whoever asks for the exit code alone must not take a part for the whole.
+    let part = !check.scoped && outcome.scoped().is_some();
     if verified && !noted && !part { 0 } else { FINDINGS }
 }
 

@@ -97,7 +97,7 @@ pub(crate) fn rows(bundle: &Bundle) -> Vec<Row> {
         let not_listed = bundle.census.not_listed(*control);
         let all = not_listed.saturating_add(u64::try_from(exceptions.len()).unwrap_or(u64::MAX));
         let (state, mut result) = match bundle.scoped {
-            Some(_) if all == 0 => (State::NotTested, untested(count)),
+            Some(_) if all == 0 => (State::NotTested, NOT_TESTED.to_owned()),
             _ => with_what_is_open(bundle, *control, count, said(*control, count, all, doubt)),
         };
         if exceptions.iter().any(|exception| is_told_once(&exception.cause)) {
@@ -112,14 +112,6 @@ pub(crate) fn rows(bundle: &Bundle) -> Vec<Row> {
     let mut rows: Vec<Row> = Control::ALL.iter().map(of).collect();
     handle(&mut rows, bundle);
     rows
-}
-
-/// What is said of a control by a bundle that does not hold its population.
-fn untested(count: u64) -> String {
-    match count {
-        0 => NOT_TESTED.to_owned(),
-        count => format!("{NOT_TESTED}; no exception was found among the {count} here"),
-    }
 }
 
 /// Adds what a test has not come to: reviews that may still be signed in time, and checkpoints that nobody gave.
@@ -298,7 +290,13 @@ fn number(exceptions: u64) -> String {
 fn count(bundle: &Bundle, control: Control) -> u64 {
     let period = bundle.census.period();
     let lines = match control {
-        Control::Integrity => return bundle.size.0,
+        // Of what a scoped bundle withholds there are hashes alone.
+        Control::Integrity => {
+            return bundle
+                .scoped
+                .as_ref()
+                .map_or(bundle.size.0, |scoped| scoped.disclosed.saturating_add(scoped.seals));
+        }
         Control::Emergency => of_period(&bundle.evidence.emergencies, period, used).count(),
         Control::Review => due(bundle).count(),
         _ => 0,

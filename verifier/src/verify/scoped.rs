@@ -139,8 +139,10 @@ impl Reader<'_> {
             Err(error) => return Some(error.to_string()),
         };
         let keyring = self.batches.keyring();
-        // A key that was never enrolled is told with its seal.
-        let emitter = keyring.record(proof.claimed_emitter())?;
+        let claimed = proof.claimed_emitter();
+        let Some(emitter) = keyring.record(claimed) else {
+            return Some(format!("its seal is of key {claimed}, which was never enrolled"));
+        };
         let log = self.batches.log();
         match proof.verify(event, log, &emitter.key) {
             Err(error) => Some(error.to_string()),

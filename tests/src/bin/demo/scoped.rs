@@ -62,7 +62,14 @@ pub(crate) fn session(stack: &Stack, change: &Change, claims: &mut Claims) -> Re
 
 fn verify(stack: &Stack, bundle: &Path, more: &[&str]) -> Result<Ran, HarnessError> {
     let mut command = programs::command("exhibit-verify")?;
-    Ran::of(command.arg(bundle).arg("--keys").arg(stack.trust()).args(more))
+    Ran::of(
+        command
+            .arg(bundle)
+            .arg("--scoped")
+            .arg("--keys")
+            .arg(stack.trust())
+            .args(more),
+    )
 }
 
 /// Ids of all other sessions.

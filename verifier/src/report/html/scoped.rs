@@ -16,7 +16,7 @@ pub(super) fn rows(scoped: &Scoped) -> Markup {
         tr { th scope="row" { "Scope" } td { (scoped.words) } }
         tr { th scope="row" { "Disclosed" } td {
             (scoped.disclosed) " events, and all " (scoped.seals) " seals; " (scoped.sessions) " sessions of the scope, and "
-            (scoped.asked_in) " in which people were asked about their commands"
+            (scoped.asked_in) " of the requests by which their commands passed"
         } }
         tr { th scope="row" { "Withheld, by who sealed them" } td {
             @if scoped.withheld.is_empty() { "no event" }
