@@ -151,7 +151,7 @@ fn an_exception_has_an_owner_and_an_end_by_what_people_sign() {
 
     // The first who closes it holds, and the day that was over stays over when somebody names a later one.
     close(&mut log, BOB, first, "2023-11-17T12:00:00Z", |said| {
-        said.disposition = Disposition::Accepted
+        said.disposition = Disposition::Accepted;
     });
     assert_eq!(exception(&log).handling.unwrap().end.unwrap().closed, index(&log, end));
     // A later note is about the same exception anew, and who made it may not be the one to end it unseen.
