@@ -275,7 +275,7 @@ async fn the_event_of_a_scoped_export_keeps_no_token_that_the_index_does_not_kno
 async fn an_export_is_of_what_there_is_and_no_cache_keeps_it() {
     let place = Place::new(false).await;
     let size = place.size();
-    let export = |size| Question::Export(exhibit_schemas::merkle::TreeSize(size));
+    let export = |size| Question::Export(TreeSize(size));
     for beyond in [size + 1, u64::MAX] {
         let question = export(beyond);
         let (status, answer) = place.post(&asked(&statement(&question, 1), &question, &key(5))).await;
@@ -424,8 +424,8 @@ async fn what_shows_evidence_needs_a_reading_of_it_and_what_shows_none_needs_non
         (Question::SessionOf(Index(0)), vec![]),
         (Question::Session(SessionId([2; 16])), vec![]),
         (Question::Approvals, vec![3, 4]),
-        (Question::Export(exhibit_schemas::merkle::TreeSize(size)), vec![5, 6]),
-        (Question::Export(exhibit_schemas::merkle::TreeSize(size - 2)), vec![]),
+        (Question::Export(TreeSize(size)), vec![5, 6]),
+        (Question::Export(TreeSize(size - 2)), vec![]),
     ];
     for (nonce, (question, shown)) in (1..).zip(readings) {
         let (reading, index) = place.open(&question, nonce).await;
@@ -496,11 +496,7 @@ async fn nobody_reads_who_does_not_prove_who_it_is_and_that_it_may() {
         (6, Question::Sessions, StatusCode::FORBIDDEN),
         (6, search("x"), StatusCode::FORBIDDEN),
         (6, Question::Session(SessionId([1; 16])), StatusCode::FORBIDDEN),
-        (
-            6,
-            Question::Export(exhibit_schemas::merkle::TreeSize(1)),
-            StatusCode::FORBIDDEN,
-        ),
+        (6, Question::Export(TreeSize(1)), StatusCode::FORBIDDEN),
         (7, Question::Approvals, StatusCode::FORBIDDEN),
     ] {
         let answer = place

@@ -241,8 +241,8 @@ fn the_sessions_of_the_same_request_come_along() {
         .find(|event| of_session(event, asked, Kind::ApprovalRequested))[0];
     let leaf = clinic.plan.batches[request.0].events[request.1].leaf;
     for session in [earlier, SESSION] {
-        let passes = |event: &Event| matches!(&event.body, Body::Command(body) if body.approvals.is_some());
-        let passed = clinic.plan.find(|event| of(event, session) && passes(event))[0];
+        let by_approval = |event: &Event| matches!(&event.body, Body::Command(body) if body.approvals.is_some());
+        let passed = clinic.plan.find(|event| of(event, session) && by_approval(event))[0];
         let Body::Command(body) = &mut clinic.plan.event_mut(passed).body else {
             panic!("a command was looked for");
         };
@@ -304,11 +304,11 @@ fn a_batch_that_is_withheld_is_of_a_key_in_force() {
     clinic.plan.batches.extend([revocation, again]);
     let case = Case::new(Base::of(clinic), session(SESSION));
     let of_key = |outcome: &Outcome| -> Vec<_> {
-        let list = outcome
+        let told = outcome
             .list()
             .iter()
             .filter(|finding| finding.code == Code::KeyNotInForce);
-        list.map(|finding| finding.place.clone()).collect()
+        told.map(|finding| finding.place.clone()).collect()
     };
     let whole = case.outcome(&files(case.entries(), case.head.note(), &case.base.clinic.anchors));
     let outcome = case.outcome(&case.files());
@@ -609,7 +609,7 @@ fn under_stranger(entries: &[Vec<u8>], place: usize) -> Vec<Vec<u8>> {
         previous: None,
     };
     let sealed = Sealed::seal(events, chain, &key(LOG + 60)).unwrap();
-    entries[seal] = sealed.seal_bytes().0.clone();
+    entries[seal].clone_from(&sealed.seal_bytes().0);
     entries
 }
 
@@ -939,7 +939,7 @@ fn an_end_that_may_be_withheld_is_noted() {
         .find(|place| case.places(|event| of(event, SESSION)).contains(place));
     let last = last.unwrap();
     let open = &outcome.scoped().unwrap().not_proven;
-    let line = format!("That session {SESSION} did nothing after #{}:", last);
+    let line = format!("That session {SESSION} did nothing after #{last}:");
     assert!(open.iter().any(|said| said.starts_with(&line)), "{line} {open:?}");
     // Of the last session of a proxy, whose log ends before its close, nothing can be withheld.
     let mut clinic = clinic().clinic;
