@@ -119,7 +119,7 @@ fn page_of(report: &Report<'_>, shown: usize) -> Markup {
             body { main {
                 (cover_of(report))
                 (closing::contents(report))
-                (matrix::section(&report.controls, shown))
+                (matrix::section(&report.controls, report.evidence.is_some(), shown))
                 @if let Some(since) = &report.since { (since::section(since, &cover.period.to_string(), shown)) }
                 @if let Some(figures) = report.figures {
                     (figures::section(figures))

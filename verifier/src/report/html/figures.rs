@@ -6,6 +6,7 @@ use maud::{Markup, html};
 
 use super::{cut, scrolling};
 use crate::census::Figures;
+use crate::report::table::Table;
 
 /// Lines of one count on the page; all are in the JSON.
 const SHOWN_MAX: usize = 50;
@@ -13,6 +14,10 @@ const SHOWN_MAX: usize = 50;
 pub(super) fn section(figures: &Figures) -> Markup {
     html! {
         h2 id="populations" { "Populations of the period" }
+        p {
+            "Counted from the lines of " (file(Table::Commands)) " (time, subject, target, accesses, outcome, rows, masked), " (file(Table::Sessions))
+            " (time, run) and " (file(Table::RefusedLogins)) " (time, count), each of which names the entries behind it."
+        }
         h3 { "By month (" (figures.months.len()) ")" }
         (scrolling("By month", &html! { table {
             thead { tr {
@@ -34,6 +39,11 @@ pub(super) fn section(figures: &Figures) -> Markup {
         (counts("Commands by what became of them", &figures.outcomes))
         (counts("Cells masked, by mask or net", &figures.masked))
     }
+}
+
+/// A table's file.
+fn file(table: Table) -> Markup {
+    html! { a href=(table.path()) { (table.path()) } }
 }
 
 /// The largest first; of equal ones by name.

@@ -3,11 +3,13 @@
 use maud::{Markup, html};
 
 use super::{cut, scrolling};
+use crate::report::control::Control;
 use crate::report::handling::ExceptionLine;
 use crate::report::matrix::Row;
 use crate::report::table::Table;
 
-pub(super) fn section(rows: &[Row], shown: usize) -> Markup {
+/// `lined` is whether the page has the tables whose lines are counted.
+pub(super) fn section(rows: &[Row], lined: bool, shown: usize) -> Markup {
     html! {
         h2 id="controls" { "Control matrix" }
         p { "Each control that can be tested is tested on its whole population. Evidence consistent with the cited provisions, as far as the limits above go. The auditor concludes." }
@@ -17,7 +19,7 @@ pub(super) fn section(rows: &[Row], shown: usize) -> Markup {
                     th scope="col" { (name) }
                 }
             } }
-            tbody { @for row in rows { (line(row)) } }
+            tbody { @for row in rows { (line(row, lined)) } }
         } }))
         h2 id="exceptions" { "Exceptions" }
         @let with: Vec<_> = rows.iter().filter(|row| !row.exceptions.is_empty()).collect();
@@ -26,12 +28,16 @@ pub(super) fn section(rows: &[Row], shown: usize) -> Markup {
     }
 }
 
-fn line(row: &Row) -> Markup {
+fn line(row: &Row, lined: bool) -> Markup {
+    let lines = Control::of_id(row.id).and_then(lines).filter(|_| lined);
     html! { tr {
         td.cite { @for cite in row.cite.split(", ") { (cite) br; } }
         td.word { (row.title) }
         td { (row.population) br; code { (row.query) } }
-        td.index { (row.count) }
+        td.index { @match lines {
+            Some(table) => a href={ "#" (table.name()) } { (row.count) },
+            None => (row.count),
+        } }
         td { (row.test) }
         td {
             strong { (row.state.as_str()) } ": "
@@ -40,6 +46,21 @@ fn line(row: &Row) -> Markup {
         td { (row.strength.as_str()) }
         td { (row.cannot_show) }
     } }
+}
+
+/// The table of the page whose lines name the entries of a population; none where it is of every entry, or there is none.
+const fn lines(control: Control) -> Option<Table> {
+    Some(match control {
+        Control::Access | Control::MinimumNecessary => Table::Commands,
+        Control::Identity | Control::Logoff | Control::Audit => Table::Sessions,
+        Control::Emergency => Table::Emergencies,
+        Control::Review => Table::ReviewPeriods,
+        Control::Authorization => Table::Approvals,
+        Control::Termination => Table::Keys,
+        Control::LoginMonitoring => Table::RefusedLogins,
+        Control::Retention => Table::Policies,
+        _ => return None,
+    })
 }
 
 fn exceptions(row: &Row, shown: usize) -> Markup {
