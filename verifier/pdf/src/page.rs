@@ -16,11 +16,11 @@ use crate::shown::shown;
 const NODES_MAX: u32 = 1 << 20;
 
 /// Attributes that are known; those of a picture are its own.
-const ATTRIBUTES: [&str; 6] = ["id", "class", "href", "scope", "lang", "aria-label"];
+const ATTRIBUTES: [&str; 8] = ["id", "class", "href", "scope", "lang", "aria-label", "role", "tabindex"];
 
 /// Styles of pictures, as those of the page are in light.
 const PICTURE_STYLE: &str = "<style>svg { fill: #000; } text { fill: #000; font-family: 'Libertinus Serif'; font-size: 13px; } \
-    .axis { stroke: #000; } .allowed { fill: #3b6ea5; } .approved { fill: #b07a00; } .denied { fill: #b00020; }</style>";
+    .axis { stroke: #000; } .allowed { fill: #3b6ea5; } .approved { fill: #b07a00; } .denied { fill: #b00020; } .none { fill: #777; }</style>";
 
 /// Why a page is not one that can be set.
 #[derive(Debug, thiserror::Error)]
@@ -108,7 +108,7 @@ pub(crate) enum Run {
 /// Text that is marked.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Marked {
-    /// `br`, `code`, `strong`, `span` or `a`.
+    /// `br`, `code`, `strong`, `span` or `a`; `bar` for a bar beside its number, whose class is its part of the longest, in hundredths.
     pub(crate) mark: String,
     pub(crate) class: Option<String>,
     /// The id that it leads to.
@@ -149,7 +149,8 @@ fn all_blocks(parent: Read<'_, '_>, blocks: &mut Vec<Block>) -> Result<(), PageE
     for node in parent.children() {
         known_attributes(node)?;
         match name(node) {
-            "div" => all_blocks(node, blocks)?,
+            "main" | "div" => all_blocks(node, blocks)?,
+            "figure" => figure(node, blocks)?,
             "table" => blocks.extend(tables(node)?.into_iter().map(Block::Table)),
             _ => blocks.push(block(node)?),
         }
@@ -185,7 +186,6 @@ fn block(node: Read<'_, '_>) -> Result<Block, PageError> {
             Some(list) => Ok(Block::Contents { items: items(list)? }),
             None => Err(PageError::Element("nav without a list".to_owned())),
         },
-        "figure" => figure(node),
         other => Err(PageError::Element(other.to_owned())),
     }
 }
@@ -241,29 +241,65 @@ fn row(line: Read<'_, '_>) -> Result<Vec<Cell>, PageError> {
     line.children().map(cell).collect()
 }
 
-/// A picture with what stands below it. Its text is as long as it is there: it cannot be broken.
-fn figure(node: Read<'_, '_>) -> Result<Block, PageError> {
+/// A picture with what stands below it: the ends of its axis and its caption, and then its numbers as a table. Its text is as long as it is
+/// there: it cannot be broken.
+fn figure(node: Read<'_, '_>, blocks: &mut Vec<Block>) -> Result<(), PageError> {
     let mut picture = None;
-    let mut caption = Vec::new();
+    let (mut ends, mut caption) = (Vec::new(), Vec::new());
+    let mut numbers = Vec::new();
     for part in node.children() {
+        known_attributes(part).or_else(|error| if name(part) == "svg" { Ok(()) } else { Err(error) })?;
         match name(part) {
             "svg" => picture = Some(part),
+            "div" if part.attribute("class") == Some("ends") => {
+                for end in part.children() {
+                    ends.extend(runs(end)?);
+                    ends.push(Run::Text(" ".to_owned()));
+                }
+            }
             "figcaption" => caption = columns::in_a_line(runs(part)?),
-            other => return Err(PageError::Element(other.to_owned())),
+            "div" => all_blocks(part, &mut numbers)?,
+            "table" => numbers.extend(tables(part)?.into_iter().map(Block::Table)),
+            _ => numbers.push(block(part)?),
         }
     }
+    ends.append(&mut caption);
     let picture = picture.ok_or_else(|| PageError::Element("figure without a picture".to_owned()))?;
     let source = picture.document().input_text().get(picture.range()).unwrap_or_default();
     let source = source.replacen("<svg ", "<svg xmlns=\"http://www.w3.org/2000/svg\" ", 1);
-    Ok(Block::Figure {
+    blocks.push(Block::Figure {
         picture: source.replacen('>', &format!(">{PICTURE_STYLE}"), 1),
         label: picture.attribute("aria-label").unwrap_or_default().to_owned(),
-        caption,
-    })
+        caption: ends,
+    });
+    blocks.append(&mut numbers);
+    Ok(())
+}
+
+/// A bar beside its number: how much of the drawing's width its rectangle takes, in hundredths. It says nothing of its own.
+fn bar(node: Read<'_, '_>) -> Result<Run, PageError> {
+    let unknown = || PageError::Element("a drawing in a line that is no bar".to_owned());
+    let whole = node.attribute("viewBox").and_then(|view| view.split(' ').nth(2));
+    let rectangle = node.first_element_child().filter(|one| name(*one) == "rect");
+    let wide = rectangle.and_then(|one| one.attribute("width"));
+    let number = |text: Option<&str>| text.and_then(|text| text.parse::<u64>().ok());
+    let (Some("true"), Some(wide), Some(whole)) = (node.attribute("aria-hidden"), number(wide), number(whole)) else {
+        return Err(unknown());
+    };
+    let hundredths = wide.saturating_mul(100).checked_div(whole).ok_or_else(unknown)?;
+    Ok(Run::Marked(Marked {
+        mark: "bar".to_owned(),
+        class: Some(hundredths.to_string()),
+        to: None,
+        text: Vec::new(),
+    }))
 }
 
 fn runs(parent: Read<'_, '_>) -> Result<Vec<Run>, PageError> {
     let run = |node: Read<'_, '_>| {
+        if name(node) == "svg" {
+            return bar(node);
+        }
         known_attributes(node)?;
         if let Some(text) = node.text().filter(|_| node.is_text()) {
             return Ok(Run::Text(collapsed(text)));

@@ -8,8 +8,8 @@ use crate::report::handling::ExceptionLine;
 use crate::report::matrix::Row;
 use crate::report::table::Table;
 
-/// `lined` is whether the page has the tables whose lines are counted.
-pub(super) fn section(rows: &[Row], lined: bool, shown: usize) -> Markup {
+/// `with_tables` is whether the page has the tables whose lines are counted.
+pub(super) fn section(rows: &[Row], with_tables: bool, shown: usize) -> Markup {
     html! {
         h2 id="controls" { "Control matrix" }
         p { "Each control that can be tested is tested on its whole population. Evidence consistent with the cited provisions, as far as the limits above go. The auditor concludes." }
@@ -19,7 +19,7 @@ pub(super) fn section(rows: &[Row], lined: bool, shown: usize) -> Markup {
                     th scope="col" { (name) }
                 }
             } }
-            tbody { @for row in rows { (line(row, lined)) } }
+            tbody { @for row in rows { (line(row, with_tables)) } }
         } }))
         h2 id="exceptions" { "Exceptions" }
         @let with: Vec<_> = rows.iter().filter(|row| !row.exceptions.is_empty()).collect();
@@ -28,13 +28,13 @@ pub(super) fn section(rows: &[Row], lined: bool, shown: usize) -> Markup {
     }
 }
 
-fn line(row: &Row, lined: bool) -> Markup {
-    let lines = Control::of_id(row.id).and_then(lines).filter(|_| lined);
+fn line(row: &Row, with_tables: bool) -> Markup {
+    let counted = Control::of_id(row.id).and_then(table_of).filter(|_| with_tables);
     html! { tr {
         td.cite { @for cite in row.cite.split(", ") { (cite) br; } }
         td.word { (row.title) }
         td { (row.population) br; code { (row.query) } }
-        td.index { @match lines {
+        td.index { @match counted {
             Some(table) => a href={ "#" (table.name()) } { (row.count) },
             None => (row.count),
         } }
@@ -49,7 +49,7 @@ fn line(row: &Row, lined: bool) -> Markup {
 }
 
 /// The table of the page whose lines name the entries of a population; none where it is of every entry, or there is none.
-const fn lines(control: Control) -> Option<Table> {
+const fn table_of(control: Control) -> Option<Table> {
     Some(match control {
         Control::Access | Control::MinimumNecessary => Table::Commands,
         Control::Identity | Control::Logoff | Control::Audit => Table::Sessions,
