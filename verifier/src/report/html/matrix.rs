@@ -29,7 +29,9 @@ pub(super) fn section(rows: &[Row], with_tables: bool, shown: usize) -> Markup {
 }
 
 fn line(row: &Row, with_tables: bool) -> Markup {
-    let counted = Control::of_id(row.id).and_then(table_of).filter(|_| with_tables);
+    let counted = Control::of_id(row.id)
+        .and_then(table_of)
+        .filter(|_| with_tables && row.count > 0);
     html! { tr {
         td.cite { @for cite in row.cite.split(", ") { (cite) br; } }
         td.word { (row.title) }
@@ -54,7 +56,7 @@ const fn table_of(control: Control) -> Option<Table> {
         Control::Access | Control::MinimumNecessary => Table::Commands,
         Control::Identity | Control::Logoff | Control::Audit => Table::Sessions,
         Control::Emergency => Table::Emergencies,
-        Control::Review => Table::ReviewPeriods,
+        Control::Review => Table::Reviews,
         Control::Authorization => Table::Approvals,
         Control::Termination => Table::Keys,
         Control::LoginMonitoring => Table::RefusedLogins,
