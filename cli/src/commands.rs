@@ -23,6 +23,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use exhibit_schemas::event::Timestamp;
 use exhibit_schemas::reading::Question;
 
 use crate::client::Client;
@@ -121,6 +122,11 @@ async fn reading(config: &Config, reader: &reader::Arguments, question: Question
     let mut client = connect(config)?;
     client.read(&reader, &config.trust()?.log.origin, question).await?;
     Ok(client)
+}
+
+/// A moment, as arguments name it.
+fn time(text: &str) -> Result<Timestamp, String> {
+    Timestamp::parse(text).ok_or_else(|| "a time is written 2026-11-24 or 2026-11-24T09:30:00Z".to_owned())
 }
 
 /// A connection to the ledger that the configuration names.

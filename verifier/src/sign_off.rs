@@ -294,8 +294,12 @@ fn note(signed: &Signed<ExceptionNoted>, closes: Vec<Index>) -> ExceptionNoteLin
 
 fn close(signed: &Signed<ExceptionClosed>, notes: &[Signed<ExceptionNoted>]) -> ExceptionCloseLine {
     let said = &signed.said;
+    let named = notes.iter().find(|note| note.index == said.note.index);
+    // Of several entries the words may be the same.
+    let entry = named.map(|named| &named.said.entry);
     let about = |note: &ExceptionNoted| {
         (&note.control, &note.cause, &note.detail) == (&said.control, &said.cause, &said.detail)
+            && Some(&note.entry) == entry
     };
     let same = |name: &str| name.eq_ignore_ascii_case(&signed.person);
     let theirs = |note: &Signed<ExceptionNoted>| about(&note.said) && (same(&note.person) || same(&note.said.owner));

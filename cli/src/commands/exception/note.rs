@@ -13,6 +13,7 @@ use exhibit_schemas::sign_off::NAME_BYTES_MAX;
 use serde_json::json;
 
 use super::super::report::text;
+use super::super::time;
 use super::list::line;
 use crate::append;
 use crate::commands::connect;
@@ -58,10 +59,6 @@ fn name(text: &str) -> Result<String, String> {
         return Err(format!("an owner has 1 to {NAME_BYTES_MAX} bytes"));
     }
     Ok(text.to_owned())
-}
-
-fn time(text: &str) -> Result<Timestamp, String> {
-    Timestamp::parse(text).ok_or_else(|| "a time is written 2026-11-24 or 2026-11-24T09:30:00Z".to_owned())
 }
 
 pub(super) async fn run(arguments: &Arguments, config: &Config, output: &mut Output) -> Result<ExitCode, CliError> {

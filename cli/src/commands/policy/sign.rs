@@ -12,7 +12,7 @@ use exhibit_schemas::event::Timestamp;
 use exhibit_schemas::event::trust::PolicySigned;
 use exhibit_schemas::key::{PublicKey, Signer as _};
 
-use super::super::connect;
+use super::super::{connect, time};
 use super::question::read_policy;
 use crate::append;
 use crate::config::Config;
@@ -44,10 +44,6 @@ pub(crate) struct Arguments {
     /// Sign without asking
     #[arg(long)]
     yes: bool,
-}
-
-fn time(text: &str) -> Result<Timestamp, String> {
-    Timestamp::parse(text).ok_or_else(|| "a time is written 2026-11-24 or 2026-11-24T09:30:00Z".to_owned())
 }
 
 pub(super) async fn run(arguments: &Arguments, config: &Config, output: &mut Output) -> Result<ExitCode, CliError> {
