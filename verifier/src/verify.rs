@@ -257,7 +257,7 @@ pub fn report(
 struct Nobody;
 
 impl Lines for Nobody {
-    fn begin(&mut self, _: &str, _: Option<Digest>) {}
+    fn begin(&mut self, _: &str, _: Option<Digest>, _: bool) {}
 
     fn take(&mut self, _: &Line) -> Result<(), std::io::Error> {
         Ok(())
@@ -302,7 +302,7 @@ fn examine(
     let scoping = scoping(&head, &besides)?;
     // Where nobody signed a root nothing is shown.
     let root = head.checkpoint.as_ref().map(Checkpoint::root);
-    lines.begin(anchors.log.origin.as_str(), root);
+    lines.begin(anchors.log.origin.as_str(), root, scoping.is_some());
     let draw = besides
         .sampling
         .zip(root)

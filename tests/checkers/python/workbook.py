@@ -31,6 +31,7 @@ EXACT = 2**53
 FORMULA = tuple("=+-@\t\r\n")
 # Columns that hold numbers; all others hold text, whatever it looks like.
 NUMBERS = {
+    "cover": "",
     "controls": "count exceptions not_listed",
     "exceptions": "entry noted earlier closed",
     "changes": "",
@@ -62,7 +63,7 @@ NUMBERS = {
     "mask-keys": "announced ended sessions",
 }
 # Of a record that is not sound there are these tables alone.
-ALWAYS = {"controls", "exceptions", "findings"}
+ALWAYS = {"cover", "controls", "exceptions", "findings"}
 FHIR, OCSF = "fhir/audit-events.ndjson", "ocsf/events.ndjson"
 # Keys of report.json's lines by the table and the column that tells them apart.
 LISTED = {
@@ -87,6 +88,11 @@ LISTED = {
     "policies": ("policies", "snapshot", ("policy", "bytes", "keep_until")),
     "keys": ("keys", "key", ("role", "name", "enrolled", "ended")),
 }
+# What stands on everything of a scoped bundle that can be handed on alone.
+LABEL = "of a scoped bundle, not of a whole log"
+# Items of the cover by the keys of report.json.
+COVER = {"result": "result", "record": "record", "entity": "entity", "log": "origin", "log_key": "log_key", "entries": "size", "root": "root"}
+COVER |= {"verifier": "verifier", "verifier_sha256": "verifier_sha256", "kept_checkpoints": "heads", "errors": "errors", "notes": "notes"}
 CONTROL = ("id", "cite", "title", "population", "query", "count", "test", "strength", "cannot_show", "result", "not_listed")
 
 
@@ -222,6 +228,7 @@ def report(directory, found, faults):
         if rows != wanted:
             faults.append(f"report: {table} are others than report.json has")
 
+    cover(document["cover"], found, faults)
     controls = document["controls"]
     same("controls", [[row[key] for key in CONTROL] for row in controls], CONTROL)
     same("controls", [[row["state"].replace("-", " "), len(row["exceptions"])] for row in controls], ("state", "exceptions"))
@@ -253,6 +260,41 @@ def report(directory, found, faults):
                 faults.append(f"report: {table}: {index} {number} is another line than report.json has")
         if evidence["lines"].get(table, len(rows)) != len(rows):
             faults.append(f"report: {table}: {len(rows)} rows, and report.json counts {evidence['lines'][table]}")
+
+
+def cover(stated, found, faults):
+    of = {}
+    for item, value in found["cover"][1]:
+        of.setdefault(item, []).append(value)
+    wanted = {item: [None if stated.get(key) is None else str(stated[key])] for item, key in COVER.items()}
+    scoped = stated.get("scoped")
+    wanted["bundle"] = [LABEL if scoped else "whole"]
+    wanted["does_not_claim"] = stated["limits"]
+    if scoped:
+        wanted |= {"scope": [scoped["words"]], "disclosed_events": [str(scoped["disclosed"])], "does_not_prove": scoped["not_proven"]}
+        if scoped["proven"]:
+            wanted["proves"] = scoped["proven"]
+    wanted["period"] = of.get("period")
+    for item in sorted(of.keys() | wanted.keys()):
+        if of.get(item) != wanted.get(item):
+            faults.append(f"report: cover: {item} is {of.get(item)}, not {wanted.get(item)}")
+
+
+def labels(directory, faults):
+    """What can be handed on alone says whether it is of a scoped bundle."""
+    scoped = bool(load(directory, "report.json")["cover"].get("scoped"))
+    for sheet in openpyxl.load_workbook(directory / "workpapers.xlsx").worksheets:
+        if (LABEL in (sheet.oddHeader.left.text or "")) != scoped:
+            faults.append(f"labels: sheet {sheet.title}")
+    read = {
+        FHIR: lambda one: [tag["display"] for tag in one["meta"].get("tag", [])],
+        OCSF: lambda one: one["metadata"].get("labels", []),
+    }
+    for name, label in read.items():
+        lines = (directory / name).read_text(encoding="utf-8").splitlines() if (directory / name).exists() else []
+        for number, line in enumerate(lines, 1):
+            if label(json.loads(line)) != [LABEL] * scoped:
+                faults.append(f"labels: {name}, line {number}")
 
 
 def feeds(directory, found, faults):
@@ -310,6 +352,7 @@ def check(directory):
     cells = workbook(directory, found, faults)
     report(directory, found, faults)
     fhir, ocsf = feeds(directory, found, faults)
+    labels(directory, faults)
     return faults, f"{len(found)} tables, {cells} cells, {fhir} FHIR, {ocsf} OCSF"
 
 

@@ -69,8 +69,8 @@ impl Line {
 /// Takes finished lines, one after the other, while the log is read. Whether the log is sound is not known before its end:
 /// what was made of them must be thrown away where it is not.
 pub trait Lines {
-    /// Is told what log it is, before the first line; the root where anybody signed one.
-    fn begin(&mut self, origin: &str, root: Option<Digest>);
+    /// Is told what log it is, before the first line; the root where anybody signed one, and whether the bundle is a scoped one.
+    fn begin(&mut self, origin: &str, root: Option<Digest>, scoped: bool);
 
     /// Takes a line.
     ///

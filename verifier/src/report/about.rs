@@ -9,6 +9,9 @@ use std::fmt::Write as _;
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::merkle::Index;
 
+/// What stands on each document and sheet of the report of a scoped bundle.
+pub(super) const SCOPED_LABEL: &str = "of a scoped bundle, not of a whole log";
+
 /// What all documents of a report share.
 #[derive(Clone, Copy, Debug)]
 pub struct About<'a> {
@@ -20,6 +23,8 @@ pub struct About<'a> {
     pub entity: Option<&'a str>,
     /// Version of the verifier.
     pub verifier: &'a str,
+    /// Whether the bundle is a scoped one, so that no document is taken for one of a whole log.
+    pub scoped: bool,
 }
 
 impl About<'_> {
@@ -72,6 +77,7 @@ mod tests {
             root: "00",
             entity: None,
             verifier: "1",
+            scoped: false,
         };
         let id = about.id("fhir", Index(7), "token");
         assert_eq!(id.len(), 64);

@@ -9,6 +9,8 @@ use std::fmt::Display;
 
 use exhibit_schemas::merkle::Index;
 
+use super::Report;
+use super::about::SCOPED_LABEL;
 use super::handling::ExceptionLine;
 use super::matrix::Row;
 use super::since::Since;
@@ -110,6 +112,35 @@ macro_rules! row {
 
 /// A row of a table.
 pub type Cells<'a> = Vec<Cell<'a>>;
+
+/// What the report is of, a line to each thing that is known.
+pub fn cover<'a>(report: &'a Report<'_>) -> Vec<Cells<'a>> {
+    let cover = &report.cover;
+    let mut rows = vec![
+        row!["result", cover.result],
+        row!["record", cover.record],
+        row!["entity", cover.entity.as_ref()],
+        row!["period", cover.period.to_string()],
+        row!["log", &cover.origin],
+        row!["log_key", &cover.log_key],
+        row!["entries", cover.size.to_string()],
+        row!["root", cover.root.as_ref()],
+        row!["verifier", cover.verifier],
+        row!["verifier_sha256", cover.verifier_sha256.as_ref()],
+        row!["kept_checkpoints", cover.heads.to_string()],
+        row!["errors", cover.errors.to_string()],
+        row!["notes", cover.notes.to_string()],
+        row!["bundle", if cover.scoped.is_some() { SCOPED_LABEL } else { "whole" }],
+    ];
+    if let Some(scoped) = &cover.scoped {
+        rows.push(row!["scope", &scoped.words]);
+        rows.push(row!["disclosed_events", scoped.disclosed.to_string()]);
+        rows.extend(scoped.proven.iter().map(|line| row!["proves", line]));
+        rows.extend(scoped.not_proven.iter().map(|line| row!["does_not_prove", line]));
+    }
+    rows.extend(cover.limits.iter().map(|line| row!["does_not_claim", *line]));
+    rows
+}
 
 /// A line, and the lines of other tables that are in it, with their tables.
 pub fn of_line(line: &Line) -> Vec<(Table, Cells<'_>)> {

@@ -27,7 +27,7 @@ use serde_json::{Map, Value, json};
 use self::code::coding;
 use self::outcome::Outcome;
 use crate::evidence::{CommandLine, RefusedLine, SessionLine};
-use crate::report::about::{About, span, urn};
+use crate::report::about::{About, SCOPED_LABEL, span, urn};
 use crate::report::interaction::Interaction;
 
 /// What ids of FHIR documents begin with before they are digested.
@@ -169,6 +169,10 @@ fn event(
     let mut meta = Map::new();
     meta.insert("source".to_owned(), urn("log", about.origin).into());
     meta.extend(profile.map(|profile| ("profile".to_owned(), json!([profile]))));
+    if about.scoped {
+        let tag = json!({ "system": "urn:exhibit:bundle", "code": "scoped", "display": SCOPED_LABEL });
+        meta.insert("tag".to_owned(), json!([tag]));
+    }
     let mut event = Map::new();
     event.insert("resourceType".to_owned(), "AuditEvent".into());
     event.insert("id".to_owned(), about.id(FORMAT, entry, part).into());

@@ -171,6 +171,12 @@ impl Package {
             Some(evidence) => self.evidence(evidence)?,
             None => self.discard()?,
         }
+        for cells in cells::cover(report) {
+            self.row(Table::Cover, &cells)?;
+        }
+        if let Some(scoped) = &report.cover.scoped {
+            self.workbook.label(&scoped.words)?;
+        }
         for (name, day) in report.figures.iter().flat_map(|figures| &figures.days) {
             self.row(Table::Days, &cells::day(name, day))?;
         }
@@ -249,7 +255,7 @@ impl Package {
             feeds.discard(&self.place)?;
         }
         self.workbook = Workbook::new(&self.place.scratch())?;
-        for table in [Table::Controls, Table::Exceptions, Table::Findings] {
+        for table in [Table::Cover, Table::Controls, Table::Exceptions, Table::Findings] {
             self.table(table)?;
         }
         Ok(())
@@ -301,9 +307,9 @@ impl Package {
 }
 
 impl Lines for Package {
-    fn begin(&mut self, origin: &str, root: Option<Digest>) {
+    fn begin(&mut self, origin: &str, root: Option<Digest>, scoped: bool) {
         if let Some(feeds) = &self.feeds {
-            feeds.of(origin, root);
+            feeds.of(origin, root, scoped);
         }
     }
 

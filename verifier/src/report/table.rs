@@ -5,6 +5,8 @@
 /// A table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Table {
+    /// What the report is of.
+    Cover,
     /// The control matrix.
     Controls,
     /// What speaks against controls.
@@ -68,6 +70,7 @@ pub enum Table {
 impl Table {
     /// All of them, in the order of the workbook.
     pub const ALL: &'static [Self] = &[
+        Self::Cover,
         Self::Controls,
         Self::Exceptions,
         Self::Changes,
@@ -102,6 +105,7 @@ impl Table {
     /// Its name, of its file and its sheet.
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Cover => "cover",
             Self::Controls => "controls",
             Self::Exceptions => "exceptions",
             Self::Changes => "changes",
@@ -142,6 +146,7 @@ impl Table {
     /// What it lists, in words.
     pub const fn population(self) -> &'static str {
         match self {
+            Self::Cover => "what the report is of, and what it does not claim",
             Self::Controls => "the control matrix, whatever can be said of each row",
             Self::Exceptions => "what speaks against each control, as far as it is listed",
             Self::Changes => "what is new since the earlier report, where one was given",
@@ -185,6 +190,7 @@ impl Table {
     )]
     pub const fn columns(self) -> &'static [&'static str] {
         match self {
+            Self::Cover => &["item", "value"],
             Self::Controls => &[
                 "id",
                 "cite",

@@ -41,6 +41,7 @@ pub(crate) fn about() -> About<'static> {
         root: "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
         entity: Some("Example Clinic"),
         verifier: "0.1.0",
+        scoped: false,
     }
 }
 

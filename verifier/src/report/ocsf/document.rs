@@ -4,7 +4,7 @@ use exhibit_schemas::event::Timestamp;
 use exhibit_schemas::merkle::Index;
 use serde_json::{Map, Value, json};
 
-use crate::report::about::About;
+use crate::report::about::{About, SCOPED_LABEL};
 
 /// Version of the schema.
 const VERSION: &str = "1.8.0";
@@ -159,6 +159,9 @@ impl Document {
         if let Some(metadata) = metadata.as_object_mut() {
             metadata.extend(original.map(|name| ("original_event_uid".to_owned(), name.into())));
             metadata.extend(about.entity.map(|entity| ("tenant_uid".to_owned(), entity.into())));
+            if about.scoped {
+                metadata.insert("labels".to_owned(), json!([SCOPED_LABEL]));
+            }
         }
         self.put("metadata", metadata);
         let mut beside = Map::new();

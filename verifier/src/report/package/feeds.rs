@@ -30,7 +30,7 @@ pub(super) struct Feeds {
 
 /// What the thread is told.
 enum Message {
-    Of(String, Option<Digest>),
+    Of(String, Option<Digest>, bool),
     Line(Line),
 }
 
@@ -43,6 +43,7 @@ struct Writer {
     origin: String,
     /// Of a log of which nobody signed a root nothing is written, and nothing is kept in the end.
     root: Option<String>,
+    scoped: bool,
     entity: Option<String>,
 }
 
@@ -55,6 +56,7 @@ impl Feeds {
             ocsf_documents: 0,
             origin: String::new(),
             root: None,
+            scoped: false,
             entity: entity.map(str::to_owned),
         };
         let (lines, waiting) = sync_channel(WAITING_MAX);
@@ -64,9 +66,9 @@ impl Feeds {
     }
 
     /// Of which log it is.
-    pub(super) fn of(&self, origin: &str, root: Option<Digest>) {
+    pub(super) fn of(&self, origin: &str, root: Option<Digest>, scoped: bool) {
         // A thread that has ended is noticed at the next line, or at the end.
-        let _ = self.lines.send(Message::Of(origin.to_owned(), root));
+        let _ = self.lines.send(Message::Of(origin.to_owned(), root, scoped));
     }
 
     /// Adds the documents of a line. Says whether the thread still takes any; [`Self::why_ended`] says why it does not.
@@ -114,8 +116,9 @@ impl Writer {
     fn run(mut self, lines: &Receiver<Message>) -> Result<Self, std::io::Error> {
         for message in lines {
             match message {
-                Message::Of(origin, root) => {
+                Message::Of(origin, root, scoped) => {
                     self.origin = origin;
+                    self.scoped = scoped;
                     self.root = root.map(|root| root.to_string());
                 }
                 Message::Line(line) => self.take(&line)?,
@@ -132,6 +135,7 @@ impl Writer {
             root: &root,
             entity: entity.as_deref(),
             verifier: VERIFIER_VERSION,
+            scoped: self.scoped,
         };
         match line {
             Line::Session(session) => {
@@ -177,6 +181,7 @@ impl Writer {
                 root,
                 entity: cover.entity.as_deref(),
                 verifier: VERIFIER_VERSION,
+                scoped: self.scoped,
             };
             let controls = report.controls.iter();
             for document in controls.filter_map(|row| ocsf::control(&about, row, &time.to_string())) {

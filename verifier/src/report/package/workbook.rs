@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use rust_xlsxwriter::{DocProperties, ExcelDateTime, Format, XlsxError};
 
 use super::Measured;
+use crate::report::about::SCOPED_LABEL;
 use crate::report::cells::{Cell, Cells};
 use crate::report::table::Table;
 
@@ -18,6 +19,12 @@ const ROWS_MAX: u32 = 1_048_576;
 
 /// Characters of a cell, as the format has it.
 const CHARACTERS_MAX: usize = 32_767;
+
+/// Characters of a scope on paper at the most; a header has 255, and the sheet `cover` all of them.
+const SCOPE_CHARACTERS_MAX: usize = 100;
+
+/// The tabs of sheets of a scoped bundle.
+const LABEL_COLOR: &str = "#C05000";
 
 /// What stands at the end of a cell that was cut.
 const CUT: &str = " … (cut; whole in the CSV)";
@@ -107,6 +114,21 @@ impl Workbook {
             }
         }
         at.rows += 1;
+        Ok(())
+    }
+
+    /// Says of every sheet, on paper and at its tab, that it is of a scoped bundle, so that none can be handed on alone as of a whole log.
+    pub(super) fn label(&mut self, scope: &str) -> Result<(), XlsxError> {
+        // `&` begins a code there; what is doubled is itself.
+        let words = format!(
+            "{SCOPED_LABEL}: {}",
+            scope.chars().take(SCOPE_CHARACTERS_MAX).collect::<String>()
+        )
+        .replace('&', "&&");
+        for sheet in self.book.worksheets_mut() {
+            sheet.set_header(format!("&L{words}"));
+            sheet.set_tab_color(LABEL_COLOR);
+        }
         Ok(())
     }
 
