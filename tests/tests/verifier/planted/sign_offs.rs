@@ -120,6 +120,30 @@ fn uncounted(clinic: &Clinic) -> Vec<Index> {
         .collect()
 }
 
+/// Who noted an exception in the same words at another entry may end this one.
+#[test]
+fn who_ends_an_exception_noted_it_only_where_it_is_that_very_one() {
+    let mut log = log();
+    note(&mut log, "2023-11-15T10:00:00Z", |_| {});
+    let entries = log.plan.build().entries;
+    let mut elsewhere = noting(&log);
+    elsewhere.entry = Some(CitedEntry {
+        index: Index(0),
+        leaf: Digest::leaf(&entries[0]),
+    });
+    let other = sign(&mut log, ALICE, "2023-11-15T11:00:00Z", elsewhere.into());
+    let end = close(&mut log, BOB, other, "2023-11-15T12:00:00Z", |_| {});
+
+    let outcome = judged(&log);
+    let evidence = Report::of(&outcome).evidence.unwrap();
+    let closes: Vec<_> = evidence
+        .exception_closes
+        .iter()
+        .map(|line| (line.closed, line.own))
+        .collect();
+    assert_eq!(closes, [(index(&log, end), false)]);
+}
+
 #[test]
 fn an_exception_has_an_owner_and_an_end_by_what_people_sign() {
     let mut log = log();
