@@ -175,7 +175,7 @@ impl Package {
             self.row(Table::Cover, &cells)?;
         }
         if let Some(scoped) = &report.cover.scoped {
-            self.workbook.label(&scoped.words)?;
+            self.workbook.label(&scoped.words);
         }
         for (name, day) in report.figures.iter().flat_map(|figures| &figures.days) {
             self.row(Table::Days, &cells::day(name, day))?;

@@ -118,7 +118,7 @@ impl Workbook {
     }
 
     /// Says of every sheet, on paper and at its tab, that it is of a scoped bundle, so that none can be handed on alone as of a whole log.
-    pub(super) fn label(&mut self, scope: &str) -> Result<(), XlsxError> {
+    pub(super) fn label(&mut self, scope: &str) {
         // `&` begins a code there; what is doubled is itself.
         let words = format!(
             "{SCOPED_LABEL}: {}",
@@ -129,7 +129,6 @@ impl Workbook {
             sheet.set_header(format!("&L{words}"));
             sheet.set_tab_color(LABEL_COLOR);
         }
-        Ok(())
     }
 
     /// Writes it.
