@@ -19,10 +19,23 @@ impl Issuer {
     /// # Errors
     /// [`HarnessError`].
     pub fn start() -> Result<Self, HarnessError> {
+        Self::started(None)
+    }
+
+    /// Starts one that says in its tokens that it is another issuer, with a key of its own that it calls as that one does.
+    ///
+    /// # Errors
+    /// [`HarnessError`].
+    pub fn posing_as(other: &Self) -> Result<Self, HarnessError> {
+        Self::started(Some(&other.url))
+    }
+
+    fn started(posing_as: Option<&str>) -> Result<Self, HarnessError> {
         let place = crate::drivers()?;
         let mut child = Command::new("setpriv")
             .args(["--pdeathsig=TERM", "--", "node"])
             .arg(crate::driver("issuer.js"))
+            .args(posing_as)
             .current_dir(&place)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -49,8 +62,15 @@ impl Issuer {
     /// # Errors
     /// [`HarnessError::Failed`] with what it said in the place of one.
     pub fn token(&mut self, audience: &str) -> Result<String, HarnessError> {
-        writeln!(self.input, "{audience}")?;
-        let token = self.output.next().ok_or(HarnessError::Pipe)??;
+        self.token_of("etl", audience)
+    }
+
+    /// A token of one of its clients (see `issuer.js`) for an audience.
+    ///
+    /// # Errors
+    /// [`HarnessError::Failed`] with what it said in the place of one.
+    pub fn token_of(&mut self, client: &str, audience: &str) -> Result<String, HarnessError> {
+        let token = self.says(&format!("{client} {audience}"))?;
         if token.starts_with("ey") {
             return Ok(token);
         }
@@ -58,6 +78,19 @@ impl Issuer {
             program: "the issuer".to_owned(),
             said: token,
         })
+    }
+
+    /// Its public key, as PEM in base64.
+    ///
+    /// # Errors
+    /// [`HarnessError`].
+    pub fn key(&mut self) -> Result<String, HarnessError> {
+        self.says("key")
+    }
+
+    fn says(&mut self, question: &str) -> Result<String, HarnessError> {
+        writeln!(self.input, "{question}")?;
+        Ok(self.output.next().ok_or(HarnessError::Pipe)??)
     }
 }
 

@@ -8,6 +8,9 @@
     reason = "a test that cannot go on fails, in its helpers too"
 )]
 
+#[path = "readings/tokens.rs"]
+mod tokens;
+
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
@@ -81,8 +84,14 @@ impl Connection {
         }
     }
 
-    /// Status and body.
+    /// Status and body, which is text.
     fn ask(&mut self, head: &str, body: &[u8]) -> (u16, String) {
+        let (status, body) = self.ask_bytes(head, body);
+        (status, String::from_utf8(body).unwrap())
+    }
+
+    /// Status and body.
+    fn ask_bytes(&mut self, head: &str, body: &[u8]) -> (u16, Vec<u8>) {
         let head = format!("{head}Host: ledger\r\nContent-Length: {}\r\n\r\n", body.len());
         let stream = self.stream.get_mut();
         stream.write_all(&[head.as_bytes(), body].concat()).unwrap();
@@ -101,8 +110,7 @@ impl Connection {
         }
         let mut body = vec![0; length];
         self.stream.read_exact(&mut body).unwrap();
-        let status = status.split(' ').nth(1).unwrap().parse().unwrap();
-        (status, String::from_utf8(body).unwrap())
+        (status.split(' ').nth(1).unwrap().parse().unwrap(), body)
     }
 
     fn open(&mut self, asked: &[u8]) -> (u16, String) {

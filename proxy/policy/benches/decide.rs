@@ -20,8 +20,10 @@ enum Rules {
     Spread,
     /// Every rule is for the request's role, target and action, and only its resources are others.
     Alike,
-    /// Every rule is for its resources, too, and none but the last for what its conditions ask.
+    /// Every rule is for its resources, too, and none but the last for what its condition asks, which is the same of all.
     Conditions,
+    /// The same, but every rule asks something else.
+    Different,
 }
 
 fn policy(rules: Rules) -> Snapshot {
@@ -38,16 +40,17 @@ fn policy(rules: Rules) -> Snapshot {
     for number in 0..RULES - 1 {
         let (role, target) = match rules {
             Rules::Spread => (number % 20, number / 20 % 10),
-            Rules::Alike | Rules::Conditions => (3, 7),
+            Rules::Alike | Rules::Conditions | Rules::Different => (3, 7),
         };
         let mode = if number % 10 == 9 { "observe" } else { "enforce" };
         let when = match rules {
-            Rules::Spread | Rules::Alike if number % 5 != 4 => "",
-            _ => "when = { no_where = true }\n",
+            Rules::Spread | Rules::Alike if number % 5 != 4 => String::new(),
+            Rules::Different => format!("when = {{ no_where = true, class = \"{number}\" }}\n"),
+            _ => "when = { no_where = true }\n".to_owned(),
         };
         let first = match rules {
             Rules::Spread | Rules::Alike => format!("ward_{number}.patients"),
-            Rules::Conditions => "public.*".to_owned(),
+            Rules::Conditions | Rules::Different => "public.*".to_owned(),
         };
         let _ = writeln!(
             text,
@@ -93,7 +96,7 @@ fn reads(accesses: usize) -> Facts {
 }
 
 /// The last rule decides each of so many accesses.
-#[divan::bench(args = [(Rules::Spread, 1), (Rules::Spread, 8), (Rules::Alike, 1), (Rules::Alike, 8), (Rules::Conditions, 1), (Rules::Conditions, 8)])]
+#[divan::bench(args = [(Rules::Spread, 1), (Rules::Spread, 8), (Rules::Alike, 1), (Rules::Alike, 8), (Rules::Conditions, 1), (Rules::Conditions, 8), (Rules::Different, 1), (Rules::Different, 8)])]
 fn by_the_last_rule(bencher: divan::Bencher<'_, '_>, (rules, accesses): (Rules, usize)) {
     let (policy, agent, facts) = (policy(rules), agent(), reads(accesses));
     let decision = decide(&policy, &agent, "target-7", &facts);

@@ -13,6 +13,7 @@
 //! is denied or asked about whatever the rules say, and what the rules deny stays denied.
 
 mod choice;
+mod conditions;
 
 use std::collections::BTreeSet;
 
@@ -216,12 +217,7 @@ impl Rule {
             && self.is_for(roles)
             && self.names(resource.as_deref())
             && self.columns_hold(resource.as_deref(), facts)
-            && self.conditions_hold(facts)
-    }
-
-    /// Whether it is about requests of these facts, whatever they access.
-    pub(crate) fn conditions_hold(&self, facts: &Facts) -> bool {
-        self.unmet(facts).next().is_none() && self.over.is_none_or(|over| over.holds(facts)) && self.in_hours(facts)
+            && self.conditions().hold(facts)
     }
 
     /// Whether one of the roles is among its own.
@@ -277,24 +273,6 @@ impl Rule {
     /// Whether it does not match every request that its lists name.
     pub(crate) fn has_conditions(&self) -> bool {
         self.columns.is_some() || !self.when.is_empty() || self.over.is_some() || self.hours.is_some()
-    }
-
-    /// Whether it is for the time of the request.
-    pub(crate) fn in_hours(&self, facts: &Facts) -> bool {
-        self.hours.as_ref().is_none_or(|hours| hours.hold_for(facts))
-    }
-
-    /// Names of its conditions that do not hold.
-    pub(crate) fn unmet<'a>(&'a self, facts: &'a Facts) -> impl Iterator<Item = &'a str> {
-        self.when
-            .iter()
-            .filter(|(name, wanted)| match facts.attributes.get(*name) {
-                Some(Attribute::Text(class)) if *name == CLASS && class == MIXED && self.effect != Effect::Allow => {
-                    false
-                }
-                stated => stated != Some(*wanted),
-            })
-            .map(|(name, _)| name.as_str())
     }
 }
 

@@ -319,9 +319,12 @@ fn near(snapshot: &Snapshot, roles: &BTreeSet<&str>, target: &str, access: &Acce
         ];
         let over = rule.over.filter(|over| !over.holds(facts));
         let over = over.map(|_| Lack::Condition("over".to_owned()));
-        let conditions = rule.unmet(facts).map(|name| Lack::Condition(name.to_owned()));
+        let conditions = rule
+            .conditions()
+            .unmet(facts)
+            .map(|name| Lack::Condition(name.to_owned()));
         let lacking = fixed.into_iter().filter(|(holds, _)| !holds).map(|(_, lack)| lack);
-        let hours = (!rule.in_hours(facts)).then(|| Lack::Condition("hours".to_owned()));
+        let hours = (!rule.conditions().in_hours(facts)).then(|| Lack::Condition("hours".to_owned()));
         let columns = rule.columns_hold(resource.as_deref(), facts);
         let columns = (!columns).then(|| Lack::Condition("columns".to_owned()));
         lacking

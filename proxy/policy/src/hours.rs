@@ -11,6 +11,8 @@
 //! machine on which something is decided, or verified, does not matter. It moves with versions of this program: where a state
 //! changes its time, a proxy that is older than that goes by what held before, and a newer verifier says so.
 
+use std::cmp::Ordering;
+
 use exhibit_schemas::event::Timestamp;
 use exhibit_schemas::event::access::{Attribute, Facts};
 use exhibit_schemas::event::approval::Hours as Stated;
@@ -85,6 +87,20 @@ impl PartialEq for Hours {
 }
 
 impl Eq for Hours {}
+
+impl PartialOrd for Hours {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Hours {
+    /// By what is stated; the order says nothing.
+    fn cmp(&self, other: &Self) -> Ordering {
+        let (own, others) = (&self.stated, &other.stated);
+        (&own.windows, &own.zone).cmp(&(&others.windows, &others.zone))
+    }
+}
 
 impl Hours {
     /// Reads hours as an event states them.

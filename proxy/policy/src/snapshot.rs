@@ -468,6 +468,16 @@ impl Snapshot {
         self.index.naming(among, *action, resource.as_deref())
     }
 
+    /// How many different conditions its rules have; they are numbered from 0.
+    pub(crate) fn conditions(&self) -> usize {
+        self.index.conditions()
+    }
+
+    /// The number of the conditions of the rule at that place.
+    pub(crate) fn conditions_at(&self, place: usize) -> Option<usize> {
+        self.index.conditions_at(place)
+    }
+
     /// Has the rules changed, for tests of what no file can say.
     #[cfg(test)]
     pub(crate) fn with_rules(mut self, change: impl FnOnce(&mut Vec<Rule>)) -> Self {

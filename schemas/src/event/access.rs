@@ -72,7 +72,7 @@ pub struct Access(
 );
 
 /// A fact about a request that conditions of rules may test.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[serde(untagged)]
 pub enum Attribute {
     /// Yes or no.

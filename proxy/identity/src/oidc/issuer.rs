@@ -40,7 +40,7 @@ pub enum TokenError {
     #[error("it is not a signed token (JWS, RFC 7515)")]
     Malformed,
     /// Of nobody who is believed.
-    #[error("no issuer of this proxy's configuration made it")]
+    #[error("no issuer of the configuration made it")]
     Issuer,
     /// Signed otherwise than the configuration says.
     #[error("it is not signed with an algorithm that the configuration names for its issuer")]

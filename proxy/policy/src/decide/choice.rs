@@ -1,7 +1,7 @@
 //! Which rule decides each access of a request: the first that matches it and is enforced.
 //!
-//! What all accesses have in common is asked once: which rules are for the target and the roles ([`Snapshot::rules_about`]), and of a
-//! rule whose conditions do not hold nothing is asked again.
+//! What all accesses have in common is asked once: which rules are for the target and the roles ([`Snapshot::rules_about`]), and whether
+//! conditions hold, be they those of one rule or of hundreds. Of a rule whose conditions do not hold nothing is asked again.
 //!
 //! Not here: what several accesses come to ([`super::decide`]).
 
@@ -17,6 +17,8 @@ pub(crate) struct Choice<'a> {
     facts: &'a Facts,
     /// For its target and its principal's roles, but those whose conditions were found not to hold.
     rules: Places,
+    /// Whether conditions hold that were asked, by their numbers in the snapshot.
+    held: Vec<Option<bool>>,
     /// Those that matched, are only observed, and stood before the one that decided.
     observed: Places,
 }
@@ -34,6 +36,7 @@ impl<'a> Choice<'a> {
             enforced,
             facts,
             rules: snapshot.rules_about(principal, target),
+            held: vec![None; snapshot.conditions()],
             observed: Places::default(),
         }
     }
@@ -44,7 +47,7 @@ impl<'a> Choice<'a> {
         let naming = self.snapshot.rules_naming(&self.rules, access);
         for place in naming.iter() {
             let rule = self.snapshot.rules.get(place)?;
-            if !rule.conditions_hold(self.facts) {
+            if !self.conditions_hold(place, rule) {
                 self.rules.remove(place);
             } else if rule.columns_hold(resource.as_deref(), self.facts) {
                 if rule.mode == Mode::Enforce || self.enforced == Some(rule.name.as_str()) {
@@ -54,6 +57,16 @@ impl<'a> Choice<'a> {
             }
         }
         None
+    }
+
+    /// Whether the conditions of the rule at that place hold.
+    fn conditions_hold(&mut self, place: usize, rule: &Rule) -> bool {
+        let ask = || rule.conditions().hold(self.facts);
+        let number = self.snapshot.conditions_at(place);
+        match number.and_then(|number| self.held.get_mut(number)) {
+            Some(held) => *held.get_or_insert_with(ask),
+            None => ask(),
+        }
     }
 
     /// The rules that are only observed and matched so far, in the order of the file.

@@ -1,12 +1,12 @@
 //! What is known of the rules of a policy before any request comes: for which targets, roles, actions and resources each of them
-//! is, and what decisions about a target go by. It is made once, with the snapshot.
+//! is, which have equal conditions, and what decisions about a target go by. It is made once, with the snapshot.
 //!
 //! Sets of rules are bits ([`Places`]), one for each rule of the file, so that all that a request rules out is gone in a few words, and what is
 //! left stands in the order of the file. Names of resources are looked up by how patterns begin or end ([`Named`]).
 //!
 //! The size is that of the file but for a bit to each rule of each target and role.
 //!
-//! Not here: what a rule asks of a request beside these (conditions and columns), and which rule decides ([`crate::decide`]).
+//! Not here: whether conditions hold, columns, and which rule decides ([`crate::decide`]).
 
 mod named;
 mod places;
@@ -28,6 +28,10 @@ pub(super) struct Index {
     roles: Vec<Places>,
     actions: BTreeMap<Action, Places>,
     named: Named,
+    /// The number of each rule's conditions; equal ones have one.
+    conditions: Vec<usize>,
+    /// How many numbers there are.
+    different: usize,
     has_hours: bool,
     over: Vec<Over>,
 }
@@ -43,11 +47,19 @@ struct OfTarget {
 
 impl Index {
     pub(super) fn of(all: &[Rule], roles: &[Role], approvals: &[Approval]) -> Self {
+        let mut numbers = BTreeMap::new();
+        let conditions = all.iter().map(|rule| {
+            let next = numbers.len();
+            *numbers.entry(rule.conditions()).or_insert(next)
+        });
+        let conditions = conditions.collect();
         let mut index = Self {
             targets: BTreeMap::new(),
             roles: vec![Places::default(); roles.len()],
             actions: BTreeMap::new(),
             named: Named::of(all),
+            conditions,
+            different: numbers.len(),
             has_hours: all.iter().any(|rule| rule.hours.is_some()),
             over: all.iter().filter_map(|rule| rule.over).collect(),
         };
@@ -103,6 +115,16 @@ impl Index {
         let mut among = among.clone();
         among.keep(actions);
         self.named.naming(&among, resource)
+    }
+
+    /// How many different conditions there are.
+    pub(super) const fn conditions(&self) -> usize {
+        self.different
+    }
+
+    /// The number of the conditions of the rule at that place.
+    pub(super) fn conditions_at(&self, place: usize) -> Option<usize> {
+        self.conditions.get(place).copied()
     }
 
     pub(super) const fn has_hours(&self) -> bool {

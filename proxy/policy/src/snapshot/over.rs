@@ -58,7 +58,7 @@ pub struct Counts {
 }
 
 /// A threshold: more than any of these.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Over {
     /// Rows of the reply.

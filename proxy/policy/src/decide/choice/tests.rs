@@ -8,7 +8,7 @@ use exhibit_schemas::event::access::{Access, Action, Attribute, Facts, Observed,
 use proptest::prelude::*;
 
 use super::Choice;
-use crate::decide::roles;
+use crate::decide::{CLASS, MIXED, roles};
 use crate::hours::TIME;
 use crate::seen::FIRST_SEEN;
 use crate::snapshot::{Mode, Rule, Snapshot};
@@ -68,7 +68,7 @@ fn drawn() -> impl Strategy<Value = Drawn> {
         any::<u8>(),
         prop::option::weighted(0.8, prop::collection::vec(pattern, 1..4)),
         prop::option::weighted(0.2, prop::collection::vec(column, 1..3)),
-        0..8_u8,
+        0..12_u8,
         any::<bool>(),
         any::<bool>(),
     )
@@ -112,6 +112,9 @@ fn policy(rules: &[Drawn]) -> Snapshot {
             4 => "hours = { windows = [\"00:00-12:00\"] }".to_owned(),
             5 if *denies => format!("over = {{ estimated_rows = {number} }}"),
             6 if *denies && !*observed => "over = { rows = 5 }".to_owned(),
+            7 | 8 => format!("when = {{ {CLASS} = \"select\" }}"),
+            9 => format!("when = {{ {CLASS} = \"select\", no_where = true }}"),
+            10 => "hours = { windows = [\"00:00-12:00\"], zone = \"+06:00\" }".to_owned(),
             _ => String::new(),
         };
         let _ = writeln!(text, "{condition}");
@@ -146,22 +149,26 @@ fn facts() -> impl Strategy<Value = Facts> {
         prop::collection::vec(access, 0..5),
         prop::option::of(prop::collection::btree_set(column, 0..5)),
         (any::<bool>(), any::<bool>(), 0..86_400_u64, 0..12_u64, 0..12_u64),
+        prop_oneof!["select", "insert", MIXED],
     )
-        .prop_map(|(accesses, columns, (no_where, first_seen, time, estimated, rows))| {
-            let attributes = [
-                ("no_where", Attribute::Bool(no_where)),
-                (FIRST_SEEN, Attribute::Bool(first_seen)),
-                (TIME, Attribute::Integer(time)),
-                ("estimated_rows", Attribute::Integer(estimated)),
-                ("reply_rows", Attribute::Integer(rows)),
-            ];
-            let named = attributes.into_iter().map(|(name, value)| (name.to_owned(), value));
-            Facts {
-                accesses,
-                attributes: named.collect::<BTreeMap<_, _>>(),
-                columns: columns.map(|columns| columns.into_iter().collect()),
-            }
-        })
+        .prop_map(
+            |(accesses, columns, (no_where, first_seen, time, estimated, rows), class)| {
+                let attributes = [
+                    ("no_where", Attribute::Bool(no_where)),
+                    (CLASS, Attribute::Text(class)),
+                    (FIRST_SEEN, Attribute::Bool(first_seen)),
+                    (TIME, Attribute::Integer(time)),
+                    ("estimated_rows", Attribute::Integer(estimated)),
+                    ("reply_rows", Attribute::Integer(rows)),
+                ];
+                let named = attributes.into_iter().map(|(name, value)| (name.to_owned(), value));
+                Facts {
+                    accesses,
+                    attributes: named.collect::<BTreeMap<_, _>>(),
+                    columns: columns.map(|columns| columns.into_iter().collect()),
+                }
+            },
+        )
 }
 
 proptest! {

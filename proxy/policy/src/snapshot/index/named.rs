@@ -12,7 +12,7 @@
 //! public.visits
 //! ```
 //!
-//! What is found is matched whole, so a pattern that is found for a wrong name costs time alone.
+//! What is found is matched whole, once for all rules that have the pattern, so one that is found for a wrong name costs time alone.
 
 use std::collections::BTreeMap;
 
@@ -33,8 +33,15 @@ pub(super) struct Named {
     ending: Chains,
 }
 
-/// A pattern of the rule at that place.
-type Use = (Pattern, usize);
+/// A pattern, and the rules that have it.
+type Use = (Pattern, Holders);
+
+/// Rules that have a pattern, in the smaller of two forms.
+#[derive(Clone, Debug)]
+enum Holders {
+    Few(Vec<usize>),
+    Many(Places),
+}
 
 /// Beginnings in their order.
 #[derive(Clone, Debug)]
@@ -51,25 +58,31 @@ struct Beginning {
 impl Named {
     pub(super) fn of(rules: &[Rule]) -> Self {
         let (mut whatever, mut nothing) = (Places::default(), Places::default());
-        let (mut beginning, mut ending) = (BTreeMap::new(), BTreeMap::new());
+        let mut patterns = BTreeMap::new();
         for (place, rule) in rules.iter().enumerate() {
-            let Some(patterns) = &rule.resources else {
+            let Some(resources) = &rule.resources else {
                 whatever.insert(place);
                 continue;
             };
-            for pattern in patterns {
+            for pattern in resources {
                 if pattern.as_str() == NO_RESOURCE {
                     nothing.insert(place);
                     continue;
                 }
-                let (first, last) = pattern.ends();
-                let (ends, text) = if last.len() > first.len() {
-                    (&mut ending, last.bytes().rev().collect())
-                } else {
-                    (&mut beginning, first.bytes().collect::<Vec<u8>>())
-                };
-                ends.entry(text).or_insert_with(Vec::new).push((pattern.clone(), place));
+                let (_, places) = patterns.entry(pattern.as_str()).or_insert((pattern, Vec::new()));
+                places.push(place);
             }
+        }
+        let (mut beginning, mut ending) = (BTreeMap::new(), BTreeMap::new());
+        for (pattern, places) in patterns.into_values() {
+            let (first, last) = pattern.ends();
+            let (ends, text) = if last.len() > first.len() {
+                (&mut ending, last.bytes().rev().collect())
+            } else {
+                (&mut beginning, first.bytes().collect::<Vec<u8>>())
+            };
+            let uses = ends.entry(text).or_insert_with(Vec::new);
+            uses.push((pattern.clone(), Holders::of(places)));
         }
         Self {
             whatever,
@@ -91,12 +104,47 @@ impl Named {
         naming.keep(&self.whatever);
         let reversed: Vec<u8> = resource.bytes().rev().collect();
         let found = self.beginning.found(resource.as_bytes());
-        for (pattern, place) in found.chain(self.ending.found(&reversed)) {
-            if among.contains(*place) && !naming.contains(*place) && pattern.matches(resource) {
-                naming.insert(*place);
+        for (pattern, holders) in found.chain(self.ending.found(&reversed)) {
+            if holders.have_more(&naming, among) && pattern.matches(resource) {
+                holders.add(&mut naming, among);
             }
         }
         naming
+    }
+}
+
+impl Holders {
+    fn of(places: Vec<usize>) -> Self {
+        let mut bits = Places::default();
+        for place in &places {
+            bits.insert(*place);
+        }
+        if places.len() < bits.words() {
+            Self::Few(places)
+        } else {
+            Self::Many(bits)
+        }
+    }
+
+    /// Whether some of them are among `among`, and not found yet.
+    fn have_more(&self, found: &Places, among: &Places) -> bool {
+        match self {
+            Self::Few(places) => places
+                .iter()
+                .any(|place| among.contains(*place) && !found.contains(*place)),
+            Self::Many(places) => found.lacks(places, among),
+        }
+    }
+
+    /// Adds those that are among `among`.
+    fn add(&self, found: &mut Places, among: &Places) {
+        match self {
+            Self::Few(places) => {
+                let places = places.iter().filter(|place| among.contains(**place));
+                places.for_each(|place| found.insert(*place));
+            }
+            Self::Many(places) => found.add_among(places, among),
+        }
     }
 }
 

@@ -39,6 +39,29 @@ impl Places {
         }
     }
 
+    /// Adds what is in both of two sets.
+    pub(super) fn add_among(&mut self, other: &Self, among: &Self) {
+        let words = other.0.len().min(among.0.len());
+        if words > self.0.len() {
+            self.0.resize(words, 0);
+        }
+        for (bits, (others, among)) in self.0.iter_mut().zip(other.0.iter().zip(&among.0)) {
+            *bits |= others & among;
+        }
+    }
+
+    /// Whether anything that is in both of two sets is not in this one.
+    pub(super) fn lacks(&self, other: &Self, among: &Self) -> bool {
+        let own = self.0.iter().copied().chain(std::iter::repeat(0));
+        let mut words = other.0.iter().zip(&among.0).zip(own);
+        words.any(|((others, among), own)| others & among & !own != 0)
+    }
+
+    /// How many words it takes.
+    pub(super) const fn words(&self) -> usize {
+        self.0.len()
+    }
+
     /// Takes out what is not in another set.
     pub(crate) fn keep(&mut self, other: &Self) {
         self.0.truncate(other.0.len());
