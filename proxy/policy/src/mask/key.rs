@@ -19,6 +19,9 @@ use zeroize::Zeroizing;
 /// Bytes of the HMAC that a token shows; 128 bits, so that two values of one domain never meet by chance.
 pub const TOKEN_BYTES: usize = 16;
 
+/// What every token of a text begins with.
+pub const TOKEN_PREFIX: &str = "tok_";
+
 /// What the id of a key is derived under.
 const ID_LABEL: &str = "mask-key-id";
 
@@ -62,7 +65,18 @@ impl MaskKey {
 
     /// The token of a text.
     pub fn token(&self, domain: &str, value: &[u8]) -> String {
-        format!("tok_{}", hex::encode(self.token_bytes(domain, value)))
+        let mut token = String::with_capacity(TOKEN_PREFIX.len() + 2 * TOKEN_BYTES);
+        self.append_token(domain, value, &mut token);
+        token
+    }
+
+    /// The same, at the end of a text.
+    pub(super) fn append_token(&self, domain: &str, value: &[u8], into: &mut String) {
+        let digit = |nibble: u8| char::from(nibble + if nibble < 10 { b'0' } else { b'a' - 10 });
+        into.push_str(TOKEN_PREFIX);
+        for byte in self.token_bytes(domain, value) {
+            into.extend([digit(byte >> 4), digit(byte & 0x0f)]);
+        }
     }
 
     /// The token of a value, as bytes.
