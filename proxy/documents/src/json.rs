@@ -198,6 +198,10 @@ impl Json {
         };
         self.scan = Scan::default();
         self.records += 1;
+        // No value at all would be a good list of none inside of its brackets.
+        if end == 0 {
+            return Err(Reason::Json);
+        }
         if end > RECORD_BYTES_MAX {
             return Err(Reason::RecordTooLong);
         }

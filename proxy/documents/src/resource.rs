@@ -162,6 +162,8 @@ fn otherwise(kind: &str, slot: &Slot, place: &[Step]) -> Otherwise {
     let names: Vec<&str> = names(place);
     match names.as_slice() {
         ["text", "div"] => Otherwise::Text(NARRATIVE),
+        // What an extension is called is a word of a schema.
+        [.., "extension" | "modifierExtension", "*", "url"] => Otherwise::Keep,
         names if names.contains(&"extension") || names.contains(&"modifierExtension") => Otherwise::Search,
         [RESOURCE_TYPE | "type" | "total" | "timestamp" | "link", ..]
         | ["entry", _, "fullUrl" | "link" | "search" | "request" | "response", ..] => Otherwise::Keep,
