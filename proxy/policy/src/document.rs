@@ -109,6 +109,31 @@ impl Document {
         &self.resources
     }
 
+    /// Whether a resource of a mask without a star can be this document or a place in it; with one it may.
+    pub fn may_have(&self, resource: &str) -> bool {
+        if resource.contains('*') {
+            return true;
+        }
+        let place = resource.strip_prefix(self.name.as_str()).unwrap_or(resource);
+        let Some(place) = place.strip_prefix('.') else {
+            return matches!(self.format, Format::Json | Format::Ndjson | Format::Text);
+        };
+        let is_number = |text: &str| text.parse::<u32>().is_ok_and(|number| number > 0 && text == number.to_string());
+        match self.format {
+            Format::Csv | Format::Tsv => self.header || is_number(place),
+            Format::Fhir | Format::FhirNdjson => place.bytes().all(|byte| byte.is_ascii_alphanumeric()),
+            Format::Hl7 => {
+                let (segment, parts) = place.split_once('-').unwrap_or_default();
+                let parts: Vec<&str> = parts.split('.').collect();
+                segment.len() == 3
+                    && segment.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
+                    && parts.len() <= 3
+                    && parts.into_iter().all(is_number)
+            }
+            Format::Json | Format::Ndjson | Format::Text => false,
+        }
+    }
+
     /// The resource of a place in it, as masks name it.
     pub fn resource(&self, place: &str) -> String {
         format!("{}.{place}", self.name)
