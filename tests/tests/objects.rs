@@ -23,7 +23,17 @@ use exhibit_schemas::event::access::Frame;
 const POLICY: &str = include_str!("../src/objects.toml");
 
 /// Columns of patients that the policy masks, and of which every value is looked for.
-const MASKED: [&str; 9] = ["SSN", "DRIVERS", "PASSPORT", "FIRST", "LAST", "MAIDEN", "BIRTHPLACE", "ADDRESS", "ZIP"];
+const MASKED: [&str; 9] = [
+    "SSN",
+    "DRIVERS",
+    "PASSPORT",
+    "FIRST",
+    "LAST",
+    "MAIDEN",
+    "BIRTHPLACE",
+    "ADDRESS",
+    "ZIP",
+];
 
 /// Bytes of a piece that an object comes in.
 const PIECE_BYTES: usize = 777;
@@ -43,7 +53,9 @@ type Rows = (Vec<String>, Vec<Vec<String>>);
 fn read(bytes: &[u8], separator: u8) -> Rows {
     let mut reader = csv::ReaderBuilder::new().delimiter(separator).from_reader(bytes);
     let header = reader.headers().unwrap().iter().map(str::to_owned).collect();
-    let rows = reader.records().map(|row| row.unwrap().iter().map(str::to_owned).collect());
+    let rows = reader
+        .records()
+        .map(|row| row.unwrap().iter().map(str::to_owned).collect());
     (header, rows.collect())
 }
 
@@ -73,7 +85,10 @@ fn values((header, rows): &Rows) -> BTreeSet<String> {
 }
 
 fn found(text: &[u8], values: &BTreeSet<String>) -> usize {
-    let search = AhoCorasick::builder().ascii_case_insensitive(true).build(values).unwrap();
+    let search = AhoCorasick::builder()
+        .ascii_case_insensitive(true)
+        .build(values)
+        .unwrap();
     let found: BTreeSet<usize> = search.find_iter(text).map(|found| found.pattern().as_usize()).collect();
     found.len()
 }
@@ -101,7 +116,10 @@ fn no_value_of_a_patient_comes_out_and_every_other_cell_is_what_it_was() {
     let patients = read(&file, b',');
     let values = values(&patients);
     assert!(values.len() > 100);
-    assert!(found(&file, &values) >= values.len() - 5, "the search finds what is there, but for what stands in a longer one");
+    assert!(
+        found(&file, &values) >= values.len() - 5,
+        "the search finds what is there, but for what stands in a longer one"
+    );
 
     let (csv, counted) = masked("lake/patients.csv", &file);
     assert_eq!(found(&csv, &values), 0);
@@ -130,13 +148,22 @@ fn the_same_rows_as_documents_are_masked_by_path() {
     let lines: String = objects.iter().map(|object| format!("{object}\n")).collect();
     let list = serde_json::to_string_pretty(&objects).unwrap();
     let rows = |objects: Vec<serde_json::Value>| -> Vec<Vec<String>> {
-        let cells = |object: serde_json::Value| patients.0.iter().map(|name| object[name].as_str().unwrap_or_default().to_owned()).collect();
+        let cells = |object: serde_json::Value| {
+            patients
+                .0
+                .iter()
+                .map(|name| object[name].as_str().unwrap_or_default().to_owned())
+                .collect()
+        };
         objects.into_iter().map(cells).collect()
     };
     let (out, _) = masked("lake/patients.ndjson", lines.as_bytes());
     assert_eq!(found(&out, &values), 0);
     let out = String::from_utf8(out).unwrap();
-    compare(&patients, &rows(out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()));
+    compare(
+        &patients,
+        &rows(out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()),
+    );
     let (out, _) = masked("lake/patients.json", list.as_bytes());
     assert_eq!(found(&out, &values), 0);
     compare(&patients, &rows(serde_json::from_slice(&out).unwrap()));

@@ -17,7 +17,8 @@ const ROWS: usize = 40_000;
 const HEAD: &str = "version = 1\n[[targets]]\nname = \"lake\"\nprotocol = \"s3\"\n[[documents]]\nname = \"d\"\ntargets = [\"lake\"]\n\
                     resources = [\"*\"]\nformat = \"csv\"\n";
 
-const NET: &str = "[[nets]]\nname = \"n\"\ntargets = [\"lake\"]\ncategories = [\"ssn\", \"card\", \"email\", \"phone\"]\n";
+const NET: &str =
+    "[[nets]]\nname = \"n\"\ntargets = [\"lake\"]\ncategories = [\"ssn\", \"card\", \"email\", \"phone\"]\n";
 
 fn masks(techniques: [&str; 3]) -> String {
     let columns = ["ssn", "last", "address"];
@@ -76,17 +77,26 @@ fn no_masks(bencher: Bencher<'_, '_>) {
 
 #[divan::bench]
 fn redact_partial_null(bencher: Bencher<'_, '_>) {
-    run(bencher, &(HEAD.to_owned() + &masks(["\"partial\"\nkeep = 4", "\"redact\"", "\"null\""])));
+    run(
+        bencher,
+        &(HEAD.to_owned() + &masks(["\"partial\"\nkeep = 4", "\"redact\"", "\"null\""])),
+    );
 }
 
 #[divan::bench]
 fn token_partial_redact(bencher: Bencher<'_, '_>) {
-    run(bencher, &(HEAD.to_owned() + &masks(["\"token\"", "\"partial\"\nkeep = 1", "\"redact\""])));
+    run(
+        bencher,
+        &(HEAD.to_owned() + &masks(["\"token\"", "\"partial\"\nkeep = 1", "\"redact\""])),
+    );
 }
 
 #[divan::bench]
 fn three_tokens(bencher: Bencher<'_, '_>) {
-    run(bencher, &(HEAD.to_owned() + &masks(["\"token\"", "\"token\"", "\"token\""])));
+    run(
+        bencher,
+        &(HEAD.to_owned() + &masks(["\"token\"", "\"token\"", "\"token\""])),
+    );
 }
 
 #[divan::bench]

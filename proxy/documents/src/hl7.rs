@@ -320,7 +320,10 @@ impl Reader for Hl7 {
 
 fn is_name(name: &[u8; 3]) -> bool {
     let [first, rest @ ..] = name;
-    first.is_ascii_uppercase() && rest.iter().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
+    first.is_ascii_uppercase()
+        && rest
+            .iter()
+            .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
 }
 
 /// Whether a message in the character sets of this field is read.

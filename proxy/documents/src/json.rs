@@ -183,7 +183,10 @@ impl Json {
         };
         out.name(written, net);
         self.pending.advance(end);
-        if matches!(self.kind, Kind::Resource(_)) && name == RESOURCE_TYPE && std::mem::replace(&mut self.has_type, true) {
+        if matches!(self.kind, Kind::Resource(_))
+            && name == RESOURCE_TYPE
+            && std::mem::replace(&mut self.has_type, true)
+        {
             return Err(Reason::Resource);
         }
         self.member = Some(raw);

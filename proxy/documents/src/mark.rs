@@ -112,7 +112,8 @@ impl Search {
         }
         // What may have begun before ends within the first bytes of these.
         let before = self.tail.len();
-        self.tail.extend_from_slice(bytes.get(..bytes.len().min(MARK_BYTES_MAX)).unwrap_or_default());
+        self.tail
+            .extend_from_slice(bytes.get(..bytes.len().min(MARK_BYTES_MAX)).unwrap_or_default());
         self.found = first_mark(&self.tail).or_else(|| first_mark(bytes));
         if bytes.len() >= MARK_BYTES_MAX {
             self.tail.clear();
@@ -143,5 +144,6 @@ fn mark_at(bytes: &[u8]) -> Option<Mark> {
         return digits.iter().all(is_digit).then_some(Mark::Token);
     }
     let mut all = Category::ALL.into_iter();
-    all.find(|category| bytes.starts_with(category.token().as_bytes())).map(Mark::Found)
+    all.find(|category| bytes.starts_with(category.token().as_bytes()))
+        .map(Mark::Found)
 }

@@ -130,7 +130,8 @@ impl Masker {
         })
     }
 
-    /// Whether what is released is as long as what was read: the document's policy says so, and it is not packed.
+    /// Whether what is released is as long as what was read: the document's policy says so, and it is not packed, as far as its
+    /// first four bytes are there.
     pub const fn preserves_length(&self) -> bool {
         self.out.preserves_length() && self.packer.is_none()
     }

@@ -15,9 +15,9 @@ pub struct Opaque(&'static str);
 impl Opaque {
     /// What begins so, where that is known and is not read.
     pub fn of(opening: &[u8]) -> Option<Self> {
-        let begins = MARKS.iter().find(|(offset, mark, _)| {
-            opening.get(*offset..).is_some_and(|rest| rest.starts_with(mark))
-        });
+        let begins = MARKS
+            .iter()
+            .find(|(offset, mark, _)| opening.get(*offset..).is_some_and(|rest| rest.starts_with(mark)));
         begins.map(|(.., name)| Self(name))
     }
 
@@ -53,7 +53,11 @@ const MARKS: &[(usize, &[u8], &str)] = &[
     (0, b"\0\0\0\x0cjP  ", "a JPEG 2000 image"),
     (0, b"PK\x03\x04", "a ZIP archive, such as those of office programs"),
     (0, b"PK\x05\x06", "an empty ZIP archive"),
-    (0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an OLE file of an office program"),
+    (
+        0,
+        b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1",
+        "an OLE file of an office program",
+    ),
     (0, b"7z\xbc\xaf\x27\x1c", "a 7z archive"),
     (0, b"\xfd7zXZ\0", "an xz file"),
     (0, b"BZh", "a bzip2 file"),
@@ -87,7 +91,10 @@ mod tests {
             (&dicom, Some("a DICOM file")),
             (b"%PDF-1.7\n", Some("a PDF file")),
             (b"\x89PNG\r\n\x1a\n\0", Some("a PNG image")),
-            (b"PK\x03\x04\x14", Some("a ZIP archive, such as those of office programs")),
+            (
+                b"PK\x03\x04\x14",
+                Some("a ZIP archive, such as those of office programs"),
+            ),
             (b"age-encryption.org/v1\n", Some("an age file, encrypted")),
             (b"", None),
             (b"PAR", None),

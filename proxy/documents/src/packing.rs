@@ -75,7 +75,10 @@ pub(crate) struct Unpacker {
 
 enum Stream {
     Gzip(Box<Gzip>),
-    Zstd { decoder: Box<Decoder<'static>>, is_between: bool },
+    Zstd {
+        decoder: Box<Decoder<'static>>,
+        is_between: bool,
+    },
 }
 
 /// What a step of a stream did: bytes that it took and gave.
@@ -118,6 +121,7 @@ impl Unpacker {
         mut bytes: &[u8],
         put: &mut dyn FnMut(&[u8]) -> Result<(), Reason>,
     ) -> Result<(), Reason> {
+        let mut was_idle = false;
         loop {
             let Done { taken, given } = match &mut self.stream {
                 Stream::Gzip(gzip) => gzip.step(bytes, &mut self.step)?,
@@ -137,9 +141,12 @@ impl Unpacker {
             if bytes.is_empty() && given < self.step.len() {
                 return Ok(());
             }
-            if taken == 0 && given == 0 {
+            // The end of a member may show in a step that takes and gives nothing, and never in two of them.
+            let is_idle = taken == 0 && given == 0;
+            if is_idle && was_idle {
                 return Err(Reason::Packed);
             }
+            was_idle = is_idle;
         }
     }
 

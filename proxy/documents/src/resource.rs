@@ -125,7 +125,10 @@ fn add(bases: &mut Vec<Base>, place: &[Step], raw: &str) -> Result<(), Reason> {
 
 /// The innermost resource around a place.
 fn around<'a>(bases: &'a [Base], place: &[Step]) -> Option<&'a Base> {
-    let mut within = bases.iter().filter(|base| place.starts_with(&base.place)).collect::<Vec<_>>();
+    let mut within = bases
+        .iter()
+        .filter(|base| place.starts_with(&base.place))
+        .collect::<Vec<_>>();
     within.sort_by_key(|base| base.place.len());
     within.pop()
 }
@@ -135,9 +138,7 @@ fn may_stand(outer: &str, place: &[Step]) -> bool {
     let names = names(place);
     match (outer, names.as_slice()) {
         (_, ["contained", "*"]) | (BUNDLE, ["entry", "*", "resource"] | ["entry", "*", "response", "outcome"]) => true,
-        ("Parameters", ["parameter", "*", rest @ .., "resource"]) => {
-            rest.chunks(2).all(|part| part == ["part", "*"])
-        }
+        ("Parameters", ["parameter", "*", rest @ .., "resource"]) => rest.chunks(2).all(|part| part == ["part", "*"]),
         _ => false,
     }
 }

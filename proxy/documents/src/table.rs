@@ -69,7 +69,9 @@ impl Table {
         while !rest.is_empty() {
             self.cells.clear();
             let row = self.scan(rest, is_last);
-            let Some(row) = row.inspect_err(|_| self.records += 1)? else { break };
+            let Some(row) = row.inspect_err(|_| self.records += 1)? else {
+                break;
+            };
             let (bytes, after) = rest.split_at_checked(row.whole).ok_or(Reason::Unfinished)?;
             self.row(bytes, &row, out, net)?;
             rest = after;
@@ -101,7 +103,8 @@ impl Table {
                 else {
                     return Ok(None);
                 };
-                let at_line_end = rest.get(length) == Some(&b'\n') && rest.get(..length).unwrap_or_default().ends_with(b"\r");
+                let at_line_end =
+                    rest.get(length) == Some(&b'\n') && rest.get(..length).unwrap_or_default().ends_with(b"\r");
                 let length = length - usize::from(at_line_end);
                 self.cells.push(Cell {
                     start: at,
@@ -147,7 +150,12 @@ impl Table {
         }
         let row_text = text(bytes)?;
         if memchr::memchr(b'\r', bytes.get(..row.cells).unwrap_or_default()).is_some() {
-            let alone = |cell: &Cell| !cell.is_quoted && row_text.get(cell.start..cell.end).is_none_or(|cell| cell.contains('\r'));
+            let alone = |cell: &Cell| {
+                !cell.is_quoted
+                    && row_text
+                        .get(cell.start..cell.end)
+                        .is_none_or(|cell| cell.contains('\r'))
+            };
             if self.cells.iter().any(alone) {
                 return Err(Reason::LineEnd);
             }

@@ -4,9 +4,7 @@
 //! an identifier is found wherever pieces of the object or windows meet. The windows are counted from the text's beginning,
 //! so how the object is cut changes nothing. With any other mask each line is a value.
 
-use exhibit_policy::mask::document::{
-    DocumentMasker, Slot, Spelling, TEXT_OVERLAP_BYTES, TEXT_WINDOW_BYTES, Written,
-};
+use exhibit_policy::mask::document::{DocumentMasker, Slot, Spelling, TEXT_OVERLAP_BYTES, TEXT_WINDOW_BYTES, Written};
 use exhibit_policy::net::SessionNet;
 
 use crate::error::Reason;

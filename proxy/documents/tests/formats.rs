@@ -92,7 +92,11 @@ fn in_pieces<'a>(policy: &Snapshot, pieces: impl IntoIterator<Item = &'a [u8]>) 
     }
     let (more, begun) = bytes(masker.finish(&mut net)?);
     released.extend(more);
-    assert_eq!(records + begun, masker.records(), "every record is counted with a frame");
+    assert_eq!(
+        records + begun,
+        masker.records(),
+        "every record is counted with a frame"
+    );
     Ok(released)
 }
 

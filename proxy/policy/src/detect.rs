@@ -124,7 +124,9 @@ impl Wanted {
     /// What either of two wants.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
-        let floors = Category::ALL.into_iter().filter_map(|category| Some((category, other.floor(category)?)));
+        let floors = Category::ALL
+            .into_iter()
+            .filter_map(|category| Some((category, other.floor(category)?)));
         floors.fold(self, |wanted, (category, floor)| wanted.with(category, floor))
     }
 

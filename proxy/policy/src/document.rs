@@ -118,7 +118,10 @@ impl Document {
         let Some(place) = place.strip_prefix('.') else {
             return matches!(self.format, Format::Json | Format::Ndjson | Format::Text);
         };
-        let is_number = |text: &str| text.parse::<u32>().is_ok_and(|number| number > 0 && text == number.to_string());
+        let is_number = |text: &str| {
+            text.parse::<u32>()
+                .is_ok_and(|number| number > 0 && text == number.to_string())
+        };
         match self.format {
             Format::Csv | Format::Tsv => self.header || is_number(place),
             Format::Fhir | Format::FhirNdjson => place.bytes().all(|byte| byte.is_ascii_alphanumeric()),
@@ -126,7 +129,9 @@ impl Document {
                 let (segment, parts) = place.split_once('-').unwrap_or_default();
                 let parts: Vec<&str> = parts.split('.').collect();
                 segment.len() == 3
-                    && segment.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
+                    && segment
+                        .bytes()
+                        .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
                     && parts.len() <= 3
                     && parts.into_iter().all(is_number)
             }

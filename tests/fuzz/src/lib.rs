@@ -291,7 +291,10 @@ pub fn upload(bytes: &[u8]) -> bool {
         if broken { Err(()) } else { marks.finish().map_err(drop) }
     };
     let whole = found(bytes.len().max(1));
-    assert_eq!(whole.map(|mark| mark.is_some()), found(usize::from(*size).max(1)).map(|mark| mark.is_some()));
+    assert_eq!(
+        whole.map(|mark| mark.is_some()),
+        found(usize::from(*size).max(1)).map(|mark| mark.is_some())
+    );
     whole.is_ok_and(|mark| mark.is_some())
 }
 

@@ -10,13 +10,17 @@ const RECORDS: usize = 500;
 
 /// A pseudo-random number from a seed (Knuth's MMIX).
 fn next(seed: &mut u64) -> u64 {
-    *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    *seed = seed
+        .wrapping_mul(6_364_136_223_846_793_005)
+        .wrapping_add(1_442_695_040_888_963_407);
     *seed >> 33
 }
 
 /// A value that occurs nowhere else, of letters that no other part of a document has.
 fn canary(seed: &mut u64) -> String {
-    (0..12).map(|_| char::from(b"QXZWKVJ"[usize::try_from(next(seed) % 7).unwrap()])).collect()
+    (0..12)
+        .map(|_| char::from(b"QXZWKVJ"[usize::try_from(next(seed) % 7).unwrap()]))
+        .collect()
 }
 
 /// A document with the canaries in the places that are masked, in every way that its format writes them.
@@ -45,7 +49,10 @@ fn document(format: Format, canaries: &[String]) -> String {
         Format::Json => format!("[{}]", records.join(",\n")),
         Format::Fhir => {
             let entries = records.iter().map(|record| format!("{{\"resource\":{record}}}"));
-            format!("{{\"resourceType\":\"Bundle\",\"entry\":[{}]}}", entries.collect::<Vec<_>>().join(","))
+            format!(
+                "{{\"resourceType\":\"Bundle\",\"entry\":[{}]}}",
+                entries.collect::<Vec<_>>().join(",")
+            )
         }
         Format::Ndjson | Format::FhirNdjson => records.join("\n") + "\n",
         Format::Hl7 | Format::Text => records.concat(),
@@ -68,7 +75,9 @@ fn found(text: &[u8], canaries: &[String]) -> usize {
     let forms = canaries.iter().filter(|canary| {
         let escaped: String = canary.chars().map(|one| format!("\\u{:04x}", u32::from(one))).collect();
         let hex: String = canary.bytes().map(|byte| format!("{byte:02x}")).collect();
-        [canary.to_lowercase(), escaped, hex].iter().any(|form| text.contains(form.as_str()))
+        [canary.to_lowercase(), escaped, hex]
+            .iter()
+            .any(|form| text.contains(form.as_str()))
     });
     forms.count()
 }
@@ -88,12 +97,23 @@ fn no_planted_value_comes_out_of_any_format_however_it_is_packed_or_cut() {
                 }
                 _ => technique.to_owned(),
             };
-            let list: Vec<_> = resources(word).iter().map(|resource| (*resource, technique.as_str())).collect();
+            let list: Vec<_> = resources(word)
+                .iter()
+                .map(|resource| (*resource, technique.as_str()))
+                .collect();
             let policy = policy(&format(word.as_str()), &masks(&list));
-            for packed in [document.clone().into_bytes(), gzip(document.as_bytes()), zstd(document.as_bytes())] {
+            for packed in [
+                document.clone().into_bytes(),
+                gzip(document.as_bytes()),
+                zstd(document.as_bytes()),
+            ] {
                 let size = usize::try_from(next(&mut seed) % 900 + 1).unwrap();
                 let out = in_pieces(&policy, packed.chunks(size)).unwrap_or_else(|error| panic!("{error}: {word:?}"));
-                let out = if packed == document.as_bytes() { out } else { unpacked(&out) };
+                let out = if packed == document.as_bytes() {
+                    out
+                } else {
+                    unpacked(&out)
+                };
                 assert_eq!(found(&out, &canaries), 0, "{word:?} by {technique}");
                 assert!(out.len() >= RECORDS, "something comes out");
             }

@@ -51,9 +51,20 @@ fn masks_and_nets_read_what_escapes_stand_for() {
 #[test]
 fn of_several_masks_the_first_of_the_policy_holds() {
     for (first, second, wanted) in [("d.PID-5", "d.PID-5.2", "[redacted]"), ("d.PID-5.2", "d.PID-5", "")] {
-        let techniques = if wanted.is_empty() { ["\"null\"", "\"redact\""] } else { ["\"redact\"", "\"null\""] };
-        let policy = policy(&format("hl7"), &masks(&[(first, techniques[0]), (second, techniques[1])]));
-        check(&policy, "MSH|^~\\&|A\rPID|||||a^b\r", &format!("MSH|^~\\&|A\rPID|||||[redacted]^{wanted}\r"));
+        let techniques = if wanted.is_empty() {
+            ["\"null\"", "\"redact\""]
+        } else {
+            ["\"redact\"", "\"null\""]
+        };
+        let policy = policy(
+            &format("hl7"),
+            &masks(&[(first, techniques[0]), (second, techniques[1])]),
+        );
+        check(
+            &policy,
+            "MSH|^~\\&|A\rPID|||||a^b\r",
+            &format!("MSH|^~\\&|A\rPID|||||[redacted]^{wanted}\r"),
+        );
     }
 }
 

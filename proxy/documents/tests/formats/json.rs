@@ -23,9 +23,27 @@ fn values_at_paths_are_masked_in_pieces_as_they_would_be_in_the_whole() {
         " {\"ssn\" : \"[redacted]\", \"name\":[{\"family\":\"****n\"},{\"family\":\"*i\"}] ,\n\"n\":1}\n",
     );
     check(&policy, "[1,2, 3,4,[5]]", "[1,2, 3,null,[5]]");
-    check(&policy, "{\"all\":[{\"x\":\"a\"},{\"x\":\"b\"},{\"x\":\"c\"}]}", "{\"all\":[{\"x\":\"a\"},{\"x\":\"[redacted]\"},{\"x\":\"c\"}]}");
-    check(&policy, "[{\"deep\":\"a\"},{\"deep\":{\"y\":\"\\u0061\"}}]", "[{\"deep\":\"[redacted]\"},{\"deep\":{\"y\":\"[redacted]\"}}]");
-    for document in ["{}", "[]", "\"a\\\"]\"", "12.5", "true", "{\"a\":{},\"b\":[ ]}", "[[],{}]", "", "{\"\":[\"\"]}"] {
+    check(
+        &policy,
+        "{\"all\":[{\"x\":\"a\"},{\"x\":\"b\"},{\"x\":\"c\"}]}",
+        "{\"all\":[{\"x\":\"a\"},{\"x\":\"[redacted]\"},{\"x\":\"c\"}]}",
+    );
+    check(
+        &policy,
+        "[{\"deep\":\"a\"},{\"deep\":{\"y\":\"\\u0061\"}}]",
+        "[{\"deep\":\"[redacted]\"},{\"deep\":{\"y\":\"[redacted]\"}}]",
+    );
+    for document in [
+        "{}",
+        "[]",
+        "\"a\\\"]\"",
+        "12.5",
+        "true",
+        "{\"a\":{},\"b\":[ ]}",
+        "[[],{}]",
+        "",
+        "{\"\":[\"\"]}",
+    ] {
         check(&policy, document, document);
     }
     // A name in escapes is the same name.
@@ -35,17 +53,30 @@ fn values_at_paths_are_masked_in_pieces_as_they_would_be_in_the_whole() {
 #[test]
 fn a_technique_alone_is_for_every_value() {
     let policy = policy(&format("ndjson"), &masks(&[("d", "\"redact\"")]));
-    check(&policy, "{\"a\":[\"x\",1,true,null]}\r\n\n\"y\"", "{\"a\":[\"[redacted]\",0,null,null]}\r\n\n\"[redacted]\"");
+    check(
+        &policy,
+        "{\"a\":[\"x\",1,true,null]}\r\n\n\"y\"",
+        "{\"a\":[\"[redacted]\",0,null,null]}\r\n\n\"[redacted]\"",
+    );
 }
 
 #[test]
 fn the_rest_is_searched_with_the_names_of_members_beside_it() {
-    let detect = masks(&[("d", "\"paths\"\nrest = \"detect\"\npaths = [{ path = \"/ssn\", technique = \"token\", domain = \"d\" }]")]);
+    let detect = masks(&[(
+        "d",
+        "\"paths\"\nrest = \"detect\"\npaths = [{ path = \"/ssn\", technique = \"token\", domain = \"d\" }]",
+    )]);
     let policy = policy(&format("json"), &detect);
-    let found = masked(&policy, b"{\"ssn\":\"999-12-3456\",\"lastName\":\"Qx\",\"note\":\"mail a@example.org\",\"list\":[{\"ssn\":\"9\"}]}");
+    let found = masked(
+        &policy,
+        b"{\"ssn\":\"999-12-3456\",\"lastName\":\"Qx\",\"note\":\"mail a@example.org\",\"list\":[{\"ssn\":\"9\"}]}",
+    );
     let found = String::from_utf8(found.unwrap()).unwrap();
     assert!(found.starts_with("{\"ssn\":\"tok_"), "{found}");
-    assert!(found.ends_with(",\"lastName\":\"[name]\",\"note\":\"mail [email]\",\"list\":[{\"ssn\":\"[ssn]\"}]}"), "{found}");
+    assert!(
+        found.ends_with(",\"lastName\":\"[name]\",\"note\":\"mail [email]\",\"list\":[{\"ssn\":\"[ssn]\"}]}"),
+        "{found}"
+    );
 }
 
 #[test]
@@ -69,11 +100,38 @@ fn what_has_no_mask_goes_through_the_net_names_of_members_too() {
 fn what_is_no_document_is_refused() {
     let policy = json();
     for document in [
-        "{", "[", "{\"a\"", "{\"a\":", "{\"a\":1", "[1", "\"a", "{\"a\":1,}", "[1,]", "{\"a\" 1}", "{a:1}", "[1 2]", "nul", "01", "[01]",
-        "{\"a\":[1}", "[1]]", "{}{}", "1 2", "{\"a\":1 \"b\":2}", "[,1]", "{,}", "[\"\\x\"]", "{\"\\x\":1}", "[1,,2]", "[\"a\nb\"]",
+        "{",
+        "[",
+        "{\"a\"",
+        "{\"a\":",
+        "{\"a\":1",
+        "[1",
+        "\"a",
+        "{\"a\":1,}",
+        "[1,]",
+        "{\"a\" 1}",
+        "{a:1}",
+        "[1 2]",
+        "nul",
+        "01",
+        "[01]",
+        "{\"a\":[1}",
+        "[1]]",
+        "{}{}",
+        "1 2",
+        "{\"a\":1 \"b\":2}",
+        "[,1]",
+        "{,}",
+        "[\"\\x\"]",
+        "{\"\\x\":1}",
+        "[1,,2]",
+        "[\"a\nb\"]",
     ] {
         let error = masked(&policy, document.as_bytes()).unwrap_err().to_string();
-        assert!(error.contains("no JSON") || error.contains("ends inside"), "{document}: {error}");
+        assert!(
+            error.contains("no JSON") || error.contains("ends inside"),
+            "{document}: {error}"
+        );
         assert!(in_pieces(&policy, document.as_bytes().chunks(1)).is_err(), "{document}");
     }
     refused(&policy, b"[\"\xff\"]", "no UTF-8");

@@ -42,8 +42,16 @@ fn a_form_of_another_length_gives_way_to_stars() {
         "{\"a\":\"Duran\",\"p\":\"ab\",\"b\":12345,\"c\":true,\"d\":false,\"e\":null,\"f\":\"\",\"g\":[\"\\u0041\"]}",
         "{\"a\":\"*****\",\"p\":\"*b\",\"b\":0    ,\"c\":null,\"d\":null ,\"e\":null,\"f\":\"\",\"g\":[\"******\"]}",
     );
-    check(&policy(&kept("text"), &net("\"ssn\"")), "a 123-45-6789 b\n", "a *********** b\n");
-    check(&policy(&kept("hl7"), &masks(&[("d.PID-5", "\"token\"")])), "MSH|^~\\&|A\rPID|||||O\\T\\N^\"\"\r", "MSH|^~\\&|A\rPID|||||*****^\"\"\r");
+    check(
+        &policy(&kept("text"), &net("\"ssn\"")),
+        "a 123-45-6789 b\n",
+        "a *********** b\n",
+    );
+    check(
+        &policy(&kept("hl7"), &masks(&[("d.PID-5", "\"token\"")])),
+        "MSH|^~\\&|A\rPID|||||O\\T\\N^\"\"\r",
+        "MSH|^~\\&|A\rPID|||||*****^\"\"\r",
+    );
 }
 
 #[test]

@@ -56,7 +56,10 @@ fn after_an_error_nothing_comes_out() {
     let first = masker.push(b"1,2\n1,2,3\n", &mut net).unwrap_err();
     assert_eq!(masker.push(b"1,2\n", &mut net).unwrap_err(), first);
     assert_eq!(masker.finish(&mut net).unwrap_err(), first);
-    assert_eq!(first.to_string(), "record 53: it has 3 cells where the table has 2 columns");
+    assert_eq!(
+        first.to_string(),
+        "record 53: it has 3 cells where the table has 2 columns"
+    );
 }
 
 #[test]

@@ -6,12 +6,20 @@ use exhibit_policy::snapshot::Snapshot;
 const PATIENT: &str = "\"paths\"\nrest = \"keep\"\npaths = [{ path = \"/name\", technique = \"redact\" }, \
                        { path = \"/birthDate\", technique = \"year\" }]";
 
-const OBSERVATION: &str = "\"paths\"\nrest = \"keep\"\npaths = [{ path = \"/subject/display\", technique = \"redact\" }]";
+const OBSERVATION: &str =
+    "\"paths\"\nrest = \"keep\"\npaths = [{ path = \"/subject/display\", technique = \"redact\" }]";
 
 const DIV: &str = "<div xmlns=\\\"http://www.w3.org/1999/xhtml\\\">[redacted]</div>";
 
 fn fhir(word: &str) -> Snapshot {
-    policy(&format(word), &masks(&[("d.Patient", PATIENT), ("d.Observation", OBSERVATION), ("d.Parameters", OBSERVATION)]))
+    policy(
+        &format(word),
+        &masks(&[
+            ("d.Patient", PATIENT),
+            ("d.Observation", OBSERVATION),
+            ("d.Parameters", OBSERVATION),
+        ]),
+    )
 }
 
 #[test]
@@ -85,13 +93,31 @@ fn what_is_no_resource_or_has_no_mask_is_refused() {
         (b"1", "no FHIR resource"),
         (b"{\"resourceType\":1}", "no FHIR resource"),
         (b"{\"resourceType\":\"\"}", "no FHIR resource"),
-        (b"{\"resourceType\":\"Patient\",\"resourceType\":\"Observation\"}", "no FHIR resource"),
-        (b"{\"resourceType\":\"Bundle\",\"resourceType\":\"Bundle\"}", "no FHIR resource"),
+        (
+            b"{\"resourceType\":\"Patient\",\"resourceType\":\"Observation\"}",
+            "no FHIR resource",
+        ),
+        (
+            b"{\"resourceType\":\"Bundle\",\"resourceType\":\"Bundle\"}",
+            "no FHIR resource",
+        ),
         // A type where none may be would hide what is below it.
-        (b"{\"resourceType\":\"Patient\",\"name\":[{\"resourceType\":\"Observation\",\"family\":\"x\"}]}", "no FHIR resource"),
-        (b"{\"resourceType\":\"Patient\",\"contained\":{\"resourceType\":\"Observation\"}}", "no FHIR resource"),
-        (b"{\"resourceType\":\"Bundle\",\"name\":[{\"resourceType\":\"Observation\"}]}", "no FHIR resource"),
-        (b"{\"resourceType\":\"Coverage\"}", "no mask is for resources of its type"),
+        (
+            b"{\"resourceType\":\"Patient\",\"name\":[{\"resourceType\":\"Observation\",\"family\":\"x\"}]}",
+            "no FHIR resource",
+        ),
+        (
+            b"{\"resourceType\":\"Patient\",\"contained\":{\"resourceType\":\"Observation\"}}",
+            "no FHIR resource",
+        ),
+        (
+            b"{\"resourceType\":\"Bundle\",\"name\":[{\"resourceType\":\"Observation\"}]}",
+            "no FHIR resource",
+        ),
+        (
+            b"{\"resourceType\":\"Coverage\"}",
+            "no mask is for resources of its type",
+        ),
         (
             b"{\"resourceType\":\"Bundle\",\"entry\":[{\"resource\":{\"resourceType\":\"Coverage\"}}]}",
             "no mask is for resources of its type",

@@ -7,7 +7,11 @@ use super::{check, format, masked, masks, net, policy, refused};
 
 #[test]
 fn cells_of_masked_columns_are_masked_and_all_others_keep_their_bytes() {
-    let both = masks(&[("d.ssn", "\"partial\"\nkeep = 4"), ("d.last", "\"redact\""), ("d.born", "\"year\"")]);
+    let both = masks(&[
+        ("d.ssn", "\"partial\"\nkeep = 4"),
+        ("d.last", "\"redact\""),
+        ("d.born", "\"year\""),
+    ]);
     let policy = policy(&format("csv"), &both);
     check(
         &policy,
@@ -26,13 +30,25 @@ fn cells_of_masked_columns_are_masked_and_all_others_keep_their_bytes() {
 #[test]
 fn columns_are_found_in_small_letters_around_blanks_and_by_number() {
     let redacted = masks(&[("d.ssn", "\"redact\"")]);
-    check(&policy(&format("csv"), &redacted), " SSN ,a\n1,2\n", " SSN ,a\n[redacted],2\n");
+    check(
+        &policy(&format("csv"), &redacted),
+        " SSN ,a\n1,2\n",
+        " SSN ,a\n[redacted],2\n",
+    );
     let second = masks(&[("d.2", "\"redact\"")]);
     let bare = policy("format = \"tsv\"\nheader = false", &second);
     check(&bare, "1\t2,\"\t3\n".replace('"', "").as_str(), "1\t[redacted]\t3\n");
-    check(&bare, "1\t\"2\t\"\t3\n4\t5\t6", "1\t\"[redacted]\"\t3\n4\t[redacted]\t6");
+    check(
+        &bare,
+        "1\t\"2\t\"\t3\n4\t5\t6",
+        "1\t\"[redacted]\"\t3\n4\t[redacted]\t6",
+    );
     let many = masks(&[("*.s*", "\"null\"")]);
-    check(&policy(&format("csv"), &many), "ssn,sex,a\n1,\"2\",3\n", "ssn,sex,a\n,,3\n");
+    check(
+        &policy(&format("csv"), &many),
+        "ssn,sex,a\n1,\"2\",3\n",
+        "ssn,sex,a\n,,3\n",
+    );
 }
 
 #[test]
@@ -47,7 +63,11 @@ fn what_no_mask_takes_goes_through_the_net() {
     let both = masks(&[("d.ssn", "\"token\"")]) + &net("\"ssn\", \"email\"");
     let policy = policy(&format("csv"), &both);
     let found = String::from_utf8(
-        masked(&policy, b"ssn,note,SSN2\n999-12-3456,\"call 123-45-6789, or a@example.org\",plain\n").unwrap(),
+        masked(
+            &policy,
+            b"ssn,note,SSN2\n999-12-3456,\"call 123-45-6789, or a@example.org\",plain\n",
+        )
+        .unwrap(),
     );
     let found = found.unwrap();
     assert!(found.starts_with("ssn,note,SSN2\ntok_"), "{found}");
@@ -59,8 +79,14 @@ fn what_is_no_table_is_refused() {
     let redacted = masks(&[("d.ssn", "\"redact\"")]);
     let strict = policy(&format("csv"), &redacted);
     for (document, wanted) in [
-        (&b"ssn,a\n1\n"[..], "record 2: it has 1 cells where the table has 2 columns"),
-        (b"ssn,a\n1,2,3\n", "record 2: it has 3 cells where the table has 2 columns"),
+        (
+            &b"ssn,a\n1\n"[..],
+            "record 2: it has 1 cells where the table has 2 columns",
+        ),
+        (
+            b"ssn,a\n1,2,3\n",
+            "record 2: it has 3 cells where the table has 2 columns",
+        ),
         (b"ssn,a\n1,2\"3\n", "record 2: a quote stands"),
         (b"ssn,a\n1,\"2\"3\n", "record 2: a quote stands"),
         (b"ssn,a\n1,\"2", "record 2: the document ends inside"),
@@ -70,8 +96,14 @@ fn what_is_no_table_is_refused() {
         (b"ssn,a\n1,\0\n", "record 2: it has a zero byte"),
         (b"s\0s\0n\0\n\0", "record 1: it has a zero byte"),
         (b"\xff\xfes\0,\0", "record 1: it has a zero byte"),
-        (b"id,social\n1,2\n", "record 1: the table has no column as the mask m-d.ssn names it"),
-        (b"PAR1\x15\x04", "record 1: it is a Parquet file, in which nothing is masked"),
+        (
+            b"id,social\n1,2\n",
+            "record 1: the table has no column as the mask m-d.ssn names it",
+        ),
+        (
+            b"PAR1\x15\x04",
+            "record 1: it is a Parquet file, in which nothing is masked",
+        ),
     ] {
         refused(&strict, document, wanted);
     }

@@ -37,7 +37,10 @@ fn shadowed(snapshot: &Snapshot) -> Vec<Warning> {
         } else {
             format!("no object by {}", names.join(", "))
         };
-        let text = format!("document `{}` is for {what}: documents before it are for all of that", document.name);
+        let text = format!(
+            "document `{}` is for {what}: documents before it are for all of that",
+            document.name
+        );
         warnings.push(warning(Kind::ShadowedDocument, "documents", element, text));
     }
     warnings
@@ -80,7 +83,10 @@ fn nothing(snapshot: &Snapshot, mask: &Mask, element: usize) -> Vec<Warning> {
     let mut warnings = Vec::new();
     for pattern in mask.resources() {
         let text = pattern.as_str();
-        let mut named = documents.iter().filter(|document| may_name(pattern, &document.name)).peekable();
+        let mut named = documents
+            .iter()
+            .filter(|document| may_name(pattern, &document.name))
+            .peekable();
         let cause = if named.peek().is_none() {
             "no document of its targets is called so"
         } else if !named.any(|document| document.may_have(text)) {
@@ -121,7 +127,11 @@ mod tests {
         let text = format!("version = 1\n[[targets]]\nname = \"lake\"\nprotocol = \"s3\"\n{rest}");
         let snapshot = Snapshot::parse(text.as_bytes()).unwrap();
         let found = super::warnings(&snapshot);
-        assert!(found.iter().all(|warning| inspect(&snapshot, &|_| None).contains(warning)));
+        assert!(
+            found
+                .iter()
+                .all(|warning| inspect(&snapshot, &|_| None).contains(warning))
+        );
         let found: Vec<_> = found.iter().map(|one| (one.kind.as_str(), one.text.as_str())).collect();
         assert_eq!(found.len(), wanted.len(), "{found:?}");
         for ((kind, text), (wanted_kind, part)) in found.iter().zip(wanted) {
@@ -130,7 +140,9 @@ mod tests {
     }
 
     fn document(name: &str, resources: &str, format: &str) -> String {
-        format!("[[documents]]\nname = \"{name}\"\ntargets = [\"lake\"]\nresources = [{resources}]\nformat = \"{format}\"\n")
+        format!(
+            "[[documents]]\nname = \"{name}\"\ntargets = [\"lake\"]\nresources = [{resources}]\nformat = \"{format}\"\n"
+        )
     }
 
     fn mask(resources: &str) -> String {
@@ -140,9 +152,15 @@ mod tests {
     #[test]
     fn documents_behind_others_are_told() {
         let all = mask("\"*\"");
-        check(&(document("a", "\"x/*\"", "csv") + &document("b", "\"y/*\"", "csv") + &all), &[]);
+        check(
+            &(document("a", "\"x/*\"", "csv") + &document("b", "\"y/*\"", "csv") + &all),
+            &[],
+        );
         let behind = document("a", "\"x/*\"", "csv") + &document("b", "\"x/y*\", \"z\"", "csv") + &all;
-        check(&behind, &[("shadowed-document", "document `b` is for no object by `x/y*`")]);
+        check(
+            &behind,
+            &[("shadowed-document", "document `b` is for no object by `x/y*`")],
+        );
         let behind = document("a", "\"*\"", "csv") + &document("b", "\"x/y*\"", "csv") + &all;
         check(&behind, &[("shadowed-document", "document `b` is for no object: ")]);
     }
@@ -184,7 +202,10 @@ mod tests {
             ("hl7", "a.pid-5", Some(unfit)),
         ] {
             let quiet = "[[nets]]\nname = \"n\"\ntargets = [\"lake\"]\ncategories = [\"ssn\"]\n";
-            check(&(document("a", "\"*\"", format) + &mask(&format!("\"{resource}\"")) + quiet), wanted.as_slice());
+            check(
+                &(document("a", "\"*\"", format) + &mask(&format!("\"{resource}\"")) + quiet),
+                wanted.as_slice(),
+            );
         }
     }
 }

@@ -160,7 +160,12 @@ impl DocumentMasker {
             None => self.released.extend_from_slice(written.raw),
             Some(masked) => {
                 let masked = String::from_utf8(masked).ok();
-                spell(&mut self.released, self.document.keep_length, masked.as_deref(), written);
+                spell(
+                    &mut self.released,
+                    self.document.keep_length,
+                    masked.as_deref(),
+                    written,
+                );
             }
         }
     }
@@ -168,13 +173,20 @@ impl DocumentMasker {
     /// Takes over a value of a place.
     pub fn value(&mut self, slot: &Slot, written: Written<'_>, net: &mut SessionNet) {
         net.learn(&slot.net, written.text.as_bytes());
-        let mask = slot.mask.and_then(|mask| Some((self.masks.get(mask)?, self.counts.get_mut(mask)?)));
+        let mask = slot
+            .mask
+            .and_then(|mask| Some((self.masks.get(mask)?, self.counts.get_mut(mask)?)));
         let Some((mask, count)) = mask else {
             match net.searched(&slot.net, written.text.as_bytes()) {
                 None => self.released.extend_from_slice(written.raw),
                 Some(masked) => {
                     let masked = masked.and_then(|masked| String::from_utf8(masked).ok());
-                    spell(&mut self.released, self.document.keep_length, masked.as_deref(), written);
+                    spell(
+                        &mut self.released,
+                        self.document.keep_length,
+                        masked.as_deref(),
+                        written,
+                    );
                 }
             }
             return;

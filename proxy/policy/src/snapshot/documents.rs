@@ -40,7 +40,9 @@ impl DocumentText {
             })
         };
         if self.name.is_empty() || self.name.contains(['.', '*', '`']) {
-            return broken("a document's name is not empty and has no `.`, no `*` and no backtick: masks name places in it");
+            return broken(
+                "a document's name is not empty and has no `.`, no `*` and no backtick: masks name places in it",
+            );
         }
         if self.targets.is_empty() || self.resources.is_empty() {
             return broken("targets and resources each name at least one");
@@ -83,10 +85,14 @@ mod tests {
     fn what_is_left_out_is_the_safer_choice() {
         let found = document("name = \"d\"\nresources = [\"exports/*\"]\nformat = \"csv\"").unwrap();
         assert_eq!((found.format, found.header, found.phi), (Format::Csv, true, true));
-        let found = document("name = \"d\"\nresources = [\"*\"]\nformat = \"tsv\"\nheader = false\nphi = false").unwrap();
+        let found =
+            document("name = \"d\"\nresources = [\"*\"]\nformat = \"tsv\"\nheader = false\nphi = false").unwrap();
         assert_eq!((found.format, found.header, found.phi), (Format::Tsv, false, false));
         for format in Format::ALL {
-            let found = document(&format!("name = \"d\"\nresources = [\"*.csv\"]\nformat = \"{}\"", format.as_str()));
+            let found = document(&format!(
+                "name = \"d\"\nresources = [\"*.csv\"]\nformat = \"{}\"",
+                format.as_str()
+            ));
             assert_eq!(found.unwrap().format, format);
         }
     }
@@ -94,15 +100,39 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_refused_with_its_place() {
         for (text, wanted) in [
-            ("name = \"\"\nresources = [\"*\"]\nformat = \"csv\"", "a document's name"),
-            ("name = \"a.b\"\nresources = [\"*\"]\nformat = \"csv\"", "line 5: document `a.b`: a document's name"),
-            ("name = \"a*\"\nresources = [\"*\"]\nformat = \"csv\"", "a document's name"),
-            ("name = \"d\"\nresources = []\nformat = \"csv\"", "line 5: document `d`: targets and resources"),
-            ("name = \"d\"\nresources = [\"\"]\nformat = \"csv\"", "document `d`: a pattern has"),
-            ("name = \"d\"\nresources = [\"*\"]\nformat = \"cvs\"", "the nearest is `csv`"),
+            (
+                "name = \"\"\nresources = [\"*\"]\nformat = \"csv\"",
+                "a document's name",
+            ),
+            (
+                "name = \"a.b\"\nresources = [\"*\"]\nformat = \"csv\"",
+                "line 5: document `a.b`: a document's name",
+            ),
+            (
+                "name = \"a*\"\nresources = [\"*\"]\nformat = \"csv\"",
+                "a document's name",
+            ),
+            (
+                "name = \"d\"\nresources = []\nformat = \"csv\"",
+                "line 5: document `d`: targets and resources",
+            ),
+            (
+                "name = \"d\"\nresources = [\"\"]\nformat = \"csv\"",
+                "document `d`: a pattern has",
+            ),
+            (
+                "name = \"d\"\nresources = [\"*\"]\nformat = \"cvs\"",
+                "the nearest is `csv`",
+            ),
             ("name = \"d\"\nresources = [\"*\"]", "missing field `format`"),
-            ("name = \"d\"\nresources = [\"*\"]\nformat = \"json\"\nheader = true", "only csv and tsv"),
-            ("name = \"d\"\nresources = [\"*\"]\nformat = \"json\"\nheaders = true", "unknown field"),
+            (
+                "name = \"d\"\nresources = [\"*\"]\nformat = \"json\"\nheader = true",
+                "only csv and tsv",
+            ),
+            (
+                "name = \"d\"\nresources = [\"*\"]\nformat = \"json\"\nheaders = true",
+                "unknown field",
+            ),
         ] {
             let error = document(text).unwrap_err();
             assert!(error.contains(wanted), "{text}: {error}");

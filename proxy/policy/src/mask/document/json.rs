@@ -7,8 +7,8 @@ use std::ops::Range;
 
 use super::{DocumentMasker, STAR, Slot};
 use crate::detect::{Detectors, Hints, Tally, Wanted};
-use crate::mask::path::{self, Step};
 use crate::mask::apply::quoted;
+use crate::mask::path::{self, Step};
 use crate::mask::{CellKind, DETECT_FLOOR, Technique};
 use crate::net::{Known, SessionNet};
 
@@ -65,7 +65,9 @@ impl Piece<'_> {
     /// Calls for each value of the piece, with its place and how it is written; `None` where it is no JSON.
     pub fn look(&self, visit: &mut dyn FnMut(&[Step], &str)) -> Option<()> {
         let document = self.document();
-        path::walk(&document, &mut |place, span| visit(place, document.get(span).unwrap_or_default()))
+        path::walk(&document, &mut |place, span| {
+            visit(place, document.get(span).unwrap_or_default())
+        })
     }
 
     /// Where the piece is in such a document, whatever has become of the name.
@@ -165,7 +167,9 @@ impl DocumentMasker {
 /// The values of a document, in order.
 fn values(document: &str) -> Option<Vec<&str>> {
     let mut found = Vec::new();
-    path::walk(document, &mut |_, span| found.push(document.get(span).unwrap_or_default()))?;
+    path::walk(document, &mut |_, span| {
+        found.push(document.get(span).unwrap_or_default())
+    })?;
     Some(found)
 }
 

@@ -81,7 +81,10 @@ fn the_first_mask_that_names_a_place_is_for_it_and_is_counted() {
     assert_eq!(released(&mut masker), "[redacted]");
     let counts: Vec<_> = masker.masked().into_iter().collect();
     assert_eq!(counts, [("first".to_owned(), 2), ("second".to_owned(), 2)]);
-    assert_eq!(masker.named_places().collect::<Vec<_>>(), [("first", "ssn"), ("first", "PID-5")]);
+    assert_eq!(
+        masker.named_places().collect::<Vec<_>>(),
+        [("first", "ssn"), ("first", "PID-5")]
+    );
 }
 
 #[test]
@@ -91,14 +94,29 @@ fn what_no_mask_names_goes_through_the_net_and_names_are_learned_of_masked_place
     masker.value(&last, written("Kowalczyk"), &mut net);
     let note = masker.slot("note", "note", &net);
     assert!(!note.is_masked());
-    for (text, wanted) in [("plain", "plain"), ("id 123-45-6789", "id [ssn]"), ("saw kowalczyk", "saw [name]")] {
+    for (text, wanted) in [
+        ("plain", "plain"),
+        ("id 123-45-6789", "id [ssn]"),
+        ("saw kowalczyk", "saw [name]"),
+    ] {
         released(&mut masker);
         masker.value(&note, written(text), &mut net);
         assert_eq!(released(&mut masker), wanted);
     }
     let caught = net.take();
-    assert!(caught.iter().all(|one| one.channel == Channel::Cell && one.column.as_deref() == Some("d.note")));
-    assert_eq!(caught.iter().flat_map(|one| &one.findings).map(|(_, count)| count).sum::<u64>(), 2);
+    assert!(
+        caught
+            .iter()
+            .all(|one| one.channel == Channel::Cell && one.column.as_deref() == Some("d.note"))
+    );
+    assert_eq!(
+        caught
+            .iter()
+            .flat_map(|one| &one.findings)
+            .map(|(_, count)| count)
+            .sum::<u64>(),
+        2
+    );
 }
 
 #[test]

@@ -24,10 +24,22 @@ impl DocumentMasker {
     /// A window ends inside of no finding, and where there is one at a line's end or a blank: the place hangs on the text alone.
     pub fn window(&mut self, slot: &Slot, text: &str, from: usize, is_last: bool, net: &mut SessionNet) -> usize {
         let masked = slot.mask.is_some();
-        let nets = if net.is_empty() { Wanted::default() } else { net.wanted(&slot.net) };
-        let wanted = nets.or(if masked { Wanted::from(DETECT_FLOOR) } else { Wanted::default() });
+        let nets = if net.is_empty() {
+            Wanted::default()
+        } else {
+            net.wanted(&slot.net)
+        };
+        let wanted = nets.or(if masked {
+            Wanted::from(DETECT_FLOOR)
+        } else {
+            Wanted::default()
+        });
         let found = Detectors::shared().find_wanted(text, &net.hints(), &wanted);
-        let end = if is_last { text.len() } else { settled(text, from, &found) };
+        let end = if is_last {
+            text.len()
+        } else {
+            settled(text, from, &found)
+        };
         let mut copied = from;
         let mut tally = Tally::default();
         for finding in found.iter().filter(|finding| finding.span.end <= end) {
@@ -72,7 +84,11 @@ fn settled(text: &str, from: usize, found: &[Finding]) -> usize {
     for finding in found.iter().rev() {
         if finding.span.start < end && end < finding.span.end {
             // A finding as long as a window is masked up to its end; the next window goes on behind it.
-            end = if finding.span.start > from { finding.span.start } else { finding.span.end };
+            end = if finding.span.start > from {
+                finding.span.start
+            } else {
+                finding.span.end
+            };
         }
     }
     end
