@@ -204,7 +204,7 @@ impl Hl7 {
             return Err(Reason::RecordTooLong);
         }
         let segment = text(bytes)?;
-        let Some(name) = bytes.first_chunk::<3>().copied().filter(is_name) else {
+        let Some(name) = bytes.first_chunk::<3>().copied().filter(|name| is_name(*name)) else {
             return Err(Reason::Segment);
         };
         let rest = if HEADERS.iter().any(|header| header.as_bytes() == name) {
@@ -318,7 +318,7 @@ impl Reader for Hl7 {
     }
 }
 
-fn is_name(name: &[u8; 3]) -> bool {
+fn is_name(name: [u8; 3]) -> bool {
     let [first, rest @ ..] = name;
     first.is_ascii_uppercase()
         && rest

@@ -117,16 +117,15 @@ impl Json {
     /// Takes the next part of the grammar, which begins with a byte that is no blank.
     fn step(&mut self, is_last: bool, out: &mut DocumentMasker, net: &mut SessionNet) -> Result<Went, Reason> {
         let byte = self.pending.rest().first().copied().unwrap_or_default();
-        let next = match (self.next, byte) {
+        let following = match (self.next, byte) {
             (Next::Document, _) => return Ok(self.begin(is_last, out)),
             (Next::FirstName | Next::Name, b'"') => return self.name(out, net),
-            (Next::FirstName, b'}') => Next::End,
             (Next::Colon, b':') => Next::MemberValue,
             (Next::MemberValue, b'[') => {
                 self.element = 0;
                 Next::FirstElement
             }
-            (Next::FirstElement, b']') | (Next::AfterElement, b']') => {
+            (Next::FirstElement | Next::AfterElement, b']') => {
                 if self.member.is_some() {
                     Next::AfterMember
                 } else {
@@ -137,11 +136,11 @@ impl Json {
                 return self.value(is_last, out, net);
             }
             (Next::AfterMember, b',') => Next::Name,
-            (Next::AfterMember, b'}') => Next::End,
+            (Next::FirstName | Next::AfterMember, b'}') => Next::End,
             (Next::AfterElement, b',') => Next::Element,
             _ => return Err(Reason::Json),
         };
-        self.next = next;
+        self.next = following;
         self.structure(1, out);
         Ok(Some(()))
     }

@@ -80,9 +80,9 @@ impl Reader for Lines {
         let pending = std::mem::take(&mut self.pending);
         let (mut start, mut from) = (0, waiting);
         while let Some(end) = memchr::memchr(b'\n', pending.rest().get(from..).unwrap_or_default()) {
-            let next = from + end + 1;
-            self.line(pending.rest().get(start..next).unwrap_or_default(), out, net)?;
-            (start, from) = (next, next);
+            let end = from + end + 1;
+            self.line(pending.rest().get(start..end).unwrap_or_default(), out, net)?;
+            (start, from) = (end, end);
         }
         self.pending = pending;
         self.pending.advance(start);

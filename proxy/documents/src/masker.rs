@@ -203,12 +203,12 @@ impl Masker {
         let Outer::Packed(mut unpacker) = std::mem::replace(&mut self.outer, Outer::Plain) else {
             return Ok(());
         };
-        let unpacked = unpacker.push(bytes, &mut |piece| {
+        let result = unpacker.push(bytes, &mut |piece| {
             self.plain.read(piece, &mut self.out, net)?;
             self.release(frames)
         });
         self.outer = Outer::Packed(unpacker);
-        unpacked
+        result
     }
 
     /// Makes a frame of what is masked, packed as the object was.
@@ -223,15 +223,15 @@ impl Masker {
             frames.push(frame);
             return Ok(());
         };
-        let mut packed = Ok(Vec::new());
+        let mut wire = Ok(Vec::new());
         let frame = frame.framed(|frame| {
             let Frame::Verbatim(Bytes(bytes)) = frame else {
                 return Vec::new();
             };
-            packed = packer.push(bytes);
-            packed.clone().unwrap_or_default()
+            wire = packer.push(bytes);
+            wire.clone().unwrap_or_default()
         });
-        packed?;
+        wire?;
         // Records are counted with the frame that they begin in, also where none of its bytes are ready yet.
         frames.push(frame);
         Ok(())

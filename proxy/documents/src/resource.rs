@@ -175,11 +175,14 @@ fn otherwise(kind: &str, slot: &Slot, place: &[Step]) -> Otherwise {
 
 /// The names of steps; `*` for an element.
 fn names(place: &[Step]) -> Vec<&str> {
-    let name = |step| match step {
-        &Step::Member(ref name) => name.as_str(),
-        Step::Element(_) => "*",
-    };
-    place.iter().map(name).collect()
+    let mut names = Vec::with_capacity(place.len());
+    for step in place {
+        names.push(match step {
+            Step::Member(name) => name.as_str(),
+            Step::Element(_) => "*",
+        });
+    }
+    names
 }
 
 /// Whether all resources of a piece stand where resources may.

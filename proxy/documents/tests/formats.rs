@@ -3,6 +3,8 @@
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
+    clippy::panic,
+    clippy::format_collect,
     reason = "a test that cannot go on fails, in its helpers too"
 )]
 

@@ -17,7 +17,7 @@ mod search;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use self::search::Search;
+use self::search::{Instead, Search};
 use crate::detect::{Category, Confidence, Hints, Names, Tally, Wanted};
 use crate::mask::CellKind;
 use crate::pattern::Pattern;
@@ -236,7 +236,7 @@ impl SessionNet {
     }
 
     /// What stands in the place of a cell, where that is `None` NULL; `None` where it may be released as it is.
-    pub(crate) fn searched(&mut self, column: &NetColumn, value: &[u8]) -> Option<Option<Vec<u8>>> {
+    pub(crate) fn searched(&mut self, column: &NetColumn, value: &[u8]) -> Option<Instead<Vec<u8>>> {
         if self.is_empty() {
             return None;
         }

@@ -62,14 +62,13 @@ fn document(format: Format, canaries: &[String]) -> String {
 fn resources(format: Format) -> &'static [&'static str] {
     match format {
         Format::Csv | Format::Tsv => &["d.secret"],
-        Format::Json => &["d"],
-        Format::Ndjson | Format::Text => &["d"],
+        Format::Json | Format::Ndjson | Format::Text => &["d"],
         Format::Fhir | Format::FhirNdjson => &["d.Patient", "d.Person"],
         Format::Hl7 => &["d.PID-5"],
     }
 }
 
-/// How often a canary stands in a text: as it is, in escapes of JSON and of HL7, in hexadecimal digits and base64.
+/// How often a canary stands in a text: as it is, in escapes of JSON, in the hexadecimal digits of HL7's.
 fn found(text: &[u8], canaries: &[String]) -> usize {
     let text = String::from_utf8_lossy(text).to_lowercase();
     let forms = canaries.iter().filter(|canary| {

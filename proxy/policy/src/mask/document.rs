@@ -237,8 +237,8 @@ fn spell(into: &mut Vec<u8>, keep_length: bool, masked: Option<&str>, written: W
     if keep_length && into.len() - start != written.raw.len() {
         into.truncate(start);
         let inside = written.spelling.inside(written.raw);
-        let stars = written.raw.iter().enumerate();
-        into.extend(stars.map(|(place, byte)| if inside.contains(&place) { STAR } else { *byte }));
+        let bytes = written.raw.iter().enumerate();
+        into.extend(bytes.map(|(place, byte)| if inside.contains(&place) { STAR } else { *byte }));
     }
 }
 

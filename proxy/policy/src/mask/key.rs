@@ -32,7 +32,8 @@ const HMAC_BLOCK_BYTES: usize = 64;
 #[derive(Clone)]
 pub struct MaskKey {
     key: Zeroizing<[u8; 32]>,
-    prepared: Prepared,
+    /// Shared by all copies, and not in them, because sessions hold keys by value.
+    prepared: Arc<Prepared>,
     replaced: Arc<[MaskKeyId]>,
 }
 
@@ -40,7 +41,7 @@ impl MaskKey {
     /// Takes 32 random bytes, as a key that replaced no other.
     pub fn new(bytes: [u8; 32]) -> Self {
         Self {
-            prepared: Prepared::new(&bytes),
+            prepared: Arc::new(Prepared::new(&bytes)),
             key: Zeroizing::new(bytes),
             replaced: Arc::new([]),
         }
@@ -117,7 +118,6 @@ impl MaskKey {
 }
 
 /// HMAC with its key taken in, which is half of what a short message costs.
-#[derive(Clone)]
 struct Prepared(Hmac<Sha256>);
 
 impl Prepared {

@@ -66,7 +66,7 @@ impl Piece<'_> {
     pub fn look(&self, visit: &mut dyn FnMut(&[Step], &str)) -> Option<()> {
         let document = self.document();
         path::walk(&document, &mut |place, span| {
-            visit(place, document.get(span).unwrap_or_default())
+            visit(place, document.get(span).unwrap_or_default());
         })
     }
 
@@ -168,7 +168,7 @@ impl DocumentMasker {
 fn values(document: &str) -> Option<Vec<&str>> {
     let mut found = Vec::new();
     path::walk(document, &mut |_, span| {
-        found.push(document.get(span).unwrap_or_default())
+        found.push(document.get(span).unwrap_or_default());
     })?;
     Some(found)
 }
