@@ -11,6 +11,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     // How every program starts; the ledger and the proxies share it, and through it nothing of each other.
     ("exhibit-startup", &[]),
     ("exhibit-policy", &["exhibit-schemas"]),
+    // Pure: what objects hold is read here for every protocol, and masked by the policy.
+    ("exhibit-documents", &["exhibit-policy", "exhibit-schemas"]),
     ("exhibit-gate", &["exhibit-policy", "exhibit-schemas"]),
     ("exhibit-identity", &["exhibit-schemas", "exhibit-startup"]),
     (
@@ -67,6 +69,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "exhibit-tests",
         &[
+            "exhibit-documents",
             "exhibit-gate",
             "exhibit-identity",
             "exhibit-ledger",
@@ -188,6 +191,7 @@ fn the_verifier_and_what_it_reads_with_have_no_network() {
         "exhibit-verify-pdf",
         "exhibit-schemas",
         "exhibit-policy",
+        "exhibit-documents",
     ] {
         let tree: BTreeSet<_> = tree(&metadata, start).iter().map(names).collect();
         assert!(tree.contains("serde"), "the tree of {start} was walked");

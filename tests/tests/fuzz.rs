@@ -40,6 +40,8 @@ const BODIES: &[Body] = &[
     ("recipient", bodies::recipient),
     ("copy", bodies::copy),
     ("view", bodies::view),
+    ("document", bodies::document),
+    ("upload", bodies::upload),
 ];
 
 /// Formats whose samples are not vectors of `schemas`.
@@ -63,6 +65,19 @@ const SAMPLES: &[(&str, &[u8])] = &[
           --- 6l2rMlnoFZT4sC1ZrEV8nQ7rDaMzYh5vh9cQnO2qO4Q\n0123456789abcdef0123456789abcdef",
     ),
     ("view", VIEW.as_bytes()),
+    ("document", b"\x00\x03a,b\r\n\"1\"\"\n\",2\n,\n"),
+    ("document", b"\x01\x01a\tb\n1\t2"),
+    ("document", b"\x02\x05{\"a\":[1,{\"b\":\"c\"}],\"d\":null}"),
+    ("document", b"\x03\x02[\"a\",true]\n\n{\"a\":1.5}"),
+    (
+        "document",
+        b"\x04\x07{\"resourceType\":\"Bundle\",\"entry\":[{\"resource\":{\"name\":\"a\",\"resourceType\":\"Patient\"}}]}",
+    ),
+    ("document", b"\x05\x07{\"resourceType\":\"Patient\",\"name\":[\"a\"],\"text\":{\"div\":\"b\"}}"),
+    ("document", b"\x06\x04MSH|^~\\&|A\rPID|1||2~3&4||a\\T\\b^\"\"\r\n"),
+    ("document", b"\x07\x02a\r\n\nb"),
+    ("upload", b"\x02a,tok_0123456789abcdef0123456789abcdef"),
+    ("upload", b"\x05x[redacted]"),
 ];
 
 /// The tree of `SELECT b = c FROM t` as a server writes it, cut down to the fields that are read.

@@ -121,6 +121,15 @@ impl Wanted {
         self
     }
 
+    /// What either of two wants.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        let floors = Category::ALL
+            .into_iter()
+            .filter_map(|category| Some((category, other.floor(category)?)));
+        floors.fold(self, |wanted, (category, floor)| wanted.with(category, floor))
+    }
+
     /// Whether findings of this category are masked at all.
     pub fn names(&self, category: Category) -> bool {
         self.floor(category).is_some()
@@ -131,7 +140,7 @@ impl Wanted {
         self.0.get(category.place()).copied().flatten()
     }
 
-    fn takes(&self, finding: &Finding) -> bool {
+    pub(crate) fn takes(&self, finding: &Finding) -> bool {
         self.floor(finding.category)
             .is_some_and(|floor| finding.confidence >= floor)
     }
@@ -284,6 +293,17 @@ impl Detectors {
             return whole(text, category, Confidence::Certain);
         }
         self.settled(text, &Asked::everything(hints))
+    }
+
+    /// What a text holds of what is wanted: sorted, not overlapping, on character boundaries.
+    pub(crate) fn find_wanted(&self, text: &str, hints: &Hints<'_>, wanted: &Wanted) -> Vec<Finding> {
+        let asked = Asked {
+            wanted: *wanted,
+            ..Asked::everything(hints)
+        };
+        let mut found = self.settled(text, &asked);
+        found.retain(|finding| wanted.takes(finding));
+        found
     }
 
     fn settled(&self, text: &str, asked: &Asked<'_>) -> Vec<Finding> {

@@ -9,6 +9,7 @@
 //! Not here: columns, which only a catalog knows, and attributes, which only a protocol knows; the caller has both.
 
 mod approvals;
+mod documents;
 mod emergencies;
 mod observed;
 mod reviews;
@@ -56,6 +57,8 @@ pub enum Kind {
     DeadCondition,
     /// A mask masks nothing: earlier ones name all that it names.
     ShadowedMask,
+    /// A document is for no object: earlier ones are for all that it names.
+    ShadowedDocument,
     /// A mask names no column that can be.
     MaskedNothing,
     /// A column is read as it is, and one of its name is masked elsewhere.
@@ -90,11 +93,12 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::ShadowedRule,
         Self::ShadowedResource,
         Self::DeadCondition,
         Self::ShadowedMask,
+        Self::ShadowedDocument,
         Self::MaskedNothing,
         Self::Unmasked,
         Self::NothingMasked,
@@ -119,6 +123,7 @@ impl Kind {
             Self::ShadowedResource => "shadowed-resource",
             Self::DeadCondition => "dead-condition",
             Self::ShadowedMask => "shadowed-mask",
+            Self::ShadowedDocument => "shadowed-document",
             Self::MaskedNothing => "masked-nothing",
             Self::Unmasked => "unmasked",
             Self::NothingMasked => "nothing-masked",
@@ -187,6 +192,7 @@ pub fn inspect(snapshot: &Snapshot, attributes: &dyn Fn(&str) -> Option<Attribut
     warnings.extend(roles::any_issuer(snapshot));
     warnings.extend(emergencies::warnings(snapshot));
     warnings.extend(approvals::own(snapshot));
+    warnings.extend(documents::warnings(snapshot));
     warnings.sort_by_key(|warning| warning.place);
     warnings
 }

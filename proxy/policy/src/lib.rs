@@ -7,6 +7,7 @@
 pub mod approval;
 pub mod decide;
 pub mod detect;
+pub mod document;
 pub mod emergency;
 pub mod estimate;
 pub mod explain;

@@ -17,6 +17,7 @@
 //! [`Snapshot::mask`]: crate::snapshot::Snapshot::mask
 
 pub(crate) mod apply;
+pub mod document;
 pub mod ff1;
 mod key;
 pub mod path;
@@ -31,7 +32,7 @@ use exhibit_schemas::event::access::Frame;
 use serde_json::json;
 
 use self::ff1::Alphabet;
-pub use self::key::{MaskKey, TOKEN_BYTES};
+pub use self::key::{MaskKey, TOKEN_BYTES, TOKEN_PREFIX};
 use self::path::PathMask;
 use self::value::{Coding, Value};
 use crate::detect::Confidence;

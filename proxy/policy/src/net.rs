@@ -17,7 +17,7 @@ mod search;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use self::search::Search;
+use self::search::{Instead, Search};
 use crate::detect::{Category, Confidence, Hints, Names, Tally, Wanted};
 use crate::mask::CellKind;
 use crate::pattern::Pattern;
@@ -229,8 +229,16 @@ impl SessionNet {
 
     /// A cell as it may be released; `None` is NULL.
     pub(crate) fn cell(&mut self, column: &NetColumn, value: Vec<u8>) -> Option<Vec<u8>> {
+        match self.searched(column, &value) {
+            None => Some(value),
+            Some(masked) => masked,
+        }
+    }
+
+    /// What stands in the place of a cell, where that is `None` NULL; `None` where it may be released as it is.
+    pub(crate) fn searched(&mut self, column: &NetColumn, value: &[u8]) -> Option<Instead<Vec<u8>>> {
         if self.is_empty() {
-            return Some(value);
+            return None;
         }
         let mut search = Search {
             hints: self.hints(),
@@ -238,13 +246,22 @@ impl SessionNet {
             wanted: column.wanted.as_ref().unwrap_or(&self.wanted),
             tally: Tally::default(),
         };
-        let masked = search.cell(column.kind, &value);
+        let masked = search.cell(column.kind, value)?;
         let tally = search.tally;
-        let Some(masked) = masked else {
-            return Some(value);
-        };
         self.count((Channel::Cell, column.place.clone()), &tally);
-        masked
+        Some(masked)
+    }
+
+    /// What is looked for in a column.
+    pub(crate) fn wanted(&self, column: &NetColumn) -> Wanted {
+        column.wanted.unwrap_or(self.wanted)
+    }
+
+    /// Counts what was found in a column by somebody who searched it in pieces.
+    pub(crate) fn found(&mut self, column: &NetColumn, tally: &Tally) {
+        if !tally.is_empty() {
+            self.count((Channel::Cell, column.place.clone()), tally);
+        }
     }
 
     /// A text beside rows as it may be released; `None` where it may be as it is. Names of columns and values of settings are
@@ -294,7 +311,7 @@ impl SessionNet {
         all
     }
 
-    fn hints(&self) -> Hints<'_> {
+    pub(crate) fn hints(&self) -> Hints<'_> {
         if self.names.is_empty() {
             Hints::none()
         } else {

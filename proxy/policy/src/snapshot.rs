@@ -73,6 +73,15 @@
 //! except = ["public.encounters.*"]                      # columns that it passes over; none if left out
 //! ends_session = false                                  # whether a finding ends the session; false if left out
 //!
+//! [[documents]]                                         # objects, and how they are read; masks name places in them
+//! name = "patients"                                     # so that `patients.ssn` is the column of that name
+//! targets = ["lake"]
+//! resources = ["exports/*/patients.csv"]                # bucket/key; the first document that names an object is for it
+//! format = "csv"                                        # csv, tsv, json, ndjson, fhir, fhir-ndjson, hl7, text
+//! header = true                                         # of csv and tsv: the first record names the columns; true if left out
+//! phi = true                                            # what cannot be read so is refused; true if left out
+//! keep_length = false                                   # masked values as long as what they stand for; false if left out
+//!
 //! [[reviews]]                                           # who has to review what happened; nobody where there is none
 //! name = "commands-monthly"
 //! scope = "commands"                                    # all, sessions, commands, approvals, readings, changes
@@ -100,6 +109,7 @@
 //!
 //! Not here: deciding ([`crate::decide`]) and masking ([`crate::mask`]).
 
+mod documents;
 mod index;
 mod limits;
 mod line;
@@ -121,10 +131,12 @@ use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::access::{Access, Principal};
 use serde::Deserialize;
 
+use crate::document::Document;
 use crate::emergency::Emergency;
 use crate::grant::Grants;
 use crate::hours::{Hours, HoursError};
 
+use self::documents::DocumentText;
 use self::index::Index;
 pub(crate) use self::index::Places;
 pub use self::limits::{LIMIT_S_MAX, Limits};
@@ -256,6 +268,7 @@ pub struct Snapshot {
     approvals: Vec<Approval>,
     pub(crate) masks: Vec<Mask>,
     nets: Vec<Net>,
+    documents: Vec<Document>,
     reviews: Vec<Schedule>,
     patients: Patients,
     sealed: Sealed,
@@ -365,6 +378,7 @@ impl Snapshot {
         unique("rule", file.rules.iter().map(|rule| &rule.name))?;
         let names = file.masks.iter().map(|mask| &mask.name);
         unique("mask or net", names.chain(file.nets.iter().map(|net| &net.name)))?;
+        unique("document", file.documents.iter().map(|document| &document.name))?;
         unique("review", file.reviews.iter().map(|review| &review.name))?;
         unique("patients", file.patients.iter().map(|patients| &patients.name))?;
         for approval in &file.approvals {
@@ -381,6 +395,8 @@ impl Snapshot {
         let masks = masks.collect::<Result<Vec<_>, _>>()?;
         let nets = nets::check(file.nets, &targets)?;
         nets::reach(&nets, &masks)?;
+        let documents = file.documents.into_iter().map(|document| document.check(&targets));
+        let documents = documents.collect::<Result<Vec<_>, _>>()?;
         let patients = patients::check(file.patients, &targets)?;
         let sealed = file.sealed.map(|sealed| sealed.check(&targets)).transpose()?;
         patients.counted(&checked)?;
@@ -393,6 +409,7 @@ impl Snapshot {
             roles,
             masks,
             nets,
+            documents,
             reviews: file
                 .reviews
                 .into_iter()
@@ -525,6 +542,18 @@ impl Snapshot {
         self.nets.iter().filter(move |net| net.targets.contains(target))
     }
 
+    /// How an object of a target (`bucket/key`) is read: by the first document that names it.
+    pub fn document(&self, target: &str, object: &str) -> Option<&Document> {
+        self.documents.iter().find(|document| {
+            document.is_for(target) && document.resources.iter().any(|pattern| pattern.matches(object))
+        })
+    }
+
+    /// All documents, in the order of the file.
+    pub fn documents(&self) -> &[Document] {
+        &self.documents
+    }
+
     /// All nets, in the order of the file.
     pub(crate) fn all_nets(&self) -> &[Net] {
         &self.nets
@@ -589,6 +618,8 @@ struct File {
     masks: Vec<MaskText>,
     #[serde(default, deserialize_with = "table::each")]
     nets: Vec<NetText>,
+    #[serde(default, deserialize_with = "table::each")]
+    documents: Vec<DocumentText>,
     #[serde(default, deserialize_with = "table::each")]
     reviews: Vec<ReviewText>,
     #[serde(default, deserialize_with = "table::each")]

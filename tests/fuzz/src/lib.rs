@@ -3,6 +3,10 @@
 //! Each function is the body of a fuzz target and returns whether the bytes were taken. `tests/tests/fuzz.rs` runs the same
 //! functions over the golden vectors and changed copies of them, on the stable toolchain.
 
+use exhibit_documents::{Marks, Masker};
+use exhibit_policy::document::{Document, Format};
+use exhibit_policy::mask::MaskKey;
+use exhibit_policy::net::SessionNet;
 use exhibit_policy::sealed::{Recipient, recipients};
 use exhibit_policy::snapshot::Snapshot;
 use exhibit_postgres::analysis::{Columns, analyse};
@@ -12,9 +16,11 @@ use exhibit_postgres::message::backend::Backend;
 use exhibit_postgres::message::frontend::Frontend;
 use exhibit_postgres::redact::redact;
 use exhibit_schemas::bundle::TrustAnchors;
+use exhibit_schemas::cbor::Bytes;
 use exhibit_schemas::checkpoint::{Checkpoint, Origin, VerifierKey};
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::Event;
+use exhibit_schemas::event::access::Frame;
 use exhibit_schemas::key::{SecretKey, Signer as _};
 use exhibit_schemas::proof::EventProof;
 use exhibit_schemas::reading::{Operation, QUESTION_BYTES_MAX, Question};
@@ -213,6 +219,83 @@ pub fn copy(bytes: &[u8]) -> bool {
     let head = bytes.windows(4).filter(|window| window == b"\n-> ").count();
     assert!(count <= head);
     true
+}
+
+/// A document is masked alike however it is cut, and what comes out is one of its format, in which nothing is left to mask.
+/// The first byte is the format, the second the size of the pieces.
+pub fn document(bytes: &[u8]) -> bool {
+    let [word, size, bytes @ ..] = bytes else { return false };
+    let Some(format) = Format::ALL.get(usize::from(*word) % Format::ALL.len()) else {
+        return false;
+    };
+    let policy = masking(*format);
+    let document = policy.document("lake", "b/k").expect("it is for every object");
+    let whole = masked(&policy, document, bytes, bytes.len().max(1));
+    let pieces = masked(&policy, document, bytes, usize::from(*size).max(1));
+    assert_eq!(whole.is_some(), pieces.is_some());
+    let (Some((whole, false)), Some((pieces, _))) = (whole, pieces) else {
+        return false;
+    };
+    assert_eq!(whole, pieces);
+    let again = masked(&policy, document, &whole, whole.len().max(1)).expect("what is masked is of the same format");
+    // Of resources some values are searched, and what is found a second time is no matter.
+    if !matches!(format, Format::Fhir | Format::FhirNdjson) {
+        assert_eq!(again.0, whole);
+    }
+    true
+}
+
+/// A policy that redacts something in documents of a format.
+fn masking(format: Format) -> Snapshot {
+    let paths = "\"paths\"\nrest = \"keep\"\npaths = [{ path = \"/*\", technique = \"redact\" }]";
+    let resource = "\"paths\"\nrest = \"keep\"\npaths = [{ path = \"/name\", technique = \"redact\" }]";
+    let (place, technique) = match format {
+        Format::Csv | Format::Tsv => (".a", "\"redact\""),
+        Format::Json | Format::Ndjson => ("", paths),
+        Format::Fhir | Format::FhirNdjson => (".Patient", resource),
+        Format::Hl7 => (".PID-*", "\"redact\""),
+        Format::Text => ("", "\"redact\""),
+    };
+    let text = format!(
+        "version = 1\n[[targets]]\nname = \"lake\"\nprotocol = \"s3\"\n[[documents]]\nname = \"d\"\ntargets = [\"lake\"]\n\
+         resources = [\"*\"]\nformat = \"{}\"\n[[masks]]\nname = \"m\"\ntargets = [\"lake\"]\nresources = [\"d{place}\"]\n\
+         technique = {technique}\n",
+        format.as_str()
+    );
+    Snapshot::parse(text.as_bytes()).expect("it is a policy")
+}
+
+/// What comes of a document in pieces, and whether it was packed; nothing where it is none.
+fn masked(policy: &Snapshot, document: &Document, bytes: &[u8], pieces: usize) -> Option<(Vec<u8>, bool)> {
+    let mut net = SessionNet::new(policy, "lake");
+    let mut masker = Masker::new(policy, "lake", document, MaskKey::new([7; 32]));
+    let mut frames = Vec::new();
+    for piece in bytes.chunks(pieces) {
+        frames.extend(masker.push(piece, &mut net).ok()?);
+    }
+    let is_packed = masker.is_packed();
+    frames.extend(masker.finish(&mut net).ok()?);
+    let bytes = frames.into_iter().flat_map(|frame| match frame.into_inner() {
+        Frame::Verbatim(Bytes(bytes)) => bytes,
+        Frame::Row(_) => Vec::new(),
+    });
+    Some((bytes.collect(), is_packed))
+}
+
+/// Marks of ours are found in an upload however it is cut. The first byte is the size of the pieces.
+pub fn upload(bytes: &[u8]) -> bool {
+    let [size, bytes @ ..] = bytes else { return false };
+    let found = |pieces: usize| {
+        let mut marks = Marks::default();
+        let broken = bytes.chunks(pieces).any(|piece| marks.push(piece).is_err());
+        if broken { Err(()) } else { marks.finish().map_err(drop) }
+    };
+    let whole = found(bytes.len().max(1));
+    assert_eq!(
+        whole.map(|mark| mark.is_some()),
+        found(usize::from(*size).max(1)).map(|mark| mark.is_some())
+    );
+    whole.is_ok_and(|mark| mark.is_some())
 }
 
 /// The server's tree of a view is understood whole or not at all: nothing may follow it.

@@ -101,6 +101,14 @@ categories = ["ssn"]
 floor = "likely"
 except = ["public.a.f"]
 ends_session = false
+[[documents]]
+name = "o"
+targets = ["t"]
+resources = ["bucket/*.csv"]
+format = "csv"
+header = false
+phi = true
+keep_length = false
 [[reviews]]
 name = "w"
 scope = "commands"

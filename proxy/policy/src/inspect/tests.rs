@@ -162,7 +162,7 @@ fn conditions_that_never_hold_are_found() {
     assert_eq!(with("no_where = true, class = \"select\""), []);
     // Of what protocol is not known nothing is said.
     let other =
-        format!("{HEAD}{}", rule("r", &format!("{READS}; when = {{ size = 3 }}"))).replace("\"postgres\"", "\"s3\"");
+        format!("{HEAD}{}", rule("r", &format!("{READS}; when = {{ size = 3 }}"))).replace("\"postgres\"", "\"other\"");
     let other = Snapshot::parse(other.as_bytes()).unwrap();
     assert_eq!(inspect(&other, &attributes), []);
 }

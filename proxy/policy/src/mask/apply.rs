@@ -16,6 +16,21 @@ const UUID_VERSION: (usize, u8, u8) = (6, 0x0f, 0x80);
 /// Where the variant of a UUID stands (RFC 9562, 4.1).
 const UUID_VARIANT: (usize, u8, u8) = (8, 0x3f, 0x80);
 
+/// The masked form of a text, at the end of `into`; `false` is NULL. What documents are full of needs no memory of its own.
+pub(super) fn append(technique: &Technique, text: &str, key: &MaskKey, into: &mut String) -> bool {
+    match technique {
+        Technique::Redact => into.push_str(REDACTED),
+        Technique::Null => return false,
+        Technique::Partial { keep } => partial_of(text, *keep, into),
+        Technique::Token { domain } => key.append_token(domain, text.as_bytes(), into),
+        technique => match apply(technique, Value::Text(text.to_owned()), key) {
+            Some(Value::Text(masked)) => into.push_str(&masked),
+            _ => return false,
+        },
+    }
+    true
+}
+
 /// The masked form of a value.
 pub(super) fn apply(technique: &Technique, value: Value, key: &MaskKey) -> Option<Value> {
     match (technique, value) {
@@ -103,19 +118,23 @@ fn partial_value(value: &Value, keep: usize) -> Option<Value> {
 
 /// Stars for every letter and digit but the last `keep`; for all of them where fewer than twice `keep` there are.
 fn partial(text: &str, keep: usize) -> String {
+    let mut masked = String::with_capacity(text.len());
+    partial_of(text, keep, &mut masked);
+    masked
+}
+
+fn partial_of(text: &str, keep: usize, into: &mut String) {
     let letters = text.chars().filter(|character| character.is_alphanumeric()).count();
     let shown = if letters < keep.saturating_mul(2) { 0 } else { keep };
     let mut left = letters;
-    text.chars()
-        .map(|character| {
-            if !character.is_alphanumeric() {
-                return character;
-            }
-            let show = left <= shown;
-            left -= 1;
-            if show { character } else { '*' }
-        })
-        .collect()
+    into.extend(text.chars().map(|character| {
+        if !character.is_alphanumeric() {
+            return character;
+        }
+        let show = left <= shown;
+        left -= 1;
+        if show { character } else { '*' }
+    }));
 }
 
 fn token(value: &Value, domain: &str, key: &MaskKey) -> Option<Value> {

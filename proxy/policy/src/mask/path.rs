@@ -121,7 +121,7 @@ pub(super) fn mask(document: &str, paths: &[PathMask], rest: Option<&Technique>,
 }
 
 /// A string, number or truth value, masked.
-fn value(raw: &str, technique: &Technique, key: &MaskKey) -> String {
+pub(super) fn value(raw: &str, technique: &Technique, key: &MaskKey) -> String {
     let value = match raw.as_bytes().first() {
         Some(b'"') => serde_json::from_str(raw).ok().map(Value::Text),
         Some(b'-' | b'0'..=b'9') => match raw.parse() {
@@ -197,7 +197,7 @@ pub fn walk(document: &str, visit: &mut dyn FnMut(&[Step], Range<usize>)) -> Opt
 }
 
 /// The byte after a string that begins at a quote.
-fn string_end(bytes: &[u8], quote: usize) -> Option<usize> {
+pub(super) fn string_end(bytes: &[u8], quote: usize) -> Option<usize> {
     let mut at = quote + 1;
     loop {
         match bytes.get(at)? {

@@ -29,7 +29,7 @@ pub(super) struct Search<'a> {
 }
 
 /// What stands in the place of a value with a finding; `None` is NULL.
-type Instead<T> = Option<T>;
+pub(crate) type Instead<T> = Option<T>;
 
 impl Search<'_> {
     /// The bytes that stand for a cell; `None` where it stays as it is.

@@ -5,13 +5,14 @@ use toml::de::{DeTable, DeValue};
 use super::PolicyError;
 
 /// What errors call an element of a list, and the list.
-const LISTS: [(&str, &str); 8] = [
+const LISTS: [(&str, &str); 9] = [
     ("role", "roles"),
     ("target", "targets"),
     ("approval", "approvals"),
     ("rule", "rules"),
     ("mask", "masks"),
     ("net", "nets"),
+    ("document", "documents"),
     ("review", "reviews"),
     ("patients", "patients"),
 ];

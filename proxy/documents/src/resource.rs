@@ -1,0 +1,195 @@
+//! Resources of FHIR R4 as JSON: which mask is for a value, by the type of the resource that it stands in.
+//!
+//! A mask names resources of a type (`bulk.Patient`), and its paths begin at the resource, wherever that stands: alone, in a
+//! bundle (`entry`), in parameters, or contained in another one, which then has its own mask. A `resourceType` anywhere else is
+//! refused: it would move what is below it out of reach of the paths of the resource around.
+//!
+//! What no path of a mask covers stays, but for two places that hold what the others hold in other words:
+//!
+//! - the narrative (`text.div`) gives way to an empty one that says `[redacted]`, where the rest is kept or redacted;
+//! - values in extensions are searched by detectors as `detect` does, for a path can hardly name them.
+//!
+//! Where a document holds PHI, a type that no mask is for is refused.
+
+use std::collections::HashMap;
+
+use exhibit_policy::mask::document::{DocumentMasker, Otherwise, Piece, Slot, Treatment};
+use exhibit_policy::mask::path::Step;
+use exhibit_policy::net::SessionNet;
+
+use crate::error::Reason;
+use crate::json::numbered;
+
+/// Types of resources in one document at the most; FHIR R4 has 148.
+pub const RESOURCE_TYPES_MAX: usize = 512;
+
+/// What stands in the place of a narrative; `div` has to be a div (FHIR R4, Narrative).
+const NARRATIVE: &str = "<div xmlns=\"http://www.w3.org/1999/xhtml\">[redacted]</div>";
+
+/// The member that says what type a resource is of.
+pub(crate) const RESOURCE_TYPE: &str = "resourceType";
+
+/// What holds other resources by nature, and of itself nothing about anybody: it needs no mask.
+pub(crate) const BUNDLE: &str = "Bundle";
+
+/// Resources of a document, with the places of their masks.
+#[derive(Debug, Default)]
+pub(crate) struct Resources {
+    slots: HashMap<String, Slot>,
+}
+
+/// A resource in a piece of a document.
+struct Base {
+    place: Vec<Step>,
+    kind: String,
+}
+
+impl Resources {
+    /// Hands over a piece. `outer` is the type of the resource whose members are pieces of their own, and `element` the number of
+    /// the element of its list that this is.
+    pub(crate) fn piece(
+        &mut self,
+        piece: Piece<'_>,
+        outer: Option<&str>,
+        element: Option<usize>,
+        out: &mut DocumentMasker,
+        net: &mut SessionNet,
+    ) -> Result<(), Reason> {
+        let mut bases: Vec<Base> = outer.map(Base::outermost).into_iter().collect();
+        let mut fault = None;
+        let mut found = |place: &[Step], raw: &str| {
+            if let Err(reason) = add(&mut bases, place, raw) {
+                fault.get_or_insert(reason);
+            }
+        };
+        piece.look(&mut found).ok_or(Reason::Json)?;
+        if let Some(reason) = fault {
+            return Err(reason);
+        }
+        if !bases.iter().any(|base| base.place.is_empty()) || !all_may_stand(&bases) {
+            return Err(Reason::Resource);
+        }
+        for base in &bases {
+            self.slot(&base.kind, out, net)?;
+        }
+        let slots = &self.slots;
+        let mut treat = |place: &[Step]| treatment(slots, &bases, place, element);
+        out.json(piece, &mut treat, net).ok_or(Reason::Json)
+    }
+
+    /// Looks the mask of a type up.
+    fn slot(&mut self, kind: &str, out: &DocumentMasker, net: &SessionNet) -> Result<(), Reason> {
+        if self.slots.contains_key(kind) {
+            return Ok(());
+        }
+        let slot = out.slot(kind, "", net);
+        if out.document().phi && !slot.is_masked() && kind != BUNDLE {
+            return Err(Reason::UnmaskedResource);
+        }
+        if self.slots.len() >= RESOURCE_TYPES_MAX {
+            return Err(Reason::TooManyTypes);
+        }
+        self.slots.insert(kind.to_owned(), slot);
+        Ok(())
+    }
+}
+
+impl Base {
+    fn outermost(kind: &str) -> Self {
+        Self {
+            place: Vec::new(),
+            kind: kind.to_owned(),
+        }
+    }
+}
+
+/// Remembers the resource whose type this value says.
+fn add(bases: &mut Vec<Base>, place: &[Step], raw: &str) -> Result<(), Reason> {
+    let Some((Step::Member(name), place)) = place.split_last() else {
+        return Ok(());
+    };
+    if name != RESOURCE_TYPE {
+        return Ok(());
+    }
+    let kind: String = serde_json::from_str(raw).map_err(|_| Reason::Resource)?;
+    let is_type = !kind.is_empty() && kind.len() <= 64 && kind.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    if !is_type || bases.iter().any(|base| base.place == place) {
+        return Err(Reason::Resource);
+    }
+    bases.push(Base {
+        place: place.to_vec(),
+        kind,
+    });
+    Ok(())
+}
+
+/// The innermost resource around a place.
+fn around<'a>(bases: &'a [Base], place: &[Step]) -> Option<&'a Base> {
+    let mut within = bases
+        .iter()
+        .filter(|base| place.starts_with(&base.place))
+        .collect::<Vec<_>>();
+    within.sort_by_key(|base| base.place.len());
+    within.pop()
+}
+
+/// Whether a resource may stand at a place, whose steps begin at the resource around it.
+fn may_stand(outer: &str, place: &[Step]) -> bool {
+    let names = names(place);
+    match (outer, names.as_slice()) {
+        (_, ["contained", "*"]) | (BUNDLE, ["entry", "*", "resource"] | ["entry", "*", "response", "outcome"]) => true,
+        ("Parameters", ["parameter", "*", rest @ .., "resource"]) => rest.chunks(2).all(|part| part == ["part", "*"]),
+        _ => false,
+    }
+}
+
+fn treatment(slots: &HashMap<String, Slot>, bases: &[Base], place: &[Step], element: Option<usize>) -> Treatment {
+    let base = around(bases, place);
+    let kind = base.map_or("", |base| base.kind.as_str());
+    let depth = base.map_or(0, |base| base.place.len());
+    // Only the pieces of a bundle are elements, and no other resource of such a piece has its list at their place.
+    let inner = numbered(place, element).get(depth..).unwrap_or_default().to_vec();
+    let slot = slots.get(kind).cloned().unwrap_or_default();
+    let otherwise = otherwise(kind, &slot, &inner);
+    Treatment {
+        slot,
+        place: inner,
+        otherwise,
+    }
+}
+
+/// What becomes of a value of a resource for which there is no path.
+fn otherwise(kind: &str, slot: &Slot, place: &[Step]) -> Otherwise {
+    let names: Vec<&str> = names(place);
+    match names.as_slice() {
+        ["text", "div"] => Otherwise::Text(NARRATIVE),
+        // What an extension is called is a word of a schema.
+        [.., "extension" | "modifierExtension", "*", "url"] => Otherwise::Keep,
+        names if names.contains(&"extension") || names.contains(&"modifierExtension") => Otherwise::Search,
+        [RESOURCE_TYPE | "type" | "total" | "timestamp" | "link", ..]
+        | ["entry", _, "fullUrl" | "link" | "search" | "request" | "response", ..] => Otherwise::Keep,
+        _ if kind == BUNDLE && !slot.is_masked() => Otherwise::Search,
+        _ => Otherwise::Keep,
+    }
+}
+
+/// The names of steps; `*` for an element.
+fn names(place: &[Step]) -> Vec<&str> {
+    let mut names = Vec::with_capacity(place.len());
+    for step in place {
+        names.push(match step {
+            Step::Member(name) => name.as_str(),
+            Step::Element(_) => "*",
+        });
+    }
+    names
+}
+
+/// Whether all resources of a piece stand where resources may.
+fn all_may_stand(bases: &[Base]) -> bool {
+    bases.iter().filter(|base| !base.place.is_empty()).all(|base| {
+        let (_, shorter) = base.place.split_last().unwrap_or((&Step::Element(0), &[]));
+        around(bases, shorter)
+            .is_some_and(|outer| may_stand(&outer.kind, base.place.get(outer.place.len()..).unwrap_or_default()))
+    })
+}

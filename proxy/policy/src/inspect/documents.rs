@@ -1,0 +1,211 @@
+//! Documents that are for nothing or leave everything as it is, and masks that name no place that a document can have.
+
+use super::{Kind, Place, Warning};
+use crate::pattern::{Pattern, covered};
+use crate::snapshot::{Mask, Snapshot};
+
+/// The protocol whose masks name places in documents alone.
+const OBJECTS: &str = "s3";
+
+/// Everything that is weak about documents.
+pub(super) fn warnings(snapshot: &Snapshot) -> Vec<Warning> {
+    let mut warnings = shadowed(snapshot);
+    warnings.extend(bare(snapshot));
+    for (element, mask) in snapshot.masks().iter().enumerate() {
+        warnings.extend(nothing(snapshot, mask, element));
+    }
+    warnings
+}
+
+/// Documents, or objects of them, that earlier ones are for.
+fn shadowed(snapshot: &Snapshot) -> Vec<Warning> {
+    let mut warnings = Vec::new();
+    for (element, document) in snapshot.documents().iter().enumerate() {
+        let earlier = snapshot.documents().get(..element).unwrap_or_default();
+        let dead = |pattern: &&Pattern| {
+            document.targets().all(|target| {
+                let before = earlier.iter().filter(|other| other.is_for(target));
+                covered(pattern, &before.flat_map(|other| &other.resources).collect::<Vec<_>>())
+            })
+        };
+        let names: Vec<String> = document.resources().iter().filter(dead).map(quoted).collect();
+        if names.is_empty() {
+            continue;
+        }
+        let what = if names.len() == document.resources().len() {
+            "no object".to_owned()
+        } else {
+            format!("no object by {}", names.join(", "))
+        };
+        let text = format!(
+            "document `{}` is for {what}: documents before it are for all of that",
+            document.name
+        );
+        warnings.push(warning(Kind::ShadowedDocument, "documents", element, text));
+    }
+    warnings
+}
+
+/// Documents with PHI in which nothing is masked or searched.
+fn bare(snapshot: &Snapshot) -> Vec<Warning> {
+    let mut warnings = Vec::new();
+    for (element, document) in snapshot.documents().iter().enumerate() {
+        let is_bare = |target: &&str| {
+            let mut masks = snapshot.masks().iter().filter(|mask| mask.is_for(target));
+            let masked = masks.any(|mask| mask.resources().iter().any(|pattern| may_name(pattern, &document.name)));
+            !masked && snapshot.nets(target).next().is_none()
+        };
+        for target in document.targets().filter(is_bare).filter(|_| document.phi) {
+            let text = format!(
+                "objects of target `{target}` that document `{}` is for are read as they are: no mask and no net is for them",
+                document.name
+            );
+            warnings.push(warning(Kind::NothingMasked, "documents", element, text));
+        }
+    }
+    warnings
+}
+
+/// Resources of a mask for objects alone that no place of any document can have.
+fn nothing(snapshot: &Snapshot, mask: &Mask, element: usize) -> Vec<Warning> {
+    let of_objects = |name: &str| {
+        let mut targets = snapshot.targets().iter();
+        targets.any(|target| target.name == name && target.protocol == OBJECTS)
+    };
+    if !mask.targets().all(of_objects) {
+        return Vec::new();
+    }
+    let documents = snapshot
+        .documents()
+        .iter()
+        .filter(|document| mask.targets().any(|target| document.is_for(target)));
+    let documents: Vec<_> = documents.collect();
+    let mut warnings = Vec::new();
+    for pattern in mask.resources() {
+        let text = pattern.as_str();
+        let mut named = documents
+            .iter()
+            .filter(|document| may_name(pattern, &document.name))
+            .peekable();
+        let cause = if named.peek().is_none() {
+            "no document of its targets is called so"
+        } else if !named.any(|document| document.may_have(text)) {
+            "the format of the document has no such place"
+        } else {
+            continue;
+        };
+        let text = format!("mask `{}` masks nothing by `{text}`: {cause}", mask.name);
+        warnings.push(warning(Kind::MaskedNothing, "masks", element, text));
+    }
+    warnings
+}
+
+/// Whether a pattern can match the document of that name, or a place in it.
+fn may_name(pattern: &Pattern, document: &str) -> bool {
+    pattern.matches(document) || pattern.can_match_below(&format!("{document}."))
+}
+
+fn quoted(pattern: &Pattern) -> String {
+    format!("`{}`", pattern.as_str())
+}
+
+const fn warning(kind: Kind, list: &'static str, element: usize, text: String) -> Warning {
+    Warning {
+        kind,
+        place: Place { list, element },
+        text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::inspect::inspect;
+    use crate::snapshot::Snapshot;
+
+    /// The warnings about documents of a policy, each as kind and text.
+    fn check(rest: &str, wanted: &[(&str, &str)]) {
+        let text = format!("version = 1\n[[targets]]\nname = \"lake\"\nprotocol = \"s3\"\n{rest}");
+        let snapshot = Snapshot::parse(text.as_bytes()).unwrap();
+        let found = super::warnings(&snapshot);
+        assert!(
+            found
+                .iter()
+                .all(|warning| inspect(&snapshot, &|_| None).contains(warning))
+        );
+        let found: Vec<_> = found.iter().map(|one| (one.kind.as_str(), one.text.as_str())).collect();
+        assert_eq!(found.len(), wanted.len(), "{found:?}");
+        for ((kind, text), (wanted_kind, part)) in found.iter().zip(wanted) {
+            assert!(kind == wanted_kind && text.contains(part), "{kind}: {text}");
+        }
+    }
+
+    fn document(name: &str, resources: &str, format: &str) -> String {
+        format!(
+            "[[documents]]\nname = \"{name}\"\ntargets = [\"lake\"]\nresources = [{resources}]\nformat = \"{format}\"\n"
+        )
+    }
+
+    fn mask(resources: &str) -> String {
+        format!("[[masks]]\nname = \"m\"\ntargets = [\"lake\"]\nresources = [{resources}]\ntechnique = \"redact\"\n")
+    }
+
+    #[test]
+    fn documents_behind_others_are_told() {
+        let all = mask("\"*\"");
+        check(
+            &(document("a", "\"x/*\"", "csv") + &document("b", "\"y/*\"", "csv") + &all),
+            &[],
+        );
+        let behind = document("a", "\"x/*\"", "csv") + &document("b", "\"x/y*\", \"z\"", "csv") + &all;
+        check(
+            &behind,
+            &[("shadowed-document", "document `b` is for no object by `x/y*`")],
+        );
+        let behind = document("a", "\"*\"", "csv") + &document("b", "\"x/y*\"", "csv") + &all;
+        check(&behind, &[("shadowed-document", "document `b` is for no object: ")]);
+    }
+
+    #[test]
+    fn documents_without_masks_and_nets_are_told() {
+        let told = ("nothing-masked", "document `a` is for are read as they are");
+        check(&document("a", "\"*\"", "csv"), &[told]);
+        check(&(document("a", "\"*\"", "csv") + "phi = false\n"), &[]);
+        check(&(document("a", "\"*\"", "csv") + &mask("\"a.ssn\"")), &[]);
+        let net = "[[nets]]\nname = \"n\"\ntargets = [\"lake\"]\ncategories = [\"ssn\"]\n";
+        check(&(document("a", "\"*\"", "csv") + net), &[]);
+    }
+
+    #[test]
+    fn masks_of_no_place_are_told() {
+        let absent = ("masked-nothing", "no document of its targets is called so");
+        let unfit = ("masked-nothing", "has no such place");
+        for (format, resource, wanted) in [
+            ("csv", "b.ssn", Some(absent)),
+            ("csv", "*.ssn", None),
+            ("csv", "a.anything at all", None),
+            ("csv", "a", Some(unfit)),
+            ("csv\"\nheader = false\n# \"", "a.3", None),
+            ("csv\"\nheader = false\n# \"", "a.ssn", Some(unfit)),
+            ("csv\"\nheader = false\n# \"", "a.0", Some(unfit)),
+            ("json", "a", None),
+            ("json", "a.ssn", Some(unfit)),
+            ("text", "a.x", Some(unfit)),
+            ("fhir", "a.Patient", None),
+            ("fhir", "a", Some(unfit)),
+            ("fhir", "a.Patient.name", Some(unfit)),
+            ("hl7", "a.PID-5", None),
+            ("hl7", "a.PID-5.1.2", None),
+            ("hl7", "a.PID-*", None),
+            ("hl7", "a.PID.5", Some(unfit)),
+            ("hl7", "a.PID-0", Some(unfit)),
+            ("hl7", "a.PID-5.1.2.3", Some(unfit)),
+            ("hl7", "a.pid-5", Some(unfit)),
+        ] {
+            let quiet = "[[nets]]\nname = \"n\"\ntargets = [\"lake\"]\ncategories = [\"ssn\"]\n";
+            check(
+                &(document("a", "\"*\"", format) + &mask(&format!("\"{resource}\"")) + quiet),
+                wanted.as_slice(),
+            );
+        }
+    }
+}

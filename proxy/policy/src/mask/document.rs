@@ -1,0 +1,246 @@
+//! Masks of documents: what becomes of the values of an object before it may be recorded or released.
+//!
+//! Whoever reads a document (`exhibit-documents`) finds where its values are and what they say. It hands over every byte,
+//! in order: what holds no value ([`DocumentMasker::structure`]), and each value with the place in which it stands. What
+//! comes out is [`Masked`], and there is no other way to one with bytes of a document in it.
+//!
+//! **Invariant:** a masker writes a value only through the mask of its place, or, where there is none, through the session's
+//! nets. Which bytes are structure is the reader's word, as it is a protocol's for [`Masked::framing`].
+//!
+//! Where a document keeps its length ([`Document::keep_length`]), what a mask or a net makes of a value has as many bytes
+//! as the value had: its own form where that is as long, and stars where it is not.
+//!
+//! Not here: the grammar of any format; records of patients, of which objects have none yet.
+//!
+//! [`Document::keep_length`]: crate::document::Document::keep_length
+
+mod json;
+mod text;
+
+use std::collections::BTreeMap;
+
+use exhibit_schemas::event::access::Frame;
+
+pub use self::json::{Otherwise, Piece, Treatment};
+pub use self::text::{TEXT_OVERLAP_BYTES, TEXT_WINDOW_BYTES};
+use super::path::Step;
+use super::{CellKind, MaskKey, Masked, Technique, apply, path};
+use crate::document::Document;
+use crate::net::{Channel, Known, NetColumn, SessionNet};
+use crate::snapshot::{Mask, Snapshot};
+
+/// What stands for each byte of a masked value that has to keep its length.
+pub const STAR: u8 = b'*';
+
+/// A value as it stands in a document.
+#[derive(Clone, Copy)]
+pub struct Written<'a> {
+    /// The bytes that stand for it.
+    pub raw: &'a [u8],
+    /// What they say.
+    pub text: &'a str,
+    /// How the format writes a text in their place.
+    pub spelling: &'a dyn Spelling,
+}
+
+/// How a format writes texts.
+pub trait Spelling {
+    /// Writes a text in the place of the value with these bytes; `None` is no value.
+    fn spell(&self, text: Option<&str>, raw: &[u8], into: &mut Vec<u8>);
+
+    /// Where in the bytes of a value stars can stand for every byte, when it has to keep its length.
+    fn inside(&self, raw: &[u8]) -> std::ops::Range<usize>;
+}
+
+/// A place of a document with its mask and its net, looked up once.
+#[derive(Clone, Debug, Default)]
+pub struct Slot {
+    mask: Option<usize>,
+    net: NetColumn,
+}
+
+impl Slot {
+    /// Whether a mask is for it.
+    pub const fn is_masked(&self) -> bool {
+        self.mask.is_some()
+    }
+}
+
+/// Masks one document, and makes what is released of it.
+#[derive(Debug)]
+pub struct DocumentMasker {
+    document: Document,
+    /// The masks of the target, in the order of the file.
+    masks: Vec<Mask>,
+    /// How many values each of them masked.
+    counts: Vec<u64>,
+    key: MaskKey,
+    released: Vec<u8>,
+    /// Room for one masked text.
+    scratch: String,
+}
+
+impl DocumentMasker {
+    /// A masker for an object of a target that this document of the policy names.
+    pub fn new(policy: &Snapshot, target: &str, document: &Document, key: MaskKey) -> Self {
+        let masks: Vec<Mask> = policy
+            .masks()
+            .iter()
+            .filter(|mask| mask.is_for(target))
+            .cloned()
+            .collect();
+        Self {
+            document: document.clone(),
+            counts: vec![0; masks.len()],
+            masks,
+            key,
+            released: Vec::new(),
+            scratch: String::new(),
+        }
+    }
+
+    /// How the document is read.
+    pub const fn document(&self) -> &Document {
+        &self.document
+    }
+
+    /// Whether everything that it releases is as long as what it read.
+    pub const fn preserves_length(&self) -> bool {
+        self.document.keep_length
+    }
+
+    /// The place of that name; the document itself where the name is empty. `label` is what says what its values are.
+    pub fn slot(&self, place: &str, label: &str, net: &SessionNet) -> Slot {
+        let resource = match place {
+            "" => self.document.name.clone(),
+            place => self.document.resource(place),
+        };
+        let names = |mask: &Mask| mask.resources().iter().any(|pattern| pattern.matches(&resource));
+        let known = Known {
+            name: label,
+            origin: Some(&resource),
+            label: Some(label),
+            meaning: None,
+        };
+        Slot {
+            mask: self.masks.iter().position(names),
+            net: net.column(known, CellKind::Text),
+        }
+    }
+
+    /// The first of these places, from the innermost to the outermost, with the mask that names any of them: of several the
+    /// first of the policy.
+    pub fn first_slot(&self, places: &[&str], net: &SessionNet) -> Slot {
+        let mut slots = places.iter().map(|place| self.slot(place, "", net));
+        let mut first = slots.next().unwrap_or_default();
+        first.mask = slots.filter_map(|slot| slot.mask).chain(first.mask).min();
+        first
+    }
+
+    /// Places of this document that masks name by themselves and not by a pattern, each with its mask.
+    pub fn named_places(&self) -> impl Iterator<Item = (&str, &str)> {
+        let masks = self.masks.iter();
+        masks.flat_map(|mask| {
+            let own = mask.resources().iter().filter_map(|pattern| {
+                let place = pattern.as_str().strip_prefix(self.document.name.as_str())?;
+                place.strip_prefix('.').filter(|place| !place.contains('*'))
+            });
+            own.map(|place| (mask.name.as_str(), place))
+        })
+    }
+
+    /// Takes over bytes that hold no value: separators, marks, line ends.
+    pub fn structure(&mut self, bytes: &[u8]) {
+        self.released.extend_from_slice(bytes);
+    }
+
+    /// Takes over the name of a column or its like: a word of a schema, in which only what cannot be one is masked.
+    pub fn name(&mut self, written: Written<'_>, net: &mut SessionNet) {
+        match net.text(Channel::Column, written.text.as_bytes()) {
+            None => self.released.extend_from_slice(written.raw),
+            Some(masked) => {
+                let masked = String::from_utf8(masked).ok();
+                spell(
+                    &mut self.released,
+                    self.document.keep_length,
+                    masked.as_deref(),
+                    written,
+                );
+            }
+        }
+    }
+
+    /// Takes over a value of a place.
+    pub fn value(&mut self, slot: &Slot, written: Written<'_>, net: &mut SessionNet) {
+        net.learn(&slot.net, written.text.as_bytes());
+        let mask = slot
+            .mask
+            .and_then(|mask| Some((self.masks.get(mask)?, self.counts.get_mut(mask)?)));
+        let Some((mask, count)) = mask else {
+            match net.searched(&slot.net, written.text.as_bytes()) {
+                None => self.released.extend_from_slice(written.raw),
+                Some(masked) => {
+                    let masked = masked.and_then(|masked| String::from_utf8(masked).ok());
+                    spell(
+                        &mut self.released,
+                        self.document.keep_length,
+                        masked.as_deref(),
+                        written,
+                    );
+                }
+            }
+            return;
+        };
+        *count = count.saturating_add(1);
+        self.scratch.clear();
+        // A path is one into a JSON document, and this is a value of no document: nothing of it is told.
+        let told = apply::append(&mask.technique, written.text, &self.key, &mut self.scratch);
+        let masked = told.then_some(self.scratch.as_str());
+        spell(&mut self.released, self.document.keep_length, masked, written);
+    }
+
+    /// Takes what may be released, in which so many records begin.
+    pub fn take(&mut self, records: u64) -> Masked<Frame> {
+        Masked::verbatim(std::mem::take(&mut self.released), records)
+    }
+
+    /// Bytes that [`Self::take`] would give.
+    pub const fn waiting(&self) -> usize {
+        self.released.len()
+    }
+
+    /// Values masked so far, by name of the mask.
+    pub fn masked(&self) -> BTreeMap<String, u64> {
+        let counted = self.masks.iter().zip(&self.counts).filter(|(_, count)| **count > 0);
+        counted.map(|(mask, count)| (mask.name.clone(), *count)).collect()
+    }
+
+    /// What the mask of a slot does at a place of a JSON document.
+    fn technique(&self, slot: &Slot, place: &[Step]) -> Option<&Technique> {
+        match &self.masks.get(slot.mask?)?.technique {
+            Technique::Paths { paths, rest } => path::technique(paths, rest.as_deref(), place),
+            technique => Some(technique),
+        }
+    }
+
+    fn count(&mut self, slot: &Slot) {
+        if let Some(count) = slot.mask.and_then(|mask| self.counts.get_mut(mask)) {
+            *count = count.saturating_add(1);
+        }
+    }
+}
+
+/// Writes a masked text in the place of a value, as long as the value where the length is kept.
+fn spell(into: &mut Vec<u8>, keep_length: bool, masked: Option<&str>, written: Written<'_>) {
+    let start = into.len();
+    written.spelling.spell(masked, written.raw, into);
+    if keep_length && into.len() - start != written.raw.len() {
+        into.truncate(start);
+        let inside = written.spelling.inside(written.raw);
+        let bytes = written.raw.iter().enumerate();
+        into.extend(bytes.map(|(place, byte)| if inside.contains(&place) { STAR } else { *byte }));
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,151 @@
+//! `[[documents]]` of a policy file: which objects are read, and as what.
+//!
+//! | key | |
+//! | --- | --- |
+//! | `name` | what masks call it; no `.` and no `*`, which mean something in a mask's resources |
+//! | `targets`, `resources` | which objects, as `bucket/key` by pattern; the first document that names an object is for it |
+//! | `format` | `csv`, `tsv`, `json`, `ndjson`, `fhir`, `fhir-ndjson`, `hl7`, `text` |
+//! | `header` | of `csv` and `tsv`: whether the first record names the columns; true when left out |
+//! | `phi` | whether an object that cannot be read so is refused; true when left out |
+//! | `keep_length` | whether masked values are as long as what they stand for, in stars where they are not; false when left out |
+
+use std::collections::BTreeSet;
+
+use serde::Deserialize;
+
+use super::{PolicyError, known, patterns};
+use crate::document::{Document, Format};
+
+/// A document as the file has it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DocumentText {
+    pub(super) name: String,
+    targets: Vec<String>,
+    resources: Vec<String>,
+    format: String,
+    header: Option<bool>,
+    phi: Option<bool>,
+    #[serde(default)]
+    keep_length: bool,
+}
+
+impl DocumentText {
+    pub(super) fn check(self, targets: &BTreeSet<String>) -> Result<Document, PolicyError> {
+        let place = format!("document `{}`", self.name);
+        let broken = |rule| {
+            Err(PolicyError::Rule {
+                place: place.clone(),
+                rule,
+            })
+        };
+        if self.name.is_empty() || self.name.contains(['.', '*', '`']) {
+            return broken(
+                "a document's name is not empty and has no `.`, no `*` and no backtick: masks name places in it",
+            );
+        }
+        if self.targets.is_empty() || self.resources.is_empty() {
+            return broken("targets and resources each name at least one");
+        }
+        known(&place, "target", &self.targets, targets)?;
+        let words = Format::ALL.map(|format| format.as_str().to_owned()).into();
+        known(&place, "format", std::slice::from_ref(&self.format), &words)?;
+        let Some(format) = Format::from_word(&self.format) else {
+            return broken("a document has a format");
+        };
+        if self.header.is_some() && !format.is_table() {
+            return broken("only csv and tsv have a header or none");
+        }
+        Ok(Document {
+            format,
+            header: format.is_table() && self.header.unwrap_or(true),
+            phi: self.phi.unwrap_or(true),
+            keep_length: self.keep_length,
+            targets: self.targets.into_iter().collect(),
+            resources: patterns(&place, &self.resources)?,
+            name: self.name,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::document::{Document, Format};
+    use crate::snapshot::Snapshot;
+
+    fn document(text: &str) -> Result<Document, String> {
+        let policy = format!(
+            "version = 1\n[[targets]]\nname = \"lake\"\nprotocol = \"s3\"\n[[documents]]\ntargets = [\"lake\"]\n{text}\n"
+        );
+        let snapshot = Snapshot::parse(policy.as_bytes()).map_err(|error| error.to_string())?;
+        Ok(snapshot.document("lake", "exports/2026/a.csv").unwrap().clone())
+    }
+
+    #[test]
+    fn what_is_left_out_is_the_safer_choice() {
+        let found = document("name = \"d\"\nresources = [\"exports/*\"]\nformat = \"csv\"").unwrap();
+        assert_eq!((found.format, found.header, found.phi), (Format::Csv, true, true));
+        let found =
+            document("name = \"d\"\nresources = [\"*\"]\nformat = \"tsv\"\nheader = false\nphi = false").unwrap();
+        assert_eq!((found.format, found.header, found.phi), (Format::Tsv, false, false));
+        for format in Format::ALL {
+            let found = document(&format!(
+                "name = \"d\"\nresources = [\"*.csv\"]\nformat = \"{}\"",
+                format.as_str()
+            ));
+            assert_eq!(found.unwrap().format, format);
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused_with_its_place() {
+        for (text, wanted) in [
+            (
+                "name = \"\"\nresources = [\"*\"]\nformat = \"csv\"",
+                "a document's name",
+            ),
+            (
+                "name = \"a.b\"\nresources = [\"*\"]\nformat = \"csv\"",
+                "line 5: document `a.b`: a document's name",
+            ),
+            (
+                "name = \"a*\"\nresources = [\"*\"]\nformat = \"csv\"",
+                "a document's name",
+            ),
+            (
+                "name = \"d\"\nresources = []\nformat = \"csv\"",
+                "line 5: document `d`: targets and resources",
+            ),
+            (
+                "name = \"d\"\nresources = [\"\"]\nformat = \"csv\"",
+                "document `d`: a pattern has",
+            ),
+            (
+                "name = \"d\"\nresources = [\"*\"]\nformat = \"cvs\"",
+                "the nearest is `csv`",
+            ),
+            ("name = \"d\"\nresources = [\"*\"]", "missing field `format`"),
+            (
+                "name = \"d\"\nresources = [\"*\"]\nformat = \"json\"\nheader = true",
+                "only csv and tsv",
+            ),
+            (
+                "name = \"d\"\nresources = [\"*\"]\nformat = \"json\"\nheaders = true",
+                "unknown field",
+            ),
+        ] {
+            let error = document(text).unwrap_err();
+            assert!(error.contains(wanted), "{text}: {error}");
+        }
+        let twice = "name = \"d\"\nresources = [\"*\"]\nformat = \"csv\"\n[[documents]]\ntargets = [\"lake\"]\nname = \"d\"\n\
+                     resources = [\"a\"]\nformat = \"csv\"";
+        assert!(document(twice).unwrap_err().contains("document `d` is defined twice"));
+    }
+
+    #[test]
+    fn the_first_document_that_names_an_object_is_for_it() {
+        let two = "name = \"first\"\nresources = [\"exports/*.csv\"]\nformat = \"csv\"\n[[documents]]\ntargets = [\"lake\"]\n\
+                   name = \"second\"\nresources = [\"*\"]\nformat = \"text\"";
+        assert_eq!(document(two).unwrap().name, "first");
+    }
+}
