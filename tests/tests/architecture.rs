@@ -23,6 +23,17 @@ const ARROWS: &[(&str, &[&str])] = &[
             "exhibit-startup",
         ],
     ),
+    // As the protocol before it; so far it reads signatures and needs nothing of ours.
+    (
+        "exhibit-s3",
+        &[
+            "exhibit-gate",
+            "exhibit-identity",
+            "exhibit-policy",
+            "exhibit-schemas",
+            "exhibit-startup",
+        ],
+    ),
     (
         "exhibit-proxy",
         &[

@@ -1,0 +1,12 @@
+//! S3-compatible object stores through the gate. Not served yet: so far this crate holds what is pure of the protocol.
+//!
+//! ```text
+//! head of a request ─▶ signature ─▶ Signed ─▶ chunked ─▶ bytes of the object, the last one held back until all of it is right
+//! ```
+//!
+//! Read [`signature`] first, then [`chunked`].
+//!
+//! Not here: sockets, policy and evidence (the gate), where credentials come from.
+
+pub mod chunked;
+pub mod signature;
