@@ -84,6 +84,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "exhibit-policy",
             "exhibit-postgres",
             "exhibit-proxy",
+            "exhibit-s3",
             "exhibit-schemas",
             "exhibit-search",
             "exhibit-verify",

@@ -29,10 +29,10 @@ pub use error::BodyError;
 use self::declared::Declared;
 use self::frames::Frames;
 use self::object::Object;
+use crate::signature::Signed;
 use crate::signature::form::SignedForm;
 use crate::signature::head::Head;
 use crate::signature::payload::Payload;
-use crate::signature::Signed;
 
 /// Bytes of an object that comes in one request, at the most: 5 GiB, S3's own limit ("Amazon S3 multipart upload limits").
 pub const OBJECT_BYTES_MAX: u64 = 5 * 1024 * 1024 * 1024;

@@ -41,4 +41,4 @@ pub use signed::{Carrier, Signed};
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -30,13 +30,17 @@ impl Chain {
     pub(super) fn check_chunk(&mut self, chunk: &[u8], signature: Signature) -> Result<(), BodyError> {
         let digest = hex::encode(Sha256::digest(chunk));
         let string = self.string("PAYLOAD", &format!("{SHA256_OF_NOTHING}\n{digest}"));
-        self.check(&string, signature).then_some(()).ok_or(BodyError::ChunkSignature)
+        self.check(&string, signature)
+            .then_some(())
+            .ok_or(BodyError::ChunkSignature)
     }
 
     /// `trailer` is its lines in the form `name:value\n`.
     pub(super) fn check_trailer(&mut self, trailer: &str, signature: Signature) -> Result<(), BodyError> {
         let string = self.string("TRAILER", &hex::encode(Sha256::digest(trailer)));
-        self.check(&string, signature).then_some(()).ok_or(BodyError::TrailerSignature)
+        self.check(&string, signature)
+            .then_some(())
+            .ok_or(BodyError::TrailerSignature)
     }
 
     fn string(&self, kind: &str, end: &str) -> String {

@@ -147,7 +147,10 @@ mod tests {
             let checksum = hasher.finish();
             assert_eq!(hex::encode(&checksum.value), expected, "{algorithm:?}");
             assert_eq!(Checksum::parse(algorithm, &checksum.as_text()), Some(checksum));
-            assert_eq!(Algorithm::of_header(&algorithm.header().to_uppercase()), Some(algorithm));
+            assert_eq!(
+                Algorithm::of_header(&algorithm.header().to_uppercase()),
+                Some(algorithm)
+            );
         }
     }
 

@@ -40,7 +40,9 @@ pub(super) struct Declared {
 impl Declared {
     pub(super) fn of_head(payload: Payload, head: &Head<'_>, headers: ChecksumHeaders) -> Result<Self, BodyError> {
         let length = match payload {
-            Payload::Sha256(_) | Payload::Unsigned => length(head, "content-length")?.map_or(Length::Any, Length::Exactly),
+            Payload::Sha256(_) | Payload::Unsigned => {
+                length(head, "content-length")?.map_or(Length::Any, Length::Exactly)
+            }
             Payload::SignedChunks | Payload::SignedChunksTrailer | Payload::UnsignedChunksTrailer => {
                 let length = length(head, "x-amz-decoded-content-length")?;
                 Length::Exactly(length.ok_or(BodyError::DecodedLengthMissing)?)
@@ -103,7 +105,9 @@ fn add(checksum: &mut Option<Checksum>, algorithm: Algorithm, text: &str) -> Res
 
 /// A number in digits, without a sign or zeros in front.
 fn length(head: &Head<'_>, header: &'static str) -> Result<Option<u64>, BodyError> {
-    let Some(text) = head.text(header)? else { return Ok(None) };
+    let Some(text) = head.text(header)? else {
+        return Ok(None);
+    };
     let digits = text == "0" || !text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit());
     let length = text.parse().ok().filter(|_| digits);
     let length: u64 = length.ok_or(BodyError::LengthMalformed { header })?;
@@ -126,5 +130,7 @@ fn trailer(payload: Payload, head: &Head<'_>) -> Result<Option<Algorithm>, BodyE
 
 fn md5(text: &str) -> Result<[u8; 16], BodyError> {
     let bytes = STANDARD.decode(text).ok();
-    bytes.and_then(|bytes| bytes.try_into().ok()).ok_or(BodyError::Md5Malformed)
+    bytes
+        .and_then(|bytes| bytes.try_into().ok())
+        .ok_or(BodyError::Md5Malformed)
 }

@@ -62,7 +62,9 @@ pub enum BodyError {
     #[error("a signed chunk has more than {SIGNED_CHUNK_BYTES_MAX} bytes; set a smaller chunk size")]
     ChunkSize,
     /// A chunk has another signature.
-    #[error("the signature of a chunk is not the one that it has; check the secret key, and that nothing on the way changes bodies")]
+    #[error(
+        "the signature of a chunk is not the one that it has; check the secret key, and that nothing on the way changes bodies"
+    )]
     ChunkSignature,
     /// A chunk is not followed by a line end.
     #[error("a chunk is longer than its line says: no line end follows it")]
@@ -74,10 +76,14 @@ pub enum BodyError {
     #[error("the header x-amz-trailer is missing; name the checksum that follows the last chunk")]
     TrailerMissing,
     /// A `x-amz-trailer` where nothing can follow.
-    #[error("the header x-amz-trailer is there, but x-amz-content-sha256 says that nothing follows the last chunk; use a form that ends in -TRAILER")]
+    #[error(
+        "the header x-amz-trailer is there, but x-amz-content-sha256 says that nothing follows the last chunk; use a form that ends in -TRAILER"
+    )]
     TrailerUnexpected,
     /// What is to follow is unknown.
-    #[error("x-amz-trailer names something else than one of x-amz-checksum-crc32, -crc32c, -crc64nvme, -sha1 and -sha256")]
+    #[error(
+        "x-amz-trailer names something else than one of x-amz-checksum-crc32, -crc32c, -crc64nvme, -sha1 and -sha256"
+    )]
     TrailerUnknown,
     /// A limit.
     #[error("more than {TRAILER_BYTES_MAX} bytes follow the last chunk")]
@@ -95,7 +101,9 @@ pub enum BodyError {
     #[error("the provided x-amz-content-sha256 header does not match what was computed")]
     Sha256,
     /// More than one checksum.
-    #[error("Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed; send one, in a header or as the trailer")]
+    #[error(
+        "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed; send one, in a header or as the trailer"
+    )]
     ManyChecksums,
     /// A checksum is none.
     #[error("Value for {header} header is invalid; send the base64 of the checksum's bytes")]

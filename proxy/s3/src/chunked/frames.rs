@@ -42,7 +42,12 @@ impl Frames {
         }
     }
 
-    pub(super) fn push(&mut self, mut input: &[u8], object: &mut Object, released: &mut Vec<u8>) -> Result<(), BodyError> {
+    pub(super) fn push(
+        &mut self,
+        mut input: &[u8],
+        object: &mut Object,
+        released: &mut Vec<u8>,
+    ) -> Result<(), BodyError> {
         while !input.is_empty() {
             input = match self.state {
                 State::Line => self.line(input, object)?,
@@ -64,7 +69,9 @@ impl Frames {
 
     fn line<'a>(&mut self, input: &'a [u8], object: &Object) -> Result<&'a [u8], BodyError> {
         let end = input.iter().position(|byte| *byte == b'\n');
-        let (part, rest) = end.and_then(|end| input.split_at_checked(end + 1)).unwrap_or((input, &[]));
+        let (part, rest) = end
+            .and_then(|end| input.split_at_checked(end + 1))
+            .unwrap_or((input, &[]));
         if self.waiting.len() + part.len() > CHUNK_HEADER_BYTES_MAX {
             return Err(BodyError::ChunkHeaderLength);
         }
@@ -119,7 +126,11 @@ impl Frames {
     fn chunk_end<'a>(&mut self, input: &'a [u8], missing: &'static [u8]) -> Result<&'a [u8], BodyError> {
         match (input.split_first(), missing.split_first()) {
             (Some((byte, rest)), Some((expected, missing))) if byte == expected => {
-                self.state = if missing.is_empty() { State::Line } else { State::ChunkEnd { missing } };
+                self.state = if missing.is_empty() {
+                    State::Line
+                } else {
+                    State::ChunkEnd { missing }
+                };
                 Ok(rest)
             }
             _ => Err(BodyError::ChunkEnd),
@@ -146,12 +157,16 @@ struct Line {
 impl Line {
     fn parse(line: &[u8], signed: bool) -> Result<Self, BodyError> {
         let malformed = |why| BodyError::ChunkHeader { why };
-        let line = line.strip_suffix(b"\r\n").ok_or(malformed("it does not end in \\r\\n"))?;
+        let line = line
+            .strip_suffix(b"\r\n")
+            .ok_or(malformed("it does not end in \\r\\n"))?;
         let line = str::from_utf8(line).map_err(|_| malformed("it is no text"))?;
         let (size, signature) = match (line.split_once(';'), signed) {
             (Some((size, extension)), true) => {
                 let signature = extension.strip_prefix("chunk-signature=").and_then(Signature::parse);
-                let signature = signature.ok_or(malformed("chunk-signature= and 64 lower-case hexadecimal digits do not follow the size"))?;
+                let signature = signature.ok_or(malformed(
+                    "chunk-signature= and 64 lower-case hexadecimal digits do not follow the size",
+                ))?;
                 (size, Some(signature))
             }
             (None, true) => return Err(malformed("it has no chunk-signature")),
@@ -161,7 +176,9 @@ impl Line {
         let digits = size == "0" || !size.starts_with('0') && size.bytes().all(|byte| byte.is_ascii_hexdigit());
         let bytes = u64::from_str_radix(size, 16).ok().filter(|_| digits);
         Ok(Self {
-            bytes: bytes.ok_or(malformed("the size is not a number in hexadecimal digits without zeros in front"))?,
+            bytes: bytes.ok_or(malformed(
+                "the size is not a number in hexadecimal digits without zeros in front",
+            ))?,
             signature,
         })
     }

@@ -90,14 +90,20 @@ impl Object {
             Length::Within(range) if self.seen < range.min() => return Err(BodyError::BelowRange { min: range.min() }),
             _ => {}
         }
-        if self.sha256.is_some_and(|(hash, expected)| hash.finalize()[..] != expected) {
+        if self
+            .sha256
+            .is_some_and(|(hash, expected)| hash.finalize()[..] != expected)
+        {
             return Err(BodyError::Sha256);
         }
         if self.md5.is_some_and(|(hash, expected)| hash.finalize()[..] != expected) {
             return Err(BodyError::Md5);
         }
         let checksum = self.checksum.map(Hasher::finish);
-        if let Some(checksum) = checksum.as_ref().filter(|checksum| self.expected.as_ref() != Some(*checksum)) {
+        if let Some(checksum) = checksum
+            .as_ref()
+            .filter(|checksum| self.expected.as_ref() != Some(*checksum))
+        {
             let header = checksum.algorithm().header();
             return Err(BodyError::Checksum { header });
         }

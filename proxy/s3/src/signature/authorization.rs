@@ -16,12 +16,15 @@ use super::time::UnixSeconds;
 
 pub(super) fn read(authorization: &str, head: &Head<'_>) -> Result<Claim, SignatureError> {
     let parts = Parts::parse(parameters(authorization)?)?;
-    let payload = head.text("x-amz-content-sha256")?.ok_or(SignatureError::PayloadMissing)?;
+    let payload = head
+        .text("x-amz-content-sha256")?
+        .ok_or(SignatureError::PayloadMissing)?;
     Ok(Claim {
         carrier: Carrier::Header,
         credential: Claim::credential(parts.credential, Carrier::Header)?,
         signed_headers: SignedHeaders::parse(parts.signed_headers, Carrier::Header)?,
-        signature: Signature::parse(parts.signature).ok_or(malformed("Signature does not have 64 lower-case hexadecimal digits"))?,
+        signature: Signature::parse(parts.signature)
+            .ok_or(malformed("Signature does not have 64 lower-case hexadecimal digits"))?,
         time: time(head)?,
         expires_s: None,
         token: head.text("x-amz-security-token")?.map(Claim::token).transpose()?,
@@ -51,15 +54,18 @@ impl<'a> Parts<'a> {
     fn parse(parameters: &'a str) -> Result<Self, SignatureError> {
         let (mut credential, mut signed_headers, mut signature) = (None, None, None);
         for part in parameters.split(',') {
-            let (name, value) = part
-                .trim_matches(' ')
-                .split_once('=')
-                .ok_or(malformed("its parts do not have the form name=value with commas between them"))?;
+            let (name, value) = part.trim_matches(' ').split_once('=').ok_or(malformed(
+                "its parts do not have the form name=value with commas between them",
+            ))?;
             let place = match name {
                 "Credential" => &mut credential,
                 "SignedHeaders" => &mut signed_headers,
                 "Signature" => &mut signature,
-                _ => return Err(malformed("it has a part that is not Credential, SignedHeaders or Signature")),
+                _ => {
+                    return Err(malformed(
+                        "it has a part that is not Credential, SignedHeaders or Signature",
+                    ));
+                }
             };
             if place.replace(value).is_some() {
                 return Err(malformed("it has a part twice"));

@@ -98,7 +98,12 @@ impl Scope {
 
 impl std::fmt::Display for Scope {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "{}/{}/{SERVICE}/{TERMINATION}", self.date, self.region.as_str())
+        write!(
+            formatter,
+            "{}/{}/{SERVICE}/{TERMINATION}",
+            self.date,
+            self.region.as_str()
+        )
     }
 }
 
@@ -173,7 +178,8 @@ pub struct SessionToken(
 impl SessionToken {
     /// Reads a token.
     pub fn new(text: &str) -> Option<Self> {
-        let fits = (1..=SESSION_TOKEN_BYTES_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+        let fits =
+            (1..=SESSION_TOKEN_BYTES_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
         fits.then(|| Self(Zeroizing::new(text.to_owned())))
     }
 

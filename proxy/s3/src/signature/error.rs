@@ -26,7 +26,9 @@ pub enum SignatureError {
     )]
     Version2,
     /// Signature Version 4A.
-    #[error("the request is signed with Signature Version 4A (AWS4-ECDSA-P256-SHA256); use AWS4-HMAC-SHA256 with one region")]
+    #[error(
+        "the request is signed with Signature Version 4A (AWS4-ECDSA-P256-SHA256); use AWS4-HMAC-SHA256 with one region"
+    )]
     Asymmetric,
     /// Another scheme in `Authorization`.
     #[error("the scheme of the Authorization header is not AWS4-HMAC-SHA256; sign the request for S3")]
@@ -74,7 +76,9 @@ pub enum SignatureError {
     #[error("the request has no valid x-amz-date or Date header; send one as 20130524T000000Z")]
     Date,
     /// Too far from now.
-    #[error("the request was signed {off_s} seconds from now, and at most {SKEW_S_MAX} are taken; set the client's clock")]
+    #[error(
+        "the request was signed {off_s} seconds from now, and at most {SKEW_S_MAX} are taken; set the client's clock"
+    )]
     Skewed {
         /// How far, without its sign.
         off_s: i64,
@@ -89,7 +93,9 @@ pub enum SignatureError {
     #[error("the request has no Host header")]
     Host,
     /// No `x-amz-content-sha256`.
-    #[error("the header x-amz-content-sha256 is missing; send the body's SHA-256, UNSIGNED-PAYLOAD or a STREAMING form")]
+    #[error(
+        "the header x-amz-content-sha256 is missing; send the body's SHA-256, UNSIGNED-PAYLOAD or a STREAMING form"
+    )]
     PayloadMissing,
     /// An unknown `x-amz-content-sha256`.
     #[error(
@@ -104,7 +110,9 @@ pub enum SignatureError {
         name: String,
     },
     /// A signed header is not there.
-    #[error("the signature covers a header that is not in the request; does something between the client and here remove headers?")]
+    #[error(
+        "the signature covers a header that is not in the request; does something between the client and here remove headers?"
+    )]
     SignedAbsent,
     /// The session token is none.
     #[error("the session token does not have 1 to 8192 visible ASCII characters")]
@@ -113,7 +121,9 @@ pub enum SignatureError {
     #[error("the access key id is not known here; use one that this proxy issued")]
     UnknownKey,
     /// Another signature.
-    #[error("the signature is not the one that this request has with that key; check the secret key, and that nothing on the way changes requests")]
+    #[error(
+        "the signature is not the one that this request has with that key; check the secret key, and that nothing on the way changes requests"
+    )]
     Mismatch,
 }
 

@@ -107,7 +107,9 @@ impl SignedForm {
 impl std::fmt::Debug for SignedForm {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut shown = formatter.debug_struct("SignedForm");
-        shown.field("access_key_id", &self.access_key_id.as_str()).finish_non_exhaustive()
+        shown
+            .field("access_key_id", &self.access_key_id.as_str())
+            .finish_non_exhaustive()
     }
 }
 
@@ -195,7 +197,9 @@ impl<'a> Fields<'a> {
         for condition in conditions {
             let met = value(&condition.field).is_some_and(|value| condition.is_met(value));
             if !met {
-                return Err(FormError::Condition { field: shown(&condition.field) });
+                return Err(FormError::Condition {
+                    field: shown(&condition.field),
+                });
             }
         }
         let names = self.0.iter().map(|(name, _)| name.as_str());
@@ -206,7 +210,9 @@ impl<'a> Fields<'a> {
             }
         }
         if self.find("bucket").is_some_and(|field| field != bucket) {
-            return Err(FormError::Condition { field: "bucket".to_owned() });
+            return Err(FormError::Condition {
+                field: "bucket".to_owned(),
+            });
         }
         Ok(())
     }
@@ -264,7 +270,9 @@ impl<'a> Claim<'a> {
             policy: fields.required("policy")?,
             credential,
             time,
-            token: token.map(|text| SessionToken::new(text).ok_or(FormError::Token)).transpose()?,
+            token: token
+                .map(|text| SessionToken::new(text).ok_or(FormError::Token))
+                .transpose()?,
             signature: Signature::parse(fields.required("x-amz-signature")?).ok_or(FormError::Signature)?,
         })
     }
@@ -272,6 +280,11 @@ impl<'a> Claim<'a> {
 
 /// The name of a field as an error may say it: names of metadata can say something of a person.
 fn shown(name: &str) -> String {
-    let known = name.len() <= 64 && !name.starts_with("x-amz-meta-") && name.bytes().all(|byte| byte.is_ascii_graphic());
-    if known { name.to_owned() } else { "x-amz-meta-*".to_owned() }
+    let known =
+        name.len() <= 64 && !name.starts_with("x-amz-meta-") && name.bytes().all(|byte| byte.is_ascii_graphic());
+    if known {
+        name.to_owned()
+    } else {
+        "x-amz-meta-*".to_owned()
+    }
 }

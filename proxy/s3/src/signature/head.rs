@@ -73,7 +73,9 @@ impl std::fmt::Debug for Head<'_> {
 
 /// No line breaks or other controls, which could pass for parts of a canonical request. HTTP libraries refuse them, too.
 fn printable(value: &[u8]) -> bool {
-    value.iter().all(|&byte| byte == b'\t' || (byte >= b' ' && byte != 0x7f))
+    value
+        .iter()
+        .all(|&byte| byte == b'\t' || (byte >= b' ' && byte != 0x7f))
 }
 
 fn folded(value: &[u8]) -> Vec<u8> {

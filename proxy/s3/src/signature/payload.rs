@@ -76,7 +76,12 @@ mod tests {
 
     #[test]
     fn refuses_other_forms() {
-        for text in ["", "unsigned-payload", "STREAMING-UNSIGNED-PAYLOAD", &SHA256_OF_NOTHING.to_uppercase()] {
+        for text in [
+            "",
+            "unsigned-payload",
+            "STREAMING-UNSIGNED-PAYLOAD",
+            &SHA256_OF_NOTHING.to_uppercase(),
+        ] {
             assert_eq!(Payload::parse(text), Err(PayloadFault::Unknown), "{text}");
         }
         let asymmetric = Payload::parse("STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD");

@@ -28,7 +28,9 @@ pub(super) fn read(head: &Head<'_>, target: &Target) -> Result<Claim, SignatureE
         carrier: Carrier::Query,
         credential: Claim::credential(required(target, "X-Amz-Credential")?, Carrier::Query)?,
         signed_headers: SignedHeaders::parse(required(target, "X-Amz-SignedHeaders")?, Carrier::Query)?,
-        signature: signature.ok_or(malformed("X-Amz-Signature does not have 64 lower-case hexadecimal digits"))?,
+        signature: signature.ok_or(malformed(
+            "X-Amz-Signature does not have 64 lower-case hexadecimal digits",
+        ))?,
         time: time.ok_or(malformed("X-Amz-Date must be in the form yyyyMMddTHHmmssZ"))?,
         expires_s: Some(expires(required(target, "X-Amz-Expires")?)?),
         token: token(head, target)?.map(Claim::token).transpose()?,
@@ -58,20 +60,29 @@ fn required<'a>(target: &'a Target, name: &'static str) -> Result<&'a str, Signa
 fn expires(text: &str) -> Result<i64, SignatureError> {
     let refused = malformed("X-Amz-Expires must be a number of seconds from 1 to 604800 (7 days)");
     let digits = !text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit());
-    let seconds = text.parse().ok().filter(|seconds| digits && (1..=EXPIRES_S_MAX).contains(seconds));
+    let seconds = text
+        .parse()
+        .ok()
+        .filter(|seconds| digits && (1..=EXPIRES_S_MAX).contains(seconds));
     seconds.ok_or(refused)
 }
 
 /// In the query, or in a header, which has to be signed then as each `x-amz-` header has.
 fn token<'a>(head: &Head<'a>, target: &'a Target) -> Result<Option<&'a str>, SignatureError> {
-    match (optional(target, "X-Amz-Security-Token")?, head.text("x-amz-security-token")?) {
+    match (
+        optional(target, "X-Amz-Security-Token")?,
+        head.text("x-amz-security-token")?,
+    ) {
         (Some(_), Some(_)) => Err(malformed("the session token is in a header, too; send it once")),
         (one, other) => Ok(one.or(other)),
     }
 }
 
 fn payload(head: &Head<'_>, target: &Target) -> Result<Payload, SignatureError> {
-    let text = match (optional(target, "X-Amz-Content-Sha256")?, head.text("x-amz-content-sha256")?) {
+    let text = match (
+        optional(target, "X-Amz-Content-Sha256")?,
+        head.text("x-amz-content-sha256")?,
+    ) {
         (Some(one), Some(other)) if one != other => {
             return Err(malformed("X-Amz-Content-Sha256 and the header of that name differ"));
         }

@@ -63,7 +63,10 @@ pub struct Header {
 
 impl std::fmt::Debug for Header {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("Header").field("name", &self.name).finish_non_exhaustive()
+        formatter
+            .debug_struct("Header")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }
 

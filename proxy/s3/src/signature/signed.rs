@@ -104,6 +104,8 @@ impl Signed {
 impl std::fmt::Debug for Signed {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut shown = formatter.debug_struct("Signed");
-        shown.field("access_key_id", &self.access_key_id.as_str()).finish_non_exhaustive()
+        shown
+            .field("access_key_id", &self.access_key_id.as_str())
+            .finish_non_exhaustive()
     }
 }

@@ -140,7 +140,10 @@ impl Target {
             .map(|parameter| (encoded(&parameter.name), encoded(&parameter.value)))
             .collect();
         pairs.sort();
-        let pairs: Vec<_> = pairs.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let pairs: Vec<_> = pairs
+            .into_iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
         pairs.join("&")
     }
 }
@@ -170,7 +173,11 @@ fn decode(text: &str, plus: Plus) -> Result<Vec<u8>, TargetError> {
     while let Some(byte) = bytes.next() {
         decoded.push(match (byte, plus) {
             (b'%', _) => {
-                let digit = |byte: Option<u8>| char::from(byte?).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+                let digit = |byte: Option<u8>| {
+                    char::from(byte?)
+                        .to_digit(16)
+                        .and_then(|digit| u8::try_from(digit).ok())
+                };
                 let high = digit(bytes.next()).ok_or(TargetError::Encoding)?;
                 let low = digit(bytes.next()).ok_or(TargetError::Encoding)?;
                 high << 4 | low
@@ -210,7 +217,10 @@ mod tests {
         assert_eq!(target.canonical_query(), query, "{sent}");
         let again = format!("{path}?{query}");
         let again = Target::parse(&again).expect("its canonical form is a target");
-        assert_eq!((again.canonical_path(), again.canonical_query()), (path.to_owned(), query.to_owned()));
+        assert_eq!(
+            (again.canonical_path(), again.canonical_query()),
+            (path.to_owned(), query.to_owned())
+        );
     }
 
     #[test]

@@ -6,25 +6,25 @@ use jiff::Timestamp;
 use jiff::civil::{DateTime, Weekday};
 use jiff::tz::Offset;
 
-/// The first second that has no year of four digits: 10000-01-01T00:00:00Z.
-const YEAR_10000_S: i64 = 253_402_300_800;
+/// 9999-01-01T00:00:00Z. Later years have four digits until their end, but the library's calendar ends a day before that.
+const YEAR_9999_S: i64 = 253_370_764_800;
 
 /// Months of an HTTP date.
 const MONTHS: [&str; 12] = [
     "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
 ];
 
-/// A second of the years 1970 to 9999, in UTC.
+/// A second of the years 1970 to 9998, in UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UnixSeconds(
-    /// Not below 0, and below [`YEAR_10000_S`].
+    /// Not below 0, and below [`YEAR_9999_S`].
     i64,
 );
 
 impl UnixSeconds {
     /// Seconds since 1970, if a signature can say them.
     pub fn new(seconds: i64) -> Option<Self> {
-        (0..YEAR_10000_S).contains(&seconds).then_some(Self(seconds))
+        (0..YEAR_9999_S).contains(&seconds).then_some(Self(seconds))
     }
 
     /// Seconds since 1970.
@@ -53,7 +53,11 @@ impl UnixSeconds {
                 return None;
             }
         }
-        let month = MONTHS.iter().zip(1..).find(|(name, _)| text.get(8..11) == Some(name))?.1;
+        let month = MONTHS
+            .iter()
+            .zip(1..)
+            .find(|(name, _)| text.get(8..11) == Some(name))?
+            .1;
         let date = (number(text, 12, 16)?, month, number(text, 5, 7)?);
         let clock = (number(text, 17, 19)?, number(text, 20, 22)?, number(text, 23, 25)?);
         let civil = civil(date, clock)?;
@@ -99,7 +103,7 @@ impl UnixSeconds {
     }
 
     fn civil(self) -> DateTime {
-        let time = Timestamp::from_second(self.0).expect("the years 1970 to 9999 are the library's, too");
+        let time = Timestamp::from_second(self.0).expect("the years 1970 to 9998 are the library's, too");
         Offset::UTC.to_datetime(time)
     }
 
@@ -161,13 +165,32 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_time() {
-        for text in ["", "20130524T000000", "20130230T000000Z", "20130524T250000Z", "+0130524T000000Z", "20130524t000000Z", "2013052éT00000Z"] {
+        for text in [
+            "",
+            "20130524T000000",
+            "20130230T000000Z",
+            "20130524T250000Z",
+            "+0130524T000000Z",
+            "20130524t000000Z",
+            "2013052éT00000Z",
+        ] {
             assert_eq!(UnixSeconds::parse_basic(text), None, "{text}");
         }
-        for text in ["Thu, 24 May 2013 00:00:00 GMT", "Fri, 24 May 2013 00:00:00 UTC", "Friday, 24-May-13 00:00:00 GMT", "Fri, 24 may 2013 00:00:00 GMT"] {
+        for text in [
+            "Thu, 24 May 2013 00:00:00 GMT",
+            "Fri, 24 May 2013 00:00:00 UTC",
+            "Friday, 24-May-13 00:00:00 GMT",
+            "Fri, 24 may 2013 00:00:00 GMT",
+        ] {
             assert_eq!(UnixSeconds::parse_http(text), None, "{text}");
         }
-        for text in ["2013-05-24T00:00:00", "2013-05-24T00:00:00.Z", "2013-05-24 00:00:00Z", "2013-05-24T00:00:00+00:00", "2013-05-24T00:00:00.0000000000Z"] {
+        for text in [
+            "2013-05-24T00:00:00",
+            "2013-05-24T00:00:00.Z",
+            "2013-05-24 00:00:00Z",
+            "2013-05-24T00:00:00+00:00",
+            "2013-05-24T00:00:00.0000000000Z",
+        ] {
             assert_eq!(UnixSeconds::parse_extended(text), None, "{text}");
         }
     }
@@ -175,9 +198,10 @@ mod tests {
     #[test]
     fn years_have_four_digits() {
         assert_eq!(UnixSeconds::new(-1), None);
-        assert_eq!(UnixSeconds::new(253_402_300_800), None);
-        let last = UnixSeconds::new(253_402_300_799).expect("the last second");
-        assert_eq!(last.basic(), "99991231T235959Z");
-        assert_eq!(UnixSeconds::parse_basic("99991231T235959Z"), Some(last));
+        assert_eq!(UnixSeconds::new(253_370_764_800), None);
+        assert_eq!(UnixSeconds::parse_basic("99990101T000000Z"), None);
+        let last = UnixSeconds::new(253_370_764_799).expect("the last second");
+        assert_eq!(last.basic(), "99981231T235959Z");
+        assert_eq!(UnixSeconds::parse_basic("99981231T235959Z"), Some(last));
     }
 }

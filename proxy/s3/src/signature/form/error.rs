@@ -35,7 +35,9 @@ pub enum FormError {
         field: String,
     },
     /// A limit.
-    #[error("the form has more than {FIELDS_MAX} fields or conditions, or more than {FIELDS_BYTES_MAX} bytes before its file")]
+    #[error(
+        "the form has more than {FIELDS_MAX} fields or conditions, or more than {FIELDS_BYTES_MAX} bytes before its file"
+    )]
     TooMuch,
     /// The credential cannot be read.
     #[error("x-amz-credential is malformed: {why}")]
@@ -67,7 +69,9 @@ pub enum FormError {
     #[error("the access key id is not known here; use one that this proxy issued")]
     UnknownKey,
     /// Another signature.
-    #[error("the signature is not the one that this policy has with that key; check the secret key, and that the policy is sent as it was signed")]
+    #[error(
+        "the signature is not the one that this policy has with that key; check the secret key, and that the policy is sent as it was signed"
+    )]
     Mismatch,
     /// The policy is not base64.
     #[error("the policy is not base64 with padding")]
@@ -96,7 +100,9 @@ impl FormError {
     /// S3's own code, which has the HTTP status.
     pub const fn code(&self) -> Code {
         match self {
-            Self::Unsigned | Self::NotYet | Self::Expired | Self::Condition { .. } | Self::NotAllowed { .. } => Code::AccessDenied,
+            Self::Unsigned | Self::NotYet | Self::Expired | Self::Condition { .. } | Self::NotAllowed { .. } => {
+                Code::AccessDenied
+            }
             Self::Version2 | Self::Asymmetric => Code::InvalidRequest,
             Self::Algorithm
             | Self::Missing { .. }

@@ -60,9 +60,9 @@ impl Condition {
         match &self.expected {
             Expected::Equal(expected) => value == expected,
             // Of a list of types, each one ("Condition matching").
-            Expected::StartingWith(prefix) if self.field == "content-type" => {
-                value.split(',').all(|part| part.trim_matches(' ').starts_with(prefix.as_str()))
-            }
+            Expected::StartingWith(prefix) if self.field == "content-type" => value
+                .split(',')
+                .all(|part| part.trim_matches(' ').starts_with(prefix.as_str())),
             Expected::StartingWith(prefix) => value.starts_with(prefix.as_str()),
         }
     }
@@ -121,7 +121,9 @@ impl<'de> Visitor<'de> for PartVisitor {
 
     /// `{"acl": "private"}`: one field.
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Part, A::Error> {
-        let (field, value) = map.next_entry::<String, String>()?.ok_or(A::Error::custom("an empty condition"))?;
+        let (field, value) = map
+            .next_entry::<String, String>()?
+            .ok_or(A::Error::custom("an empty condition"))?;
         if map.next_key::<IgnoredAny>()?.is_some() {
             return Err(A::Error::custom("a condition of two fields"));
         }
