@@ -37,8 +37,8 @@ use crate::signature::payload::Payload;
 /// Bytes of an object that comes in one request, at the most: 5 GiB, S3's own limit ("Amazon S3 multipart upload limits").
 pub const OBJECT_BYTES_MAX: u64 = 5 * 1024 * 1024 * 1024;
 
-/// Bytes of a signed chunk at the most. A chunk is in memory until its signature is right, so this is the memory of an upload; SDKs send
-/// 64 KiB to 1 MiB.
+/// Bytes of a signed chunk at the most. A chunk is in memory until its signature is right, and for a moment twice as it is released, so this
+/// is the memory of an upload; SDKs send 64 KiB to 1 MiB.
 pub const SIGNED_CHUNK_BYTES_MAX: u64 = 16 * 1024 * 1024;
 
 /// Bytes of the line before a chunk, line end included: 16 digits, `;chunk-signature=`, 64 digits and `\r\n` are 99.
@@ -97,6 +97,8 @@ impl Whole {
 }
 
 /// A body on its way. After an error it gives nothing more, and the same error again.
+///
+/// A request without a body has one here, too: [`Self::finish`] says whether nothing is what its signer announced.
 pub struct Body {
     framing: Framing,
     object: Object,
