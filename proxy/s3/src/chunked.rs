@@ -111,14 +111,14 @@ enum Framing {
 }
 
 impl Body {
-    /// The body of a signed request. `head` is the head that was checked.
+    /// The body of a signed request. `head` is the head that was checked, for `Content-Length` and `Content-MD5`,
+    /// which need not be signed.
     ///
     /// # Errors
     /// [`BodyError`] where the headers that say something of the body are missing, malformed or contradict each other.
     pub fn new(signed: &Signed, head: &Head<'_>, headers: ChecksumHeaders) -> Result<Self, BodyError> {
-        let payload = signed.payload();
-        let declared = Declared::of_head(payload, head, headers)?;
-        let framing = match payload {
+        let declared = Declared::of_request(signed, head, headers)?;
+        let framing = match signed.payload() {
             Payload::Sha256(_) | Payload::Unsigned => Framing::Plain,
             Payload::SignedChunks | Payload::SignedChunksTrailer | Payload::UnsignedChunksTrailer => {
                 Framing::Chunked(Box::new(Frames::new(signed, declared.trailer)))

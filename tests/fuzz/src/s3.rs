@@ -1,5 +1,7 @@
 //! Heads, bodies and forms of S3 requests. The one key that there is belongs to AWS's published examples.
 
+use std::fmt::Write as _;
+
 use exhibit_s3::chunked::{Body, ChecksumHeaders};
 use exhibit_s3::signature::credential::{AccessKeyId, Region, SessionToken};
 use exhibit_s3::signature::form::{self, Form};
@@ -105,15 +107,15 @@ pub fn body(bytes: &[u8]) -> bool {
         headers: &headers,
     };
     let signed = verify(&head, &region(), now(), secret).expect("the heads are right");
-    let mut decoder = Body::new(&signed, &head, ChecksumHeaders::OfTheBody).expect("the heads are right");
+    let mut upload = Body::new(&signed, &head, ChecksumHeaders::OfTheBody).expect("the heads are right");
     let mut object = Vec::new();
     for piece in body.chunks(usize::from(*split).max(1)) {
-        let Ok(decoded) = decoder.push(piece) else { return false };
+        let Ok(decoded) = upload.push(piece) else { return false };
         object.extend(decoded.into_bytes());
         assert!(object.len() < OBJECT.len());
         assert!(form % 3 == 2 || OBJECT.starts_with(&object));
     }
-    let Ok(whole) = decoder.finish() else { return false };
+    let Ok(whole) = upload.finish() else { return false };
     object.extend(whole.last().as_bytes());
     assert_eq!(object.len(), OBJECT.len());
     // Without signatures, 32 bits of a checksum are all that holds, and a fuzzer can write it anew.
@@ -130,7 +132,10 @@ pub fn policy(bytes: &[u8]) -> bool {
         mac.update(part.as_bytes());
         key = mac.finalize().into_bytes().to_vec();
     }
-    let signature: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
+    let signature = key.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("a string takes what is written to it");
+        text
+    });
     let fields = [
         ("key", "user/${filename}"),
         ("policy", policy.as_str()),

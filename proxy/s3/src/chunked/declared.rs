@@ -9,6 +9,7 @@ use super::error::BodyError;
 use crate::signature::form::{LengthRange, SignedForm};
 use crate::signature::head::Head;
 use crate::signature::payload::Payload;
+use crate::signature::{SignatureError, Signed};
 
 /// What the `x-amz-checksum-` headers of a request are about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,13 +39,16 @@ pub(super) struct Declared {
 }
 
 impl Declared {
-    pub(super) fn of_head(payload: Payload, head: &Head<'_>, headers: ChecksumHeaders) -> Result<Self, BodyError> {
+    /// What begins with `x-amz-` is read from what was signed, the rest from the head.
+    pub(super) fn of_request(signed: &Signed, head: &Head<'_>, headers: ChecksumHeaders) -> Result<Self, BodyError> {
+        let payload = signed.payload();
         let length = match payload {
             Payload::Sha256(_) | Payload::Unsigned => {
-                length(head, "content-length")?.map_or(Length::Any, Length::Exactly)
+                length(head.text("content-length")?, "content-length")?.map_or(Length::Any, Length::Exactly)
             }
             Payload::SignedChunks | Payload::SignedChunksTrailer | Payload::UnsignedChunksTrailer => {
-                let length = length(head, "x-amz-decoded-content-length")?;
+                let header = "x-amz-decoded-content-length";
+                let length = length(text(signed, header)?, header)?;
                 Length::Exactly(length.ok_or(BodyError::DecodedLengthMissing)?)
             }
         };
@@ -55,12 +59,12 @@ impl Declared {
         let mut checksum = None;
         if headers == ChecksumHeaders::OfTheBody {
             for algorithm in Algorithm::ALL {
-                if let Some(text) = head.text(algorithm.header())? {
-                    add(&mut checksum, algorithm, text)?;
+                if let Some(value) = text(signed, algorithm.header())? {
+                    add(&mut checksum, algorithm, value)?;
                 }
             }
         }
-        let trailer = trailer(payload, head)?;
+        let trailer = trailer(signed)?;
         if checksum.is_some() && trailer.is_some() {
             return Err(BodyError::ManyChecksums);
         }
@@ -93,6 +97,12 @@ impl Declared {
     }
 }
 
+/// A header under the signature, as text.
+fn text<'a>(signed: &'a Signed, name: &str) -> Result<Option<&'a str>, BodyError> {
+    let value = signed.header(name).map(str::from_utf8).transpose();
+    value.map_err(|_| BodyError::Head(SignatureError::Value))
+}
+
 /// A second checksum is refused, as S3 does.
 fn add(checksum: &mut Option<Checksum>, algorithm: Algorithm, text: &str) -> Result<(), BodyError> {
     let header = algorithm.header();
@@ -104,10 +114,8 @@ fn add(checksum: &mut Option<Checksum>, algorithm: Algorithm, text: &str) -> Res
 }
 
 /// A number in digits, without a sign or zeros in front.
-fn length(head: &Head<'_>, header: &'static str) -> Result<Option<u64>, BodyError> {
-    let Some(text) = head.text(header)? else {
-        return Ok(None);
-    };
+fn length(text: Option<&str>, header: &'static str) -> Result<Option<u64>, BodyError> {
+    let Some(text) = text else { return Ok(None) };
     let digits = text == "0" || !text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit());
     let length = text.parse().ok().filter(|_| digits);
     let length: u64 = length.ok_or(BodyError::LengthMalformed { header })?;
@@ -118,9 +126,12 @@ fn length(head: &Head<'_>, header: &'static str) -> Result<Option<u64>, BodyErro
 }
 
 /// S3 takes one trailer, which is a checksum.
-fn trailer(payload: Payload, head: &Head<'_>) -> Result<Option<Algorithm>, BodyError> {
-    let follows = matches!(payload, Payload::SignedChunksTrailer | Payload::UnsignedChunksTrailer);
-    match head.text("x-amz-trailer")? {
+fn trailer(signed: &Signed) -> Result<Option<Algorithm>, BodyError> {
+    let follows = matches!(
+        signed.payload(),
+        Payload::SignedChunksTrailer | Payload::UnsignedChunksTrailer
+    );
+    match text(signed, "x-amz-trailer")? {
         None if follows => Err(BodyError::TrailerMissing),
         None => Ok(None),
         Some(_) if !follows => Err(BodyError::TrailerUnexpected),
