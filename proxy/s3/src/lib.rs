@@ -4,9 +4,13 @@
 //! head of a request ─▶ signature ─▶ Signed ─▶ chunked ─▶ bytes of the object, the last one held back until all of it is right
 //! ```
 //!
-//! Read [`signature`] first, then [`chunked`].
+//! Read [`signature`] first, then [`chunked`]; [`address`] and [`operation`] say where a request goes and what it asks for, [`answer`]
+//! how it is refused.
 //!
 //! Not here: sockets, policy and evidence (the gate), where credentials come from.
 
+pub mod address;
+pub mod answer;
 pub mod chunked;
+pub mod operation;
 pub mod signature;

@@ -24,6 +24,8 @@ pub enum Code {
     InvalidAccessKeyId,
     /// `InvalidArgument`.
     InvalidArgument,
+    /// `InvalidBucketName`.
+    InvalidBucketName,
     /// `InvalidChunkSizeError`.
     InvalidChunkSizeError,
     /// `InvalidDigest`.
@@ -36,14 +38,20 @@ pub enum Code {
     InvalidToken,
     /// `InvalidURI`.
     InvalidUri,
+    /// `KeyTooLongError`.
+    KeyTooLong,
     /// `MalformedTrailerError`.
     MalformedTrailerError,
     /// `MaxPostPreDataLengthExceededError`.
     MaxPostPreDataLengthExceeded,
+    /// `MethodNotAllowed`.
+    MethodNotAllowed,
     /// `MissingContentLength`.
     MissingContentLength,
     /// `MissingSecurityHeader`.
     MissingSecurityHeader,
+    /// `NotImplemented`.
+    NotImplemented,
     /// `RequestTimeTooSkewed`.
     RequestTimeTooSkewed,
     /// `SignatureDoesNotMatch`.
@@ -65,16 +73,20 @@ impl Code {
             Self::IncompleteBody => "IncompleteBody",
             Self::InvalidAccessKeyId => "InvalidAccessKeyId",
             Self::InvalidArgument => "InvalidArgument",
+            Self::InvalidBucketName => "InvalidBucketName",
             Self::InvalidChunkSizeError => "InvalidChunkSizeError",
             Self::InvalidDigest => "InvalidDigest",
             Self::InvalidPolicyDocument => "InvalidPolicyDocument",
             Self::InvalidRequest => "InvalidRequest",
             Self::InvalidToken => "InvalidToken",
             Self::InvalidUri => "InvalidURI",
+            Self::KeyTooLong => "KeyTooLongError",
             Self::MalformedTrailerError => "MalformedTrailerError",
             Self::MaxPostPreDataLengthExceeded => "MaxPostPreDataLengthExceededError",
+            Self::MethodNotAllowed => "MethodNotAllowed",
             Self::MissingContentLength => "MissingContentLength",
             Self::MissingSecurityHeader => "MissingSecurityHeader",
+            Self::NotImplemented => "NotImplemented",
             Self::RequestTimeTooSkewed => "RequestTimeTooSkewed",
             Self::SignatureDoesNotMatch => "SignatureDoesNotMatch",
             Self::XAmzContentSha256Mismatch => "XAmzContentSHA256Mismatch",
@@ -89,7 +101,9 @@ impl Code {
             | Self::InvalidChunkSizeError
             | Self::RequestTimeTooSkewed
             | Self::SignatureDoesNotMatch => 403,
+            Self::MethodNotAllowed => 405,
             Self::MissingContentLength => 411,
+            Self::NotImplemented => 501,
             _ => 400,
         }
     }
