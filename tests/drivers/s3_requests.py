@@ -44,7 +44,7 @@ def value(name, shape, depth=0):
         return "2026-11-24T00:00:00Z"
     if shape.type_name == "blob":
         return b"x"
-    return shape.enum[0] if getattr(shape, "enum", None) else "x"
+    return shape.enum[0] if getattr(shape, "enum", None) else "x" * max(1, shape.metadata.get("min", 1))
 
 
 def parameters(model):

@@ -76,7 +76,6 @@ struct Row {
     selectors: &'static [&'static str],
     /// Its other parameters.
     parameters: &'static [&'static str],
-    action: Action,
 }
 
 macro_rules! operations {
@@ -89,6 +88,9 @@ macro_rules! operations {
         }
 
         impl Operation {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
             /// Its name in the API reference.
             pub const fn as_str(self) -> &'static str {
                 match self {
@@ -111,7 +113,6 @@ macro_rules! operations {
                 level: Level::$level,
                 selectors: &[$($selector),*],
                 parameters: &[$($parameter),*],
-                action: Action::$action,
             },)*
         ];
     };
