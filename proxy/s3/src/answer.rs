@@ -76,7 +76,7 @@ impl From<OperationError> for Failure {
 }
 
 /// A text as XML has it; what XML 1.0 has no way to write is U+FFFD (its section 2.2).
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         match character {

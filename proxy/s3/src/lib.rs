@@ -5,12 +5,14 @@
 //! ```
 //!
 //! Read [`signature`] first, then [`chunked`]; [`address`] and [`operation`] say where a request goes and what it asks for, [`answer`]
-//! how it is refused.
+//! how it is refused. [`sts`] hands out what requests are signed with, and [`credentials`] knows it again.
 //!
 //! Not here: sockets, policy and evidence (the gate), where credentials come from.
 
 pub mod address;
 pub mod answer;
 pub mod chunked;
+pub mod credentials;
 pub mod operation;
 pub mod signature;
+pub mod sts;

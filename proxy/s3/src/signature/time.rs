@@ -96,6 +96,14 @@ impl UnixSeconds {
         )
     }
 
+    /// `2013-05-24T00:00:00Z`, the form of XML documents.
+    pub fn extended(self) -> String {
+        let civil = self.civil();
+        let (year, month, day) = (civil.year(), civil.month(), civil.day());
+        let (hour, minute, second) = (civil.hour(), civil.minute(), civil.second());
+        format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+    }
+
     /// `20130524`, the date of a scope.
     pub fn date(self) -> String {
         let civil = self.civil();
