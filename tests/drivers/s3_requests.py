@@ -17,7 +17,7 @@ VALUES = {
     "UploadId": "upload-1",
     "PartNumber": 3,
     "Id": "config-1",
-    "CopySource": "raw/2026/a%20b.csv?versionId=v1",
+    "CopySource": "raw/2026/a b.csv?versionId=v1",
     "RenameSource": "reports/old.csv",
     "VersionId": "v1",
     "AnnotationName": "note",
@@ -47,13 +47,22 @@ def value(name, shape, depth=0):
     return shape.enum[0] if getattr(shape, "enum", None) else "x" * max(1, shape.metadata.get("min", 1))
 
 
+# What a gateway never passes on, and what is a copy's or a body's own.
+UNTRIED = ("customer", "write-offset-bytes", "x-amz-checksum-", "content-sha256")
+
+
 def parameters(model):
-    """All parameters that go into the query, and what an operation needs."""
+    """All parameters that go into the query or into headers of S3's own, and what an operation needs."""
     shape = model.input_shape
     if shape is None:
         return {}
-    queried = [name for name, member in shape.members.items() if member.serialization.get("location") == "querystring"]
-    return {name: value(name, shape.members[name]) for name in {*shape.required_members, *queried}}
+    names = set(shape.required_members)
+    for name, member in shape.members.items():
+        place, sent = member.serialization.get("location"), member.serialization.get("name", "").lower()
+        own = place == "header" and sent.startswith("x-amz-") and not any(part in sent for part in UNTRIED)
+        if place in ("querystring", "headers") or own:
+            names.add(name)
+    return {name: value(name, shape.members[name]) for name in names}
 
 
 def requests(host, style):

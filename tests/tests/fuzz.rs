@@ -43,6 +43,8 @@ const BODIES: &[Body] = &[
     ("s3-head", bodies::s3::head),
     ("s3-body", bodies::s3::body),
     ("s3-policy", bodies::s3::policy),
+    ("s3-place", bodies::s3::place),
+    ("s3-web-identity", bodies::s3::web_identity),
 ];
 
 /// Formats whose samples are not vectors of `schemas`.
@@ -103,6 +105,13 @@ const SAMPLES: &[(&str, &[u8])] = &[
         br#"{"expiration": "2013-05-25T00:00:00.000Z", "conditions": [{"bucket": "b"}, ["starts-with", "$key", "user/"],
             {"x-amz-algorithm": "AWS4-HMAC-SHA256"}, ["starts-with", "$x-amz-credential", "AKIAIOSFODNN7EXAMPLE/"],
             {"x-amz-date": "20130524T000000Z"}, ["content-length-range", 1, 9]]}"#,
+    ),
+    ("s3-place", b"PUT\nreports.s3.example\n/2026/a%20b.csv?partNumber=2&uploadId=x\nraw/a%20b.csv?versionId=1"),
+    ("s3-place", b"GET\n127.0.0.1:9000\n/reports?list-type=2&prefix=2026%2F"),
+    (
+        "s3-web-identity",
+        b"Action=AssumeRoleWithWebIdentity&Version=2011-06-15&RoleArn=arn%3Aaws%3Aiam%3A%3A1%3Arole%2Fnightly&RoleSessionName=run-7\
+          &WebIdentityToken=eyJh.eyJz.c2ln&DurationSeconds=900",
     ),
 ];
 

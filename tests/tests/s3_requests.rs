@@ -15,7 +15,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 
 use exhibit_s3::address::{Address, Bucket, Key, Source};
-use exhibit_s3::credentials::{Holder, Sealer};
+use exhibit_s3::credentials::{Holder, Nonce, Sealer};
+use exhibit_s3::headers::actions;
 use exhibit_s3::operation::{Body, Operation};
 use exhibit_s3::signature::credential::{AccessKeyId, Region, SessionToken};
 use exhibit_s3::signature::head::Head;
@@ -24,7 +25,7 @@ use exhibit_s3::signature::time::UnixSeconds;
 use exhibit_s3::signature::{Signed, verify};
 use exhibit_s3::sts::{StsError, WebIdentity, answer};
 use exhibit_schemas::digest::Digest;
-use exhibit_schemas::event::access::Principal;
+use exhibit_schemas::event::access::{Action, Principal};
 use serde::Deserialize;
 
 const HOST: &str = "s3.gateway.example";
@@ -43,7 +44,7 @@ const TWINS: [(&str, &str); 4] = [
 const ELSEWHERE: [&str; 2] = ["ListDirectoryBuckets", "WriteGetObjectResponse"];
 
 /// What browsers send, and no SDK.
-const BROWSERS: [Operation; 2] = [Operation::OptionsObject, Operation::PostObject];
+const BROWSERS: [Operation; 1] = [Operation::PostObject];
 
 #[derive(Deserialize)]
 struct Sent {
@@ -101,9 +102,32 @@ fn read(sent: &Sent) -> Result<(Operation, Address), String> {
     if let Some(source) = &source {
         assert_eq!((source.bucket.as_str(), source.version.as_deref()), ("raw", Some("v1")));
     }
-    let body = if source.is_some() { Body::Copied } else { Body::Own };
+    let body = source.as_ref().map_or(Body::Own, Body::Copied);
     let operation = Operation::parse(signed.method(), address.level(), signed.target(), body);
-    Ok((operation.map_err(|error| error.to_string())?, address))
+    let operation = operation.map_err(|error| error.to_string())?;
+    // What is never passed on has no headers either.
+    if operation.refused().is_some() {
+        return Ok((operation, address));
+    }
+    let headers: Vec<_> = sent
+        .headers
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_bytes()))
+        .collect();
+    let actions = actions(operation, &headers).map_err(|error| error.to_string())?;
+    assert!(actions.contains(&operation.action()));
+    // Every request names its ACL, its grants and its locks.
+    let grants = [
+        Operation::PutObject,
+        Operation::CopyObject,
+        Operation::CreateMultipartUpload,
+        Operation::CreateBucket,
+    ];
+    assert_eq!(
+        actions.contains(&Action::Grant),
+        grants.contains(&operation) || operation.action() == Action::Grant
+    );
+    Ok((operation, address))
 }
 
 fn time(sent: &Sent) -> UnixSeconds {
@@ -142,7 +166,7 @@ fn checked(
 const TOKEN: &str = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJjaSJ9.c2lnbmF0dXJl";
 
 fn sealer() -> Sealer {
-    Sealer::new(&[5; 32], &[])
+    Sealer::new(&[5; 32], &[]).unwrap()
 }
 
 /// Answers as the gateway does, with a token that it would have checked.
@@ -167,7 +191,7 @@ async fn sts(State(sealer): State<Arc<Sealer>>, form: Bytes) -> Response {
         expires_s: asked.expires_s(UnixSeconds::new(now.cast_signed()).unwrap(), now + 600),
         session_name: asked.session_name,
     };
-    let temporary = sealer.seal(&holder, exhibit_tests::random().unwrap()).unwrap();
+    let temporary = sealer.seal(&holder, Nonce::random().unwrap()).unwrap();
     (
         xml,
         answer(&holder, &temporary, &asked.role_arn, "https://exhibit.example", "r-1"),

@@ -7,8 +7,9 @@
 //! host reports.s3.gateway.example /2026/a.csv           the same                         (virtual-host style)
 //! ```
 //!
-//! A host below one of ours names a bucket; every other host means path style. Keys are taken as they are: `a/../b`, `//` and a `/` at
-//! the end are keys of their own, as they are to S3.
+//! A host below one of ours names a bucket; every other host means path style. **What is decided about has to be what every store
+//! understands.** To AWS and Ceph `a//b` and `a/../b` are keys of their own, and MinIO cleans them as paths, so they are refused; `a/` is a
+//! key everywhere. A source of a copy is decoded once here and by AWS, and twice by Ceph, so a key that would change is refused there.
 //!
 //! Not here: access points, multi-region access points and other ARNs in the place of a bucket, which are refused.
 
@@ -16,6 +17,13 @@ use crate::signature::target::{Target, TargetError};
 
 /// Bytes of a key at the most ("Naming Amazon S3 objects").
 pub const KEY_BYTES_MAX: usize = 1_024;
+
+/// How names begin and end that AWS keeps for access points, their aliases and other kinds of buckets ("General purpose bucket naming rules").
+const RESERVED_PREFIXES: [&str; 3] = ["xn--", "sthree-", "amzn-s3-demo-"];
+const RESERVED_SUFFIXES: [&str; 6] = ["-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3", "-an"];
+
+/// Under these stores serve their administration or other protocols in the place of a bucket: MinIO and what came of it, Ceph.
+const INTERFACES: [&str; 6] = ["minio", "rustfs", "admin", "swift", "auth", "health"];
 
 /// Bytes of a bucket's name ("General purpose bucket naming rules").
 const BUCKET_BYTES: std::ops::RangeInclusive<usize> = 3..=63;
@@ -28,12 +36,25 @@ pub enum AddressError {
         "the name of the bucket is not one of 3 to 63 small letters, digits, hyphens and dots; access points and other ARNs are not served"
     )]
     Bucket,
+    /// A name that stands for something else than a bucket of that name.
+    #[error(
+        "the name of the bucket is one that AWS keeps for aliases, or under which stores serve interfaces of their own"
+    )]
+    Reserved,
     /// A key that is too long.
     #[error("the key has more than {KEY_BYTES_MAX} bytes")]
     KeyLength,
     /// A key that is not text.
     #[error("the key is not UTF-8")]
     KeyText,
+    /// No key where there has to be one.
+    #[error("the key is empty")]
+    KeyEmpty,
+    /// A key that some stores take for another one.
+    #[error(
+        "the key begins with `/`, or has an empty, `.` or `..` part, which some stores clean away; such keys are not served"
+    )]
+    KeyPath,
     /// A key that no header and no XML can hold.
     #[error("the key holds a NUL")]
     KeyNul,
@@ -43,6 +64,11 @@ pub enum AddressError {
     /// A source of a copy that is none.
     #[error("`x-amz-copy-source` is not `bucket/key` or `bucket/key?versionId=ID`, URL-encoded")]
     Source,
+    /// A source that stores read in different ways.
+    #[error(
+        "the key of the source holds `%`, `+`, `?`, `#` or `;`, which stores decode in different ways; copy it by reading and writing it"
+    )]
+    SourceKey,
 }
 
 /// The name of a bucket.
@@ -102,7 +128,16 @@ impl Bucket {
             && !name.contains("..")
             // What reads as an address of a host would be another place in virtual-host style.
             && name.parse::<std::net::Ipv4Addr>().is_err();
-        is_name.then(|| Self(name.to_owned())).ok_or(AddressError::Bucket)
+        if !is_name {
+            return Err(AddressError::Bucket);
+        }
+        let reserved = RESERVED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+            || RESERVED_SUFFIXES.iter().any(|suffix| name.ends_with(suffix))
+            || INTERFACES.contains(&name);
+        if reserved {
+            return Err(AddressError::Reserved);
+        }
+        Ok(Self(name.to_owned()))
     }
 
     /// The name.
@@ -117,6 +152,9 @@ impl Key {
     /// # Errors
     /// [`AddressError`] of keys.
     pub fn parse(key: &[u8]) -> Result<Self, AddressError> {
+        if key.is_empty() {
+            return Err(AddressError::KeyEmpty);
+        }
         if key.len() > KEY_BYTES_MAX {
             return Err(AddressError::KeyLength);
         }
@@ -124,6 +162,11 @@ impl Key {
             return Err(AddressError::KeyNul);
         }
         let text = str::from_utf8(key).map_err(|_| AddressError::KeyText)?;
+        // A `/` at the end is a folder of consoles, and stays one everywhere.
+        let mut parts = text.strip_suffix('/').unwrap_or(text).split('/');
+        if parts.any(|part| matches!(part, "" | "." | "..")) {
+            return Err(AddressError::KeyPath);
+        }
         Ok(Self(text.to_owned()))
     }
 
@@ -214,15 +257,15 @@ impl Source {
         })?;
         let version = match target.parameters() {
             [] => None,
-            [version] if version.name == b"versionId" && !version.value.is_empty() => {
-                let version = str::from_utf8(&version.value).map_err(|_| AddressError::Source)?;
-                Some(version.to_owned())
-            }
+            [version] if version.name == b"versionId" => Some(version_of(&version.value)?),
             _ => return Err(AddressError::Source),
         };
         let (bucket, key) = split(target.path().strip_prefix(b"/").unwrap_or_default());
         if key.is_empty() {
             return Err(AddressError::Source);
+        }
+        if key.iter().any(|byte| b"%+?#;".contains(byte)) {
+            return Err(AddressError::SourceKey);
         }
         Ok(Self {
             bucket: Bucket::parse(bucket)?,
@@ -230,6 +273,22 @@ impl Source {
             version,
         })
     }
+
+    /// The header that a store gets: never the agent's own bytes.
+    pub fn header(&self) -> String {
+        let path = format!("/{}/{}", self.bucket.0, self.key.0);
+        let target = Target::new(path.into_bytes(), Vec::new()).expect("it begins with a slash");
+        let version = self.version.as_ref().map(|version| format!("?versionId={version}"));
+        target.canonical_path() + version.as_deref().unwrap_or_default()
+    }
+}
+
+/// A version of an object: the letters that a URL holds as they are, so that nobody decodes them otherwise ("URL-ready, opaque strings").
+fn version_of(value: &[u8]) -> Result<String, AddressError> {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~".contains(byte);
+    let text = str::from_utf8(value).ok();
+    let text = text.filter(|_| !value.is_empty() && value.len() <= KEY_BYTES_MAX && value.iter().all(plain));
+    text.map(str::to_owned).ok_or(AddressError::Source)
 }
 
 /// The bucket that a host names below one of ours.

@@ -46,11 +46,13 @@ impl Failure {
 impl From<AddressError> for Failure {
     fn from(error: AddressError) -> Self {
         let code = match error {
-            AddressError::Bucket => Code::InvalidBucketName,
+            AddressError::Bucket | AddressError::Reserved => Code::InvalidBucketName,
             AddressError::KeyLength => Code::KeyTooLong,
-            AddressError::KeyText | AddressError::KeyNul => Code::InvalidUri,
+            AddressError::KeyText | AddressError::KeyNul | AddressError::KeyEmpty | AddressError::KeyPath => {
+                Code::InvalidUri
+            }
             AddressError::Host => Code::InvalidRequest,
-            AddressError::Source => Code::InvalidArgument,
+            AddressError::Source | AddressError::SourceKey => Code::InvalidArgument,
         };
         Self {
             code,

@@ -30,7 +30,28 @@ use crate::signature::time::UnixSeconds;
 pub const ROOT_BYTES: usize = 32;
 
 /// Bytes of a nonce; random ones of that length do not meet.
-pub const NONCE_BYTES: usize = 24;
+const NONCE_BYTES: usize = 24;
+
+/// What one sealing is made unlike every other by. It is used up: two holders under one nonce would give away both.
+pub struct Nonce([u8; NONCE_BYTES]);
+
+impl Nonce {
+    /// A random one.
+    ///
+    /// # Errors
+    /// The operating system gave no randomness.
+    pub fn random() -> Result<Self, getrandom::Error> {
+        let mut bytes = [0; NONCE_BYTES];
+        getrandom::fill(&mut bytes)?;
+        Ok(Self(bytes))
+    }
+}
+
+impl std::fmt::Debug for Nonce {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Nonce")
+    }
+}
 
 /// Earlier secrets that are still opened with, at the most: one for each time that it was changed within the longest life of credentials.
 pub const EARLIER_MAX: usize = 8;
@@ -68,6 +89,13 @@ pub enum TokenError {
 #[derive(Debug, Clone, Copy, thiserror::Error, PartialEq, Eq)]
 #[error("what is known of the caller does not fit a session token of {SESSION_TOKEN_BYTES_MAX} bytes")]
 pub struct TooLong;
+
+/// More earlier secrets than are kept.
+#[derive(Debug, Clone, Copy, thiserror::Error, PartialEq, Eq)]
+#[error(
+    "more than {EARLIER_MAX} earlier secrets of temporary credentials; leave out those under which none can be valid any more"
+)]
+pub struct TooMany;
 
 exhibit_schemas::record! {
     /// Who has temporary credentials.
@@ -153,19 +181,25 @@ impl Root {
 }
 
 impl Sealer {
-    /// With the secret that is sealed under, and those that only are opened with; of more than [`EARLIER_MAX`] the last are left out.
-    pub fn new(current: &[u8; ROOT_BYTES], earlier: &[Zeroizing<[u8; ROOT_BYTES]>]) -> Self {
-        Self {
-            current: Root::of(current),
-            earlier: earlier.iter().take(EARLIER_MAX).map(|root| Root::of(root)).collect(),
+    /// With the secret that is sealed under, and those that only are opened with.
+    ///
+    /// # Errors
+    /// [`TooMany`].
+    pub fn new(current: &[u8; ROOT_BYTES], earlier: &[Zeroizing<[u8; ROOT_BYTES]>]) -> Result<Self, TooMany> {
+        if earlier.len() > EARLIER_MAX {
+            return Err(TooMany);
         }
+        Ok(Self {
+            current: Root::of(current),
+            earlier: earlier.iter().map(|root| Root::of(root)).collect(),
+        })
     }
 
-    /// Credentials of a holder. The nonce is random, and of one call alone.
+    /// Credentials of a holder.
     ///
     /// # Errors
     /// [`TooLong`].
-    pub fn seal(&self, holder: &Holder, nonce: [u8; NONCE_BYTES]) -> Result<Temporary, TooLong> {
+    pub fn seal(&self, holder: &Holder, Nonce(nonce): Nonce) -> Result<Temporary, TooLong> {
         let root = &self.current;
         let mut token = vec![VERSION];
         token.extend_from_slice(&root.name);

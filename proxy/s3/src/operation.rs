@@ -13,11 +13,12 @@
 //! Names that the reference calls deprecated twins (`GetBucketLifecycle`, `PutBucketNotification` …) are those of their successors here,
 //! for they are the same requests.
 //!
-//! Not here: bodies, headers beside those that choose, and whether anybody may do it.
+//! Not here: bodies, what headers add ([`crate::headers`]), preflights of browsers (`OPTIONS`, which is no operation and signed by nobody),
+//! and whether anybody may do it.
 
 use exhibit_schemas::event::access::Action;
 
-use crate::address::Level;
+use crate::address::{Level, Source};
 use crate::signature::target::Target;
 
 /// Why a request is no operation.
@@ -193,7 +194,6 @@ operations! {
     ListObjects: GET Bucket [] ["delimiter", "encoding-type", "marker", "max-keys", "prefix"] Read;
     ListObjectsV2: GET Bucket ["list-type"] ["continuation-token", "delimiter", "encoding-type", "fetch-owner", "max-keys", "prefix", "start-after"] Read;
     ListParts: GET Object ["uploadId"] ["max-parts", "part-number-marker"] Read;
-    OptionsObject: OPTIONS Object [] [] Read;
     PostObject: POST Bucket [] [] Write;
     PutBucketAbac: PUT Bucket ["abac"] [] Grant;
     PutBucketAccelerateConfiguration: PUT Bucket ["accelerate"] [] Define;
@@ -240,14 +240,32 @@ const NAMED: &str = "x-id";
 const PARTS: std::ops::RangeInclusive<u32> = 1..=10_000;
 
 /// What beside method, place and parameters tells operations apart.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Body {
+#[derive(Debug, Clone, Copy)]
+pub enum Body<'a> {
     /// The content of a request.
     Own,
-    /// That of another object, which `x-amz-copy-source` names.
-    Copied,
+    /// That of another object, which `x-amz-copy-source` names: a copy reads that, too.
+    Copied(&'a Source),
     /// A form of a browser.
     Form,
+}
+
+/// What a body is, without whose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Own,
+    Copied,
+    Form,
+}
+
+impl Kind {
+    const fn of(body: Body<'_>) -> Self {
+        match body {
+            Body::Own => Self::Own,
+            Body::Copied(_) => Self::Copied,
+            Body::Form => Self::Form,
+        }
+    }
 }
 
 impl Operation {
@@ -255,7 +273,7 @@ impl Operation {
     ///
     /// # Errors
     /// [`OperationError`].
-    pub fn parse(method: &str, level: Level, target: &Target, body: Body) -> Result<Self, OperationError> {
+    pub fn parse(method: &str, level: Level, target: &Target, body: Body<'_>) -> Result<Self, OperationError> {
         let names = names(target)?;
         let mut selectors: Vec<_> = names.iter().filter_map(|name| selector(name)).collect();
         selectors.sort_unstable();
@@ -266,7 +284,7 @@ impl Operation {
         let chosen = |row: &&Row| {
             let mut own = row.selectors.to_vec();
             own.sort_unstable();
-            own == selectors && row.operation.body().is_none_or(|of| of == body)
+            own == selectors && row.operation.body().is_none_or(|of| of == Kind::of(body))
         };
         let row = TABLE.iter().filter(there).find(chosen);
         let row = row.ok_or(OperationError::Selectors { selectors })?;
@@ -275,11 +293,11 @@ impl Operation {
     }
 
     /// Which body it has where others differ by nothing else.
-    const fn body(self) -> Option<Body> {
+    const fn body(self) -> Option<Kind> {
         match self {
-            Self::PutObject | Self::UploadPart => Some(Body::Own),
-            Self::CopyObject | Self::UploadPartCopy => Some(Body::Copied),
-            Self::PostObject => Some(Body::Form),
+            Self::PutObject | Self::UploadPart => Some(Kind::Own),
+            Self::CopyObject | Self::UploadPartCopy => Some(Kind::Copied),
+            Self::PostObject => Some(Kind::Form),
             _ => None,
         }
     }
@@ -293,6 +311,10 @@ impl Operation {
             Self::CreateSession => {
                 Some("it gives credentials of the store itself, with which nothing would pass the gateway any more")
             }
+            Self::RenameObject => {
+                Some("what it names would stand elsewhere, where other masks hold; copy and delete it instead")
+            }
+            Self::RestoreObject => Some("its body can ask for a query over the content, whose answer no mask has seen"),
             Self::GetObjectTorrent => Some("it tells how to reach the content beside the gateway"),
             Self::GetObjectAnnotation
             | Self::ListObjectAnnotations
@@ -322,14 +344,13 @@ impl Row {
                 return Err(OperationError::Parameter { operation, place });
             }
         }
-        if matches!(operation, Operation::UploadPart | Operation::UploadPartCopy) {
-            let name = "partNumber";
-            let part = names.iter().zip(target.parameters()).find(|(own, _)| **own == name);
-            let (_, part) = part.ok_or(OperationError::Missing { operation, name })?;
-            let number = str::from_utf8(&part.value).ok().and_then(|text| text.parse().ok());
-            if !number.is_some_and(|number| PARTS.contains(&number)) {
-                return Err(OperationError::Value { operation, name });
+        let name = "partNumber";
+        match names.iter().zip(target.parameters()).find(|(own, _)| **own == name) {
+            None if matches!(operation, Operation::UploadPart | Operation::UploadPartCopy) => {
+                return Err(OperationError::Missing { operation, name });
             }
+            Some((_, part)) if !is_part(&part.value) => return Err(OperationError::Value { operation, name }),
+            None | Some(_) => {}
         }
         Ok(())
     }
@@ -347,6 +368,13 @@ fn names(target: &Target) -> Result<Vec<&str>, OperationError> {
         names.push(name);
     }
     Ok(names)
+}
+
+/// Whether it is the number of a part, in the one form that all stores read alike.
+fn is_part(value: &[u8]) -> bool {
+    let digits = value.iter().all(u8::is_ascii_digit) && value.first() != Some(&b'0');
+    let number = str::from_utf8(value).ok().and_then(|text| text.parse().ok());
+    digits && number.is_some_and(|number| PARTS.contains(&number))
 }
 
 /// The name as a selector, if it is one.

@@ -143,7 +143,11 @@ impl WebIdentity {
         let duration_s = match form.optional("DurationSeconds") {
             None => DURATION_S_DEFAULT,
             Some(value) => {
-                let seconds = str::from_utf8(value).ok().and_then(|text| text.parse().ok());
+                let digits = value.iter().all(u8::is_ascii_digit);
+                let seconds = str::from_utf8(value)
+                    .ok()
+                    .filter(|_| digits)
+                    .and_then(|text| text.parse().ok());
                 let seconds = seconds.filter(|seconds| DURATION_S.contains(seconds));
                 seconds.ok_or(StsError::Value("DurationSeconds"))?
             }

@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
+use exhibit_s3::address::{Address, Source};
 use exhibit_s3::chunked::{Body, ChecksumHeaders};
+use exhibit_s3::operation::{self, Operation};
 use exhibit_s3::signature::credential::{AccessKeyId, Region, SessionToken};
 use exhibit_s3::signature::form::{self, Form};
 use exhibit_s3::signature::head::Head;
@@ -10,6 +12,7 @@ use exhibit_s3::signature::key::SecretKey;
 use exhibit_s3::signature::target::Target;
 use exhibit_s3::signature::time::UnixSeconds;
 use exhibit_s3::signature::{Carrier, verify};
+use exhibit_s3::sts::WebIdentity;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
@@ -160,5 +163,49 @@ pub fn policy(bytes: &[u8]) -> bool {
     let text = String::from_utf8_lossy(bytes).to_ascii_lowercase();
     let named = text.contains("planted") || text.contains("\\u");
     assert!(named || form::verify(&Form { fields: &more, ..form }, &region(), now(), secret).is_err());
+    true
+}
+
+/// Method, host, target and source of a copy, a line each: the place that goes on to a store is the one that was read, and what is asked
+/// for has a name.
+pub fn place(bytes: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return false;
+    };
+    let mut lines = text.split('\n');
+    let (Some(method), Some(host), Some(target)) = (lines.next(), lines.next(), lines.next()) else {
+        return false;
+    };
+    let Ok(target) = Target::parse(target) else {
+        return false;
+    };
+    let Ok(address) = Address::parse(host.as_bytes(), &["s3.example".to_owned()], &target) else {
+        return false;
+    };
+    let again = Target::new(address.path(), Vec::new()).expect("it begins with a slash");
+    let again = Target::parse(&again.canonical_path()).expect("a canonical path is a target");
+    assert_eq!(
+        Address::parse(b"s3.example", &["s3.example".to_owned()], &again),
+        Ok(address.clone())
+    );
+    let source = match lines.next().map(|source| Source::parse(source.as_bytes())) {
+        None => None,
+        Some(Ok(source)) => Some(source),
+        Some(Err(_)) => return false,
+    };
+    if let Some(source) = &source {
+        assert_eq!(Source::parse(source.header().as_bytes()).as_ref(), Ok(source));
+    }
+    let body = source.as_ref().map_or(operation::Body::Own, operation::Body::Copied);
+    Operation::parse(method, address.level(), &target, body).is_ok_and(|operation| !operation.as_str().is_empty())
+}
+
+/// A request to STS: what it takes is within the limits.
+pub fn web_identity(bytes: &[u8]) -> bool {
+    let Ok(asked) = WebIdentity::parse(bytes) else {
+        return false;
+    };
+    assert!((900..=43_200).contains(&asked.duration_s));
+    assert!(asked.token.bytes().all(|byte| byte.is_ascii_graphic()));
     true
 }

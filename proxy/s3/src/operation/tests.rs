@@ -1,8 +1,8 @@
 use super::{Body, Operation, OperationError, TABLE};
-use crate::address::Level;
+use crate::address::{Level, Source};
 use crate::signature::target::Target;
 
-fn parse(method: &str, level: Level, target: &str, body: Body) -> Result<Operation, OperationError> {
+fn parse(method: &str, level: Level, target: &str, body: Body<'_>) -> Result<Operation, OperationError> {
     Operation::parse(method, level, &Target::parse(target).expect("a target"), body)
 }
 
@@ -47,9 +47,13 @@ fn a_request_is_told_by_method_place_and_selectors() {
     );
     check("POST", Bucket, "/b?delete", Operation::DeleteObjects);
     check("DELETE", Object, "/b/k?versionId=null", Operation::DeleteObject);
-    assert_eq!(parse("PUT", Object, "/b/k", Body::Copied), Ok(Operation::CopyObject));
+    let source = Source::parse(b"raw/a").expect("a source");
     assert_eq!(
-        parse("PUT", Object, "/b/k?uploadId=x&partNumber=1", Body::Copied),
+        parse("PUT", Object, "/b/k", Body::Copied(&source)),
+        Ok(Operation::CopyObject)
+    );
+    assert_eq!(
+        parse("PUT", Object, "/b/k?uploadId=x&partNumber=1", Body::Copied(&source)),
         Ok(Operation::UploadPartCopy)
     );
     assert_eq!(parse("POST", Bucket, "/b", Body::Form), Ok(Operation::PostObject));
@@ -130,7 +134,7 @@ fn what_is_not_known_is_refused() {
         "/b/k?uploadId=x",
         OperationError::Missing { operation: part, name },
     );
-    for number in ["0", "10001", "", "-1", "1x", "4294967297"] {
+    for number in ["0", "10001", "", "-1", "1x", "4294967297", "%2B3", "03"] {
         refused(
             "PUT",
             Object,
@@ -139,6 +143,7 @@ fn what_is_not_known_is_refused() {
         );
     }
     check("PUT", Object, "/b/k?uploadId=x&partNumber=10000", part);
+    refused("GET", Object, "/b/k?partNumber=%2B3", value(Operation::GetObject, name));
     // A part without an upload would be a whole object to a store that does not look at the number.
     refused(
         "PUT",

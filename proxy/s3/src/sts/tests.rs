@@ -42,6 +42,7 @@ fn what_is_no_such_request_is_refused() {
     for (name, value) in [
         ("DurationSeconds", "899"),
         ("DurationSeconds", "43201"),
+        ("DurationSeconds", "%2B900"),
         ("DurationSeconds", "x"),
         ("DurationSeconds", ""),
     ] {
