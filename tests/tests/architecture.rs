@@ -25,6 +25,17 @@ const ARROWS: &[(&str, &[&str])] = &[
             "exhibit-startup",
         ],
     ),
+    // As the protocol before it; so far it reads signatures and needs nothing of ours.
+    (
+        "exhibit-s3",
+        &[
+            "exhibit-gate",
+            "exhibit-identity",
+            "exhibit-policy",
+            "exhibit-schemas",
+            "exhibit-startup",
+        ],
+    ),
     (
         "exhibit-proxy",
         &[
@@ -76,6 +87,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "exhibit-policy",
             "exhibit-postgres",
             "exhibit-proxy",
+            "exhibit-s3",
             "exhibit-schemas",
             "exhibit-search",
             "exhibit-verify",

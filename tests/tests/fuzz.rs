@@ -42,6 +42,11 @@ const BODIES: &[Body] = &[
     ("view", bodies::view),
     ("document", bodies::document),
     ("upload", bodies::upload),
+    ("s3-head", bodies::s3::head),
+    ("s3-body", bodies::s3::body),
+    ("s3-policy", bodies::s3::policy),
+    ("s3-place", bodies::s3::place),
+    ("s3-web-identity", bodies::s3::web_identity),
 ];
 
 /// Formats whose samples are not vectors of `schemas`.
@@ -78,6 +83,51 @@ const SAMPLES: &[(&str, &[u8])] = &[
     ("document", b"\x07\x02a\r\n\nb"),
     ("upload", b"\x02a,tok_0123456789abcdef0123456789abcdef"),
     ("upload", b"\x05x[redacted]"),
+    (
+        "s3-head",
+        b"GET /test.txt\nHost: examplebucket.s3.amazonaws.com\nRange: bytes=0-9\n\
+          x-amz-content-sha256: e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855\nx-amz-date: 20130524T000000Z\n\
+          Authorization: AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/s3/aws4_request,\
+          SignedHeaders=host;range;x-amz-content-sha256;x-amz-date,\
+          Signature=f0e8bdb87c964420e857bd35b5d6ed310bd44f0170aba48dd91039c6036bdb41",
+    ),
+    (
+        "s3-head",
+        b"GET /test.txt?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKIAIOSFODNN7EXAMPLE%2F20130524%2Fus-east-1%2Fs3%2F\
+          aws4_request&X-Amz-Date=20130524T000000Z&X-Amz-Expires=86400&X-Amz-SignedHeaders=host\
+          &X-Amz-Signature=aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404\nHost: examplebucket.s3.amazonaws.com",
+    ),
+    (
+        "s3-body",
+        b"\x00\x108;chunk-signature=08df855471b2c12282b59151cbbd2dc3fe51a76d7481c721474a4811193a152f\r\nHello, c\r\n\
+          6;chunk-signature=adf5890e7172148c953563a066a222138d1ff98b079e3a9b4563b8f88f815eb7\r\nhunks!\r\n\
+          0;chunk-signature=733eaf2e4e77c633741fbb3f236a3f3a32e43bdccded1e5b2e586d6eb7bc9689\r\n\r\n",
+    ),
+    (
+        "s3-body",
+        b"\x01\x018;chunk-signature=74882f34366e9ac727be65e41be3e860109c0c86ea86bb182a092db6487b3501\r\nHello, c\r\n\
+          6;chunk-signature=beb74d01ede0d87645a4db3ad4bbd662abeb9d83b7dcb304b02162893184d88d\r\nhunks!\r\n\
+          0;chunk-signature=efdaa92ed977c8f3c0eddc8d2e43bbeb8d269c1321a37071e56180ea324d9c14\r\n\
+          x-amz-checksum-crc32:woW6TQ==\r\n\
+          x-amz-trailer-signature:baf920d996d9cd569840467dafb9ed18f8bd8e1ec1619fc1b4af76043a32aded\r\n\r\n",
+    ),
+    (
+        "s3-body",
+        b"\x02\xff8\r\nHello, c\r\n6\r\nhunks!\r\n0\r\nx-amz-checksum-crc32:woW6TQ==\r\n\r\n",
+    ),
+    (
+        "s3-policy",
+        br#"{"expiration": "2013-05-25T00:00:00.000Z", "conditions": [{"bucket": "b"}, ["starts-with", "$key", "user/"],
+            {"x-amz-algorithm": "AWS4-HMAC-SHA256"}, ["starts-with", "$x-amz-credential", "AKIAIOSFODNN7EXAMPLE/"],
+            {"x-amz-date": "20130524T000000Z"}, ["content-length-range", 1, 9]]}"#,
+    ),
+    ("s3-place", b"PUT\nreports.s3.example\n/2026/a%20b.csv?partNumber=2&uploadId=x\nraw/a%20b.csv?versionId=1"),
+    ("s3-place", b"GET\n127.0.0.1:9000\n/reports?list-type=2&prefix=2026%2F"),
+    (
+        "s3-web-identity",
+        b"Action=AssumeRoleWithWebIdentity&Version=2011-06-15&RoleArn=arn%3Aaws%3Aiam%3A%3A1%3Arole%2Fnightly&RoleSessionName=run-7\
+          &WebIdentityToken=eyJh.eyJz.c2ln&DurationSeconds=900",
+    ),
 ];
 
 /// The tree of `SELECT b = c FROM t` as a server writes it, cut down to the fields that are read.

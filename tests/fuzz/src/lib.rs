@@ -3,6 +3,8 @@
 //! Each function is the body of a fuzz target and returns whether the bytes were taken. `tests/tests/fuzz.rs` runs the same
 //! functions over the golden vectors and changed copies of them, on the stable toolchain.
 
+pub mod s3;
+
 use exhibit_documents::{Marks, Masker};
 use exhibit_policy::document::{Document, Format};
 use exhibit_policy::mask::MaskKey;
