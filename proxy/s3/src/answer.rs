@@ -14,7 +14,9 @@
 use std::fmt::Write as _;
 
 use crate::address::AddressError;
+use crate::headers::HeaderError;
 use crate::operation::OperationError;
+use crate::signature::SignatureError;
 use crate::signature::code::Code;
 
 /// An error of the gateway's own.
@@ -24,6 +26,8 @@ pub struct Failure {
     pub code: Code,
     /// What to do, without values.
     pub message: String,
+    /// The region that is expected, where the request named another: clients of several regions go by it.
+    pub region: Option<String>,
 }
 
 impl Failure {
@@ -35,11 +39,38 @@ impl Failure {
             ("Message", self.message.as_str()),
             ("RequestId", request_id),
         ];
-        for (name, text) in parts {
+        let region = self.region.as_deref().map(|region| ("Region", region));
+        for (name, text) in parts.into_iter().chain(region) {
             let _ = write!(xml, "<{name}>{}</{name}>", escaped(text)); // a String takes everything
         }
         xml.push_str("</Error>");
         xml
+    }
+}
+
+impl From<SignatureError> for Failure {
+    fn from(error: SignatureError) -> Self {
+        let code = error.code();
+        let message = error.to_string();
+        let region = match error {
+            SignatureError::Region { expected, .. } => Some(expected),
+            _ => None,
+        };
+        Self { code, message, region }
+    }
+}
+
+impl From<HeaderError> for Failure {
+    fn from(error: HeaderError) -> Self {
+        let code = match error {
+            HeaderError::Unknown { .. } | HeaderError::Refused { .. } => Code::NotImplemented,
+            HeaderError::Repeated { .. } => Code::InvalidArgument,
+        };
+        Self {
+            code,
+            message: error.to_string(),
+            region: None,
+        }
     }
 }
 
@@ -57,6 +88,7 @@ impl From<AddressError> for Failure {
         Self {
             code,
             message: error.to_string(),
+            region: None,
         }
     }
 }
@@ -73,6 +105,7 @@ impl From<OperationError> for Failure {
         Self {
             code,
             message: error.to_string(),
+            region: None,
         }
     }
 }
@@ -99,18 +132,35 @@ mod tests {
     use super::Failure;
     use crate::address::AddressError;
     use crate::signature::code::Code;
+    use crate::signature::{Carrier, SignatureError};
 
     #[test]
     fn an_error_is_the_document_that_clients_of_s3_read() {
         let failure = Failure {
             code: Code::AccessDenied,
             message: "a <b> & \"c\"\r\u{0}]]>".to_owned(),
+            region: None,
         };
         let xml = failure.xml("r-1");
         assert_eq!(
             xml,
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>AccessDenied</Code><Message>a &lt;b&gt; &amp; \"c\"&#13;\u{fffd}]]&gt;</Message>\
              <RequestId>r-1</RequestId></Error>"
+        );
+    }
+
+    #[test]
+    fn who_signs_for_another_region_is_told_which() {
+        let error = SignatureError::Region {
+            carrier: Carrier::Header,
+            sent: "us-east-1".to_owned(),
+            expected: "eu-central-1".to_owned(),
+        };
+        let xml = Failure::from(error).xml("r-1");
+        assert!(xml.contains("<Code>AuthorizationHeaderMalformed</Code>"), "{xml}");
+        assert!(
+            xml.ends_with("<RequestId>r-1</RequestId><Region>eu-central-1</Region></Error>"),
+            "{xml}"
         );
     }
 

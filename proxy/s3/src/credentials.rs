@@ -22,6 +22,7 @@ use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
+use crate::signature::NoKey;
 use crate::signature::credential::{AccessKeyId, SESSION_TOKEN_BYTES_MAX, SessionToken};
 use crate::signature::key::SecretKey;
 use crate::signature::time::UnixSeconds;
@@ -83,6 +84,15 @@ pub enum TokenError {
     /// Their time is over.
     #[error("the temporary credentials have expired; log in again")]
     Expired,
+}
+
+impl From<TokenError> for NoKey {
+    fn from(error: TokenError) -> Self {
+        match error {
+            TokenError::Unknown => Self::Unknown,
+            TokenError::Expired => Self::Expired,
+        }
+    }
 }
 
 /// Why no credentials are given.

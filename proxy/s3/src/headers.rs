@@ -196,6 +196,11 @@ const TABLE: &[Row] = &[
 /// Metadata of objects, whose names are the agent's own.
 const METADATA: &str = "x-amz-meta-";
 
+/// The name of a header that S3 has, in small letters; metadata has none that may be told.
+pub(crate) fn known(name: &str) -> Option<&'static str> {
+    TABLE.iter().map(|row| row.0).find(|own| *own == name)
+}
+
 /// Everything that a request does, by its operation and its headers, names in any case.
 ///
 /// # Errors

@@ -33,7 +33,7 @@ mod claim;
 mod presigned;
 mod signed;
 
-pub use check::verify;
+pub use check::{NoKey, verify};
 pub use error::SignatureError;
 pub use signed::{Carrier, Signed};
 

@@ -10,7 +10,7 @@ use exhibit_s3::signature::credential::{AccessKeyId, Region, SessionToken};
 use exhibit_s3::signature::head::Head;
 use exhibit_s3::signature::key::SecretKey;
 use exhibit_s3::signature::time::UnixSeconds;
-use exhibit_s3::signature::verify;
+use exhibit_s3::signature::{NoKey, verify};
 use serde::Deserialize;
 
 /// A request, as it is recorded.
@@ -27,9 +27,11 @@ struct Recorded {
 }
 
 /// The key of AWS's examples, alone or with the token of the recording.
-fn keys(id: &AccessKeyId, token: Option<&SessionToken>) -> Option<SecretKey> {
+fn keys(id: &AccessKeyId, token: Option<&SessionToken>) -> Result<SecretKey, NoKey> {
     let known = id.as_str() == "AKIAIOSFODNN7EXAMPLE" && token.is_none_or(|token| token.as_str() == "token/+==");
-    known.then(|| SecretKey::new("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY".to_owned().into()))
+    known
+        .then(|| SecretKey::new("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY".to_owned().into()))
+        .ok_or(NoKey::Unknown)
 }
 
 impl Recorded {

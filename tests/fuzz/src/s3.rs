@@ -11,7 +11,7 @@ use exhibit_s3::signature::head::Head;
 use exhibit_s3::signature::key::SecretKey;
 use exhibit_s3::signature::target::Target;
 use exhibit_s3::signature::time::UnixSeconds;
-use exhibit_s3::signature::{Carrier, verify};
+use exhibit_s3::signature::{Carrier, NoKey, verify};
 use exhibit_s3::sts::WebIdentity;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
@@ -26,8 +26,11 @@ const OBJECT: &[u8] = b"Hello, chunks!";
 /// What a policy needs in order to be looked at; the rest of it is fuzzed.
 const CREDENTIAL: &str = "AKIAIOSFODNN7EXAMPLE/20130524/us-east-1/s3/aws4_request";
 
-fn secret(id: &AccessKeyId, _: Option<&SessionToken>) -> Option<SecretKey> {
-    (id.as_str() == KEY_ID).then(|| SecretKey::new(SECRET.to_owned().into()))
+fn secret(id: &AccessKeyId, _: Option<&SessionToken>) -> Result<SecretKey, NoKey> {
+    let known = id.as_str() == KEY_ID;
+    known
+        .then(|| SecretKey::new(SECRET.to_owned().into()))
+        .ok_or(NoKey::Unknown)
 }
 
 fn region() -> Region {

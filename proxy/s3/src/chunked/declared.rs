@@ -42,6 +42,13 @@ impl Declared {
     /// What begins with `x-amz-` is read from what was signed, the rest from the head.
     pub(super) fn of_request(signed: &Signed, head: &Head<'_>, headers: ChecksumHeaders) -> Result<Self, BodyError> {
         let payload = signed.payload();
+        let framed = head.values("content-encoding").any(|value| {
+            let mut codings = value.split(|byte| *byte == b',');
+            codings.any(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"aws-chunked"))
+        });
+        if framed && matches!(payload, Payload::Sha256(_) | Payload::Unsigned) {
+            return Err(BodyError::Framed);
+        }
         let length = match payload {
             Payload::Sha256(_) | Payload::Unsigned => {
                 length(head.text("content-length")?, "content-length")?.map_or(Length::Any, Length::Exactly)

@@ -11,6 +11,11 @@ pub enum BodyError {
     /// A header that says something of the body cannot be read.
     #[error(transparent)]
     Head(#[from] SignatureError),
+    /// Chunks that are not checked.
+    #[error(
+        "Content-Encoding says aws-chunked and x-amz-content-sha256 is no STREAMING form; a store could take the frames of chunks for the object, or not"
+    )]
+    Framed,
     /// A body in chunks without its object's length.
     #[error("the header x-amz-decoded-content-length is missing; a body in chunks needs the object's length")]
     DecodedLengthMissing,
@@ -130,6 +135,7 @@ impl BodyError {
     pub const fn code(&self) -> Code {
         match self {
             Self::Head(error) => error.code(),
+            Self::Framed => Code::InvalidRequest,
             Self::DecodedLengthMissing => Code::MissingContentLength,
             Self::LengthMalformed { .. } => Code::InvalidArgument,
             Self::TooLarge | Self::AboveRange { .. } => Code::EntityTooLarge,

@@ -9,21 +9,39 @@ use super::key::{SecretKey, SigningKey};
 use super::signed::Signed;
 use super::target::Target;
 use super::time::UnixSeconds;
+use crate::headers;
 
 /// Bytes of a method at the most; `OPTIONS` and `DELETE` are the longest of S3.
 const METHOD_BYTES_MAX: usize = 16;
 
+/// Why there is no secret for an access key id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoKey {
+    /// Nobody has the key, or the token is not its own.
+    Unknown,
+    /// Its time is over; SDKs ask for new credentials then.
+    Expired,
+}
+
+impl From<NoKey> for SignatureError {
+    fn from(error: NoKey) -> Self {
+        match error {
+            NoKey::Unknown => Self::UnknownKey,
+            NoKey::Expired => Self::ExpiredToken,
+        }
+    }
+}
+
 /// Checks who signed a request.
 ///
-/// `keys` gives the secret of an access key id, with the session token that came along, or none where it knows neither; it says itself
-/// whether a token is good, and returns none where it is not. A request of an unknown key is checked against a secret of nobody, so that
+/// `keys` gives the secret of an access key id with the session token that came along; it says itself whether a token is good. A request of an unknown key is checked against a secret of nobody, so that
 /// it takes as long as one of a known key with another signature.
 ///
 /// # Errors
 /// [`SignatureError`].
 pub fn verify<K>(head: &Head<'_>, region: &Region, now: UnixSeconds, keys: K) -> Result<Signed, SignatureError>
 where
-    K: FnOnce(&AccessKeyId, Option<&SessionToken>) -> Option<SecretKey>,
+    K: FnOnce(&AccessKeyId, Option<&SessionToken>) -> Result<SecretKey, NoKey>,
 {
     if head.headers.len() > HEADERS_MAX {
         return Err(SignatureError::TooManyHeaders);
@@ -47,12 +65,17 @@ where
         payload: &payload,
     }
     .string_to_sign(claim.time, &claim.credential.scope);
-    let (key, known) = signing_key(keys(&claim.credential.access_key_id, claim.token.as_ref()), &claim);
+    let secret = keys(&claim.credential.access_key_id, claim.token.as_ref());
+    let known = secret.as_ref().map(|_| ()).map_err(|error| *error);
+    let key = SigningKey::derive(
+        &secret.unwrap_or_else(|_| SecretKey::of_nobody()),
+        &claim.credential.scope,
+    );
     let same = key.sign(&string_to_sign) == claim.signature;
     match (known, same) {
-        (false, _) => Err(SignatureError::UnknownKey),
-        (true, false) => Err(SignatureError::Mismatch),
-        (true, true) => Ok(Signed {
+        (Err(error), _) => Err(error.into()),
+        (Ok(()), false) => Err(SignatureError::Mismatch),
+        (Ok(()), true) => Ok(Signed {
             carrier: claim.carrier,
             access_key_id: claim.credential.access_key_id,
             token: claim.token,
@@ -65,13 +88,6 @@ where
             key,
         }),
     }
-}
-
-/// The key to check with, and whether it is somebody's.
-fn signing_key(secret: Option<SecretKey>, claim: &Claim) -> (SigningKey, bool) {
-    let known = secret.is_some();
-    let secret = secret.unwrap_or_else(SecretKey::of_nobody);
-    (SigningKey::derive(&secret, &claim.credential.scope), known)
 }
 
 fn check_scope(claim: &Claim, region: &Region) -> Result<(), SignatureError> {
@@ -113,8 +129,13 @@ fn check_covered(head: &Head<'_>, claim: &Claim) -> Result<(), SignatureError> {
         let name = name.to_ascii_lowercase();
         let asked = name.starts_with("x-amz-") && name != "x-amz-content-sha256";
         if asked && !claim.signed_headers.contains(&name) {
-            let metadata = name.starts_with("x-amz-meta-");
-            let name = if metadata { "x-amz-meta-*".to_owned() } else { name };
+            // Whatever else begins so can be anything, and say something of a person.
+            let name = match headers::known(&name) {
+                _ if name == "content-type" => "content-type",
+                Some(known) => known,
+                None if name.starts_with("x-amz-meta-") => "x-amz-meta-*",
+                None => "x-amz-*",
+            };
             return Err(SignatureError::NotSigned { name });
         }
     }

@@ -18,6 +18,8 @@ pub enum Code {
     EntityTooLarge,
     /// `EntityTooSmall`.
     EntityTooSmall,
+    /// `ExpiredToken`.
+    ExpiredToken,
     /// `IncompleteBody`.
     IncompleteBody,
     /// `InvalidAccessKeyId`.
@@ -70,6 +72,7 @@ impl Code {
             Self::BadDigest => "BadDigest",
             Self::EntityTooLarge => "EntityTooLarge",
             Self::EntityTooSmall => "EntityTooSmall",
+            Self::ExpiredToken => "ExpiredToken",
             Self::IncompleteBody => "IncompleteBody",
             Self::InvalidAccessKeyId => "InvalidAccessKeyId",
             Self::InvalidArgument => "InvalidArgument",

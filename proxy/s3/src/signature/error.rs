@@ -106,8 +106,8 @@ pub enum SignatureError {
     /// A header that has to be signed is not.
     #[error("the header {name} is in the request and was not signed; sign it or leave it out")]
     NotSigned {
-        /// Its name; that of metadata is shortened to `x-amz-meta-*`.
-        name: String,
+        /// Its name; `x-amz-meta-*` for that of metadata, and `x-amz-*` for one that S3 does not have.
+        name: &'static str,
     },
     /// A signed header is not there.
     #[error(
@@ -117,6 +117,9 @@ pub enum SignatureError {
     /// The session token is none.
     #[error("the session token does not have 1 to 8192 visible ASCII characters")]
     Token,
+    /// The key's time is over.
+    #[error("the session token has expired; get new credentials")]
+    ExpiredToken,
     /// Nobody has this key.
     #[error("the access key id is not known here; use one that this proxy issued")]
     UnknownKey,
@@ -147,6 +150,7 @@ impl SignatureError {
             Self::Skewed { .. } => Code::RequestTimeTooSkewed,
             Self::Host => Code::MissingSecurityHeader,
             Self::Token => Code::InvalidToken,
+            Self::ExpiredToken => Code::ExpiredToken,
             Self::UnknownKey => Code::InvalidAccessKeyId,
             Self::SignedAbsent | Self::Mismatch => Code::SignatureDoesNotMatch,
         }

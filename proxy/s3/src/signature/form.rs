@@ -20,10 +20,12 @@ pub use policy::LengthRange;
 
 use self::policy::{Condition, Policy};
 use super::ALGORITHM;
+use super::check::NoKey;
 use super::credential::{AccessKeyId, Credential, Region, SessionToken};
 use super::error::SKEW_S_MAX;
 use super::key::{SecretKey, Signature, SigningKey};
 use super::time::UnixSeconds;
+use crate::address::Key;
 
 /// Fields of a form at the most.
 pub const FIELDS_MAX: usize = 128;
@@ -67,7 +69,7 @@ pub struct SignedForm {
     access_key_id: AccessKeyId,
     token: Option<SessionToken>,
     time: UnixSeconds,
-    key: String,
+    key: Key,
     fields: Vec<(String, String)>,
     length: Option<LengthRange>,
 }
@@ -89,7 +91,7 @@ impl SignedForm {
     }
 
     /// The key of the object, with the file's name in its place.
-    pub fn key(&self) -> &str {
+    pub const fn key(&self) -> &Key {
         &self.key
     }
 
@@ -119,18 +121,19 @@ impl std::fmt::Debug for SignedForm {
 /// [`FormError`].
 pub fn verify<K>(form: &Form<'_>, region: &Region, now: UnixSeconds, keys: K) -> Result<SignedForm, FormError>
 where
-    K: FnOnce(&AccessKeyId, Option<&SessionToken>) -> Option<SecretKey>,
+    K: FnOnce(&AccessKeyId, Option<&SessionToken>) -> Result<SecretKey, NoKey>,
 {
     let fields = Fields::read(form)?;
     let claim = Claim::read(&fields, region, now)?;
     let secret = keys(&claim.credential.access_key_id, claim.token.as_ref());
-    let known = secret.is_some();
-    let secret = secret.unwrap_or_else(SecretKey::of_nobody);
+    let known = secret.as_ref().map(|_| ()).map_err(|error| *error);
+    let secret = secret.unwrap_or_else(|_| SecretKey::of_nobody());
     let signature = SigningKey::derive(&secret, &claim.credential.scope).sign(claim.policy);
     match (known, signature == claim.signature) {
-        (false, _) => return Err(FormError::UnknownKey),
-        (true, false) => return Err(FormError::Mismatch),
-        (true, true) => {}
+        (Err(NoKey::Unknown), _) => return Err(FormError::UnknownKey),
+        (Err(NoKey::Expired), _) => return Err(FormError::ExpiredToken),
+        (Ok(()), false) => return Err(FormError::Mismatch),
+        (Ok(()), true) => {}
     }
     // Nothing of the policy was looked at before somebody known had signed it.
     let policy = STANDARD.decode(claim.policy).map_err(|_| FormError::PolicyEncoding)?;
@@ -138,8 +141,8 @@ where
     if now > policy.expiration {
         return Err(FormError::Expired);
     }
-    let key = fields.key(form.file_name)?;
-    fields.check(&policy.conditions, form.bucket, &key)?;
+    let key = Key::parse(fields.key(form.file_name)?.as_bytes())?;
+    fields.check(&policy.conditions, form.bucket, key.as_str())?;
     Ok(SignedForm {
         access_key_id: claim.credential.access_key_id,
         token: claim.token,
@@ -162,6 +165,10 @@ impl<'a> Fields<'a> {
         let mut fields: Vec<(String, &str)> = Vec::with_capacity(form.fields.len());
         for (name, value) in form.fields {
             let name = name.to_ascii_lowercase();
+            // S3 replaces it in every field; here it is taken where it is of use, and nowhere stored as it stands.
+            if name != "key" && value.contains(FILE_NAME) {
+                return Err(FormError::FileName { field: shown(&name) });
+            }
             if fields.iter().any(|(other, _)| *other == name) {
                 return Err(FormError::Repeated { field: shown(&name) });
             }

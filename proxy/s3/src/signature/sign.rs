@@ -31,7 +31,15 @@ const NOT_SIGNED: &[&str] = &[
 ];
 
 /// Headers that are made here, and may not be among those that are given.
-const MADE_HERE: &[&str] = &["x-amz-content-sha256", "x-amz-date", "x-amz-security-token"];
+const MADE_HERE: &[&str] = &[
+    "x-amz-content-sha256",
+    "x-amz-date",
+    "x-amz-security-token",
+    // Of a body in chunks, which no store gets.
+    "x-amz-decoded-content-length",
+    "x-amz-trailer",
+    "x-amz-sdk-checksum-algorithm",
+];
 
 /// What a target knows us by.
 #[derive(Debug, Clone)]

@@ -13,7 +13,7 @@ use super::credential::{AccessKeyId, Region, Scope, SessionToken};
 use super::head::Head;
 use super::key::SecretKey;
 use super::time::UnixSeconds;
-use super::{SignatureError, Signed, verify};
+use super::{NoKey, SignatureError, Signed, verify};
 
 /// The credentials of AWS's examples.
 pub(crate) const KEY_ID: &str = "AKIAIOSFODNN7EXAMPLE";
@@ -24,8 +24,11 @@ pub(crate) const TIME: &str = "20130524T000000Z";
 
 /// The owner of the one key that there is.
 #[allow(clippy::unnecessary_wraps, reason = "the form that the check asks for")]
-pub(crate) fn keys(id: &AccessKeyId, _: Option<&SessionToken>) -> Option<SecretKey> {
-    (id.as_str() == KEY_ID).then(|| SecretKey::new(Zeroizing::new(SECRET.to_owned())))
+pub(crate) fn keys(id: &AccessKeyId, _: Option<&SessionToken>) -> Result<SecretKey, NoKey> {
+    let known = id.as_str() == KEY_ID;
+    known
+        .then(|| SecretKey::new(Zeroizing::new(SECRET.to_owned())))
+        .ok_or(NoKey::Unknown)
 }
 
 pub(crate) fn region() -> Region {

@@ -46,6 +46,21 @@ fn ending(end: &str) -> Outcome {
     )
 }
 
+/// A store that looks at the header would take out frames that nobody has checked.
+#[test]
+fn frames_that_nothing_checks() {
+    for payload in [Payload::Unsigned, Payload::Sha256([7; 32])] {
+        for coding in ["aws-chunked", "gzip, AWS-Chunked"] {
+            let outcome = of(
+                payload,
+                &[("Content-Encoding", coding), ("Content-Length", "5")],
+                b"0\r\n\r\n",
+            );
+            check(&outcome, &BodyError::Framed, "InvalidRequest", 400);
+        }
+    }
+}
+
 #[test]
 fn what_headers_have_to_say() {
     let crc = ("x-amz-trailer", "x-amz-checksum-crc32");

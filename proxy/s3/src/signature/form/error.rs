@@ -1,6 +1,7 @@
 //! Why a form is not taken, with S3's own code for it and what to do now.
 
 use super::{FIELDS_BYTES_MAX, FIELDS_MAX};
+use crate::address::AddressError;
 use crate::signature::code::Code;
 
 /// Why a form is not taken. The agent is to blame for each of them, and no variant holds the value of a field.
@@ -65,6 +66,18 @@ pub enum FormError {
     /// The signature is none.
     #[error("x-amz-signature does not have 64 lower-case hexadecimal digits")]
     Signature,
+    /// The key of the object is none.
+    #[error(transparent)]
+    Key(#[from] AddressError),
+    /// The file's name in another field than the key.
+    #[error("`${{filename}}` is taken in the field key alone, and {field} has it")]
+    FileName {
+        /// The field.
+        field: String,
+    },
+    /// The key's time is over.
+    #[error("the session token has expired; get new credentials")]
+    ExpiredToken,
     /// Nobody has this key.
     #[error("the access key id is not known here; use one that this proxy issued")]
     UnknownKey,
@@ -114,6 +127,8 @@ impl FormError {
             Self::TooMuch => Code::MaxPostPreDataLengthExceeded,
             Self::Token => Code::InvalidToken,
             Self::UnknownKey => Code::InvalidAccessKeyId,
+            Self::ExpiredToken => Code::ExpiredToken,
+            Self::Key(_) | Self::FileName { .. } => Code::InvalidArgument,
             Self::Mismatch => Code::SignatureDoesNotMatch,
             Self::PolicyEncoding | Self::PolicyForm => Code::InvalidPolicyDocument,
         }

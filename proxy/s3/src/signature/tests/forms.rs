@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use zeroize::Zeroizing;
 
 use super::{KEY_ID, SECRET, keys, region, time};
+use crate::address::AddressError;
 use crate::signature::credential::{Region, Scope, SessionToken};
 use crate::signature::form::{FIELDS_BYTES_MAX, FIELDS_MAX, Form, FormError, SignedForm, verify};
 use crate::signature::key::{SecretKey, SigningKey};
@@ -116,7 +117,7 @@ fn of_policy(policy: &str, fields: &[(&str, &str)]) -> Result<SignedForm, FormEr
 fn the_example_is_verified() {
     let form = example().verify(NOW).expect("the example");
     assert_eq!(form.access_key_id().as_str(), KEY_ID);
-    assert_eq!(form.key(), "user/user1/MyPhoto.jpg");
+    assert_eq!(form.key().as_str(), "user/user1/MyPhoto.jpg");
     assert_eq!(form.length(), None);
     assert_eq!(form.time(), time("20151229T000000Z"));
     let names: Vec<_> = form.fields().iter().map(|(name, _)| name.as_str()).collect();
@@ -188,11 +189,27 @@ fn every_field_is_held_to_the_policy() {
         example().with("Content-Type", "image/png,text/html").verify(NOW).err(),
         condition("content-type")
     );
+    // The name of the file is of the key alone, and there has to be a key.
+    let starts = r#", ["starts-with", "$acl", ""]"#;
+    let field = "acl".to_owned();
+    assert_eq!(
+        form(starts, &[("acl", "${filename}")]).err(),
+        Some(FormError::FileName { field })
+    );
+    assert_eq!(
+        example().with("key", "").verify(NOW).err(),
+        Some(FormError::Key(AddressError::KeyEmpty))
+    );
+    assert_eq!(
+        example().with("key", "user/user1/../a").verify(NOW).err(),
+        Some(FormError::Key(AddressError::KeyPath))
+    );
     // The name of the file is the end of the key alone.
     assert_eq!(
         form(r#", ["eq", "$key", "user/MyPhoto.jpg"]"#, &[])
             .expect("it is")
-            .key(),
+            .key()
+            .as_str(),
         "user/MyPhoto.jpg"
     );
     assert_eq!(

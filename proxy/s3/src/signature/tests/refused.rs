@@ -3,7 +3,7 @@
 use super::{KEY_ID, Request, SECRET, TIME, example, keys, presigned, region, time};
 use crate::signature::head::HEADERS_MAX;
 use crate::signature::target::TargetError;
-use crate::signature::{Carrier, SignatureError, verify};
+use crate::signature::{Carrier, NoKey, SignatureError, verify};
 
 /// The request is refused with the code and the status, and the message has a part.
 fn check(request: &Request, code: &str, status: u16, says: &str) {
@@ -392,7 +392,7 @@ fn the_secret_of_nobody_opens_nothing() {
         .with("Authorization", &authorization);
     assert_eq!(request.verify().err(), Some(SignatureError::UnknownKey));
     // The same request of a key that has this secret passes, so it was the key that was refused.
-    let known = request.head(|head| verify(head, &region(), time(TIME), |_, _| Some(SecretKey::of_nobody())));
+    let known = request.head(|head| verify(head, &region(), time(TIME), |_, _| Ok(SecretKey::of_nobody())));
     assert!(known.is_ok());
 }
 
@@ -402,10 +402,14 @@ fn the_caller_sees_the_token_and_may_refuse_it() {
     let refused = request.head(|head| {
         verify(head, &region(), time(TIME), |id, token| {
             assert_eq!(token.map(super::SessionToken::as_str), Some("to+ken="));
-            keys(id, token).filter(|_| token.is_none())
+            if token.is_some() {
+                Err(NoKey::Expired)
+            } else {
+                keys(id, token)
+            }
         })
     });
-    assert_eq!(refused.err(), Some(SignatureError::UnknownKey));
+    assert_eq!(refused.err(), Some(SignatureError::ExpiredToken));
 }
 
 #[test]
