@@ -166,8 +166,8 @@ fn otherwise(kind: &str, slot: &Slot, place: &[Step]) -> Otherwise {
         // What an extension is called is a word of a schema.
         [.., "extension" | "modifierExtension", "*", "url"] => Otherwise::Keep,
         names if names.contains(&"extension") || names.contains(&"modifierExtension") => Otherwise::Search,
-        [RESOURCE_TYPE | "type" | "total" | "timestamp" | "link", ..]
-        | ["entry", _, "fullUrl" | "link" | "search" | "request" | "response", ..] => Otherwise::Keep,
+        // Links and requests of a bundle are searched, for they hold what somebody looked for.
+        [RESOURCE_TYPE | "type" | "total" | "timestamp"] | ["entry", _, "fullUrl" | "search", ..] => Otherwise::Keep,
         _ if kind == BUNDLE && !slot.is_masked() => Otherwise::Search,
         _ => Otherwise::Keep,
     }

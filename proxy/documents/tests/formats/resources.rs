@@ -129,7 +129,7 @@ fn what_is_no_resource_or_has_no_mask_is_refused() {
     // Of what stands in a bundle itself, what may be somebody's is searched.
     check(
         &policy,
-        "{\"resourceType\":\"Bundle\",\"identifier\":{\"value\":\"123-45-6789\"},\"x\":[\"a@example.org\"]}",
-        "{\"resourceType\":\"Bundle\",\"identifier\":{\"value\":\"[ssn]\"},\"x\":[\"[email]\"]}",
+        "{\"resourceType\":\"Bundle\",\"identifier\":{\"value\":\"123-45-6789\"},\"link\":[{\"url\":\"https://a.example/Patient?name=Duran\"}],\"x\":[\"a@example.org\"]}",
+        "{\"resourceType\":\"Bundle\",\"identifier\":{\"value\":\"[ssn]\"},\"link\":[{\"url\":\"[url]\"}],\"x\":[\"[email]\"]}",
     );
 }

@@ -174,3 +174,6 @@ impl Chains {
             .flat_map(|one| &one.uses)
     }
 }
+
+#[cfg(test)]
+mod tests;
