@@ -53,7 +53,7 @@ fn frames_that_nothing_checks() {
         for coding in ["aws-chunked", "gzip, AWS-Chunked"] {
             let outcome = of(
                 payload,
-                &[("Content-Encoding", coding), ("Content-Length", "5")],
+                &[("content-encoding", coding), ("content-length", "5")],
                 b"0\r\n\r\n",
             );
             check(&outcome, &BodyError::Framed, "InvalidRequest", 400);
