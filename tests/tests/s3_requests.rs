@@ -2,6 +2,7 @@
 //! And how the SDK comes by what it signs with: the token of a pipeline, and `AssumeRoleWithWebIdentity`.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![allow(clippy::disallowed_methods, reason = "files of tests need not be durable")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! A host below one of ours names a bucket; every other host means path style. **What is decided about has to be what every store
-//! understands.** To AWS and Ceph `a//b` and `a/../b` are keys of their own, and MinIO cleans them as paths, so they are refused; `a/` is a
+//! understands.** To AWS and Ceph `a//b` and `a/../b` are keys of their own, and `MinIO` cleans them as paths, so they are refused; `a/` is a
 //! key everywhere. A source of a copy is decoded once here and by AWS, and twice by Ceph, so a key that would change is refused there.
 //!
 //! Not here: access points, multi-region access points and other ARNs in the place of a bucket, which are refused.
@@ -22,7 +22,7 @@ pub const KEY_BYTES_MAX: usize = 1_024;
 const RESERVED_PREFIXES: [&str; 3] = ["xn--", "sthree-", "amzn-s3-demo-"];
 const RESERVED_SUFFIXES: [&str; 6] = ["-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3", "-an"];
 
-/// Under these stores serve their administration or other protocols in the place of a bucket: MinIO and what came of it, Ceph.
+/// Under these stores serve their administration or other protocols in the place of a bucket: `MinIO` and what came of it, Ceph.
 const INTERFACES: [&str; 6] = ["minio", "rustfs", "admin", "swift", "auth", "health"];
 
 /// Bytes of a bucket's name ("General purpose bucket naming rules").
@@ -243,7 +243,7 @@ impl Address {
 }
 
 impl Source {
-    /// Reads `x-amz-copy-source`: URL-encoded, with or without a `/` before it ("CopyObject" of the API reference).
+    /// Reads `x-amz-copy-source`: URL-encoded, with or without a `/` before it (`CopyObject` of the API reference).
     ///
     /// # Errors
     /// [`AddressError`].

@@ -1,6 +1,6 @@
 //! `AssumeRoleWithWebIdentity` of AWS STS: an agent's token becomes temporary credentials, so that AWS's own clients need no plug-in.
 //!
-//! Specification: "AssumeRoleWithWebIdentity" and "Common errors" of the AWS STS API reference (version 2011-06-15, the query protocol).
+//! Specification: `AssumeRoleWithWebIdentity` and "Common errors" of the AWS STS API reference (version 2011-06-15, the query protocol).
 //!
 //! ```text
 //! POST /                     Action=AssumeRoleWithWebIdentity&Version=2011-06-15&RoleArn=…&RoleSessionName=…&WebIdentityToken=…

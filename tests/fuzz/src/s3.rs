@@ -158,7 +158,7 @@ pub fn policy(bytes: &[u8]) -> bool {
     let Ok(signed) = form::verify(&form, &region(), now(), secret) else {
         return false;
     };
-    assert_eq!(signed.key(), "user/a");
+    assert_eq!(signed.key().as_str(), "user/a");
     assert!(signed.fields().is_empty());
     assert!(signed.length().is_none_or(|range| range.min() <= range.max()));
     // Nothing of it was said of another field.

@@ -135,13 +135,13 @@ impl BodyError {
     pub const fn code(&self) -> Code {
         match self {
             Self::Head(error) => error.code(),
-            Self::Framed => Code::InvalidRequest,
             Self::DecodedLengthMissing => Code::MissingContentLength,
             Self::LengthMalformed { .. } => Code::InvalidArgument,
             Self::TooLarge | Self::AboveRange { .. } => Code::EntityTooLarge,
             Self::BelowRange { .. } => Code::EntityTooSmall,
             Self::TooLong { .. } | Self::TooShort { .. } | Self::Unfinished => Code::IncompleteBody,
-            Self::ChunkHeader { .. }
+            Self::Framed
+            | Self::ChunkHeader { .. }
             | Self::ChunkHeaderLength
             | Self::ChunkEnd
             | Self::TrailerMissing

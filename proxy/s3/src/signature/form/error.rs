@@ -123,12 +123,13 @@ impl FormError {
             | Self::Credential { .. }
             | Self::Region { .. }
             | Self::Date
-            | Self::Signature => Code::InvalidArgument,
+            | Self::Signature
+            | Self::Key(_)
+            | Self::FileName { .. } => Code::InvalidArgument,
             Self::TooMuch => Code::MaxPostPreDataLengthExceeded,
             Self::Token => Code::InvalidToken,
             Self::UnknownKey => Code::InvalidAccessKeyId,
             Self::ExpiredToken => Code::ExpiredToken,
-            Self::Key(_) | Self::FileName { .. } => Code::InvalidArgument,
             Self::Mismatch => Code::SignatureDoesNotMatch,
             Self::PolicyEncoding | Self::PolicyForm => Code::InvalidPolicyDocument,
         }
