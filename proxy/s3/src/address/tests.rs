@@ -110,7 +110,7 @@ fn keys_have_limits_and_are_text() {
     );
 }
 
-/// MinIO serves `phi/a` for each of these: a mask of `phi/` would not be asked.
+/// `MinIO` serves `phi/a` for each of these: a mask of `phi/` would not be asked.
 #[test]
 fn keys_that_some_stores_clean_are_refused() {
     for target in [

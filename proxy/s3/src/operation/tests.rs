@@ -162,7 +162,9 @@ fn every_request_is_one_operation() {
     for (place, row) in TABLE.iter().enumerate() {
         for other in &TABLE[place + 1..] {
             let mut selectors = [row.selectors.to_vec(), other.selectors.to_vec()];
-            selectors.iter_mut().for_each(|each| each.sort_unstable());
+            for each in &mut selectors {
+                each.sort_unstable();
+            }
             let same = (row.method, row.level) == (other.method, other.level) && selectors[0] == selectors[1];
             let told = row
                 .operation
