@@ -2,7 +2,8 @@
 //!
 //! A mask names resources of a type (`bulk.Patient`), and its paths begin at the resource, wherever that stands: alone, in a
 //! bundle (`entry`), in parameters, or contained in another one, which then has its own mask. A `resourceType` anywhere else is
-//! refused: it would move what is below it out of reach of the paths of the resource around.
+//! refused: it would move what is below it out of reach of the paths of the resource around. So is anything in such a place
+//! that does not say its type, for it would have the mask of the resource around, whose paths do not begin there.
 //!
 //! What no path of a mask covers stays, but for two places that hold what the others hold in other words:
 //!
@@ -69,6 +70,13 @@ impl Resources {
         if !bases.iter().any(|base| base.place.is_empty()) || !all_may_stand(&bases) {
             return Err(Reason::Resource);
         }
+        let mut all_say_their_type = true;
+        piece
+            .look(&mut |place, _| all_say_their_type &= says_its_type(&bases, place))
+            .ok_or(Reason::Json)?;
+        if !all_say_their_type {
+            return Err(Reason::Resource);
+        }
         for base in &bases {
             self.slot(&base.kind, out, net)?;
         }
@@ -105,10 +113,15 @@ impl Base {
 
 /// Remembers the resource whose type this value says.
 fn add(bases: &mut Vec<Base>, place: &[Step], raw: &str) -> Result<(), Reason> {
-    let Some((Step::Member(name), place)) = place.split_last() else {
+    let is_type = |step: &Step| matches!(step, Step::Member(name) if name == RESOURCE_TYPE);
+    let Some((last, place)) = place.split_last() else {
         return Ok(());
     };
-    if name != RESOURCE_TYPE {
+    // A type is a string, and nothing stands in it.
+    if place.iter().any(is_type) {
+        return Err(Reason::Resource);
+    }
+    if !is_type(last) {
         return Ok(());
     }
     let kind: String = serde_json::from_str(raw).map_err(|_| Reason::Resource)?;
@@ -139,6 +152,29 @@ fn may_stand(outer: &str, place: &[Step]) -> bool {
     match (outer, names.as_slice()) {
         (_, ["contained", "*"]) | (BUNDLE, ["entry", "*", "resource"] | ["entry", "*", "response", "outcome"]) => true,
         ("Parameters", ["parameter", "*", rest @ .., "resource"]) => rest.chunks(2).all(|part| part == ["part", "*"]),
+        _ => false,
+    }
+}
+
+/// Whether the resource in which a value stands says what type it is of: otherwise the value would pass for one of the
+/// resource around.
+fn says_its_type(bases: &[Base], place: &[Step]) -> bool {
+    around(bases, place).is_some_and(|base| {
+        let inner = names(place.get(base.place.len()..).unwrap_or_default());
+        !is_in_another(&base.kind, &inner)
+    })
+}
+
+/// Whether a place of a resource is one in which another one has to stand, or below it, in lists or not.
+fn is_in_another(kind: &str, place: &[&str]) -> bool {
+    let mut rest = place.iter().copied().filter(|name| *name != "*");
+    match (rest.next(), kind) {
+        (Some("contained"), _) => true,
+        (Some("entry"), BUNDLE) => match rest.next() {
+            Some("response") => rest.next() == Some("outcome"),
+            next => next == Some("resource"),
+        },
+        (Some("parameter"), "Parameters") => rest.find(|name| *name != "part") == Some("resource"),
         _ => false,
     }
 }

@@ -17,6 +17,8 @@ use exhibit_schemas::event::access::Frame;
 
 #[path = "formats/canaries.rs"]
 mod canaries;
+#[path = "formats/hidden.rs"]
+mod hidden;
 #[path = "formats/hl7.rs"]
 mod hl7;
 #[path = "formats/json.rs"]

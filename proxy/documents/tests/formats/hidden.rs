@@ -1,0 +1,49 @@
+//! Values that stand where a reader could miss them, and what a document may cost.
+
+use super::{check, format, masks, policy, refused};
+
+const KEEP: &str = "\"paths\"\nrest = \"keep\"\npaths = [{ path = \"/name\", technique = \"redact\" }]";
+
+fn fhir() -> exhibit_policy::snapshot::Snapshot {
+    let types = ["d.Patient", "d.Observation", "d.Parameters", "d.Composition"];
+    policy(&format("fhir"), &masks(&types.map(|name| (name, KEEP))))
+}
+
+#[test]
+fn a_resource_that_does_not_say_its_type_is_refused() {
+    let resource = "{\"id\":\"p\",\"x\":[{\"family\":\"Duran\"}]}";
+    let list = "{\"resourceType\":[\"Patient\"],\"x\":\"Duran\"}";
+    let empty = "{\"resourceType\":[],\"x\":\"Duran\"}";
+    let null = "{\"resourceType\":null,\"x\":\"Duran\"}";
+    let nested = "[{\"x\":\"Duran\"}]";
+    for resource in [resource, list, empty, null, nested, "\"Duran\""] {
+        for document in [
+            format!("{{\"resourceType\":\"Observation\",\"contained\":[{resource}]}}"),
+            format!("{{\"contained\":{resource},\"resourceType\":\"Observation\"}}"),
+            format!("{{\"resourceType\":\"Bundle\",\"entry\":[{{\"resource\":{resource}}}]}}"),
+            format!("{{\"entry\":[{{\"resource\":{resource}}}],\"resourceType\":\"Bundle\"}}"),
+            format!("{{\"resourceType\":\"Bundle\",\"entry\":{{\"resource\":{resource}}}}}"),
+            format!("{{\"resourceType\":\"Bundle\",\"entry\":[{{\"response\":{{\"outcome\":{resource}}}}}]}}"),
+            format!("{{\"resourceType\":\"Parameters\",\"parameter\":[{{\"resource\":{resource}}}]}}"),
+            format!("{{\"resourceType\":\"Parameters\",\"parameter\":[{{\"part\":[{{\"resource\":{resource}}}]}}]}}"),
+            format!(
+                "{{\"resourceType\":\"Bundle\",\"entry\":[{{\"resource\":{{\"resourceType\":\"Observation\",\"contained\":\
+                 [{resource}]}}}}]}}"
+            ),
+        ] {
+            refused(&fhir(), document.as_bytes(), "no FHIR resource");
+        }
+    }
+    // A type that is no string is one nowhere.
+    for document in [
+        "{\"resourceType\":\"Observation\",\"x\":{\"resourceType\":[\"Patient\"]}}",
+        "{\"resourceType\":\"Observation\",\"x\":{\"resourceType\":{\"a\":\"Patient\"}}}",
+        "{\"resourceType\":[\"Observation\"]}",
+    ] {
+        refused(&fhir(), document.as_bytes(), "no FHIR resource");
+    }
+    // What is called so and holds no resource is no matter.
+    let document =
+        "{\"resourceType\":\"Observation\",\"x\":{\"contained\":[{\"y\":1}],\"resource\":\"z\"},\"contained\":[]}";
+    check(&fhir(), document, document);
+}
