@@ -7,7 +7,7 @@
 //!
 //! What no path of a mask covers stays, but for two places that hold what the others hold in other words:
 //!
-//! - the narrative (`text.div`) gives way to an empty one that says `[redacted]`, where the rest is kept or redacted;
+//! - a narrative (`text.div`, of the resource or of a section) gives way to an empty one that says `[redacted]`, where the rest is kept or redacted;
 //! - values in extensions are searched by detectors as `detect` does, for a path can hardly name them.
 //!
 //! Where a document holds PHI, a type that no mask is for is refused.
@@ -198,7 +198,7 @@ fn treatment(slots: &HashMap<String, Slot>, bases: &[Base], place: &[Step], elem
 fn otherwise(kind: &str, slot: &Slot, place: &[Step]) -> Otherwise {
     let names: Vec<&str> = names(place);
     match names.as_slice() {
-        ["text", "div"] => Otherwise::Text(NARRATIVE),
+        names if is_narrative(names) => Otherwise::Text(NARRATIVE),
         // What an extension is called is a word of a schema.
         [.., "extension" | "modifierExtension", "*", "url"] => Otherwise::Keep,
         names if names.contains(&"extension") || names.contains(&"modifierExtension") => Otherwise::Search,
@@ -207,6 +207,13 @@ fn otherwise(kind: &str, slot: &Slot, place: &[Step]) -> Otherwise {
         _ if kind == BUNDLE && !slot.is_masked() => Otherwise::Search,
         _ => Otherwise::Keep,
     }
+}
+
+/// Whether a place is in a narrative, of the resource or of a part of it, in lists or not.
+fn is_narrative(names: &[&str]) -> bool {
+    let members = names.iter().filter(|name| **name != "*");
+    let next = members.clone().skip(1);
+    members.zip(next).any(|pair| pair == (&"text", &"div"))
 }
 
 /// The names of steps; `*` for an element.

@@ -47,3 +47,41 @@ fn a_resource_that_does_not_say_its_type_is_refused() {
         "{\"resourceType\":\"Observation\",\"x\":{\"contained\":[{\"y\":1}],\"resource\":\"z\"},\"contained\":[]}";
     check(&fhir(), document, document);
 }
+
+#[test]
+fn narratives_are_redacted_wherever_they_stand() {
+    const DIV: &str = "\"<div xmlns=\\\"http://www.w3.org/1999/xhtml\\\">[redacted]</div>\"";
+    for (text, wanted) in [
+        ("{\"div\":\"<div>Duran</div>\"}", format!("{{\"div\":{DIV}}}")),
+        ("{\"div\":[\"Duran\",\"b\"]}", format!("{{\"div\":[{DIV},{DIV}]}}")),
+        (
+            "{\"div\":{\"x\":{\"y\":\"Duran\"}}}",
+            format!("{{\"div\":{{\"x\":{{\"y\":{DIV}}}}}}}"),
+        ),
+        ("[{\"div\":\"Duran\"}]", format!("[{{\"div\":{DIV}}}]")),
+        ("[[{\"div\":[[\"Duran\"]]}]]", format!("[[{{\"div\":[[{DIV}]]}}]]")),
+    ] {
+        for before in [
+            "{\"resourceType\":\"Composition\",\"text\":",
+            "{\"resourceType\":\"Composition\",\"section\":[{\"text\":",
+            "{\"resourceType\":\"Composition\",\"section\":[{\"section\":[{\"section\":{\"text\":",
+            "{\"resourceType\":\"Composition\",\"extension\":[{\"text\":",
+        ] {
+            let closing = before.chars().filter(|one| "{[".contains(*one));
+            let after: String = closing
+                .map(|one| if one == '{' { '}' } else { ']' })
+                .collect::<Vec<_>>()
+                .iter()
+                .rev()
+                .collect();
+            check(
+                &fhir(),
+                &format!("{before}{text}{after}"),
+                &format!("{before}{wanted}{after}"),
+            );
+        }
+    }
+    // A text that is no narrative, and a div of nothing else.
+    let document = "{\"resourceType\":\"Observation\",\"text\":\"a\",\"div\":\"b\",\"code\":{\"text\":\"c\"}}";
+    check(&fhir(), document, document);
+}
