@@ -73,6 +73,9 @@ pub enum Reason {
     /// No segment of HL7 version 2 where one has to be.
     #[error("a segment has no name of three letters and digits and a separator, or stands before a header")]
     Segment,
+    /// A segment ends with other bytes than the first one.
+    #[error("a segment ends otherwise than the first one")]
+    SegmentEnd,
     /// A header does not say its separators, or says them twice.
     #[error("a header has no separators that can be told apart")]
     Separators,

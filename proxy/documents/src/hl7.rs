@@ -9,7 +9,8 @@
 //! in every repetition; of several the first of the policy holds. What is masked is the text with its escapes resolved. A part
 //! without a byte, and `""` (delete what is there), hold no value. Separators, line ends and everything unmasked keep their bytes.
 //!
-//! Segments end with CR as the standard says, or LF, or both, as files have them. Not here: other character sets than ASCII and
+//! Segments end with CR as the standard says, or LF, or both, as files have them: all of a document as the first one does. Not
+//! here: other character sets than ASCII and
 //! UTF-8 (MSH-18), which are refused; the meaning of a field.
 
 use std::collections::HashMap;
@@ -39,6 +40,8 @@ type Place = ([u8; 3], usize, usize, usize);
 #[derive(Debug, Default)]
 pub(crate) struct Hl7 {
     pending: Pending,
+    /// How the first segment ends, and so every other.
+    end: Option<&'static [u8]>,
     separators: Option<Separators>,
     slots: HashMap<Place, Slot>,
     unescaped: String,
@@ -193,6 +196,36 @@ impl Spelling for Separators {
 }
 
 impl Hl7 {
+    /// Takes the segments that are there with their ends, of which the first is looked for from a byte on.
+    fn segments(
+        &mut self,
+        mut from: usize,
+        is_last: bool,
+        out: &mut DocumentMasker,
+        net: &mut SessionNet,
+    ) -> Result<(), Reason> {
+        let pending = std::mem::take(&mut self.pending);
+        let mut start = 0;
+        while let Some(before) = memchr::memchr2(b'\r', b'\n', pending.rest().get(from..).unwrap_or_default()) {
+            let rest = pending.rest().get(from + before..).unwrap_or_default();
+            let Some(end) = segment_end(rest, self.end, is_last) else {
+                break;
+            };
+            // Another end may be one for who wrote it and a part of a field for who reads it, or the other way around.
+            if *self.end.get_or_insert(end) != end {
+                return Err(Reason::SegmentEnd);
+            }
+            let at = from + before;
+            self.segment(pending.rest().get(start..at).unwrap_or_default(), out, net)?;
+            out.structure(end);
+            from = at + end.len();
+            start = from;
+        }
+        self.pending = pending;
+        self.pending.advance(start);
+        Ok(())
+    }
+
     fn segment(&mut self, bytes: &[u8], out: &mut DocumentMasker, net: &mut SessionNet) -> Result<(), Reason> {
         if bytes.is_empty() {
             return Ok(());
@@ -292,29 +325,33 @@ impl Hl7 {
 
 impl Reader for Hl7 {
     fn read(&mut self, bytes: &[u8], out: &mut DocumentMasker, net: &mut SessionNet) -> Result<(), Reason> {
-        // What waits has no line end, or it would not wait.
-        let waiting = self.pending.rest().len();
+        // Of what waits only the last byte can be an end of a line.
+        let from = self.pending.rest().len().saturating_sub(1);
         self.pending.push(bytes);
-        let pending = std::mem::take(&mut self.pending);
-        let (mut start, mut from) = (0, waiting);
-        while let Some(end) = memchr::memchr2(b'\r', b'\n', pending.rest().get(from..).unwrap_or_default()) {
-            let end = from + end;
-            self.segment(pending.rest().get(start..end).unwrap_or_default(), out, net)?;
-            out.structure(pending.rest().get(end..=end).unwrap_or_default());
-            (start, from) = (end + 1, end + 1);
-        }
-        self.pending = pending;
-        self.pending.advance(start);
+        self.segments(from, false, out, net)?;
         self.pending.bounded()
     }
 
     fn end(&mut self, out: &mut DocumentMasker, net: &mut SessionNet) -> Result<(), Reason> {
+        let from = self.pending.rest().len().saturating_sub(1);
+        self.segments(from, true, out, net)?;
         let pending = std::mem::take(&mut self.pending);
         self.segment(pending.rest(), out, net)
     }
 
     fn records(&self) -> u64 {
         self.messages
+    }
+}
+
+/// The end of a segment with which bytes begin; `None` where that hangs on a byte that is not there yet. `first` is how the
+/// first segment ends: behind a CR that is one a line feed is found by itself.
+fn segment_end(bytes: &[u8], first: Option<&[u8]>, is_last: bool) -> Option<&'static [u8]> {
+    match *bytes {
+        [b'\n', ..] => Some(b"\n"),
+        [_, b'\n', ..] => Some(b"\r\n"),
+        [_] if !is_last && first != Some(b"\r") => None,
+        _ => Some(b"\r"),
     }
 }
 

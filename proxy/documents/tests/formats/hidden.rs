@@ -85,3 +85,20 @@ fn narratives_are_redacted_wherever_they_stand() {
     let document = "{\"resourceType\":\"Observation\",\"text\":\"a\",\"div\":\"b\",\"code\":{\"text\":\"c\"}}";
     check(&fhir(), document, document);
 }
+
+#[test]
+fn the_first_end_of_a_segment_is_that_of_all() {
+    let policy = policy(&format("hl7"), &masks(&[("d.PID-5", "\"redact\"")]));
+    let ends = ["\r", "\n", "\r\n"];
+    for first in ends {
+        let good = format!("MSH|^~\\&|A{first}{first}PID|||||Duran{first}NTE|1");
+        check(&policy, &good, &good.replace("Duran", "[redacted]"));
+        for other in ends.into_iter().filter(|other| *other != first) {
+            // A field that holds the other end would go on in a segment that no mask names.
+            let mixed = format!("MSH|^~\\&|A{first}PID|||||Du{other}ZZZ|ran{first}");
+            refused(&policy, mixed.as_bytes(), "ends otherwise than the first");
+            let last = format!("MSH|^~\\&|A{first}PID|||||Duran{other}");
+            refused(&policy, last.as_bytes(), "ends otherwise than the first");
+        }
+    }
+}

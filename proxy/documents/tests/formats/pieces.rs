@@ -22,7 +22,7 @@ pub(crate) fn sample(format: Format) -> (&'static [u8], Vec<(&'static str, &'sta
             vec![("d.Patient", paths)],
         ),
         Format::FhirNdjson => (b"{\"resourceType\":\"Patient\",\"name\":\"x\"}\n", vec![("d.Patient", paths)]),
-        Format::Hl7 => (b"MSH|^~\\&|A\r\nPID|||1~2||D\\T\\u^\xc3\xa9\rNTE|1||123-45-6789\n", vec![("d.PID-5", "\"partial\"\nkeep = 1")]),
+        Format::Hl7 => (b"MSH|^~\\&|A\r\nPID|||1~2||D\\T\\u^\xc3\xa9\r\nNTE|1||123-45-6789\r\n", vec![("d.PID-5", "\"partial\"\nkeep = 1")]),
         Format::Text => (b"Ann, 123-45-6789\r\n\xc3\xa9 a@example.org", vec![("d", "\"detect\"")]),
     }
 }
