@@ -76,6 +76,9 @@ pub enum Reason {
     /// A segment ends with other bytes than the first one.
     #[error("a segment ends otherwise than the first one")]
     SegmentEnd,
+    /// A field goes on in another segment or message, where its mask does not reach.
+    #[error("it goes on in another segment or message")]
+    Continued,
     /// A header does not say its separators, or says them twice.
     #[error("a header has no separators that can be told apart")]
     Separators,

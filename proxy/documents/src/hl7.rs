@@ -11,7 +11,8 @@
 //!
 //! Segments end with CR as the standard says, or LF, or both, as files have them: all of a document as the first one does. Not
 //! here: other character sets than ASCII and
-//! UTF-8 (MSH-18), which are refused; the meaning of a field.
+//! UTF-8 (MSH-18), which are refused; segments and messages that go on in others (ADD, DSC), which are refused where the document
+//! holds PHI, and else read as segments of their own; the meaning of a field.
 
 use std::collections::HashMap;
 
@@ -29,6 +30,9 @@ const PLACES_MAX: usize = 65_536;
 
 /// Segments that say the separators of what follows.
 const HEADERS: [&str; 3] = ["MSH", "FHS", "BHS"];
+
+/// Segments that go on with the last field of the one before, and that say that the message goes on in another.
+const CONTINUED: [&str; 2] = ["ADD", "DSC"];
 
 /// Where the header of a message names its character set.
 const CHARACTER_SET: usize = 18;
@@ -240,6 +244,9 @@ impl Hl7 {
         let Some(name) = bytes.first_chunk::<3>().copied().filter(|name| is_name(*name)) else {
             return Err(Reason::Segment);
         };
+        if out.document().phi && CONTINUED.iter().any(|other| other.as_bytes() == name) {
+            return Err(Reason::Continued);
+        }
         let rest = if HEADERS.iter().any(|header| header.as_bytes() == name) {
             let (separators, rest) = Separators::read(segment)?;
             self.separators = Some(separators);

@@ -102,3 +102,19 @@ fn the_first_end_of_a_segment_is_that_of_all() {
         }
     }
 }
+
+#[test]
+fn what_goes_on_in_another_segment_or_message_is_refused() {
+    let list = masks(&[("d.PID-5", "\"redact\"")]);
+    for more in ["ADD|ran\r", "ADD\r", "DSC|abc|I\r"] {
+        let document = format!("MSH|^~\\&|A\rPID|||||Du\r{more}");
+        refused(
+            &policy(&format("hl7"), &list),
+            document.as_bytes(),
+            "goes on in another",
+        );
+        // Where nothing has to be masked each segment is read by itself.
+        let open = policy(&(format("hl7") + "\nphi = false"), &list);
+        check(&open, &document, &document.replace("Du", "[redacted]"));
+    }
+}
