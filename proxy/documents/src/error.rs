@@ -61,6 +61,9 @@ pub enum Reason {
     /// No JSON, or nested too deeply.
     #[error("it is no JSON document of at most {LEVELS_MAX} levels, or what is masked of it has another length")]
     Json,
+    /// No mask names the document or a place in it, which holds PHI.
+    #[error("no mask names the document or a place in it")]
+    UnmaskedDocument,
     /// No resource of FHIR, or one inside of another where none may be.
     #[error("it is no FHIR resource, or has one where none may be")]
     Resource,

@@ -63,7 +63,8 @@ struct Plain {
 }
 
 impl Masker {
-    /// A masker for an object of a target that this document of the policy is for.
+    /// A masker for an object of a target that this document of the policy is for. Where that holds PHI and no mask names it or a
+    /// place in it, the masker refuses everything.
     pub fn new(policy: &Snapshot, target: &str, document: &Document, key: MaskKey) -> Self {
         let reader: Box<dyn Reader> = match document.format {
             Format::Csv => Box::new(Table::new(b',')),
@@ -75,8 +76,11 @@ impl Masker {
             Format::Hl7 => Box::new(Hl7::default()),
             Format::Text => Box::new(Text::default()),
         };
+        let out = DocumentMasker::new(policy, target, document, key);
+        // Of a table its header says which columns have masks; of all else the policy alone.
+        let is_unmasked = document.phi && !document.format.is_table() && !out.has_masks();
         Self {
-            out: DocumentMasker::new(policy, target, document, key),
+            out,
             outer: Outer::Opening(Vec::new()),
             plain: Plain {
                 opening: Some(Vec::new()),
@@ -84,7 +88,10 @@ impl Masker {
             },
             packer: None,
             counted: 0,
-            fault: None,
+            fault: is_unmasked.then_some(DocumentError {
+                record: 1,
+                reason: Reason::UnmaskedDocument,
+            }),
             is_finished: false,
         }
     }

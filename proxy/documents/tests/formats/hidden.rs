@@ -1,6 +1,6 @@
 //! Values that stand where a reader could miss them, and what a document may cost.
 
-use super::{check, format, masks, policy, refused};
+use super::{check, format, masked, masks, policy, refused};
 
 const KEEP: &str = "\"paths\"\nrest = \"keep\"\npaths = [{ path = \"/name\", technique = \"redact\" }]";
 
@@ -114,7 +114,34 @@ fn what_goes_on_in_another_segment_or_message_is_refused() {
             "goes on in another",
         );
         // Where nothing has to be masked each segment is read by itself.
-        let open = policy(&(format("hl7") + "\nphi = false"), &list);
-        check(&open, &document, &document.replace("Du", "[redacted]"));
+        check(&policy(&(format("hl7") + "\nphi = false"), ""), &document, &document);
+    }
+}
+
+#[test]
+fn a_document_that_no_mask_names_is_refused_where_it_holds_phi() {
+    for (word, document, wrong, right) in [
+        ("json", "{\"a\":1}", "d.a", "d"),
+        ("ndjson", "{\"a\":1}\n", "d.a", "d"),
+        ("text", "a\n", "d.a", "d"),
+        ("hl7", "MSH|^~\\&|A\rPID|1\r", "d", "d.PID-5"),
+        ("hl7", "MSH|^~\\&|A\rPID|1\r", "e.*", "d.PID*"),
+        ("fhir", "{\"resourceType\":\"Bundle\"}", "d", "d.Patient"),
+        ("fhir-ndjson", "{\"resourceType\":\"Bundle\"}\n", "e.Patient", "d.*"),
+    ] {
+        // A mask may name another document's places, as this one is for two.
+        let with = |resource: &str| {
+            let other = "[[documents]]\nname = \"e\"\ntargets = [\"lake\"]\nresources = [\"e\"]\nformat = \"csv\"\n";
+            let any = "[[documents]]\nname = \"a\"\ntargets = [\"lake\"]\nresources = [\"a\"]\nformat = \"json\"\n";
+            policy(
+                &format(word),
+                &format!("{other}{any}{}", masks(&[(resource, "\"null\"")])),
+            )
+        };
+        refused(&with(wrong), document.as_bytes(), "no mask names");
+        refused(&with(wrong), b"", "no mask names");
+        let open = policy(&(format(word) + "\nphi = false"), "");
+        assert!(masked(&open, document.as_bytes()).is_ok(), "{word}");
+        assert!(masked(&with(right), document.as_bytes()).is_ok(), "{word}");
     }
 }

@@ -25,7 +25,7 @@ pub use self::json::{Otherwise, Piece, Treatment};
 pub use self::text::{TEXT_OVERLAP_BYTES, TEXT_WINDOW_BYTES};
 use super::path::Step;
 use super::{CellKind, MaskKey, Masked, Technique, apply, path};
-use crate::document::Document;
+use crate::document::{Document, Format};
 use crate::net::{Channel, Known, NetColumn, SessionNet};
 use crate::snapshot::{Mask, Snapshot};
 
@@ -135,6 +135,18 @@ impl DocumentMasker {
         let mut first = slots.next().unwrap_or_default();
         first.mask = slots.filter_map(|slot| slot.mask).chain(first.mask).min();
         first
+    }
+
+    /// Whether a mask can name a place of the document, where its format has places, and else the document itself.
+    pub fn has_masks(&self) -> bool {
+        let below = format!("{}.", self.document.name);
+        let mut patterns = self.masks.iter().flat_map(Mask::resources);
+        patterns.any(|pattern| match self.document.format {
+            Format::Json | Format::Ndjson | Format::Text => pattern.matches(&self.document.name),
+            Format::Csv | Format::Tsv | Format::Fhir | Format::FhirNdjson | Format::Hl7 => {
+                pattern.can_match_below(&below) && self.document.may_have(pattern.as_str())
+            }
+        })
     }
 
     /// Places of this document that masks name by themselves and not by a pattern, each with its mask.
