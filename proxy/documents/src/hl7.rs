@@ -41,7 +41,7 @@ const CHARACTER_SET: usize = 18;
 type Place = ([u8; 3], usize, usize, usize);
 
 /// Reads messages.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Hl7 {
     pending: Pending,
     /// How the first segment ends, and so every other.
@@ -50,6 +50,19 @@ pub(crate) struct Hl7 {
     slots: HashMap<Place, Slot>,
     unescaped: String,
     messages: u64,
+}
+
+impl std::fmt::Debug for Hl7 {
+    /// Of what is read its length alone.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Hl7")
+            .field("pending", &self.pending)
+            .field("places", &self.slots.len())
+            .field("unescaped_bytes", &self.unescaped.len())
+            .field("messages", &self.messages)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The separators of a message.

@@ -38,7 +38,6 @@ enum Next {
 }
 
 /// Whose values the pieces hold.
-#[derive(Debug)]
 enum Kind {
     /// Any document's; the slot is that of all of it.
     Plain(Option<Slot>),
@@ -47,7 +46,6 @@ enum Kind {
 }
 
 /// Reads one JSON document.
-#[derive(Debug)]
 pub(crate) struct Json {
     kind: Kind,
     next: Next,
@@ -61,6 +59,20 @@ pub(crate) struct Json {
     /// Whether the bundle has said what it is.
     has_type: bool,
     records: u64,
+}
+
+impl std::fmt::Debug for Json {
+    /// Of what is read its length alone.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Json")
+            .field("next", &self.next)
+            .field("pending", &self.pending)
+            .field("member_bytes", &self.member.as_ref().map(String::len))
+            .field("element", &self.element)
+            .field("records", &self.records)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The end of a value, looked for in bytes that come in pieces.

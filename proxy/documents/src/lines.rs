@@ -9,7 +9,6 @@ use crate::reader::{Pending, RECORD_BYTES_MAX, Reader, text};
 use crate::resource::Resources;
 
 /// What a line is.
-#[derive(Debug)]
 enum Line {
     /// Any document; the slot is that of all of them.
     Json(Option<Slot>),
@@ -18,11 +17,21 @@ enum Line {
 }
 
 /// Reads documents of a line each.
-#[derive(Debug)]
 pub(crate) struct Lines {
     line: Line,
     pending: Pending,
     records: u64,
+}
+
+impl std::fmt::Debug for Lines {
+    /// Of what is read its length alone.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Lines")
+            .field("pending", &self.pending)
+            .field("records", &self.records)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Lines {

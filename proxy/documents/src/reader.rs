@@ -38,12 +38,18 @@ pub(crate) fn text(bytes: &[u8]) -> Result<&str, Reason> {
     std::str::from_utf8(bytes).map_err(|_| Reason::NotText)
 }
 
-/// Bytes that wait for the rest of their record.
-#[derive(Debug, Default)]
+/// Bytes that wait for the rest of their record. It has no `Debug` of its fields, for they are data.
+#[derive(Default)]
 pub(crate) struct Pending {
     bytes: Vec<u8>,
     /// Bytes at the beginning that are done with.
     done: usize,
+}
+
+impl std::fmt::Debug for Pending {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "Pending({} bytes)", self.rest().len())
+    }
 }
 
 impl Pending {

@@ -34,7 +34,7 @@ pub(crate) const RESOURCE_TYPE: &str = "resourceType";
 pub(crate) const BUNDLE: &str = "Bundle";
 
 /// Resources of a document, with the places of their masks.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Resources {
     slots: HashMap<String, Slot>,
 }

@@ -1,6 +1,6 @@
 //! Values that stand where a reader could miss them, and what a document may cost.
 
-use super::{check, format, masked, masks, policy, refused};
+use super::{check, format, masked, masker, masks, policy, refused};
 
 const KEEP: &str = "\"paths\"\nrest = \"keep\"\npaths = [{ path = \"/name\", technique = \"redact\" }]";
 
@@ -144,4 +144,57 @@ fn a_document_that_no_mask_names_is_refused_where_it_holds_phi() {
         assert!(masked(&open, document.as_bytes()).is_ok(), "{word}");
         assert!(masked(&with(right), document.as_bytes()).is_ok(), "{word}");
     }
+}
+
+#[test]
+fn a_masker_says_nothing_of_what_it_holds() {
+    const CANARY: &str = "QXZWKVJ";
+    let numbers = format!("{:?}", CANARY.as_bytes());
+    let numbers = numbers.trim_matches(['[', ']']);
+    let filler = " ".repeat(400);
+    for (word, mask, document) in [
+        ("json", "d", format!("{filler}{{\"{CANARY}\":[1,{{\"a\":\"{CANARY}\",")),
+        (
+            "ndjson",
+            "d",
+            format!("1{filler}\n{{\"{CANARY}\":[1,{{\"a\":\"{CANARY}\","),
+        ),
+        (
+            "hl7",
+            "d.PID-5",
+            format!("MSH|^~\\&|A\rNTE|{filler}\rPID|||||\\T\\{CANARY}\rPID|{CANARY}"),
+        ),
+        (
+            "fhir",
+            "d.*",
+            format!(
+                "{filler}{{\"resourceType\":\"Bundle\",\"entry\":[{{\"resource\":{{\"resourceType\":\"{CANARY}\"}}}},{{\"{CANARY}"
+            ),
+        ),
+    ] {
+        let policy = policy(&format(word), &masks(&[(mask, "\"redact\"")]));
+        let (mut masker, mut net) = masker(&policy);
+        masker.push(document.as_bytes(), &mut net).unwrap();
+        let said = format!("{masker:?} {masker:#?}");
+        assert!(!said.contains(CANARY), "{word}: {said}");
+        assert!(!said.contains(numbers), "{word}: {said}");
+        assert!(
+            !format!("{masker:#?}")
+                .replace([' ', '\n'], "")
+                .contains(&numbers.replace(' ', "")),
+            "{word}"
+        );
+    }
+    let piece = exhibit_policy::mask::document::Piece {
+        member: Some(CANARY),
+        is_element: false,
+        text: CANARY,
+    };
+    assert!(!format!("{piece:?}").contains(CANARY));
+    let treatment = exhibit_policy::mask::document::Treatment {
+        slot: exhibit_policy::mask::document::Slot::default(),
+        place: vec![exhibit_policy::mask::path::Step::Member(CANARY.to_owned())],
+        otherwise: exhibit_policy::mask::document::Otherwise::Keep,
+    };
+    assert!(!format!("{treatment:?}").contains(CANARY));
 }

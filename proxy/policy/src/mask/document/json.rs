@@ -3,6 +3,7 @@
 //! A piece is a value of a document. It is read inside of what stands around it, so that the name of a member says what its
 //! value is, as it would in the whole document.
 
+use std::fmt;
 use std::ops::Range;
 
 use super::{DocumentMasker, STAR, Slot};
@@ -24,7 +25,7 @@ pub enum Otherwise {
 }
 
 /// How a value of a document is treated.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Treatment {
     /// The place of its mask, such as the document or its resources of a type.
     pub slot: Slot,
@@ -35,7 +36,7 @@ pub struct Treatment {
 }
 
 /// A piece of a document.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Piece<'a> {
     /// The name of the member whose value it is, as a JSON string, or whose list it is an element of.
     pub member: Option<&'a str>,
@@ -43,6 +44,30 @@ pub struct Piece<'a> {
     pub is_element: bool,
     /// The value.
     pub text: &'a str,
+}
+
+impl fmt::Debug for Treatment {
+    /// Of the place the number of its steps alone, for names of members can be data.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Treatment")
+            .field("is_masked", &self.slot.is_masked())
+            .field("steps", &self.place.len())
+            .field("otherwise", &self.otherwise)
+            .finish()
+    }
+}
+
+impl fmt::Debug for Piece<'_> {
+    /// Of what it holds the lengths alone.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Piece")
+            .field("member_bytes", &self.member.map(str::len))
+            .field("is_element", &self.is_element)
+            .field("text_bytes", &self.text.len())
+            .finish()
+    }
 }
 
 /// What was decided of one value.
