@@ -2,6 +2,7 @@
 
 use exhibit_policy::mask::path::LEVELS_MAX;
 
+use crate::extent::NAME_BYTES_MAX;
 use crate::opaque::Opaque;
 use crate::packing::{EXPANSION_MAX, UNPACKED_BYTES_MAX};
 use crate::reader::RECORD_BYTES_MAX;
@@ -61,6 +62,9 @@ pub enum Reason {
     /// No JSON, or nested too deeply.
     #[error("it is no JSON document of at most {LEVELS_MAX} levels, or what is masked of it has another length")]
     Json,
+    /// The name of a member is too long.
+    #[error("a name in it has more than {NAME_BYTES_MAX} bytes")]
+    NameTooLong,
     /// No mask names the document or a place in it, which holds PHI.
     #[error("no mask names the document or a place in it")]
     UnmaskedDocument,

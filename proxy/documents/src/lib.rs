@@ -19,6 +19,7 @@
 //! [`DocumentMasker`]: exhibit_policy::mask::document::DocumentMasker
 
 mod error;
+mod extent;
 mod hl7;
 mod json;
 mod lines;
@@ -32,6 +33,7 @@ mod table;
 mod text;
 
 pub use self::error::{DocumentError, Reason};
+pub use self::extent::NAME_BYTES_MAX;
 pub use self::hl7::FIELDS_MAX;
 pub use self::mark::{Mark, Marks};
 pub use self::masker::Masker;

@@ -19,7 +19,6 @@ use exhibit_policy::mask::path::Step;
 use exhibit_policy::net::SessionNet;
 
 use crate::error::Reason;
-use crate::json::numbered;
 
 /// Types of resources in one document at the most; FHIR R4 has 148.
 pub const RESOURCE_TYPES_MAX: usize = 512;
@@ -46,13 +45,11 @@ struct Base {
 }
 
 impl Resources {
-    /// Hands over a piece. `outer` is the type of the resource whose members are pieces of their own, and `element` the number of
-    /// the element of its list that this is.
+    /// Hands over a piece. `outer` is the type of the resource whose members are pieces of their own.
     pub(crate) fn piece(
         &mut self,
         piece: Piece<'_>,
         outer: Option<&str>,
-        element: Option<usize>,
         out: &mut DocumentMasker,
         net: &mut SessionNet,
     ) -> Result<(), Reason> {
@@ -81,7 +78,7 @@ impl Resources {
             self.slot(&base.kind, out, net)?;
         }
         let slots = &self.slots;
-        let mut treat = |place: &[Step]| treatment(slots, &bases, place, element);
+        let mut treat = |place: &[Step]| treatment(slots, &bases, place);
         out.json(piece, &mut treat, net).ok_or(Reason::Json)
     }
 
@@ -179,19 +176,13 @@ fn is_in_another(kind: &str, place: &[&str]) -> bool {
     }
 }
 
-fn treatment(slots: &HashMap<String, Slot>, bases: &[Base], place: &[Step], element: Option<usize>) -> Treatment {
+fn treatment(slots: &HashMap<String, Slot>, bases: &[Base], place: &[Step]) -> Treatment {
     let base = around(bases, place);
     let kind = base.map_or("", |base| base.kind.as_str());
-    let depth = base.map_or(0, |base| base.place.len());
-    // Only the pieces of a bundle are elements, and no other resource of such a piece has its list at their place.
-    let inner = numbered(place, element).get(depth..).unwrap_or_default().to_vec();
+    let outer = base.map_or(0, |base| base.place.len());
     let slot = slots.get(kind).cloned().unwrap_or_default();
-    let otherwise = otherwise(kind, &slot, &inner);
-    Treatment {
-        slot,
-        place: inner,
-        otherwise,
-    }
+    let otherwise = otherwise(kind, &slot, place.get(outer..).unwrap_or_default());
+    Treatment { slot, outer, otherwise }
 }
 
 /// What becomes of a value of a resource for which there is no path.

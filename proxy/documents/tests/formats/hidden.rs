@@ -187,14 +187,34 @@ fn a_masker_says_nothing_of_what_it_holds() {
     }
     let piece = exhibit_policy::mask::document::Piece {
         member: Some(CANARY),
-        is_element: false,
+        element: None,
         text: CANARY,
     };
     assert!(!format!("{piece:?}").contains(CANARY));
-    let treatment = exhibit_policy::mask::document::Treatment {
-        slot: exhibit_policy::mask::document::Slot::default(),
-        place: vec![exhibit_policy::mask::path::Step::Member(CANARY.to_owned())],
-        otherwise: exhibit_policy::mask::document::Otherwise::Keep,
-    };
-    assert!(!format!("{treatment:?}").contains(CANARY));
+}
+
+#[test]
+fn names_have_a_limit() {
+    let name = |bytes: usize| "n".repeat(bytes);
+    let json = policy(&format("json"), &masks(&[("d", KEEP)]));
+    let lines = policy(&format("ndjson"), &masks(&[("d", KEEP)]));
+    for (policy, document) in [
+        (&json, "{\"#\":1}"),
+        (&json, "{\"a\":{\"#\" \n: 1}}"),
+        (&json, "[{\"a\":[{\"\\\"\":2,\"#\":1}]}]"),
+        (&lines, "{\"#\":\"x\"}\n"),
+        (&fhir(), "{\"resourceType\":\"Observation\",\"x\":{\"#\":\"x\"}}"),
+        (&fhir(), "{\"resourceType\":\"Bundle\",\"#\":{\"b\":\"x\"}}"),
+    ] {
+        let at = document.replace('#', &name(1_024));
+        check(policy, &at, &at);
+        refused(
+            policy,
+            document.replace('#', &name(1_025)).as_bytes(),
+            "a name in it has more than 1024 bytes",
+        );
+    }
+    // A value may be longer.
+    let value = format!("{{\"a\":[\"{}\",{{\"b\":\"{}\"}}]}}", name(5_000), name(5_000));
+    check(&lines, &value, &value);
 }

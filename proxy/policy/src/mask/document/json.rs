@@ -29,8 +29,8 @@ pub enum Otherwise {
 pub struct Treatment {
     /// The place of its mask, such as the document or its resources of a type.
     pub slot: Slot,
-    /// Where it stands in that.
-    pub place: Vec<Step>,
+    /// Steps of its place that lead to where the paths of the mask begin.
+    pub outer: usize,
     /// What becomes of it where no path covers it.
     pub otherwise: Otherwise,
 }
@@ -40,19 +40,19 @@ pub struct Treatment {
 pub struct Piece<'a> {
     /// The name of the member whose value it is, as a JSON string, or whose list it is an element of.
     pub member: Option<&'a str>,
-    /// Whether it is an element of a list.
-    pub is_element: bool,
+    /// Its number, from 0, where it is an element of a list.
+    pub element: Option<usize>,
     /// The value.
     pub text: &'a str,
 }
 
 impl fmt::Debug for Treatment {
-    /// Of the place the number of its steps alone, for names of members can be data.
+    /// Of the mask whether there is one alone.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("Treatment")
             .field("is_masked", &self.slot.is_masked())
-            .field("steps", &self.place.len())
+            .field("outer", &self.outer)
             .field("otherwise", &self.otherwise)
             .finish()
     }
@@ -64,7 +64,7 @@ impl fmt::Debug for Piece<'_> {
         formatter
             .debug_struct("Piece")
             .field("member_bytes", &self.member.map(str::len))
-            .field("is_element", &self.is_element)
+            .field("element", &self.element)
             .field("text_bytes", &self.text.len())
             .finish()
     }
@@ -80,7 +80,7 @@ enum Decided {
 impl Piece<'_> {
     /// A document of the piece alone, at its depth.
     fn document(&self) -> String {
-        let (open, close) = if self.is_element { ("[", "]") } else { ("", "") };
+        let (open, close) = if self.element.is_some() { ("[", "]") } else { ("", "") };
         match self.member {
             None => format!("{open}{}{close}", self.text),
             Some(name) => format!("{{{name}:{open}{}{close}}}", self.text),
@@ -90,14 +90,22 @@ impl Piece<'_> {
     /// Calls for each value of the piece, with its place and how it is written; `None` where it is no JSON.
     pub fn look(&self, visit: &mut dyn FnMut(&[Step], &str)) -> Option<()> {
         let document = self.document();
-        path::walk(&document, &mut |place, span| {
+        self.walk(&document, &mut |place, span| {
             visit(place, document.get(span).unwrap_or_default());
         })
     }
 
+    /// Walks through the document of the piece, in which that has the number that it has in its list.
+    fn walk(&self, document: &str, visit: &mut dyn FnMut(&[Step], Range<usize>)) -> Option<()> {
+        match self.element {
+            None => path::walk(document, visit),
+            Some(element) => path::walk_from(document, (usize::from(self.member.is_some()), element), visit),
+        }
+    }
+
     /// Where the piece is in such a document, whatever has become of the name.
     fn inside(&self, document: &str) -> Option<Range<usize>> {
-        let brackets = usize::from(self.is_element);
+        let brackets = usize::from(self.element.is_some());
         let (before, after) = match self.member {
             None => (0, 0),
             Some(_) => (path::string_end(document.as_bytes(), 1)? + 1, 1),
@@ -118,10 +126,10 @@ impl DocumentMasker {
     ) -> Option<()> {
         let document = piece.document();
         let mut decided = Vec::new();
-        path::walk(&document, &mut |place, span| {
+        piece.walk(&document, &mut |place, span| {
             let raw = document.get(span).unwrap_or_default();
             let treatment = treat(place);
-            decided.push(self.decide(raw, &treatment));
+            decided.push(self.decide(raw, place, &treatment));
         })?;
         let masked = self.masked_document(&document, &decided, net)?;
         let masked = masked.get(piece.inside(&masked)?)?;
@@ -132,8 +140,8 @@ impl DocumentMasker {
         Some(())
     }
 
-    fn decide(&mut self, raw: &str, treatment: &Treatment) -> Decided {
-        let technique = self.technique(&treatment.slot, &treatment.place);
+    fn decide(&mut self, raw: &str, place: &[Step], treatment: &Treatment) -> Decided {
+        let technique = self.technique(&treatment.slot, place.get(treatment.outer..).unwrap_or_default());
         let masked = match (technique, treatment.otherwise) {
             _ if raw == "null" => return Decided::Kept,
             (Some(Technique::Detect), _) | (None, Otherwise::Search) => return Decided::Searched,

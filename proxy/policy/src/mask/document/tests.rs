@@ -124,13 +124,13 @@ fn a_piece_that_is_no_document_gives_nothing() {
     let (mut masker, mut net) = parts(POLICY);
     let mut kept = |_: &[crate::mask::path::Step]| Treatment {
         slot: Slot::default(),
-        place: Vec::new(),
+        outer: 0,
         otherwise: Otherwise::Keep,
     };
     for (member, text) in [(None, "{"), (None, "1 2"), (Some("\"a\""), "1,\"b\":2}"), (None, "")] {
         let piece = Piece {
             member,
-            is_element: false,
+            element: None,
             text,
         };
         assert_eq!(masker.json(piece, &mut kept, &mut net), None, "{text}");
