@@ -6,6 +6,7 @@ use crate::extent::NAME_BYTES_MAX;
 use crate::opaque::Opaque;
 use crate::packing::{EXPANSION_MAX, UNPACKED_BYTES_MAX};
 use crate::reader::RECORD_BYTES_MAX;
+use crate::resource::RESOURCES_MAX;
 use crate::table::COLUMNS_MAX;
 
 /// Why a document ends before its end; it holds nothing of the document.
@@ -77,6 +78,9 @@ pub enum Reason {
     /// Too many types of resources.
     #[error("it has resources of too many types")]
     TooManyTypes,
+    /// A piece has too many resources.
+    #[error("it has more than {RESOURCES_MAX} resources")]
+    TooManyResources,
     /// No segment of HL7 version 2 where one has to be.
     #[error("a segment has no name of three letters and digits and a separator, or stands before a header")]
     Segment,

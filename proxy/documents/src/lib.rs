@@ -40,5 +40,5 @@ pub use self::masker::Masker;
 pub use self::opaque::{OPENING_BYTES, Opaque};
 pub use self::packing::{EXPANSION_FREE_BYTES, EXPANSION_MAX, Packing, UNPACKED_BYTES_MAX};
 pub use self::reader::RECORD_BYTES_MAX;
-pub use self::resource::RESOURCE_TYPES_MAX;
+pub use self::resource::{RESOURCE_TYPES_MAX, RESOURCES_MAX};
 pub use self::table::COLUMNS_MAX;

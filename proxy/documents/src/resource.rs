@@ -23,6 +23,9 @@ use crate::error::Reason;
 /// Types of resources in one document at the most; FHIR R4 has 148.
 pub const RESOURCE_TYPES_MAX: usize = 512;
 
+/// Resources in one piece at the most, the outermost one among them: each is compared with the place of each value.
+pub const RESOURCES_MAX: usize = 1_024;
+
 /// What stands in the place of a narrative; `div` has to be a div (FHIR R4, Narrative).
 const NARRATIVE: &str = "<div xmlns=\"http://www.w3.org/1999/xhtml\">[redacted]</div>";
 
@@ -126,6 +129,9 @@ fn add(bases: &mut Vec<Base>, place: &[Step], raw: &str) -> Result<(), Reason> {
     if !is_type || bases.iter().any(|base| base.place == place) {
         return Err(Reason::Resource);
     }
+    if bases.len() >= RESOURCES_MAX {
+        return Err(Reason::TooManyResources);
+    }
     bases.push(Base {
         place: place.to_vec(),
         kind,
@@ -135,12 +141,8 @@ fn add(bases: &mut Vec<Base>, place: &[Step], raw: &str) -> Result<(), Reason> {
 
 /// The innermost resource around a place.
 fn around<'a>(bases: &'a [Base], place: &[Step]) -> Option<&'a Base> {
-    let mut within = bases
-        .iter()
-        .filter(|base| place.starts_with(&base.place))
-        .collect::<Vec<_>>();
-    within.sort_by_key(|base| base.place.len());
-    within.pop()
+    let within = bases.iter().filter(|base| place.starts_with(&base.place));
+    within.max_by_key(|base| base.place.len())
 }
 
 /// Whether a resource may stand at a place, whose steps begin at the resource around it.

@@ -218,3 +218,23 @@ fn names_have_a_limit() {
     let value = format!("{{\"a\":[\"{}\",{{\"b\":\"{}\"}}]}}", name(5_000), name(5_000));
     check(&lines, &value, &value);
 }
+
+#[test]
+fn resources_of_a_piece_have_a_limit() {
+    let bundle = |resources: usize| {
+        let one = "{\"resource\":{\"resourceType\":\"Patient\",\"name\":\"Duran\"}}";
+        // The bundle is a resource, too, and says so last: it is one piece.
+        format!(
+            "{{\"entry\":[{}],\"resourceType\":\"Bundle\"}}",
+            vec![one; resources - 1].join(",")
+        )
+    };
+    let found = masked(&fhir(), bundle(1_024).as_bytes()).unwrap();
+    assert!(found == bundle(1_024).replace("Duran", "[redacted]").as_bytes());
+    refused(&fhir(), bundle(1_025).as_bytes(), "it has more than 1024 resources");
+    // Of a bundle that says first that it is one each entry is a piece.
+    let first = bundle(1_025)
+        .replacen('{', "{\"resourceType\":\"Bundle\",", 1)
+        .replace(",\"resourceType\":\"Bundle\"}", "}");
+    assert!(masked(&fhir(), first.as_bytes()).is_ok());
+}
