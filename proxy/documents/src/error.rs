@@ -2,7 +2,7 @@
 
 use exhibit_policy::mask::path::LEVELS_MAX;
 
-use crate::extent::NAME_BYTES_MAX;
+use crate::extent::{NAME_BYTES_MAX, VALUES_MAX};
 use crate::opaque::Opaque;
 use crate::packing::{EXPANSION_MAX, UNPACKED_BYTES_MAX};
 use crate::reader::RECORD_BYTES_MAX;
@@ -66,6 +66,9 @@ pub enum Reason {
     /// The name of a member is too long.
     #[error("a name in it has more than {NAME_BYTES_MAX} bytes")]
     NameTooLong,
+    /// A piece has too many values.
+    #[error("it has more than {VALUES_MAX} values")]
+    TooManyValues,
     /// No mask names the document or a place in it, which holds PHI.
     #[error("no mask names the document or a place in it")]
     UnmaskedDocument,

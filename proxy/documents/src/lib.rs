@@ -33,7 +33,7 @@ mod table;
 mod text;
 
 pub use self::error::{DocumentError, Reason};
-pub use self::extent::NAME_BYTES_MAX;
+pub use self::extent::{NAME_BYTES_MAX, VALUES_MAX};
 pub use self::hl7::FIELDS_MAX;
 pub use self::mark::{Mark, Marks};
 pub use self::masker::Masker;

@@ -238,3 +238,18 @@ fn resources_of_a_piece_have_a_limit() {
         .replace(",\"resourceType\":\"Bundle\"}", "}");
     assert!(masked(&fhir(), first.as_bytes()).is_ok());
 }
+
+#[test]
+fn values_of_a_record_have_a_limit() {
+    const VALUES: usize = 1 << 18;
+    let list = |values: usize| format!("[{}1]", "1,".repeat(values - 1));
+    let json = policy(&format("json"), &masks(&[("d", KEEP)]));
+    let lines = policy(&format("ndjson"), &masks(&[("d", KEEP)]));
+    for (policy, before, after) in [(&json, "[", "]"), (&json, "{\"a\":[", "]}"), (&lines, "", "\n")] {
+        assert!(masked(policy, format!("{before}{}{after}", list(VALUES)).as_bytes()).is_ok());
+        let error = masked(policy, format!("{before}{}{after}", list(VALUES + 1)).as_bytes()).unwrap_err();
+        assert!(error.to_string().contains("it has more than 262144 values"), "{error}");
+    }
+    // Elements of the outermost list are records of their own.
+    assert!(masked(&json, list(VALUES + 1).as_bytes()).is_ok());
+}
