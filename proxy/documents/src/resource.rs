@@ -10,10 +10,14 @@
 //! - a narrative (`text.div`, of the resource or of a section) gives way to an empty one that says `[redacted]`, where the rest is kept or redacted;
 //! - values in extensions are searched by detectors as `detect` does, for a path can hardly name them.
 //!
+//! What a bundle holds of itself is searched, too, under a mask with a star as without one, but for words of FHIR; its links, and
+//! the addresses of requests and responses, which ask for somebody, are redacted.
+//!
 //! Where a document holds PHI, a type that no mask is for is refused.
 
 use std::collections::HashMap;
 
+use exhibit_policy::mask::REDACTED;
 use exhibit_policy::mask::document::{DocumentMasker, Otherwise, Piece, Slot, Treatment};
 use exhibit_policy::mask::path::Step;
 use exhibit_policy::net::SessionNet;
@@ -32,7 +36,7 @@ const NARRATIVE: &str = "<div xmlns=\"http://www.w3.org/1999/xhtml\">[redacted]<
 /// The member that says what type a resource is of.
 pub(crate) const RESOURCE_TYPE: &str = "resourceType";
 
-/// What holds other resources by nature, and of itself nothing about anybody: it needs no mask.
+/// What holds other resources by nature: it needs no mask, for what it holds of itself is searched or redacted.
 pub(crate) const BUNDLE: &str = "Bundle";
 
 /// Resources of a document, with the places of their masks.
@@ -183,22 +187,37 @@ fn treatment(slots: &HashMap<String, Slot>, bases: &[Base], place: &[Step]) -> T
     let kind = base.map_or("", |base| base.kind.as_str());
     let outer = base.map_or(0, |base| base.place.len());
     let slot = slots.get(kind).cloned().unwrap_or_default();
-    let otherwise = otherwise(kind, &slot, place.get(outer..).unwrap_or_default());
+    let otherwise = otherwise(kind, place.get(outer..).unwrap_or_default());
     Treatment { slot, outer, otherwise }
 }
 
 /// What becomes of a value of a resource for which there is no path.
-fn otherwise(kind: &str, slot: &Slot, place: &[Step]) -> Otherwise {
+fn otherwise(kind: &str, place: &[Step]) -> Otherwise {
     let names: Vec<&str> = names(place);
     match names.as_slice() {
         names if is_narrative(names) => Otherwise::Text(NARRATIVE),
         // What an extension is called is a word of a schema.
         [.., "extension" | "modifierExtension", "*", "url"] => Otherwise::Keep,
         names if names.contains(&"extension") || names.contains(&"modifierExtension") => Otherwise::Search,
-        // Links and requests of a bundle are searched, for they hold what somebody looked for.
-        [RESOURCE_TYPE | "type" | "total" | "timestamp"] | ["entry", _, "fullUrl" | "search", ..] => Otherwise::Keep,
-        _ if kind == BUNDLE && !slot.is_masked() => Otherwise::Search,
+        names if kind == BUNDLE => of_bundle(names),
         _ => Otherwise::Keep,
+    }
+}
+
+/// What becomes of a value that a bundle holds of itself, under a mask or not: words of FHIR and times stay, addresses that may
+/// ask for somebody do not, and the rest is searched.
+fn of_bundle(names: &[&str]) -> Otherwise {
+    match names {
+        [RESOURCE_TYPE | "type" | "total" | "timestamp"]
+        | ["link", "*", "relation"]
+        | ["entry", "*", "link", "*", "relation"]
+        | ["entry", "*", "search", "mode"]
+        | ["entry", "*", "request", "method"]
+        | ["entry", "*", "response", "status" | "etag" | "lastModified"] => Otherwise::Keep,
+        [.., "link", "*", "url"]
+        | ["entry", "*", "request", "url" | "ifNoneExist"]
+        | ["entry", "*", "response", "location"] => Otherwise::Text(REDACTED),
+        _ => Otherwise::Search,
     }
 }
 

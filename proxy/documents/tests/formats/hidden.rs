@@ -253,3 +253,28 @@ fn values_of_a_record_have_a_limit() {
     // Elements of the outermost list are records of their own.
     assert!(masked(&json, list(VALUES + 1).as_bytes()).is_ok());
 }
+
+#[test]
+fn what_a_bundle_holds_of_itself_is_searched() {
+    let before = "{\"resourceType\":\"Bundle\",\"type\":\"searchset\",\"total\":1,\"timestamp\":\"2026-01-01T00:00:00Z\",\
+        \"link\":[{\"relation\":\"self\",\"url\":\"Patient?name=Duran\"}],\"identifier\":{\"value\":\"123-45-6789\"},\
+        \"type2\":{\"type\":\"123-45-6789\"},\"entry\":[{\"fullUrl\":\"urn:x:a\",\"search\":{\"mode\":\"match\",\"x\":\"123-45-6789\"},\
+        \"request\":{\"method\":\"GET\",\"url\":\"Patient?name=Duran\",\"ifNoneExist\":\"name=Duran\",\"ifMatch\":\"123-45-6789\"},\
+        \"response\":{\"status\":\"200 OK\",\"etag\":\"W/1\",\"lastModified\":\"2026-01-01T00:00:00Z\",\"location\":\"Patient/Duran?x\"}}]}";
+    let wanted = before
+        .replace("\"Patient?name=Duran\"", "\"[redacted]\"")
+        .replace("\"name=Duran\"", "\"[redacted]\"")
+        .replace("\"Patient/Duran?x\"", "\"[redacted]\"")
+        .replace("123-45-6789", "[ssn]")
+        .replace("urn:x:a", "[url]");
+    let late = |text: &str| {
+        text.replacen("\"resourceType\":\"Bundle\",", "", 1)
+            .replacen('{', "{\"a\":1,\"resourceType\":\"Bundle\",", 1)
+    };
+    // A mask with a star is for a bundle, too, and lets nothing more pass.
+    let star = policy(&format("fhir"), &masks(&[("d.*", KEEP)]));
+    for policy in [&fhir(), &star] {
+        check(policy, before, &wanted);
+        check(policy, &late(before), &late(&wanted));
+    }
+}

@@ -37,7 +37,7 @@ fn the_type_of_a_resource_says_its_mask_wherever_it_stands() {
         "{\"resourceType\":\"Bundle\",\"type\":\"searchset\",\"entry\":[{\"fullUrl\":\"urn:uuid:1\",\"resource\":{\"resourceType\":\"Patient\",\
          \"name\":[{\"text\":\"Ann Duran\"}]}},\n{\"resource\":{\"resourceType\":\"Observation\",\"name\":\"kept\",\"subject\":{\"display\":\
          \"Ann\"},\"contained\":[{\"resourceType\":\"Patient\",\"name\":[{\"text\":\"Ann\"}]}]}}]}",
-        "{\"resourceType\":\"Bundle\",\"type\":\"searchset\",\"entry\":[{\"fullUrl\":\"urn:uuid:1\",\"resource\":{\"resourceType\":\"Patient\",\
+        "{\"resourceType\":\"Bundle\",\"type\":\"searchset\",\"entry\":[{\"fullUrl\":\"[url]\",\"resource\":{\"resourceType\":\"Patient\",\
          \"name\":[{\"text\":\"[redacted]\"}]}},\n{\"resource\":{\"resourceType\":\"Observation\",\"name\":\"kept\",\"subject\":{\"display\":\
          \"[redacted]\"},\"contained\":[{\"resourceType\":\"Patient\",\"name\":[{\"text\":\"[redacted]\"}]}]}}]}",
     );
@@ -130,6 +130,6 @@ fn what_is_no_resource_or_has_no_mask_is_refused() {
     check(
         &policy,
         "{\"resourceType\":\"Bundle\",\"identifier\":{\"value\":\"123-45-6789\"},\"link\":[{\"url\":\"https://a.example/Patient?name=Duran\"}],\"x\":[\"a@example.org\"]}",
-        "{\"resourceType\":\"Bundle\",\"identifier\":{\"value\":\"[ssn]\"},\"link\":[{\"url\":\"[url]\"}],\"x\":[\"[email]\"]}",
+        "{\"resourceType\":\"Bundle\",\"identifier\":{\"value\":\"[ssn]\"},\"link\":[{\"url\":\"[redacted]\"}],\"x\":[\"[email]\"]}",
     );
 }
