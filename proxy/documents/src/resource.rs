@@ -196,8 +196,6 @@ fn otherwise(kind: &str, place: &[Step]) -> Otherwise {
     let names: Vec<&str> = names(place);
     match names.as_slice() {
         names if is_narrative(names) => Otherwise::Text(NARRATIVE),
-        // What an extension is called is a word of a schema.
-        [.., "extension" | "modifierExtension", "*", "url"] => Otherwise::Keep,
         names if names.contains(&"extension") || names.contains(&"modifierExtension") => Otherwise::Search,
         names if kind == BUNDLE => of_bundle(names),
         _ => Otherwise::Keep,

@@ -278,3 +278,13 @@ fn what_a_bundle_holds_of_itself_is_searched() {
         check(policy, &late(before), &late(&wanted));
     }
 }
+
+#[test]
+fn addresses_of_extensions_are_searched() {
+    // What is called an address is one to detectors.
+    check(
+        &fhir(),
+        "{\"resourceType\":\"Observation\",\"extension\":[{\"url\":\"mailto:a@example.org\",\"modifierExtension\":[{\"url\":\"123-45-6789\"}]}]}",
+        "{\"resourceType\":\"Observation\",\"extension\":[{\"url\":\"[url]\",\"modifierExtension\":[{\"url\":\"[url]\"}]}]}",
+    );
+}

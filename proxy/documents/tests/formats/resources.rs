@@ -72,7 +72,7 @@ fn narratives_are_redacted_and_extensions_searched() {
          \"_note\":{\"extension\":[{\"valueString\":\"123-45-6789\"}]}}",
         &format!(
             "{{\"resourceType\":\"Observation\",\"text\":{{\"status\":\"generated\",\"div\":\"{DIV}\"}},\
-             \"extension\":[{{\"url\":\"x\",\"valueString\":\"mail [email]\"}}],\"note\":\"mail a@example.org\",\
+             \"extension\":[{{\"url\":\"[url]\",\"valueString\":\"mail [email]\"}}],\"note\":\"mail a@example.org\",\
              \"_note\":{{\"extension\":[{{\"valueString\":\"[ssn]\"}}]}}}}"
         ),
     );
