@@ -213,16 +213,14 @@ impl Table {
                 return Err(Reason::MaskedColumn { mask: mask.to_owned() });
             }
         }
-        let slot = |name: &String| {
-            let label = if has_header { name.as_str() } else { "" };
-            let slot = out.slot(name, label, net);
-            if slot.is_masked() {
-                return slot;
+        let slots = names.iter().enumerate().map(|(number, name)| {
+            if has_header {
+                out.column(number + 1, name, net)
+            } else {
+                out.slot(name, "", net)
             }
-            let small = out.slot(&name.to_lowercase(), label, net);
-            if small.is_masked() { small } else { slot }
-        };
-        Ok(names.iter().map(slot).collect())
+        });
+        Ok(slots.collect())
     }
 }
 

@@ -117,6 +117,14 @@ pub struct NetColumn {
     wanted: Option<Wanted>,
 }
 
+impl NetColumn {
+    /// The same column by another name in evidence: one that is no data, where its own may be.
+    pub(crate) fn called(mut self, place: &str) -> Self {
+        self.place = self.place.map(|_| place.into());
+        self
+    }
+}
+
 /// What a type alone says of its values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Meaning {

@@ -3,7 +3,7 @@
 use exhibit_documents::{COLUMNS_MAX, RECORD_BYTES_MAX};
 use proptest::prelude::*;
 
-use super::{check, format, masked, masks, net, policy, refused};
+use super::{check, format, masked, masker, masks, net, policy, refused};
 
 #[test]
 fn cells_of_masked_columns_are_masked_and_all_others_keep_their_bytes() {
@@ -72,6 +72,19 @@ fn what_no_mask_takes_goes_through_the_net() {
     let found = found.unwrap();
     assert!(found.starts_with("ssn,note,SSN2\ntok_"), "{found}");
     assert!(found.ends_with(",\"call [ssn], or [email]\",plain\n"), "{found}");
+}
+
+#[test]
+fn evidence_calls_a_column_by_its_number_and_never_by_its_header() {
+    let both = net("\"ssn\", \"email\"");
+    let policy = policy("format = \"csv\"\nphi = false", &both);
+    let (mut masker, mut net) = masker(&policy);
+    let header = format!("id,Duran 123-45-6789,{}\n", "Kowalczyk".repeat(9_000));
+    masker.push(header.as_bytes(), &mut net).unwrap();
+    masker.push(b"1,saw 123-45-6789,to a@example.org\n", &mut net).unwrap();
+    masker.finish(&mut net).unwrap();
+    let columns: Vec<_> = net.take().into_iter().filter_map(|one| one.column).collect();
+    assert_eq!(columns, ["d.#2", "d.#3"]);
 }
 
 #[test]

@@ -128,6 +128,22 @@ impl DocumentMasker {
         }
     }
 
+    /// The column of that number of a table, from 1, by the name in its header. A name that no mask knows as it stands is looked up in
+    /// small letters, too.
+    ///
+    /// Evidence calls the column by its number, for what stands in a header may be a row of data.
+    pub fn column(&self, number: usize, name: &str, net: &SessionNet) -> Slot {
+        let mut slot = self.slot(name, name, net);
+        if !slot.is_masked() {
+            let small = self.slot(&name.to_lowercase(), name, net);
+            if small.is_masked() {
+                slot = small;
+            }
+        }
+        slot.net = slot.net.called(&self.document.resource(&format!("#{number}")));
+        slot
+    }
+
     /// The first of these places, from the innermost to the outermost, with the mask that names any of them: of several the
     /// first of the policy.
     pub fn first_slot(&self, places: &[&str], net: &SessionNet) -> Slot {
