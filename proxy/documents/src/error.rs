@@ -58,6 +58,14 @@ pub enum Reason {
         /// Name of the mask in the policy.
         mask: String,
     },
+    /// A header of a table with PHI that may be a row of data.
+    #[error(
+        "its header has a cell that names no column: an empty one, one of digits, one that is there twice, or one that looks like a value"
+    )]
+    Header,
+    /// No mask is for any column of a table with PHI.
+    #[error("no mask is for any of its columns")]
+    UnmaskedTable,
     /// No JSON, or nested too deeply.
     #[error("it is no JSON document of at most {LEVELS_MAX} levels, or what is masked of it has another length")]
     Json,

@@ -11,7 +11,10 @@
 //!
 //! Columns are called as the header calls them, without blanks around, and also in small letters where no mask names them so;
 //! without a header by their number. Where a document holds PHI, each column that a mask names has to be there, so that a
-//! renamed one is no way out.
+//! renamed one is no way out; some column has to be masked; and no cell of a header may look like data, for what stands in a
+//! header is released.
+
+use std::collections::BTreeSet;
 
 use exhibit_policy::mask::document::{DocumentMasker, Slot, Spelling, Written};
 use exhibit_policy::net::SessionNet;
@@ -202,7 +205,7 @@ impl Table {
         let mut names = Vec::with_capacity(self.cells.len());
         for (number, cell) in self.cells.iter().enumerate() {
             names.push(if has_header {
-                cell.text(row, &mut self.unquoted).trim().to_owned()
+                name(cell.text(row, &mut self.unquoted))
             } else {
                 (number + 1).to_string()
             });
@@ -212,6 +215,9 @@ impl Table {
             if let Some((mask, _)) = out.named_places().find(|(_, place)| !is_there(place)) {
                 return Err(Reason::MaskedColumn { mask: mask.to_owned() });
             }
+            if has_header && !are_names(&names) {
+                return Err(Reason::Header);
+            }
         }
         let slots = names.iter().enumerate().map(|(number, name)| {
             if has_header {
@@ -220,7 +226,11 @@ impl Table {
                 out.slot(name, "", net)
             }
         });
-        Ok(slots.collect())
+        let slots: Vec<Slot> = slots.collect();
+        if out.document().phi && !slots.iter().any(Slot::is_masked) {
+            return Err(Reason::UnmaskedTable);
+        }
+        Ok(slots)
     }
 }
 
@@ -262,6 +272,32 @@ impl Cell {
         }
         unquoted
     }
+}
+
+/// The name that a cell of a header says: without blanks around, and without characters that nobody sees.
+fn name(cell: &str) -> String {
+    let seen = cell.chars().filter(|character| !is_invisible(*character));
+    seen.collect::<String>().trim().to_owned()
+}
+
+/// Characters that are drawn as nothing: soft hyphens, marks of direction, joiners, blanks without width.
+const fn is_invisible(character: char) -> bool {
+    matches!(
+        character,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{180b}'..='\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
+    )
+}
+
+/// Whether these can be the names of columns, and no row of data.
+fn are_names(names: &[String]) -> bool {
+    let mut seen = BTreeSet::new();
+    names.iter().all(|name| {
+        !name.is_empty()
+            && !name.bytes().all(|byte| byte.is_ascii_digit())
+            && !DocumentMasker::looks_like_value(name)
+            && seen.insert(name.to_lowercase())
+    })
 }
 
 /// The length of a cell in quotes, and whether it has quotes inside; `None` where its end is not there yet.

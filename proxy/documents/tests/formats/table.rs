@@ -88,6 +88,52 @@ fn evidence_calls_a_column_by_its_number_and_never_by_its_header() {
 }
 
 #[test]
+fn a_first_row_of_data_is_no_header_of_a_table_with_phi() {
+    let star = masks(&[("d.*", "\"redact\"")]);
+    let strict = policy(&format("csv"), &star);
+    let wanted = "record 1: its header has a cell that names no column";
+    for header in [
+        "id,,note",
+        "id,\" \",note",
+        "id,\u{200b},note",
+        "id,note,Note",
+        "id,note,no\u{200b}te",
+        "1,note,born",
+        "id,999-12-3456,born",
+        "id,a@example.org,born",
+        "id,born,1970-02-03",
+    ] {
+        refused(&strict, format!("{header}\n1,2,3\n").as_bytes(), wanted);
+    }
+    check(
+        &strict,
+        "id,ssn,born\n1,2,3\n",
+        "id,ssn,born\n[redacted],[redacted],[redacted]\n",
+    );
+    // Words that tables are full of are names.
+    let words = "FIRST,LAST,MAIDEN,PREFIX,SUFFIX,ZIP,CITY,STATE,Date of Birth,DEA,patient_name,Dr,address2,icd10,hba1c,ip_address";
+    let found = masked(&strict, format!("{words}\n").as_bytes()).unwrap();
+    assert_eq!(String::from_utf8(found).unwrap(), format!("{words}\n"));
+    // Where nothing has to be masked, any row may be one, as far as nets let it.
+    let loose = policy("format = \"csv\"\nphi = false", "");
+    check(&loose, "1,999-12-3456,\n", "1,999-12-3456,\n");
+}
+
+#[test]
+fn a_table_with_phi_has_a_column_with_a_mask() {
+    let star = masks(&[("d.s*", "\"redact\"")]);
+    let wanted = "record 1: no mask is for any of its columns";
+    refused(&policy(&format("csv"), &star), b"id,note\n1,2\n", wanted);
+    refused(&policy(&format("csv"), &net("\"ssn\"")), b"id,note\n1,2\n", wanted);
+    refused(&policy("format = \"tsv\"\nheader = false", &star), b"1\t2\n", wanted);
+    check(
+        &policy(&format("csv"), &star),
+        "id,\u{200b}social\n1,2\n",
+        "id,\u{200b}social\n1,[redacted]\n",
+    );
+}
+
+#[test]
 fn what_is_no_table_is_refused() {
     let redacted = masks(&[("d.ssn", "\"redact\"")]);
     let strict = policy(&format("csv"), &redacted);
@@ -127,7 +173,7 @@ fn what_is_no_table_is_refused() {
 
 #[test]
 fn limits_hold_at_and_past_the_edge() {
-    let plain = policy(&format("csv"), "");
+    let plain = policy("format = \"csv\"\nheader = false\nphi = false", "");
     let row = |columns: usize| vec!["a"; columns].join(",") + "\n";
     assert!(masked(&plain, row(COLUMNS_MAX).as_bytes()).is_ok());
     refused(&plain, row(COLUMNS_MAX + 1).as_bytes(), "columns");

@@ -24,7 +24,8 @@ use exhibit_schemas::event::access::Frame;
 pub use self::json::{Otherwise, Piece, Treatment};
 pub use self::text::{TEXT_OVERLAP_BYTES, TEXT_WINDOW_BYTES};
 use super::path::Step;
-use super::{CellKind, MaskKey, Masked, Technique, apply, path};
+use super::{CellKind, DETECT_FLOOR, MaskKey, Masked, Technique, apply, path};
+use crate::detect::{Detectors, Hints, Wanted};
 use crate::document::Document;
 use crate::net::{Channel, Known, NetColumn, SessionNet};
 use crate::snapshot::{Mask, Snapshot};
@@ -163,6 +164,14 @@ impl DocumentMasker {
             });
             own.map(|place| (mask.name.as_str(), place))
         })
+    }
+
+    /// Whether detectors take a text for a value, as sure as the technique `detect` has to be: then it names no column.
+    pub fn looks_like_value(text: &str) -> bool {
+        let wanted = Wanted::from(DETECT_FLOOR);
+        !Detectors::shared()
+            .find_wanted(text, &Hints::none(), &wanted)
+            .is_empty()
     }
 
     /// Takes over bytes that hold no value: separators, marks, line ends.
