@@ -49,6 +49,11 @@ pub enum Reason {
     /// A quote stands inside of a cell without quotes, or something behind a closing one.
     #[error("a quote stands where RFC 4180 has none")]
     Quote,
+    /// A cell of a TSV in quotes holds what ends a cell where quotes mean nothing.
+    #[error(
+        "a cell in quotes holds a tab or a line end, which is the end of the cell to whoever writes tabs without quotes"
+    )]
+    QuotedTab,
     /// A carriage return without a line feed, outside of quotes.
     #[error("a carriage return stands alone")]
     LineEnd,

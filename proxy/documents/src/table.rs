@@ -9,6 +9,9 @@
 //! value and stays so. A row with another number of cells than the first is refused: nobody could say which mask is for
 //! which of them. An empty line is no row.
 //!
+//! Most writers of tabs know no quotes, so a quote there may be a character as any other, and what stands up to the next one several
+//! cells. Both ways to read a cell in quotes agree on where it ends as long as it holds no tab and no line end; one that does is refused.
+//!
 //! Columns are called as the header calls them, without blanks around, and also in small letters where no mask names them so;
 //! without a header by their number. Where a document holds PHI, each column that a mask names has to be there, so that a
 //! renamed one is no way out; some column has to be masked; and no cell of a header may look like data, for what stands in a
@@ -94,6 +97,10 @@ impl Table {
                 let Some((length, has_quotes)) = quoted(rest, is_last)? else {
                     return Ok(None);
                 };
+                let inside = rest.get(..length).unwrap_or_default();
+                if self.separator == b'\t' && memchr::memchr3(b'\t', b'\r', b'\n', inside).is_some() {
+                    return Err(Reason::QuotedTab);
+                }
                 self.cells.push(Cell {
                     start: at,
                     end: at + length,

@@ -10,7 +10,7 @@ pub(crate) fn sample(format: Format) -> (&'static [u8], Vec<(&'static str, &'sta
     let paths = "\"paths\"\nrest = \"detect\"\npaths = [{ path = \"/name\", technique = \"redact\" }, { path = \"/a/1\", technique = \"token\" }]";
     match format {
         Format::Csv => (b"ssn,b,c\r\n\"1\"\"2\",,\"x\r\ny\"\r\n3,\xc3\xa9,a@example.org\n", vec![("d.ssn", "\"token\"")]),
-        Format::Tsv => (b"ssn\tb\n1\t\"2\t\"\n3\t4", vec![("d.ssn", "\"redact\"")]),
+        Format::Tsv => (b"ssn\tb\n1\t\"2,\"\n3\t4", vec![("d.ssn", "\"redact\"")]),
         Format::Json => (
             b"\xef\xbb\xbf{\"name\" : {\"x\":\"\\u00e9\\\\\"} ,\"a\":[1, \"a@example.org\",[ ]],\"b\":-1.5e3,\"c\":\"]\\\"}\"}\n",
             vec![("d", paths)],

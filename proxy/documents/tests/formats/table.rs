@@ -1,6 +1,6 @@
 //! CSV and TSV.
 
-use exhibit_documents::{COLUMNS_MAX, RECORD_BYTES_MAX};
+use exhibit_documents::{COLUMNS_MAX, RECORD_BYTES_MAX, Reason};
 use proptest::prelude::*;
 
 use super::{check, format, masked, masker, masks, net, policy, refused};
@@ -38,11 +38,7 @@ fn columns_are_found_in_small_letters_around_blanks_and_by_number() {
     let second = masks(&[("d.2", "\"redact\"")]);
     let bare = policy("format = \"tsv\"\nheader = false", &second);
     check(&bare, "1\t2,\"\t3\n".replace('"', "").as_str(), "1\t[redacted]\t3\n");
-    check(
-        &bare,
-        "1\t\"2\t\"\t3\n4\t5\t6",
-        "1\t\"[redacted]\"\t3\n4\t[redacted]\t6",
-    );
+    check(&bare, "1\t\"2,\"\t3\n4\t5\t6", "1\t\"[redacted]\"\t3\n4\t[redacted]\t6");
     let many = masks(&[("*.s*", "\"null\"")]);
     check(
         &policy(&format("csv"), &many),
@@ -72,6 +68,21 @@ fn what_no_mask_takes_goes_through_the_net() {
     let found = found.unwrap();
     assert!(found.starts_with("ssn,note,SSN2\ntok_"), "{found}");
     assert!(found.ends_with(",\"call [ssn], or [email]\",plain\n"), "{found}");
+}
+
+#[test]
+fn quotes_around_the_ends_of_cells_are_refused_where_tabs_separate_them() {
+    let second = policy("format = \"tsv\"\nheader = false", &masks(&[("d.2", "\"redact\"")]));
+    let wanted = "record 1: a cell in quotes holds a tab or a line end";
+    for document in [
+        "\"abc\t111-11-1111\ndef\"\t222-22-2222\n",
+        "\"abc\t\"\t222-22-2222\n",
+        "1\t\"a\nb\"\n",
+        "1\t\"a\rb\"\n",
+    ] {
+        refused(&second, document.as_bytes(), wanted);
+    }
+    check(&second, "\"a \"\"b\"\"\"\t\"c\"\n", "\"a \"\"b\"\"\"\t\"[redacted]\"\n");
 }
 
 #[test]
@@ -202,6 +213,11 @@ proptest! {
         let document = writer.into_inner().unwrap();
         let redacted = masks(&[("d.b", "\"redact\"")]);
         let policy = policy(&format(if tabs { "tsv" } else { "csv" }), &redacted);
+        let ends = |cell: &String| cell.contains(['\t', '\r', '\n']);
+        if tabs && rows.iter().flatten().any(ends) {
+            prop_assert_eq!(masked(&policy, &document).unwrap_err().reason, Reason::QuotedTab);
+            return Ok(());
+        }
         let found = masked(&policy, &document).unwrap();
         let mut reader = csv::ReaderBuilder::new().delimiter(separator).from_reader(&found[..]);
         let read: Vec<Vec<String>> = reader.records().map(|row| row.unwrap().iter().map(str::to_owned).collect()).collect();
