@@ -72,7 +72,7 @@ fn run(bencher: Bencher<'_, '_>, policy: &str) {
 
 #[divan::bench]
 fn no_masks(bencher: Bencher<'_, '_>) {
-    run(bencher, HEAD);
+    run(bencher, &(HEAD.to_owned() + "phi = false\n"));
 }
 
 #[divan::bench]

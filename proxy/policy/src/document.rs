@@ -139,6 +139,11 @@ impl Document {
         }
     }
 
+    /// Whether a pattern of a mask can match it, or a place in it.
+    pub(crate) fn can_be_named_by(&self, pattern: &Pattern) -> bool {
+        pattern.matches(&self.name) || pattern.can_match_below(&format!("{}.", self.name))
+    }
+
     /// The resource of a place in it, as masks name it.
     pub fn resource(&self, place: &str) -> String {
         format!("{}.{place}", self.name)

@@ -79,7 +79,7 @@
 //! resources = ["exports/*/patients.csv"]                # bucket/key; the first document that names an object is for it
 //! format = "csv"                                        # csv, tsv, json, ndjson, fhir, fhir-ndjson, hl7, text
 //! header = true                                         # of csv and tsv: the first record names the columns; true if left out
-//! phi = true                                            # what cannot be read so is refused; true if left out
+//! phi = true                                            # what cannot be read so is refused; false: no mask can name it; true if left out
 //! keep_length = false                                   # masked values as long as what they stand for; false if left out
 //!
 //! [[reviews]]                                           # who has to review what happened; nobody where there is none
@@ -239,6 +239,14 @@ pub enum PolicyError {
         /// What is wrong.
         error: HoursError,
     },
+    /// A mask for a document that is said to hold nothing which has to be masked.
+    #[error("{place} says phi = false, and mask `{mask}` can name it or a place in it")]
+    MaskedOpen {
+        /// Which document.
+        place: String,
+        /// Name of the mask.
+        mask: String,
+    },
     /// Another fault, with its line.
     #[error("line {line}: {error}")]
     At {
@@ -397,6 +405,7 @@ impl Snapshot {
         nets::reach(&nets, &masks)?;
         let documents = file.documents.into_iter().map(|document| document.check(&targets));
         let documents = documents.collect::<Result<Vec<_>, _>>()?;
+        documents::open(&documents, &masks)?;
         let patients = patients::check(file.patients, &targets)?;
         let sealed = file.sealed.map(|sealed| sealed.check(&targets)).transpose()?;
         patients.counted(&checked)?;

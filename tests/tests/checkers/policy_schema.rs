@@ -155,7 +155,7 @@ fn parse(document: &Value) -> Result<(), PolicyError> {
 fn beyond_schema(error: &PolicyError) -> bool {
     match error {
         PolicyError::Unknown { kind, .. } => ["role", "target", "tag", "approval"].contains(kind),
-        PolicyError::Twice { .. } => true,
+        PolicyError::Twice { .. } | PolicyError::MaskedOpen { .. } => true,
         PolicyError::Syntax(text) => text.contains("is not in the time zone database"),
         PolicyError::At { error, .. } => beyond_schema(error),
         PolicyError::Zone { error, .. } => matches!(error, HoursError::Unknown(_)),

@@ -6,14 +6,14 @@
 //! | `targets`, `resources` | which objects, as `bucket/key` by pattern; the first document that names an object is for it |
 //! | `format` | `csv`, `tsv`, `json`, `ndjson`, `fhir`, `fhir-ndjson`, `hl7`, `text` |
 //! | `header` | of `csv` and `tsv`: whether the first record names the columns; true when left out |
-//! | `phi` | whether an object that cannot be read so is refused; true when left out |
+//! | `phi` | whether an object that cannot be read so is refused; true when left out; no mask can name a document without |
 //! | `keep_length` | whether masked values are as long as what they stand for, in stars where they are not; false when left out |
 
 use std::collections::BTreeSet;
 
 use serde::Deserialize;
 
-use super::{PolicyError, known, patterns};
+use super::{Mask, PolicyError, known, patterns};
 use crate::document::{Document, Format};
 
 /// A document as the file has it.
@@ -66,6 +66,24 @@ impl DocumentText {
             name: self.name,
         })
     }
+}
+
+/// Holds that no mask can name a document that is said to hold no PHI: an object of it that cannot be read may be passed on as it is, and
+/// a mask says that it holds what nobody may read.
+pub(super) fn open(documents: &[Document], masks: &[Mask]) -> Result<(), PolicyError> {
+    for document in documents.iter().filter(|document| !document.phi) {
+        let named = masks.iter().find(|mask| {
+            let mut resources = mask.resources.iter();
+            !mask.targets.is_disjoint(&document.targets) && resources.any(|pattern| document.can_be_named_by(pattern))
+        });
+        if let Some(mask) = named {
+            return Err(PolicyError::MaskedOpen {
+                place: format!("document `{}`", document.name),
+                mask: mask.name.clone(),
+            });
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -140,6 +158,28 @@ mod tests {
         let twice = "name = \"d\"\nresources = [\"*\"]\nformat = \"csv\"\n[[documents]]\ntargets = [\"lake\"]\nname = \"d\"\n\
                      resources = [\"a\"]\nformat = \"csv\"";
         assert!(document(twice).unwrap_err().contains("document `d` is defined twice"));
+    }
+
+    #[test]
+    fn no_mask_can_name_a_document_without_phi() {
+        let with = |document_more: &str, resource: &str, target: &str| {
+            let text = format!(
+                "name = \"d\"\nresources = [\"*\"]\nformat = \"csv\"\n{document_more}\n[[targets]]\nname = \"other\"\nprotocol = \
+                 \"s3\"\n[[masks]]\nname = \"m\"\ntargets = [\"{target}\"]\nresources = [\"x.y\", \"{resource}\"]\ntechnique = \"redact\""
+            );
+            document(&text).map(drop)
+        };
+        for resource in ["d", "d.ssn", "*.ssn", "d*", "*"] {
+            assert_eq!(
+                with("phi = false", resource, "lake").unwrap_err(),
+                "line 5: document `d` says phi = false, and mask `m` can name it or a place in it"
+            );
+            assert_eq!(with("", resource, "lake"), Ok(()));
+            assert_eq!(with("phi = false", resource, "other"), Ok(()));
+        }
+        for resource in ["e.ssn", "dd.ssn", "e*"] {
+            assert_eq!(with("phi = false", resource, "lake"), Ok(()));
+        }
     }
 
     #[test]
