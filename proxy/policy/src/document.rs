@@ -93,6 +93,28 @@ pub struct Document {
     pub(crate) resources: Vec<Pattern>,
 }
 
+/// How an object of a target is treated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading<'a> {
+    /// It is read as this document says, and refused where it cannot be.
+    Read(&'a Document),
+    /// The same, but an object that was refused before its first byte was released may be passed on as it is: the policy says of this
+    /// document that nothing in it has to be masked.
+    ReadOrPassed(&'a Document),
+    /// It is refused: no document of the policy names it, so nobody can say what in it has to be masked.
+    Refused,
+}
+
+impl<'a> Reading<'a> {
+    /// The document as which it is read.
+    pub const fn document(self) -> Option<&'a Document> {
+        match self {
+            Self::Read(document) | Self::ReadOrPassed(document) => Some(document),
+            Self::Refused => None,
+        }
+    }
+}
+
 impl Document {
     /// Whether it is for a target.
     pub fn is_for(&self, target: &str) -> bool {

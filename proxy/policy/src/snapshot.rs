@@ -131,7 +131,7 @@ use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::access::{Access, Principal};
 use serde::Deserialize;
 
-use crate::document::Document;
+use crate::document::{Document, Reading};
 use crate::emergency::Emergency;
 use crate::grant::Grants;
 use crate::hours::{Hours, HoursError};
@@ -541,11 +541,17 @@ impl Snapshot {
         self.nets.iter().filter(move |net| net.targets.contains(target))
     }
 
-    /// How an object of a target (`bucket/key`) is read: by the first document that names it.
-    pub fn document(&self, target: &str, object: &str) -> Option<&Document> {
-        self.documents.iter().find(|document| {
+    /// How an object of a target (`bucket/key`) is treated: as the first document that names it says. What none names is refused.
+    pub fn reading(&self, target: &str, object: &str) -> Reading<'_> {
+        let mut documents = self.documents.iter();
+        let document = documents.find(|document| {
             document.is_for(target) && document.resources.iter().any(|pattern| pattern.matches(object))
-        })
+        });
+        match document {
+            Some(document) if document.phi => Reading::Read(document),
+            Some(document) => Reading::ReadOrPassed(document),
+            None => Reading::Refused,
+        }
     }
 
     /// All documents, in the order of the file.

@@ -88,7 +88,7 @@ pub(super) fn open(documents: &[Document], masks: &[Mask]) -> Result<(), PolicyE
 
 #[cfg(test)]
 mod tests {
-    use crate::document::{Document, Format};
+    use crate::document::{Document, Format, Reading};
     use crate::snapshot::Snapshot;
 
     fn document(text: &str) -> Result<Document, String> {
@@ -96,7 +96,11 @@ mod tests {
             "version = 1\n[[targets]]\nname = \"lake\"\nprotocol = \"s3\"\n[[documents]]\ntargets = [\"lake\"]\n{text}\n"
         );
         let snapshot = Snapshot::parse(policy.as_bytes()).map_err(|error| error.to_string())?;
-        Ok(snapshot.document("lake", "exports/2026/a.csv").unwrap().clone())
+        Ok(snapshot
+            .reading("lake", "exports/2026/a.csv")
+            .document()
+            .unwrap()
+            .clone())
     }
 
     #[test]
@@ -158,6 +162,27 @@ mod tests {
         let twice = "name = \"d\"\nresources = [\"*\"]\nformat = \"csv\"\n[[documents]]\ntargets = [\"lake\"]\nname = \"d\"\n\
                      resources = [\"a\"]\nformat = \"csv\"";
         assert!(document(twice).unwrap_err().contains("document `d` is defined twice"));
+    }
+
+    #[test]
+    fn what_no_document_names_is_refused_and_only_what_is_said_to_hold_no_phi_may_pass() {
+        let text = "version = 1\n[[targets]]\nname = \"lake\"\nprotocol = \"s3\"\n[[targets]]\nname = \"bare\"\nprotocol = \"s3\"\n\
+                    [[documents]]\ntargets = [\"lake\"]\nname = \"open\"\nresources = [\"open/*\"]\nformat = \"text\"\nphi = false\n\
+                    [[documents]]\ntargets = [\"lake\"]\nname = \"strict\"\nresources = [\"strict/*\", \"open/*\"]\nformat = \"text\"\n";
+        let policy = Snapshot::parse(text.as_bytes()).unwrap();
+        let [open, strict] = policy.documents() else {
+            panic!("two documents")
+        };
+        for (target, object, wanted) in [
+            ("lake", "open/a", Reading::ReadOrPassed(open)),
+            ("lake", "strict/a", Reading::Read(strict)),
+            ("lake", "other/a", Reading::Refused),
+            ("bare", "open/a", Reading::Refused),
+            ("none", "open/a", Reading::Refused),
+        ] {
+            assert_eq!(policy.reading(target, object), wanted, "{target} {object}");
+        }
+        assert_eq!(Reading::Refused.document(), None);
     }
 
     #[test]
