@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use crate::packing::Packing;
+
 /// Bytes of a document's beginning that say what it is: DICOM has its mark behind a preamble of 128.
 pub const OPENING_BYTES: usize = 132;
 
@@ -15,6 +17,9 @@ pub struct Opaque(&'static str);
 impl Opaque {
     /// What begins so, where that is known and is not read.
     pub fn of(opening: &[u8]) -> Option<Self> {
+        if Packing::is_skipped(opening) {
+            return Some(Self("a Zstandard file that begins with what its readers skip"));
+        }
         let begins = MARKS
             .iter()
             .find(|(offset, mark, _)| opening.get(*offset..).is_some_and(|rest| rest.starts_with(mark)));
@@ -96,6 +101,15 @@ mod tests {
                 Some("a ZIP archive, such as those of office programs"),
             ),
             (b"age-encryption.org/v1\n", Some("an age file, encrypted")),
+            (
+                b"\x50*M\x18\x04\0\0\0",
+                Some("a Zstandard file that begins with what its readers skip"),
+            ),
+            (
+                b"_*M\x18abcd",
+                Some("a Zstandard file that begins with what its readers skip"),
+            ),
+            (b"O*M\x18abcd", None),
             (b"", None),
             (b"PAR", None),
             (b"id,ssn\n", None),

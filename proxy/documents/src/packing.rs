@@ -56,6 +56,12 @@ impl Packing {
         }
     }
 
+    /// Whether a stream begins with what this does not look through: a frame of Zstandard that decoders skip (RFC 8878, 3.1.2), whose
+    /// magic numbers are letters.
+    pub(crate) fn is_skipped(opening: &[u8]) -> bool {
+        matches!(opening, [0x50..=0x5f, b'*', b'M', 0x18, ..])
+    }
+
     /// Its word.
     pub const fn as_str(self) -> &'static str {
         match self {
