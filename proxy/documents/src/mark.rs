@@ -6,6 +6,8 @@
 //! that is written in escapes (`\u005bredacted]`), in another encoding, or in a format that is not read. What is packed in a way in
 //! which nobody looked is an error.
 
+use std::fmt;
+
 use exhibit_policy::detect::Category;
 use exhibit_policy::mask::{REDACTED, TOKEN_BYTES, TOKEN_PREFIX};
 
@@ -40,11 +42,33 @@ pub struct Marks {
     fault: Option<Reason>,
 }
 
-#[derive(Debug)]
 enum Outer {
     Opening(Vec<u8>),
     Plain,
     Packed(Unpacker),
+}
+
+impl fmt::Debug for Outer {
+    /// Without bytes of the upload.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Opening(opening) => write!(formatter, "Opening({} bytes)", opening.len()),
+            Self::Plain => formatter.write_str("Plain"),
+            Self::Packed(unpacker) => unpacker.fmt(formatter),
+        }
+    }
+}
+
+impl fmt::Debug for Search {
+    /// Without bytes of the upload.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            formatter,
+            "Search({} bytes wait, found {:?})",
+            self.tail.len(),
+            self.found
+        )
+    }
 }
 
 impl Default for Outer {
@@ -53,7 +77,7 @@ impl Default for Outer {
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Search {
     /// The first bytes of what is packed.
     opening: Vec<u8>,

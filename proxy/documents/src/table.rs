@@ -18,6 +18,7 @@
 //! header is released.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use exhibit_policy::mask::document::{DocumentMasker, Slot, Spelling, Written};
 use exhibit_policy::net::SessionNet;
@@ -29,7 +30,6 @@ use crate::reader::{Pending, RECORD_BYTES_MAX, Reader, text};
 pub const COLUMNS_MAX: usize = 4_096;
 
 /// Reads a table.
-#[derive(Debug)]
 pub(crate) struct Table {
     separator: u8,
     pending: Pending,
@@ -39,6 +39,18 @@ pub(crate) struct Table {
     /// Room for the text of a cell with quotes in it.
     unquoted: String,
     records: u64,
+}
+
+impl fmt::Debug for Table {
+    /// Without bytes of the table.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let columns = self.columns.as_ref().map(Vec::len);
+        write!(
+            formatter,
+            "Table({:?}, {columns:?} columns, {} records)",
+            self.pending, self.records
+        )
+    }
 }
 
 /// A cell of a row, by its bytes in it.

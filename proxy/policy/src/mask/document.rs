@@ -18,6 +18,7 @@ mod json;
 mod text;
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use exhibit_schemas::event::access::Frame;
 
@@ -54,10 +55,17 @@ pub trait Spelling {
 }
 
 /// A place of a document with its mask and its net, looked up once.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Slot {
     mask: Option<usize>,
     net: NetColumn,
+}
+
+impl fmt::Debug for Slot {
+    /// Without the place, which may be data.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Slot(mask {:?})", self.mask)
+    }
 }
 
 impl Slot {
@@ -68,7 +76,6 @@ impl Slot {
 }
 
 /// Masks one document, and makes what is released of it.
-#[derive(Debug)]
 pub struct DocumentMasker {
     document: Document,
     /// The masks of the target, in the order of the file.
@@ -79,6 +86,18 @@ pub struct DocumentMasker {
     released: Vec<u8>,
     /// Room for one masked text.
     scratch: String,
+}
+
+impl fmt::Debug for DocumentMasker {
+    /// Without anything of the document.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("DocumentMasker")
+            .field("document", &self.document.name)
+            .field("counts", &self.counts)
+            .field("released_bytes", &self.released.len())
+            .finish_non_exhaustive()
+    }
 }
 
 impl DocumentMasker {
