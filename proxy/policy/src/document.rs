@@ -17,6 +17,9 @@ use std::collections::BTreeSet;
 
 use crate::pattern::Pattern;
 
+/// The protocol of targets that have objects, for which masks name places in documents alone.
+pub(crate) const OBJECTS: &str = "s3";
+
 /// How an object is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {

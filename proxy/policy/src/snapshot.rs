@@ -402,7 +402,7 @@ impl Snapshot {
         let masks = file.masks.into_iter().map(|mask| mask.check(&targets, &approvals));
         let masks = masks.collect::<Result<Vec<_>, _>>()?;
         let nets = nets::check(file.nets, &targets)?;
-        nets::reach(&nets, &masks)?;
+        nets::reach(&nets, &masks, &file.targets)?;
         let documents = file.documents.into_iter().map(|document| document.check(&targets));
         let documents = documents.collect::<Result<Vec<_>, _>>()?;
         documents::open(&documents, &masks)?;

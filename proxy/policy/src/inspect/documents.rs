@@ -1,11 +1,9 @@
 //! Documents that are for nothing or leave everything as it is, and masks that name no place that a document can have.
 
 use super::{Kind, Place, Warning};
+use crate::document::OBJECTS;
 use crate::pattern::{Pattern, covered};
 use crate::snapshot::{Mask, Snapshot};
-
-/// The protocol whose masks name places in documents alone.
-const OBJECTS: &str = "s3";
 
 /// Everything that is weak about documents.
 pub(super) fn warnings(snapshot: &Snapshot) -> Vec<Warning> {
