@@ -403,7 +403,7 @@ impl Snapshot {
         let masks = masks.collect::<Result<Vec<_>, _>>()?;
         let nets = nets::check(file.nets, &targets)?;
         nets::reach(&nets, &masks, &file.targets)?;
-        let documents = file.documents.into_iter().map(|document| document.check(&targets));
+        let documents = file.documents.into_iter().map(|document| document.check(&file.targets));
         let documents = documents.collect::<Result<Vec<_>, _>>()?;
         documents::open(&documents, &masks)?;
         let patients = patients::check(file.patients, &targets)?;

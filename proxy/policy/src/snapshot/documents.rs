@@ -3,18 +3,16 @@
 //! | key | |
 //! | --- | --- |
 //! | `name` | what masks call it; no `.` and no `*`, which mean something in a mask's resources |
-//! | `targets`, `resources` | which objects, as `bucket/key` by pattern; the first document that names an object is for it |
+//! | `targets`, `resources` | of targets of the protocol s3, which objects, as `bucket/key` by pattern; the first document that names an object is for it |
 //! | `format` | `csv`, `tsv`, `json`, `ndjson`, `fhir`, `fhir-ndjson`, `hl7`, `text` |
 //! | `header` | of `csv` and `tsv`: whether the first record names the columns; true when left out |
 //! | `phi` | whether an object that cannot be read so is refused; true when left out; no mask can name a document without |
 //! | `keep_length` | whether masked values are as long as what they stand for, in stars where they are not; false when left out |
 
-use std::collections::BTreeSet;
-
 use serde::Deserialize;
 
-use super::{Mask, PolicyError, known, patterns};
-use crate::document::{Document, Format};
+use super::{Mask, PolicyError, Target, known, patterns};
+use crate::document::{Document, Format, OBJECTS};
 
 /// A document as the file has it.
 #[derive(Deserialize)]
@@ -31,7 +29,7 @@ pub(super) struct DocumentText {
 }
 
 impl DocumentText {
-    pub(super) fn check(self, targets: &BTreeSet<String>) -> Result<Document, PolicyError> {
+    pub(super) fn check(self, targets: &[Target]) -> Result<Document, PolicyError> {
         let place = format!("document `{}`", self.name);
         let broken = |rule| {
             Err(PolicyError::Rule {
@@ -47,7 +45,12 @@ impl DocumentText {
         if self.targets.is_empty() || self.resources.is_empty() {
             return broken("targets and resources each name at least one");
         }
-        known(&place, "target", &self.targets, targets)?;
+        let names = targets.iter().map(|target| target.name.clone()).collect();
+        known(&place, "target", &self.targets, &names)?;
+        let has_rows = |target: &Target| target.protocol != OBJECTS && self.targets.contains(&target.name);
+        if targets.iter().any(has_rows) {
+            return broken("a document is for objects, and one of its targets has another protocol than s3");
+        }
         let words = Format::ALL.map(|format| format.as_str().to_owned()).into();
         known(&place, "format", std::slice::from_ref(&self.format), &words)?;
         let Some(format) = Format::from_word(&self.format) else {
@@ -183,6 +186,17 @@ mod tests {
             assert_eq!(policy.reading(target, object), wanted, "{target} {object}");
         }
         assert_eq!(Reading::Refused.document(), None);
+    }
+
+    #[test]
+    fn a_document_is_for_targets_with_objects() {
+        let text = "version = 1\n[[targets]]\nname = \"lake\"\nprotocol = \"s3\"\n[[targets]]\nname = \"clinic\"\nprotocol = \"postgres\"\n\
+                    [[documents]]\ntargets = [\"lake\", \"clinic\"]\nname = \"d\"\nresources = [\"*\"]\nformat = \"text\"\n";
+        assert_eq!(
+            Snapshot::parse(text.as_bytes()).unwrap_err().to_string(),
+            "line 8: document `d`: a document is for objects, and one of its targets has another protocol than s3"
+        );
+        assert!(Snapshot::parse(text.replace(", \"clinic\"", "").as_bytes()).is_ok());
     }
 
     #[test]
