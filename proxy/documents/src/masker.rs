@@ -146,12 +146,15 @@ impl Masker {
         self.out.preserves_length() && self.packer.is_none()
     }
 
-    /// Records that have begun to go out.
+    /// Records that have begun to go out, the header of a table among them; after an error those that were given before it.
     pub fn records(&self) -> u64 {
+        if self.fault.is_some() {
+            return self.counted;
+        }
         self.plain.reader.records()
     }
 
-    /// Values masked so far, by name of the mask.
+    /// Values masked so far, by name of the mask; after an error those that were given before it.
     pub fn masked(&self) -> BTreeMap<String, u64> {
         self.out.masked()
     }
@@ -169,10 +172,14 @@ impl Masker {
             return Err(fault.clone());
         }
         let mut frames = Vec::new();
+        let (tally, counted) = (self.out.tally(), self.counted);
         match run(self, &mut frames) {
             Ok(()) => Ok(frames),
             Err(reason) => {
-                let record = self.records().max(1);
+                // What this call would have given nobody gets.
+                self.out.drop_since(tally);
+                self.counted = counted;
+                let record = self.plain.reader.records().max(1);
                 let fault = DocumentError { record, reason };
                 self.fault = Some(fault.clone());
                 Err(fault)

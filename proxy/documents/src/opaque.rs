@@ -7,8 +7,8 @@ use std::fmt;
 
 use crate::packing::Packing;
 
-/// Bytes of a document's beginning that say what it is: DICOM has its mark behind a preamble of 128.
-pub const OPENING_BYTES: usize = 132;
+/// Bytes of a document's beginning that say what it is: a tar archive has its mark behind the first 257.
+pub const OPENING_BYTES: usize = 262;
 
 /// A format that is not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,11 +89,14 @@ mod tests {
     #[test]
     fn formats_are_told_by_their_marks() {
         let dicom = [&[0; 128][..], b"DICM"].concat();
-        assert_eq!(dicom.len(), OPENING_BYTES);
+        let tar = [&b"patients.csv"[..], &[0; 245], b"ustar"].concat();
+        assert_eq!(tar.len(), OPENING_BYTES);
         for (opening, wanted) in [
             (&b"PAR1\x15\x04"[..], Some("a Parquet file")),
             (b"Obj\x01\x04", Some("an Avro file")),
             (&dicom, Some("a DICOM file")),
+            (&tar, Some("a tar archive")),
+            (&tar[..261], None),
             (b"%PDF-1.7\n", Some("a PDF file")),
             (b"\x89PNG\r\n\x1a\n\0", Some("a PNG image")),
             (

@@ -253,6 +253,17 @@ impl DocumentMasker {
         self.released.len()
     }
 
+    /// How many values each mask has masked so far, for [`Self::drop_since`].
+    pub fn tally(&self) -> Vec<u64> {
+        self.counts.clone()
+    }
+
+    /// Drops what was not taken, and what was counted since that tally: nobody gets it.
+    pub fn drop_since(&mut self, tally: Vec<u64>) {
+        self.released.clear();
+        self.counts = tally;
+    }
+
     /// Values masked so far, by name of the mask.
     pub fn masked(&self) -> BTreeMap<String, u64> {
         let counted = self.masks.iter().zip(&self.counts).filter(|(_, count)| **count > 0);
