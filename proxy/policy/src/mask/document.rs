@@ -2,10 +2,13 @@
 //!
 //! Whoever reads a document (`exhibit-documents`) finds where its values are and what they say. It hands over every byte,
 //! in order: what holds no value ([`DocumentMasker::structure`]), and each value with the place in which it stands. What
-//! comes out is [`Masked`], and there is no other way to one with bytes of a document in it.
+//! comes out is [`Masked`].
 //!
 //! **Invariant:** a masker writes a value only through the mask of its place, or, where there is none, through the session's
-//! nets. Which bytes are structure is the reader's word, as it is a protocol's for [`Masked::framing`].
+//! nets.
+//!
+//! No type proves that what is [`Masked`] was masked: [`DocumentMasker::structure`], [`Masked::framing`] and [`Masked::framed`] take any
+//! bytes, on the word of whoever calls them that they hold no value. A test of the architecture names the files that may.
 //!
 //! Where a document keeps its length ([`Document::keep_length`]), what a mask or a net makes of a value has as many bytes
 //! as the value had: its own form where that is as long, and stars where it is not.
