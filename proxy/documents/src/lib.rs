@@ -20,6 +20,7 @@
 //! [`DocumentMasker`]: exhibit_policy::mask::document::DocumentMasker
 
 mod error;
+mod header;
 mod hl7;
 mod json;
 mod lines;

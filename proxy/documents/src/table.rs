@@ -17,13 +17,13 @@
 //! renamed one is no way out; some column has to be masked; and no cell of a header may look like data, for what stands in a
 //! header is released.
 
-use std::collections::BTreeSet;
 use std::fmt;
 
 use exhibit_policy::mask::document::{DocumentMasker, Slot, Spelling, Written};
 use exhibit_policy::net::SessionNet;
 
 use crate::error::Reason;
+use crate::header::{are_names, name};
 use crate::reader::{Pending, RECORD_BYTES_MAX, Reader, text};
 
 /// Columns of a table at the most.
@@ -34,8 +34,12 @@ pub(crate) struct Table {
     separator: u8,
     pending: Pending,
     columns: Option<Vec<Slot>>,
-    /// Cells of the row that is being read.
+    /// Cells of the row that is being read, whose end may not be there yet.
     cells: Vec<Cell>,
+    /// Where in that row the next cell begins.
+    at: usize,
+    /// How far that cell was looked through, where it is one in quotes.
+    inside: Inside,
     /// Room for the text of a cell with quotes in it.
     unquoted: String,
     records: u64,
@@ -62,6 +66,14 @@ struct Cell {
     has_quotes: bool,
 }
 
+/// What is known of a cell in quotes whose end is not there yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Inside {
+    /// Bytes that were looked through.
+    seen: usize,
+    has_quotes: bool,
+}
+
 /// Where a row ends: its cells, and the line end behind them.
 struct Row {
     cells: usize,
@@ -75,6 +87,8 @@ impl Table {
             pending: Pending::default(),
             columns: None,
             cells: Vec::new(),
+            at: 0,
+            inside: Inside::default(),
             unquoted: String::new(),
             records: 0,
         }
@@ -85,13 +99,14 @@ impl Table {
         let mut rest = pending.rest();
         let mut done = 0;
         while !rest.is_empty() {
-            self.cells.clear();
             let row = self.scan(rest, is_last);
             let Some(row) = row.inspect_err(|_| self.records += 1)? else {
                 break;
             };
             let (bytes, after) = rest.split_at_checked(row.whole).ok_or(Reason::Unfinished)?;
             self.row(bytes, &row, out, net)?;
+            self.cells.clear();
+            self.at = 0;
             rest = after;
             done += row.whole;
         }
@@ -100,65 +115,67 @@ impl Table {
         self.pending.bounded().inspect_err(|_| self.records += 1)
     }
 
-    /// Finds the cells of the first row; `None` where its end is not there yet.
+    /// Finds the cells of the first row; `None` where its end is not there yet. Then the next call goes on where this one ended, with
+    /// the same bytes and more behind them.
     fn scan(&mut self, bytes: &[u8], is_last: bool) -> Result<Option<Row>, Reason> {
-        let mut at = 0;
         loop {
-            let rest = bytes.get(at..).unwrap_or_default();
-            let end = if rest.first() == Some(&b'"') {
-                let Some((length, has_quotes)) = quoted(rest, is_last)? else {
-                    return Ok(None);
-                };
-                let inside = rest.get(..length).unwrap_or_default();
-                if self.separator == b'\t' && memchr::memchr3(b'\t', b'\r', b'\n', inside).is_some() {
-                    return Err(Reason::QuotedTab);
-                }
-                self.cells.push(Cell {
-                    start: at,
-                    end: at + length,
-                    is_quoted: true,
-                    has_quotes,
-                });
-                at + length
-            } else {
-                let Some(length) = memchr::memchr3(self.separator, b'\n', b'"', rest).or(is_last.then_some(rest.len()))
-                else {
-                    return Ok(None);
-                };
-                let at_line_end =
-                    rest.get(length) == Some(&b'\n') && rest.get(..length).unwrap_or_default().ends_with(b"\r");
-                let length = length - usize::from(at_line_end);
-                self.cells.push(Cell {
-                    start: at,
-                    end: at + length,
-                    is_quoted: false,
-                    has_quotes: false,
-                });
-                at + length
+            let Some(cell) = self.cell(bytes, is_last)? else {
+                return Ok(None);
             };
+            let end = cell.end;
+            let whole = match (bytes.get(end), bytes.get(end + 1)) {
+                (Some(byte), _) if *byte == self.separator => None,
+                (Some(b'\n'), _) => Some(end + 1),
+                (Some(b'\r'), Some(b'\n')) => Some(end + 2),
+                (Some(b'\r'), None) if !is_last => return Ok(None),
+                (Some(b'\r'), _) => return Err(Reason::LineEnd),
+                (None, _) if !is_last => return Ok(None),
+                (None, _) => Some(end),
+                (Some(_), _) => return Err(Reason::Quote),
+            };
+            self.cells.push(cell);
+            self.inside = Inside::default();
+            self.at = end + 1;
             if self.cells.len() > COLUMNS_MAX {
                 return Err(Reason::TooManyColumns);
             }
-            match (bytes.get(end), bytes.get(end + 1)) {
-                (Some(byte), _) if *byte == self.separator => at = end + 1,
-                (Some(b'\n'), _) => {
-                    return Ok(Some(Row {
-                        cells: end,
-                        whole: end + 1,
-                    }));
-                }
-                (Some(b'\r'), Some(b'\n')) => {
-                    return Ok(Some(Row {
-                        cells: end,
-                        whole: end + 2,
-                    }));
-                }
-                (Some(b'\r'), None) if !is_last => return Ok(None),
-                (Some(b'\r'), _) => return Err(Reason::LineEnd),
-                (None, _) => return Ok(is_last.then_some(Row { cells: end, whole: end })),
-                (Some(_), _) => return Err(Reason::Quote),
+            if let Some(whole) = whole {
+                return Ok(Some(Row { cells: end, whole }));
             }
         }
+    }
+
+    /// The next cell of the row; `None` where its end is not there yet.
+    fn cell(&mut self, bytes: &[u8], is_last: bool) -> Result<Option<Cell>, Reason> {
+        let start = self.at;
+        let rest = bytes.get(start..).unwrap_or_default();
+        if rest.first() == Some(&b'"') {
+            let Some(length) = self.inside.quoted(rest, is_last)? else {
+                return Ok(None);
+            };
+            let inside = rest.get(..length).unwrap_or_default();
+            if self.separator == b'\t' && memchr::memchr3(b'\t', b'\r', b'\n', inside).is_some() {
+                return Err(Reason::QuotedTab);
+            }
+            return Ok(Some(Cell {
+                start,
+                end: start + length,
+                is_quoted: true,
+                has_quotes: self.inside.has_quotes,
+            }));
+        }
+        let end = memchr::memchr3(self.separator, b'\n', b'"', rest).or(is_last.then_some(rest.len()));
+        let cell = end.map(|length| {
+            let at_line_end =
+                rest.get(length) == Some(&b'\n') && rest.get(..length).unwrap_or_default().ends_with(b"\r");
+            Cell {
+                start,
+                end: start + length - usize::from(at_line_end),
+                is_quoted: false,
+                has_quotes: false,
+            }
+        });
+        Ok(cell)
     }
 
     fn row(&mut self, bytes: &[u8], row: &Row, out: &mut DocumentMasker, net: &mut SessionNet) -> Result<(), Reason> {
@@ -293,48 +310,26 @@ impl Cell {
     }
 }
 
-/// The name that a cell of a header says: without blanks around, and without characters that nobody sees.
-fn name(cell: &str) -> String {
-    let seen = cell.chars().filter(|character| !is_invisible(*character));
-    seen.collect::<String>().trim().to_owned()
-}
-
-/// Characters that are drawn as nothing: soft hyphens, marks of direction, joiners, blanks without width.
-const fn is_invisible(character: char) -> bool {
-    matches!(
-        character,
-        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{180b}'..='\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
-    )
-}
-
-/// Whether these can be the names of columns, and no row of data.
-fn are_names(names: &[String]) -> bool {
-    let mut seen = BTreeSet::new();
-    names.iter().all(|name| {
-        !name.is_empty()
-            && !name.bytes().all(|byte| byte.is_ascii_digit())
-            && !DocumentMasker::looks_like_value(name)
-            && seen.insert(name.to_lowercase())
-    })
-}
-
-/// The length of a cell in quotes, and whether it has quotes inside; `None` where its end is not there yet.
-fn quoted(bytes: &[u8], is_last: bool) -> Result<Option<(usize, bool)>, Reason> {
-    let mut from = 1;
-    let mut has_quotes = false;
-    loop {
-        let Some(quote) = memchr::memchr(b'"', bytes.get(from..).unwrap_or_default()) else {
-            return if is_last { Err(Reason::Unfinished) } else { Ok(None) };
-        };
-        let end = from + quote + 1;
-        match bytes.get(end) {
-            Some(b'"') => {
-                has_quotes = true;
-                from = end + 1;
+impl Inside {
+    /// The length of a cell in quotes; `None` where its end is not there yet.
+    fn quoted(&mut self, bytes: &[u8], is_last: bool) -> Result<Option<usize>, Reason> {
+        loop {
+            // The quote that opens it is looked at once, before anything else.
+            self.seen = self.seen.max(1);
+            let Some(quote) = memchr::memchr(b'"', bytes.get(self.seen..).unwrap_or_default()) else {
+                self.seen = bytes.len().max(1);
+                return if is_last { Err(Reason::Unfinished) } else { Ok(None) };
+            };
+            // What stands behind a quote says whether it is the end, so one that is last is looked at again.
+            self.seen += quote;
+            match bytes.get(self.seen + 1) {
+                Some(b'"') => {
+                    self.has_quotes = true;
+                    self.seen += 2;
+                }
+                None if !is_last => return Ok(None),
+                _ => return Ok(Some(self.seen + 1)),
             }
-            None if !is_last => return Ok(None),
-            _ => return Ok(Some((end, has_quotes))),
         }
     }
 }
@@ -369,5 +364,33 @@ impl Spelling for Cells {
         } else {
             0..raw.len()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Inside, Table};
+
+    #[test]
+    fn what_was_looked_through_is_not_looked_through_again() {
+        let mut table = Table::new(b',');
+        let row = b"a,\"b\n\"\"c\nd\",e\r\n";
+        for (end, cells, at, seen) in [
+            (1, 0, 0, 0),
+            (4, 1, 2, 2),
+            (6, 1, 2, 3),
+            (10, 1, 2, 8),
+            (11, 1, 2, 8),
+            (12, 2, 12, 0),
+            (14, 2, 12, 0),
+        ] {
+            assert!(table.scan(&row[..end], false).unwrap().is_none(), "{end}");
+            let found = (table.cells.len(), table.at, table.inside.seen);
+            assert_eq!(found, (cells, at, seen), "{end}");
+        }
+        let whole = table.scan(row, false).unwrap().unwrap();
+        assert_eq!((whole.cells, whole.whole), (13, 15));
+        assert!(table.cells.len() == 3 && table.cells[1].has_quotes);
+        assert_eq!(table.inside, Inside::default());
     }
 }
