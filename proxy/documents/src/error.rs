@@ -51,6 +51,11 @@ pub enum Reason {
     /// A quote stands inside of a cell without quotes, or something behind a closing one.
     #[error("a quote stands where RFC 4180 has none")]
     Quote,
+    /// A cell of a TSV in quotes holds what ends a cell where quotes mean nothing.
+    #[error(
+        "a cell in quotes holds a tab or a line end, which is the end of the cell to whoever writes tabs without quotes"
+    )]
+    QuotedTab,
     /// A carriage return without a line feed, outside of quotes.
     #[error("a carriage return stands alone")]
     LineEnd,
@@ -60,6 +65,14 @@ pub enum Reason {
         /// Name of the mask in the policy.
         mask: String,
     },
+    /// A header of a table with PHI that may be a row of data.
+    #[error(
+        "its header has a cell that names no column: an empty one, one of digits, one that is there twice, or one that looks like a value"
+    )]
+    Header,
+    /// No mask is for any column of a table with PHI.
+    #[error("no mask is for any of its columns")]
+    UnmaskedTable,
     /// No JSON, or nested too deeply.
     #[error("it is no JSON document of at most {LEVELS_MAX} levels, or what is masked of it has another length")]
     Json,

@@ -1,5 +1,7 @@
 //! What every reader of a format does: it finds values in bytes that come in pieces, and hands them to the policy.
 
+use std::fmt;
+
 use exhibit_policy::mask::document::DocumentMasker;
 use exhibit_policy::net::SessionNet;
 
@@ -13,7 +15,7 @@ pub const RECORD_BYTES_MAX: usize = 8 << 20;
 ///
 /// Bytes come in order and in pieces that mean nothing. Every one of them goes into the masker once, in order, and only
 /// when nothing that follows can change what it is. After an error the reader is not asked again.
-pub(crate) trait Reader: std::fmt::Debug + Send {
+pub(crate) trait Reader: fmt::Debug + Send {
     /// Takes the next bytes.
     ///
     /// # Errors
@@ -38,7 +40,7 @@ pub(crate) fn text(bytes: &[u8]) -> Result<&str, Reason> {
     std::str::from_utf8(bytes).map_err(|_| Reason::NotText)
 }
 
-/// Bytes that wait for the rest of their record. It has no `Debug` of its fields, for they are data.
+/// Bytes that wait for the rest of their record.
 #[derive(Default)]
 pub(crate) struct Pending {
     bytes: Vec<u8>,
@@ -46,8 +48,9 @@ pub(crate) struct Pending {
     done: usize,
 }
 
-impl std::fmt::Debug for Pending {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Pending {
+    /// Without the bytes, which are data.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "Pending({} bytes)", self.rest().len())
     }
 }

@@ -67,7 +67,7 @@ fn net(categories: &str) -> String {
 }
 
 fn masker(policy: &Snapshot) -> (Masker, SessionNet) {
-    let document = policy.document("lake", "bucket/key").unwrap();
+    let document = policy.reading("lake", "bucket/key").document().unwrap();
     let masker = Masker::new(policy, "lake", document, MaskKey::new([7; 32]));
     (masker, SessionNet::new(policy, "lake"))
 }

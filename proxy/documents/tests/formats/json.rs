@@ -93,6 +93,7 @@ fn what_has_no_mask_goes_through_the_net_names_of_members_too() {
             "{\"a@example.org\":[{\"c@example.org\":\"123-45-6789\"},\"y\"]}",
             "{\"[email]\":[{\"[email]\":\"[ssn]\"},\"y\"]}",
         );
+        check(&policy, "{\"a\":{\"a@example.org\":{}}}", "{\"a\":{\"[email]\":{}}}");
     }
 }
 

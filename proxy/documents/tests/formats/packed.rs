@@ -83,6 +83,9 @@ fn what_is_broken_cut_or_has_more_behind_it_is_refused() {
         }
         refused(&csv(), &pack(&pack(ROWS.as_bytes())), "in what is packed already");
         refused(&csv(), &pack(b"PAR1"), "a Parquet file");
+        let tar = [&b"patients.csv"[..], &[0; 245], b"ustar\x0000", ROWS.as_bytes()].concat();
+        refused(&csv(), &tar, "a tar archive");
+        refused(&csv(), &pack(&tar), "a tar archive");
         refused(&csv(), &pack(b"ssn,a\n1,2,3\n"), "record 2: it has 3 cells");
     }
     // Both of its sums are held to the bytes.

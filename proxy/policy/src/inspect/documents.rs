@@ -1,11 +1,9 @@
 //! Documents that are for nothing or leave everything as it is, and masks that name no place that a document can have.
 
 use super::{Kind, Place, Warning};
+use crate::document::OBJECTS;
 use crate::pattern::{Pattern, covered};
 use crate::snapshot::{Mask, Snapshot};
-
-/// The protocol whose masks name places in documents alone.
-const OBJECTS: &str = "s3";
 
 /// Everything that is weak about documents.
 pub(super) fn warnings(snapshot: &Snapshot) -> Vec<Warning> {
@@ -52,7 +50,7 @@ fn bare(snapshot: &Snapshot) -> Vec<Warning> {
     for (element, document) in snapshot.documents().iter().enumerate() {
         let is_bare = |target: &&str| {
             let mut masks = snapshot.masks().iter().filter(|mask| mask.is_for(target));
-            let masked = masks.any(|mask| mask.resources().iter().any(|pattern| may_name(pattern, &document.name)));
+            let masked = masks.any(|mask| mask.resources().iter().any(|pattern| document.can_be_named_by(pattern)));
             !masked && snapshot.nets(target).next().is_none()
         };
         for target in document.targets().filter(is_bare).filter(|_| document.phi) {
@@ -85,7 +83,7 @@ fn nothing(snapshot: &Snapshot, mask: &Mask, element: usize) -> Vec<Warning> {
         let text = pattern.as_str();
         let mut named = documents
             .iter()
-            .filter(|document| may_name(pattern, &document.name))
+            .filter(|document| document.can_be_named_by(pattern))
             .peekable();
         let cause = if named.peek().is_none() {
             "no document of its targets is called so"
@@ -98,11 +96,6 @@ fn nothing(snapshot: &Snapshot, mask: &Mask, element: usize) -> Vec<Warning> {
         warnings.push(warning(Kind::MaskedNothing, "masks", element, text));
     }
     warnings
-}
-
-/// Whether a pattern can match the document of that name, or a place in it.
-fn may_name(pattern: &Pattern, document: &str) -> bool {
-    pattern.matches(document) || pattern.can_match_below(&format!("{document}."))
 }
 
 fn quoted(pattern: &Pattern) -> String {

@@ -10,8 +10,8 @@ use super::{DocumentMasker, STAR, Slot};
 use crate::detect::{Detectors, Hints, Tally, Wanted};
 use crate::mask::apply::quoted;
 use crate::mask::path::{self, Step};
-use crate::mask::{CellKind, DETECT_FLOOR, Technique};
-use crate::net::{Known, SessionNet};
+use crate::mask::{DETECT_FLOOR, Technique};
+use crate::net::{NetColumn, SessionNet};
 
 /// What becomes of a value for which no path of its mask is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,6 +77,51 @@ enum Decided {
     Masked(String),
 }
 
+/// The nets over the values of a piece, which may be of several resources.
+#[derive(Default)]
+struct Nets {
+    /// A place for each difference in what nets look for.
+    columns: Vec<NetColumn>,
+    /// Which of them each value has.
+    of_values: Vec<usize>,
+}
+
+impl Nets {
+    fn add(&mut self, column: &NetColumn) {
+        let mut known = self.columns.iter();
+        let place = known.position(|known| known.is_under_nets_of(column));
+        self.of_values.push(place.unwrap_or(self.columns.len()));
+        if place.is_none() {
+            self.columns.push(column.clone());
+        }
+    }
+
+    /// The document as nets leave it, each value by those over its own place.
+    fn searched(&self, document: String, name: &str, net: &mut SessionNet) -> Option<String> {
+        let mut current = document;
+        for (place, column) in self.columns.iter().enumerate() {
+            let is_other = |value: usize| self.of_values.get(value).is_some_and(|own| *own != place);
+            let column = column.document(name);
+            if self.columns.len() == 1 {
+                if let Some(searched) = net.searched(&column, current.as_bytes()) {
+                    current = String::from_utf8(searched?).ok()?;
+                }
+                continue;
+            }
+            let own = with_values(&current, &mut |value, _| is_other(value).then(|| "null".to_owned()))?;
+            if let Some(searched) = net.searched(&column, own.as_bytes()) {
+                let searched = String::from_utf8(searched?).ok()?;
+                let before = values(&current)?;
+                current = with_values(&searched, &mut |value, _| {
+                    let before = before.get(value).filter(|_| is_other(value))?;
+                    Some((*before).to_owned())
+                })?;
+            }
+        }
+        Some(current)
+    }
+}
+
 impl Piece<'_> {
     /// A document of the piece alone, at its depth.
     fn document(&self) -> String {
@@ -126,12 +171,18 @@ impl DocumentMasker {
     ) -> Option<()> {
         let document = piece.document();
         let mut decided = Vec::new();
+        let mut nets = Nets::default();
         piece.walk(&document, &mut |place, span| {
             let raw = document.get(span).unwrap_or_default();
             let treatment = treat(place);
+            nets.add(&treatment.slot.net);
             decided.push(self.decide(raw, place, &treatment));
         })?;
-        let masked = self.masked_document(&document, &decided, net)?;
+        if nets.columns.is_empty() {
+            // Without a value there are names of members still.
+            nets.columns.push(NetColumn::default());
+        }
+        let masked = self.masked_document(&document, &decided, &nets, net)?;
         let masked = masked.get(piece.inside(&masked)?)?;
         if self.document.keep_length && masked.len() != piece.text.len() {
             return None;
@@ -158,7 +209,13 @@ impl DocumentMasker {
     }
 
     /// The document with everything masked that was decided to be, and searched that was not.
-    fn masked_document(&self, document: &str, decided: &[Decided], net: &mut SessionNet) -> Option<String> {
+    fn masked_document(
+        &self,
+        document: &str,
+        decided: &[Decided],
+        nets: &Nets,
+        net: &mut SessionNet,
+    ) -> Option<String> {
         let keep_length = self.document.keep_length;
         // What is masked is no matter of a detector's any more.
         let bare = with_values(document, &mut |value, _| match decided.get(value)? {
@@ -177,15 +234,7 @@ impl DocumentMasker {
                 })?;
             }
         }
-        let known = Known {
-            name: &self.document.name,
-            origin: Some(&self.document.name),
-            ..Known::default()
-        };
-        let column = net.column(known, CellKind::Json);
-        if let Some(searched) = net.searched(&column, current.as_bytes()) {
-            current = String::from_utf8(searched?).ok()?;
-        }
+        current = nets.searched(current, &self.document.name, net)?;
         let before = if keep_length { values(document)? } else { Vec::new() };
         with_values(&current, &mut |value, raw| match decided.get(value)? {
             Decided::Masked(masked) => Some(masked.clone()),

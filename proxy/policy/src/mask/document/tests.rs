@@ -48,7 +48,7 @@ impl Spelling for Bare {
 
 fn parts(policy: &str) -> (DocumentMasker, SessionNet) {
     let snapshot = Snapshot::parse(policy.as_bytes()).unwrap();
-    let document = snapshot.document("lake", "b/k").unwrap();
+    let document = snapshot.reading("lake", "b/k").document().unwrap();
     let masker = DocumentMasker::new(&snapshot, "lake", document, MaskKey::new([7; 32]));
     (masker, SessionNet::new(&snapshot, "lake"))
 }
