@@ -127,9 +127,8 @@ impl Table {
                 (Some(byte), _) if *byte == self.separator => None,
                 (Some(b'\n'), _) => Some(end + 1),
                 (Some(b'\r'), Some(b'\n')) => Some(end + 2),
-                (Some(b'\r'), None) if !is_last => return Ok(None),
+                (Some(b'\r') | None, None) if !is_last => return Ok(None),
                 (Some(b'\r'), _) => return Err(Reason::LineEnd),
-                (None, _) if !is_last => return Ok(None),
                 (None, _) => Some(end),
                 (Some(_), _) => return Err(Reason::Quote),
             };

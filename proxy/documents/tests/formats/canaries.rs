@@ -155,7 +155,7 @@ fn what_is_debugged_of_a_masker_holds_nothing_of_its_document() {
         (
             Format::Tsv,
             [
-                format!("{canary}"),
+                canary.to_owned(),
                 format!("n\tsecret\n1\t\"{canary}\"\"x\"\n\"{canary}\"\""),
             ],
         ),
