@@ -65,7 +65,7 @@ fn read(bytes: &[u8], separator: u8) -> Rows {
 fn masked(key: &str, bytes: &[u8]) -> (Vec<u8>, u64) {
     let policy = Snapshot::parse(POLICY.as_bytes()).unwrap();
     let mut net = SessionNet::new(&policy, "lake");
-    let document = policy.document("lake", key).unwrap();
+    let document = policy.reading("lake", key).document().unwrap();
     let mut masker = Masker::new(&policy, "lake", document, MaskKey::new([7; 32]));
     let mut frames = Vec::new();
     for piece in bytes.chunks(PIECE_BYTES) {

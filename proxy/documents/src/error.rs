@@ -2,9 +2,11 @@
 
 use exhibit_policy::mask::path::LEVELS_MAX;
 
+use crate::extent::{NAME_BYTES_MAX, VALUES_MAX};
 use crate::opaque::Opaque;
 use crate::packing::{EXPANSION_MAX, UNPACKED_BYTES_MAX};
 use crate::reader::RECORD_BYTES_MAX;
+use crate::resource::RESOURCES_MAX;
 use crate::table::COLUMNS_MAX;
 
 /// Why a document ends before its end; it holds nothing of the document.
@@ -49,6 +51,11 @@ pub enum Reason {
     /// A quote stands inside of a cell without quotes, or something behind a closing one.
     #[error("a quote stands where RFC 4180 has none")]
     Quote,
+    /// A cell of a TSV in quotes holds what ends a cell where quotes mean nothing.
+    #[error(
+        "a cell in quotes holds a tab or a line end, which is the end of the cell to whoever writes tabs without quotes"
+    )]
+    QuotedTab,
     /// A carriage return without a line feed, outside of quotes.
     #[error("a carriage return stands alone")]
     LineEnd,
@@ -58,9 +65,26 @@ pub enum Reason {
         /// Name of the mask in the policy.
         mask: String,
     },
+    /// A header of a table with PHI that may be a row of data.
+    #[error(
+        "its header has a cell that names no column: an empty one, one of digits, one that is there twice, or one that looks like a value"
+    )]
+    Header,
+    /// No mask is for any column of a table with PHI.
+    #[error("no mask is for any of its columns")]
+    UnmaskedTable,
     /// No JSON, or nested too deeply.
     #[error("it is no JSON document of at most {LEVELS_MAX} levels, or what is masked of it has another length")]
     Json,
+    /// The name of a member is too long.
+    #[error("a name in it has more than {NAME_BYTES_MAX} bytes")]
+    NameTooLong,
+    /// A piece has too many values.
+    #[error("it has more than {VALUES_MAX} values")]
+    TooManyValues,
+    /// No mask names the document or a place in it, which holds PHI.
+    #[error("no mask names the document or a place in it")]
+    UnmaskedDocument,
     /// No resource of FHIR, or one inside of another where none may be.
     #[error("it is no FHIR resource, or has one where none may be")]
     Resource,
@@ -70,9 +94,18 @@ pub enum Reason {
     /// Too many types of resources.
     #[error("it has resources of too many types")]
     TooManyTypes,
+    /// A piece has too many resources.
+    #[error("it has more than {RESOURCES_MAX} resources")]
+    TooManyResources,
     /// No segment of HL7 version 2 where one has to be.
     #[error("a segment has no name of three letters and digits and a separator, or stands before a header")]
     Segment,
+    /// A segment ends with other bytes than the first one.
+    #[error("a segment ends otherwise than the first one")]
+    SegmentEnd,
+    /// A field goes on in another segment or message, where its mask does not reach.
+    #[error("it goes on in another segment or message")]
+    Continued,
     /// A header does not say its separators, or says them twice.
     #[error("a header has no separators that can be told apart")]
     Separators,

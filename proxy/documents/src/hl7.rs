@@ -9,8 +9,10 @@
 //! in every repetition; of several the first of the policy holds. What is masked is the text with its escapes resolved. A part
 //! without a byte, and `""` (delete what is there), hold no value. Separators, line ends and everything unmasked keep their bytes.
 //!
-//! Segments end with CR as the standard says, or LF, or both, as files have them. Not here: other character sets than ASCII and
-//! UTF-8 (MSH-18), which are refused; the meaning of a field.
+//! Segments end with CR as the standard says, or LF, or both, as files have them: all of a document as the first one does. Not
+//! here: other character sets than ASCII and
+//! UTF-8 (MSH-18), which are refused; segments and messages that go on in others (ADD, DSC), which are refused where the document
+//! holds PHI, and else read as segments of their own; the meaning of a field.
 
 use std::collections::HashMap;
 
@@ -29,6 +31,9 @@ const PLACES_MAX: usize = 65_536;
 /// Segments that say the separators of what follows.
 const HEADERS: [&str; 3] = ["MSH", "FHS", "BHS"];
 
+/// Segments that go on with the last field of the one before, and that say that the message goes on in another.
+const CONTINUED: [&str; 2] = ["ADD", "DSC"];
+
 /// Where the header of a message names its character set.
 const CHARACTER_SET: usize = 18;
 
@@ -36,13 +41,28 @@ const CHARACTER_SET: usize = 18;
 type Place = ([u8; 3], usize, usize, usize);
 
 /// Reads messages.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Hl7 {
     pending: Pending,
+    /// How the first segment ends, and so every other.
+    end: Option<&'static [u8]>,
     separators: Option<Separators>,
     slots: HashMap<Place, Slot>,
     unescaped: String,
     messages: u64,
+}
+
+impl std::fmt::Debug for Hl7 {
+    /// Of what is read its length alone.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Hl7")
+            .field("pending", &self.pending)
+            .field("places", &self.slots.len())
+            .field("unescaped_bytes", &self.unescaped.len())
+            .field("messages", &self.messages)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The separators of a message.
@@ -193,6 +213,36 @@ impl Spelling for Separators {
 }
 
 impl Hl7 {
+    /// Takes the segments that are there with their ends, of which the first is looked for from a byte on.
+    fn segments(
+        &mut self,
+        mut from: usize,
+        is_last: bool,
+        out: &mut DocumentMasker,
+        net: &mut SessionNet,
+    ) -> Result<(), Reason> {
+        let pending = std::mem::take(&mut self.pending);
+        let mut start = 0;
+        while let Some(before) = memchr::memchr2(b'\r', b'\n', pending.rest().get(from..).unwrap_or_default()) {
+            let rest = pending.rest().get(from + before..).unwrap_or_default();
+            let Some(end) = segment_end(rest, self.end, is_last) else {
+                break;
+            };
+            // Another end may be one for who wrote it and a part of a field for who reads it, or the other way around.
+            if *self.end.get_or_insert(end) != end {
+                return Err(Reason::SegmentEnd);
+            }
+            let at = from + before;
+            self.segment(pending.rest().get(start..at).unwrap_or_default(), out, net)?;
+            out.structure(end);
+            from = at + end.len();
+            start = from;
+        }
+        self.pending = pending;
+        self.pending.advance(start);
+        Ok(())
+    }
+
     fn segment(&mut self, bytes: &[u8], out: &mut DocumentMasker, net: &mut SessionNet) -> Result<(), Reason> {
         if bytes.is_empty() {
             return Ok(());
@@ -207,6 +257,9 @@ impl Hl7 {
         let Some(name) = bytes.first_chunk::<3>().copied().filter(|name| is_name(*name)) else {
             return Err(Reason::Segment);
         };
+        if out.document().phi && CONTINUED.iter().any(|other| other.as_bytes() == name) {
+            return Err(Reason::Continued);
+        }
         let rest = if HEADERS.iter().any(|header| header.as_bytes() == name) {
             let (separators, rest) = Separators::read(segment)?;
             self.separators = Some(separators);
@@ -292,29 +345,33 @@ impl Hl7 {
 
 impl Reader for Hl7 {
     fn read(&mut self, bytes: &[u8], out: &mut DocumentMasker, net: &mut SessionNet) -> Result<(), Reason> {
-        // What waits has no line end, or it would not wait.
-        let waiting = self.pending.rest().len();
+        // Of what waits only the last byte can be an end of a line.
+        let from = self.pending.rest().len().saturating_sub(1);
         self.pending.push(bytes);
-        let pending = std::mem::take(&mut self.pending);
-        let (mut start, mut from) = (0, waiting);
-        while let Some(end) = memchr::memchr2(b'\r', b'\n', pending.rest().get(from..).unwrap_or_default()) {
-            let end = from + end;
-            self.segment(pending.rest().get(start..end).unwrap_or_default(), out, net)?;
-            out.structure(pending.rest().get(end..=end).unwrap_or_default());
-            (start, from) = (end + 1, end + 1);
-        }
-        self.pending = pending;
-        self.pending.advance(start);
+        self.segments(from, false, out, net)?;
         self.pending.bounded()
     }
 
     fn end(&mut self, out: &mut DocumentMasker, net: &mut SessionNet) -> Result<(), Reason> {
+        let from = self.pending.rest().len().saturating_sub(1);
+        self.segments(from, true, out, net)?;
         let pending = std::mem::take(&mut self.pending);
         self.segment(pending.rest(), out, net)
     }
 
     fn records(&self) -> u64 {
         self.messages
+    }
+}
+
+/// The end of a segment with which bytes begin; `None` where that hangs on a byte that is not there yet. `first` is how the
+/// first segment ends: behind a CR that is one a line feed is found by itself.
+fn segment_end(bytes: &[u8], first: Option<&[u8]>, is_last: bool) -> Option<&'static [u8]> {
+    match *bytes {
+        [b'\n', ..] => Some(b"\n"),
+        [_, b'\n', ..] => Some(b"\r\n"),
+        [_] if !is_last && first != Some(b"\r") => None,
+        _ => Some(b"\r"),
     }
 }
 

@@ -15,6 +15,7 @@ use exhibit_policy::mask::path::Step;
 use exhibit_policy::net::SessionNet;
 
 use crate::error::Reason;
+use crate::extent;
 use crate::reader::{Pending, RECORD_BYTES_MAX, Reader, text};
 use crate::resource::{BUNDLE, RESOURCE_TYPE, Resources};
 
@@ -38,7 +39,6 @@ enum Next {
 }
 
 /// Whose values the pieces hold.
-#[derive(Debug)]
 enum Kind {
     /// Any document's; the slot is that of all of it.
     Plain(Option<Slot>),
@@ -47,7 +47,6 @@ enum Kind {
 }
 
 /// Reads one JSON document.
-#[derive(Debug)]
 pub(crate) struct Json {
     kind: Kind,
     next: Next,
@@ -61,6 +60,20 @@ pub(crate) struct Json {
     /// Whether the bundle has said what it is.
     has_type: bool,
     records: u64,
+}
+
+impl std::fmt::Debug for Json {
+    /// Of what is read its length alone.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Json")
+            .field("next", &self.next)
+            .field("pending", &self.pending)
+            .field("member_bytes", &self.member.as_ref().map(String::len))
+            .field("element", &self.element)
+            .field("records", &self.records)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The end of a value, looked for in bytes that come in pieces.
@@ -171,8 +184,9 @@ impl Json {
     /// The name of a member.
     fn name(&mut self, out: &mut DocumentMasker, net: &mut SessionNet) -> Result<Went, Reason> {
         let Some(end) = string_end(self.pending.rest()) else {
-            return Ok(None);
+            return extent::name(self.pending.rest().len()).map(|()| None);
         };
+        extent::name(end)?;
         let raw = text(self.pending.rest().get(..end).unwrap_or_default())?.to_owned();
         let name: String = serde_json::from_str(&raw).map_err(|_| Reason::Json)?;
         let written = Written {
@@ -209,25 +223,26 @@ impl Json {
         }
         let is_element = matches!(self.next, Next::FirstElement | Next::Element);
         let raw = text(self.pending.rest().get(..end).unwrap_or_default())?;
+        extent::bounded(raw)?;
+        let element = is_element.then_some(self.element);
         let piece = Piece {
             member: self.member.as_deref(),
-            is_element,
+            element,
             text: raw,
         };
         match &mut self.kind {
             Kind::Plain(slot) => {
                 let slot = slot.get_or_insert_with(|| out.slot("", "", net));
-                let element = self.element;
-                let mut treat = |place: &[Step]| Treatment {
+                let mut treat = |_: &[Step]| Treatment {
                     slot: slot.clone(),
-                    place: numbered(place, is_element.then_some(element)),
+                    outer: 0,
                     otherwise: Otherwise::Keep,
                 };
                 out.json(piece, &mut treat, net).ok_or(Reason::Json)?;
             }
             Kind::Resource(resources) => {
                 let outer = self.member.as_deref().filter(|name| !names_type(name)).map(|_| BUNDLE);
-                resources.piece(piece, outer, is_element.then_some(self.element), out, net)?;
+                resources.piece(piece, outer, out, net)?;
             }
         }
         self.pending.advance(end);
@@ -301,7 +316,7 @@ impl Scan {
 }
 
 /// The byte behind a string that begins the bytes.
-fn string_end(bytes: &[u8]) -> Option<usize> {
+pub(crate) fn string_end(bytes: &[u8]) -> Option<usize> {
     Scan::default().end(bytes, false)
 }
 
@@ -333,19 +348,6 @@ fn begins_as_bundle(bytes: &[u8]) -> Option<bool> {
 /// Whether a name, as it is written, says what type a resource is of.
 fn names_type(raw: &str) -> bool {
     serde_json::from_str::<String>(raw).is_ok_and(|name| name == RESOURCE_TYPE)
-}
-
-/// The place of a value in the document: a piece has its element at the first place of the list.
-pub(crate) fn numbered(place: &[Step], element: Option<usize>) -> Vec<Step> {
-    let mut place = place.to_vec();
-    let first = place.iter_mut().take(2).find_map(|step| match step {
-        Step::Element(index) => Some(index),
-        Step::Member(_) => None,
-    });
-    if let (Some(index), Some(element)) = (first, element) {
-        *index = element;
-    }
-    place
 }
 
 /// How strings are written.

@@ -7,8 +7,9 @@
 //! A [`Masker`] takes an object in pieces of any size and gives what may be released of it. Its memory is that of one
 //! record, whatever the size of the object. It has no clock, no socket and no randomness, and it waits for nothing.
 //!
-//! **Invariant:** nothing here makes a `Masked` value. A reader finds where the values of a format are and hands each to
-//! [`DocumentMasker`] of the policy crate, which writes it masked, or as its nets leave it, and makes the frames.
+//! **Invariant:** a reader finds where the values of a format are and hands each to [`DocumentMasker`] of the policy crate, which
+//! writes it masked, or as its nets leave it, and makes the frames. What a reader hands over as structure is released as it is: that it
+//! takes no value for structure is tested and not proven. What is packed again is framed here, from masked bytes alone.
 //!
 //! **Invariant:** what a reader does not understand ends the document with a [`DocumentError`], and after that nothing more
 //! comes out. Errors say which record and why, and hold nothing of the data.
@@ -19,6 +20,8 @@
 //! [`DocumentMasker`]: exhibit_policy::mask::document::DocumentMasker
 
 mod error;
+mod extent;
+mod header;
 mod hl7;
 mod json;
 mod lines;
@@ -32,11 +35,12 @@ mod table;
 mod text;
 
 pub use self::error::{DocumentError, Reason};
+pub use self::extent::{NAME_BYTES_MAX, VALUES_MAX};
 pub use self::hl7::FIELDS_MAX;
 pub use self::mark::{Mark, Marks};
 pub use self::masker::Masker;
 pub use self::opaque::{OPENING_BYTES, Opaque};
 pub use self::packing::{EXPANSION_FREE_BYTES, EXPANSION_MAX, Packing, UNPACKED_BYTES_MAX};
 pub use self::reader::RECORD_BYTES_MAX;
-pub use self::resource::RESOURCE_TYPES_MAX;
+pub use self::resource::{RESOURCE_TYPES_MAX, RESOURCES_MAX};
 pub use self::table::COLUMNS_MAX;

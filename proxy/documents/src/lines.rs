@@ -5,11 +5,11 @@ use exhibit_policy::mask::path::Step;
 use exhibit_policy::net::SessionNet;
 
 use crate::error::Reason;
+use crate::extent;
 use crate::reader::{Pending, RECORD_BYTES_MAX, Reader, text};
 use crate::resource::Resources;
 
 /// What a line is.
-#[derive(Debug)]
 enum Line {
     /// Any document; the slot is that of all of them.
     Json(Option<Slot>),
@@ -18,11 +18,21 @@ enum Line {
 }
 
 /// Reads documents of a line each.
-#[derive(Debug)]
 pub(crate) struct Lines {
     line: Line,
     pending: Pending,
     records: u64,
+}
+
+impl std::fmt::Debug for Lines {
+    /// Of what is read its length alone.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Lines")
+            .field("pending", &self.pending)
+            .field("records", &self.records)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Lines {
@@ -52,18 +62,20 @@ impl Lines {
         if bytes.len() > RECORD_BYTES_MAX {
             return Err(Reason::RecordTooLong);
         }
+        let text = text(bytes)?;
+        extent::bounded(text)?;
         let piece = Piece {
             member: None,
-            is_element: false,
-            text: text(bytes)?,
+            element: None,
+            text,
         };
         match &mut self.line {
-            Line::Resource(resources) => resources.piece(piece, None, None, out, net),
+            Line::Resource(resources) => resources.piece(piece, None, out, net),
             Line::Json(slot) => {
                 let slot = slot.get_or_insert_with(|| out.slot("", "", net)).clone();
-                let mut treat = |place: &[Step]| Treatment {
+                let mut treat = |_: &[Step]| Treatment {
                     slot: slot.clone(),
-                    place: place.to_vec(),
+                    outer: 0,
                     otherwise: Otherwise::Keep,
                 };
                 out.json(piece, &mut treat, net).ok_or(Reason::Json)

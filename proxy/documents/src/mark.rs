@@ -3,7 +3,10 @@
 //! Who reads masked data and writes it back would overwrite values with their masks. What is found is what masks write as a
 //! text of its own form: `tok_` and 32 hexadecimal digits, `[redacted]`, and the tokens of detectors such as `[ssn]`. What
 //! `partial`, `year`, `date_shift`, `ff1`, `zip3` and `age` write looks as other data does and is not found, nor is a mark
-//! that is written in escapes (`\u005bredacted]`), in another encoding, or in a format that is not read.
+//! that is written in escapes (`\u005bredacted]`), in another encoding, or in a format that is not read. What is packed in a way in
+//! which nobody looked is an error.
+
+use std::fmt;
 
 use exhibit_policy::detect::Category;
 use exhibit_policy::mask::{REDACTED, TOKEN_BYTES, TOKEN_PREFIX};
@@ -16,6 +19,9 @@ const MARK_BYTES_MAX: usize = TOKEN_PREFIX.len() + 2 * TOKEN_BYTES;
 
 /// Bytes that say how an upload is packed.
 const PACKING_BYTES: usize = 4;
+
+/// Bytes that are looked through at once.
+const PIECE_BYTES: usize = 64 * 1024;
 
 /// A mark of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,13 +39,36 @@ pub enum Mark {
 pub struct Marks {
     outer: Outer,
     search: Search,
+    fault: Option<Reason>,
 }
 
-#[derive(Debug)]
 enum Outer {
     Opening(Vec<u8>),
     Plain,
     Packed(Unpacker),
+}
+
+impl fmt::Debug for Outer {
+    /// Without bytes of the upload.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Opening(opening) => write!(formatter, "Opening({} bytes)", opening.len()),
+            Self::Plain => formatter.write_str("Plain"),
+            Self::Packed(unpacker) => unpacker.fmt(formatter),
+        }
+    }
+}
+
+impl fmt::Debug for Search {
+    /// Without bytes of the upload.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            formatter,
+            "Search({} bytes wait, found {:?})",
+            self.tail.len(),
+            self.found
+        )
+    }
 }
 
 impl Default for Outer {
@@ -48,8 +77,10 @@ impl Default for Outer {
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Search {
+    /// The first bytes of what is packed.
+    opening: Vec<u8>,
     /// The last bytes, in which a mark may have begun.
     tail: Vec<u8>,
     found: Option<Mark>,
@@ -59,8 +90,39 @@ impl Marks {
     /// Takes the next bytes; the first mark that was found so far.
     ///
     /// # Errors
-    /// [`Reason`] where what is packed cannot be unpacked: nobody knows what is in it.
+    /// [`Reason`] where what is packed cannot be unpacked, or is packed once more: nobody knows what is in it.
     pub fn push(&mut self, bytes: &[u8]) -> Result<Option<Mark>, Reason> {
+        self.guarded(|marks| bytes.chunks(PIECE_BYTES).try_for_each(|piece| marks.take(piece)))
+    }
+
+    /// Takes the end; the first mark that was found.
+    ///
+    /// # Errors
+    /// [`Reason`], as above.
+    pub fn finish(&mut self) -> Result<Option<Mark>, Reason> {
+        self.guarded(|marks| {
+            if matches!(marks.outer, Outer::Opening(_)) {
+                marks.opened()?;
+            }
+            match &marks.outer {
+                Outer::Packed(unpacker) => unpacker.end(),
+                Outer::Opening(_) | Outer::Plain => Ok(()),
+            }
+        })
+    }
+
+    /// After an error every call gives that error again: what follows says nothing of what nobody looked through.
+    fn guarded(&mut self, run: impl FnOnce(&mut Self) -> Result<(), Reason>) -> Result<Option<Mark>, Reason> {
+        if self.fault.is_none() {
+            self.fault = run(self).err();
+        }
+        match &self.fault {
+            None => Ok(self.search.found),
+            Some(fault) => Err(fault.clone()),
+        }
+    }
+
+    fn take(&mut self, bytes: &[u8]) -> Result<(), Reason> {
         match &mut self.outer {
             Outer::Opening(opening) => {
                 opening.extend_from_slice(bytes);
@@ -71,41 +133,41 @@ impl Marks {
             Outer::Plain => self.search.push(bytes),
             Outer::Packed(unpacker) => {
                 let search = &mut self.search;
-                unpacker.push(bytes, &mut |piece| {
-                    search.push(piece);
-                    Ok(())
-                })?;
+                unpacker.push(bytes, &mut |piece| search.unpacked(piece))?;
             }
         }
-        Ok(self.search.found)
-    }
-
-    /// Takes the end; the first mark that was found.
-    ///
-    /// # Errors
-    /// [`Reason`], as above.
-    pub fn finish(&mut self) -> Result<Option<Mark>, Reason> {
-        if matches!(self.outer, Outer::Opening(_)) {
-            self.opened()?;
-        }
-        if let Outer::Packed(unpacker) = &self.outer {
-            unpacker.end()?;
-        }
-        Ok(self.search.found)
+        Ok(())
     }
 
     fn opened(&mut self) -> Result<(), Reason> {
         let Outer::Opening(opening) = std::mem::replace(&mut self.outer, Outer::Plain) else {
             return Ok(());
         };
+        if Packing::is_skipped(&opening) {
+            return Err(Reason::Packed);
+        }
         if let Some(packing) = Packing::of(&opening) {
             self.outer = Outer::Packed(Unpacker::new(packing)?);
         }
-        self.push(&opening).map(drop)
+        self.take(&opening)
     }
 }
 
 impl Search {
+    /// Takes bytes of what was packed, in which nothing may be packed again.
+    fn unpacked(&mut self, bytes: &[u8]) -> Result<(), Reason> {
+        let more = PACKING_BYTES - self.opening.len().min(PACKING_BYTES);
+        if more > 0 {
+            self.opening
+                .extend_from_slice(bytes.get(..more.min(bytes.len())).unwrap_or_default());
+            if Packing::of(&self.opening).is_some() || Packing::is_skipped(&self.opening) {
+                return Err(Reason::Packed);
+            }
+        }
+        self.push(bytes);
+        Ok(())
+    }
+
     fn push(&mut self, bytes: &[u8]) {
         if self.found.is_some() {
             return;

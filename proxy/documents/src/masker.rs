@@ -1,6 +1,7 @@
 //! One object on its way out: unpacked, read by its format, masked by the policy, packed again.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use exhibit_policy::document::{Document, Format};
 use exhibit_policy::mask::document::DocumentMasker;
@@ -46,7 +47,6 @@ pub struct Masker {
 }
 
 /// What is around the document.
-#[derive(Debug)]
 enum Outer {
     /// Not known yet: its first bytes.
     Opening(Vec<u8>),
@@ -54,8 +54,18 @@ enum Outer {
     Packed(Unpacker),
 }
 
+impl fmt::Debug for Outer {
+    /// Without bytes of the object.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Opening(opening) => write!(formatter, "Opening({} bytes)", opening.len()),
+            Self::Plain => formatter.write_str("Plain"),
+            Self::Packed(unpacker) => unpacker.fmt(formatter),
+        }
+    }
+}
+
 /// The document itself.
-#[derive(Debug)]
 struct Plain {
     /// Its first bytes, until there are enough to say what it is not.
     opening: Option<Vec<u8>>,
@@ -63,7 +73,8 @@ struct Plain {
 }
 
 impl Masker {
-    /// A masker for an object of a target that this document of the policy is for.
+    /// A masker for an object of a target that this document of the policy is for. Where that holds PHI and no mask names it or a
+    /// place in it, the masker refuses everything.
     pub fn new(policy: &Snapshot, target: &str, document: &Document, key: MaskKey) -> Self {
         let reader: Box<dyn Reader> = match document.format {
             Format::Csv => Box::new(Table::new(b',')),
@@ -75,8 +86,11 @@ impl Masker {
             Format::Hl7 => Box::new(Hl7::default()),
             Format::Text => Box::new(Text::default()),
         };
+        let out = DocumentMasker::new(policy, target, document, key);
+        // Of a table its header says which columns have masks; of all else the policy alone.
+        let is_unmasked = document.phi && !document.format.is_table() && !out.has_masks();
         Self {
-            out: DocumentMasker::new(policy, target, document, key),
+            out,
             outer: Outer::Opening(Vec::new()),
             plain: Plain {
                 opening: Some(Vec::new()),
@@ -84,7 +98,10 @@ impl Masker {
             },
             packer: None,
             counted: 0,
-            fault: None,
+            fault: is_unmasked.then_some(DocumentError {
+                record: 1,
+                reason: Reason::UnmaskedDocument,
+            }),
             is_finished: false,
         }
     }
@@ -136,12 +153,15 @@ impl Masker {
         self.out.preserves_length() && self.packer.is_none()
     }
 
-    /// Records that have begun to go out.
+    /// Records that have begun to go out, the header of a table among them; after an error those that were given before it.
     pub fn records(&self) -> u64 {
+        if self.fault.is_some() {
+            return self.counted;
+        }
         self.plain.reader.records()
     }
 
-    /// Values masked so far, by name of the mask.
+    /// Values masked so far, by name of the mask; after an error those that were given before it.
     pub fn masked(&self) -> BTreeMap<String, u64> {
         self.out.masked()
     }
@@ -159,10 +179,14 @@ impl Masker {
             return Err(fault.clone());
         }
         let mut frames = Vec::new();
+        let (tally, counted) = (self.out.tally(), self.counted);
         match run(self, &mut frames) {
             Ok(()) => Ok(frames),
             Err(reason) => {
-                let record = self.records().max(1);
+                // What this call would have given nobody gets.
+                self.out.drop_since(tally);
+                self.counted = counted;
+                let record = self.plain.reader.records().max(1);
                 let fault = DocumentError { record, reason };
                 self.fault = Some(fault.clone());
                 Err(fault)
@@ -235,6 +259,18 @@ impl Masker {
         // Records are counted with the frame that they begin in, also where none of its bytes are ready yet.
         frames.push(frame);
         Ok(())
+    }
+}
+
+impl fmt::Debug for Plain {
+    /// Without bytes of the document; what a reader holds of it is its own matter, and not asked for.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let opening = self.opening.as_ref().map(Vec::len);
+        write!(
+            formatter,
+            "Plain({opening:?} bytes wait, {} records)",
+            self.reader.records()
+        )
     }
 }
 

@@ -5,8 +5,10 @@
 
 use std::fmt;
 
-/// Bytes of a document's beginning that say what it is: DICOM has its mark behind a preamble of 128.
-pub const OPENING_BYTES: usize = 132;
+use crate::packing::Packing;
+
+/// Bytes of a document's beginning that say what it is: a tar archive has its mark behind the first 257.
+pub const OPENING_BYTES: usize = 262;
 
 /// A format that is not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +17,9 @@ pub struct Opaque(&'static str);
 impl Opaque {
     /// What begins so, where that is known and is not read.
     pub fn of(opening: &[u8]) -> Option<Self> {
+        if Packing::is_skipped(opening) {
+            return Some(Self("a Zstandard file that begins with what its readers skip"));
+        }
         let begins = MARKS
             .iter()
             .find(|(offset, mark, _)| opening.get(*offset..).is_some_and(|rest| rest.starts_with(mark)));
@@ -84,11 +89,14 @@ mod tests {
     #[test]
     fn formats_are_told_by_their_marks() {
         let dicom = [&[0; 128][..], b"DICM"].concat();
-        assert_eq!(dicom.len(), OPENING_BYTES);
+        let tar = [&b"patients.csv"[..], &[0; 245], b"ustar"].concat();
+        assert_eq!(tar.len(), OPENING_BYTES);
         for (opening, wanted) in [
             (&b"PAR1\x15\x04"[..], Some("a Parquet file")),
             (b"Obj\x01\x04", Some("an Avro file")),
             (&dicom, Some("a DICOM file")),
+            (&tar, Some("a tar archive")),
+            (&tar[..261], None),
             (b"%PDF-1.7\n", Some("a PDF file")),
             (b"\x89PNG\r\n\x1a\n\0", Some("a PNG image")),
             (
@@ -96,6 +104,15 @@ mod tests {
                 Some("a ZIP archive, such as those of office programs"),
             ),
             (b"age-encryption.org/v1\n", Some("an age file, encrypted")),
+            (
+                b"\x50*M\x18\x04\0\0\0",
+                Some("a Zstandard file that begins with what its readers skip"),
+            ),
+            (
+                b"_*M\x18abcd",
+                Some("a Zstandard file that begins with what its readers skip"),
+            ),
+            (b"O*M\x18abcd", None),
             (b"", None),
             (b"PAR", None),
             (b"id,ssn\n", None),

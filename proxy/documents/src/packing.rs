@@ -29,6 +29,12 @@ const STEP_BYTES: usize = 64 * 1024;
 /// Bytes of a gzip header at the most: names and comments end somewhere.
 const HEADER_BYTES_MAX: usize = 128 * 1024;
 
+/// Bytes of a member that are taken for its header at first. Members can be many and short, so a step never takes all that is there.
+const HEADER_FIRST_BYTES: usize = 32;
+
+/// Bytes by which a longer header goes on.
+const HEADER_STEP_BYTES: usize = 1024;
+
 /// The window of Zstandard, as a power of two: what its decoder is asked to support at least (RFC 8878, 3.1.1.1.2).
 const WINDOW_LOG_MAX: u32 = 23;
 
@@ -54,6 +60,12 @@ impl Packing {
         } else {
             None
         }
+    }
+
+    /// Whether a stream begins with what this does not look through: a frame of Zstandard that decoders skip (RFC 8878, 3.1.2), whose
+    /// magic numbers are letters.
+    pub(crate) fn is_skipped(opening: &[u8]) -> bool {
+        matches!(opening, [0x50..=0x5f, b'*', b'M', 0x18, ..])
     }
 
     /// Its word.
@@ -206,6 +218,12 @@ impl Gzip {
         match &mut self.part {
             Part::Header(header) => {
                 let before = header.len();
+                let most = if header.is_empty() {
+                    HEADER_FIRST_BYTES
+                } else {
+                    HEADER_STEP_BYTES
+                };
+                let bytes = bytes.get(..most.min(bytes.len())).unwrap_or_default();
                 header.extend_from_slice(bytes);
                 let Some(length) = header_length(header)? else {
                     return if header.len() > HEADER_BYTES_MAX {
@@ -327,5 +345,33 @@ impl Packer {
             Self::Gzip(encoder) => encoder.finish().map_err(|_| Reason::Packed),
             Self::Zstd(encoder) => encoder.finish().map_err(|_| Reason::Packed),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Gzip, HEADER_FIRST_BYTES, HEADER_STEP_BYTES, Part};
+
+    #[test]
+    fn a_header_takes_a_bounded_part_of_what_is_there_in_each_step() {
+        let mut member = b"\x1f\x8b\x08\x08\0\0\0\0\0\0".to_vec();
+        member.resize(60_000, b'n');
+        let mut gzip = Gzip::new();
+        let mut step = [0; 64];
+        let mut at = 0;
+        for most in [HEADER_FIRST_BYTES, HEADER_STEP_BYTES, HEADER_STEP_BYTES] {
+            let done = gzip.step(&member[at..], &mut step).ok().unwrap();
+            assert_eq!((done.taken, done.given), (most, 0));
+            at += done.taken;
+        }
+        assert!(matches!(&gzip.part, Part::Header(header) if header.len() == at));
+        // What stands behind a header is not taken with it.
+        let mut gzip = Gzip::new();
+        let done = gzip
+            .step(b"\x1f\x8b\x08\x08\0\0\0\0\0\0name\0\x03\0", &mut step)
+            .ok()
+            .unwrap();
+        assert_eq!(done.taken, 15);
+        assert!(matches!(gzip.part, Part::Body));
     }
 }

@@ -1,5 +1,7 @@
 //! What every reader of a format does: it finds values in bytes that come in pieces, and hands them to the policy.
 
+use std::fmt;
+
 use exhibit_policy::mask::document::DocumentMasker;
 use exhibit_policy::net::SessionNet;
 
@@ -13,7 +15,7 @@ pub const RECORD_BYTES_MAX: usize = 8 << 20;
 ///
 /// Bytes come in order and in pieces that mean nothing. Every one of them goes into the masker once, in order, and only
 /// when nothing that follows can change what it is. After an error the reader is not asked again.
-pub(crate) trait Reader: std::fmt::Debug + Send {
+pub(crate) trait Reader: fmt::Debug + Send {
     /// Takes the next bytes.
     ///
     /// # Errors
@@ -39,11 +41,18 @@ pub(crate) fn text(bytes: &[u8]) -> Result<&str, Reason> {
 }
 
 /// Bytes that wait for the rest of their record.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Pending {
     bytes: Vec<u8>,
     /// Bytes at the beginning that are done with.
     done: usize,
+}
+
+impl fmt::Debug for Pending {
+    /// Without the bytes, which are data.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Pending({} bytes)", self.rest().len())
+    }
 }
 
 impl Pending {

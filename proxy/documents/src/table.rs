@@ -9,30 +9,52 @@
 //! value and stays so. A row with another number of cells than the first is refused: nobody could say which mask is for
 //! which of them. An empty line is no row.
 //!
+//! Most writers of tabs know no quotes, so a quote there may be a character as any other, and what stands up to the next one several
+//! cells. Both ways to read a cell in quotes agree on where it ends as long as it holds no tab and no line end; one that does is refused.
+//!
 //! Columns are called as the header calls them, without blanks around, and also in small letters where no mask names them so;
 //! without a header by their number. Where a document holds PHI, each column that a mask names has to be there, so that a
-//! renamed one is no way out.
+//! renamed one is no way out; some column has to be masked; and no cell of a header may look like data, for what stands in a
+//! header is released.
+
+use std::fmt;
 
 use exhibit_policy::mask::document::{DocumentMasker, Slot, Spelling, Written};
 use exhibit_policy::net::SessionNet;
 
 use crate::error::Reason;
+use crate::header::{are_names, name};
 use crate::reader::{Pending, RECORD_BYTES_MAX, Reader, text};
 
 /// Columns of a table at the most.
 pub const COLUMNS_MAX: usize = 4_096;
 
 /// Reads a table.
-#[derive(Debug)]
 pub(crate) struct Table {
     separator: u8,
     pending: Pending,
     columns: Option<Vec<Slot>>,
-    /// Cells of the row that is being read.
+    /// Cells of the row that is being read, whose end may not be there yet.
     cells: Vec<Cell>,
+    /// Where in that row the next cell begins.
+    at: usize,
+    /// How far that cell was looked through, where it is one in quotes.
+    inside: Inside,
     /// Room for the text of a cell with quotes in it.
     unquoted: String,
     records: u64,
+}
+
+impl fmt::Debug for Table {
+    /// Without bytes of the table.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let columns = self.columns.as_ref().map(Vec::len);
+        write!(
+            formatter,
+            "Table({:?}, {columns:?} columns, {} records)",
+            self.pending, self.records
+        )
+    }
 }
 
 /// A cell of a row, by its bytes in it.
@@ -41,6 +63,14 @@ struct Cell {
     start: usize,
     end: usize,
     is_quoted: bool,
+    has_quotes: bool,
+}
+
+/// What is known of a cell in quotes whose end is not there yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Inside {
+    /// Bytes that were looked through.
+    seen: usize,
     has_quotes: bool,
 }
 
@@ -57,6 +87,8 @@ impl Table {
             pending: Pending::default(),
             columns: None,
             cells: Vec::new(),
+            at: 0,
+            inside: Inside::default(),
             unquoted: String::new(),
             records: 0,
         }
@@ -67,13 +99,14 @@ impl Table {
         let mut rest = pending.rest();
         let mut done = 0;
         while !rest.is_empty() {
-            self.cells.clear();
             let row = self.scan(rest, is_last);
             let Some(row) = row.inspect_err(|_| self.records += 1)? else {
                 break;
             };
             let (bytes, after) = rest.split_at_checked(row.whole).ok_or(Reason::Unfinished)?;
             self.row(bytes, &row, out, net)?;
+            self.cells.clear();
+            self.at = 0;
             rest = after;
             done += row.whole;
         }
@@ -82,61 +115,66 @@ impl Table {
         self.pending.bounded().inspect_err(|_| self.records += 1)
     }
 
-    /// Finds the cells of the first row; `None` where its end is not there yet.
+    /// Finds the cells of the first row; `None` where its end is not there yet. Then the next call goes on where this one ended, with
+    /// the same bytes and more behind them.
     fn scan(&mut self, bytes: &[u8], is_last: bool) -> Result<Option<Row>, Reason> {
-        let mut at = 0;
         loop {
-            let rest = bytes.get(at..).unwrap_or_default();
-            let end = if rest.first() == Some(&b'"') {
-                let Some((length, has_quotes)) = quoted(rest, is_last)? else {
-                    return Ok(None);
-                };
-                self.cells.push(Cell {
-                    start: at,
-                    end: at + length,
-                    is_quoted: true,
-                    has_quotes,
-                });
-                at + length
-            } else {
-                let Some(length) = memchr::memchr3(self.separator, b'\n', b'"', rest).or(is_last.then_some(rest.len()))
-                else {
-                    return Ok(None);
-                };
-                let at_line_end =
-                    rest.get(length) == Some(&b'\n') && rest.get(..length).unwrap_or_default().ends_with(b"\r");
-                let length = length - usize::from(at_line_end);
-                self.cells.push(Cell {
-                    start: at,
-                    end: at + length,
-                    is_quoted: false,
-                    has_quotes: false,
-                });
-                at + length
+            let Some(cell) = self.cell(bytes, is_last)? else {
+                return Ok(None);
             };
+            let end = cell.end;
+            let whole = match (bytes.get(end), bytes.get(end + 1)) {
+                (Some(byte), _) if *byte == self.separator => None,
+                (Some(b'\n'), _) => Some(end + 1),
+                (Some(b'\r'), Some(b'\n')) => Some(end + 2),
+                (Some(b'\r') | None, None) if !is_last => return Ok(None),
+                (Some(b'\r'), _) => return Err(Reason::LineEnd),
+                (None, _) => Some(end),
+                (Some(_), _) => return Err(Reason::Quote),
+            };
+            self.cells.push(cell);
+            self.inside = Inside::default();
+            self.at = end + 1;
             if self.cells.len() > COLUMNS_MAX {
                 return Err(Reason::TooManyColumns);
             }
-            match (bytes.get(end), bytes.get(end + 1)) {
-                (Some(byte), _) if *byte == self.separator => at = end + 1,
-                (Some(b'\n'), _) => {
-                    return Ok(Some(Row {
-                        cells: end,
-                        whole: end + 1,
-                    }));
-                }
-                (Some(b'\r'), Some(b'\n')) => {
-                    return Ok(Some(Row {
-                        cells: end,
-                        whole: end + 2,
-                    }));
-                }
-                (Some(b'\r'), None) if !is_last => return Ok(None),
-                (Some(b'\r'), _) => return Err(Reason::LineEnd),
-                (None, _) => return Ok(is_last.then_some(Row { cells: end, whole: end })),
-                (Some(_), _) => return Err(Reason::Quote),
+            if let Some(whole) = whole {
+                return Ok(Some(Row { cells: end, whole }));
             }
         }
+    }
+
+    /// The next cell of the row; `None` where its end is not there yet.
+    fn cell(&mut self, bytes: &[u8], is_last: bool) -> Result<Option<Cell>, Reason> {
+        let start = self.at;
+        let rest = bytes.get(start..).unwrap_or_default();
+        if rest.first() == Some(&b'"') {
+            let Some(length) = self.inside.quoted(rest, is_last)? else {
+                return Ok(None);
+            };
+            let inside = rest.get(..length).unwrap_or_default();
+            if self.separator == b'\t' && memchr::memchr3(b'\t', b'\r', b'\n', inside).is_some() {
+                return Err(Reason::QuotedTab);
+            }
+            return Ok(Some(Cell {
+                start,
+                end: start + length,
+                is_quoted: true,
+                has_quotes: self.inside.has_quotes,
+            }));
+        }
+        let end = memchr::memchr3(self.separator, b'\n', b'"', rest).or(is_last.then_some(rest.len()));
+        let cell = end.map(|length| {
+            let at_line_end =
+                rest.get(length) == Some(&b'\n') && rest.get(..length).unwrap_or_default().ends_with(b"\r");
+            Cell {
+                start,
+                end: start + length - usize::from(at_line_end),
+                is_quoted: false,
+                has_quotes: false,
+            }
+        });
+        Ok(cell)
     }
 
     fn row(&mut self, bytes: &[u8], row: &Row, out: &mut DocumentMasker, net: &mut SessionNet) -> Result<(), Reason> {
@@ -202,7 +240,7 @@ impl Table {
         let mut names = Vec::with_capacity(self.cells.len());
         for (number, cell) in self.cells.iter().enumerate() {
             names.push(if has_header {
-                cell.text(row, &mut self.unquoted).trim().to_owned()
+                name(cell.text(row, &mut self.unquoted))
             } else {
                 (number + 1).to_string()
             });
@@ -212,17 +250,22 @@ impl Table {
             if let Some((mask, _)) = out.named_places().find(|(_, place)| !is_there(place)) {
                 return Err(Reason::MaskedColumn { mask: mask.to_owned() });
             }
-        }
-        let slot = |name: &String| {
-            let label = if has_header { name.as_str() } else { "" };
-            let slot = out.slot(name, label, net);
-            if slot.is_masked() {
-                return slot;
+            if has_header && !are_names(&names) {
+                return Err(Reason::Header);
             }
-            let small = out.slot(&name.to_lowercase(), label, net);
-            if small.is_masked() { small } else { slot }
-        };
-        Ok(names.iter().map(slot).collect())
+        }
+        let slots = names.iter().enumerate().map(|(number, name)| {
+            if has_header {
+                out.column(number + 1, name, net)
+            } else {
+                out.slot(name, "", net)
+            }
+        });
+        let slots: Vec<Slot> = slots.collect();
+        if out.document().phi && !slots.iter().any(Slot::is_masked) {
+            return Err(Reason::UnmaskedTable);
+        }
+        Ok(slots)
     }
 }
 
@@ -266,22 +309,26 @@ impl Cell {
     }
 }
 
-/// The length of a cell in quotes, and whether it has quotes inside; `None` where its end is not there yet.
-fn quoted(bytes: &[u8], is_last: bool) -> Result<Option<(usize, bool)>, Reason> {
-    let mut from = 1;
-    let mut has_quotes = false;
-    loop {
-        let Some(quote) = memchr::memchr(b'"', bytes.get(from..).unwrap_or_default()) else {
-            return if is_last { Err(Reason::Unfinished) } else { Ok(None) };
-        };
-        let end = from + quote + 1;
-        match bytes.get(end) {
-            Some(b'"') => {
-                has_quotes = true;
-                from = end + 1;
+impl Inside {
+    /// The length of a cell in quotes; `None` where its end is not there yet.
+    fn quoted(&mut self, bytes: &[u8], is_last: bool) -> Result<Option<usize>, Reason> {
+        loop {
+            // The quote that opens it is looked at once, before anything else.
+            self.seen = self.seen.max(1);
+            let Some(quote) = memchr::memchr(b'"', bytes.get(self.seen..).unwrap_or_default()) else {
+                self.seen = bytes.len().max(1);
+                return if is_last { Err(Reason::Unfinished) } else { Ok(None) };
+            };
+            // What stands behind a quote says whether it is the end, so one that is last is looked at again.
+            self.seen += quote;
+            match bytes.get(self.seen + 1) {
+                Some(b'"') => {
+                    self.has_quotes = true;
+                    self.seen += 2;
+                }
+                None if !is_last => return Ok(None),
+                _ => return Ok(Some(self.seen + 1)),
             }
-            None if !is_last => return Ok(None),
-            _ => return Ok(Some((end, has_quotes))),
         }
     }
 }
@@ -316,5 +363,33 @@ impl Spelling for Cells {
         } else {
             0..raw.len()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Inside, Table};
+
+    #[test]
+    fn what_was_looked_through_is_not_looked_through_again() {
+        let mut table = Table::new(b',');
+        let row = b"a,\"b\n\"\"c\nd\",e\r\n";
+        for (end, cells, at, seen) in [
+            (1, 0, 0, 0),
+            (4, 1, 2, 2),
+            (6, 1, 2, 3),
+            (10, 1, 2, 8),
+            (11, 1, 2, 8),
+            (12, 2, 12, 0),
+            (14, 2, 12, 0),
+        ] {
+            assert!(table.scan(&row[..end], false).unwrap().is_none(), "{end}");
+            let found = (table.cells.len(), table.at, table.inside.seen);
+            assert_eq!(found, (cells, at, seen), "{end}");
+        }
+        let whole = table.scan(row, false).unwrap().unwrap();
+        assert_eq!((whole.cells, whole.whole), (13, 15));
+        assert!(table.cells.len() == 3 && table.cells[1].has_quotes);
+        assert_eq!(table.inside, Inside::default());
     }
 }

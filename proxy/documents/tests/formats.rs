@@ -17,6 +17,8 @@ use exhibit_schemas::event::access::Frame;
 
 #[path = "formats/canaries.rs"]
 mod canaries;
+#[path = "formats/hidden.rs"]
+mod hidden;
 #[path = "formats/hl7.rs"]
 mod hl7;
 #[path = "formats/json.rs"]
@@ -65,7 +67,7 @@ fn net(categories: &str) -> String {
 }
 
 fn masker(policy: &Snapshot) -> (Masker, SessionNet) {
-    let document = policy.document("lake", "bucket/key").unwrap();
+    let document = policy.reading("lake", "bucket/key").document().unwrap();
     let masker = Masker::new(policy, "lake", document, MaskKey::new([7; 32]));
     (masker, SessionNet::new(policy, "lake"))
 }

@@ -17,6 +17,9 @@ use std::collections::BTreeSet;
 
 use crate::pattern::Pattern;
 
+/// The protocol of targets that have objects, for which masks name places in documents alone.
+pub(crate) const OBJECTS: &str = "s3";
+
 /// How an object is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
@@ -93,6 +96,28 @@ pub struct Document {
     pub(crate) resources: Vec<Pattern>,
 }
 
+/// How an object of a target is treated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading<'a> {
+    /// It is read as this document says, and refused where it cannot be.
+    Read(&'a Document),
+    /// The same, but an object that was refused before its first byte was released may be passed on as it is: the policy says of this
+    /// document that nothing in it has to be masked.
+    ReadOrPassed(&'a Document),
+    /// It is refused: no document of the policy names it, so nobody can say what in it has to be masked.
+    Refused,
+}
+
+impl<'a> Reading<'a> {
+    /// The document as which it is read.
+    pub const fn document(self) -> Option<&'a Document> {
+        match self {
+            Self::Read(document) | Self::ReadOrPassed(document) => Some(document),
+            Self::Refused => None,
+        }
+    }
+}
+
 impl Document {
     /// Whether it is for a target.
     pub fn is_for(&self, target: &str) -> bool {
@@ -137,6 +162,11 @@ impl Document {
             }
             Format::Json | Format::Ndjson | Format::Text => false,
         }
+    }
+
+    /// Whether a pattern of a mask can match it, or a place in it.
+    pub(crate) fn can_be_named_by(&self, pattern: &Pattern) -> bool {
+        pattern.matches(&self.name) || pattern.can_match_below(&format!("{}.", self.name))
     }
 
     /// The resource of a place in it, as masks name it.

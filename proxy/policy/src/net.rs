@@ -117,6 +117,30 @@ pub struct NetColumn {
     wanted: Option<Wanted>,
 }
 
+impl NetColumn {
+    /// The same column by another name in evidence: one that is no data, where its own may be.
+    pub(crate) fn called(mut self, place: &str) -> Self {
+        self.place = self.place.map(|_| place.into());
+        self
+    }
+
+    /// A document in which values of this column stand, by a name that is no data.
+    pub(crate) fn document(&self, place: &str) -> Self {
+        Self {
+            place: Some(place.into()),
+            kind: CellKind::Json,
+            label: None,
+            learns: false,
+            wanted: self.wanted,
+        }
+    }
+
+    /// Whether the same nets are over both.
+    pub(crate) fn is_under_nets_of(&self, other: &Self) -> bool {
+        self.wanted == other.wanted
+    }
+}
+
 /// What a type alone says of its values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Meaning {

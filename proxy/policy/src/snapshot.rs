@@ -79,7 +79,7 @@
 //! resources = ["exports/*/patients.csv"]                # bucket/key; the first document that names an object is for it
 //! format = "csv"                                        # csv, tsv, json, ndjson, fhir, fhir-ndjson, hl7, text
 //! header = true                                         # of csv and tsv: the first record names the columns; true if left out
-//! phi = true                                            # what cannot be read so is refused; true if left out
+//! phi = true                                            # what cannot be read so is refused; false: no mask can name it; true if left out
 //! keep_length = false                                   # masked values as long as what they stand for; false if left out
 //!
 //! [[reviews]]                                           # who has to review what happened; nobody where there is none
@@ -131,7 +131,7 @@ use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::access::{Access, Principal};
 use serde::Deserialize;
 
-use crate::document::Document;
+use crate::document::{Document, Reading};
 use crate::emergency::Emergency;
 use crate::grant::Grants;
 use crate::hours::{Hours, HoursError};
@@ -238,6 +238,14 @@ pub enum PolicyError {
         place: String,
         /// What is wrong.
         error: HoursError,
+    },
+    /// A mask for a document that is said to hold nothing which has to be masked.
+    #[error("{place} says phi = false, and mask `{mask}` can name it or a place in it")]
+    MaskedOpen {
+        /// Which document.
+        place: String,
+        /// Name of the mask.
+        mask: String,
     },
     /// Another fault, with its line.
     #[error("line {line}: {error}")]
@@ -394,9 +402,10 @@ impl Snapshot {
         let masks = file.masks.into_iter().map(|mask| mask.check(&targets, &approvals));
         let masks = masks.collect::<Result<Vec<_>, _>>()?;
         let nets = nets::check(file.nets, &targets)?;
-        nets::reach(&nets, &masks)?;
-        let documents = file.documents.into_iter().map(|document| document.check(&targets));
+        nets::reach(&nets, &masks, &file.targets)?;
+        let documents = file.documents.into_iter().map(|document| document.check(&file.targets));
         let documents = documents.collect::<Result<Vec<_>, _>>()?;
+        documents::open(&documents, &masks)?;
         let patients = patients::check(file.patients, &targets)?;
         let sealed = file.sealed.map(|sealed| sealed.check(&targets)).transpose()?;
         patients.counted(&checked)?;
@@ -542,11 +551,17 @@ impl Snapshot {
         self.nets.iter().filter(move |net| net.targets.contains(target))
     }
 
-    /// How an object of a target (`bucket/key`) is read: by the first document that names it.
-    pub fn document(&self, target: &str, object: &str) -> Option<&Document> {
-        self.documents.iter().find(|document| {
+    /// How an object of a target (`bucket/key`) is treated: as the first document that names it says. What none names is refused.
+    pub fn reading(&self, target: &str, object: &str) -> Reading<'_> {
+        let mut documents = self.documents.iter();
+        let document = documents.find(|document| {
             document.is_for(target) && document.resources.iter().any(|pattern| pattern.matches(object))
-        })
+        });
+        match document {
+            Some(document) if document.phi => Reading::Read(document),
+            Some(document) => Reading::ReadOrPassed(document),
+            None => Reading::Refused,
+        }
     }
 
     /// All documents, in the order of the file.

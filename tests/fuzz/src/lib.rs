@@ -231,7 +231,10 @@ pub fn document(bytes: &[u8]) -> bool {
         return false;
     };
     let policy = masking(*format);
-    let document = policy.document("lake", "b/k").expect("it is for every object");
+    let document = policy
+        .reading("lake", "b/k")
+        .document()
+        .expect("it is for every object");
     let whole = masked(&policy, document, bytes, bytes.len().max(1));
     let pieces = masked(&policy, document, bytes, usize::from(*size).max(1));
     assert_eq!(whole.is_some(), pieces.is_some());

@@ -30,6 +30,9 @@ match = { method = "oidc", issuer = "i", subject = "s*", client_id = "c", groups
 name = "t"
 protocol = "postgres"
 tags = ["x"]
+[[targets]]
+name = "l"
+protocol = "s3"
 [[approvals]]
 name = "a"
 groups = ["g"]
@@ -103,7 +106,7 @@ except = ["public.a.f"]
 ends_session = false
 [[documents]]
 name = "o"
-targets = ["t"]
+targets = ["l"]
 resources = ["bucket/*.csv"]
 format = "csv"
 header = false
@@ -155,7 +158,7 @@ fn parse(document: &Value) -> Result<(), PolicyError> {
 fn beyond_schema(error: &PolicyError) -> bool {
     match error {
         PolicyError::Unknown { kind, .. } => ["role", "target", "tag", "approval"].contains(kind),
-        PolicyError::Twice { .. } => true,
+        PolicyError::Twice { .. } | PolicyError::MaskedOpen { .. } => true,
         PolicyError::Syntax(text) => text.contains("is not in the time zone database"),
         PolicyError::At { error, .. } => beyond_schema(error),
         PolicyError::Zone { error, .. } => matches!(error, HoursError::Unknown(_)),
@@ -168,6 +171,7 @@ fn beyond_schema(error: &PolicyError) -> bool {
             "a relation has one column",
             "it counts patients, and the policy names no patients",
             "no target has all",
+            "a document is for objects",
         ]
         .iter()
         .any(|start| rule.starts_with(start)),

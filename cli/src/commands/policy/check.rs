@@ -29,7 +29,7 @@ Examples:
 /// Warnings are about what a proxy takes and its author may not mean: rules, resources, masks and documents that earlier ones leave
 /// nothing to (shadowed-rule, shadowed-resource, shadowed-mask, shadowed-document), conditions that never hold (dead-condition), masks that name
 /// no column (masked-nothing), columns that are read as they are and of which one of the same name is masked elsewhere
-/// (unmasked, with --catalog), targets and documents that are read without a mask or a net (nothing-masked), what a net passes over and no
+/// (unmasked, with --catalog), targets that are read without a mask or a net, and documents with PHI without a mask (nothing-masked), what a net passes over and no
 /// mask masks (net-exception), changes of whatever agents name without an approval (unapproved-change), rules that are only observed and would deny what is
 /// denied anyway (idle-observation), targets of which all rules are (only-observed), values that may be tried
 /// and of which a mask shows a part (guessable), names that nothing uses (unused), and columns that are to identify patients and

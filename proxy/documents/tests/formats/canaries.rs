@@ -3,7 +3,7 @@
 use exhibit_policy::document::Format;
 
 use super::packed::{gzip, unpacked, zstd};
-use super::{format, in_pieces, masks, policy};
+use super::{format, in_pieces, masker, masks, policy};
 
 /// Records of a document.
 const RECORDS: usize = 500;
@@ -129,4 +129,65 @@ fn no_planted_value_comes_out_of_any_format_however_it_is_packed_or_cut() {
         };
         assert_eq!(found(&visible, &canaries), RECORDS, "{word:?}");
     }
+}
+
+/// Whether any three letters in a row of the canary stands in a text, as letters or as the numbers of a list of bytes.
+fn shows(text: &str, canary: &str) -> bool {
+    let letters: Vec<char> = canary.chars().collect();
+    letters.windows(3).any(|part| {
+        let part: String = part.iter().collect();
+        let numbers = format!("{:?}", part.as_bytes());
+        text.contains(&part) || text.contains(numbers.trim_matches(['[', ']']))
+    })
+}
+
+#[test]
+fn what_is_debugged_of_a_masker_holds_nothing_of_its_document() {
+    let canary = "QXZWKVJQQXWZ";
+    for (word, documents) in [
+        (
+            Format::Csv,
+            [
+                format!("{canary},secret\n"),
+                format!("n,secret\n1,\"{canary}\"\"x\"\n2,{canary}"),
+            ],
+        ),
+        (
+            Format::Tsv,
+            [
+                canary.to_owned(),
+                format!("n\tsecret\n1\t\"{canary}\"\"x\"\n\"{canary}\"\""),
+            ],
+        ),
+        (Format::Text, [format!("{canary}\n"), format!("a\n{canary}\n{canary}")]),
+        (
+            Format::Json,
+            [
+                format!("{{\"{canary}\":[\"{canary}"),
+                format!("[\"{canary}\",{{\"{canary}\":\"{canary}"),
+            ],
+        ),
+    ] {
+        let list: Vec<_> = resources(word)
+            .iter()
+            .map(|resource| (*resource, "\"redact\""))
+            .collect();
+        let policy = policy(&format(word.as_str()), &(masks(&list) + &super::net("\"ssn\"")));
+        for document in documents {
+            // Short, its first bytes wait to be told; long, its last record does. A mask may end it, and that is no matter.
+            for document in [document.clone(), document.clone() + &canary.repeat(20)] {
+                let (mut masker, mut net) = masker(&policy);
+                for piece in document.as_bytes().chunks(3) {
+                    drop(masker.push(piece, &mut net));
+                    assert!(!shows(&format!("{masker:?} {masker:#?}"), canary), "{masker:?}");
+                }
+            }
+        }
+    }
+    let mut marks = exhibit_documents::Marks::default();
+    for piece in canary.as_bytes().chunks(3) {
+        marks.push(piece).unwrap();
+        assert!(!shows(&format!("{marks:?}"), canary), "{marks:?}");
+    }
+    assert!(shows(&format!("{:?}", canary.as_bytes()), canary) && shows(canary, canary));
 }

@@ -31,8 +31,8 @@ fn fields_components_and_repetitions_are_masked() {
 fn a_message_says_its_separators_and_a_batch_has_several() {
     check(
         &adt(),
-        "FHS|^~\\&|A\nBHS|^~\\&|A\r\nMSH#*+\\$#APP\nPID#1###a*b#Duran*Ann+Li\n\nMSH|^~\\&#|APP\nPID|||||D\n\nBTS|2\nFTS|1",
-        "FHS|^~\\&|A\nBHS|^~\\&|A\r\nMSH#*+\\$#APP\nPID#1###a*b#[redacted]*[redacted]+[redacted]\n\nMSH|^~\\&#|APP\nPID|||||[redacted]\n\nBTS|2\nFTS|1",
+        "FHS|^~\\&|A\nBHS|^~\\&|A\nMSH#*+\\$#APP\nPID#1###a*b#Duran*Ann+Li\n\nMSH|^~\\&#|APP\nPID|||||D\n\nBTS|2\nFTS|1",
+        "FHS|^~\\&|A\nBHS|^~\\&|A\nMSH#*+\\$#APP\nPID#1###a*b#[redacted]*[redacted]+[redacted]\n\nMSH|^~\\&#|APP\nPID|||||[redacted]\n\nBTS|2\nFTS|1",
     );
     check(&adt(), "", "");
 }

@@ -82,7 +82,7 @@ fn the_rest_is_searched_with_the_names_of_members_beside_it() {
 #[test]
 fn what_has_no_mask_goes_through_the_net_names_of_members_too() {
     for word in ["json", "ndjson"] {
-        let policy = policy(&format(word), &net("\"ssn\", \"email\""));
+        let policy = policy(&(format(word) + "\nphi = false"), &net("\"ssn\", \"email\""));
         check(
             &policy,
             "{\"a@example.org\":{\"b\":\"123-45-6789\"},\"a\":[\"a@example.org\",\"x\"]}",
@@ -93,6 +93,7 @@ fn what_has_no_mask_goes_through_the_net_names_of_members_too() {
             "{\"a@example.org\":[{\"c@example.org\":\"123-45-6789\"},\"y\"]}",
             "{\"[email]\":[{\"[email]\":\"[ssn]\"},\"y\"]}",
         );
+        check(&policy, "{\"a\":{\"a@example.org\":{}}}", "{\"a\":{\"[email]\":{}}}");
     }
 }
 

@@ -47,4 +47,18 @@ fn what_cannot_be_unpacked_is_not_said_to_hold_nothing() {
     marks.push(&packed[..packed.len() - 1]).unwrap();
     assert!(marks.finish().is_err());
     assert!(Marks::default().push(b"\x1f\x8b\x08\xff\0\0\0\0\0\0").is_err());
+    // What is packed twice, or begins with a frame that is skipped, is not looked through.
+    let skipped = [&b"\x5f*M\x18\x04\0\0\0abcd"[..], &zstd(b"[redacted]")].concat();
+    let mut uploads = vec![skipped.clone(), gzip(&skipped), zstd(&skipped)];
+    for pack in [gzip, zstd] {
+        uploads.extend([gzip, zstd].map(|again| again(&pack(b"[redacted]"))));
+    }
+    for upload in uploads {
+        for pieces in [1, 3, upload.len()] {
+            let mut marks = Marks::default();
+            let broken = upload.chunks(pieces).any(|piece| marks.push(piece).is_err());
+            assert!(broken || marks.finish().is_err(), "{upload:?} in {pieces}");
+            assert!(marks.push(b"more").is_err() && marks.finish().is_err(), "and stays so");
+        }
+    }
 }

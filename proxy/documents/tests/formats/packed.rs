@@ -83,6 +83,9 @@ fn what_is_broken_cut_or_has_more_behind_it_is_refused() {
         }
         refused(&csv(), &pack(&pack(ROWS.as_bytes())), "in what is packed already");
         refused(&csv(), &pack(b"PAR1"), "a Parquet file");
+        let tar = [&b"patients.csv"[..], &[0; 245], b"ustar\x0000", ROWS.as_bytes()].concat();
+        refused(&csv(), &tar, "a tar archive");
+        refused(&csv(), &pack(&tar), "a tar archive");
         refused(&csv(), &pack(b"ssn,a\n1,2,3\n"), "record 2: it has 3 cells");
     }
     // Both of its sums are held to the bytes.
@@ -97,7 +100,7 @@ fn what_is_broken_cut_or_has_more_behind_it_is_refused() {
 #[test]
 fn bombs_are_refused_and_what_is_well_packed_is_not() {
     let zeros = |bytes: u64| vec![b'a'; usize::try_from(bytes).unwrap()];
-    let text = policy(&format("text"), "");
+    let text = policy(&(format("text") + "\nphi = false"), "");
     for pack in [gzip, zstd] {
         // As much as is free, whatever it came from.
         let free = pack(&zeros(EXPANSION_FREE_BYTES));

@@ -10,7 +10,7 @@ pub(crate) fn sample(format: Format) -> (&'static [u8], Vec<(&'static str, &'sta
     let paths = "\"paths\"\nrest = \"detect\"\npaths = [{ path = \"/name\", technique = \"redact\" }, { path = \"/a/1\", technique = \"token\" }]";
     match format {
         Format::Csv => (b"ssn,b,c\r\n\"1\"\"2\",,\"x\r\ny\"\r\n3,\xc3\xa9,a@example.org\n", vec![("d.ssn", "\"token\"")]),
-        Format::Tsv => (b"ssn\tb\n1\t\"2\t\"\n3\t4", vec![("d.ssn", "\"redact\"")]),
+        Format::Tsv => (b"ssn\tb\n1\t\"2,\"\n3\t4", vec![("d.ssn", "\"redact\"")]),
         Format::Json => (
             b"\xef\xbb\xbf{\"name\" : {\"x\":\"\\u00e9\\\\\"} ,\"a\":[1, \"a@example.org\",[ ]],\"b\":-1.5e3,\"c\":\"]\\\"}\"}\n",
             vec![("d", paths)],
@@ -22,7 +22,7 @@ pub(crate) fn sample(format: Format) -> (&'static [u8], Vec<(&'static str, &'sta
             vec![("d.Patient", paths)],
         ),
         Format::FhirNdjson => (b"{\"resourceType\":\"Patient\",\"name\":\"x\"}\n", vec![("d.Patient", paths)]),
-        Format::Hl7 => (b"MSH|^~\\&|A\r\nPID|||1~2||D\\T\\u^\xc3\xa9\rNTE|1||123-45-6789\n", vec![("d.PID-5", "\"partial\"\nkeep = 1")]),
+        Format::Hl7 => (b"MSH|^~\\&|A\r\nPID|||1~2||D\\T\\u^\xc3\xa9\r\nNTE|1||123-45-6789\r\n", vec![("d.PID-5", "\"partial\"\nkeep = 1")]),
         Format::Text => (b"Ann, 123-45-6789\r\n\xc3\xa9 a@example.org", vec![("d", "\"detect\"")]),
     }
 }
@@ -51,14 +51,19 @@ fn two_pieces_give_what_one_gives_wherever_it_is_cut() {
 fn after_an_error_nothing_comes_out() {
     let policy = policy(&format("csv"), &masks(&[("d.a", "\"redact\"")]));
     let (mut masker, mut net) = masker(&policy);
-    let opening = "a,b\n".to_owned() + &"1,2\n".repeat(50);
+    let opening = "a,b\n".to_owned() + &"1,2\n".repeat(80);
     assert!(!masker.push(opening.as_bytes(), &mut net).unwrap().is_empty());
-    let first = masker.push(b"1,2\n1,2,3\n", &mut net).unwrap_err();
+    let counts = |masker: &exhibit_documents::Masker| (masker.records(), masker.masked().into_values().sum::<u64>());
+    assert_eq!(counts(&masker), (81, 80), "a header is a record");
+    // Long enough that some of it would have been given.
+    let wrong = "1,2\n".repeat(50_000) + "1,2,3\n";
+    let first = masker.push(wrong.as_bytes(), &mut net).unwrap_err();
+    assert_eq!(counts(&masker), (81, 80), "what was kept back is not counted");
     assert_eq!(masker.push(b"1,2\n", &mut net).unwrap_err(), first);
     assert_eq!(masker.finish(&mut net).unwrap_err(), first);
     assert_eq!(
         first.to_string(),
-        "record 53: it has 3 cells where the table has 2 columns"
+        "record 50082: it has 3 cells where the table has 2 columns"
     );
 }
 

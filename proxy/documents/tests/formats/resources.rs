@@ -1,6 +1,6 @@
 //! Resources and bundles of FHIR, and their bulk exports.
 
-use super::{check, format, masks, policy, refused};
+use super::{check, format, masks, net, policy, refused};
 use exhibit_policy::snapshot::Snapshot;
 
 const PATIENT: &str = "\"paths\"\nrest = \"keep\"\npaths = [{ path = \"/name\", technique = \"redact\" }, \
@@ -37,7 +37,7 @@ fn the_type_of_a_resource_says_its_mask_wherever_it_stands() {
         "{\"resourceType\":\"Bundle\",\"type\":\"searchset\",\"entry\":[{\"fullUrl\":\"urn:uuid:1\",\"resource\":{\"resourceType\":\"Patient\",\
          \"name\":[{\"text\":\"Ann Duran\"}]}},\n{\"resource\":{\"resourceType\":\"Observation\",\"name\":\"kept\",\"subject\":{\"display\":\
          \"Ann\"},\"contained\":[{\"resourceType\":\"Patient\",\"name\":[{\"text\":\"Ann\"}]}]}}]}",
-        "{\"resourceType\":\"Bundle\",\"type\":\"searchset\",\"entry\":[{\"fullUrl\":\"urn:uuid:1\",\"resource\":{\"resourceType\":\"Patient\",\
+        "{\"resourceType\":\"Bundle\",\"type\":\"searchset\",\"entry\":[{\"fullUrl\":\"[url]\",\"resource\":{\"resourceType\":\"Patient\",\
          \"name\":[{\"text\":\"[redacted]\"}]}},\n{\"resource\":{\"resourceType\":\"Observation\",\"name\":\"kept\",\"subject\":{\"display\":\
          \"[redacted]\"},\"contained\":[{\"resourceType\":\"Patient\",\"name\":[{\"text\":\"[redacted]\"}]}]}}]}",
     );
@@ -72,7 +72,7 @@ fn narratives_are_redacted_and_extensions_searched() {
          \"_note\":{\"extension\":[{\"valueString\":\"123-45-6789\"}]}}",
         &format!(
             "{{\"resourceType\":\"Observation\",\"text\":{{\"status\":\"generated\",\"div\":\"{DIV}\"}},\
-             \"extension\":[{{\"url\":\"x\",\"valueString\":\"mail [email]\"}}],\"note\":\"mail a@example.org\",\
+             \"extension\":[{{\"url\":\"[url]\",\"valueString\":\"mail [email]\"}}],\"note\":\"mail a@example.org\",\
              \"_note\":{{\"extension\":[{{\"valueString\":\"[ssn]\"}}]}}}}"
         ),
     );
@@ -130,6 +130,21 @@ fn what_is_no_resource_or_has_no_mask_is_refused() {
     check(
         &policy,
         "{\"resourceType\":\"Bundle\",\"identifier\":{\"value\":\"123-45-6789\"},\"link\":[{\"url\":\"https://a.example/Patient?name=Duran\"}],\"x\":[\"a@example.org\"]}",
-        "{\"resourceType\":\"Bundle\",\"identifier\":{\"value\":\"[ssn]\"},\"link\":[{\"url\":\"[url]\"}],\"x\":[\"[email]\"]}",
+        "{\"resourceType\":\"Bundle\",\"identifier\":{\"value\":\"[ssn]\"},\"link\":[{\"url\":\"[redacted]\"}],\"x\":[\"[email]\"]}",
+    );
+}
+
+#[test]
+fn a_net_passes_over_the_resources_that_it_names_and_no_others() {
+    let paths = "\"paths\"\nrest = \"keep\"\npaths = [{ path = \"/name\", technique = \"redact\" }]";
+    let list = masks(&[("d.Patient", paths), ("d.Device", paths)]);
+    let except = net("\"ssn\"") + "except = [\"d.Device\"]\n";
+    let policy = policy(&format("fhir-ndjson"), &(list + &except));
+    check(
+        &policy,
+        "{\"resourceType\":\"Patient\",\"name\":\"x\",\"a\":\"123-45-6789\",\"contained\":[{\"resourceType\":\"Device\",\"a\":\"123-45-6789\"}],\"b\":\"123-45-6789\"}\n\
+         {\"resourceType\":\"Device\",\"a\":\"123-45-6789\"}\n",
+        "{\"resourceType\":\"Patient\",\"name\":\"[redacted]\",\"a\":\"[ssn]\",\"contained\":[{\"resourceType\":\"Device\",\"a\":\"123-45-6789\"}],\"b\":\"[ssn]\"}\n\
+         {\"resourceType\":\"Device\",\"a\":\"123-45-6789\"}\n",
     );
 }

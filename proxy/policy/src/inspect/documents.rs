@@ -1,11 +1,9 @@
-//! Documents that are for nothing or leave everything as it is, and masks that name no place that a document can have.
+//! Documents that are for nothing or whose objects are all refused, and masks that name no place that a document can have.
 
 use super::{Kind, Place, Warning};
+use crate::document::OBJECTS;
 use crate::pattern::{Pattern, covered};
 use crate::snapshot::{Mask, Snapshot};
-
-/// The protocol whose masks name places in documents alone.
-const OBJECTS: &str = "s3";
 
 /// Everything that is weak about documents.
 pub(super) fn warnings(snapshot: &Snapshot) -> Vec<Warning> {
@@ -46,18 +44,18 @@ fn shadowed(snapshot: &Snapshot) -> Vec<Warning> {
     warnings
 }
 
-/// Documents with PHI in which nothing is masked or searched.
+/// Documents with PHI that no mask is for, whatever nets are: their objects are refused.
 fn bare(snapshot: &Snapshot) -> Vec<Warning> {
     let mut warnings = Vec::new();
     for (element, document) in snapshot.documents().iter().enumerate() {
         let is_bare = |target: &&str| {
             let mut masks = snapshot.masks().iter().filter(|mask| mask.is_for(target));
-            let masked = masks.any(|mask| mask.resources().iter().any(|pattern| may_name(pattern, &document.name)));
-            !masked && snapshot.nets(target).next().is_none()
+            let masked = masks.any(|mask| mask.resources().iter().any(|pattern| document.can_be_named_by(pattern)));
+            !masked
         };
         for target in document.targets().filter(is_bare).filter(|_| document.phi) {
             let text = format!(
-                "objects of target `{target}` that document `{}` is for are read as they are: no mask and no net is for them",
+                "objects of target `{target}` that document `{}` is for are refused: they may hold PHI, and no mask is for them",
                 document.name
             );
             warnings.push(warning(Kind::NothingMasked, "documents", element, text));
@@ -85,7 +83,7 @@ fn nothing(snapshot: &Snapshot, mask: &Mask, element: usize) -> Vec<Warning> {
         let text = pattern.as_str();
         let mut named = documents
             .iter()
-            .filter(|document| may_name(pattern, &document.name))
+            .filter(|document| document.can_be_named_by(pattern))
             .peekable();
         let cause = if named.peek().is_none() {
             "no document of its targets is called so"
@@ -98,11 +96,6 @@ fn nothing(snapshot: &Snapshot, mask: &Mask, element: usize) -> Vec<Warning> {
         warnings.push(warning(Kind::MaskedNothing, "masks", element, text));
     }
     warnings
-}
-
-/// Whether a pattern can match the document of that name, or a place in it.
-fn may_name(pattern: &Pattern, document: &str) -> bool {
-    pattern.matches(document) || pattern.can_match_below(&format!("{document}."))
 }
 
 fn quoted(pattern: &Pattern) -> String {
@@ -166,13 +159,13 @@ mod tests {
     }
 
     #[test]
-    fn documents_without_masks_and_nets_are_told() {
-        let told = ("nothing-masked", "document `a` is for are read as they are");
+    fn documents_without_masks_are_told() {
+        let told = ("nothing-masked", "document `a` is for are refused: they may hold PHI");
         check(&document("a", "\"*\"", "csv"), &[told]);
         check(&(document("a", "\"*\"", "csv") + "phi = false\n"), &[]);
         check(&(document("a", "\"*\"", "csv") + &mask("\"a.ssn\"")), &[]);
         let net = "[[nets]]\nname = \"n\"\ntargets = [\"lake\"]\ncategories = [\"ssn\"]\n";
-        check(&(document("a", "\"*\"", "csv") + net), &[]);
+        check(&(document("a", "\"*\"", "csv") + net), &[told]);
     }
 
     #[test]
@@ -201,9 +194,9 @@ mod tests {
             ("hl7", "a.PID-5.1.2.3", Some(unfit)),
             ("hl7", "a.pid-5", Some(unfit)),
         ] {
-            let quiet = "[[nets]]\nname = \"n\"\ntargets = [\"lake\"]\ncategories = [\"ssn\"]\n";
+            let quiet = mask("\"a.*\"").replace("\"m\"", "\"quiet\"");
             check(
-                &(document("a", "\"*\"", format) + &mask(&format!("\"{resource}\"")) + quiet),
+                &(document("a", "\"*\"", format) + &mask(&format!("\"{resource}\"")) + &quiet),
                 wanted.as_slice(),
             );
         }

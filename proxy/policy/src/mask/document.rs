@@ -2,10 +2,13 @@
 //!
 //! Whoever reads a document (`exhibit-documents`) finds where its values are and what they say. It hands over every byte,
 //! in order: what holds no value ([`DocumentMasker::structure`]), and each value with the place in which it stands. What
-//! comes out is [`Masked`], and there is no other way to one with bytes of a document in it.
+//! comes out is [`Masked`].
 //!
 //! **Invariant:** a masker writes a value only through the mask of its place, or, where there is none, through the session's
-//! nets. Which bytes are structure is the reader's word, as it is a protocol's for [`Masked::framing`].
+//! nets.
+//!
+//! No type proves that what is [`Masked`] was masked: [`DocumentMasker::structure`], [`Masked::framing`] and [`Masked::framed`] take any
+//! bytes, on the word of whoever calls them that they hold no value. A test of the architecture names the files that may.
 //!
 //! Where a document keeps its length ([`Document::keep_length`]), what a mask or a net makes of a value has as many bytes
 //! as the value had: its own form where that is as long, and stars where it is not.
@@ -18,14 +21,16 @@ mod json;
 mod text;
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use exhibit_schemas::event::access::Frame;
 
 pub use self::json::{Otherwise, Piece, Treatment};
 pub use self::text::{TEXT_OVERLAP_BYTES, TEXT_WINDOW_BYTES};
 use super::path::Step;
-use super::{CellKind, MaskKey, Masked, Technique, apply, path};
-use crate::document::Document;
+use super::{CellKind, DETECT_FLOOR, MaskKey, Masked, Technique, apply, path};
+use crate::detect::{Detectors, Hints, Wanted};
+use crate::document::{Document, Format};
 use crate::net::{Channel, Known, NetColumn, SessionNet};
 use crate::snapshot::{Mask, Snapshot};
 
@@ -53,10 +58,17 @@ pub trait Spelling {
 }
 
 /// A place of a document with its mask and its net, looked up once.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Slot {
     mask: Option<usize>,
     net: NetColumn,
+}
+
+impl fmt::Debug for Slot {
+    /// Without the place, which may be data.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "Slot(mask {:?})", self.mask)
+    }
 }
 
 impl Slot {
@@ -67,7 +79,6 @@ impl Slot {
 }
 
 /// Masks one document, and makes what is released of it.
-#[derive(Debug)]
 pub struct DocumentMasker {
     document: Document,
     /// The masks of the target, in the order of the file.
@@ -78,6 +89,18 @@ pub struct DocumentMasker {
     released: Vec<u8>,
     /// Room for one masked text.
     scratch: String,
+}
+
+impl fmt::Debug for DocumentMasker {
+    /// Without anything of the document.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("DocumentMasker")
+            .field("document", &self.document.name)
+            .field("counts", &self.counts)
+            .field("released_bytes", &self.released.len())
+            .finish_non_exhaustive()
+    }
 }
 
 impl DocumentMasker {
@@ -128,6 +151,22 @@ impl DocumentMasker {
         }
     }
 
+    /// The column of that number of a table, from 1, by the name in its header. A name that no mask knows as it stands is looked up in
+    /// small letters, too.
+    ///
+    /// Evidence calls the column by its number, for what stands in a header may be a row of data.
+    pub fn column(&self, number: usize, name: &str, net: &SessionNet) -> Slot {
+        let mut slot = self.slot(name, name, net);
+        if !slot.is_masked() {
+            let small = self.slot(&name.to_lowercase(), name, net);
+            if small.is_masked() {
+                slot = small;
+            }
+        }
+        slot.net = slot.net.called(&self.document.resource(&format!("#{number}")));
+        slot
+    }
+
     /// The first of these places, from the innermost to the outermost, with the mask that names any of them: of several the
     /// first of the policy.
     pub fn first_slot(&self, places: &[&str], net: &SessionNet) -> Slot {
@@ -135,6 +174,18 @@ impl DocumentMasker {
         let mut first = slots.next().unwrap_or_default();
         first.mask = slots.filter_map(|slot| slot.mask).chain(first.mask).min();
         first
+    }
+
+    /// Whether a mask can name a place of the document, where its format has places, and else the document itself.
+    pub fn has_masks(&self) -> bool {
+        let below = format!("{}.", self.document.name);
+        let mut patterns = self.masks.iter().flat_map(Mask::resources);
+        patterns.any(|pattern| match self.document.format {
+            Format::Json | Format::Ndjson | Format::Text => pattern.matches(&self.document.name),
+            Format::Csv | Format::Tsv | Format::Fhir | Format::FhirNdjson | Format::Hl7 => {
+                pattern.can_match_below(&below) && self.document.may_have(pattern.as_str())
+            }
+        })
     }
 
     /// Places of this document that masks name by themselves and not by a pattern, each with its mask.
@@ -147,6 +198,14 @@ impl DocumentMasker {
             });
             own.map(|place| (mask.name.as_str(), place))
         })
+    }
+
+    /// Whether detectors take a text for a value, as sure as the technique `detect` has to be: then it names no column.
+    pub fn looks_like_value(text: &str) -> bool {
+        let wanted = Wanted::from(DETECT_FLOOR);
+        !Detectors::shared()
+            .find_wanted(text, &Hints::none(), &wanted)
+            .is_empty()
     }
 
     /// Takes over bytes that hold no value: separators, marks, line ends.
@@ -207,6 +266,17 @@ impl DocumentMasker {
     /// Bytes that [`Self::take`] would give.
     pub const fn waiting(&self) -> usize {
         self.released.len()
+    }
+
+    /// How many values each mask has masked so far, for [`Self::drop_since`].
+    pub fn tally(&self) -> Vec<u64> {
+        self.counts.clone()
+    }
+
+    /// Drops what was not taken, and what was counted since that tally: nobody gets it.
+    pub fn drop_since(&mut self, tally: Vec<u64>) {
+        self.released.clear();
+        self.counts = tally;
     }
 
     /// Values masked so far, by name of the mask.

@@ -141,6 +141,16 @@ pub(super) fn value(raw: &str, technique: &Technique, key: &MaskKey) -> String {
 /// Calls for each string, number, truth value and null of a document, with where it is and the bytes that it has; `None`
 /// where the document is none, or nested too deeply.
 pub fn walk(document: &str, visit: &mut dyn FnMut(&[Step], Range<usize>)) -> Option<()> {
+    walk_from(document, (0, 0), visit)
+}
+
+/// The same, where the first element of a list at this level has that number and no other list is at it: what is walked through
+/// is a part of a document.
+pub(super) fn walk_from(
+    document: &str,
+    (level, first): (usize, usize),
+    visit: &mut dyn FnMut(&[Step], Range<usize>),
+) -> Option<()> {
     // What follows counts on the grammar.
     serde_json::from_str::<IgnoredAny>(document).ok()?;
     let bytes = document.as_bytes();
@@ -153,7 +163,7 @@ pub fn walk(document: &str, visit: &mut dyn FnMut(&[Step], Range<usize>)) -> Opt
                 at + 1
             }
             b'[' => {
-                place.push(Step::Element(0));
+                place.push(Step::Element(if place.len() == level { first } else { 0 }));
                 at + 1
             }
             b'}' | b']' => {

@@ -48,6 +48,7 @@ fn start(error: &PolicyError, text: &str) -> Option<usize> {
         | PolicyError::Pattern { place, .. }
         | PolicyError::Recipient { place, .. }
         | PolicyError::Zone { place, .. }
+        | PolicyError::MaskedOpen { place, .. }
         | PolicyError::Rule { place, .. } => {
             let Some((word, name)) = place.split_once(" `") else {
                 return key(root, place);

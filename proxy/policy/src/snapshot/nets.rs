@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use serde::Deserialize;
 
-use super::{Mask, PolicyError, known, patterns};
+use super::{Mask, PolicyError, Target, known, patterns};
 use crate::detect::{Category, Confidence};
+use crate::document::OBJECTS;
 use crate::mask::Technique;
 use crate::net::Net;
 
@@ -46,15 +47,19 @@ pub(super) fn check(nets: Vec<NetText>, targets: &BTreeSet<String>) -> Result<Ve
 }
 
 /// Holds that a net reaches everything that it is to reach: a document that is masked by path is not searched, so what a mask keeps
-/// of it has to be searched by the mask, or passed over by name.
-pub(super) fn reach(nets: &[Net], masks: &[Mask]) -> Result<(), PolicyError> {
+/// of it has to be searched by the mask, or passed over by name. Documents of objects are searched, whatever their masks keep.
+pub(super) fn reach(nets: &[Net], masks: &[Mask], targets: &[Target]) -> Result<(), PolicyError> {
+    let has_columns = |name: &String| {
+        let mut targets = targets.iter();
+        !targets.any(|target| target.name == *name && target.protocol == OBJECTS)
+    };
     let keeps = |mask: &&Mask| matches!(mask.technique, Technique::Paths { rest: None, .. });
     for mask in masks.iter().filter(keeps) {
         let passed_over = |net: &Net| {
             let mut resources = mask.resources.iter();
             resources.all(|resource| net.except().any(|except| except == resource.as_str()))
         };
-        let over = |net: &&Net| !net.targets.is_disjoint(&mask.targets) && !passed_over(net);
+        let over = |net: &&Net| net.targets.intersection(&mask.targets).any(has_columns) && !passed_over(net);
         if nets.iter().any(|net| over(&net)) {
             return Err(PolicyError::Rule {
                 place: format!("mask `{}`", mask.name),
@@ -121,5 +126,15 @@ mod tests {
             assert_eq!(parse("clinic", rest, ""), Ok(()));
         }
         assert_eq!(parse("other", "keep", ""), Ok(()));
+        // What a mask keeps of an object is searched all the same; a mask that is for rows, too, is held to them.
+        let objects = |rows: &str| {
+            let text = format!(
+                "version = 1\n[[targets]]\nname = \"lake\"\nprotocol = \"s3\"\n[[targets]]\nname = \"clinic\"\nprotocol = \"postgres\"\n\
+                 [[masks]]\nname = \"m\"\ntargets = [\"lake\"{rows}]\nresources = [\"d\"]\ntechnique = \"paths\"\nrest = \"keep\"\npaths = [{{ \
+                 path = \"/x\", technique = \"redact\" }}]\n[[nets]]\nname = \"n\"\ntargets = [\"lake\"{rows}]\ncategories = [\"ssn\"]\n"
+            );
+            Snapshot::parse(text.as_bytes()).is_ok()
+        };
+        assert!(objects("") && !objects(", \"clinic\""));
     }
 }

@@ -3,14 +3,15 @@
 //! A piece is a value of a document. It is read inside of what stands around it, so that the name of a member says what its
 //! value is, as it would in the whole document.
 
+use std::fmt;
 use std::ops::Range;
 
 use super::{DocumentMasker, STAR, Slot};
 use crate::detect::{Detectors, Hints, Tally, Wanted};
 use crate::mask::apply::quoted;
 use crate::mask::path::{self, Step};
-use crate::mask::{CellKind, DETECT_FLOOR, Technique};
-use crate::net::{Known, SessionNet};
+use crate::mask::{DETECT_FLOOR, Technique};
+use crate::net::{NetColumn, SessionNet};
 
 /// What becomes of a value for which no path of its mask is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,25 +25,49 @@ pub enum Otherwise {
 }
 
 /// How a value of a document is treated.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Treatment {
     /// The place of its mask, such as the document or its resources of a type.
     pub slot: Slot,
-    /// Where it stands in that.
-    pub place: Vec<Step>,
+    /// Steps of its place that lead to where the paths of the mask begin.
+    pub outer: usize,
     /// What becomes of it where no path covers it.
     pub otherwise: Otherwise,
 }
 
 /// A piece of a document.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Piece<'a> {
     /// The name of the member whose value it is, as a JSON string, or whose list it is an element of.
     pub member: Option<&'a str>,
-    /// Whether it is an element of a list.
-    pub is_element: bool,
+    /// Its number, from 0, where it is an element of a list.
+    pub element: Option<usize>,
     /// The value.
     pub text: &'a str,
+}
+
+impl fmt::Debug for Treatment {
+    /// Of the mask whether there is one alone.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Treatment")
+            .field("is_masked", &self.slot.is_masked())
+            .field("outer", &self.outer)
+            .field("otherwise", &self.otherwise)
+            .finish()
+    }
+}
+
+impl fmt::Debug for Piece<'_> {
+    /// Of what it holds the lengths alone.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Piece")
+            .field("member_bytes", &self.member.map(str::len))
+            .field("element", &self.element)
+            .field("text_bytes", &self.text.len())
+            .finish()
+    }
 }
 
 /// What was decided of one value.
@@ -52,10 +77,55 @@ enum Decided {
     Masked(String),
 }
 
+/// The nets over the values of a piece, which may be of several resources.
+#[derive(Default)]
+struct Nets {
+    /// A place for each difference in what nets look for.
+    columns: Vec<NetColumn>,
+    /// Which of them each value has.
+    of_values: Vec<usize>,
+}
+
+impl Nets {
+    fn add(&mut self, column: &NetColumn) {
+        let mut known = self.columns.iter();
+        let place = known.position(|known| known.is_under_nets_of(column));
+        self.of_values.push(place.unwrap_or(self.columns.len()));
+        if place.is_none() {
+            self.columns.push(column.clone());
+        }
+    }
+
+    /// The document as nets leave it, each value by those over its own place.
+    fn searched(&self, document: String, name: &str, net: &mut SessionNet) -> Option<String> {
+        let mut current = document;
+        for (place, column) in self.columns.iter().enumerate() {
+            let is_other = |value: usize| self.of_values.get(value).is_some_and(|own| *own != place);
+            let column = column.document(name);
+            if self.columns.len() == 1 {
+                if let Some(searched) = net.searched(&column, current.as_bytes()) {
+                    current = String::from_utf8(searched?).ok()?;
+                }
+                continue;
+            }
+            let own = with_values(&current, &mut |value, _| is_other(value).then(|| "null".to_owned()))?;
+            if let Some(searched) = net.searched(&column, own.as_bytes()) {
+                let searched = String::from_utf8(searched?).ok()?;
+                let before = values(&current)?;
+                current = with_values(&searched, &mut |value, _| {
+                    let before = before.get(value).filter(|_| is_other(value))?;
+                    Some((*before).to_owned())
+                })?;
+            }
+        }
+        Some(current)
+    }
+}
+
 impl Piece<'_> {
     /// A document of the piece alone, at its depth.
     fn document(&self) -> String {
-        let (open, close) = if self.is_element { ("[", "]") } else { ("", "") };
+        let (open, close) = if self.element.is_some() { ("[", "]") } else { ("", "") };
         match self.member {
             None => format!("{open}{}{close}", self.text),
             Some(name) => format!("{{{name}:{open}{}{close}}}", self.text),
@@ -65,14 +135,22 @@ impl Piece<'_> {
     /// Calls for each value of the piece, with its place and how it is written; `None` where it is no JSON.
     pub fn look(&self, visit: &mut dyn FnMut(&[Step], &str)) -> Option<()> {
         let document = self.document();
-        path::walk(&document, &mut |place, span| {
+        self.walk(&document, &mut |place, span| {
             visit(place, document.get(span).unwrap_or_default());
         })
     }
 
+    /// Walks through the document of the piece, in which that has the number that it has in its list.
+    fn walk(&self, document: &str, visit: &mut dyn FnMut(&[Step], Range<usize>)) -> Option<()> {
+        match self.element {
+            None => path::walk(document, visit),
+            Some(element) => path::walk_from(document, (usize::from(self.member.is_some()), element), visit),
+        }
+    }
+
     /// Where the piece is in such a document, whatever has become of the name.
     fn inside(&self, document: &str) -> Option<Range<usize>> {
-        let brackets = usize::from(self.is_element);
+        let brackets = usize::from(self.element.is_some());
         let (before, after) = match self.member {
             None => (0, 0),
             Some(_) => (path::string_end(document.as_bytes(), 1)? + 1, 1),
@@ -93,12 +171,18 @@ impl DocumentMasker {
     ) -> Option<()> {
         let document = piece.document();
         let mut decided = Vec::new();
-        path::walk(&document, &mut |place, span| {
+        let mut nets = Nets::default();
+        piece.walk(&document, &mut |place, span| {
             let raw = document.get(span).unwrap_or_default();
             let treatment = treat(place);
-            decided.push(self.decide(raw, &treatment));
+            nets.add(&treatment.slot.net);
+            decided.push(self.decide(raw, place, &treatment));
         })?;
-        let masked = self.masked_document(&document, &decided, net)?;
+        if nets.columns.is_empty() {
+            // Without a value there are names of members still.
+            nets.columns.push(NetColumn::default());
+        }
+        let masked = self.masked_document(&document, &decided, &nets, net)?;
         let masked = masked.get(piece.inside(&masked)?)?;
         if self.document.keep_length && masked.len() != piece.text.len() {
             return None;
@@ -107,8 +191,8 @@ impl DocumentMasker {
         Some(())
     }
 
-    fn decide(&mut self, raw: &str, treatment: &Treatment) -> Decided {
-        let technique = self.technique(&treatment.slot, &treatment.place);
+    fn decide(&mut self, raw: &str, place: &[Step], treatment: &Treatment) -> Decided {
+        let technique = self.technique(&treatment.slot, place.get(treatment.outer..).unwrap_or_default());
         let masked = match (technique, treatment.otherwise) {
             _ if raw == "null" => return Decided::Kept,
             (Some(Technique::Detect), _) | (None, Otherwise::Search) => return Decided::Searched,
@@ -125,7 +209,13 @@ impl DocumentMasker {
     }
 
     /// The document with everything masked that was decided to be, and searched that was not.
-    fn masked_document(&self, document: &str, decided: &[Decided], net: &mut SessionNet) -> Option<String> {
+    fn masked_document(
+        &self,
+        document: &str,
+        decided: &[Decided],
+        nets: &Nets,
+        net: &mut SessionNet,
+    ) -> Option<String> {
         let keep_length = self.document.keep_length;
         // What is masked is no matter of a detector's any more.
         let bare = with_values(document, &mut |value, _| match decided.get(value)? {
@@ -144,15 +234,7 @@ impl DocumentMasker {
                 })?;
             }
         }
-        let known = Known {
-            name: &self.document.name,
-            origin: Some(&self.document.name),
-            ..Known::default()
-        };
-        let column = net.column(known, CellKind::Json);
-        if let Some(searched) = net.searched(&column, current.as_bytes()) {
-            current = String::from_utf8(searched?).ok()?;
-        }
+        current = nets.searched(current, &self.document.name, net)?;
         let before = if keep_length { values(document)? } else { Vec::new() };
         with_values(&current, &mut |value, raw| match decided.get(value)? {
             Decided::Masked(masked) => Some(masked.clone()),

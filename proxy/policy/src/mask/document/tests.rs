@@ -48,7 +48,7 @@ impl Spelling for Bare {
 
 fn parts(policy: &str) -> (DocumentMasker, SessionNet) {
     let snapshot = Snapshot::parse(policy.as_bytes()).unwrap();
-    let document = snapshot.document("lake", "b/k").unwrap();
+    let document = snapshot.reading("lake", "b/k").document().unwrap();
     let masker = DocumentMasker::new(&snapshot, "lake", document, MaskKey::new([7; 32]));
     (masker, SessionNet::new(&snapshot, "lake"))
 }
@@ -124,13 +124,13 @@ fn a_piece_that_is_no_document_gives_nothing() {
     let (mut masker, mut net) = parts(POLICY);
     let mut kept = |_: &[crate::mask::path::Step]| Treatment {
         slot: Slot::default(),
-        place: Vec::new(),
+        outer: 0,
         otherwise: Otherwise::Keep,
     };
     for (member, text) in [(None, "{"), (None, "1 2"), (Some("\"a\""), "1,\"b\":2}"), (None, "")] {
         let piece = Piece {
             member,
-            is_element: false,
+            element: None,
             text,
         };
         assert_eq!(masker.json(piece, &mut kept, &mut net), None, "{text}");
