@@ -79,7 +79,7 @@ const SAMPLES: &[(&str, &[u8])] = &[
         b"\x04\x07{\"resourceType\":\"Bundle\",\"entry\":[{\"resource\":{\"name\":\"a\",\"resourceType\":\"Patient\"}}]}",
     ),
     ("document", b"\x05\x07{\"resourceType\":\"Patient\",\"name\":[\"a\"],\"text\":{\"div\":\"b\"}}"),
-    ("document", b"\x06\x04MSH|^~\\&|A\rPID|1||2~3&4||a\\T\\b^\"\"\r\n"),
+    ("document", b"\x06\x04MSH|^~\\&|A\rPID|1||2~3&4||a\\T\\b^\"\"\r"),
     ("document", b"\x07\x02a\r\n\nb"),
     ("upload", b"\x02a,tok_0123456789abcdef0123456789abcdef"),
     ("upload", b"\x05x[redacted]"),
