@@ -20,7 +20,7 @@ pub const KEY_BYTES_MAX: usize = 1_024;
 
 /// How names begin and end that AWS keeps for access points, their aliases and other kinds of buckets ("General purpose bucket naming rules").
 const RESERVED_PREFIXES: [&str; 3] = ["xn--", "sthree-", "amzn-s3-demo-"];
-const RESERVED_SUFFIXES: [&str; 6] = ["-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3", "-an"];
+const RESERVED_SUFFIXES: [&str; 5] = ["-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"];
 
 /// Under these stores serve their administration or other protocols in the place of a bucket: `MinIO` and what came of it, Ceph.
 const INTERFACES: [&str; 6] = ["minio", "rustfs", "admin", "swift", "auth", "health"];
