@@ -12,13 +12,10 @@ use exhibit_policy::detect::Category;
 use exhibit_policy::mask::{REDACTED, TOKEN_BYTES, TOKEN_PREFIX};
 
 use crate::error::Reason;
-use crate::packing::{Packing, Unpacker};
+use crate::packing::{Outer, PACKING_BYTES, Packing, Unpacker};
 
 /// Bytes of the longest mark: a token.
 const MARK_BYTES_MAX: usize = TOKEN_PREFIX.len() + 2 * TOKEN_BYTES;
-
-/// Bytes that say how an upload is packed.
-const PACKING_BYTES: usize = 4;
 
 /// Bytes that are looked through at once.
 const PIECE_BYTES: usize = 64 * 1024;
@@ -42,23 +39,6 @@ pub struct Marks {
     fault: Option<Reason>,
 }
 
-enum Outer {
-    Opening(Vec<u8>),
-    Plain,
-    Packed(Unpacker),
-}
-
-impl fmt::Debug for Outer {
-    /// Without bytes of the upload.
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Opening(opening) => write!(formatter, "Opening({} bytes)", opening.len()),
-            Self::Plain => formatter.write_str("Plain"),
-            Self::Packed(unpacker) => unpacker.fmt(formatter),
-        }
-    }
-}
-
 impl fmt::Debug for Search {
     /// Without bytes of the upload.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -68,12 +48,6 @@ impl fmt::Debug for Search {
             self.tail.len(),
             self.found
         )
-    }
-}
-
-impl Default for Outer {
-    fn default() -> Self {
-        Self::Opening(Vec::new())
     }
 }
 

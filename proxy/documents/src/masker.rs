@@ -16,16 +16,13 @@ use crate::hl7::Hl7;
 use crate::json::Json;
 use crate::lines::Lines;
 use crate::opaque::{OPENING_BYTES, Opaque};
-use crate::packing::{Packer, Packing, Unpacker};
+use crate::packing::{Outer, PACKING_BYTES, Packer, Packing, Unpacker};
 use crate::reader::Reader;
 use crate::table::Table;
 use crate::text::Text;
 
 /// Bytes that are read at once; a frame of what is released comes from about as many.
 const PIECE_BYTES: usize = 64 * 1024;
-
-/// Bytes that say how a document is packed.
-const PACKING_BYTES: usize = 4;
 
 /// The mark of UTF-8 at the beginning of a file, which stays.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -44,25 +41,6 @@ pub struct Masker {
     counted: u64,
     fault: Option<DocumentError>,
     is_finished: bool,
-}
-
-/// What is around the document.
-enum Outer {
-    /// Not known yet: its first bytes.
-    Opening(Vec<u8>),
-    Plain,
-    Packed(Unpacker),
-}
-
-impl fmt::Debug for Outer {
-    /// Without bytes of the object.
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Opening(opening) => write!(formatter, "Opening({} bytes)", opening.len()),
-            Self::Plain => formatter.write_str("Plain"),
-            Self::Packed(unpacker) => unpacker.fmt(formatter),
-        }
-    }
 }
 
 /// The document itself.
@@ -91,7 +69,7 @@ impl Masker {
         let is_unmasked = document.phi && !document.format.is_table() && !out.has_masks();
         Self {
             out,
-            outer: Outer::Opening(Vec::new()),
+            outer: Outer::default(),
             plain: Plain {
                 opening: Some(Vec::new()),
                 reader,

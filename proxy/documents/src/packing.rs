@@ -38,6 +38,36 @@ const HEADER_STEP_BYTES: usize = 1024;
 /// The window of Zstandard, as a power of two: what its decoder is asked to support at least (RFC 8878, 3.1.1.1.2).
 const WINDOW_LOG_MAX: u32 = 23;
 
+/// Bytes that say how a document is packed.
+pub(crate) const PACKING_BYTES: usize = 4;
+
+/// What is around a document.
+pub(crate) enum Outer {
+    /// Not known yet: its first bytes.
+    Opening(Vec<u8>),
+    /// Nothing.
+    Plain,
+    /// Gzip or Zstandard.
+    Packed(Unpacker),
+}
+
+impl Default for Outer {
+    fn default() -> Self {
+        Self::Opening(Vec::new())
+    }
+}
+
+impl std::fmt::Debug for Outer {
+    /// Without bytes of the document.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Opening(opening) => write!(formatter, "Opening({} bytes)", opening.len()),
+            Self::Plain => formatter.write_str("Plain"),
+            Self::Packed(unpacker) => unpacker.fmt(formatter),
+        }
+    }
+}
+
 /// How well Zstandard packs again: its fastest, for the bytes are on their way.
 const ZSTD_LEVEL: i32 = 1;
 
