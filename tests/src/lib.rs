@@ -1,5 +1,6 @@
 //! Harness of the integration tests, the demo and the stack: real parts, started on free ports, ended with their values.
 
+pub mod authority;
 pub mod bundle_builder;
 pub mod clinic;
 pub mod daemon;

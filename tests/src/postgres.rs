@@ -262,21 +262,11 @@ fn as_account(account: Option<(u32, u32)>, program: &Path) -> Command {
 /// Gives the cluster a certificate for `localhost` and 127.0.0.1 under an authority of its own.
 fn certify(data: &Path, account: Option<(u32, u32)>) -> Result<(), HarnessError> {
     use std::os::unix::fs::PermissionsExt as _;
-    let authority_key = rcgen::KeyPair::generate()?;
-    let mut authority = rcgen::CertificateParams::new(Vec::<String>::new())?;
-    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Constrained(0));
-    authority
-        .distinguished_name
-        .push(rcgen::DnType::CommonName, "Exhibit test authority");
-    let authority_certificate = authority.self_signed(&authority_key)?;
-    let issuer = rcgen::Issuer::new(authority, authority_key);
-    let key = rcgen::KeyPair::generate()?;
-    let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
-    let certificate = rcgen::CertificateParams::new(names)?.signed_by(&key, &issuer)?;
+    let certified = crate::authority::certify(&["localhost", "127.0.0.1"])?;
     let files = [
-        ("ca.crt", authority_certificate.pem()),
-        ("server.crt", certificate.pem()),
-        ("server.key", key.serialize_pem()),
+        ("ca.crt", certified.authority),
+        ("server.crt", certified.certificate),
+        ("server.key", certified.key),
     ];
     for (name, text) in files {
         let path = data.join(name);
