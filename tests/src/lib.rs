@@ -2,6 +2,7 @@
 
 pub mod authority;
 pub mod bundle_builder;
+pub mod ceph;
 pub mod clinic;
 pub mod daemon;
 pub mod issuer;

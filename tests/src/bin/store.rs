@@ -1,0 +1,36 @@
+//! The tests' object store by itself, left running until a signal; one line of JSON says where it is and by what keys.
+
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "its one line of output is its interface"
+)]
+
+use std::process::ExitCode;
+
+use exhibit_tests::HarnessError;
+use exhibit_tests::ceph::Ceph;
+use tokio::signal::unix::{SignalKind, signal};
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("store: {error}");
+            ExitCode::from(3)
+        }
+    }
+}
+
+fn run() -> Result<(), HarnessError> {
+    let store = Ceph::start()?;
+    println!("{}", store.describe());
+    tokio::runtime::Runtime::new()?.block_on(async {
+        let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        Ok(())
+    })
+}
