@@ -36,10 +36,13 @@ debug_rocksdb = 0
 ";
 
 /// The monitor commits what it is told at once. Where several monitors agree, a second in which proposals gather is cheap; here each pool
-/// and each step of the start would wait for one, which is most of the 20 s that a start takes otherwise.
+/// and each step of the start would wait for one, which is most of the 20 s that a start takes otherwise. It would also end by itself on a
+/// disk of which less than 5 % are free, as builders' disks are; it needs some megabytes.
 const MONITOR: &str = "
 paxos_propose_interval = 0.01
 paxos_min_wait = 0
+mon_data_avail_warn = 0
+mon_data_avail_crit = 0
 mon_allow_pool_size_one = true
 ";
 
