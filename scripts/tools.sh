@@ -2,7 +2,7 @@
 # Installs what the build and the tests need on Debian and is not there yet: a real PostgreSQL, libclang for the real
 # PostgreSQL grammar, OpenSSH for approvers' keys, Python for the independent checker, age for sealed copies,
 # npm for PostgreSQL 18 and node-postgres, Chromium to show reports in, poppler and qpdf for the report's PDF, Ceph's gateway as a
-# real object store, cargo-deny.
+# real object store and rclone as its client, cargo-deny.
 set -euo pipefail
 
 missing=()
@@ -17,6 +17,7 @@ need 'compgen -G "/usr/lib/*/libclang.so*" || compgen -G "/usr/lib/*/libclang-[0
 need 'command -v ssh-keygen && command -v ssh-agent' openssh-client
 need 'command -v setpriv' util-linux
 need 'command -v cc' build-essential
+[ "${1:-}" != test ] || need 'command -v rclone' rclone
 [ "${1:-}" != test ] || need 'command -v age && command -v age-keygen' age
 [ "${1:-}" != test ] || need 'command -v npm' npm
 [ "${1:-}" != test ] || need 'command -v node' nodejs

@@ -1,4 +1,4 @@
-//! The object store of the tests is a real one: what boto3 and the AWS CLI do at it holds, and twice the same transcript comes of it.
+//! The object store of the tests is a real one: what boto3, the AWS CLI and rclone do at it holds, and twice the same transcript comes of it.
 //!
 //! `tests/drivers/s3` has the cases. Their transcripts are made to compare a way through the proxy with the direct one; that two runs
 //! at the store itself give equal ones shows that nothing is left in them that differs by itself.

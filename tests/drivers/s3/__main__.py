@@ -51,7 +51,7 @@ def cases():
     for story in errors.IN_PATHS_ALONE:
         yield story.__name__, told(story)
     for story in command_line.STORIES:
-        yield f"aws/{story.__name__}", command_line.told(story)
+        yield f"command_line/{story.__name__}", command_line.told(story)
 
 
 def told(story, **how):

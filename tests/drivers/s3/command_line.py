@@ -1,4 +1,4 @@
-"""Stories of the AWS CLI, as people and pipelines run it: what it prints, what it ends with, and the files that it leaves."""
+"""Stories of the AWS CLI and rclone, as people and pipelines run them: what they print, what they end with, and the files that they leave."""
 
 import hashlib
 import os
@@ -48,26 +48,55 @@ class CommandLine:
             "AWS_ENDPOINT_URL_S3": store.tls,
             "AWS_EC2_METADATA_DISABLED": "true",
         }
+        # Its library stumbles over the CLI's variable of certificates.
+        self.of_rclone = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(place),
+            **{f"RCLONE_CONFIG_STORE_{name.upper()}": value for name, value in self.remote().items()},
+        }
+
+    def remote(self):
+        """What rclone is told of the store, which it calls `store:`; each request is tried once."""
+        store = self.store
+        return {
+            "type": "s3",
+            "provider": "Ceph",
+            "endpoint": store.tls,
+            "region": store.region,
+            "access_key_id": store.access,
+            "secret_access_key": store.secret,
+            "force_path_style": "true",
+            "chunk_size": "5Mi",
+            "upload_cutoff": "8Mi",
+            "upload_concurrency": "1",
+        }
 
     def aws(self, *arguments, ends=0):
         """Runs it; gives what it printed."""
-        program = pathlib.Path(sys.executable).with_name("aws")
-        run = subprocess.run([sys.executable, program, *arguments], cwd=self.place, env=self.environment, capture_output=True, timeout=120)
+        return self.run(("aws", *arguments), ends, [sys.executable, pathlib.Path(sys.executable).with_name("aws")], self.environment)
+
+    def rclone(self, *arguments, ends=0):
+        """Runs it; gives what it printed."""
+        quiet = ["--ca-cert", self.store.authority, "--retries", "1", "--low-level-retries", "1", "--transfers", "1", "--log-level", "ERROR"]
+        return self.run(("rclone", *arguments), ends, ["rclone", *quiet], self.of_rclone)
+
+    def run(self, arguments, ends, program, environment):
+        run = subprocess.run([*program, *arguments[1:]], cwd=self.place, env=environment, capture_output=True, timeout=120)
         out, error = run.stdout.decode(), run.stderr.decode()
         for _, value in re.findall(r'"(VersionId|UploadId)": "([^"]+)"', out):
             self.transcript.made_up(value)
         shown = [LOCAL_TIME.sub("TIME", re.sub(r"\+00:00", "Z", text)) for text in (out, error)]
-        if arguments[0] == "s3" and arguments[1] != "ls":
+        if arguments[1] == "s3" and arguments[2] != "ls":
             # Transfers are told in the order in which they end.
             shown = ["\n".join(sorted(text.splitlines())) for text in shown]
         # Presigned URLs are made here and differ by their time.
         shown = [re.sub(r"X-Amz-[A-Za-z]+=[^&\s]+", "SIGNATURE", text) for text in shown]
-        self.transcript.note(f"aws {' '.join(arguments)}")
+        self.transcript.note(" ".join(arguments))
         for text in shown:
             self.transcript.note(text)
         self.transcript.note(f"exit {run.returncode}")
         if run.returncode not in (ends if isinstance(ends, tuple) else (ends,)):
-            raise Wrong(f"aws {' '.join(arguments)} ended with {run.returncode}: {out}{error}")
+            raise Wrong(f"{' '.join(arguments)} ended with {run.returncode}: {out}{error}")
         return out
 
     def bucket(self):
@@ -197,4 +226,36 @@ def api_errors(c):
     c.aws("s3api", "list-objects-v2", "--bucket", bucket, ends=REFUSED)
 
 
-STORIES = [cp, cp_in_parts, sync, ls, rm, mv, mb_and_rb, presign, api_objects, api_versions, api_errors]
+def rclone_copy(c):
+    bucket = c.bucket()
+    for name in ("one.txt", "deep/two.txt", "deep/ü b+c.txt"):
+        c.file(f"from/{name}", name.encode())
+    c.rclone("copy", "from", f"store:{bucket}/to")
+    assert c.rclone("lsf", "-R", "--files-only", f"store:{bucket}/to").split("\n")[:-1] == sorted(c.files("from"))
+    c.rclone("check", "from", f"store:{bucket}/to")
+    c.rclone("copy", f"store:{bucket}/to", "back")
+    assert c.files("from") == c.files("back")
+    c.rclone("copyto", f"store:{bucket}/to/one.txt", f"store:{bucket}/other.txt")
+    assert c.rclone("cat", f"store:{bucket}/other.txt", "--offset", "1", "--count", "3") == "ne."
+
+
+def rclone_sync(c):
+    bucket = c.bucket()
+    for name in ("one.txt", "two.txt"):
+        c.file(f"from/{name}", name.encode())
+    c.rclone("sync", "from", f"store:{bucket}/to")
+    (c.place / "from/one.txt").unlink()
+    c.rclone("sync", "from", f"store:{bucket}/to")
+    assert c.rclone("lsf", f"store:{bucket}/to") == "two.txt\n"
+    c.rclone("delete", f"store:{bucket}/to")
+    assert c.rclone("lsf", "-R", f"store:{bucket}") == ""
+
+
+def rclone_in_parts(c):
+    bucket, name = c.bucket(), c.file("big.bin", bytes(range(256)) * 4 * 9000)
+    c.rclone("copyto", name, f"store:{bucket}/big.bin")
+    c.rclone("copyto", f"store:{bucket}/big.bin", "back.bin")
+    assert (c.place / "back.bin").read_bytes() == (c.place / name).read_bytes()
+
+
+STORIES = [cp, cp_in_parts, sync, ls, rm, mv, mb_and_rb, presign, api_objects, api_versions, api_errors, rclone_copy, rclone_sync, rclone_in_parts]
