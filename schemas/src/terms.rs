@@ -23,7 +23,7 @@ pub struct Allowed {
 }
 
 /// A grant of all who count.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Granted {
     /// For what; a command has to be covered by each of these.
     pub scopes: BTreeSet<GrantScope>,

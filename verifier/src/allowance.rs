@@ -9,17 +9,19 @@ use exhibit_schemas::event::approval::ApprovalRevoked;
 use exhibit_schemas::keyring::KeyRecord;
 use exhibit_schemas::merkle::Index;
 use exhibit_schemas::terms::allowed;
+use serde::{Deserialize, Serialize};
 
-use crate::approval::{Approvals, Asked, TakenBack, USE_GRACE_US};
+use crate::approval::{Approvals, Asked, Signer, TakenBack, USE_GRACE_US};
 use crate::batch::Placed;
 use crate::finding::{Code, Findings, Place};
 
 /// A person's word that takes an approval back, as it stands in the log.
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Revoked {
     pub(crate) index: Index,
     pub(crate) time: Timestamp,
     pub(crate) leaf: Digest,
-    pub(crate) signer: KeyRecord,
+    pub(crate) signer: Signer,
     pub(crate) body: ApprovalRevoked,
 }
 
@@ -31,17 +33,18 @@ impl Revoked {
         }
     }
 
-    pub(crate) fn revocation(&self) -> Revocation<'_> {
+    /// The same for who decides whether it counts.
+    pub(crate) fn revocation<'a>(&'a self, signer: &'a KeyRecord) -> Revocation<'a> {
         Revocation {
             leaf: self.leaf,
-            signer: &self.signer,
+            signer,
             body: &self.body,
         }
     }
 }
 
 /// What was released by the approval of one request.
-#[derive(Default)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Released {
     /// Rows at the most, as people said.
     most: Option<u64>,
@@ -85,21 +88,22 @@ impl Approvals {
     }
 
     fn takes_revocation(&mut self, placed: &Placed, clock: Timestamp, body: &ApprovalRevoked) -> Option<String> {
-        let signer = placed.signer.clone()?; // where its key is unknown that was said with its seal
+        let signer = placed.signer.as_ref()?; // where its key is unknown that was said with its seal
         let revoked = Revoked {
             index: placed.index,
             // Nobody could know of it before it stood in the log.
             time: placed.event.time.max(clock),
             leaf: placed.leaf,
-            signer,
+            signer: self.shared(signer),
             body: body.clone(),
         };
         let Some(asked) = self.asked(body.request).filter(|asked| asked.index.0 == body.index) else {
             return (!self.after_gap).then(|| "it names no request that stands before it".to_owned());
         };
-        let decisions = self.decided(asked, |_, _| true);
+        let made = self.made(asked.decisions());
+        let decisions = made.decided(|_, _| true);
         let request = asked.request(body.request);
-        let counts = request.map(|request| check_revocation(&request, &decisions, &revoked.revocation()));
+        let counts = request.map(|request| check_revocation(&request, &decisions, &revoked.revocation(signer)));
         if let Some(Err(fault)) = counts {
             return Some(fault.to_string()); // nothing comes of it here, nor at the proxy
         }
@@ -111,14 +115,12 @@ impl Approvals {
 
     /// A command, or the rest of its reply, passed by these decisions about a request; so many rows of the reply had left before.
     pub(crate) fn allows(&mut self, request: Digest, named: &[Digest], before: u64) {
-        let made = named.iter().filter_map(|leaf| self.decision(*leaf));
-        let made: Vec<_> = made.map(|decision| (decision.time, decision.body.clone())).collect();
+        let made = self.made(named.iter().copied());
         let Some(asked) = self.asked_mut(request) else { return };
         // Of a grant all that is released by it counts together.
         let again = asked.granted.as_ref().is_some_and(|grant| grant.commands > 1);
         if !again {
-            let made: Vec<_> = made.iter().map(|(time, decided)| (*time, decided)).collect();
-            asked.released.most = allowed(&asked.body, &made).rows;
+            asked.released.most = allowed(&asked.body, &made.said()).rows;
             asked.released.rows = before;
             asked.released.changed = 0;
         }
@@ -177,7 +179,8 @@ impl Approvals {
     /// or it ended before anything came of it.
     pub(crate) fn may_stop(&self, request: Digest, closed: Timestamp) -> bool {
         let Some(asked) = self.asked(request) else { return true };
-        let decisions = self.decided(asked, |_, _| true);
+        let made = self.made(asked.decisions());
+        let decisions = made.decided(|_, _| true);
         // Its proxy heeds everybody who said how many, also those whom the command does not name.
         let limits = |decided: &Decided<'_>| decided.body.terms.as_ref().is_some_and(|terms| terms.rows.is_some());
         let limited = asked.released.most.is_some() || decisions.iter().any(limits);
@@ -190,7 +193,7 @@ impl Approvals {
     }
 
     /// What took the approval of a request back, if anything did that counts: only such are kept.
-    fn revocation(&self, request: Digest) -> Option<&Revoked> {
-        self.asked(request)?.revocations.first()
+    fn revocation(&self, request: Digest) -> Option<TakenBack> {
+        self.asked(request)?.revocations.first().map(Revoked::taken_back)
     }
 }

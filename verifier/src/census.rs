@@ -1,8 +1,10 @@
 //! The census: how many there are of each control's population in the period of the report, and what of it is an exception that
 //! no check of the record itself would find.
 //!
-//! It is taken while the entries pass, from events alone. Memory holds a small record for each session that is open, one for each
-//! credential, the time of each opening, and the counts.
+//! It is taken while the entries pass, from events alone. Memory holds a small record for each session that is open, and the counts;
+//! what is known of each credential, and when each session was opened, are kept aside ([`crate::spill`]).
+
+mod credential;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,17 +15,16 @@ use exhibit_schemas::event::{Body, SessionId, Timestamp};
 use exhibit_schemas::merkle::Index;
 use serde::Serialize;
 
+use self::credential::{Credentials, Held};
 use crate::batch::Placed;
 use crate::period::Period;
 use crate::policy::Policies;
 use crate::report::control::Control;
 use crate::sample::Draw;
+use crate::spill::{Slots, Spill};
 
 /// Exceptions of one control that are listed; those past it are counted.
 pub const EXCEPTIONS_MAX: usize = 10_000;
-
-/// Different credentials that are compared; a gateway with more of them in one log rotates a credential each minute for months.
-const CREDENTIALS_MAX: usize = 1_000_000;
 
 /// Names that are told apart in one count; what comes later is counted as [`OTHERS`].
 const NAMES_MAX: usize = 10_000;
@@ -164,19 +165,8 @@ struct Open {
     pipeline: Option<String>,
 }
 
-/// Whose a credential is.
-#[derive(Debug)]
-struct Holder {
-    /// Digest of issuer and subject, of which there may be as many as sessions.
-    whose: Digest,
-    /// Where it was used first, and when.
-    first: (Index, Timestamp),
-    /// Somebody else used it, which was said of the first use.
-    told: bool,
-}
-
 /// Counts and exceptions of a period.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Census {
     period: Option<Period>,
     counts: BTreeMap<Control, u64>,
@@ -189,18 +179,28 @@ pub struct Census {
     figures: Figures,
     open: BTreeMap<SessionId, Open>,
     /// When each session was opened.
-    opened: BTreeMap<SessionId, Timestamp>,
-    credentials: BTreeMap<Digest, Holder>,
+    opened: Slots<16, 8>,
+    credentials: Credentials,
     policies: BTreeSet<Digest>,
     draw: Option<Draw>,
 }
 
 impl Census {
     /// A census of a period; of nothing where there is none.
-    pub(crate) fn new(period: Option<Period>) -> Self {
+    pub(crate) fn new(period: Option<Period>, spill: &Spill) -> Self {
         Self {
             period,
-            ..Self::default()
+            counts: BTreeMap::new(),
+            months: BTreeMap::new(),
+            now: String::new(),
+            exceptions: BTreeMap::new(),
+            not_listed: BTreeMap::new(),
+            figures: Figures::default(),
+            open: BTreeMap::new(),
+            opened: Slots::new(spill),
+            credentials: Credentials::new(spill),
+            policies: BTreeSet::new(),
+            draw: None,
         }
     }
 
@@ -387,29 +387,23 @@ impl Census {
             evidence,
             ..
         } = principal;
-        let room = self.credentials.len() < CREDENTIALS_MAX;
-        match self.credentials.get_mut(evidence) {
-            Some(known) if known.whose != whose(issuer, subject) => {
-                let (first, time) = known.first;
-                let tell = !std::mem::replace(&mut known.told, true);
-                if tell && self.period.is_some_and(|period| period.holds(time)) {
+        match self
+            .credentials
+            .hold(*evidence, whose(issuer, subject), (placed.index, placed.event.time))
+        {
+            Held::Own => None,
+            Held::Shared {
+                first: (first, time),
+                told,
+            } => {
+                if !told && self.period.is_some_and(|period| period.holds(time)) {
                     let detail = format!("credential {evidence} was used by another subject at #{}", placed.index);
                     self.except(Control::Identity, first, "credential-shared", detail);
                 }
                 let detail = format!("credential {evidence} was used by another subject at #{first}");
                 Some(("credential-shared", detail))
             }
-            Some(_) => None,
-            None if room => {
-                let holder = Holder {
-                    whose: whose(issuer, subject),
-                    first: (placed.index, placed.event.time),
-                    told: false,
-                };
-                self.credentials.insert(*evidence, holder);
-                None
-            }
-            None => {
+            Held::Uncompared => {
                 let detail = "there are more credentials than are compared".to_owned();
                 Some(("credential-uncompared", detail))
             }
@@ -423,7 +417,9 @@ impl Census {
         };
         let limits = |policy| policies.get(policy).map(exhibit_policy::snapshot::Snapshot::limits);
         if let Body::SessionOpened(body) = &placed.event.body {
-            self.opened.entry(place.0).or_insert(time);
+            if !self.opened.has(&place.0.0) {
+                self.opened.insert(place.0.0, time.0.to_be_bytes());
+            }
             let open = Open {
                 opened: time,
                 last: time,
@@ -517,7 +513,8 @@ impl Census {
 
     /// When a session was opened, where the log says it.
     pub(crate) fn opened(&self, session: SessionId) -> Option<Timestamp> {
-        self.opened.get(&session).copied()
+        let opened = self.opened.get(&session.0)?;
+        Some(Timestamp(u64::from_be_bytes(opened)))
     }
 
     fn add(&mut self, control: Control, index: Index, more: u64) {

@@ -98,7 +98,7 @@ impl Failure {
     /// The exit code.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
-            Self::Verify(VerifyError::Lines(_)) => INTERNAL,
+            Self::Verify(VerifyError::Lines(_) | VerifyError::Spill(_)) => INTERNAL,
             // One of the two logs is not the log: that is a finding, and the gravest there is.
             Self::Since {
                 error: SinceError::Inconsistent { .. } | SinceError::Broken,
@@ -123,6 +123,9 @@ impl Failure {
             | Self::Verify(VerifyError::Lines(_))
             | Self::Package(PackageError::File { .. } | PackageError::Workbook(_)) => {
                 "Check that the directory, and that of temporary files, can be written and have room."
+            }
+            Self::Verify(VerifyError::Spill(_)) => {
+                "Nothing was said of the bundle. Name a directory with room in TMPDIR, and run it again."
             }
             Self::Verify(VerifyError::Scoped(..)) => "Ask for the whole bundle: `exhibit export` without a scope.",
             Self::Verify(_) => "The bundle must be the directory or the tar archive that the export wrote.",

@@ -4,8 +4,6 @@
 //! A copy cannot be opened here: that it holds the bytes of its command, only a recipient sees, who can compare them with the
 //! command's keyed digest. Shown is that it is a file of age-encryption.org/v1 to as many recipients as the policy names.
 
-use std::collections::BTreeMap;
-
 use exhibit_policy::decide::UNPROVEN;
 use exhibit_policy::sealed::{COMMAND_BYTES_MAX, TOO_LONG, recipients};
 use exhibit_policy::snapshot::Snapshot;
@@ -17,6 +15,7 @@ use exhibit_schemas::merkle::Index;
 use crate::batch::Placed;
 use crate::evidence::LineNumber;
 use crate::finding::{Code, Findings, Place};
+use crate::spill::{Slots, Spill};
 
 /// Bytes of a copy at the most: those of the command, a tag to each chunk of 64 KiB, and the header.
 const COPY_BYTES_MAX: usize = COMMAND_BYTES_MAX + COMMAND_BYTES_MAX / 65_536 * 16 + 8_192;
@@ -107,27 +106,44 @@ pub(crate) enum Part {
 }
 
 /// All copies, by the index of their first part: its leaf hash, and the index of the command.
-#[derive(Default)]
 pub(crate) struct Copies {
-    begun: BTreeMap<Index, (Digest, Index)>,
+    begun: Slots<8, 40>,
     /// Entries are missing, and a copy may have been among them.
     pub(crate) after_gap: bool,
 }
 
 impl Copies {
+    /// None yet.
+    pub(crate) fn new(spill: &Spill) -> Self {
+        Self {
+            begun: Slots::new(spill),
+            after_gap: false,
+        }
+    }
+
     /// Notes the first part of the copy of a command.
     pub(crate) fn begin(&mut self, placed: &Placed, command: Index) {
-        self.begun.insert(placed.index, (placed.leaf, command));
+        let mut copy = [0; 40];
+        let (leaf, of) = copy.split_at_mut(32);
+        leaf.copy_from_slice(&placed.leaf.0);
+        of.copy_from_slice(&command.0.to_be_bytes());
+        self.begun.insert(placed.index.0.to_be_bytes(), copy);
     }
 
     /// The command whose copy a person says to open.
     pub(crate) fn revealed(&self, index: Index, read: &EvidenceRead, findings: &mut Findings) -> Option<Index> {
         let copy = read.copy.as_ref()?;
-        let known = self.begun.get(&copy.index).filter(|(leaf, _)| *leaf == copy.leaf);
+        let begun = self.begun.get(&copy.index.0.to_be_bytes());
+        let begun = begun.and_then(|begun| {
+            begun
+                .split_first_chunk()
+                .map(|(leaf, of)| (Digest(*leaf), of.try_into()))
+        });
+        let known = begun.filter(|(leaf, _)| *leaf == copy.leaf);
         if known.is_none() && !self.after_gap {
             let detail = format!("it names #{}", copy.index);
             findings.add(Code::RevealCopy, Place::Entry(index), detail);
         }
-        known.map(|(_, command)| *command)
+        known.and_then(|(_, command)| command.ok().map(u64::from_be_bytes).map(Index))
     }
 }

@@ -20,8 +20,9 @@ use exhibit_schemas::event::access::Principal;
 use exhibit_schemas::event::approval::Verdict;
 use exhibit_schemas::event::{SessionId, Timestamp};
 use exhibit_schemas::key::KeyId;
+use exhibit_schemas::keyring::KeyRecord;
 use exhibit_schemas::merkle::Index;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::approval::{Approvals, Asked, Decision, USE_GRACE_US};
 use crate::batch::Placed;
@@ -30,7 +31,7 @@ use crate::review::Review;
 use crate::schedule::{CountedLine, Fault, State, UncountedLine};
 
 /// What passed by a request in an emergency.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Passed {
     /// Leaf hash of the decision.
     decision: Digest,
@@ -181,11 +182,12 @@ impl Use {
     fn of(asked: &Asked, approvals: &Approvals) -> Option<Self> {
         let passed = asked.emergency?;
         let decision = approvals.decision(passed.decision)?;
+        let signer = approvals.signer(decision.signer)?;
         let from = asked.time.min(decision.time);
         let last = (passed.last.0, passed.last.1.max(decision.time));
         let deadline = deadline(&asked.body, passed.time);
         Some(Self {
-            line: line(asked, &passed, decision, (from, last.1), deadline),
+            line: line(asked, &passed, (&decision, signer), (from, last.1), deadline),
             decision: passed.decision,
             index: decision.index,
             session: asked.session,
@@ -221,7 +223,7 @@ impl Use {
 fn line(
     asked: &Asked,
     passed: &Passed,
-    decision: &Decision,
+    (decision, signer): (&Decision, &KeyRecord),
     (from, to): (Timestamp, Timestamp),
     deadline: Timestamp,
 ) -> EmergencyLine {
@@ -233,8 +235,8 @@ fn line(
         decision: decision.index,
         leaf: passed.decision.to_string(),
         signed: decision.time.to_string(),
-        person: decision.signer.name.clone(),
-        groups: decision.signer.groups.clone(),
+        person: signer.name.clone(),
+        groups: signer.groups.clone(),
         reason: decision.body.reason.clone(),
         subject: asked.requester.as_ref().map(|requester| requester.subject.clone()),
         target: asked.body.target.clone(),
@@ -266,8 +268,7 @@ impl Emergencies {
                 of_uses.entry(used.decision).or_default().push(review);
             }
         }
-        let requests = approvals.requests();
-        let uses = requests.into_iter().filter_map(|(_, asked)| Use::of(asked, approvals));
+        let uses = approvals.requests().filter_map(|asked| Use::of(&asked, approvals));
         Self {
             head,
             uses: uses.collect(),

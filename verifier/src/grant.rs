@@ -17,11 +17,13 @@ use exhibit_schemas::event::{SessionId, Timestamp};
 use exhibit_schemas::key::KeyId;
 use exhibit_schemas::merkle::Index;
 use exhibit_schemas::terms::{Granted, allowed};
+use serde::{Deserialize, Serialize};
 
 use crate::approval::{Approvals, Settled, USE_GRACE_US};
 use crate::finding::{Code, Findings, Place};
 
 /// A grant, with the command that passed by it first in the log.
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct InForce {
     pub(crate) granted: Granted,
     pub(crate) ends: Timestamp,
@@ -41,9 +43,8 @@ impl Approvals {
     pub(crate) fn may_be_granted(&self, settled: &Settled<'_>, request: Digest) -> bool {
         let Some(asked) = self.asked(request) else { return false };
         let named = settled.command.approvals.as_deref().unwrap_or_default();
-        let made = named.iter().filter_map(|leaf| self.decision(*leaf));
-        let made: Vec<_> = made.map(|decision| (decision.time, &decision.body)).collect();
-        self.after_gap && allowed(&asked.body, &made).grant.is_some()
+        let made = self.made(named.iter().copied());
+        self.after_gap && allowed(&asked.body, &made.said()).grant.is_some()
     }
 
     /// Holds an approved command to the grant that it passes by, or begins one with it.
@@ -54,8 +55,7 @@ impl Approvals {
         named: &[Digest],
         findings: &mut Findings,
     ) {
-        let made = named.iter().filter_map(|leaf| self.decision(*leaf));
-        let made: Vec<_> = made.map(|decision| (decision.time, decision.body.clone())).collect();
+        let made = self.made(named.iter().copied());
         let Some(asked) = self.asked_mut(request) else { return };
         let place = Place::Entry(settled.index);
         if let Some(grant) = &mut asked.granted {
@@ -65,8 +65,7 @@ impl Approvals {
             }
             return;
         }
-        let made: Vec<_> = made.iter().map(|(time, decided)| (*time, decided)).collect();
-        asked.granted = allowed(&asked.body, &made).grant.map(|granted| InForce {
+        asked.granted = allowed(&asked.body, &made.said()).grant.map(|granted| InForce {
             ends: granted.ends(settled.time),
             granted,
             commands: 1,

@@ -49,6 +49,7 @@ mod probe;
 pub mod reading;
 mod response;
 mod session;
+mod spill;
 mod timed;
 mod tree;
 pub mod void;

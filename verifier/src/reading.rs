@@ -6,7 +6,6 @@
 
 use std::collections::BTreeMap;
 
-use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::trust::EvidenceRead;
 use exhibit_schemas::merkle::Index;
 use exhibit_schemas::reading::{BY_KEY, Reader};
@@ -15,6 +14,7 @@ use serde::Serialize;
 use crate::batch::Placed;
 use crate::evidence::Evidence;
 use crate::finding::{Code, Findings, Place};
+use crate::spill::{Slots, Spill};
 
 /// A reading, or those that followed it within a minute.
 #[derive(Clone, Debug, Serialize)]
@@ -64,11 +64,15 @@ pub struct ReaderLine {
     pub last: Index,
 }
 
-/// The statements of readers so far.
-#[derive(Default)]
-pub(crate) struct Readings(BTreeMap<Digest, Index>);
+/// The statements of readers so far, with the index of the last reading that each stands for.
+pub(crate) struct Readings(Slots<32, 8>);
 
 impl Readings {
+    /// None yet.
+    pub(crate) fn new(spill: &Spill) -> Self {
+        Self(Slots::new(spill))
+    }
+
     /// Takes a reading of which the ledger says that it showed it.
     pub(crate) fn read(
         &mut self,
@@ -87,8 +91,9 @@ impl Readings {
             findings.add(Code::ReadCount, place(), detail);
         }
         if by.method == BY_KEY
-            && let Some(before) = self.0.insert(by.evidence, placed.index)
+            && let Some(before) = self.0.insert(by.evidence.0, placed.index.0.to_be_bytes())
         {
+            let before = Index(u64::from_be_bytes(before));
             findings.add(Code::ReadTwice, place(), format!("it stands for #{before} too"));
         }
         evidence.read(placed, read, by);

@@ -6,8 +6,6 @@
 //!
 //! Not here: what people were asked. Their decision is made again from the same facts, and what passes by it is a command.
 
-use std::collections::BTreeSet;
-
 use exhibit_policy::seen;
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::access::{Command, SessionOpened};
@@ -16,16 +14,24 @@ use exhibit_schemas::key::KeyId;
 use crate::batch::Placed;
 use crate::finding::{Code, Place};
 use crate::session::Context;
+use crate::spill::{Slots, Spill};
 
 /// Fingerprints of what passed, by proxy.
-#[derive(Default)]
 pub(crate) struct Seen {
-    passed: BTreeSet<(KeyId, Digest)>,
+    passed: Slots<40, 0>,
     /// Something of the log is missing, or cannot be told: what passed may stand there.
     doubtful: bool,
 }
 
 impl Seen {
+    /// Nothing has passed yet.
+    pub(crate) fn new(spill: &Spill) -> Self {
+        Self {
+            passed: Slots::new(spill),
+            doubtful: false,
+        }
+    }
+
     /// Entries are missing here.
     pub(crate) fn gap(&mut self) {
         self.doubtful = true;
@@ -45,7 +51,7 @@ pub(crate) fn command(placed: &Placed, body: &Command, opened: Option<&SessionOp
     }
     let proxy = placed.event.emitter.0;
     let known_by = seen::fingerprint(principal, target, &body.statement, &body.parameters, &body.facts);
-    let seen = known_by.is_some_and(|known_by| context.seen.passed.contains(&(proxy, known_by)));
+    let seen = known_by.is_some_and(|known_by| context.seen.passed.has(&of(proxy, known_by)));
     if seen::is_claimed(&body.facts) && !seen && !context.seen.doubtful {
         let detail = match known_by {
             Some(_) => format!("no command like it of proxy {proxy} stands before it"),
@@ -56,6 +62,15 @@ pub(crate) fn command(placed: &Placed, body: &Command, opened: Option<&SessionOp
             .add(Code::FirstSeen, Place::Entry(placed.index), detail);
     }
     if let Some(passed) = seen::passed(principal, target, body) {
-        context.seen.passed.insert((proxy, passed));
+        context.seen.passed.insert(of(proxy, passed), []);
     }
+}
+
+/// What a fingerprint of a proxy is kept by.
+fn of(proxy: KeyId, fingerprint: Digest) -> [u8; 40] {
+    let mut key = [0; 40];
+    let (of_proxy, of_command) = key.split_at_mut(8);
+    of_proxy.copy_from_slice(&proxy.0);
+    of_command.copy_from_slice(&fingerprint.0);
+    key
 }

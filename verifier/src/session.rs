@@ -1,44 +1,44 @@
 //! Sessions: each one's events in order, its decisions decided again, and its commands paired with their responses.
 //!
-//! An open session is held with its commands that still wait for their end; a closed one leaves 50 bytes, so that nothing
-//! can follow its close.
+//! An open session is held with its commands that still wait for their end; of a closed one it is kept aside where it ended, so that
+//! nothing can follow its close.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod closed;
+mod commands;
+mod pending;
+mod replies;
 
-use exhibit_policy::decide::{Asker, askers, decide};
-use exhibit_policy::mask::Technique;
+use std::collections::BTreeMap;
+
+use exhibit_policy::decide::decide;
 use exhibit_policy::patients::Distinct;
-use exhibit_policy::snapshot::{Counts, Snapshot, with_cells};
+use exhibit_policy::snapshot::Counts;
 use exhibit_schemas::chain::{SessionChain, next_event};
 use exhibit_schemas::digest::Digest;
-use exhibit_schemas::event::access::{
-    Command, CommandData, CommandSealed, DecisionRecord, Detection, Effect, Facts, Outcome, ResponseChunk, ResponseEnd,
-    SessionClosed, SessionOpened, ThresholdDecided,
-};
+use exhibit_schemas::event::access::{DecisionRecord, Facts, Outcome, SessionClosed, SessionOpened};
 use exhibit_schemas::event::{Body, SessionId, SessionPlace, Timestamp};
 use exhibit_schemas::merkle::Index;
 
-use crate::approval::{Approvals, Settled};
+use self::closed::Closed;
+pub(crate) use self::pending::Pending;
+use crate::approval::Approvals;
 use crate::batch::{Placed, Withheld};
 use crate::census::Census;
 use crate::comparison::{Comparison, Recorded};
-use crate::copy::{Copies, Copy, Part};
+use crate::copy::{Copies, Copy};
 use crate::evidence::Evidence;
 use crate::finding::{Code, Findings, Place};
 use crate::in_force::{InForce, Named};
 use crate::observed;
-use crate::patients;
 use crate::policy::Policies;
 use crate::probe::Probes;
 use crate::reading::Readings;
-use crate::response::Response;
 use crate::review::Reviews;
 use crate::schedule::Schedules;
-use crate::seen::{self, Seen};
-use crate::threshold::{Watch, Who};
+use crate::seen::Seen;
+use crate::spill::Spill;
+use crate::threshold::Who;
 use crate::timed::timed;
-
-pub(crate) use self::pending::Pending;
 
 /// The reason of a close that follows a detection.
 const DETECTION: &str = "detection";
@@ -73,15 +73,10 @@ pub(crate) struct Context {
     pub(crate) schedules: Schedules,
 }
 
-#[derive(Default)]
 pub(crate) struct Sessions {
-    sessions: BTreeMap<SessionId, State>,
+    open: BTreeMap<SessionId, Box<Session>>,
+    closed: Closed,
     gaps: u64,
-}
-
-enum State {
-    Open(Box<Session>),
-    Closed(SessionChain),
 }
 
 struct Session {
@@ -134,6 +129,15 @@ struct Request {
 }
 
 impl Sessions {
+    /// None yet.
+    pub(crate) fn new(spill: &Spill) -> Self {
+        Self {
+            open: BTreeMap::new(),
+            closed: Closed::new(spill),
+            gaps: 0,
+        }
+    }
+
     /// Entries are missing here: each session is taken up again at its next event.
     pub(crate) fn gap(&mut self) {
         self.gaps += 1;
@@ -142,10 +146,12 @@ impl Sessions {
     /// Takes the next event of a session.
     pub(crate) fn event(&mut self, placed: &Placed, place: SessionPlace, context: &mut Context) {
         let SessionPlace(id, sequence) = place;
-        let (chain, known) = match self.sessions.get(&id) {
-            Some(State::Open(session)) => (Some(session.chain), session.gaps),
-            Some(State::Closed(chain)) => (Some(*chain), self.gaps),
-            None => (None, 0),
+        let open = self.open.get(&id).map(|session| (session.chain, session.gaps));
+        let closed = if open.is_some() { None } else { self.closed.chain(id) };
+        let (chain, known) = match (open, closed) {
+            (Some((chain, gaps)), _) => (Some(chain), gaps),
+            (None, Some(chain)) => (Some(chain), self.gaps),
+            (None, None) => (None, 0),
         };
         let next = next_event(chain, &placed.event);
         let broken = next.is_err();
@@ -166,11 +172,11 @@ impl Sessions {
                 }
             }
         };
-        if matches!(self.sessions.get(&id), Some(State::Closed(_))) {
+        if closed.is_some() {
             return; // nothing of it is held any more to check the event against
         }
-        let state = self.sessions.entry(id).or_insert_with(|| {
-            State::Open(Box::new(Session {
+        let session = self.open.entry(id).or_insert_with(|| {
+            Box::new(Session {
                 chain,
                 opened: None,
                 first: placed.index,
@@ -192,9 +198,8 @@ impl Sessions {
                 unnamed: false,
                 copy: None,
                 miscopied: None,
-            }))
+            })
         });
-        let State::Open(session) = state else { return };
         session.chain = chain;
         session.last = placed.index;
         if broken {
@@ -206,7 +211,8 @@ impl Sessions {
         }
         session.body(placed, id, sequence, context);
         if chain.closed {
-            *state = State::Closed(chain);
+            self.open.remove(&id);
+            self.closed.insert(id, chain);
         }
     }
 
@@ -215,13 +221,11 @@ impl Sessions {
     pub(crate) fn finish(self, context: &mut Context, withheld: &Withheld) -> Vec<(SessionId, Index)> {
         let mut tails = Vec::new();
         let mut open: Vec<_> = self
-            .sessions
+            .open
             .into_iter()
-            .filter_map(|(id, state)| match state {
-                // One without an opening was told as out of order; so was everything of it.
-                State::Open(session) if session.opened.is_some() => Some((session.first, id, session)),
-                State::Open(_) | State::Closed(_) => None,
-            })
+            // One without an opening was told as out of order; so was everything of it.
+            .filter(|(_, session)| session.opened.is_some())
+            .map(|(id, session)| (session.first, id, session))
             .collect();
         open.sort_by_key(|(first, _, _)| *first);
         for (first, id, session) in open {
@@ -245,15 +249,6 @@ impl Sessions {
         }
         tails
     }
-}
-
-/// Whether a chunk begins a table with a column that its policy masks, or that names patients, under the key.
-fn shows_keyed(chunk: &ResponseChunk, target: &str, policy: &Snapshot) -> bool {
-    chunk.columns.iter().flatten().any(|column| {
-        let mask = column.origin.as_deref().and_then(|origin| policy.mask(target, origin));
-        let nulled = column.technique.as_deref() == Some(Technique::Null.as_str());
-        column.patients.is_some() || !nulled && mask.is_some_and(|mask| mask.technique.is_keyed())
-    })
 }
 
 impl Session {
@@ -364,318 +359,6 @@ impl Session {
         Some((context.comparison.as_mut()?, recorded))
     }
 
-    /// Holds that nothing passed after the agent's credential had expired, where the policy ends sessions then.
-    fn in_time(&mut self, placed: &Placed, body: &Command, context: &mut Context) {
-        let Some(opened) = &self.opened else { return };
-        let passed = matches!(body.outcome, Outcome::Allowed | Outcome::Approved);
-        let policy = context.policies.get(body.decision.policy);
-        let ends = policy.is_some_and(|policy| policy.limits().expiry_ends_session);
-        let late = |expires: Timestamp| placed.event.time.0 > expires.0.saturating_add(JUDGED_US);
-        if passed && ends && !self.expired && opened.expires.is_some_and(late) {
-            self.expired = true; // told once: all that follows is late, too
-            let detail = "a command of a session whose credential had expired";
-            context
-                .findings
-                .add(Code::SessionExpired, Place::Entry(placed.index), detail);
-        }
-    }
-
-    fn command(&mut self, placed: &Placed, id: SessionId, sequence: u64, body: &Command, context: &mut Context) {
-        self.commands += 1;
-        self.in_time(placed, body, context);
-        self.replay(placed.index, &body.facts, &body.decision, context);
-        seen::command(placed, body, self.opened.as_ref(), context);
-        if body.outcome == Outcome::Allowed {
-            timed(placed, &body.facts, &body.decision, context);
-        }
-        if let Some((comparison, recorded)) = self.recorded(placed, &body.facts, &body.decision, context) {
-            comparison.command(&recorded, id, body.request);
-        }
-        let (effect, outcome) = (body.decision.effect, body.outcome);
-        let fits = match outcome {
-            Outcome::Allowed => effect == Effect::Allow,
-            Outcome::Denied => effect == Effect::Deny,
-            Outcome::Approved | Outcome::Refused | Outcome::Expired | Outcome::Postponed => effect == Effect::Ask,
-        };
-        let asked = !matches!(outcome, Outcome::Allowed | Outcome::Denied);
-        if !fits {
-            let detail = format!("outcome {outcome} of the decision {effect}");
-            context
-                .findings
-                .add(Code::OutcomeDiffers, Place::Entry(placed.index), detail);
-        } else if !asked && (body.request.is_some() || body.approvals.is_some() || body.retries.is_some()) {
-            let what = "it names approvals, and nobody was to be asked";
-            context
-                .findings
-                .add(Code::OutcomeDiffers, Place::Entry(placed.index), what);
-        } else if body.request.is_some() && body.retries.is_some() {
-            let what = "it names a request of its own, and that of an earlier command";
-            context
-                .findings
-                .add(Code::OutcomeDiffers, Place::Entry(placed.index), what);
-        }
-        let asking = body.request.and_then(|request| self.requests.get(&request).copied());
-        let request = asking.map(|asking| asking.leaf).or(body.retries);
-        // What people did not let pass goes by the policy that asked them.
-        let refused = matches!(outcome, Outcome::Refused | Outcome::Expired | Outcome::Postponed);
-        let asked_by = asking.map(|asking| asking.policy);
-        let asked_by = asked_by.or_else(|| body.retries.and_then(|leaf| context.approvals.policy(leaf)));
-        let bound = asked_by.filter(|_| refused);
-        let findings = &mut context.findings;
-        let in_force = &mut context.in_force;
-        in_force.named(placed, Named::Command, body.decision.policy, bound, findings);
-        if let (Outcome::Allowed | Outcome::Approved, Some(opened), Some(policy)) =
-            (outcome, &self.opened, context.policies.get(body.decision.policy))
-        {
-            let time = asking.map_or(placed.event.time, |asking| asking.time);
-            let proxy = placed.event.emitter.0;
-            let policy = (body.decision.policy, policy);
-            context
-                .probes
-                .passed(placed.index, proxy, time, &opened.target, &body.facts, policy);
-        }
-        if asked {
-            let settled = Settled {
-                index: placed.index,
-                time: placed.event.time,
-                session: id,
-                proxy: placed.event.emitter.0,
-                target: self.opened.as_ref().map(|opened| opened.target.as_str()),
-                requester: self.opened.as_ref().map(|opened| &opened.principal),
-                command: body,
-                term: context.in_force.term(placed.event.emitter.0),
-                request,
-                askers: self.askers(body, &context.policies),
-            };
-            context.approvals.settle(&settled, &mut context.findings);
-        }
-        let policy = context.policies.get(body.decision.policy);
-        let line = context.evidence.command(placed, id, body, request, &context.approvals);
-        context.evidence.observed(placed.index, body, self.opened.as_ref());
-        let who = self.opened.as_ref().map(who);
-        let target = who.map(|(_, target)| target);
-        if let Some((target, policy)) = target.zip(policy) {
-            patients::command(placed.index, body, target, policy, &mut context.findings);
-        }
-        self.copy = target
-            .zip(policy)
-            .and_then(|(target, policy)| Copy::of(placed, sequence, body, target, policy, line));
-        let mut pending = Pending {
-            response: Response::new(placed.index, outcome, &body.facts),
-            policy: body.decision.policy,
-            line,
-            watch: policy.and_then(|policy| Watch::of(body, policy, who)).map(Box::new),
-            by: Vec::new(),
-            own: request.filter(|_| body.outcome == Outcome::Approved),
-            patients: target
-                .zip(policy)
-                .filter(|(target, policy)| policy.names_patients(target))
-                .map(|_| Distinct::default()),
-        };
-        pending.allowed(body, request, &mut context.approvals);
-        self.responses.insert(sequence, pending);
-    }
-
-    /// All rules that ask about a command.
-    fn askers(&self, body: &Command, policies: &Policies) -> Option<BTreeSet<Asker>> {
-        let (opened, policy) = (self.opened.as_ref()?, policies.get(body.decision.policy)?);
-        Some(askers(policy, &opened.principal, &opened.target, &body.facts))
-    }
-
-    /// Takes a part of the copy of the last command.
-    fn sealed(&mut self, placed: &Placed, body: &CommandSealed, context: &mut Context) {
-        let findings = &mut context.findings;
-        if let Some(mut copy) = self.copy.take() {
-            let Some(part) = copy.part(placed, body, findings) else {
-                return self.miscopied(placed.index, body.command, Code::CopyPart, findings);
-            };
-            if body.part == 0 {
-                context.copies.begin(placed, copy.command);
-            }
-            match part {
-                Part::Last(first) => context.evidence.copied(copy.line, first, placed.index),
-                Part::One => self.copy = Some(copy),
-            }
-            return;
-        }
-        let Some(pending) = self.responses.get(&body.command) else {
-            return self.miscopied(placed.index, body.command, Code::CopyPart, findings);
-        };
-        let target = self.opened.as_ref().map(|opened| opened.target.as_str());
-        // Where the policy is not known, that was said.
-        if let Some((target, policy)) = target.zip(context.policies.get(pending.policy)) {
-            let unasked = policy.recipients(target).is_empty();
-            let code = if unasked { Code::CopyUnasked } else { Code::CopyPart };
-            self.miscopied(placed.index, body.command, code, findings);
-        }
-    }
-
-    /// Says once of a command that a part of a copy is wrong.
-    fn miscopied(&mut self, index: Index, command: u64, code: Code, findings: &mut Findings) {
-        if !self.incomplete && self.miscopied.replace(command) != Some(command) {
-            let detail = format!("it names event {command} of its session");
-            findings.add(code, Place::Entry(index), detail);
-        }
-    }
-
-    fn data(&mut self, placed: &Placed, body: &CommandData, context: &mut Context) {
-        let place = Place::Entry(placed.index);
-        match self.responses.get_mut(&body.command) {
-            Some(pending) => {
-                pending.response.data(placed.index, body, &mut context.findings);
-                for request in &pending.by {
-                    context.approvals.goes_on(*request, placed, &mut context.findings);
-                }
-            }
-            None if self.incomplete => {}
-            None => {
-                let detail = format!("it names event {} of its session", body.command);
-                context.findings.add(Code::CommandData, place, detail);
-            }
-        }
-    }
-
-    fn chunk(&mut self, placed: &Placed, body: &ResponseChunk, context: &mut Context) {
-        let Some(pending) = self.responses.get_mut(&body.command) else {
-            return self.stray(placed.index, body.command, context);
-        };
-        let target = self.opened.as_ref().map(|opened| opened.target.as_str());
-        let policy = context.policies.get(pending.policy);
-        let findings = &mut context.findings;
-        if let Some(ending) = self.ending {
-            let detail = format!("released after the detection #{ending}");
-            findings.add(Code::DetectionEnd, Place::Entry(placed.index), detail);
-        }
-        if let (Some(opened), Some(policy)) = (&self.opened, policy)
-            && opened.mask_key.is_none()
-            && !self.unnamed
-            && shows_keyed(body, &opened.target, policy)
-        {
-            self.unnamed = true; // told once of a session
-            let detail = "its session names no key of masks";
-            findings.add(Code::MaskKeyUnnamed, Place::Entry(placed.index), detail);
-        }
-        if let Some(stopped) = self.stopped {
-            let detail = format!("released after #{stopped} had stopped it");
-            findings.add(Code::ThresholdPassed, Place::Entry(placed.index), detail);
-        }
-        let before = (
-            pending.response.rows,
-            pending.response.bytes,
-            pending.response.all_cells,
-        );
-        pending.response.chunk(placed.index, body, target, policy, findings);
-        let rows = pending.response.rows - before.0;
-        for request in &pending.by {
-            context.approvals.released(*request, rows, placed, findings);
-        }
-        self.rows = self.rows.saturating_add(rows);
-        self.bytes = self.bytes.saturating_add(pending.response.bytes - before.1);
-        self.cells = self.cells.saturating_add(pending.response.all_cells - before.2);
-        if let Some(released) = &body.patients {
-            let both = [Some(&mut self.patients), pending.patients.as_mut()];
-            for distinct in both.into_iter().flatten() {
-                distinct.add(released.patients.iter().map(|one| one.patient), released.unknown);
-            }
-        }
-        let after = pending.counts(self.rows, with_cells(self.bytes, self.cells), &self.patients);
-        if let Some(watch) = pending.watch.as_mut().filter(|_| !pending.response.doubtful) {
-            let who = self.opened.as_ref().map(who);
-            watch.chunk(placed.index, after, policy, who, findings);
-        }
-    }
-
-    fn threshold(&mut self, placed: &Placed, id: SessionId, body: &ThresholdDecided, context: &mut Context) {
-        let place = Place::Entry(placed.index);
-        let Some(pending) = self.responses.get_mut(&body.command) else {
-            return self.stray(placed.index, body.command, context);
-        };
-        let released = pending.counts(self.rows, with_cells(self.bytes, self.cells), &self.patients);
-        let Some(watch) = &mut pending.watch else {
-            if context.policies.get(pending.policy).is_some() {
-                let what = "its policy has no threshold, or its command did not pass";
-                context.findings.add(Code::ThresholdDecided, place, what);
-            }
-            return;
-        };
-        let policy = context.policies.get(pending.policy);
-        let who = self.opened.as_ref().map(who);
-        watch.decided(placed.index, body, released, policy, who, &mut context.findings);
-        let (again, line) = (watch.at(body), pending.line);
-        self.replay(placed.index, &again.facts, &body.decision, context);
-        let asking = body.request.and_then(|request| self.requests.get(&request));
-        let request = asking.map(|asking| asking.leaf);
-        if matches!(body.outcome, Outcome::Approved | Outcome::Refused | Outcome::Expired) {
-            let settled = Settled {
-                index: placed.index,
-                time: placed.event.time,
-                session: id,
-                proxy: placed.event.emitter.0,
-                target: self.opened.as_ref().map(|opened| opened.target.as_str()),
-                requester: self.opened.as_ref().map(|opened| &opened.principal),
-                command: &again,
-                term: context.in_force.term(placed.event.emitter.0),
-                request,
-                // People approve the reply of one command.
-                askers: None,
-            };
-            context.approvals.settle(&settled, &mut context.findings);
-        }
-        if let Some(pending) = self.responses.get_mut(&body.command) {
-            pending.allowed(&again, request, &mut context.approvals);
-        }
-        if body.outcome != Outcome::Approved {
-            self.stopped.get_or_insert(placed.index);
-        }
-        let approvals = &context.approvals;
-        context.evidence.threshold(line, placed.index, body, request, approvals);
-    }
-
-    fn detection(&mut self, placed: &Placed, body: &Detection, context: &mut Context) {
-        let Some(pending) = self.responses.get_mut(&body.command) else {
-            return self.stray(placed.index, body.command, context);
-        };
-        let target = self.opened.as_ref().map(|opened| opened.target.as_str());
-        let policy = context.policies.get(pending.policy);
-        let findings = &mut context.findings;
-        pending.response.detection(placed.index, body, target, policy, findings);
-        context.evidence.detected(placed, pending.response.command, body);
-        if body.ends {
-            self.ending.get_or_insert(placed.index);
-        }
-    }
-
-    fn end(&mut self, placed: &Placed, body: &ResponseEnd, context: &mut Context) {
-        let Some(pending) = self.responses.remove(&body.command) else {
-            return self.stray(placed.index, body.command, context);
-        };
-        for request in &pending.by {
-            context.approvals.ended(*request, placed);
-        }
-        if body.status == CUT {
-            self.cut.extend(&pending.by);
-        }
-        self.leaves_uncommitted(placed.index, &pending, body, &mut context.findings);
-        if let Some(request) = &pending.own {
-            // What its session's end cut off before it was committed was taken back.
-            let back = body.status == CUT && self.uncommitted.values().flatten().any(|open| open == request);
-            let rows = body.changed.filter(|_| !back).unwrap_or(0);
-            context.approvals.changed(*request, rows, placed, &mut context.findings);
-        }
-        let target = self.opened.as_ref().map(|opened| opened.target.as_str());
-        let policy = context.policies.get(pending.policy);
-        let findings = &mut context.findings;
-        pending.response.end(placed.index, body, target.zip(policy), findings);
-        context.evidence.ended(placed.index, &pending, body);
-    }
-
-    fn stray(&self, index: Index, command: u64, context: &mut Context) {
-        if !self.incomplete {
-            let detail = format!("it names event {command} of its session");
-            context.findings.add(Code::ResponseCommand, Place::Entry(index), detail);
-        }
-    }
-
     fn closed(&mut self, placed: &Placed, id: SessionId, body: &SessionClosed, context: &mut Context) {
         let place = Place::Entry(placed.index);
         let totals = [
@@ -738,5 +421,3 @@ impl Session {
 fn who(opened: &SessionOpened) -> Who<'_> {
     (&opened.principal, opened.target.as_str())
 }
-
-mod pending;

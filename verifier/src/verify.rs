@@ -3,19 +3,23 @@
 //! `Verified<Bundle>` can be made here alone, and only of a bundle without an error. A report with results takes nothing
 //! else.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod answer;
+mod reader;
+mod scoped;
+
+use std::collections::BTreeMap;
 
 use exhibit_schemas::bundle::TrustAnchors;
 use exhibit_schemas::checkpoint::Checkpoint;
 use exhibit_schemas::digest::Digest;
-use exhibit_schemas::event::{Body, Event, SessionId, Timestamp};
+use exhibit_schemas::event::{SessionId, Timestamp};
 use exhibit_schemas::keyring::KeyringError;
 use exhibit_schemas::merkle::{Index, TreeSize};
-use exhibit_schemas::tile::{BUNDLE_BYTES_MAX, TILE_WIDTH, Tile, TileError, TileKind, entries};
 
+use self::reader::Reader;
 use crate::approval::Approvals;
 use crate::archive::{Archive, ArchiveError};
-use crate::batch::{Batches, Placed};
+use crate::batch::Batches;
 use crate::census::Census;
 use crate::comparison::{Candidate, Comparison};
 use crate::copy::Copies;
@@ -24,13 +28,10 @@ use crate::evidence::{Evidence, Line, Lines};
 use crate::files::{self, Head, Layout};
 use crate::finding::{Code, Finding, Findings, Place};
 use crate::in_force::InForce;
-use crate::nodes::Nodes;
 use crate::period::{Period, Span};
 use crate::policy::Policies;
 use crate::probe::Probes;
 use crate::reading::Readings;
-use crate::report::control::{Control, breaks_record};
-use crate::report::matrix;
 use crate::review::Reviews;
 use crate::sample::{Draw, Drawn, Sampling};
 use crate::schedule::{Scheduled, Schedules};
@@ -38,16 +39,11 @@ use crate::scoped::{Scoped, Scoping};
 use crate::seen::Seen;
 use crate::session::{Context, Sessions};
 use crate::sign_off::SignOffs;
+use crate::spill::Spill;
+pub use crate::spill::SpillError;
 use crate::tree::Tree;
-use crate::void::VoidLine;
-
-mod scoped;
 
 const HASH_BYTES: usize = 32;
-
-/// Entry files that may be missing or broken before the rest is no longer looked at: a size that nobody signed, or an
-/// owned log key, can claim 2^64 entries.
-const SKIPPED_MAX: usize = 1_000;
 
 /// Why a bundle could not be judged.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +57,9 @@ pub enum VerifyError {
     /// No keyring can begin with the trust anchors.
     #[error("the trust anchors are refused: {0}")]
     Anchors(#[from] KeyringError),
+    /// What was read cannot be kept until the log ends.
+    #[error(transparent)]
+    Spill(#[from] SpillError),
     /// What is to be done needs every entry of the log.
     #[error("this is a scoped bundle, of {0}: {1}")]
     Scoped(String, &'static str),
@@ -151,6 +150,8 @@ pub struct Cited {
     pub time: Option<Timestamp>,
     /// Its session.
     pub session: Option<SessionId>,
+    /// When that was opened, where the log says it.
+    pub opened: Option<Timestamp>,
 }
 
 /// A bundle with errors.
@@ -308,11 +309,12 @@ fn examine(
         .zip(root)
         .map(|(sampling, root)| Draw::new(sampling, root));
     let kept = read_heads(heads, anchors, &mut findings);
+    let spill = Spill::default();
     let mut reader = Reader {
         archive,
         tree: Tree::new(archive, kept),
         batches: Batches::new(anchors)?,
-        sessions: Sessions::default(),
+        sessions: Sessions::new(&spill),
         sign_offs: SignOffs::default(),
         span: None,
         scoping,
@@ -320,17 +322,18 @@ fn examine(
             findings,
             policies: Policies::default(),
             in_force: InForce::new(&anchors.policy_signers),
-            approvals: Approvals::default(),
+            approvals: Approvals::new(&spill),
             evidence: Evidence::new(evidence),
-            census: Census::new(evidence).sampled(draw),
+            census: Census::new(evidence, &spill).sampled(draw),
             comparison: besides.comparison,
             probes: Probes::default(),
-            seen: Seen::default(),
-            copies: Copies::default(),
-            readings: Readings::default(),
+            seen: Seen::new(&spill),
+            copies: Copies::new(&spill),
+            readings: Readings::new(&spill),
             reviews: Reviews::default(),
             schedules: Schedules::default(),
         },
+        spill,
     };
     if reader.scoping.is_some() {
         reader.read_scoped(&head, progress, lines)?;
@@ -372,409 +375,4 @@ fn read_heads(heads: &[KeptHead], anchors: &TrustAnchors, findings: &mut Finding
         }
     }
     kept
-}
-
-/// Reads the entries in order and hands each to the checks.
-struct Reader<'a> {
-    archive: &'a Archive,
-    tree: Tree<'a>,
-    batches: Batches,
-    sessions: Sessions,
-    sign_offs: SignOffs,
-    span: Option<Span>,
-    /// Of a scoped bundle: what it may hold, and what it holds.
-    scoping: Option<Scoping>,
-    context: Context,
-}
-
-impl Reader<'_> {
-    fn read(
-        &mut self,
-        size: TreeSize,
-        progress: &mut dyn FnMut(Progress),
-        lines: &mut dyn Lines,
-    ) -> Result<(), VerifyError> {
-        let mut number = 0;
-        let mut skipped = 0;
-        while let Some(width) = files::width(0, number, size) {
-            if skipped == SKIPPED_MAX {
-                let detail = format!("{SKIPPED_MAX} files of entries are missing or broken; reading stopped there");
-                self.context.findings.add(Code::EntryBundle, Place::Bundle, detail);
-                self.tree.lost();
-                break;
-            }
-            skipped += 1;
-            let first = number * u64::from(TILE_WIDTH);
-            let tile = |kind| {
-                Tile::new(kind, number, width)
-                    .map(|tile| tile.path())
-                    .unwrap_or_default()
-            };
-            let path = tile(TileKind::Entries);
-            let bytes = self.archive.read(&path, BUNDLE_BYTES_MAX)?;
-            // A bundle that is not there, or too long, was named with the files.
-            let split = bytes.as_deref().map(|bytes| entries(bytes, width)).transpose();
-            match split {
-                Ok(Some(entries)) => {
-                    skipped -= 1;
-                    for (index, entry) in (first..).zip(entries) {
-                        self.entry(Index(index), entry)?;
-                    }
-                }
-                Ok(None) => self.skip(&tile(TileKind::Hashes(0)), width)?,
-                Err(error) => {
-                    let place = match &error {
-                        TileError::Bundle { position, .. } if *position < usize::from(width) => {
-                            Place::Entry(Index(first + u64::try_from(*position).unwrap_or(0)))
-                        }
-                        _ => Place::File(path.clone()),
-                    };
-                    self.context
-                        .findings
-                        .add(Code::EntryBundle, place, format!("{path}: {error}"));
-                    self.skip(&tile(TileKind::Hashes(0)), width)?;
-                }
-            }
-            hand_out(&mut self.context.evidence, lines)?;
-            progress(Progress::Entries(first + u64::from(width), size));
-            number += 1;
-        }
-        Ok(())
-    }
-
-    fn entry(&mut self, index: Index, entry: &[u8]) -> Result<(), VerifyError> {
-        let leaf = Digest::leaf(entry);
-        self.context.census.offer(Control::Integrity, || index.to_string());
-        self.tree.leaf(leaf, &mut self.context.findings)?;
-        let unreadable = self.batches.unreadable();
-        let placed = self.batches.entry(index, leaf, entry, &mut self.context.findings);
-        if self.batches.unreadable() > unreadable {
-            self.sessions.gap(); // an event of some session is not known, and its next one must not be told for that
-            self.context.in_force.gap();
-            self.context.seen.gap();
-        }
-        self.events(&placed);
-        Ok(())
-    }
-
-    fn events(&mut self, placed: &[Placed]) {
-        for placed in placed {
-            self.event(placed);
-        }
-    }
-
-    fn event(&mut self, placed: &Placed) {
-        self.span = Some(Span::with(self.span, placed.event.time));
-        if let Some(scoping) = &mut self.scoping {
-            scoping.event(placed, self.batches.keyring());
-        }
-        let context = &mut self.context;
-        context.evidence.event(placed);
-        let (index, emitter) = (placed.index, placed.event.emitter.0);
-        let role = self.batches.keyring().record(emitter).map(|record| record.role);
-        context.schedules.event(placed, role);
-        context.census.event(placed, &context.policies);
-        self.sign_offs.event(placed, &mut context.findings);
-        match &placed.event.body {
-            Body::PolicySnapshot(body) => {
-                context.in_force.recorded(index, emitter, body.policy);
-                context.policies.policy(index, emitter, body, &mut context.findings);
-            }
-            Body::PolicySigned(body) => context.in_force.signed(placed, body, &mut context.findings),
-            Body::PolicyInForce(body) => {
-                let policy = context.policies.find(body.policy, index, &mut context.findings);
-                context.schedules.in_force(placed, policy, &mut context.findings);
-                context.in_force.said(placed, body.policy, &mut context.findings);
-            }
-            Body::CatalogSnapshot(body) => context.policies.catalog(index, emitter, body, &mut context.findings),
-            Body::LoginRefused(body) if body.count == 0 || body.since > placed.event.time => {
-                let detail = format!("{} from {} on", body.count, body.since);
-                context.findings.add(Code::LoginCount, Place::Entry(index), detail);
-            }
-            Body::ApprovalDecided(body) => {
-                let clock = context.schedules.clock();
-                let approvals = &mut context.approvals;
-                let why = approvals.takes_decision(placed, clock, body, &mut context.findings);
-                let void = why.and_then(|why| VoidLine::decision(placed, body, why));
-                context.evidence.voids(void);
-            }
-            Body::ApprovalRevoked(body) => {
-                let clock = context.schedules.clock();
-                let why = context.approvals.taken_back(placed, clock, body, &mut context.findings);
-                let void = why.and_then(|why| VoidLine::revocation(placed, body, why));
-                context.evidence.voids(void);
-            }
-            Body::EvidenceRead(body) => {
-                context
-                    .readings
-                    .read(placed, body, &mut context.evidence, &mut context.findings);
-                if let Some(command) = context.copies.revealed(index, body, &mut context.findings) {
-                    context.evidence.revealed(placed, body, command);
-                }
-            }
-            Body::ReviewSigned(body) => {
-                let clock = context.schedules.clock();
-                let why = context.reviews.signed(placed, clock, body, &mut context.findings);
-                let void = why.and_then(|why| VoidLine::review(placed, body, why));
-                context.evidence.voids(void);
-            }
-            Body::KeyRevoked(body) => {
-                context
-                    .approvals
-                    .key_revoked(placed, context.schedules.clock(), body.key);
-                context.in_force.key_revoked(index, body.key);
-            }
-            _ => {}
-        }
-        if let Some(place) = placed.event.session {
-            self.sessions.event(placed, place, context);
-        }
-    }
-
-    /// Entries cannot be read: their published hashes stand in for them in the tree, and the chains begin anew after them.
-    fn skip(&mut self, hashes: &str, width: u16) -> Result<(), VerifyError> {
-        let bytes = self
-            .archive
-            .read(hashes, usize::from(width) * HASH_BYTES)?
-            .unwrap_or_default();
-        let mut leaves = bytes
-            .chunks_exact(HASH_BYTES)
-            .filter_map(|hash| Digest::try_from(hash).ok());
-        for _ in 0..width {
-            let leaf = leaves.next().unwrap_or_else(|| {
-                self.tree.lost();
-                Digest([0; HASH_BYTES])
-            });
-            self.tree.leaf(leaf, &mut self.context.findings)?;
-        }
-        let placed = self.batches.gap(&mut self.context.findings);
-        self.events(&placed);
-        self.sessions.gap();
-        self.context.policies.after_gap = true;
-        self.context.in_force.gap();
-        self.context.seen.gap();
-        self.context.approvals.after_gap = true;
-        self.context.copies.after_gap = true;
-        Ok(())
-    }
-
-    fn finish(
-        mut self,
-        anchors: &TrustAnchors,
-        head: &Head,
-        heads: usize,
-        lines: &mut dyn Lines,
-    ) -> Result<Outcome, VerifyError> {
-        let placed = self.batches.finish(&mut self.context.findings);
-        self.events(&placed);
-        if head.size == TreeSize(0) {
-            let detail = "the log is empty: it has no genesis";
-            self.context.findings.add(Code::GenesisAnchors, Place::Bundle, detail);
-        }
-        let mut scoped = match self.scoping.take() {
-            Some(scoping) => Some(scoping.finish(&head.layout, &self.batches, &mut self.context.findings)),
-            None => None,
-        };
-        let context = &mut self.context;
-        context.policies.finish(&mut context.findings);
-        let tails = self.sessions.finish(context, self.batches.withheld());
-        if let Some(scoped) = &mut scoped {
-            scoped.open_ended(&tails);
-        }
-        context
-            .evidence
-            .finish(anchors, &self.batches, &context.policies, &context.in_force);
-        let evidence = &mut context.evidence;
-        evidence.list_approvals(&context.approvals, &mut |evidence| hand_out(evidence, lines))?;
-        if let Some(comparison) = &mut context.comparison {
-            comparison.finish();
-        }
-        context.probes.finish(&context.policies, &mut context.findings);
-        // What was to be reviewed, and by whom, is a question to the whole log.
-        if scoped.is_some() {
-            context.schedules.leave();
-        }
-        let reviews = std::mem::take(&mut context.reviews);
-        let reviews = if scoped.is_some() {
-            Vec::new()
-        } else {
-            reviews.finish(
-                self.archive,
-                head.size,
-                self.batches.keyring(),
-                &mut context.evidence,
-                &mut context.findings,
-            )?
-        };
-        if scoped.is_none() {
-            let nodes = Nodes {
-                archive: self.archive,
-                size: head.size,
-            };
-            self.sign_offs
-                .finish(nodes, &mut context.evidence, &mut context.findings);
-        }
-        // A review of one use is of no period.
-        let (of_uses, reviews) = reviews.into_iter().partition(|review| review.said.emergency.is_some());
-        let (clock, revoked) = (context.schedules.clock(), context.schedules.revoked().clone());
-        let emergencies = Emergencies::new(&context.approvals, of_uses, clock, revoked);
-        if scoped.is_some() {
-            emergencies.find_uses(&mut context.findings);
-        } else {
-            context.evidence.emergencies(emergencies.find(&mut context.findings));
-        }
-        let scheduled = std::mem::take(&mut context.schedules).finish(reviews, &mut context.findings);
-        let periods = scheduled.find(&mut context.findings);
-        context.evidence.scheduled(scheduled.schedules(), periods);
-        hand_out(&mut context.evidence, lines)?;
-        if scoped.is_none() {
-            context.census.finish(clock);
-        }
-        matrix::offer(&context.evidence, &mut context.census);
-        let drawn = match context.census.take_draw() {
-            Some(draw) => {
-                let events = events(self.archive, head, draw.indexes())?;
-                Some(Drawn { draw, events })
-            }
-            None => None,
-        };
-        let root = self.tree.finish(head.checkpoint.as_ref(), &mut context.findings)?;
-        let (origin, log_key) = (anchors.log.origin.as_str().to_owned(), anchors.log.to_string());
-        let (size, findings) = (head.size, self.context.findings);
-        let bundle = Box::new(Bundle {
-            origin,
-            size,
-            root,
-            log_key,
-            span: self.span,
-            heads,
-            cited: if self.context.census.is_taken() {
-                cited(self.archive, head, &findings, &self.context.census)?
-            } else {
-                BTreeMap::new()
-            },
-            findings,
-            evidence: self.context.evidence,
-            census: self.context.census,
-            scheduled,
-            emergencies,
-            comparison: self.context.comparison,
-            drawn,
-            scoped,
-        });
-        Ok(judged(bundle, head.checkpoint.is_some()))
-    }
-}
-
-/// The answer about a bundle whose head is signed, or is not.
-fn judged(mut bundle: Box<Bundle>, sealed: bool) -> Outcome {
-    if let Some(scoped) = bundle
-        .scoped
-        .as_mut()
-        .filter(|_| bundle.findings.errors() > 0 || !sealed)
-    {
-        scoped.proven.clear(); // a bundle with errors proves nothing of what it does not hold
-    }
-    // The one place where a bundle becomes verified.
-    if bundle.findings.errors() == 0 && sealed {
-        Outcome::Verified(Box::new(Verified(*bundle)))
-    } else {
-        // A finding that was only counted may be about anything.
-        let sound = sealed
-            && bundle.findings.not_kept() == 0
-            && !bundle.findings.list().iter().any(|finding| breaks_record(finding.code));
-        Outcome::Refused(Refused {
-            origin: bundle.origin.clone(),
-            log_key: bundle.log_key.clone(),
-            size: bundle.size,
-            period: bundle.census.period(),
-            span: bundle.span,
-            findings: bundle.findings.clone(),
-            scoped: bundle.scoped.clone().map(Box::new),
-            shown: Some(bundle).filter(|_| sound),
-        })
-    }
-}
-
-/// Hands out the lines that are finished.
-fn hand_out(evidence: &mut Evidence, lines: &mut dyn Lines) -> Result<(), VerifyError> {
-    for line in evidence.take_finished() {
-        lines.take(&line).map_err(VerifyError::Lines)?;
-    }
-    Ok(())
-}
-
-/// What is known of each entry that a finding or an exception names.
-fn cited(
-    archive: &Archive,
-    head: &Head,
-    findings: &Findings,
-    census: &Census,
-) -> Result<BTreeMap<Index, Cited>, VerifyError> {
-    let found = findings.list().iter().filter_map(|finding| match &finding.place {
-        Place::Entry(index) | Place::Entries(index, _) => Some(*index),
-        _ => None,
-    });
-    let controls = Control::ALL.iter();
-    let exceptions = controls.flat_map(|control| census.exceptions(*control));
-    let excepted = exceptions.filter_map(|exception| exception.index.map(Index));
-    let mut cited = BTreeMap::new();
-    each(archive, head, found.chain(excepted), |index, entry| {
-        let event = Event::decode(entry).ok();
-        let of = Cited {
-            leaf: Digest::leaf(entry),
-            time: event.as_ref().map(|event| event.time),
-            session: event.and_then(|event| event.session).map(|place| place.0),
-        };
-        cited.insert(index, of);
-    })?;
-    Ok(cited)
-}
-
-/// The events among these entries.
-fn events(
-    archive: &Archive,
-    head: &Head,
-    named: impl Iterator<Item = Index>,
-) -> Result<BTreeMap<Index, Event>, VerifyError> {
-    let mut made = BTreeMap::new();
-    each(archive, head, named, |index, entry| {
-        made.extend(Event::decode(entry).ok().map(|event| (index, event)));
-    })?;
-    Ok(made)
-}
-
-/// Hands on these entries, as far as they can be read.
-fn each(
-    archive: &Archive,
-    head: &Head,
-    named: impl Iterator<Item = Index>,
-    mut take: impl FnMut(Index, &[u8]),
-) -> Result<(), VerifyError> {
-    if head.layout.is_scoped() {
-        return scoped::each(archive, named, take);
-    }
-    let size = head.size;
-    let mut tiles: BTreeMap<u64, BTreeSet<Index>> = BTreeMap::new();
-    for index in named {
-        tiles.entry(index.0 / u64::from(TILE_WIDTH)).or_default().insert(index);
-    }
-    for (number, indexes) in tiles {
-        let Some(width) = files::width(0, number, size) else {
-            continue;
-        };
-        let Some(tile) = Tile::new(TileKind::Entries, number, width) else {
-            continue;
-        };
-        let Some(bytes) = archive.read(&tile.path(), BUNDLE_BYTES_MAX)? else {
-            continue;
-        };
-        let Ok(entries) = entries(&bytes, width) else { continue };
-        for (index, entry) in (number * u64::from(TILE_WIDTH)..).map(Index).zip(entries) {
-            if indexes.contains(&index) {
-                take(index, entry);
-            }
-        }
-    }
-    Ok(())
 }

@@ -1,6 +1,7 @@
 //! What people were asked, and what came of it.
 
 use exhibit_schemas::event::Timestamp;
+use exhibit_schemas::keyring::KeyRecord;
 use exhibit_schemas::merkle::Index;
 use serde::Serialize;
 
@@ -103,27 +104,27 @@ impl GrantLine {
 
 impl DecisionLine {
     /// A decision about a question that was asked then.
-    fn of(asked: Timestamp, decision: &Decision) -> Self {
+    fn of(asked: Timestamp, decision: &Decision, signer: &KeyRecord) -> Self {
         Self {
             decision: decision.index,
             time: decision.time.to_string(),
             after_s: seconds(asked, decision.time),
-            person: decision.signer.name.clone(),
-            groups: decision.signer.groups.clone(),
+            person: signer.name.clone(),
+            groups: signer.groups.clone(),
             verdict: decision.body.verdict.to_string(),
             reason: decision.body.reason.clone(),
             terms: decision.body.terms.as_ref().map(ToString::to_string),
-            enrolled: decision.signer.enrolled,
+            enrolled: signer.enrolled,
         }
     }
 }
 
 impl RevocationLine {
-    fn of(revoked: &Revoked) -> Self {
+    fn of(revoked: &Revoked, signer: &KeyRecord) -> Self {
         Self {
             revocation: revoked.index,
             time: revoked.time.to_string(),
-            person: revoked.signer.name.clone(),
+            person: signer.name.clone(),
             reason: revoked.body.reason.clone(),
         }
     }
@@ -164,9 +165,16 @@ impl Evidence {
             return Ok(());
         }
         self.count_times(approvals);
-        for (_, asked) in approvals.requests() {
+        for asked in approvals.requests() {
             let decisions = asked.decisions().filter_map(|leaf| approvals.decision(leaf));
-            let decisions = decisions.map(|decision| DecisionLine::of(asked.time, decision));
+            let decisions = decisions.filter_map(|decision| {
+                let signer = approvals.signer(decision.signer)?;
+                Some(DecisionLine::of(asked.time, &decision, signer))
+            });
+            let revocations = asked.revocations.iter().filter_map(|revoked| {
+                let signer = approvals.signer(revoked.signer)?;
+                Some(RevocationLine::of(revoked, signer))
+            });
             let line = ApprovalLine {
                 request: asked.index,
                 time: asked.time.to_string(),
@@ -178,7 +186,7 @@ impl Evidence {
                 asks: asked.body.requirement.to_string(),
                 expires: asked.body.expires.to_string(),
                 decisions: decisions.collect(),
-                revocations: asked.revocations.iter().map(RevocationLine::of).collect(),
+                revocations: revocations.collect(),
                 rows: asked.rows(),
                 grant: asked.granted.as_ref().map(GrantLine::of),
             };
@@ -196,7 +204,7 @@ impl Evidence {
     fn count_times(&mut self, approvals: &Approvals) {
         let mut counts = CLASSES.map(|(name, _)| (name, 0));
         let period = self.period;
-        let decisions = approvals.decisions().into_iter().map(|(_, decision)| decision);
+        let decisions = approvals.decisions();
         for decision in decisions.filter(|decision| period.is_some_and(|period| period.holds(decision.time))) {
             let Some(asked) = approvals.asked(decision.body.request) else {
                 continue;

@@ -359,7 +359,7 @@ fn exceptions(bundle: &Bundle, control: Control) -> BTreeSet<Exception> {
         let Some((cited, time)) = bundle.cited.get(&index).and_then(|cited| Some((cited, cited.time?))) else {
             return true;
         };
-        let opened = cited.session.and_then(|session| bundle.census.opened(session));
+        let opened = cited.opened;
         match control {
             Control::Emergency if uses.contains_key(&index.0) => {
                 uses.get(&index.0).is_some_and(|time| period.holds(*time))

@@ -13,7 +13,8 @@ use exhibit_schemas::scoped::{SEALS_BYTES_MAX, ScopedFile, records};
 use exhibit_schemas::seal::{ENTRY_BYTES_MAX, SEAL_FIRST_BYTE};
 use exhibit_schemas::tile::{TILE_WIDTH, Tile, TileKind};
 
-use super::{HASH_BYTES, Progress, Reader, SKIPPED_MAX, VerifyError, hand_out};
+use super::reader::{Reader, SKIPPED_MAX, hand_out};
+use super::{HASH_BYTES, Progress, VerifyError};
 use crate::archive::Archive;
 use crate::evidence::Lines;
 use crate::files::{self, Head};
@@ -61,6 +62,7 @@ impl Reader<'_> {
                 skipped += 1;
                 self.skip(&path, width)?;
             }
+            self.spill.check()?;
             hand_out(&mut self.context.evidence, lines)?;
             let first = number * u64::from(TILE_WIDTH);
             progress(Progress::Entries(first + u64::from(width), head.size));
