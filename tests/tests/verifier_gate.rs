@@ -48,6 +48,8 @@ mod emergency;
 mod estimated;
 #[path = "verifier_gate/granted.rs"]
 mod granted;
+#[path = "verifier_gate/late.rs"]
+mod late;
 #[path = "verifier_gate/patients.rs"]
 mod patients;
 #[path = "verifier_gate/probed.rs"]

@@ -35,11 +35,11 @@ use crate::spill::{Shelf, Slots, Spill};
 /// it decided by in time, and then needs a moment to record the command.
 pub(crate) const USE_GRACE_US: u64 = 60_000_000;
 
-/// Requests that stand in memory: more than wait for people at once in most places. Of some kilobytes each.
-const REQUESTS_NEAR_MAX: usize = 128;
+/// Requests that stand in memory: more than people are asked at once in most places. Of some kilobytes each, and read again in microseconds.
+const REQUESTS_NEAR_MAX: usize = 64;
 
-/// Decisions that do: some for each of those requests, and more than a request ever gets. Of hundreds of bytes each.
-const DECISIONS_NEAR_MAX: usize = 256;
+/// Decisions that do: two to each of those requests. Of hundreds of bytes each.
+const DECISIONS_NEAR_MAX: usize = 128;
 
 /// A request as it stands in the log.
 #[derive(Clone, Serialize, Deserialize)]

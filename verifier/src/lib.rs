@@ -6,8 +6,9 @@
 //! ```
 //!
 //! Reading is one pass over the files for the manifest and one over the entries in order. Memory holds one bundle of
-//! entries, the events that wait for their seal, and a small record for each key, session, approval, file, sealed copy and
-//! command that tries values; entries are never kept. An error does not end the reading: chains are taken up again after it, so that one fault gives few
+//! entries, the events that wait for their seal, the sessions that are open, and a small record for each key, policy, file of the bundle,
+//! command that tries values and use of emergency access; entries are never kept. What may be said about something that is over, a question that was settled or
+//! a session that was closed, is found again in temporary files (`spill`). An error does not end the reading: chains are taken up again after it, so that one fault gives few
 //! findings, at its place.
 //!
 //! Not here: any network, any clock, any runtime. Trust comes from the anchors that the caller hands in, never from the

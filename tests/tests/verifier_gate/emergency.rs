@@ -47,7 +47,7 @@ fn column() -> Vec<Column> {
 }
 
 /// One session with one command, which bob lets pass and which gives two rows back.
-async fn log() -> (Plan, TrustAnchors) {
+pub(super) async fn log() -> (Plan, TrustAnchors) {
     let (gate, keeper, anchors) = start(&policy()).await;
     let mut session = open(&gate).await;
     let Ruling::Pending(pending) = session.decide(request("ALTER TABLE patients ADD x text", Action::Define)) else {

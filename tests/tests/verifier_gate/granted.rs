@@ -80,7 +80,7 @@ async fn begins(session: &mut Session, keeper: &Keeper, value: &str, terms: Term
 }
 
 /// A fingerprint by which another session does something, too; and then one session that goes on by a grant of its own.
-async fn log() -> (Plan, TrustAnchors) {
+pub(super) async fn log() -> (Plan, TrustAnchors) {
     let (gate, keeper, anchors) = start(&policy()).await;
     let mut session = open(&gate).await;
     let terms = grant(GrantScope::Fingerprint, 30, 2);

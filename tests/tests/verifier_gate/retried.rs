@@ -47,7 +47,7 @@ async fn runs(gate: &Gate, keeper: &Keeper, in_vain: bool) -> Became {
 }
 
 /// One request that is asked, approved and taken up; and one that is asked, waited for again, and refused.
-async fn log() -> (Plan, TrustAnchors) {
+pub(super) async fn log() -> (Plan, TrustAnchors) {
     let (gate, keeper, anchors) = start(&policy()).await;
     assert_eq!(runs(&gate, &keeper, true).await, Became::Postponed);
     keeper.decide(ALICE, "alice", Verdict::Approve);

@@ -82,7 +82,7 @@ fn column() -> Vec<Column> {
 
 /// Three sessions: two rows of three that were approved; a reply that was stopped at its third row because somebody took it back; a
 /// request that somebody took back, who had approved it before.
-async fn log() -> (Plan, TrustAnchors) {
+pub(super) async fn log() -> (Plan, TrustAnchors) {
     let (gate, keeper, anchors) = start(POLICY).await;
     let mut session = open(&gate).await;
     let mut reply = approved(&mut session, &keeper, 3).await;
@@ -269,7 +269,7 @@ async fn what_is_planted_beside_them_is_found() {
 }
 
 /// A session whose change was approved, and whose reply has ended before its target has committed it: then carol takes it back.
-async fn left_open() -> (Plan, TrustAnchors) {
+pub(super) async fn left_open() -> (Plan, TrustAnchors) {
     let (gate, keeper, anchors) = start(POLICY).await;
     let mut session = open(&gate).await;
     let reply = approved(&mut session, &keeper, 3).await;
