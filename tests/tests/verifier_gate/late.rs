@@ -93,7 +93,7 @@ impl Asker {
 /// The same log with a crowd in front of each batch that says something of what people were asked, or that comes of it.
 fn crowded(plan: &Plan, asker: &Asker) -> Plan {
     let mut crowded = Plan::default();
-    let (mut number, mut asked, mut now) = (0, false, Timestamp(0));
+    let (mut number, mut begun, mut now) = (0, false, Timestamp(0));
     for batch in &plan.batches {
         let says = |planned: &Planned| {
             matches!(
@@ -107,13 +107,13 @@ fn crowded(plan: &Plan, asker: &Asker) -> Plan {
                     | Body::SessionClosed(_)
             )
         };
-        if asked && batch.events.iter().any(says) {
+        if begun && batch.events.iter().any(says) {
             crowded.batches.extend(asker.crowd(number, now));
             number += CROWD;
         }
         for planned in &batch.events {
             now = now.max(planned.event.time);
-            asked |= matches!(planned.event.body, Body::ApprovalRequested(_));
+            begun |= matches!(planned.event.body, Body::ApprovalRequested(_));
         }
         crowded.batches.push(batch.clone());
     }
