@@ -2,7 +2,7 @@
 //! no check of the record itself would find.
 //!
 //! It is taken while the entries pass, from events alone. Memory holds a small record for each session that is open, and the counts;
-//! what is known of each credential, and when each session was opened, are kept aside ([`crate::spill`]).
+//! what is known of each credential, and when each session was opened, are kept aside (`spill`).
 
 mod credential;
 
