@@ -358,8 +358,24 @@ fn read_scoped_manifest(bytes: &[u8]) -> Option<(bool, Manifest)> {
 /// Nothing signs the manifest, so every byte of it must follow from its values: compact or indented JSON.
 fn in_one_form(manifest: &impl serde::Serialize, bytes: &[u8]) -> bool {
     let bytes = bytes.strip_suffix(b"\n").unwrap_or(bytes);
-    serde_json::to_vec(manifest).is_ok_and(|form| form == bytes)
-        || serde_json::to_vec_pretty(manifest).is_ok_and(|form| form == bytes)
+    let (mut compact, mut indented) = (Wanted(bytes), Wanted(bytes));
+    serde_json::to_writer(&mut compact, manifest).is_ok_and(|()| compact.0.is_empty())
+        || serde_json::to_writer_pretty(&mut indented, manifest).is_ok_and(|()| indented.0.is_empty())
+}
+
+/// What has still to be written for two texts to be the same; neither of them stands in memory once more for that.
+struct Wanted<'a>(&'a [u8]);
+
+impl std::io::Write for Wanted<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let rest = self.0.strip_prefix(bytes);
+        self.0 = rest.ok_or_else(|| std::io::Error::other("another text"))?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }
 
 #[cfg(test)]
@@ -367,7 +383,26 @@ mod tests {
     use exhibit_schemas::merkle::TreeSize;
     use exhibit_schemas::tile::{TileKind, tiles};
 
-    use super::limit;
+    use super::{in_one_form, limit};
+
+    #[test]
+    fn json_is_in_one_form_compact_or_indented_and_in_no_other() {
+        let value = serde_json::json!({ "a": [1, "b"], "c": null });
+        let (compact, indented) = (serde_json::to_vec(&value), serde_json::to_vec_pretty(&value));
+        for form in [compact.unwrap(), indented.unwrap()] {
+            assert!(in_one_form(&value, &form));
+            assert!(in_one_form(&value, &[&form[..], b"\n"].concat()));
+            for other in [
+                &form[1..],
+                &form[..form.len() - 1],
+                &[&form[..], b" "].concat()[..],
+                b"",
+                b"\n",
+            ] {
+                assert!(!in_one_form(&value, other), "{:?}", str::from_utf8(other));
+            }
+        }
+    }
 
     #[test]
     fn the_files_of_a_log_are_its_tiles_and_no_others() {
