@@ -306,6 +306,11 @@ impl Catalog {
         self.definitions.own.types.contains(name)
     }
 
+    /// Whether another type of that name is not the server's own: a domain, a row type, a range, or one with interpreted casts.
+    pub(crate) fn other_type(&self, name: &str) -> bool {
+        self.definitions.own.other_types.contains(name)
+    }
+
     /// Whether an operator of that name may run code that can read relations.
     pub fn interpreted_operator(&self, name: &str) -> bool {
         self.definitions.own.operators.contains(name)

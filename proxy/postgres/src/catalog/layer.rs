@@ -18,6 +18,8 @@ pub(crate) struct Layer {
     pub(super) operators: BTreeSet<String>,
     /// Names of types that are not the server's own and whose casts run no interpreted code.
     pub(super) types: BTreeSet<String>,
+    /// Names of all other types that are not the server's own.
+    pub(super) other_types: BTreeSet<String>,
     /// Every name in it.
     names: BTreeSet<String>,
     pub(super) temporary_schema: Option<String>,

@@ -177,9 +177,8 @@ fn take(layer: &mut Layer, table: Table, cells: &[&str]) -> Option<()> {
         (Table::Operators, [name]) => {
             layer.operators.insert((*name).to_owned());
         }
-        (Table::Types, [name]) => {
-            layer.types.insert((*name).to_owned());
-        }
+        (Table::Types, [name, "t"]) => drop(layer.types.insert((*name).to_owned())),
+        (Table::Types, [name, "f"]) => drop(layer.other_types.insert((*name).to_owned())),
         _ => return None,
     }
     Some(())

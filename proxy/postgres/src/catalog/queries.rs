@@ -275,8 +275,15 @@ pub(super) const RULES: &str = "SELECT pg_catalog.encode(pg_catalog.sha256(COALE
      pg_catalog.current_setting('transaction_isolation') FROM pg_catalog.pg_rewrite r \
      WHERE r.ev_class OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid";
 
-/// Schema and name of a function that is not the server's own, and its language.
-const FUNCTIONS: &str = "SELECT DISTINCT n.nspname, p.proname, l.lanname FROM pg_catalog.pg_proc p \
+/// Schema and name of a function that is not the server's own, and its language; of an aggregate that one of those that it is made of is
+/// written in, where it is neither internal nor compiled.
+const FUNCTIONS: &str = "SELECT DISTINCT n.nspname, p.proname, COALESCE((SELECT pg_catalog.min(fl.lanname::pg_catalog.text) \
+     FROM pg_catalog.pg_aggregate a JOIN pg_catalog.pg_proc f ON f.oid OPERATOR(pg_catalog.=) ANY (ARRAY[a.aggtransfn, \
+     a.aggfinalfn,a.aggcombinefn,a.aggserialfn,a.aggdeserialfn,a.aggmtransfn,a.aggminvtransfn,a.aggmfinalfn]::pg_catalog.oid[]) \
+     JOIN pg_catalog.pg_language fl ON fl.oid OPERATOR(pg_catalog.=) f.prolang \
+     WHERE a.aggfnoid::pg_catalog.oid OPERATOR(pg_catalog.=) p.oid \
+     AND fl.lanname OPERATOR(pg_catalog.<>) ALL (ARRAY['internal','c']::pg_catalog.name[])), l.lanname::pg_catalog.text) \
+     FROM pg_catalog.pg_proc p \
      JOIN pg_catalog.pg_language l ON l.oid OPERATOR(pg_catalog.=) p.prolang \
      JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) p.pronamespace \
      WHERE p.oid OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid \
@@ -289,15 +296,23 @@ const OPERATORS: &str = "SELECT DISTINCT o.oprname FROM pg_catalog.pg_operator o
      WHERE o.oid OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid \
      AND l.lanname OPERATOR(pg_catalog.<>) ALL (ARRAY['internal','c']::pg_catalog.name[])";
 
-/// Name of an enumeration or base type that initdb did not make, and that no interpreted function casts from or to.
-const TYPES: &str = "SELECT t.typname FROM pg_catalog.pg_type t \
-     WHERE t.oid OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid \
-     AND t.typtype OPERATOR(pg_catalog.=) ANY (ARRAY['b','e']::pg_catalog.\"char\"[]) \
+/// Name of a type that initdb did not make, the row types of relations that last aside; and whether it is an enumeration or base type, or an array of one, that no interpreted
+/// function casts from or to.
+const TYPES: &str = "SELECT DISTINCT t.typname, \
+     t.typtype OPERATOR(pg_catalog.=) ANY (ARRAY['b','e']::pg_catalog.\"char\"[]) \
+     AND COALESCE(e.typtype, t.typtype) OPERATOR(pg_catalog.=) ANY (ARRAY['b','e']::pg_catalog.\"char\"[]) \
      AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_cast x \
      JOIN pg_catalog.pg_proc p ON p.oid OPERATOR(pg_catalog.=) x.castfunc \
      JOIN pg_catalog.pg_language l ON l.oid OPERATOR(pg_catalog.=) p.prolang \
-     WHERE (x.castsource OPERATOR(pg_catalog.=) t.oid OR x.casttarget OPERATOR(pg_catalog.=) t.oid) \
-     AND l.lanname OPERATOR(pg_catalog.<>) ALL (ARRAY['internal','c']::pg_catalog.name[]))";
+     WHERE (x.castsource OPERATOR(pg_catalog.=) ANY (ARRAY[t.oid,t.typelem]) \
+     OR x.casttarget OPERATOR(pg_catalog.=) ANY (ARRAY[t.oid,t.typelem])) \
+     AND l.lanname OPERATOR(pg_catalog.<>) ALL (ARRAY['internal','c']::pg_catalog.name[])) \
+     FROM pg_catalog.pg_type t LEFT JOIN pg_catalog.pg_type e ON e.oid OPERATOR(pg_catalog.=) t.typelem \
+     WHERE t.oid OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid \
+     AND NOT EXISTS (SELECT 1 FROM pg_catalog.pg_class c \
+     WHERE c.oid OPERATOR(pg_catalog.=) ANY (ARRAY[t.typrelid,e.typrelid]) \
+     AND c.relkind OPERATOR(pg_catalog.<>) 'c'::pg_catalog.\"char\" \
+     AND c.relpersistence OPERATOR(pg_catalog.<>) 't'::pg_catalog.\"char\")";
 
 /// The settings that statements are read by, in one row.
 pub(super) const HELD: &str = "SELECT pg_catalog.current_setting('client_encoding'), \
@@ -312,13 +327,16 @@ pub(super) const SEARCH_PATH: &str = "SELECT pg_catalog.unnest(pg_catalog.curren
 /// Relation on which code hangs that an ordinary statement runs: `r` when reading runs it, `w` when only changing does, `s`
 /// when changing moves sequences or asks the clock and nothing else.
 ///
-/// Row security and rules; triggers; defaults and checks that call functions; identities and domains; foreign keys that
-/// change other relations. A default is `s` when it names none but functions that initdb made, and of those only listed ones.
+/// Row security and rules; triggers; defaults and checks that call functions; checks, foreign keys and indexes that call functions or
+/// operators of somebody's; identities and domains; domains with such checks and values that are made of others of somebody's types,
+/// also when only reading: checks run where text is read as one of them (`ARRAY[domain] = '{…}'`); foreign keys that change other relations; tables that somebody's access method stores. A default is `s` when it names none but functions that
+/// initdb made, and of those only listed ones.
 ///
 /// Expressions are looked at as the server keeps them, node by node: its functions that write them out fail on what another
 /// session drops meanwhile, and a failure inside of the agent's transaction would end that.
 const CODE: &str = "SELECT x.relation, x.at FROM (SELECT c.oid, 'r' FROM pg_catalog.pg_class c WHERE c.relrowsecurity \
      OR (c.relhasrules AND c.relkind OPERATOR(pg_catalog.=) ANY (ARRAY['r','p']::pg_catalog.\"char\"[])) \
+     UNION ALL SELECT c.oid, 'w' FROM pg_catalog.pg_class c WHERE c.relam OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid \
      UNION ALL SELECT t.tgrelid, 'w' FROM pg_catalog.pg_trigger t WHERE NOT t.tgisinternal \
      UNION ALL SELECT f.adrelid, CASE WHEN NOT EXISTS (SELECT 1 FROM pg_catalog.pg_depend d \
      WHERE d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_attrdef'::pg_catalog.regclass \
@@ -341,19 +359,63 @@ const CODE: &str = "SELECT x.relation, x.at FROM (SELECT c.oid, 'r' FROM pg_cata
      UNION ALL SELECT a.attrelid, 'w' FROM pg_catalog.pg_attribute a \
      JOIN pg_catalog.pg_type t ON t.oid OPERATOR(pg_catalog.=) a.atttypid \
      WHERE a.attnum OPERATOR(pg_catalog.>) 0 AND t.typtype OPERATOR(pg_catalog.=) 'd'::pg_catalog.\"char\" \
+     UNION ALL SELECT a.attrelid, 'r' FROM pg_catalog.pg_attribute a \
+     JOIN pg_catalog.pg_type t ON t.oid OPERATOR(pg_catalog.=) a.atttypid \
+     LEFT JOIN pg_catalog.pg_type e ON e.oid OPERATOR(pg_catalog.=) t.typelem \
+     WHERE a.attnum OPERATOR(pg_catalog.>) 0 AND a.atttypid OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid \
+     AND (t.typtype OPERATOR(pg_catalog.=) ANY (ARRAY['c','r','m']::pg_catalog.\"char\"[]) \
+     OR e.typtype OPERATOR(pg_catalog.=) ANY (ARRAY['c','d','r','m']::pg_catalog.\"char\"[]) \
+     OR (t.typtype OPERATOR(pg_catalog.=) 'd'::pg_catalog.\"char\" \
+     AND (t.typbasetype OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid OR EXISTS (SELECT 1 FROM pg_catalog.pg_constraint k \
+     JOIN pg_catalog.pg_depend d ON d.objid OPERATOR(pg_catalog.=) k.oid \
+     WHERE k.contypid OPERATOR(pg_catalog.=) t.oid \
+     AND d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_constraint'::pg_catalog.regclass \
+     AND d.refobjid OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid \
+     AND d.refclassid OPERATOR(pg_catalog.=) ANY (ARRAY['pg_catalog.pg_proc'::pg_catalog.regclass, \
+     'pg_catalog.pg_operator'::pg_catalog.regclass]::pg_catalog.oid[]))))) \
      UNION ALL SELECT k.conrelid, 'w' FROM pg_catalog.pg_constraint k \
      WHERE k.contype OPERATOR(pg_catalog.=) 'c'::pg_catalog.\"char\" \
      AND k.conbin::pg_catalog.text OPERATOR(pg_catalog.~) \
      '[{](?!VAR |CONST |RELABELTYPE |COERCEVIAIO |SQLVALUEFUNCTION |OPEXPR |SCALARARRAYOPEXPR |ARRAY |ARRAYEXPR |BOOLEXPR \
 |NULLTEST |BOOLEANTEST |DISTINCTEXPR |NULLIFEXPR |CASE |CASEEXPR |WHEN |CASEWHEN |FUNCEXPR :funcid [0-9]{1,4} \
 :funcresulttype [0-9]+ :funcretset false :funcvariadic false :funcformat [12] )' \
+     UNION ALL SELECT r.relation, 'w' FROM pg_catalog.pg_constraint k \
+     CROSS JOIN LATERAL (VALUES (k.conrelid), (k.confrelid)) r(relation) \
+     JOIN pg_catalog.pg_depend d ON d.objid OPERATOR(pg_catalog.=) k.oid \
+     WHERE k.contype OPERATOR(pg_catalog.=) ANY (ARRAY['c','f']::pg_catalog.\"char\"[]) \
+     AND r.relation OPERATOR(pg_catalog.<>) 0::pg_catalog.oid \
+     AND d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_constraint'::pg_catalog.regclass \
+     AND d.refobjid OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid \
+     AND d.refclassid OPERATOR(pg_catalog.=) ANY (ARRAY['pg_catalog.pg_proc'::pg_catalog.regclass, \
+     'pg_catalog.pg_operator'::pg_catalog.regclass]::pg_catalog.oid[]) \
+     UNION ALL SELECT i.indrelid, 'w' FROM pg_catalog.pg_index i \
+     JOIN pg_catalog.pg_depend d ON d.objid OPERATOR(pg_catalog.=) i.indexrelid \
+     WHERE d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass \
+     AND d.refobjid OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid \
+     AND (d.refclassid OPERATOR(pg_catalog.=) ANY (ARRAY['pg_catalog.pg_proc'::pg_catalog.regclass, \
+     'pg_catalog.pg_operator'::pg_catalog.regclass]::pg_catalog.oid[]) \
+     OR (d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_opclass'::pg_catalog.regclass \
+     AND EXISTS (SELECT 1 FROM pg_catalog.pg_opclass o JOIN pg_catalog.pg_proc p ON p.oid OPERATOR(pg_catalog.=) ANY (ARRAY( \
+     SELECT m.amproc::pg_catalog.oid FROM pg_catalog.pg_amproc m WHERE m.amprocfamily OPERATOR(pg_catalog.=) o.opcfamily \
+     UNION ALL SELECT q.oprcode::pg_catalog.oid FROM pg_catalog.pg_amop m \
+     JOIN pg_catalog.pg_operator q ON q.oid OPERATOR(pg_catalog.=) m.amopopr \
+     WHERE m.amopfamily OPERATOR(pg_catalog.=) o.opcfamily)) \
+     JOIN pg_catalog.pg_language l ON l.oid OPERATOR(pg_catalog.=) p.prolang \
+     WHERE o.oid OPERATOR(pg_catalog.=) d.refobjid \
+     AND l.lanname OPERATOR(pg_catalog.<>) ALL (ARRAY['internal','c']::pg_catalog.name[])))) \
      UNION ALL SELECT k.confrelid, 'w' FROM pg_catalog.pg_constraint k \
      WHERE k.contype OPERATOR(pg_catalog.=) 'f'::pg_catalog.\"char\" \
      AND (k.confdeltype OPERATOR(pg_catalog.<>) ALL (ARRAY['a','r']::pg_catalog.\"char\"[]) \
      OR k.confupdtype OPERATOR(pg_catalog.<>) ALL (ARRAY['a','r']::pg_catalog.\"char\"[]))) x(relation, at) WHERE x.relation {side}";
 
-/// One row where a cast or an operator runs an interpreted, volatile function, so that every statement could run it.
-const ANY_CODE: &str = "SELECT 'r' WHERE EXISTS (SELECT 1 FROM pg_catalog.pg_proc p \
+/// One row where a cast or an operator runs an interpreted, volatile function, so that every statement could run it; and one where a cast
+/// runs any that is interpreted, which could run as something is assigned.
+const ANY_CODE: &str = "SELECT 'w' WHERE EXISTS (SELECT 1 FROM pg_catalog.pg_proc p \
+     JOIN pg_catalog.pg_language l ON l.oid OPERATOR(pg_catalog.=) p.prolang \
+     JOIN pg_catalog.pg_cast x ON x.castfunc OPERATOR(pg_catalog.=) p.oid \
+     WHERE p.oid OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid \
+     AND l.lanname OPERATOR(pg_catalog.<>) ALL (ARRAY['internal','c']::pg_catalog.name[])) \
+     UNION ALL SELECT 'r' WHERE EXISTS (SELECT 1 FROM pg_catalog.pg_proc p \
      JOIN pg_catalog.pg_language l ON l.oid OPERATOR(pg_catalog.=) p.prolang \
      WHERE p.oid OPERATOR(pg_catalog.>=) 16384::pg_catalog.oid \
      AND p.provolatile OPERATOR(pg_catalog.=) 'v'::pg_catalog.\"char\" \

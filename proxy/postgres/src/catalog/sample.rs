@@ -173,7 +173,7 @@ pub(crate) fn own() -> Rows {
             "public secret_of sql",
         ]),
         rows(&["@@@"]),
-        rows(&["mood"]),
+        rows(&["mood t", "bigint f"]),
         [
             ("16404", tree(&[(1, 16401, 1), (2, 16401, 3), (3, 16401, 4)])),
             ("16405", tree(&[(1, 16404, 1), (2, 16404, 2)])),

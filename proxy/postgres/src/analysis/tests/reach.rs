@@ -57,6 +57,9 @@ fn only_what_a_rollback_takes_back_reaches_less_than_anything() {
     check("SELECT pg_terminate_backend(1)", Anything);
     check("SELECT 'x' @@@ 'y'", Anything);
     check("SELECT 'x'::unknown_domain", Anything);
+    // The grammar's word is the server's own; in quotes it is looked up.
+    check("SELECT '1'::\"bigint\"", Anything);
+    check("SELECT '1'::bigint", Nothing);
     check("SELECT (p).leak FROM patients p", Anything);
     check("SELECT * FROM patient_view", Anything);
     check("SELECT * FROM caller_view", Anything);
