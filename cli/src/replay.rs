@@ -20,7 +20,7 @@ use serde_json::json;
 
 use crate::observed::{observed, observed_json};
 use crate::output::printable;
-use crate::request::ID_DIGITS;
+use crate::request::{ID_DIGITS, previewed_json};
 
 /// Characters of a cell that are shown; a table of five columns then fits 200 characters.
 const CELL_CHARACTERS: usize = 36;
@@ -141,14 +141,23 @@ fn describe(entry: &Entry, rows: usize) -> Vec<String> {
                 requirement,
                 expires,
                 held_until,
+                preview,
                 ..
             } = requested;
             lines.add(statement);
             ruled(&mut lines, decision);
             lines.add(&format!("asks {requirement} until {expires}"));
+            if let Some(preview) = preview {
+                lines.add(&format!("preview: {preview}"));
+            }
             if let Some(until) = held_until {
                 lines.add(&format!("its session waits until {until}; then a retry may take it up"));
             }
+        }
+        Body::PreviewRun(run) => {
+            lines.add(&run.statement);
+            ruled(&mut lines, &run.decision);
+            lines.add("run at the target and rolled back, for the people who are asked then");
         }
         Body::ApprovalDecided(ApprovalDecided {
             verdict, reason, terms, ..
@@ -241,6 +250,16 @@ fn approval_json(entry: &Entry) -> serde_json::Value {
             "key": entry.event.emitter.0.to_string(),
         }),
         Body::ApprovalExpired(expired) => json!({ "reason": expired.reason }),
+        Body::PreviewRun(run) => json!({
+            "statement": run.statement,
+            "accesses": accesses(&run.facts.accesses),
+            "columns": run.facts.columns,
+            "rule": run.decision.rule,
+            "reason": run.decision.reason,
+            "observed": observed_json(&run.decision),
+            "digest": run.command.to_string(),
+            "exact": run.exact.to_string(),
+        }),
         _ => json!({}),
     }
 }
@@ -279,9 +298,11 @@ fn body_json(entry: &Entry) -> serde_json::Value {
             "retries": command.retries.map(|request| request.to_string()),
             "approvers": entry.people,
         }),
-        Body::ApprovalRequested(_) | Body::ApprovalDecided(_) | Body::ApprovalExpired(_) | Body::ApprovalRevoked(_) => {
-            approval_json(entry)
-        }
+        Body::ApprovalRequested(_)
+        | Body::ApprovalDecided(_)
+        | Body::ApprovalExpired(_)
+        | Body::ApprovalRevoked(_)
+        | Body::PreviewRun(_) => approval_json(entry),
         Body::CommandSealed(part) => json!({
             "command": part.command,
             "part": part.part,
@@ -358,6 +379,7 @@ fn requested_json(requested: &ApprovalRequested) -> serde_json::Value {
         "hours": requested.requirement.hours.as_ref().map(ToString::to_string),
         "expires_us": requested.expires.0,
         "held_until_us": requested.held_until.map(|until| until.0),
+        "preview": previewed_json(requested.preview.as_ref()),
     })
 }
 

@@ -13,7 +13,7 @@ use exhibit_policy::snapshot::Counts;
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::access::{Access, Attribute, Facts, Principal};
 use exhibit_schemas::event::approval::{
-    ApprovalDecided, ApprovalRequested, ApprovalRevoked, REASON_BYTES_MAX, Terms, Verdict,
+    ApprovalDecided, ApprovalRequested, ApprovalRevoked, Previewed, REASON_BYTES_MAX, Terms, Verdict,
 };
 use exhibit_schemas::event::{Body, Event, EventError, SessionPlace, Timestamp};
 use exhibit_schemas::key::KeyId;
@@ -181,6 +181,7 @@ impl Request {
             expires,
             held_until,
             requester,
+            preview,
             ..
         } = &self.body;
         let mut text = format!("{}  on {}", self.id(), printable(target));
@@ -214,6 +215,9 @@ impl Request {
         }
         if let Some(estimate) = Estimate::of(facts) {
             line("estimated", &estimate.to_string());
+        }
+        if let Some(preview) = preview {
+            line("preview", &preview.to_string());
         }
         if let Some(counts) = Counts::of(facts) {
             line("held at", &held_at(counts));
@@ -266,6 +270,7 @@ impl Request {
             "columns": self.body.facts.columns,
             "probes": columns(&self.body.facts).collect::<BTreeMap<_, _>>(),
             "estimated_rows": self.body.facts.attributes.get(ESTIMATED_ROWS),
+            "preview": previewed_json(self.body.preview.as_ref()),
             "held": Counts::of(&self.body.facts).map(|counts| json!({
                 "rows": counts.rows,
                 "bytes": counts.bytes,
@@ -363,6 +368,15 @@ fn stated(facts: &Facts) -> String {
     }
 }
 
+/// What people are shown of a preview: rows, or why there are none; null where the policy asks for none.
+pub(crate) fn previewed_json(preview: Option<&Previewed>) -> serde_json::Value {
+    match preview {
+        None => serde_json::Value::Null,
+        Some(Previewed::Rows(rows)) => json!({ "rows": rows, "none": null }),
+        Some(Previewed::Not(why)) => json!({ "rows": null, "none": why }),
+    }
+}
+
 fn attribute_json(stated: &Attribute) -> serde_json::Value {
     match stated {
         Attribute::Bool(yes) => json!(yes),
@@ -416,7 +430,7 @@ mod tests {
 
     use exhibit_schemas::digest::Digest;
     use exhibit_schemas::event::access::{Access, Action, Attribute, DecisionRecord, Effect, Facts, Principal};
-    use exhibit_schemas::event::approval::{ApprovalRequested, Requirement, Verdict};
+    use exhibit_schemas::event::approval::{ApprovalRequested, Previewed, Requirement, Verdict};
     use exhibit_schemas::event::trust::Fault;
     use exhibit_schemas::event::{Emitter, Event, SessionId, SessionPlace, Timestamp};
     use exhibit_schemas::key::KeyId;
@@ -453,6 +467,7 @@ mod tests {
             },
             expires: Timestamp(2_000_000),
             held_until: None,
+            preview: None,
             requester: None,
         };
         Event {
@@ -522,6 +537,33 @@ mod tests {
             "{text}"
         );
         assert_eq!(request.to_json()["probes"]["public.patients.ssn"], 2);
+    }
+
+    #[test]
+    fn what_a_preview_has_shown_is_shown_to_whoever_approves() {
+        let mut request = request();
+        assert!(!request.describe(Timestamp(1_500_000)).contains("preview"));
+        assert_eq!(request.to_json()["preview"], serde_json::Value::Null);
+        for (preview, text, rows, none) in [
+            (
+                Previewed::Rows(12),
+                "preview   12 rows, by a run that was rolled back",
+                Some(12),
+                None,
+            ),
+            (
+                Previewed::Not("it stands in an open transaction".into()),
+                "preview   none: it stands in an open transaction",
+                None,
+                Some("it stands in an open transaction"),
+            ),
+        ] {
+            request.body.preview = Some(preview);
+            let shown = request.describe(Timestamp(1_500_000));
+            assert!(shown.contains(text), "{shown}");
+            let wanted = serde_json::json!({ "rows": rows, "none": none });
+            assert_eq!(request.to_json()["preview"], wanted);
+        }
     }
 
     #[test]

@@ -263,6 +263,8 @@ kinds! {
     ExceptionNoted(sign_off::ExceptionNoted) = 30 "exception-noted",
     /// A person signs that an exception is done with.
     ExceptionClosed(sign_off::ExceptionClosed) = 31 "exception-closed",
+    /// A command is run at its target and rolled back before people are asked about it.
+    PreviewRun(approval::PreviewRun) = 32 "preview-run",
 }
 
 impl Kind {
@@ -279,7 +281,8 @@ impl Kind {
             | Self::CommandData
             | Self::Detection
             | Self::ThresholdDecided
-            | Self::CommandSealed => Some(true),
+            | Self::CommandSealed
+            | Self::PreviewRun => Some(true),
             Self::Fault => None,
             _ => Some(false),
         }

@@ -475,6 +475,7 @@ const fn emits(role: Role, kind: Kind) -> bool {
         | Kind::ThresholdDecided
         | Kind::LoginRefused
         | Kind::CommandSealed
+        | Kind::PreviewRun
         | Kind::PolicyInForce => matches!(role, Role::Proxy),
         Kind::ApprovalDecided
         | Kind::ReviewSigned

@@ -69,7 +69,8 @@ impl Scope {
             | Kind::ResponseChunk
             | Kind::ResponseEnd
             | Kind::Detection
-            | Kind::ThresholdDecided => Self::Commands,
+            | Kind::ThresholdDecided
+            | Kind::PreviewRun => Self::Commands,
             Kind::ApprovalRequested | Kind::ApprovalDecided | Kind::ApprovalExpired | Kind::ApprovalRevoked => {
                 Self::Approvals
             }

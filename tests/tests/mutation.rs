@@ -23,7 +23,7 @@ mod scoped;
 use std::collections::BTreeMap;
 use std::io::Write as _;
 
-use campaign::{Base, Expected, Mutant, Random, emergencies, reviews, schedules};
+use campaign::{Base, Expected, Mutant, Random, emergencies, previews, reviews, schedules};
 use exhibit_schemas::event::Timestamp;
 use exhibit_schemas::merkle::Index;
 use exhibit_tests::bundle_builder::write_tar;
@@ -49,7 +49,13 @@ struct Tally {
 #[test]
 fn every_mutant_is_found_at_its_place() {
     let base = Base::new();
-    for base in [&base, &Base::sealing(), &Base::identifying(), &Base::signing()] {
+    for base in [
+        &base,
+        &Base::sealing(),
+        &Base::identifying(),
+        &Base::signing(),
+        &previews::previewing(),
+    ] {
         let honest = base.honest();
         let directory = tempfile::tempdir().unwrap();
         let clean = judge(&directory.path().join("bundle.tar"), &honest);

@@ -52,6 +52,8 @@ mod granted;
 mod late;
 #[path = "verifier_gate/patients.rs"]
 mod patients;
+#[path = "verifier_gate/previewed.rs"]
+mod previewed;
 #[path = "verifier_gate/probed.rs"]
 mod probed;
 #[path = "verifier_gate/retried.rs"]

@@ -336,6 +336,7 @@ fn terms(decision: &DecisionRecord, policy: &Snapshot) -> Option<Approval> {
         hold_s: None,
         // Nor what people are told beside.
         estimate: false,
+        preview: None,
         ..approval.clone()
     })
 }

@@ -46,6 +46,7 @@ mod output;
 mod patients;
 pub mod plain;
 mod policy;
+mod preview;
 mod probe;
 pub mod reading;
 mod response;

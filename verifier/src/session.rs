@@ -16,6 +16,7 @@ use exhibit_policy::snapshot::Counts;
 use exhibit_schemas::chain::{SessionChain, next_event};
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::access::{DecisionRecord, Facts, Outcome, SessionClosed, SessionOpened};
+use exhibit_schemas::event::approval::PreviewRun;
 use exhibit_schemas::event::{Body, SessionId, SessionPlace, Timestamp};
 use exhibit_schemas::merkle::Index;
 
@@ -31,6 +32,7 @@ use crate::finding::{Code, Findings, Place};
 use crate::in_force::{InForce, Named};
 use crate::observed;
 use crate::policy::Policies;
+use crate::preview::{Ran, shown};
 use crate::probe::Probes;
 use crate::reading::Readings;
 use crate::review::Reviews;
@@ -117,6 +119,8 @@ struct Session {
     copy: Option<Copy>,
     /// The command of which a part of a copy was told to be wrong.
     miscopied: Option<u64>,
+    /// The preview that was run, until people are asked.
+    preview: Option<Ran>,
 }
 
 /// A request of a session.
@@ -198,6 +202,7 @@ impl Sessions {
                 unnamed: false,
                 copy: None,
                 miscopied: None,
+                preview: None,
             })
         });
         session.chain = chain;
@@ -275,10 +280,20 @@ impl Session {
             }
             Body::SessionClosed(body) => self.closed(placed, id, body, context),
             Body::Command(body) => self.command(placed, id, sequence, body, context),
+            Body::PreviewRun(body) => self.preview_run(placed, body, context),
             Body::ApprovalRequested(body) => {
-                // At a threshold it is the time of the command.
+                // At a threshold it is the time of the command, and about one that was run that of the run.
                 if Counts::of(&body.facts).is_none() {
-                    timed(placed, &body.facts, &body.decision, context);
+                    let ran = self.ran_of(placed.index, body.command, context);
+                    if !self.incomplete {
+                        shown(placed, body, ran.as_ref(), &context.policies, &mut context.findings);
+                    }
+                    if ran.is_none() {
+                        timed(placed, &body.facts, &body.decision, context);
+                    }
+                } else if body.preview.is_some() {
+                    let (place, what) = (Place::Entry(placed.index), "what it is about has run");
+                    context.findings.add(Code::PreviewUnasked, place, what);
                 }
                 self.replay(placed.index, &body.facts, &body.decision, context);
                 if let Some((comparison, recorded)) = self.recorded(placed, &body.facts, &body.decision, context) {
@@ -357,6 +372,36 @@ impl Session {
             policy: context.policies.get(decision.policy)?,
         };
         Some((context.comparison.as_mut()?, recorded))
+    }
+
+    /// A command is run and rolled back, before people are asked about it.
+    fn preview_run(&mut self, placed: &Placed, body: &PreviewRun, context: &mut Context) {
+        timed(placed, &body.facts, &body.decision, context);
+        self.in_time(placed, body.decision.policy, context);
+        self.replay(placed.index, &body.facts, &body.decision, context);
+        let Context {
+            findings,
+            in_force,
+            policies,
+            ..
+        } = context;
+        in_force.named(placed, Named::Question, body.decision.policy, None, findings);
+        let ran = Ran::of(placed, body, self.opened.as_ref(), policies, findings);
+        if let Some(before) = self.preview.replace(ran).filter(|_| !self.incomplete) {
+            before.unfollowed(placed.index, findings);
+        }
+    }
+
+    /// The run before a request about that command, or before the command itself where an earlier one has asked about it.
+    fn ran_of(&mut self, index: Index, command: Digest, context: &mut Context) -> Option<Ran> {
+        let ran = self.preview.take()?;
+        if ran.is_of(command) {
+            return Some(ran);
+        }
+        if !self.incomplete {
+            ran.unfollowed(index, &mut context.findings);
+        }
+        None
     }
 
     fn closed(&mut self, placed: &Placed, id: SessionId, body: &SessionClosed, context: &mut Context) {

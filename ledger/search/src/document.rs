@@ -207,6 +207,11 @@ impl Draft<'_> {
             Body::SessionClosed(closed) => self.text(&closed.reason),
             Body::Command(command) => self.command(command),
             Body::ApprovalRequested(requested) => self.requested(requested),
+            Body::PreviewRun(run) => {
+                self.text(&run.statement);
+                self.decision(&run.decision);
+                self.facts(&run.facts);
+            }
             Body::ApprovalDecided(decided) => self.decided(decided),
             Body::ApprovalExpired(ApprovalExpired { reason, .. }) => self.text(reason),
             Body::ApprovalRevoked(revoked) => {
@@ -346,6 +351,9 @@ impl Draft<'_> {
         self.text(&requested.statement);
         self.decision(&requested.decision);
         self.facts(&requested.facts);
+        if let Some(preview) = &requested.preview {
+            self.text(&format!("preview: {preview}"));
+        }
     }
 
     fn decision(&mut self, decision: &DecisionRecord) {

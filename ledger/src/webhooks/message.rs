@@ -122,6 +122,7 @@ impl Waiting {
                 "people": requirement.map(|requirement| requirement.people),
                 "all_groups": requirement.and_then(|requirement| requirement.all_groups.as_ref()),
                 "hours": requirement.and_then(|requirement| requirement.hours.as_ref()).map(ToString::to_string),
+                "preview": request.and_then(|request| request.preview.as_ref()).map(ToString::to_string),
                 "expires": request.map(|request| request.expires.to_string()),
                 "expires_us": request.map(|request| request.expires.0),
                 "decide": self.decide(),
@@ -156,6 +157,8 @@ impl Waiting {
         lines.extend(self.run().map(|run| format!("Run: {run}")));
         let request = self.request.as_ref();
         lines.extend(request.map(|request| format!("{} until {}", request.requirement, request.expires)));
+        let preview = request.and_then(|request| request.preview.as_ref());
+        lines.extend(preview.map(|preview| format!("Preview: {preview}")));
         lines.push(self.decide());
         lines
     }

@@ -49,6 +49,7 @@ pub(crate) fn requested() -> ApprovalRequested {
         },
         expires: NOW,
         held_until: None,
+        preview: None,
         requester: None,
     }
 }

@@ -212,6 +212,8 @@ impl Session {
             requirement,
             expires_s,
             hold_s,
+            preview,
+            mut wait,
         } = pending;
         self.own([judged.session])?;
         self.room().await?;
@@ -228,6 +230,7 @@ impl Session {
             expires: in_s(expires_s),
             held_until: None,
             requester: Some(Box::new(self.principal().clone())),
+            preview,
         };
         if let Some(hold_s) = hold_s {
             // No policy is kept in force while somebody else, or later the agent or people, are waited for.
@@ -247,7 +250,7 @@ impl Session {
             }
             if retries.has_room() {
                 body.held_until = Some(in_s(hold_s));
-                let Some(wait) = self.place_to_wait(body.expires) else {
+                let Some(wait) = wait.take().or_else(|| self.place_to_wait(body.expires)) else {
                     return Err(self.too_many(judged));
                 };
                 self.decided_by([judged.decision.policy]).await?;
@@ -258,7 +261,7 @@ impl Session {
                 return Ok(Asked { judged, question, way });
             }
         }
-        let Some(wait) = self.place_to_wait(body.expires) else {
+        let Some(wait) = wait.take().or_else(|| self.place_to_wait(body.expires)) else {
             return Err(self.too_many(judged));
         };
         self.decided_by([judged.decision.policy]).await?;

@@ -24,7 +24,7 @@ use crate::recorder::{Draft, Recorder, has_room, submit};
 use crate::retries::Retries;
 use crate::seen::Seen;
 use crate::session::Session;
-use crate::waits::Waits;
+use crate::waits::{Runs, Waits};
 
 /// Bytes of a catalog at the most; some hundred thousand columns. A longer one is refused.
 pub const CATALOG_BYTES_MAX: usize = 32 << 20;
@@ -113,6 +113,7 @@ struct Inner {
     logins: Arc<Logins>,
     retries: Retries,
     waits: Waits,
+    runs: Runs,
     seen: Seen,
     grants: Grants,
     hearing: Arc<Hearing>,
@@ -158,6 +159,7 @@ impl Gate {
                 logins: Logins::new(Arc::clone(&recorder), Arc::clone(&clock)),
                 retries: Retries::default(),
                 waits: Waits::default(),
+                runs: Runs::default(),
                 seen: Seen::begin(recorder.keeping()),
                 grants: Grants::default(),
                 hearing: Hearing::begin(recorder.as_ref()),
@@ -228,6 +230,10 @@ impl Gate {
 
     pub(crate) fn waits(&self) -> &Waits {
         &self.inner.waits
+    }
+
+    pub(crate) fn runs(&self) -> &Runs {
+        &self.inner.runs
     }
 
     pub(crate) fn seen(&self) -> &Seen {

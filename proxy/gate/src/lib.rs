@@ -3,6 +3,7 @@
 //! ```text
 //! Request ─decide─▶ Permit ───────────────clear─▶ Cleared             ─▶ the target takes nothing else
 //!                   Pending ─ask─▶ Asked ─wait─▶ Permit | Denial
+//!                   Pending ─preview─▶ Recorded<Preview> ─▶ the target rolls it back ─▶ Pending   (where the policy asks for one)
 //!                   Denial  ─────────────refuse─▶ Recorded<Denial>
 //! Vec<Masked<Frame>> ─weigh─▶ may go on | Held ─held─▶ may go on       (where a rule is about what a reply comes to)
 //! Vec<Masked<Frame>> ─release─▶ Releasing ─durable─▶ Recorded<Vec<Masked<Frame>>> ─▶ the agent takes nothing else
@@ -33,6 +34,7 @@ mod in_force;
 pub mod link;
 mod logins;
 mod patients;
+pub mod preview;
 mod probes;
 pub mod recorder;
 pub mod release;

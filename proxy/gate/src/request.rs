@@ -18,7 +18,7 @@ use exhibit_schemas::event::SessionId;
 use exhibit_schemas::event::access::{
     Access, Action, Attribute, Command, DecisionRecord, Effect, Facts, Outcome, Principal, StatementFingerprint,
 };
-use exhibit_schemas::event::approval::{GrantBounds, GrantScope, Requirement};
+use exhibit_schemas::event::approval::{GrantBounds, GrantScope, Previewed, Requirement};
 
 use self::fitted::fitted;
 use crate::allowance::Allowance;
@@ -26,9 +26,11 @@ use crate::error::GateError;
 use crate::gate::Gate;
 use crate::grants::InForce;
 use crate::in_force::Policy;
+use crate::preview::NO_PREVIEWS;
 use crate::recorder::Receipt;
 use crate::release::Reply;
 use crate::sealed::{Sealing, Told};
+use crate::waits::Wait;
 
 /// Bytes of a recorded statement at the most, the mark of a cut aside; the digest always covers all of it.
 pub use exhibit_policy::grant::STATEMENT_BYTES_MAX;
@@ -120,6 +122,13 @@ pub(crate) struct Judged {
     sealing: Option<Arc<Sealing>>,
 }
 
+impl Judged {
+    /// Whether its exact bytes are sealed with its event.
+    pub(crate) fn is_sealed(&self) -> bool {
+        self.sealing.is_some()
+    }
+}
+
 /// The question that people were asked about a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Asking {
@@ -180,6 +189,10 @@ pub struct Pending {
     pub(crate) expires_s: u64,
     /// Seconds that its session waits, where a retry can take it up afterwards.
     pub(crate) hold_s: Option<u64>,
+    /// What people are told of a preview; `None` where the policy asks for none.
+    pub(crate) preview: Option<Previewed>,
+    /// Its place among the requests of its requester that wait, where it has one already.
+    pub(crate) wait: Option<Arc<Wait>>,
 }
 
 /// A request that does not pass.
@@ -389,6 +402,8 @@ pub(crate) fn rule(asker: &Asker<'_>, request: Request) -> Ruling {
                 ..requirement(approval, target)
             },
             expires_s: approval.expires_s,
+            preview: approval.preview.map(|_| Previewed::Not(NO_PREVIEWS.to_owned())),
+            wait: None,
             hold_s: approval.hold_s.filter(|hold_s| {
                 // What was tried before stands in the facts, so a retry is another request.
                 let tries = probe::columns(&judged.request.facts).next().is_some();

@@ -140,6 +140,8 @@ impl Session {
             // What is held is here and nowhere else: nothing could be taken up later.
             held_until: None,
             requester: Some(Box::new(self.principal().clone())),
+            // What is asked about has run.
+            preview: None,
         };
         let answers = self.question(body, wait, None).await?;
         Ok(Some(Held {

@@ -89,11 +89,13 @@ pub enum Kind {
     OwnEmergency,
     /// Whoever asks may approve it, too.
     OwnApproval,
+    /// No preview can be shown of what an approval is asked for.
+    IdlePreview,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::ShadowedRule,
         Self::ShadowedResource,
         Self::DeadCondition,
@@ -114,6 +116,7 @@ impl Kind {
         Self::UnusableEmergency,
         Self::OwnEmergency,
         Self::OwnApproval,
+        Self::IdlePreview,
     ];
 
     /// Its word.
@@ -139,6 +142,7 @@ impl Kind {
             Self::UnusableEmergency => "unusable-emergency",
             Self::OwnEmergency => "own-emergency",
             Self::OwnApproval => "own-approval",
+            Self::IdlePreview => "idle-preview",
         }
     }
 }
@@ -192,6 +196,7 @@ pub fn inspect(snapshot: &Snapshot, attributes: &dyn Fn(&str) -> Option<Attribut
     warnings.extend(roles::any_issuer(snapshot));
     warnings.extend(emergencies::warnings(snapshot));
     warnings.extend(approvals::own(snapshot));
+    warnings.extend(approvals::idle_previews(snapshot));
     warnings.extend(documents::warnings(snapshot));
     warnings.sort_by_key(|warning| warning.place);
     warnings

@@ -18,6 +18,7 @@ pub mod mask;
 pub mod net;
 pub mod patients;
 pub mod pattern;
+pub mod preview;
 pub mod probe;
 pub mod review;
 pub mod scan;

@@ -26,6 +26,7 @@
 //! hours = { windows = ["Mon-Fri 08:00-18:00"], zone = "Europe/Vienna" }   # when approvals count; always if left out
 //! grants = { scopes = ["fingerprint", "session"], minutes = 60, uses = 100, rows = 5000 }   # what people may grant; see `grant.rs`
 //! estimate = true                                       # people are told how many rows are expected; false if left out
+//! preview = "rolled-back"                               # and how many a run that is rolled back changes; nobody is told if left out
 //! emergency = { groups = ["on-call"], minutes = 30, reviewers = ["privacy"], review_within_days = 3 }   # who may pass it alone; nobody if left out
 //!
 //! [[rules]]                                             # the first rule that matches an access decides it
@@ -154,6 +155,7 @@ use self::spelling::known;
 use crate::mask::Technique;
 use crate::net::Net;
 use crate::pattern::{Pattern, PatternError};
+use crate::preview::Preview;
 use crate::probe::Predicates;
 use crate::review::Schedule;
 use crate::sealed::{Recipient, RecipientError};
@@ -358,6 +360,8 @@ pub struct Approval {
     /// Whether people are told how many rows the target expects a command to read out or to change, where no rule goes by it.
     #[serde(default)]
     pub estimate: bool,
+    /// By what people are shown what a command would change ([`crate::preview`]); they are not if left out.
+    pub preview: Option<Preview>,
 }
 
 impl Snapshot {
@@ -520,6 +524,11 @@ impl Snapshot {
     /// Whether any rule for a target goes by estimated rows ([`crate::estimate`]), or asks people who are to be told of them.
     pub fn estimates(&self, target: &str) -> bool {
         self.index.estimates(target)
+    }
+
+    /// Whether any rule for a target asks people who are to be shown a preview ([`crate::preview`]).
+    pub fn previews(&self, target: &str) -> bool {
+        self.index.previews(target)
     }
 
     /// The numbers of estimated rows by which rules for a target go.

@@ -78,10 +78,10 @@ pub(crate) use self::edits::Mapped;
 use self::edits::Withheld;
 pub(crate) use self::extent::{Extent, explain};
 pub use self::foreign::Foreign;
-pub(crate) use self::kind::Views;
 pub use self::kind::{CopyDirection, Named, Statement, StatementClass, TransactionControl};
 use self::kind::{Form, kind_name};
-pub(crate) use self::known::harmless_setting;
+pub(crate) use self::kind::{Views, is_own_name};
+pub(crate) use self::known::{harmless_setting, tells_clock};
 pub(crate) use self::lineage::Output;
 pub(crate) use self::mapping::replace_relations;
 pub use self::patients::Identifying;
@@ -301,15 +301,15 @@ fn message(sql: &str, names: &mut Names<'_>, masks: &Masks<'_>) -> Result<Analys
         let tree = Tree::of(&serialized, &form);
         let accesses = access::accesses(&form, &node, &tree, names);
         let may_write = access::may_write(&form, &tree, &accesses);
-        reach = reach.max(reach::reach(&form, &tree, names, &accesses));
+        let (reached, rolls_back) = reach::reach(&form, &tree, names, &accesses);
+        reach = reach.max(reached);
         let foreign = foreign::foreign(&form, &tree, names, &accesses);
         form.grants = grants::grants(&form, &node, &tree, names, &accesses, inner.as_ref());
         let reads_alone = alone && probe::reads_alone(&form, &tree, names, &accesses);
-        let extent = extent::extent(&form, &node, &tree, names, &accesses, inner.as_ref());
-        let extent = match masks.by {
-            By::Database => extent.enforced(&tree, names, masks.columns.masked),
-            By::Nobody | By::Proxy => extent,
-        };
+        let mut extent = extent::extent(&form, &node, &tree, names, &accesses, inner.as_ref());
+        if masks.by == By::Database {
+            extent = extent.enforced(&tree, names, masks.columns.masked);
+        }
         summary.add(&form, &tree, names, accesses);
         let subjects = masks.identifying.map_or(Subjects::Nobody, |identifying| {
             patients::subjects(&form, &tree, names, inner.as_ref(), identifying)
@@ -346,6 +346,7 @@ fn message(sql: &str, names: &mut Names<'_>, masks: &Masks<'_>) -> Result<Analys
         let mut statement = form.statement(may_write, certain, foreign);
         statement.outputs = outputs;
         statement.extent = extent;
+        (statement.rolls_back, statement.same_again) = (rolls_back, reach::same_again(&tree));
         statement.subjects = subjects;
         statement.changes = class::changes(&tree);
         if masks.by == By::Proxy {

@@ -228,6 +228,14 @@ impl Catalog {
         })
     }
 
+    /// Whether it is sure to be what the server says now: its answers to [`Catalog::state_queries`], one behind the other.
+    pub(crate) fn is_as(&self, answers: &[Raw]) -> Result<bool, CatalogError> {
+        let Some((state, search_path)) = answers.split_at_checked(1) else {
+            return Err(CatalogError::State);
+        };
+        Ok(self.definitions.are_of(&Seen::of(state)?) && self.search_path == schemas(search_path)?)
+    }
+
     /// The schemas that names are looked up in when the session begins.
     pub fn search_path(&self) -> &[String] {
         &self.search_path
@@ -294,6 +302,12 @@ impl Catalog {
         }
         let column = relation.columns.get(&attribute)?;
         Some(relation.column_resource(&column.name))
+    }
+
+    /// Columns of other relations whose rows are met where rows of this one are changed: on the other side of foreign keys.
+    pub(crate) fn met(&self, relation: &Relation) -> impl Iterator<Item = ColumnId> {
+        let met = self.definitions.own.meets.get(&relation.oid);
+        met.into_iter().flatten().copied()
     }
 
     /// The functions of that name that are not the server's own, if there are any.

@@ -39,13 +39,13 @@ const PLAN_BYTES_MAX: usize = 4 << 20;
 
 /// Object numbers below this one are assigned by hand (`FirstGenbkiObjectId` of the server's `transam.h`): the types of
 /// `pg_catalog`, which are read by compiled functions.
-const TYPES_OF_SERVER: u32 = 10_000;
+pub(crate) const TYPES_OF_SERVER: u32 = 10_000;
 
 /// How often it is taken back where the agent cancels just then.
-const TRIES_MAX: usize = 16;
+pub(crate) const TRIES_MAX: usize = 16;
 
 /// No formats, no values.
-const NO_VALUES: [u8; 4] = [0; 4];
+pub(crate) const NO_VALUES: [u8; 4] = [0; 4];
 
 /// Ends the session's work as a plan is asked for: planning may take so long, and wait so long for a lock, less than a server
 /// waits until it looks for deadlocks. A prepared statement is planned for the values that it gets.
@@ -56,7 +56,7 @@ const LIMITS: [&str; 3] = [
 ];
 
 /// SQLSTATEs of what took too long: the limit for statements or a cancellation, and the limit for locks.
-const TOO_LONG: [&str; 2] = ["57014", "55P03"];
+pub(crate) const TOO_LONG: [&str; 2] = ["57014", "55P03"];
 
 /// A statement whose plan may be asked for.
 #[derive(Clone)]
@@ -119,7 +119,7 @@ impl Upstream {
         };
         let before: Vec<&'static str> = begin.iter().chain(&LIMITS).copied().collect();
         self.target.prepare(&before, question).await?;
-        let mut rows = match self.heard().await? {
+        let mut rows = match self.heard(0).await? {
             Heard { failed: Some(code), .. } => Err(refused(&code)),
             Heard { types, .. } if types.iter().any(|oid| *oid >= TYPES_OF_SERVER) => {
                 Err("a parameter has a type that may run code of its own".to_owned())
@@ -129,9 +129,9 @@ impl Upstream {
         let mut plan = None;
         if rows.is_ok() {
             self.target.ask_prepared(question).await?;
-            let heard = self.heard().await?;
+            let heard = self.heard(1).await?;
             rows = heard.failed.map_or(Ok(()), |code| Err(refused(&code)));
-            plan = heard.row;
+            plan = heard.rows.into_iter().next();
         }
         let rows = rows.and_then(|()| rows_of(plan.as_ref()).ok_or_else(|| "its plan is not understood".to_owned()));
         let before = match place {
@@ -140,7 +140,7 @@ impl Upstream {
         };
         for _ in 0..TRIES_MAX {
             self.target.take_back(back).await?;
-            let Heard { status, failed, .. } = self.heard().await?;
+            let Heard { status, failed, .. } = self.heard(0).await?;
             // Only a cancellation of the agent's hits this; one that hit the savepoint has failed the agent's transaction.
             if status == before || (failed.is_some_and(|code| code != TOO_LONG[0]) && place != Place::Idle) {
                 return Ok(Answer { rows, status });
@@ -149,9 +149,9 @@ impl Upstream {
         Err(UpstreamError::Protocol)
     }
 
-    /// What the server answers up to its readiness.
-    async fn heard(&mut self) -> Result<Heard, UpstreamError> {
-        let (mut failed, mut row, mut types) = (None, None, Vec::new());
+    /// What the server answers up to its readiness. Of its rows the first `kept` are kept, and all others dropped as they come.
+    pub(crate) async fn heard(&mut self, kept: usize) -> Result<Heard, UpstreamError> {
+        let (mut failed, mut rows, mut types, mut completed) = (None, Vec::new(), Vec::new(), None);
         loop {
             let raw = match self.raw().await {
                 Ok(raw) => raw,
@@ -159,24 +159,27 @@ impl Upstream {
                 Err(error) => return Err(failed.map_or(error, |code| UpstreamError::Ended { code })),
             };
             if raw.tag() == b'D' {
-                row = Some(raw);
+                if rows.len() < kept {
+                    rows.push(raw);
+                }
                 continue;
             }
             match Backend::parse(&raw)? {
                 Backend::Error(fields) => failed = Some(crate::greeting::code(&fields)),
                 Backend::ParameterDescription(found) => types = found,
+                Backend::CommandComplete { tag } => completed = Some(tag),
                 Backend::ParseComplete
                 | Backend::BindComplete
                 | Backend::CloseComplete
                 | Backend::RowDescription(_)
                 | Backend::NoData
-                | Backend::CommandComplete { .. }
                 | Backend::Notice(_) => {}
                 Backend::Ready(status) => {
                     return Ok(Heard {
                         failed,
-                        row,
+                        rows,
                         types,
+                        completed,
                         status,
                     });
                 }
@@ -187,12 +190,14 @@ impl Upstream {
 }
 
 /// Answers up to a readiness.
-struct Heard {
+pub(crate) struct Heard {
     /// The SQLSTATE of an error.
-    failed: Option<String>,
-    row: Option<Raw>,
-    types: Vec<u32>,
-    status: TransactionStatus,
+    pub(crate) failed: Option<String>,
+    pub(crate) rows: Vec<Raw>,
+    pub(crate) types: Vec<u32>,
+    /// What the last statement that has run did.
+    pub(crate) completed: Option<String>,
+    pub(crate) status: TransactionStatus,
 }
 
 fn refused(code: &str) -> String {

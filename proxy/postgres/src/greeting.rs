@@ -139,6 +139,7 @@ impl Greeting {
             settings,
             encoding,
             aside: Vec::new(),
+            previewed: None,
         })
     }
 

@@ -31,7 +31,7 @@ use self::whole::goes_by_names;
 pub(crate) use self::whole::says_all;
 use crate::analysis::{
     Analysis, AnalysisError, Complaint, Copy, CopyDirection, Foreign, Mapped, Named, Statement, StatementClass,
-    Subjects, TransactionControl, array_parameters,
+    Subjects, TransactionControl, array_parameters, is_own_name,
 };
 use crate::catalog::Catalog;
 use crate::config::Masking;
@@ -39,11 +39,15 @@ use crate::message::bound::elements;
 use crate::message::encode;
 use crate::message::frontend::{Frontend, Kind};
 use crate::names::{Ahead, Change, NO_TEXT, Names, Portal, Prepared, TOO_LARGE, changes, source};
+use crate::preview::SEVERAL;
 use crate::read::Read;
 use crate::types;
 
 /// The statement that the proxy prepares to ask whose columns are copied out.
 const PROBE: &str = "exhibit.copy";
+
+/// Why no statement or portal of the agent's gets a name.
+const OWN_NAME: &str = "names that begin with `exhibit.` are the gateway's own";
 
 /// What the server answers to a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -190,6 +194,8 @@ impl Reading<'_> {
                 part.answer = Answer::Parse;
                 part.draft = Some(if progress.names.is_full() {
                     refusal("54000", "the session has too many prepared statements or portals")
+                } else if is_own_name(&name) {
+                    refusal("42939", OWN_NAME)
                 } else {
                     self.draft(&sql, &types, progress, Runs::Not)
                 });
@@ -215,11 +221,14 @@ impl Reading<'_> {
             }
             Frontend::Bind { portal, statement, .. } => {
                 part.answer = Answer::Bind;
+                let own = is_own_name(&portal);
                 match self.bound(&statement, &part.bytes, progress) {
                     Ok(bound) => {
                         part.prepared.clone_from(&bound.prepared);
                         let change = vec![Change::Portal(portal, Some(Arc::new(bound)))];
-                        if progress.names.too_large(&change) {
+                        if own {
+                            part.draft = Some(refusal("42939", OWN_NAME));
+                        } else if progress.names.too_large(&change) {
                             part.draft = Some(refusal("54000", TOO_LARGE));
                         }
                         part.changes.push_back(change);
@@ -279,6 +288,7 @@ impl Reading<'_> {
         let source = source(&draft.statements, sent);
         part.changes = draft.statements.iter().map(|one| changes(one, source)).collect();
         self.question(&mut draft, sent);
+        self.trial(&mut draft, sent, sent != sql);
         part.expected = draft.expected();
         part.copy = draft.copy();
         let probe = self.probe(&part);
@@ -317,6 +327,7 @@ impl Reading<'_> {
                     draft.refuse("24000", OUTDATED);
                 }
                 self.portal_question(&mut draft, &portal);
+                self.portal_trial(&mut draft, &portal);
                 draft
             }
             Err(error) => unread(&error),
@@ -442,6 +453,7 @@ impl Reading<'_> {
             statements: analysis.statements.clone(),
             runs: runs == Runs::Now,
             question: None,
+            trial: Err(SEVERAL),
             code: "42501",
             told: None,
             ends: false,

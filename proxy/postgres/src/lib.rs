@@ -36,6 +36,7 @@ mod link;
 mod names;
 mod netted;
 mod notified;
+mod preview;
 mod reply;
 mod session;
 mod settled;

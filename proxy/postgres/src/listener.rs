@@ -303,11 +303,13 @@ impl Shared {
             ..
         } = driver;
         let there = !matches!(ended, Err(SessionError::Target(_) | SessionError::Ended));
-        let stop = async {
+        let stop = async move {
             // The server does not notice that nobody waits for what it does.
             if state.under_way && there {
                 self.cancel(&upstream.key).await;
             }
+            // Closed before the ledger has said anything: the server takes back at once what is open there.
+            drop(upstream);
         };
         tokio::join!(stop, close(session, agent, ended));
     }

@@ -569,7 +569,7 @@ impl<'a> Replies<'a> {
 const COMMITTED: &str = "COMMIT";
 
 /// Rows that a statement of such a tag has changed (PostgreSQL documentation, "Message Formats", `CommandComplete`).
-fn rows_changed(tag: &str) -> Option<u64> {
+pub(crate) fn rows_changed(tag: &str) -> Option<u64> {
     let (command, rows) = tag.split_once(' ')?;
     matches!(command, "INSERT" | "UPDATE" | "DELETE" | "MERGE" | "COPY")
         .then(|| rows.rsplit(' ').next()?.parse().ok())

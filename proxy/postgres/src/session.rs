@@ -13,8 +13,10 @@ mod error;
 mod estimating;
 mod messages;
 mod moving;
+mod previewing;
 
 use std::collections::VecDeque;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use exhibit_gate::GateError;
@@ -24,9 +26,11 @@ use exhibit_policy::probe;
 use exhibit_policy::snapshot::Snapshot;
 use exhibit_schemas::event::access::Outcome as Decided;
 use tokio::io::ReadHalf;
+use tokio::sync::futures::OwnedNotified;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use self::asking::cancellation;
 use self::definitions::CANCELLED;
 pub(crate) use self::error::SessionError;
 pub(crate) use self::moving::MASKED_OTHERWISE;
@@ -115,6 +119,10 @@ pub(crate) struct State {
     names_unsure: bool,
     /// Messages are read again because rules of views were others.
     reread: bool,
+    /// Messages are read again by definitions that were loaded for a preview.
+    reread_to_preview: bool,
+    /// A cancellation that comes from when messages were first read until people are waited for.
+    cancellation: Option<Pin<Box<OwnedNotified>>>,
     /// A question of the proxy's own was cancelled in the agent's transaction, and the agent was not told yet.
     cancelled: bool,
 }
@@ -137,6 +145,8 @@ impl Default for State {
             text_unsure: false,
             names_unsure: false,
             reread: false,
+            reread_to_preview: false,
+            cancellation: None,
             cancelled: false,
         }
     }
@@ -196,20 +206,21 @@ impl Driver {
         } = self.read(messages, &policy);
         // Those that an earlier group left come after what this one leaves.
         let rest = rest.into_iter().map(|(_, bytes)| Raw::again(bytes));
-        let rules_hold = self.rules_hold(&mut drafts).await? && self.estimated(&mut drafts).await?;
+        let known = self.is_known(&mut drafts).await?;
         let moved = self.take_up().await?.digest() != policy.digest();
         if moved && again.is_empty() {
             return Err(SessionError::Gate(GateError::PolicyChanged));
         }
-        if !rules_hold || moved {
+        if !known || moved {
             // All of them: what was left for the next group is among them.
-            let held = std::mem::take(&mut self.state.held);
-            self.state.held = again.into_iter().chain(held).collect();
+            self.state.held = again.into_iter().chain(std::mem::take(&mut self.state.held)).collect();
             return Ok(());
         }
         self.state.held = rest.chain(std::mem::take(&mut self.state.held)).collect();
+        let asked = self.permits(drafts, synced).await;
+        self.state.cancellation = None;
         let ends = synced || items.iter().any(|item| item.answer == Answer::Query);
-        let Some((permits, statements)) = self.permits(drafts, synced).await? else {
+        let Some((permits, statements)) = asked? else {
             return Ok(());
         };
         let open = self.uncommitted(&statements, ends);
@@ -293,6 +304,15 @@ impl Driver {
         }
     }
 
+    /// Whether all is known that requests are decided and asked about by; otherwise the messages have to be read again.
+    async fn is_known(&mut self, drafts: &mut [Draft]) -> Result<bool, SessionError> {
+        // Messages that are read again may have been cancelled before.
+        cancellation(&mut self.state.cancellation, &self.registered.cancelled);
+        Ok(self.rules_hold(drafts).await?
+            && self.estimated(drafts).await?
+            && self.knows_what_to_preview(drafts).await?)
+    }
+
     /// The reply to what the proxy refused before, where this group is the `Sync` after it.
     fn refused_before(&mut self) -> Option<Reply> {
         match self.state.skipping.take() {
@@ -360,9 +380,10 @@ impl Driver {
                 told,
                 ends,
                 question: _,
+                trial,
             } = draft;
             statements.push((place, own.into_iter().filter(move |_| runs)));
-            match self.permit(request, runs).await? {
+            match self.permit(request, trial, runs).await? {
                 Ok(permit) => permits.push((place, permit)),
                 Err(denial) => {
                     self.refused(denial, code, told, synced || ends).await?;

@@ -1,5 +1,6 @@
 //! The server's socket: what agents send goes out here, and only once the gate has cleared it (P1).
 
+use exhibit_gate::preview::Preview;
 use exhibit_gate::session::{Cleared, Data, Recorded};
 use tokio::io::{AsyncWriteExt as _, WriteHalf};
 
@@ -13,13 +14,16 @@ const TOGETHER_BYTES: usize = 64 << 10;
 /// The name of a question for a plan, of its statement and its portal.
 const PLAN: &str = "exhibit.plan";
 
+/// The name of a command that is run and rolled back, of its statement and its portal.
+pub(crate) const PREVIEW: &str = "exhibit.preview";
+
 /// The name of queries of the proxy's own in the extended protocol.
 const OWN: &str = "exhibit.own";
 
 /// The sending half of the connection to the server.
 pub(crate) struct Target {
-    // Invariant: after start-up nothing is written but cleared commands, queries that are constants of this crate, and questions
-    // for plans (`estimate.rs`), which are proven to run no code but the server's own.
+    // Invariant: after start-up nothing is written but cleared commands, previews whose event is durable (`preview.rs`), queries that
+    // are constants of this crate, and questions for plans (`estimate.rs`), which are proven to run no code but the server's own.
     writer: WriteHalf<Connection>,
 }
 
@@ -91,11 +95,25 @@ impl Target {
         self.writer.flush().await
     }
 
-    /// Forgets the question, which a transaction that has failed takes, too, and runs queries of the proxy's own after it.
+    /// Sends a part of a preview, whose event is durable.
+    pub(crate) async fn preview(&mut self, preview: &Recorded<Preview>, part: usize) -> std::io::Result<()> {
+        self.writer.write_all(preview.part(part)).await?;
+        self.writer.flush().await
+    }
+
+    /// Asks queries of the proxy's own up to a `Sync`, in the agent's session as it is.
+    pub(crate) async fn own_aside(&mut self, queries: &[&'static str]) -> std::io::Result<()> {
+        let messages = [extended(queries), encode::message(b'S', &[])];
+        self.writer.write_all(&messages.concat()).await?;
+        self.writer.flush().await
+    }
+
+    /// Forgets the question or the preview, which a transaction that has failed takes, too, and runs queries of the proxy's own after it.
     pub(crate) async fn take_back(&mut self, after: &[&'static str]) -> std::io::Result<()> {
         // What failed before it was closed is there still.
         let close = |kind: &[u8], name: &[u8]| encode::message(b'C', &[kind, name, &[0]].concat());
-        let left = [PLAN, OWN].map(|name| [close(b"P", name.as_bytes()), close(b"S", name.as_bytes())].concat());
+        let left =
+            [PLAN, PREVIEW, OWN].map(|name| [close(b"P", name.as_bytes()), close(b"S", name.as_bytes())].concat());
         let messages = [left.concat(), extended(after), encode::message(b'S', &[])];
         self.writer.write_all(&messages.concat()).await?;
         self.writer.flush().await
@@ -111,7 +129,7 @@ impl Target {
 }
 
 /// Queries of the proxy's own as messages of the extended protocol, which leave the agent's unnamed statement as it is.
-fn extended(queries: &[&'static str]) -> Vec<u8> {
+pub(crate) fn extended(queries: &[&'static str]) -> Vec<u8> {
     let name = [OWN.as_bytes(), &[0]].concat();
     let name = name.as_slice();
     let mut messages = Vec::new();

@@ -3,7 +3,7 @@
 //! How the server lets the proxy in is in [`crate::greeting`]. Only queries that are constants of this crate go out here; what agents send goes through
 //! [`crate::target`], and plans are asked for in [`crate::estimate`].
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -172,6 +172,8 @@ pub(crate) struct Upstream {
     pub(crate) encoding: Encoding,
     /// What the server sent on its own and was not delivered at once; it is the agent's.
     pub(crate) aside: Vec<Raw>,
+    /// What the server has told last of each setting, while a command runs that is rolled back.
+    pub(crate) previewed: Option<BTreeMap<String, Raw>>,
 }
 
 impl Route {
@@ -273,7 +275,16 @@ impl Upstream {
             if !matches!(raw.tag(), NOTIFICATION | PARAMETER_STATUS) {
                 return Ok(raw);
             }
-            self.told(&Backend::parse(&raw)?)?;
+            let message = Backend::parse(&raw)?;
+            self.told(&message)?;
+            if let (Some(previewed), Backend::ParameterStatus { name, .. }) = (&mut self.previewed, message) {
+                // It could say what the command has read. What is told last, once that is rolled back, is what holds.
+                previewed.insert(name, raw);
+                if previewed.len() > ASIDE_MAX {
+                    return Err(UpstreamError::Protocol);
+                }
+                continue;
+            }
             if self.aside.len() >= ASIDE_MAX {
                 return Err(UpstreamError::Protocol);
             }

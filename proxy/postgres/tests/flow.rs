@@ -51,6 +51,8 @@ mod pairs;
 mod patients;
 #[path = "flow/pipeline.rs"]
 mod pipeline;
+#[path = "flow/previewed.rs"]
+mod previewed;
 #[path = "flow/probed.rs"]
 mod probed;
 #[path = "flow/retried.rs"]

@@ -206,6 +206,46 @@ crate::record! {
         (?) 8 => held_until: Timestamp,
         /// Who asks: the principal of its session, so that people see it in what they sign for. Absent in those of older proxies.
         (?) 9 => requester: Box<Principal>,
+        /// What a preview of the command has shown, where its policy asks for one.
+        (?) 10 => preview: Previewed,
+    }
+}
+
+/// What people are told that a command would change, by a run of it that was rolled back.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(untagged)]
+pub enum Previewed {
+    /// So many rows, by the target's own count.
+    Rows(u64),
+    /// Nobody knows, and why. Never a value or a message of the target; of an error its code at the most.
+    Not(String),
+}
+
+impl fmt::Display for Previewed {
+    /// `12 rows, by a run that was rolled back`, or why there is none.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rows(1) => formatter.write_str("1 row, by a run that was rolled back"),
+            Self::Rows(rows) => write!(formatter, "{rows} rows, by a run that was rolled back"),
+            Self::Not(why) => write!(formatter, "none: {why}"),
+        }
+    }
+}
+
+crate::record! {
+    /// A command is about to be run at its target and rolled back, so that people who are asked about it are told how many rows it
+    /// changes. It reaches the target only when this is durable.
+    pub struct PreviewRun {
+        /// The command as it may be read.
+        1 => statement: String,
+        /// HMAC-SHA-256 of the command's exact bytes, as in the request that follows.
+        2 => command: Digest,
+        /// What it does.
+        3 => facts: Facts,
+        /// What the policy says of it: that people are asked.
+        4 => decision: DecisionRecord,
+        /// HMAC-SHA-256 of the bytes that the target gets for the preview.
+        5 => exact: Digest,
     }
 }
 

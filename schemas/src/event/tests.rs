@@ -192,7 +192,7 @@ fn codes_and_words_are_unique() {
         assert_eq!(Kind::from_code(kind.code()), Some(*kind));
         assert_eq!(Kind::from_word(kind.as_str()), Some(*kind));
     }
-    assert_eq!(Kind::from_code(32), None);
+    assert_eq!(Kind::from_code(33), None);
 }
 
 #[test]

@@ -225,7 +225,7 @@ fn each_role_emits_its_own_kinds_and_no_other() {
         Role::Proxy => {
             "policy-snapshot catalog-snapshot session-opened session-closed command approval-requested \
              approval-expired response-chunk response-end command-data detection mask-key-announced \
-             threshold-decided login-refused command-sealed policy-in-force fault"
+             threshold-decided login-refused command-sealed policy-in-force preview-run fault"
         }
         Role::Ledger => "evidence-read anchor fault",
         Role::Person => {

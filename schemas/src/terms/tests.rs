@@ -40,6 +40,7 @@ fn request(grants: Option<GrantBounds>) -> ApprovalRequested {
         },
         expires: Timestamp(u64::MAX),
         held_until: None,
+        preview: None,
         requester: None,
     }
 }

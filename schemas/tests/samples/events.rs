@@ -11,7 +11,7 @@ use exhibit_schemas::event::access::{
 };
 use exhibit_schemas::event::approval::{
     ApprovalDecided, ApprovalExpired, ApprovalRequested, ApprovalRevoked, Emergency, Grant, GrantBounds, GrantScope,
-    Hours, Requirement, Terms, Verdict,
+    Hours, PreviewRun, Previewed, Requirement, Terms, Verdict,
 };
 use exhibit_schemas::event::sign_off::{CitedEntry, Disposition, ExceptionClosed, ExceptionNoted, ReportSigned};
 use exhibit_schemas::event::trust::{
@@ -472,6 +472,15 @@ fn approval_bodies() -> Vec<Body> {
             expires: TIME,
             held_until: Some(Timestamp(2)),
             requester: Some(Box::new(principal())),
+            preview: Some(Previewed::Rows(12)),
+        }
+        .into(),
+        PreviewRun {
+            statement: text("DELETE FROM notes WHERE id = <number>"),
+            command: digest(),
+            facts: facts(),
+            decision: decision(),
+            exact: Digest([8; 32]),
         }
         .into(),
         ApprovalDecided {

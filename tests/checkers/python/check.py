@@ -252,7 +252,7 @@ class Log:
         need(set(event) - {5} == {1, 2, 3, 4, 6} and event[1] == 1, f"{what}: not an event")
         need(event[4] == [emitter, boot], f"{what}: another emitter or boot than its seal")
         kind, body = event[3], event[6]
-        need(0 <= kind <= 31 and (kind != 0 or index == 0), f"{what}: a kind that has no place here")
+        need(0 <= kind <= 32 and (kind != 0 or index == 0), f"{what}: a kind that has no place here")
         if kind in (1, 2, 3):
             need(self.keys[emitter] in self.admins(), f"{what}: a key event that no administrator sealed")
         if kind == 1:

@@ -12,7 +12,9 @@ use exhibit_schemas::event::access::{
     Access, Action, Attribute, Column, Command, CommandSealed, Effect, Facts, Frame, LoginRefused, Outcome,
     PatientRecords, PatientToken, Principal, RecordsReleased, ResponseChunk, ResponseEnd, SessionClosed, SessionOpened,
 };
-use exhibit_schemas::event::approval::{ApprovalDecided, ApprovalExpired, ApprovalRequested, Requirement, Verdict};
+use exhibit_schemas::event::approval::{
+    ApprovalDecided, ApprovalExpired, ApprovalRequested, PreviewRun, Previewed, Requirement, Verdict,
+};
 use exhibit_schemas::event::trust::{
     Administrator, CopyPlace, EvidenceRead, Genesis, KeyEnrolled, KeyRevoked, KeyRotated, MaskKeyAnnounced, MaskKeyId,
     PolicyInForce, PolicySnapshot, REVEAL, Role,
@@ -170,6 +172,14 @@ resources = [\"public.patients.id\"]
 /// The policy that the first proxy takes up while a session of it waits for people: the same with one more rule.
 pub fn later_policy() -> String {
     later_than(POLICY)
+}
+
+/// The policy under which people are asked about changes of rows, too, and are shown a preview of what they are asked about. Sessions
+/// ask about a change of rows then, in the place of one of a definition.
+pub fn previewing_policy() -> String {
+    POLICY
+        .replacen("actions = [\"define\"]", "actions = [\"define\", \"write\"]", 1)
+        .replacen("expires_s = 900", "expires_s = 900\npreview = \"rolled-back\"", 1)
 }
 
 fn later_than(policy: &str) -> String {
@@ -643,8 +653,27 @@ impl Writer {
     }
 
     fn request(&mut self, session: &mut Session) -> (Command, ApprovalRequested, Digest, u64) {
-        let statement = "ALTER TABLE patients ADD COLUMN note text";
-        let command = self.command(session, statement, (Action::Define, "public.patients"), false);
+        let policy = self.policy_of(session.proxy);
+        let previews = policy
+            .approval("schema")
+            .is_some_and(|approval| approval.preview.is_some());
+        let (statement, action) = if previews {
+            ("UPDATE patients SET note = $string WHERE id = $integer", Action::Write)
+        } else {
+            ("ALTER TABLE patients ADD COLUMN note text", Action::Define)
+        };
+        let mut command = self.command(session, statement, (action, "public.patients"), false);
+        if previews {
+            command.facts.columns = Some(vec!["public.patients.id".into(), "public.patients.note".into()]);
+            let run = PreviewRun {
+                statement: command.statement.clone(),
+                command: command.digest,
+                facts: command.facts.clone(),
+                decision: command.decision.clone(),
+                exact: Digest::of(b"what the target gets"),
+            };
+            self.events(session, vec![run.into()]);
+        }
         let body = ApprovalRequested {
             target: "clinic".into(),
             statement: command.statement.clone(),
@@ -663,6 +692,7 @@ impl Writer {
             },
             expires: Timestamp(self.now + 900_000_000),
             held_until: None,
+            preview: previews.then_some(Previewed::Rows(3)),
             requester: Some(Box::new(session.principal.clone())),
         };
         let sequence = session.next;

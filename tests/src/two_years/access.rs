@@ -180,6 +180,7 @@ impl Years {
             },
             expires: Timestamp(self.log.now + EXPIRES_US),
             held_until: None,
+            preview: None,
             requester: Some(Box::new(session.principal.clone())),
         };
         let number = session.next();

@@ -45,6 +45,7 @@ grants = { scopes = ["fingerprint", "session"], minutes = 60, uses = 100, rows =
 emergency = { groups = ["o"], minutes = 30, reviewers = ["p"], review_within_days = 3, targets = ["t"] }
 requester_may_approve = false
 estimate = true
+preview = "rolled-back"
 [[rules]]
 name = "asks"
 mode = "enforce"

@@ -14,6 +14,8 @@ mod mask_keys;
 mod patients;
 #[path = "policies.rs"]
 mod policies;
+#[path = "previews.rs"]
+pub(crate) mod previews;
 #[path = "raw.rs"]
 mod raw;
 #[path = "readings.rs"]
@@ -208,5 +210,6 @@ pub(crate) fn mutants(base: &Base, random: &mut Random) -> Vec<Mutant> {
     mutants.extend(reviews::mutants(base));
     mutants.extend(signatures::mutants(Base::new(), random));
     mutants.extend(emergencies::mutants(random));
+    mutants.extend(previews::mutants(base, random));
     mutants
 }

@@ -30,6 +30,8 @@ pub struct ApprovalLine {
     pub people: u64,
     /// Whom it asks, and when approvals count.
     pub asks: String,
+    /// What a preview of it has shown, or why there was none; absent where its policy asks for none.
+    pub preview: Option<String>,
     /// When it expires.
     pub expires: String,
     /// What people decided.
@@ -184,6 +186,7 @@ impl Evidence {
                 approval: asked.body.requirement.name.clone(),
                 people: asked.body.requirement.people,
                 asks: asked.body.requirement.to_string(),
+                preview: asked.body.preview.as_ref().map(ToString::to_string),
                 expires: asked.body.expires.to_string(),
                 decisions: decisions.collect(),
                 revocations: revocations.collect(),

@@ -257,6 +257,7 @@ fn approval(line: &ApprovalLine) -> Cells<'_> {
         &line.approval,
         line.people,
         &line.asks,
+        line.preview.as_ref(),
         &line.expires,
         listed(line.decisions.iter().map(|decision| decision.decision)),
         listed(line.revocations.iter().map(|revocation| revocation.revocation)),

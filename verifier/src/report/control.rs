@@ -266,6 +266,10 @@ impl Control {
             | C::ApprovalBinding
             | C::ApprovalRequirement
             | C::ApprovalAsker
+            | C::PreviewUnasked
+            | C::PreviewMissing
+            | C::PreviewUnrun
+            | C::PreviewUnfollowed
             | C::ApprovalLate
             | C::ApprovalSigner
             | C::ApprovalGroup

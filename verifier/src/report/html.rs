@@ -404,7 +404,10 @@ fn approval(line: &ApprovalLine) -> Markup {
         td.index { (index(line.request)) br; (line.time) }
         td { (line.requester.as_deref().unwrap_or("not known")) }
         td { code { (cut(&line.statement)) } }
-        td { (line.approval) ", " (line.asks) }
+        td {
+            (line.approval) ", " (line.asks)
+            @if let Some(preview) = &line.preview { br; "preview: " (preview) }
+        }
         td.index { (line.expires) }
         td {
             @for decision in &line.decisions {

@@ -294,6 +294,7 @@ impl Table {
                 "approval",
                 "people",
                 "asks",
+                "preview",
                 "expires",
                 "decisions",
                 "revocations",

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use exhibit_policy::decide::{Asker, askers};
 use exhibit_policy::patients::Distinct;
+use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::access::{Command, CommandSealed, Effect, Outcome};
 use exhibit_schemas::event::{SessionId, Timestamp};
 use exhibit_schemas::merkle::Index;
@@ -23,13 +24,12 @@ use crate::timed::timed;
 
 impl Session {
     /// Holds that nothing passed after the agent's credential had expired, where the policy ends sessions then.
-    fn in_time(&mut self, placed: &Placed, body: &Command, context: &mut Context) {
+    pub(super) fn in_time(&mut self, placed: &Placed, policy: Digest, context: &mut Context) {
         let Some(opened) = &self.opened else { return };
-        let passed = matches!(body.outcome, Outcome::Allowed | Outcome::Approved);
-        let policy = context.policies.get(body.decision.policy);
+        let policy = context.policies.get(policy);
         let ends = policy.is_some_and(|policy| policy.limits().expiry_ends_session);
         let late = |expires: Timestamp| placed.event.time.0 > expires.0.saturating_add(JUDGED_US);
-        if passed && ends && !self.expired && opened.expires.is_some_and(late) {
+        if ends && !self.expired && opened.expires.is_some_and(late) {
             self.expired = true; // told once: all that follows is late, too
             let detail = "a command of a session whose credential had expired";
             context
@@ -47,7 +47,10 @@ impl Session {
         context: &mut Context,
     ) {
         self.commands += 1;
-        self.in_time(placed, body, context);
+        self.ran_of(placed.index, body.digest, context);
+        if matches!(body.outcome, Outcome::Allowed | Outcome::Approved) {
+            self.in_time(placed, body.decision.policy, context);
+        }
         self.replay(placed.index, &body.facts, &body.decision, context);
         seen::command(placed, body, self.opened.as_ref(), context);
         if body.outcome == Outcome::Allowed {

@@ -5,6 +5,7 @@ use exhibit_policy::explain::{
 };
 use exhibit_policy::mask::Technique;
 use exhibit_policy::net::Net;
+use exhibit_policy::preview::Preview;
 use exhibit_policy::probe::Predicates;
 use exhibit_policy::snapshot::Approval;
 use exhibit_schemas::event::access::{Access, Attribute, Effect};
@@ -220,8 +221,14 @@ fn terms(approval: &Approval) -> String {
         ),
         None => String::new(),
     };
+    let preview = match approval.preview {
+        Some(Preview::RolledBack) => {
+            "\n  shown how many rows a run changes that is rolled back, where it is one change of rows alone"
+        }
+        None => "",
+    };
     format!(
-        "  {people} of {}{each} within {} s{hours}, {requester}{held} (approval `{}`){emergency}",
+        "  {people} of {}{each} within {} s{hours}, {requester}{held} (approval `{}`){emergency}{preview}",
         approval.groups.join(" or "),
         approval.expires_s,
         approval.name
@@ -356,6 +363,7 @@ fn approval_json(approval: &Approval) -> serde_json::Value {
         "hours": approval.hours.as_ref().map(ToString::to_string),
         "requester_may_approve": approval.requester_may_approve,
         "estimate": approval.estimate,
+        "preview": approval.preview.map(Preview::as_str),
         "emergency": approval.emergency.as_ref().map(|emergency| json!({
             "groups": emergency.groups,
             "minutes": emergency.minutes,

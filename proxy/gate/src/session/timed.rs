@@ -13,7 +13,7 @@ const DECIDED_US: u64 = 1_000_000;
 
 impl Session {
     /// Holds that what the agent came with has not expired.
-    pub(super) fn in_time(&self) -> Result<(), GateError> {
+    pub(crate) fn in_time(&self) -> Result<(), GateError> {
         let expires = self.expires.filter(|_| self.policy().limits().expiry_ends_session);
         match expires {
             Some(expires) if self.gate.now() >= expires => Err(GateError::Expired),

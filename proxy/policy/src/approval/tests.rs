@@ -43,6 +43,7 @@ fn asked(people: u64, all_groups: &[&str], hours: Option<Hours>) -> ApprovalRequ
         },
         expires: Timestamp(u64::MAX),
         held_until: None,
+        preview: None,
         requester: None,
     }
 }

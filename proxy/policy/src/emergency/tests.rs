@@ -73,6 +73,7 @@ fn asked(target: &str) -> ApprovalRequested {
         },
         expires: Timestamp(900 * 1_000_000),
         held_until: None,
+        preview: None,
         requester: None,
     }
 }

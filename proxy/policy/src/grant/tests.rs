@@ -183,6 +183,7 @@ fn granted(scope: GrantScope) -> Granted {
         },
         expires: Timestamp(9),
         held_until: None,
+        preview: None,
         requester: None,
     };
     let decided = ApprovalDecided {

@@ -42,6 +42,7 @@ struct OfTarget {
     rules: Places,
     seen: bool,
     estimates: bool,
+    previews: bool,
     estimate_limits: BTreeSet<u64>,
 }
 
@@ -63,19 +64,22 @@ impl Index {
             has_hours: all.iter().any(|rule| rule.hours.is_some()),
             over: all.iter().filter_map(|rule| rule.over).collect(),
         };
-        let told: BTreeSet<&str> = approvals
-            .iter()
-            .filter(|approval| approval.estimate)
-            .map(|approval| approval.name.as_str())
-            .collect();
+        let named = |tells: fn(&Approval) -> bool| -> BTreeSet<&str> {
+            let approvals = approvals.iter().filter(|approval| tells(approval));
+            approvals.map(|approval| approval.name.as_str()).collect()
+        };
+        let with_estimate = named(|approval| approval.estimate);
+        let with_preview = named(|approval| approval.preview.is_some());
         for (place, rule) in all.iter().enumerate() {
             let limit = rule.over.and_then(|over| over.estimated_rows);
-            let tells = rule.approval.as_deref().is_some_and(|name| told.contains(name));
+            let asks = |of: &BTreeSet<&str>| rule.approval.as_deref().is_some_and(|name| of.contains(name));
+            let (tells, shows) = (asks(&with_estimate), asks(&with_preview));
             for target in &rule.targets {
                 let of = index.targets.entry(target.clone()).or_default();
                 of.rules.insert(place);
                 of.seen |= rule.when.contains_key(FIRST_SEEN);
                 of.estimates |= limit.is_some() || tells;
+                of.previews |= shows;
                 of.estimate_limits.extend(limit);
             }
             for (role, places) in roles.iter().zip(&mut index.roles) {
@@ -142,6 +146,10 @@ impl Index {
 
     pub(super) fn estimates(&self, target: &str) -> bool {
         self.targets.get(target).is_some_and(|of| of.estimates)
+    }
+
+    pub(super) fn previews(&self, target: &str) -> bool {
+        self.targets.get(target).is_some_and(|of| of.previews)
     }
 
     pub(super) fn estimate_limits(&self, target: &str) -> impl Iterator<Item = u64> {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use exhibit_policy::preview::Met;
 use exhibit_schemas::event::access::Action;
 use pg_query::NodeEnum;
 use pg_query::protobuf::{DiscardMode, Node, TransactionStmtKind, VariableSetKind};
@@ -234,6 +235,11 @@ pub struct Statement {
     pub(crate) subjects: Subjects,
     /// How many rows it reads out or changes.
     pub(crate) extent: Extent,
+    /// Where it is one change of rows, with no other inside, of which the rollback of its transaction takes back all: what it meets
+    /// without naming it.
+    pub(crate) rolls_back: Option<Arc<[Met]>>,
+    /// Whether it calls nothing that tells of the session, the clock or chance.
+    pub(crate) same_again: bool,
 }
 
 impl Statement {
@@ -242,6 +248,14 @@ impl Statement {
         self.foreign = Foreign::Called;
         self.grants = true;
         self.extent = self.extent.by_name(None);
+    }
+
+    /// Whether it is a statement that changes rows and gives out their number.
+    pub(crate) fn changes_rows(&self) -> bool {
+        matches!(
+            self.kind.as_str(),
+            "InsertStmt" | "UpdateStmt" | "DeleteStmt" | "MergeStmt"
+        )
     }
 
     /// Whether code that was deferred may run with it: at a bound of the transaction, and when constraints become immediate.
@@ -315,10 +329,11 @@ impl Form {
             ),
         };
         match statement {
-            NodeEnum::TransactionStmt(transaction) if transaction.savepoint_name.starts_with(OWN_SAVEPOINTS) => {
-                let kind = format!("savepoint of a name that begins with `{OWN_SAVEPOINTS}`");
-                return Err(AnalysisError::Unsupported { kind });
+            NodeEnum::TransactionStmt(transaction) if is_own_name(&transaction.savepoint_name) => {
+                return Err(own_name("savepoint"));
             }
+            NodeEnum::PrepareStmt(prepare) if is_own_name(&prepare.name) => return Err(own_name("statement")),
+            NodeEnum::DeclareCursorStmt(cursor) if is_own_name(&cursor.portalname) => return Err(own_name("cursor")),
             NodeEnum::TransactionStmt(transaction) => {
                 form.transaction = Some(control(transaction.kind(), transaction.chain).ok_or_else(unknown)?);
                 // What it makes last may be definitions, which the catalog has as they were before.
@@ -404,6 +419,8 @@ impl Form {
             outputs: None,
             subjects: Subjects::Nobody,
             extent: Extent::Rows(0),
+            rolls_back: None,
+            same_again: false,
         }
     }
 }
@@ -477,8 +494,19 @@ fn control(kind: TransactionStmtKind, chain: bool) -> Option<TransactionControl>
     })
 }
 
-/// What names of the proxy's own savepoints begin with. An agent's of such a name would be rolled back to in their place.
-const OWN_SAVEPOINTS: &str = "exhibit.";
+/// What names of the proxy's own savepoints, statements and portals begin with. An agent's of such a name would be rolled back to, or
+/// forgotten, in their place.
+const OWN_NAMES: &str = "exhibit.";
+
+/// Whether a name is for the proxy's own alone.
+pub(crate) fn is_own_name(name: &str) -> bool {
+    name.starts_with(OWN_NAMES)
+}
+
+fn own_name(what: &str) -> AnalysisError {
+    let kind = format!("{what} of a name that begins with `{OWN_NAMES}`");
+    AnalysisError::Unsupported { kind }
+}
 
 /// The class of a kind; `None` for a kind that is not taken.
 #[expect(clippy::too_many_lines, reason = "a line to each kind of the grammar")]

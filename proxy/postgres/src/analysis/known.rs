@@ -26,6 +26,42 @@ pub(super) fn gathers(name: &str) -> bool {
     words.any(|word| word == name)
 }
 
+/// Whether a harmless function tells of the session, of the clock, of sizes or of chance: run again, it may say something else, and it could
+/// tell a preview from what runs after it.
+pub(super) fn tells(name: &str) -> bool {
+    let words = [CLOCK, CHANCE, SESSION, SIZES, "set_config"];
+    words
+        .iter()
+        .any(|words| words.split_ascii_whitespace().any(|word| word == name))
+}
+
+/// Words that the server reads as times of the clock.
+const CLOCK_WORDS: [&str; 4] = ["now", "today", "tomorrow", "yesterday"];
+
+/// Whether a word stands in text that the server would read as a time of the clock, also as an element of an array or a bound of a range,
+/// where quotes and backslashes may stand within it.
+pub(crate) fn tells_clock(text: &[u8]) -> bool {
+    let bare: Vec<u8> = text
+        .iter()
+        .copied()
+        .filter(|byte| !matches!(byte, b'"' | b'\\'))
+        .collect();
+    [text, &bare].into_iter().any(|text| {
+        let mut words = text.split(|byte| !byte.is_ascii_alphabetic());
+        words.any(|word| {
+            CLOCK_WORDS
+                .iter()
+                .any(|clock| word.eq_ignore_ascii_case(clock.as_bytes()))
+        })
+    })
+}
+
+/// Whether a type is one of time, or of arrays or ranges of one.
+pub(super) fn time_type(name: &str) -> bool {
+    let element = name.trim_start_matches('_');
+    TIMES.split_ascii_whitespace().any(|word| word == element)
+}
+
 /// Whether a function of the server's own schema has an effect, but can hand out no content of relations.
 pub(super) fn effect_function(name: &str) -> bool {
     EFFECTS.split_ascii_whitespace().any(|word| word == name)
@@ -113,12 +149,36 @@ const AGGREGATES: &str = "count sum avg min max bool_and bool_or every string_ag
 const WINDOWS: &str =
     "row_number rank dense_rank percent_rank cume_dist ntile lag lead first_value last_value nth_value";
 
-/// In groups: arithmetic; text; patterns; time; arrays; ranges; JSON; text search; XML of values; aggregates; windows;
+/// What tells of the clock, also when it reads text (`now`, `today`).
+const CLOCK: &str = "now current_timestamp clock_timestamp statement_timestamp transaction_timestamp timeofday age date time \
+     timestamp timestamptz";
+
+/// Types that are read from text as times.
+const TIMES: &str =
+    "date time timetz timestamp timestamptz tsrange tstzrange daterange tsmultirange tstzmultirange datemultirange";
+
+/// What goes by chance.
+const CHANCE: &str = "random random_normal setseed array_sample array_shuffle gen_random_uuid uuidv4 uuidv7";
+
+/// What tells of the session.
+const SESSION: &str = "version current_schema current_schemas current_database current_catalog current_user session_user user \
+     current_role current_query pg_backend_pid pg_my_temp_schema pg_is_other_temp_schema pg_is_in_recovery \
+     pg_is_in_backup pg_postmaster_start_time pg_conf_load_time inet_client_addr inet_client_port inet_server_addr \
+     inet_server_port current_setting pg_table_is_visible pg_type_is_visible pg_function_is_visible \
+     pg_operator_is_visible pg_opclass_is_visible pg_opfamily_is_visible pg_collation_is_visible \
+     pg_conversion_is_visible pg_statistics_obj_is_visible pg_ts_config_is_visible pg_ts_dict_is_visible \
+     pg_ts_parser_is_visible pg_ts_template_is_visible txid_current_if_assigned pg_current_xact_id_if_assigned";
+
+/// Sizes of what is stored.
+const SIZES: &str = "pg_table_size pg_total_relation_size pg_relation_size pg_indexes_size pg_database_size pg_tablespace_size \
+     pg_size_pretty pg_size_bytes";
+
+/// In groups: arithmetic; text; patterns; clock, chance, time; arrays; ranges; JSON; text search; XML of values; aggregates; windows;
 /// sets; bits, networks and geometry; definitions; the session; access checks; sizes.
-const HARMLESS: [&str; 17] = [
+const HARMLESS: [&str; 19] = [
     "abs ceil ceiling floor round trunc sign sqrt cbrt exp ln log log10 mod power pow pi div gcd lcm factorial degrees \
-     radians sin cos tan asin acos atan atan2 sinh cosh tanh width_bucket random scale min_scale trim_scale numeric \
-     int2 int4 int8 float4 float8 bool text varchar bpchar erf erfc random_normal setseed",
+     radians sin cos tan asin acos atan atan2 sinh cosh tanh width_bucket scale min_scale trim_scale numeric \
+     int2 int4 int8 float4 float8 bool text varchar bpchar erf erfc",
     "lower upper initcap length char_length character_length octet_length bit_length substring substr left right \
      btrim ltrim rtrim trim replace translate reverse repeat lpad rpad position strpos concat concat_ws format \
      split_part string_to_array string_to_table array_to_string starts_with overlay ascii chr md5 sha224 sha256 sha384 \
@@ -126,12 +186,13 @@ const HARMLESS: [&str; 17] = [
      normalize is_normalized unistr to_ascii pg_client_encoding parse_ident crc32 crc32c casefold",
     "regexp_match regexp_matches regexp_replace regexp_split_to_array regexp_split_to_table regexp_count regexp_instr \
      regexp_like regexp_substr like notlike like_escape similar_to_escape similar_escape textlike",
-    "now current_timestamp clock_timestamp statement_timestamp transaction_timestamp timeofday date_trunc date_part \
-     extract age date_bin make_date make_time make_timestamp make_timestamptz make_interval justify_days justify_hours \
-     justify_interval to_char to_date to_timestamp to_number isfinite timezone date time timestamp timestamptz \
+    CLOCK,
+    CHANCE,
+    "date_trunc date_part extract date_bin make_date make_time make_timestamp make_timestamptz make_interval justify_days justify_hours \
+     justify_interval to_char to_date to_timestamp to_number isfinite timezone \
      interval overlaps date_add date_subtract",
     "array_length array_upper array_lower array_ndims array_dims array_append array_prepend array_cat array_remove \
-     array_replace array_position array_positions cardinality array_fill trim_array unnest array_sample array_shuffle \
+     array_replace array_position array_positions cardinality array_fill trim_array unnest \
      array_reverse array_sort",
     "isempty lower_inc upper_inc lower_inf upper_inf range_merge int4range int8range numrange tsrange tstzrange \
      daterange multirange int4multirange int8multirange datemultirange",
@@ -147,8 +208,8 @@ const HARMLESS: [&str; 17] = [
     "xmlcomment xpath xpath_exists xml_is_well_formed",
     AGGREGATES,
     WINDOWS,
-    "generate_series generate_subscripts coalesce nullif greatest least num_nulls num_nonnulls pg_typeof gen_random_uuid \
-     uuidv4 uuidv7 uuid_extract_timestamp uuid_extract_version pg_collation_for",
+    "generate_series generate_subscripts coalesce nullif greatest least num_nulls num_nonnulls pg_typeof \
+     uuid_extract_timestamp uuid_extract_version pg_collation_for",
     "bit_count get_bit set_bit get_byte set_byte host masklen netmask network set_masklen family abbrev broadcast \
      hostmask inet_merge inet_same_family area center diameter height width isclosed isopen npoints radius point box \
      circle lseg path polygon line slope",
@@ -163,18 +224,11 @@ const HARMLESS: [&str; 17] = [
      pg_relation_is_updatable pg_column_is_updatable pg_sequence_parameters aclexplode acldefault makeaclitem \
      to_regclass to_regtype to_regtypemod to_regproc to_regprocedure to_regoper to_regoperator to_regnamespace \
      to_regrole to_regcollation _pg_expandarray _pg_truetypid _pg_truetypmod _pg_char_max_length",
-    "version current_schema current_schemas current_database current_catalog current_user session_user user \
-     current_role current_query pg_backend_pid pg_my_temp_schema pg_is_other_temp_schema pg_is_in_recovery \
-     pg_is_in_backup pg_postmaster_start_time pg_conf_load_time inet_client_addr inet_client_port inet_server_addr \
-     inet_server_port current_setting pg_table_is_visible pg_type_is_visible pg_function_is_visible \
-     pg_operator_is_visible pg_opclass_is_visible pg_opfamily_is_visible pg_collation_is_visible \
-     pg_conversion_is_visible pg_statistics_obj_is_visible pg_ts_config_is_visible pg_ts_dict_is_visible \
-     pg_ts_parser_is_visible pg_ts_template_is_visible txid_current_if_assigned pg_current_xact_id_if_assigned",
+    SESSION,
     "has_table_privilege has_column_privilege has_any_column_privilege has_schema_privilege has_database_privilege \
      has_function_privilege has_language_privilege has_sequence_privilege has_tablespace_privilege has_type_privilege \
      has_server_privilege has_foreign_data_wrapper_privilege has_parameter_privilege pg_has_role row_security_active",
-    "pg_table_size pg_total_relation_size pg_relation_size pg_indexes_size pg_database_size pg_tablespace_size \
-     pg_size_pretty pg_size_bytes",
+    SIZES,
 ];
 
 /// Sequences, locks and waiting.

@@ -92,6 +92,8 @@ pub(super) struct Tree {
     pub(super) fields: BTreeSet<String>,
     /// Functions that are called.
     pub(super) functions: BTreeSet<Vec<String>>,
+    /// The last names of all functions that are called, also of those that are known to be harmless where they stand.
+    pub(super) called: BTreeSet<String>,
     /// Operators.
     pub(super) operators: BTreeSet<Vec<String>>,
     /// Types.
@@ -126,6 +128,12 @@ pub(super) struct Tree {
     pub(super) over: bool,
     /// A method of `TABLESAMPLE` other than the server's own.
     pub(super) foreign_sampling: bool,
+    /// An `INSERT` that goes by the rows that are in its way.
+    pub(super) conflicts: bool,
+    /// Strings that stand in it, as the server reads them.
+    pub(super) texts: BTreeSet<String>,
+    /// What is read as a time is not written out: a cast of an expression, or a column that is made of a document.
+    pub(super) computes_time: bool,
 }
 
 impl Tree {
@@ -165,6 +173,7 @@ impl Tree {
                     .extend(location(fields).map(|place| (place, reference(fields))));
                 self.references.push(reference(fields));
             }
+            "AConst" => self.texts.extend(constant(fields)),
             "CopyStmt" => self.copied_columns.extend(strings(fields, "attlist")),
             "AExpr" => drop(self.operators.insert(strings(fields, "name"))),
             "SubLink" => drop(self.operators.insert(strings(fields, "oper_name"))),
@@ -209,11 +218,16 @@ impl Tree {
             "TruncateStmt" => self.no_where = true,
             "InsertStmt" => {
                 self.no_where |= updates_what_a_query_finds(fields);
+                self.conflicts |= !absent(fields, "on_conflict_clause");
                 self.writes_all |= !fields.get("cols").is_some_and(not_empty) || by_constraint(fields);
             }
             _ => {}
         }
+        let computed = self.computes_time;
         self.fields(kind, key, fields, scope);
+        if kind == "TypeCast" && written_out(fields) {
+            self.computes_time = computed;
+        }
     }
 
     /// The fields of an object. A struct that stands in a field of its own type is not tagged with its kind (then `kind` is
@@ -225,13 +239,16 @@ impl Tree {
         if fields.contains_key("funcname") && fields.contains_key("agg_star") {
             let function = strings(fields, "funcname");
             self.over |= fields.get("over").is_some_and(|over| !over.is_null());
+            self.called.extend(function.last().cloned());
             let known = function.last().is_some_and(|name| name == "set_config") && sets_harmless(fields);
             if !known {
                 self.functions.insert(function);
             }
         }
         if fields.contains_key("names") && fields.contains_key("pct_type") {
-            self.types.insert(strings(fields, "names"));
+            let names = strings(fields, "names");
+            self.computes_time |= names.last().is_some_and(|name| known::time_type(name));
+            self.types.insert(names);
         }
         self.returns |= key == "returning_clause";
         let query = fields.contains_key("target_list") && fields.contains_key("values_lists");
@@ -368,18 +385,31 @@ pub(super) fn tagged(object: &Object) -> Option<(&str, &Object)> {
     Some((kind, fields.as_object()?))
 }
 
+/// The string of a constant.
+fn constant(constant: &Object) -> Option<String> {
+    Some(constant.get("val")?.get("Sval")?.get("sval")?.as_str()?.to_owned())
+}
+
+/// Whether what a cast reads as a type is a constant, or the value of a parameter. The time of day in a zone is read by the day of the
+/// clock.
+fn written_out(cast: &Object) -> bool {
+    let argument = cast.get("arg").and_then(Value::as_object).and_then(tagged);
+    let plain = argument.is_some_and(|(kind, _)| matches!(kind, "AConst" | "ParamRef"));
+    let names = cast.get("type_name").and_then(Value::as_object);
+    let names = names.map(|name| strings(name, "names")).unwrap_or_default();
+    plain
+        && names
+            .last()
+            .is_some_and(|name| name.trim_start_matches('_') != "timetz")
+}
+
 /// Whether a call of `set_config` names its setting as a literal, and the setting may be changed without a trace: it
 /// changes neither how names are looked up, nor how text is read, nor what the server does to rows.
 fn sets_harmless(call: &Object) -> bool {
     let setting = || {
         let first = call.get("args")?.as_array()?.first()?.as_object()?;
         let (_, constant) = tagged(first).filter(|(kind, _)| *kind == "AConst")?;
-        constant
-            .get("val")?
-            .get("Sval")?
-            .get("sval")?
-            .as_str()
-            .map(str::to_ascii_lowercase)
+        self::constant(constant).map(|name| name.to_ascii_lowercase())
     };
     setting().is_some_and(|name| {
         let special = matches!(

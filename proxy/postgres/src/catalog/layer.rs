@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Code, Functions, Relation};
+use super::{Code, ColumnId, Functions, Relation};
 
 /// Definitions, by number and by name.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +20,8 @@ pub(crate) struct Layer {
     pub(super) types: BTreeSet<String>,
     /// Names of all other types that are not the server's own.
     pub(super) other_types: BTreeSet<String>,
+    /// Columns of other relations whose rows are met where rows of a relation are changed: on the other side of its foreign keys.
+    pub(super) meets: BTreeMap<u32, BTreeSet<ColumnId>>,
     /// Every name in it.
     names: BTreeSet<String>,
     pub(super) temporary_schema: Option<String>,

@@ -177,6 +177,11 @@ fn take(layer: &mut Layer, table: Table, cells: &[&str]) -> Option<()> {
         (Table::Operators, [name]) => {
             layer.operators.insert((*name).to_owned());
         }
+        (Table::References, [from, column, to, key]) => {
+            let (from, to) = (from.parse().ok()?, to.parse().ok()?);
+            layer.meets.entry(from).or_default().insert((to, key.parse().ok()?));
+            layer.meets.entry(to).or_default().insert((from, column.parse().ok()?));
+        }
         (Table::Types, [name, "t"]) => drop(layer.types.insert((*name).to_owned())),
         (Table::Types, [name, "f"]) => drop(layer.other_types.insert((*name).to_owned())),
         _ => return None,

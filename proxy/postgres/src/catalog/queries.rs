@@ -49,6 +49,8 @@ pub enum Table {
     Operators,
     /// Types that are not the server's own.
     Types,
+    /// Foreign keys, column by column.
+    References,
 }
 
 impl Table {
@@ -64,7 +66,7 @@ impl Table {
     ];
 
     /// What is asked about all others.
-    pub(crate) const OWN: [Self; 15] = [
+    pub(crate) const OWN: [Self; 16] = [
         Self::Relations,
         Self::Columns,
         Self::Parents,
@@ -80,6 +82,7 @@ impl Table {
         Self::Rules,
         Self::Keys,
         Self::Policies,
+        Self::References,
     ];
 
     const fn query(self) -> &'static str {
@@ -99,6 +102,7 @@ impl Table {
             Self::Rules => RULES,
             Self::Keys => KEYS,
             Self::Policies => POLICIES,
+            Self::References => REFERENCES,
         }
     }
 
@@ -267,6 +271,11 @@ const POLICIES: &str = "SELECT DISTINCT p.polrelid, d.refobjid, d.refobjsubid FR
      AND d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass \
      AND (d.refobjsubid OPERATOR(pg_catalog.<>) 0 OR p.polqual::pg_catalog.text OPERATOR(pg_catalog.~) ':varattno 0 ' \
      OR p.polwithcheck::pg_catalog.text OPERATOR(pg_catalog.~) ':varattno 0 ') AND p.polrelid {side}";
+
+/// Relation with a foreign key, number of a column of the key, the relation that it references, and number of the column there.
+const REFERENCES: &str = "SELECT k.conrelid, k.conkey[n.n], k.confrelid, k.confkey[n.n] FROM pg_catalog.pg_constraint k \
+     CROSS JOIN LATERAL pg_catalog.generate_subscripts(k.conkey, 1) n(n) \
+     WHERE k.contype OPERATOR(pg_catalog.=) 'f'::pg_catalog.\"char\" AND k.conrelid {side}";
 
 /// One row: SHA-256 in hex over the versions of all rules that initdb did not make, and how transactions are isolated. It is
 /// asked before a statement that reads views: what they show hangs on their rules.

@@ -183,6 +183,7 @@ pub(crate) fn own() -> Rows {
         rows(&["versions committed"]),
         rows(&["16407 2", "16426 2"]),
         rows(&["16428 16401 3", "16403 16401 1"]),
+        rows(&["16418 3 16419 1"]),
     ]
 }
 

@@ -85,6 +85,13 @@ impl Definitions {
     }
 }
 
+impl Definitions {
+    /// Whether they are sure to be those of that state.
+    pub(super) fn are_of(&self, seen: &Seen) -> bool {
+        self.seen.as_ref() == Some(seen)
+    }
+}
+
 impl SharedDefinitions {
     /// The definitions of a state, if they were loaded.
     pub(crate) fn definitions(&self, seen: &Seen) -> Option<Arc<Definitions>> {

@@ -15,6 +15,7 @@ use crate::analysis::{
 use crate::estimate::Question;
 use crate::message::frontend::Kind;
 use crate::names::Prepared;
+use crate::preview::{SEVERAL, Trial};
 use crate::types;
 
 /// A request, and how to refuse it.
@@ -25,6 +26,8 @@ pub(crate) struct Draft {
     pub(crate) runs: bool,
     /// What the server may be asked about them.
     pub(crate) question: Option<Question>,
+    /// What may be run and rolled back before people are asked, or why nothing is.
+    pub(crate) trial: Result<Trial, &'static str>,
     /// SQLSTATE of its refusal.
     pub(crate) code: &'static str,
     /// What the agent is told of its refusal in the place of the reason that is recorded.
@@ -63,6 +66,7 @@ pub(crate) fn about_session(statement: &str, class: &str) -> Draft {
         statements: Vec::new(),
         runs: false,
         question: None,
+        trial: Err(SEVERAL),
         code: "42501",
         told: None,
         ends: false,
@@ -243,6 +247,7 @@ pub(super) fn refusal(code: &'static str, reason: &str) -> Draft {
         statements: Vec::new(),
         runs: false,
         question: None,
+        trial: Err(SEVERAL),
         code,
         told: None,
         ends: false,

@@ -1,6 +1,7 @@
-//! What the server may be asked about a request before it is decided: the plan of what it runs.
+//! What the server may be asked about a request before it is decided, the plan of what it runs, and what may be run of it and rolled back
+//! before people are asked.
 //!
-//! Not here: when it is asked, and what becomes of the answer ([`crate::estimate`]).
+//! Not here: when that is, and what becomes of the answer ([`crate::estimate`], [`crate::preview`]).
 
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use crate::analysis::Extent;
 use crate::estimate::{Question, VALUES_BYTES_MAX, total};
 use crate::message::bound::values;
 use crate::names::Portal;
+use crate::preview::{MAPPED, NO_VALUES_KEPT, OTHER_TEXT, Trial};
 
 /// How many rows a request reads out or changes, as far as it is known without the server.
 pub(crate) enum Known {
@@ -33,7 +35,8 @@ const TRIES: &str = "it compares values with masked columns";
 impl Reading<'_> {
     /// The values of a `Bind`, where they may be asked with.
     pub(super) fn values(&self, bind: &[u8]) -> Option<Arc<[u8]>> {
-        let values = self.policy.estimates(self.target).then(|| values(bind)).flatten();
+        let asks = self.policy.estimates(self.target) || self.policy.previews(self.target);
+        let values = asks.then(|| values(bind)).flatten();
         values.filter(|values| values.len() <= VALUES_BYTES_MAX).map(Into::into)
     }
 
@@ -59,6 +62,43 @@ impl Reading<'_> {
             let text = found.mapped.as_ref().map_or(&prepared.sql, |mapped| &mapped.text);
             draft.question = Question::about(&statement.extent, text, &prepared.types, Some(Arc::clone(values)));
         }
+    }
+}
+
+impl Reading<'_> {
+    /// Has a request that is this text to the server say what may be run of it and rolled back.
+    pub(super) fn trial(&self, draft: &mut Draft, text: &str, mapped: bool) {
+        if self.policy.previews(self.target) {
+            draft.trial = if mapped {
+                Err(MAPPED)
+            } else {
+                Trial::of(&draft.statements, text, &[], None)
+            };
+        }
+    }
+
+    /// The same of a portal, with the values that it has.
+    pub(super) fn portal_trial(&mut self, draft: &mut Draft, portal: &Portal) {
+        if !self.policy.previews(self.target) {
+            return;
+        }
+        let Some(prepared) = &portal.prepared else {
+            return;
+        };
+        // What is proven is proven of what its names mean now.
+        draft.trial = match self.analysis(&prepared.sql) {
+            Ok(found) if prepared.means(&found) => match (&found.mapped, &portal.values) {
+                (Some(mapped), _) if mapped.text != prepared.sql => Err(MAPPED),
+                (_, None) => Err(NO_VALUES_KEPT),
+                (_, Some(values)) => Trial::of(
+                    &found.statements,
+                    &prepared.sql,
+                    &prepared.types,
+                    Some(Arc::clone(values)),
+                ),
+            },
+            _ => Err(OTHER_TEXT),
+        };
     }
 }
 

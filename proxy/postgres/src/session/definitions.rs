@@ -38,7 +38,8 @@ impl Driver {
     /// The messages as they came, where they may have to be read again.
     pub(super) fn again(&self, messages: &[(Frontend, Vec<u8>)]) -> Vec<Raw> {
         let views = self.masking == Masking::Proxy && self.policy.masks_target(&self.target);
-        if !views && !self.policy.estimates(&self.target) {
+        let asks = self.policy.estimates(&self.target) || self.policy.previews(&self.target);
+        if !views && !asks {
             return Vec::new();
         }
         messages.iter().map(|(_, bytes)| Raw::again(bytes.clone())).collect()

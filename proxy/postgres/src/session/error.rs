@@ -27,6 +27,9 @@ pub(crate) enum SessionError {
     /// The server sent a message out of place.
     #[error("the target sent a message out of place")]
     Unexpected,
+    /// A command that is run and rolled back was not over in its time.
+    #[error("the target took too long")]
+    Slow,
     /// A setting that the proxy depends on has changed.
     #[error("the target changed a setting that values are read by")]
     Setting,
@@ -89,6 +92,7 @@ impl SessionError {
             Self::Protocol(_) => "protocol",
             Self::Target(_)
             | Self::Unexpected
+            | Self::Slow
             | Self::Setting
             | Self::Origin
             | Self::Copy(_)
@@ -111,7 +115,7 @@ impl SessionError {
             Self::Protocol(MessageError::Length { .. }) => "54000",
             Self::Protocol(_) => "08P01",
             Self::Target(error) => error.sqlstate(),
-            Self::Unexpected | Self::Setting | Self::Origin | Self::Copy(_) => "XX000",
+            Self::Unexpected | Self::Slow | Self::Setting | Self::Origin | Self::Copy(_) => "XX000",
             Self::Refused(_)
             | Self::Gate(
                 GateError::Detected { .. }

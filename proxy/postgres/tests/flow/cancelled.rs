@@ -25,7 +25,7 @@ async fn stand() -> Stand {
 }
 
 /// A session, and its key for cancelling.
-async fn session(stand: &Stand) -> (Encrypted, Vec<u8>) {
+pub(crate) async fn session(stand: &Stand) -> (Encrypted, Vec<u8>) {
     let mut stream = stand.raw().await;
     let answers = enter(&mut stream, 2, &[]).await;
     let key = answers.iter().find(|answer| answer.tag() == b'K').unwrap();

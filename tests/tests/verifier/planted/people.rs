@@ -1,14 +1,15 @@
 //! What people approved, and what passed by it: 308.a.4.
 
 use exhibit_schemas::digest::Digest;
-use exhibit_schemas::event::approval::{ApprovalRevoked, Grant, GrantBounds, GrantScope, Terms, Verdict};
+use exhibit_schemas::event::access::{Action, Facts};
+use exhibit_schemas::event::approval::{ApprovalRevoked, Grant, GrantBounds, GrantScope, Previewed, Terms, Verdict};
 use exhibit_schemas::event::{Body, Kind, Timestamp};
-use exhibit_tests::bundle_builder::clinic::{ALICE, BOB, Clinic, POLICY, clinic, clinic_under};
+use exhibit_tests::bundle_builder::clinic::{ALICE, BOB, Clinic, POLICY, clinic, clinic_under, previewing_policy};
 use exhibit_tests::bundle_builder::{Batch, Plan, Planned as Event};
 
 use super::plans::{
-    Place, SECOND_US, approval, closed_mut, command_mut, decision_mut, delay, end_mut, event, of, of_kind, principal,
-    put, request_mut, reseal, session,
+    Place, SECOND_US, approval, closed_mut, command_mut, decision_mut, delay, end_mut, event, insert, of, of_kind,
+    principal, put, remove, request_mut, reseal, run_mut, session,
 };
 use super::{Case, Planted, Wanted, planted};
 
@@ -44,6 +45,82 @@ pub(super) const CASES: &[Case] = &[
             let requester = request_mut(plan, request).requester.as_mut().unwrap();
             requester.subject.push('x');
             said("approval-asker", request)
+        })
+    }),
+    ("shown a preview", || previewed(|_, _, _| Vec::new())),
+    ("shown that there is none", || {
+        previewed(|plan, _, request| {
+            request_mut(plan, request).preview = Some(Previewed::Not("it failed".into()));
+            Vec::new()
+        })
+    }),
+    ("shown a preview that nobody asks for", || {
+        changed(|plan, request, _, _| {
+            request_mut(plan, request).preview = Some(Previewed::Not("it failed".into()));
+            said("preview-unasked", request)
+        })
+    }),
+    ("run and rolled back although it changes no rows", || {
+        previewed(|plan, run, request| {
+            let accesses = |facts: &mut Facts| facts.accesses[0].0 = Action::Define;
+            accesses(&mut run_mut(plan, run).facts);
+            accesses(&mut request_mut(plan, request).facts);
+            let command = (request.0 + 3, request.1);
+            accesses(&mut command_mut(plan, command).facts);
+            said("preview-unasked", run)
+        })
+    }),
+    ("asked without a preview", || {
+        previewed(|plan, _, request| {
+            request_mut(plan, request).preview = None;
+            said("preview-missing", request)
+        })
+    }),
+    ("asked without a reason for no preview", || {
+        previewed(|plan, _, request| {
+            request_mut(plan, request).preview = Some(Previewed::Not(" ".into()));
+            said("preview-missing", request)
+        })
+    }),
+    ("shown a count that no run has given", || {
+        previewed(|plan, run, request| {
+            remove(plan, run);
+            said("preview-unrun", (request.0 - 1, request.1))
+        })
+    }),
+    ("shown the count of another statement", || {
+        previewed(|plan, run, request| {
+            run_mut(plan, run).statement.push('x');
+            said("preview-unrun", request)
+        })
+    }),
+    ("shown the count of a run with other facts", || {
+        previewed(|plan, run, request| {
+            run_mut(plan, run).facts.columns = Some(Vec::new());
+            said("preview-unrun", request)
+        })
+    }),
+    ("run and rolled back what may only be read masked", || {
+        previewed(|plan, run, request| {
+            let masked = || Some(vec!["public.patients.ssn".into()]);
+            run_mut(plan, run).facts.columns = masked();
+            request_mut(plan, request).facts.columns = masked();
+            command_mut(plan, (request.0 + 3, request.1)).facts.columns = masked();
+            said("preview-unasked", run)
+        })
+    }),
+    ("run and rolled back, and nobody asked", || {
+        previewed(|plan, run, request| {
+            run_mut(plan, run).command = Digest::of(b"another");
+            request_mut(plan, request).preview = Some(Previewed::Not("it failed".into()));
+            said("preview-unfollowed", run)
+        })
+    }),
+    ("run and rolled back twice", || {
+        previewed(|plan, run, _| {
+            let body = plan.event(run).body.clone();
+            insert(plan, run, body);
+            said("preview-unfollowed", run)
         })
     }),
     ("approved too late", || {
@@ -152,6 +229,15 @@ fn changed(change: fn(&mut Plan, Place, [Place; 2], Place) -> Vec<Wanted>) -> Pl
     planted(clinic(6), |plan| {
         let (request, decisions, command) = approval(plan, ONE);
         change(plan, request, decisions, command)
+    })
+}
+
+/// The same where people are shown a preview: the run before the request, and the request.
+fn previewed(change: fn(&mut Plan, Place, Place) -> Vec<Wanted>) -> Planted {
+    planted(clinic_under(&previewing_policy(), 6), |plan| {
+        let (request, _, _) = approval(plan, ONE);
+        let run = of(plan, ONE, Kind::PreviewRun)[0];
+        change(plan, run, request)
     })
 }
 

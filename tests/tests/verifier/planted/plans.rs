@@ -8,7 +8,7 @@ use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::access::{
     Command, Effect, Facts, Outcome, Principal, ResponseChunk, ResponseEnd, SessionClosed, SessionOpened,
 };
-use exhibit_schemas::event::approval::{ApprovalDecided, ApprovalRequested};
+use exhibit_schemas::event::approval::{ApprovalDecided, ApprovalRequested, PreviewRun};
 use exhibit_schemas::event::{Body, Emitter, Event, Kind, SessionId, Timestamp};
 use exhibit_schemas::key::KeyId;
 use exhibit_tests::bundle_builder::clinic::START;
@@ -50,6 +50,7 @@ bodies! {
     chunk_mut ResponseChunk
     end_mut ResponseEnd
     request_mut ApprovalRequested
+    run_mut PreviewRun
     decision_mut ApprovalDecided
 }
 
