@@ -65,6 +65,20 @@ pub fn signal(process: u32, signal: Signal) -> Result<(), HarnessError> {
     Ok(())
 }
 
+/// Resolves when this program is told to end: at SIGINT or SIGTERM.
+///
+/// # Errors
+/// What the operating system says.
+pub async fn ended() -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    Ok(())
+}
+
 /// Tells a program to end, and waits for it; kills it when it does not end in time.
 ///
 /// # Errors

@@ -12,9 +12,9 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use exhibit_tests::programs::ended;
 use exhibit_tests::stack::{Options, Stack};
 use exhibit_tests::{HarnessError, null};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 fn main() -> ExitCode {
@@ -58,14 +58,4 @@ fn run() -> Result<(), HarnessError> {
             said: format!("STACK_LEDGER={other} is unknown; `null` is the one other ledger"),
         }),
     }
-}
-
-/// Resolves at SIGINT or SIGTERM.
-async fn ended() -> std::io::Result<()> {
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
-    Ok(())
 }

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use exhibit_tests::HarnessError;
 use exhibit_tests::ceph::Ceph;
-use tokio::signal::unix::{SignalKind, signal};
+use exhibit_tests::programs::ended;
 
 fn main() -> ExitCode {
     match run() {
@@ -25,12 +25,5 @@ fn main() -> ExitCode {
 fn run() -> Result<(), HarnessError> {
     let store = Ceph::start()?;
     println!("{}", store.describe());
-    tokio::runtime::Runtime::new()?.block_on(async {
-        let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-        Ok(())
-    })
+    Ok(tokio::runtime::Runtime::new()?.block_on(ended())?)
 }

@@ -103,19 +103,8 @@ impl Session {
                 .passed(placed.index, proxy, time, &opened.target, &body.facts, policy);
         }
         if asked {
-            let settled = Settled {
-                index: placed.index,
-                time: placed.event.time,
-                session: id,
-                proxy: placed.event.emitter.0,
-                target: self.opened.as_ref().map(|opened| opened.target.as_str()),
-                requester: self.opened.as_ref().map(|opened| &opened.principal),
-                command: body,
-                term: context.in_force.term(placed.event.emitter.0),
-                request,
-                askers: self.askers(body, &context.policies),
-            };
-            context.approvals.settle(&settled, &mut context.findings);
+            let askers = self.askers(body, &context.policies);
+            self.settle(placed, id, body, request, askers, context);
         }
         let policy = context.policies.get(body.decision.policy);
         let line = context.evidence.command(placed, id, body, request, &context.approvals);
@@ -142,6 +131,31 @@ impl Session {
         };
         pending.allowed(body, request, &mut context.approvals);
         self.responses.insert(sequence, pending);
+    }
+
+    /// Holds a command, or a reply as the command that it is of, to what people were asked about it.
+    pub(super) fn settle(
+        &self,
+        placed: &Placed,
+        id: SessionId,
+        command: &Command,
+        request: Option<Digest>,
+        askers: Option<BTreeSet<Asker>>,
+        context: &mut Context,
+    ) {
+        let settled = Settled {
+            index: placed.index,
+            time: placed.event.time,
+            session: id,
+            proxy: placed.event.emitter.0,
+            target: self.opened.as_ref().map(|opened| opened.target.as_str()),
+            requester: self.opened.as_ref().map(|opened| &opened.principal),
+            command,
+            term: context.in_force.term(placed.event.emitter.0),
+            request,
+            askers,
+        };
+        context.approvals.settle(&settled, &mut context.findings);
     }
 
     /// All rules that ask about a command.

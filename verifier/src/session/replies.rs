@@ -7,7 +7,6 @@ use exhibit_schemas::event::access::{CommandData, Detection, Outcome, ResponseCh
 use exhibit_schemas::merkle::Index;
 
 use super::{CUT, Context, Session, who};
-use crate::approval::Settled;
 use crate::batch::Placed;
 use crate::finding::{Code, Place};
 
@@ -100,20 +99,8 @@ impl Session {
         let asking = body.request.and_then(|request| self.requests.get(&request));
         let request = asking.map(|asking| asking.leaf);
         if matches!(body.outcome, Outcome::Approved | Outcome::Refused | Outcome::Expired) {
-            let settled = Settled {
-                index: placed.index,
-                time: placed.event.time,
-                session: id,
-                proxy: placed.event.emitter.0,
-                target: self.opened.as_ref().map(|opened| opened.target.as_str()),
-                requester: self.opened.as_ref().map(|opened| &opened.principal),
-                command: &again,
-                term: context.in_force.term(placed.event.emitter.0),
-                request,
-                // People approve the reply of one command.
-                askers: None,
-            };
-            context.approvals.settle(&settled, &mut context.findings);
+            // People approve the reply of one command.
+            self.settle(placed, id, &again, request, None, context);
         }
         if let Some(pending) = self.responses.get_mut(&body.command) {
             pending.allowed(&again, request, &mut context.approvals);
