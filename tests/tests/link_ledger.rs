@@ -209,6 +209,7 @@ fn opening() -> Opening {
         transport: "TLSv1.3".into(),
         client: None,
         settings: Vec::new(),
+        stateless: false,
     }
 }
 
@@ -228,6 +229,7 @@ fn request(action: Action) -> Request {
         described: None,
         says_all: true,
         by_name: false,
+        names_are_data: false,
     }
 }
 

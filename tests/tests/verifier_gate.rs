@@ -216,6 +216,7 @@ async fn open_as(gate: &Gate, change: impl FnOnce(&mut Opening)) -> Session {
         transport: "TLSv1.3".into(),
         client: None,
         settings: Vec::new(),
+        stateless: false,
     };
     change(&mut opening);
     gate.open(opening).await.unwrap()
@@ -236,6 +237,7 @@ fn request(statement: &str, action: Action) -> Request {
         described: None,
         says_all: true,
         by_name: false,
+        names_are_data: false,
     }
 }
 

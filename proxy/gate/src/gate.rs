@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use exhibit_policy::mask::MaskKey;
+use exhibit_policy::readable::readable;
 use exhibit_policy::snapshot::Snapshot;
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::access::{Principal, SessionOpened};
@@ -76,6 +77,8 @@ pub struct Opening {
     pub client: Option<String>,
     /// What it chose for its session, by name: commands may go by it.
     pub settings: Vec<(String, String)>,
+    /// Whether its commands know nothing of each other, so that the same one is the same in every session.
+    pub stateless: bool,
 }
 
 /// Somebody who was not let in.
@@ -260,6 +263,17 @@ impl Gate {
         self.inner.clock.as_ref()
     }
 
+    /// A name that is data as evidence may show it: the words of a schema in it stay, identifiers do not
+    /// ([`exhibit_policy::readable`]).
+    pub fn readable(&self, name: &str) -> String {
+        // Bytes that no command has, so that its digest says nothing of a command.
+        let keyed = |found: &str| {
+            self.digest_key()
+                .digest(&[b"\0exhibit name\0", found.as_bytes()].concat())
+        };
+        readable(name, keyed)
+    }
+
     /// The time, by the clock that events have theirs from.
     pub fn now(&self) -> Timestamp {
         self.clock().now()
@@ -355,6 +369,7 @@ impl Gate {
             transport,
             client,
             settings,
+            stateless,
         } = opening;
         self.inner.in_force.said(self.recorder(), self.clock()).await?;
         has_room(self.recorder()).await?;
@@ -381,7 +396,14 @@ impl Gate {
         let ticket = self.recorder().submit(vec![draft])?;
         drop(deciding);
         // The session stands before its event does: when the caller goes away in between, its drop records the end.
-        let session = Session::begin(self.clone(), id, (principal, expires), target, &settings, policy);
+        let session = Session::begin(
+            self.clone(),
+            id,
+            (principal, expires),
+            target,
+            (&settings, stateless),
+            policy,
+        );
         match ticket.await {
             Ok(_) => Ok(session),
             Err(error) => Err(session.failed(error)),

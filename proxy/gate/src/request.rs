@@ -12,7 +12,7 @@ use exhibit_policy::patients;
 use exhibit_policy::probe;
 use exhibit_policy::sealed::COMMAND_BYTES_MAX;
 use exhibit_policy::seen;
-use exhibit_policy::snapshot::Approval;
+use exhibit_policy::snapshot::{Approval, Counts, facts_at};
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::SessionId;
 use exhibit_schemas::event::access::{
@@ -45,6 +45,10 @@ pub const PARAMETERS_BYTES_MAX: usize = 8 * 1_024;
 /// Bytes of encoded types that the target has described at the most; longer ones are left out, for those that the agent gave, and
 /// the statement, are recorded as ever.
 pub const DESCRIBED_BYTES_MAX: usize = 1_024;
+
+/// Why a request is denied whose resource has a name that evidence may not show, and that rules go by.
+const OTHERWISE_BY_NAME: &str =
+    "its resource's name holds an identifier, and the rules say something else of the name without it";
 
 /// What a request can change in the target before its event is durable, as its protocol has proven.
 ///
@@ -82,6 +86,9 @@ pub struct Request {
     /// Whether its statement goes by a name that only its session knows, such as that of a prepared statement or cursor, so that the
     /// same text can be something else.
     pub by_name: bool,
+    /// Whether the names of its resources are data, such as keys of objects: evidence has them in a form that may be read, and what is
+    /// decided has to be the same by both.
+    pub names_are_data: bool,
 }
 
 impl std::fmt::Debug for Request {
@@ -370,6 +377,7 @@ pub(crate) fn rule(asker: &Asker<'_>, request: Request) -> Ruling {
     } = *asker;
     let sealing = policy.sealing(target);
     let snapshot = policy.snapshot();
+    let (request, own) = read(gate, request);
     let mut request = fitted(request, sealing.is_some());
     if snapshot.tells_time() {
         hours::timed(&mut request.facts, gate.now());
@@ -383,6 +391,10 @@ pub(crate) fn rule(asker: &Asker<'_>, request: Request) -> Ruling {
         .decide(snapshot, target, gate.now(), &mut request.facts, |facts| {
             decide(snapshot, principal, target, facts)
         });
+    let decision = match own {
+        Some(own) => same_by_both(asker, &own, &mut request.facts, decision),
+        None => decision,
+    };
     let judged = Judged {
         session: asker.session,
         digest: gate.digest_key().digest(&request.exact),
@@ -421,6 +433,47 @@ pub(crate) fn rule(asker: &Asker<'_>, request: Request) -> Ruling {
     }
 }
 
+/// A request whose resources have the names that evidence may show, and its accesses by their own names where those are others.
+fn read(gate: &Gate, mut request: Request) -> (Request, Option<Vec<Access>>) {
+    if !request.names_are_data {
+        return (request, None);
+    }
+    let own = request.facts.accesses.clone();
+    for Access(_, resource) in &mut request.facts.accesses {
+        if let Some(name) = resource {
+            *name = gate.readable(name);
+        }
+    }
+    let differs = own != request.facts.accesses;
+    (request, differs.then_some(own))
+}
+
+/// What was decided by the names that evidence shows, if the same is decided by the resources' own; else a denial. The verifier has the
+/// former alone, and a rule must not be passed by because it is about the latter.
+fn same_by_both(asker: &Asker<'_>, own: &[Access], facts: &mut Facts, decision: DecisionRecord) -> DecisionRecord {
+    let snapshot = asker.policy.snapshot();
+    let accesses = own.to_vec();
+    let by_own = Facts {
+        accesses,
+        ..facts.clone()
+    };
+    let decided = |facts: &Facts| decide(snapshot, asker.principal, asker.target, facts);
+    // Rules about what a reply comes to hold later, and are asked by the names that evidence shows alone.
+    let most = |facts: &Facts| {
+        snapshot
+            .has_thresholds()
+            .then(|| decided(&facts_at(facts, Counts::MAX)))
+    };
+    let same = decided(&by_own) == decision && most(&by_own) == most(facts);
+    if same || facts.attributes.contains_key(UNPROVEN) {
+        return decision;
+    }
+    facts
+        .attributes
+        .insert(UNPROVEN.to_owned(), Attribute::Text(OTHERWISE_BY_NAME.to_owned()));
+    decide(snapshot, asker.principal, asker.target, facts)
+}
+
 /// What people may grant beside this request.
 fn offered(approval: &Approval, request: &Request) -> Option<GrantBounds> {
     let grants = approval.grants.as_ref()?;
@@ -452,11 +505,14 @@ pub(crate) fn requirement(approval: &Approval, target: &str) -> Requirement {
 }
 
 /// Decides a request about which nobody can be asked: where people would have to be, it is not proven that it may pass.
-pub(crate) fn rule_at_once(asker: &Asker<'_>, request: Request) -> Result<Permit, Box<Denial>> {
+pub(crate) fn rule_at_once(asker: &Asker<'_>, request: Request, why: Option<&str>) -> Result<Permit, Box<Denial>> {
     match rule(asker, request) {
         Ruling::Permit(permit) => Ok(permit),
         Ruling::Denial(denial) => Err(Box::new(denial)),
-        Ruling::Pending(Pending { judged, .. }) => Err(Box::new(unasked(asker, judged, NOBODY_TO_ASK))),
+        Ruling::Pending(Pending { judged, .. }) => {
+            let cause = why.map_or_else(|| NOBODY_TO_ASK.to_owned(), |why| format!("{why}, so {NOBODY_TO_ASK}"));
+            Err(Box::new(unasked(asker, judged, &cause)))
+        }
     }
 }
 

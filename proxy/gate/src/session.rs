@@ -42,6 +42,15 @@ pub(crate) enum Stopped {
     Approval,
 }
 
+/// Whether a request that is sent again is another one where something else ran before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Past {
+    /// What ran may have left the session another one.
+    Counts,
+    /// Each request stands for itself.
+    IsNothing,
+}
+
 /// One connection of an agent.
 pub struct Session {
     gate: Gate,
@@ -58,6 +67,8 @@ pub struct Session {
     shape: Digest,
     /// Something of that ran.
     shaped: bool,
+    /// Whether what ran before tells the same request apart.
+    past: Past,
     commands: u64,
     pub(crate) rows: u64,
     pub(crate) bytes: u64,
@@ -104,7 +115,7 @@ impl Session {
         id: SessionId,
         (principal, expires): (Principal, Option<Timestamp>),
         target: String,
-        settings: &[(String, String)],
+        (settings, stateless): (&[(String, String)], bool),
         policy: Arc<Policy>,
     ) -> Self {
         let before = gate.digest_key().digest(&cbor::encode(&settings.to_vec()));
@@ -119,6 +130,7 @@ impl Session {
             touched: false,
             shape: before,
             shaped: false,
+            past: if stateless { Past::IsNothing } else { Past::Counts },
             commands: 0,
             rows: 0,
             bytes: 0,
@@ -182,18 +194,23 @@ impl Session {
         &mut self.net
     }
 
+    /// Whether no net is under its replies.
+    pub fn has_no_net(&self) -> bool {
+        self.net.is_empty()
+    }
+
     /// Decides a request.
     pub fn decide(&self, request: Request) -> Ruling {
         request::rule(&self.asker(), request)
     }
 
     /// Decides a request about which nobody can be asked. Where the policy would have people asked, it is denied, as a
-    /// decision about a request that is not proven.
+    /// decision about a request that is not proven; `why` says why nobody can be asked, where that is not plain.
     ///
     /// # Errors
     /// The denial, which is to be recorded like any other.
-    pub fn decide_at_once(&self, request: Request) -> Result<Permit, Box<Denial>> {
-        request::rule_at_once(&self.asker(), request)
+    pub fn decide_at_once(&self, request: Request, why: Option<&str>) -> Result<Permit, Box<Denial>> {
+        request::rule_at_once(&self.asker(), request, why)
     }
 
     pub(crate) fn asker(&self) -> Asker<'_> {

@@ -20,6 +20,7 @@ pub mod patients;
 pub mod pattern;
 pub mod preview;
 pub mod probe;
+pub mod readable;
 pub mod review;
 pub mod scan;
 pub mod sealed;

@@ -302,6 +302,34 @@ impl Masked<Frame> {
         row.into_iter().chain(pieces)
     }
 
+    /// A part of verbatim bytes. Of the rows that begin in them as many are counted as may begin in the part; a row is none.
+    #[must_use]
+    pub fn part(self, range: std::ops::Range<usize>) -> Self {
+        let Frame::Verbatim(Bytes(bytes)) = &self.value else {
+            return Self::verbatim(Vec::new(), 0);
+        };
+        let bytes = bytes.get(range).unwrap_or_default().to_vec();
+        let rows = self.rows.min(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        Self {
+            records: self.records,
+            ..Self::verbatim(bytes, rows)
+        }
+    }
+
+    /// The same frames with their rows moved to later ones where a frame counts more than it has bytes, as what is packed does: each row
+    /// begins in a byte of its own as far as there are as many.
+    pub fn spread(frames: &mut [Self]) {
+        let mut owed = 0_u64;
+        for frame in frames {
+            let Frame::Verbatim(Bytes(bytes)) = &frame.value else {
+                continue;
+            };
+            let rows = frame.rows.saturating_add(owed);
+            frame.rows = rows.min(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+            owed = rows - frame.rows;
+        }
+    }
+
     /// The same frame as the bytes that `wire` makes of it, for a row that is too long for one event.
     #[must_use]
     pub fn framed(self, wire: impl FnOnce(&Frame) -> Vec<u8>) -> Self {

@@ -449,6 +449,7 @@ impl Reading<'_> {
                 reach: analysis.reach,
                 says_all: false,
                 by_name: goes_by_names(&analysis.redacted),
+                names_are_data: false,
             },
             statements: analysis.statements.clone(),
             runs: runs == Runs::Now,

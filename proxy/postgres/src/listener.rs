@@ -235,6 +235,7 @@ impl Shared {
             transport: arrived.transport.clone(),
             client: client.map(str::to_owned),
             settings: whence(&arrived.database, &arrived.choices),
+            stateless: false,
         };
         let (reader, mut writer) = tokio::io::split(arrived.connection);
         let Ok(_place) = self.places.try_acquire() else {

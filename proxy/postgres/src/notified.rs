@@ -54,13 +54,14 @@ pub(crate) async fn deliver(
         reach: Reach::Nothing,
         says_all: false,
         by_name: false,
+        names_are_data: false,
     };
     if session.wants_estimate(&request) {
         // It has no rows of any relation.
         Estimate::Rows(0).state(&mut request.facts);
     }
     // Nobody asked for it, so nobody is asked about it.
-    let permit = match session.decide_at_once(request) {
+    let permit = match session.decide_at_once(request, None) {
         Ok(permit) => permit,
         Err(denial) => {
             session.refuse(*denial).await?;

@@ -48,6 +48,7 @@ impl Settled {
                 reach: Reach::Anything,
                 says_all: false,
                 by_name: false,
+                names_are_data: false,
             },
             Err(error) => Request {
                 exact: sql.into_bytes(),
@@ -55,7 +56,7 @@ impl Settled {
             },
         };
         session.take_up_policy().await;
-        let permit = match session.decide_at_once(request) {
+        let permit = match session.decide_at_once(request, None) {
             Ok(permit) => permit,
             Err(denial) => {
                 let rule = denial.decision().rule.clone().unwrap_or_else(|| "none".to_owned());

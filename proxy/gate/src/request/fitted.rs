@@ -20,6 +20,7 @@ pub(super) fn fitted(request: Request, sealed: bool) -> Request {
         reach,
         says_all,
         by_name,
+        names_are_data,
     } = request;
     let described = described.filter(|types| cbor::encode(types).len() <= DESCRIBED_BYTES_MAX);
     let statement = cut(statement);
@@ -37,6 +38,7 @@ pub(super) fn fitted(request: Request, sealed: bool) -> Request {
             reach,
             says_all,
             by_name,
+            names_are_data,
         };
     }
     let cause = if copy_fits {
@@ -63,6 +65,7 @@ pub(super) fn fitted(request: Request, sealed: bool) -> Request {
         reach,
         says_all,
         by_name,
+        names_are_data,
     }
 }
 

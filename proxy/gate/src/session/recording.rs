@@ -4,7 +4,7 @@ use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::Body;
 use exhibit_schemas::event::access::Outcome;
 
-use super::{Cleared, Denial, Handed, Permit, Recorded, Session, Transaction, count};
+use super::{Cleared, Denial, Handed, Past, Permit, Recorded, Session, Transaction, count};
 use crate::allowance::Ended;
 use crate::approval::expired;
 use crate::error::GateError;
@@ -224,6 +224,9 @@ impl Session {
 
     /// Notes that a command runs.
     fn runs(&mut self, permit: &Permit) {
+        if self.past == Past::IsNothing {
+            return;
+        }
         let request = &permit.judged.request;
         let after = |before: Digest| self.gate.digest_key().digest(&[&before.0[..], &request.exact].concat());
         if !request.leaves_session() && (self.touched || !request.is_bound()) {

@@ -30,6 +30,7 @@ mod flooded;
 mod granted;
 mod keyed;
 mod moved;
+mod named;
 mod netted;
 mod probed;
 mod remembered;
@@ -123,6 +124,7 @@ fn opening(expires: Option<Timestamp>) -> Opening {
         transport: "TLSv1.3".into(),
         client: None,
         settings: Vec::new(),
+        stateless: false,
     }
 }
 
@@ -141,6 +143,7 @@ fn request(action: Action) -> Request {
         described: None,
         says_all: true,
         by_name: false,
+        names_are_data: false,
     }
 }
 
@@ -484,8 +487,8 @@ async fn what_no_event_holds_is_denied_by_a_decision_that_replays() {
 #[tokio::test]
 async fn what_nobody_can_be_asked_about_is_denied_by_a_decision_that_replays() {
     let World { session, .. } = world().await;
-    assert!(session.decide_at_once(request(Action::Read)).is_ok());
-    let denial = session.decide_at_once(request(Action::Define)).unwrap_err();
+    assert!(session.decide_at_once(request(Action::Read), None).is_ok());
+    let denial = session.decide_at_once(request(Action::Define), None).unwrap_err();
     assert_eq!((denial.outcome(), denial.asked), (Outcome::Denied, None));
     let facts = &denial.judged.request.facts;
     let policy = session.gate().policy();

@@ -46,6 +46,7 @@ fn opening() -> Opening {
         transport: "TLSv1.3".into(),
         client: None,
         settings: Vec::new(),
+        stateless: false,
     }
 }
 
@@ -64,6 +65,7 @@ fn request(action: Action) -> Request {
         described: None,
         says_all: true,
         by_name: false,
+        names_are_data: false,
     }
 }
 

@@ -1,7 +1,12 @@
 //! Documents that are for nothing or whose objects are all refused, and masks that name no place that a document can have.
 
-use super::{Kind, Place, Warning};
-use crate::document::OBJECTS;
+use std::collections::BTreeSet;
+
+use exhibit_schemas::event::access::Action;
+
+use super::{Kind, Place, Reach, Warning, reach};
+use crate::document::{Document, OBJECTS};
+use crate::mask::Technique;
 use crate::pattern::{Pattern, covered};
 use crate::snapshot::{Mask, Snapshot};
 
@@ -9,6 +14,7 @@ use crate::snapshot::{Mask, Snapshot};
 pub(super) fn warnings(snapshot: &Snapshot) -> Vec<Warning> {
     let mut warnings = shadowed(snapshot);
     warnings.extend(bare(snapshot));
+    warnings.extend(tried(snapshot));
     for (element, mask) in snapshot.masks().iter().enumerate() {
         warnings.extend(nothing(snapshot, mask, element));
     }
@@ -62,6 +68,52 @@ fn bare(snapshot: &Snapshot) -> Vec<Warning> {
         }
     }
     warnings
+}
+
+/// Masks of which whoever writes an object of guesses and reads it again learns the token of each: a mask that gives one value the same token
+/// everywhere is a dictionary to who may do both.
+fn tried(snapshot: &Snapshot) -> Vec<Warning> {
+    let reached = reach(snapshot);
+    let mut warnings = Vec::new();
+    for (element, mask) in snapshot.masks().iter().enumerate() {
+        let (Technique::Token { domain } | Technique::Ff1 { domain, .. } | Technique::DateShift { domain, .. }) =
+            &mask.technique
+        else {
+            continue;
+        };
+        for document in snapshot.documents() {
+            let named = mask.resources().iter().any(|pattern| document.can_be_named_by(pattern));
+            for target in document.targets().filter(|target| named && mask.is_for(target)) {
+                let both = roles(&reached, target, document, Action::Write);
+                let both = &both & &roles(&reached, target, document, Action::Read);
+                for role in both {
+                    let text = format!(
+                        "role `{role}` reads and writes objects of document `{}` on target `{target}` without an approval: who writes guesses \
+                         there and reads them again knows what mask `{}` shows for each, wherever the domain `{domain}` is",
+                        document.name, mask.name
+                    );
+                    warnings.push(warning(Kind::Guessable, "masks", element, text));
+                }
+            }
+        }
+    }
+    warnings
+}
+
+/// Roles that reach objects of a document with an action.
+fn roles<'a>(reached: &'a [Reach], target: &str, document: &Document, action: Action) -> BTreeSet<&'a str> {
+    let meets = |reach: &&Reach| {
+        let Some(resources) = &reach.resources else { return true };
+        let patterns = resources.iter().filter_map(|text| Pattern::new(text).ok());
+        patterns.into_iter().any(|pattern| {
+            let mut own = document.resources().iter();
+            own.any(|own| covered(own, &[&pattern]) || covered(&pattern, &[own]))
+        })
+    };
+    let of = reached
+        .iter()
+        .filter(|reach| reach.target == target && reach.action == action);
+    of.filter(meets).map(|reach| reach.role.as_str()).collect()
 }
 
 /// Resources of a mask for objects alone that no place of any document can have.

@@ -381,6 +381,34 @@ fn a_mask_that_helps_to_guess_is_told() {
     }
 }
 
+/// Who may write guesses into an object and read it again has a dictionary of tokens.
+#[test]
+fn a_mask_whose_tokens_can_be_tried_by_writing_objects_is_told() {
+    for (technique, actions, resources, tried) in [
+        ("'token'", "'read', 'write'", "", true),
+        (
+            "'date_shift'\ndays = 30",
+            "'read', 'write'",
+            "resources = ['*/patients/*']",
+            true,
+        ),
+        ("'token'", "'read', 'write'", "resources = ['*/open/*']", false),
+        ("'token'", "'read'", "", false),
+        ("'redact'", "'read', 'write'", "", false),
+    ] {
+        let policy = format!(
+            "[[targets]]\nname = 'lake'\nprotocol = 's3'\n\
+             [[documents]]\nname = 'd'\ntargets = ['lake']\nresources = ['*/patients/*']\nformat = 'csv'\n\
+             [[masks]]\nname = 'tried'\ntargets = ['lake']\nresources = ['d.ssn']\ntechnique = {technique}\n\
+             [[rules]]\nname = 'r'\nroles = ['a']\ntargets = ['lake']\nactions = [{actions}]\n{resources}\neffect = 'allow'\n"
+        );
+        let warned = warned(&policy);
+        let place = (Kind::Guessable, "masks");
+        let found = warned.iter().any(|(kind, list, _)| (*kind, *list) == place);
+        assert_eq!(found, tried, "{technique} {actions} {resources}: {warned:?}");
+    }
+}
+
 /// A rule with a condition on what is tried is not dead: facts have it.
 #[test]
 fn a_condition_on_what_is_tried_can_hold() {

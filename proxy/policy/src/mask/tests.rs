@@ -28,6 +28,24 @@ fn masked(technique: Technique, kind: CellKind, value: &str) -> Option<String> {
 }
 
 #[test]
+fn a_part_has_no_more_rows_than_bytes_and_rows_move_to_frames_that_have_them() {
+    let frame = |bytes: usize, rows: u64| Masked {
+        rows,
+        ..Masked::framing(vec![b'x'; bytes])
+    };
+    for (range, bytes, rows) in [(0..10, 10, 7), (2..5, 3, 3), (9..20, 0, 0), (4..4, 0, 0)] {
+        let part = frame(10, 7).part(range.clone());
+        let Frame::Verbatim(found) = part.get() else {
+            panic!("verbatim stays verbatim")
+        };
+        assert_eq!((found.0.len(), part.rows()), (bytes, rows), "{range:?}");
+    }
+    let mut frames = [frame(0, 5), frame(3, 0), frame(9, 1), frame(1, 4)];
+    Masked::spread(&mut frames);
+    assert_eq!(frames.map(|frame| frame.rows()), [0, 3, 3, 1]);
+}
+
+#[test]
 fn pieces_are_the_same_bytes_and_rows_stay_whole() {
     let bytes: Vec<u8> = (0..=255).collect();
     for size in [1, 7, 255, 256, 257] {

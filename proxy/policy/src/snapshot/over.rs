@@ -57,6 +57,18 @@ pub struct Counts {
     pub session_patients: Option<u64>,
 }
 
+impl Counts {
+    /// More than any threshold lets out.
+    pub const MAX: Self = Self {
+        rows: u64::MAX,
+        bytes: u64::MAX,
+        session_rows: u64::MAX,
+        session_bytes: u64::MAX,
+        patients: Some(u64::MAX),
+        session_patients: Some(u64::MAX),
+    };
+}
+
 /// A threshold: more than any of these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(deny_unknown_fields)]

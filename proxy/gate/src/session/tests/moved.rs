@@ -53,6 +53,7 @@ fn opening(world: &World) -> Opening {
         transport: "TLSv1.3".into(),
         client: None,
         settings: Vec::new(),
+        stateless: false,
     }
 }
 

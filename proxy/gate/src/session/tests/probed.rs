@@ -68,6 +68,7 @@ async fn no_session_gives_values_of_its_own() {
         transport: "TLSv1.3".into(),
         client: None,
         settings: Vec::new(),
+        stateless: false,
     };
     let other = session.gate().open(opening).await.unwrap();
     assert_eq!(

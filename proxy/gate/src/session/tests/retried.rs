@@ -304,6 +304,7 @@ async fn what_goes_by_a_name_of_its_session_waits_to_the_end_and_is_not_taken_up
     let by_name = || Request {
         says_all: false,
         by_name: false,
+        names_are_data: false,
         ..request(Action::Define)
     };
     let asked = ask(&mut world.session, by_name()).await;

@@ -134,7 +134,7 @@ async fn every_command_has_its_own_copy_directly_behind_it_whatever_became_of_it
     assert_eq!(world.memory.events.lock().unwrap()[receipt].session.unwrap().1, 17);
     let (outcome, at_once) = {
         let asked = asking(Action::Define, b"at once", Reach::Anything);
-        let denial = world.session.decide_at_once(asked).unwrap_err();
+        let denial = world.session.decide_at_once(asked, None).unwrap_err();
         let recorded = world.session.refuse(*denial).await.unwrap();
         (recorded.value().outcome(), recorded.command())
     };
