@@ -4,7 +4,7 @@
 //! exhibit.toml  policy.toml  trust.toml  api-keys.toml  administrator.key
 //! tls/      ca.pem ca.key  ledger.pem ledger.key  proxy.pem proxy.key  operator.pem operator.key
 //! ledger/   log.key (signs checkpoints)  ledger.key (signs the ledger's events)  the store
-//! proxy/    proxy.key (signs the proxy's events)  digest.key  mask.key
+//! proxy/    proxy.key (signs the proxy's events)  digest.key  mask.key  credentials.key
 //! secrets/  passwords of targets
 //! ```
 //!
@@ -61,7 +61,7 @@ pub(crate) fn create(directory: &Path, origin: &Origin, clock: &dyn Clock) -> Re
     let log = key("ledger/log.key")?.public_key();
     let ledger = key("ledger/ledger.key")?.public_key();
     let proxy = key("proxy/proxy.key")?.public_key();
-    for name in ["proxy/digest.key", "proxy/mask.key"] {
+    for name in ["proxy/digest.key", "proxy/mask.key", "proxy/credentials.key"] {
         files::create_secret(&directory.join(name))?;
     }
     let trust = TrustAnchors {

@@ -2,7 +2,7 @@
 //!
 //! ```toml
 //! [proxy]
-//! directory = "proxy"             # proxy.key, digest.key, mask.key, and the link's state
+//! directory = "proxy"             # proxy.key, digest.key, mask.key, credentials.key, and the link's state
 //! policy = "policy.toml"
 //! api_keys = "api-keys.toml"
 //! trust = "trust.toml"
@@ -27,6 +27,13 @@
 //! listen = "127.0.0.1:6432"
 //! tls = { certificate = "tls/proxy.pem", key = "tls/proxy.key" }
 //! server = { host = "127.0.0.1", port = 5432, user = "exhibit", password_file = "secrets/clinic.password", tls = "off" }
+//!
+//! [[proxy.s3]]
+//! target = "lake"
+//! listen = "127.0.0.1:9443"
+//! region = "us-east-1"
+//! tls = { certificate = "tls/proxy.pem", key = "tls/proxy.key" }
+//! store = { url = "http://127.0.0.1:7480", access_key_id = "EXHIBIT", secret_file = "secrets/lake.secret" }
 //! ```
 //!
 //! Not here: reading the files that it names.
@@ -41,7 +48,7 @@ use serde::Deserialize;
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
-    /// Where `proxy.key`, `digest.key`, `mask.key` and the link's state are.
+    /// Where `proxy.key`, `digest.key`, `mask.key`, `credentials.key` and the link's state are.
     pub directory: PathBuf,
     /// The policy.
     pub policy: PathBuf,
@@ -63,6 +70,9 @@ pub struct Config {
     /// Listeners for PostgreSQL.
     #[serde(default)]
     pub postgres: Vec<exhibit_postgres::Config>,
+    /// Listeners for stores of objects.
+    #[serde(default)]
+    pub s3: Vec<exhibit_s3::Config>,
 }
 
 /// How the ledger of another process is reached.
@@ -83,8 +93,10 @@ pub struct LedgerConfig {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// Two listeners share an address.
-    #[error("proxy.postgres: {address} is listened on twice")]
+    #[error("proxy.{section}: {address} is listened on twice")]
     ListenTwice {
+        /// Its section.
+        section: &'static str,
         /// The second of them, from 0.
         listener: usize,
         /// The address.
@@ -122,13 +134,23 @@ pub enum ConfigError {
         /// Why.
         error: exhibit_postgres::ConfigError,
     },
+    /// A listener for a store of objects is refused.
+    #[error("proxy.s3: {error}")]
+    S3 {
+        /// Which, from 0.
+        listener: usize,
+        /// Why.
+        error: exhibit_s3::ConfigError,
+    },
 }
 
 impl ConfigError {
     /// Where the fault is in the file that holds the section.
     pub fn place(&self) -> [Step; 3] {
         let (section, element) = match self {
-            Self::ListenTwice { listener, .. } | Self::Postgres { listener, .. } => ("postgres", *listener),
+            Self::ListenTwice { section, listener, .. } => (*section, *listener),
+            Self::Postgres { listener, .. } => ("postgres", *listener),
+            Self::S3 { listener, .. } => ("s3", *listener),
             Self::Issuer { place, .. } => ("oidc", *place),
             Self::Aws { place, .. } => ("aws", *place),
             Self::Certificates { place, .. } => ("certificates", *place),
@@ -188,6 +210,7 @@ impl Config {
             .into_iter()
             .map(|listener| listener.resolved(base))
             .collect();
+        self.s3 = self.s3.into_iter().map(|listener| listener.resolved(base)).collect();
         let mut seen = std::collections::BTreeSet::new();
         for (place, listener) in self.postgres.iter().enumerate() {
             listener
@@ -196,6 +219,19 @@ impl Config {
             // Port 0 asks the system for a free one, which is another one each time.
             if listener.listen.port() != 0 && !seen.insert(listener.listen) {
                 return Err(ConfigError::ListenTwice {
+                    section: "postgres",
+                    listener: place,
+                    address: listener.listen,
+                });
+            }
+        }
+        for (place, listener) in self.s3.iter().enumerate() {
+            listener
+                .check()
+                .map_err(|error| ConfigError::S3 { listener: place, error })?;
+            if listener.listen.port() != 0 && !seen.insert(listener.listen) {
+                return Err(ConfigError::ListenTwice {
+                    section: "s3",
                     listener: place,
                     address: listener.listen,
                 });

@@ -8,6 +8,7 @@
 
 pub mod callers;
 pub mod config;
+pub mod credentials;
 pub mod enforcement;
 pub mod mask_key;
 pub mod reading;

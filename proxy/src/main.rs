@@ -93,8 +93,8 @@ async fn run(path: &Path) -> Result<(), DaemonError> {
         () = stop.cancelled() => return Ok(()),
     };
     let listeners = proxy.listen(&config).await?;
-    for (target, address) in listeners.addresses() {
-        tracing::info!(target_name = target, %address, "the proxy listens");
+    for (protocol, target, address) in listeners.addresses() {
+        tracing::info!(protocol, target_name = target, %address, "the proxy listens");
     }
     let reloading = tokio::spawn(proxy.reload(&config).run(signal, stop.clone(), |_| ()));
     listeners.run(stop).await;

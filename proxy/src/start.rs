@@ -11,6 +11,7 @@ use exhibit_gate::recorder::Recorder;
 use exhibit_gate::{Gate, GateError};
 use exhibit_identity::Callers;
 use exhibit_policy::snapshot::{PolicyError, Snapshot, Target};
+use exhibit_s3::credentials::Sealer;
 use exhibit_schemas::bundle::{TrustAnchors, TrustError};
 use exhibit_schemas::key::SecretKey;
 use exhibit_startup::pem;
@@ -75,14 +76,22 @@ pub enum ProxyError {
         error: TrustError,
     },
     /// A listener's target is not in the policy, or of another protocol.
-    #[error("proxy.postgres names target `{0}`, which the policy does not define for the protocol postgres")]
-    Target(String),
+    #[error("proxy.{protocol} names target `{target}`, which the policy does not define for the protocol {protocol}")]
+    Target {
+        /// The protocol, which is the section's name, too.
+        protocol: &'static str,
+        /// The target.
+        target: String,
+    },
     /// The ledger's address or the TLS files cannot be used.
     #[error("proxy.ledger: {0}")]
     Ledger(String),
     /// A listener cannot start.
     #[error("proxy.postgres: {0}")]
     Postgres(#[from] exhibit_postgres::ConfigError),
+    /// A listener cannot start.
+    #[error("proxy.s3: {0}")]
+    S3(#[from] exhibit_s3::ConfigError),
     /// The gate does not open.
     #[error(transparent)]
     Gate(#[from] GateError),
@@ -94,6 +103,8 @@ pub struct Proxy {
     callers: Arc<Callers>,
     watched: Watched,
     link: Arc<Link>,
+    /// What makes credentials for stores of objects, where there is one.
+    sealer: Option<Arc<Sealer>>,
 }
 
 impl Proxy {
@@ -111,6 +122,10 @@ impl Proxy {
         let key = |name: &str| secret::read(&config.directory.join(name));
         let (event_key, digest_key) = (key("proxy.key")?, key("digest.key")?);
         let mask_key = mask_key::read(&config.directory.join(mask_key::FILE))?;
+        let sealer = match config.s3.as_slice() {
+            [] => None,
+            _ => Some(Arc::new(crate::credentials::sealer(config)?)),
+        };
         let clock = Arc::new(SystemClock);
         let link = Link::start(LinkConfig {
             connect,
@@ -127,6 +142,7 @@ impl Proxy {
             callers,
             watched,
             link,
+            sealer,
         })
     }
 
@@ -143,13 +159,18 @@ impl Proxy {
     /// Binds every listener of the configuration; nobody is let in before [`Listeners::run`].
     ///
     /// # Errors
-    /// [`ProxyError::Postgres`].
+    /// [`ProxyError::Postgres`] and [`ProxyError::S3`].
     pub async fn listen(&self, config: &Config) -> Result<Listeners, ProxyError> {
         let mut listeners = Vec::new();
         for listener in &config.postgres {
             let callers = Arc::clone(&self.callers);
             let bound = exhibit_postgres::Listener::bind(self.gate.clone(), listener, callers).await?;
-            listeners.push((listener.target.clone(), listener.listen, bound));
+            listeners.push((listener.target.clone(), listener.listen, Bound::Postgres(bound)));
+        }
+        for (listener, sealer) in config.s3.iter().zip(self.sealer.iter().cycle()) {
+            let (gate, callers) = (self.gate.clone(), Arc::clone(&self.callers));
+            let bound = exhibit_s3::Listener::bind(gate, listener, callers, Arc::clone(sealer)).await?;
+            listeners.push((listener.target.clone(), listener.listen, Bound::S3(bound)));
         }
         Ok(Listeners {
             bound: listeners,
@@ -167,16 +188,37 @@ impl Proxy {
 /// Bound listeners, and the files in which credentials of their agents may be revoked.
 pub struct Listeners {
     /// Each with its target and the address that its configuration names.
-    bound: Vec<(String, SocketAddr, exhibit_postgres::Listener)>,
+    bound: Vec<(String, SocketAddr, Bound)>,
     watched: Option<Watched>,
 }
 
+/// A bound listener of some protocol.
+enum Bound {
+    Postgres(exhibit_postgres::Listener),
+    S3(exhibit_s3::Listener),
+}
+
+impl Bound {
+    const fn protocol(&self) -> &'static str {
+        match self {
+            Self::Postgres(_) => "postgres",
+            Self::S3(_) => "s3",
+        }
+    }
+
+    async fn run(self, stop: CancellationToken) {
+        match self {
+            Self::Postgres(listener) => listener.run(stop).await,
+            Self::S3(listener) => listener.run(stop).await,
+        }
+    }
+}
+
 impl Listeners {
-    /// Target and address of each.
-    pub fn addresses(&self) -> impl Iterator<Item = (&str, SocketAddr)> {
-        self.bound
-            .iter()
-            .map(|(target, address, _)| (target.as_str(), *address))
+    /// Protocol, target and address of each.
+    pub fn addresses(&self) -> impl Iterator<Item = (&'static str, &str, SocketAddr)> {
+        let bound = self.bound.iter();
+        bound.map(|(target, address, bound)| (bound.protocol(), target.as_str(), *address))
     }
 
     /// Lets agents in until `stop`; returns when every session has closed. Without listeners it waits for `stop` alone.
@@ -233,10 +275,13 @@ pub(crate) fn policy(config: &Config) -> Result<(Vec<u8>, Snapshot), ProxyError>
         path: config.policy.clone(),
         error,
     })?;
-    for listener in &config.postgres {
-        let known = |target: &Target| target.name == listener.target && target.protocol == "postgres";
+    let postgres = config.postgres.iter().map(|listener| ("postgres", &listener.target));
+    let s3 = config.s3.iter().map(|listener| ("s3", &listener.target));
+    for (protocol, name) in postgres.chain(s3) {
+        let known = |target: &Target| target.name == *name && target.protocol == protocol;
         if !snapshot.targets().iter().any(known) {
-            return Err(ProxyError::Target(listener.target.clone()));
+            let target = name.clone();
+            return Err(ProxyError::Target { protocol, target });
         }
     }
     Ok((bytes, snapshot))

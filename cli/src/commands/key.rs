@@ -30,6 +30,7 @@ pub(crate) enum Command {
     Api(api::Draw),
     ApiList(api::List),
     ApiRevoke(api::Revoke),
+    S3(api::S3),
 }
 
 /// Show every key that the log has enrolled
@@ -140,6 +141,7 @@ pub(crate) async fn run(command: &Command, config: &Config, output: &mut Output)
         Command::Api(arguments) => api::draw(arguments, config, output),
         Command::ApiList(arguments) => api::list(arguments, config, output),
         Command::ApiRevoke(arguments) => api::revoke(arguments, config, output),
+        Command::S3(arguments) => api::s3(arguments, config, output),
         Command::Revoke(revoke) => {
             let (key, reason) = (key_id(&revoke.key)?, revoke.reason.clone());
             change(

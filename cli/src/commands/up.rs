@@ -87,11 +87,11 @@ async fn serve_agents(
 ) -> Result<(), CliError> {
     let failed = |error: &dyn std::fmt::Display| CliError::Proxy(error.to_string());
     let listeners = proxy.listen(of_proxy).await.map_err(|error| failed(&error))?;
-    for (target, address) in listeners.addresses() {
-        output.line(&format!("postgres {target} {address}"))?;
+    for (protocol, target, address) in listeners.addresses() {
+        output.line(&format!("{protocol} {target} {address}"))?;
     }
-    if of_proxy.postgres.is_empty() {
-        output.note("no target is configured yet: name one in [[proxy.postgres]], and start again");
+    if of_proxy.postgres.is_empty() && of_proxy.s3.is_empty() {
+        output.note("no target is configured yet: name one in [[proxy.postgres]] or [[proxy.s3]], and start again");
     }
     output.line("ready")?;
     // A reader that is gone is no reason to end.

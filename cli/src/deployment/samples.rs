@@ -108,7 +108,7 @@ people = ["dba"]
 # secret_file = "secrets/on-call.secret"
 
 [proxy]
-directory = "proxy"             # proxy.key, digest.key, mask.key
+directory = "proxy"             # proxy.key, digest.key, mask.key, credentials.key
 policy = "policy.toml"
 api_keys = "api-keys.toml"
 trust = "trust.toml"

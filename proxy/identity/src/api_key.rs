@@ -238,21 +238,16 @@ impl ApiKeys {
         if !same || user != entry.subject {
             return Err(IdentityError::Refused);
         }
-        let expires = entry.expires_unix_s;
-        let expires = expires.map(|seconds| Timestamp(seconds.saturating_mul(US_PER_S)));
-        if expires.is_some_and(|expires| now >= expires) {
-            return Err(IdentityError::Expired);
-        }
-        let principal = Principal {
-            method: METHOD.to_owned(),
-            issuer: ISSUER.to_owned(),
-            subject: entry.subject.clone(),
-            client_id: None,
-            groups: entry.groups.clone(),
-            evidence: Digest::of(entry.id.as_bytes()),
-            run: None,
-        };
-        Ok((Identity { principal, expires }, Held(entry.clone())))
+        entry.holder(now)
+    }
+
+    /// Who has the key of that id.
+    ///
+    /// # Errors
+    /// [`IdentityError::Refused`] and [`IdentityError::Expired`].
+    pub(crate) fn holder(&self, id: &str, now: Timestamp) -> Result<(Identity, Held), IdentityError> {
+        let entry = self.keys.get(id).ok_or(IdentityError::Refused)?;
+        entry.holder(now)
     }
 
     /// Draws a new key.
@@ -323,6 +318,25 @@ fn list(texts: &[String]) -> String {
 }
 
 impl Entry {
+    /// Who has it, if it has not expired.
+    fn holder(&self, now: Timestamp) -> Result<(Identity, Held), IdentityError> {
+        let expires = self.expires_unix_s;
+        let expires = expires.map(|seconds| Timestamp(seconds.saturating_mul(US_PER_S)));
+        if expires.is_some_and(|expires| now >= expires) {
+            return Err(IdentityError::Expired);
+        }
+        let principal = Principal {
+            method: METHOD.to_owned(),
+            issuer: ISSUER.to_owned(),
+            subject: self.subject.clone(),
+            client_id: None,
+            groups: self.groups.clone(),
+            evidence: Digest::of(self.id.as_bytes()),
+            run: None,
+        };
+        Ok((Identity { principal, expires }, Held(self.clone())))
+    }
+
     fn check(mut self) -> Result<Self, IdentityError> {
         let name = |text: &String| !text.is_empty() && text.len() <= NAME_BYTES_MAX && !text.contains(char::is_control);
         let targets = self.targets.as_deref().unwrap_or_default();

@@ -187,6 +187,21 @@ impl Callers {
         Ok(Some(Admitted { identity, standing }))
     }
 
+    /// Who has the API key of that id, at a target: for a protocol in which nobody shows the key, and whoever comes has proven to have a
+    /// secret that follows from the id.
+    ///
+    /// # Errors
+    /// [`Refusal::ApiKey`] and [`Refusal::Target`].
+    pub fn holder_of_key(self: &Arc<Self>, id: &str, target: &str, now: Timestamp) -> Result<Admitted, Refusal> {
+        let changed = self.changed.subscribe();
+        let (identity, held) = self.api_keys.load().holder(id, now).map_err(Refusal::ApiKey)?;
+        if !held.reaches(target) {
+            return Err(Refusal::Target);
+        }
+        let standing = Standing::of(self, Credential::ApiKey(held), changed);
+        Ok(Admitted { identity, standing })
+    }
+
     /// Whether a user name is one of those that go with credentials here, and no text that somebody typed into the wrong place.
     pub fn knows(&self, user: &str) -> bool {
         [TOKEN_USER, AWS_USER, CERTIFICATE_USER].contains(&user)
@@ -250,6 +265,18 @@ impl Standing {
             credential,
             changed,
         }))
+    }
+
+    /// Of what nobody can revoke.
+    pub const fn unrevocable() -> Self {
+        Self(None)
+    }
+
+    /// Whether it was not revoked by now.
+    pub fn stands(&self) -> bool {
+        self.0
+            .as_ref()
+            .is_none_or(|revocable| revocable.callers.stands(&revocable.credential))
     }
 
     /// Returns once it was revoked.

@@ -55,9 +55,11 @@ pub enum AddressError {
         "the key begins with `/`, or has an empty, `.` or `..` part, which some stores clean away; such keys are not served"
     )]
     KeyPath,
-    /// A key that no header and no XML can hold.
-    #[error("the key holds a NUL")]
-    KeyNul,
+    /// A key that no XML can hold.
+    #[error(
+        "the key holds a character that XML has no way to write, so no list could name it; such keys are not served"
+    )]
+    KeyXml,
     /// No host, or one that is no text.
     #[error("the request has no `Host` header that names a host")]
     Host,
@@ -158,10 +160,12 @@ impl Key {
         if key.len() > KEY_BYTES_MAX {
             return Err(AddressError::KeyLength);
         }
-        if key.contains(&0) {
-            return Err(AddressError::KeyNul);
-        }
         let text = str::from_utf8(key).map_err(|_| AddressError::KeyText)?;
+        // Of the controls XML 1.0 has three (its section 2.2), and a carriage return is read as a line feed.
+        let in_xml = |character: char| matches!(character, '\t' | '\n' | ' '..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
+        if !text.chars().all(in_xml) {
+            return Err(AddressError::KeyXml);
+        }
         // A `/` at the end is a folder of consoles, and stays one everywhere.
         let mut parts = text.strip_suffix('/').unwrap_or(text).split('/');
         if parts.any(|part| matches!(part, "" | "." | "..")) {

@@ -14,6 +14,7 @@
 use std::fmt::Write as _;
 
 use crate::address::AddressError;
+use crate::chunked::BodyError;
 use crate::headers::HeaderError;
 use crate::operation::OperationError;
 use crate::signature::SignatureError;
@@ -31,6 +32,33 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// Of what policy or people do not let pass.
+    pub(crate) fn denied(message: String) -> Self {
+        Self {
+            code: Code::AccessDenied,
+            message,
+            region: None,
+        }
+    }
+
+    /// Of an operation that is never passed on.
+    pub(crate) fn refused(operation: &str, why: &str) -> Self {
+        Self {
+            code: Code::NotImplemented,
+            message: format!("{operation} is not served: {why}"),
+            region: None,
+        }
+    }
+
+    /// Of a store that does not answer as stores do, or evidence that cannot be had.
+    pub(crate) fn unavailable(message: String) -> Self {
+        Self {
+            code: Code::ServiceUnavailable,
+            message,
+            region: None,
+        }
+    }
+
     /// The document. A `HEAD` is answered by the status alone.
     pub fn xml(&self, request_id: &str) -> String {
         let mut xml = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error>");
@@ -60,6 +88,16 @@ impl From<SignatureError> for Failure {
     }
 }
 
+impl From<BodyError> for Failure {
+    fn from(error: BodyError) -> Self {
+        Self {
+            code: error.code(),
+            message: error.to_string(),
+            region: None,
+        }
+    }
+}
+
 impl From<HeaderError> for Failure {
     fn from(error: HeaderError) -> Self {
         let code = match error {
@@ -79,7 +117,7 @@ impl From<AddressError> for Failure {
         let code = match error {
             AddressError::Bucket | AddressError::Reserved => Code::InvalidBucketName,
             AddressError::KeyLength => Code::KeyTooLong,
-            AddressError::KeyText | AddressError::KeyNul | AddressError::KeyEmpty | AddressError::KeyPath => {
+            AddressError::KeyText | AddressError::KeyXml | AddressError::KeyEmpty | AddressError::KeyPath => {
                 Code::InvalidUri
             }
             AddressError::Host => Code::InvalidRequest,

@@ -7,7 +7,7 @@
 //! secret = base64(HMAC-SHA-256(k_secret, token))                    43 letters
 //! ```
 //!
-//! The three keys are HMAC-SHA-256 of the root secret over a label each. A proxy seals under its current secret, and opens what was sealed under
+//! The keys are HMAC-SHA-256 of the root secret over a label each. A proxy seals under its current secret, and opens what was sealed under
 //! earlier ones that it still has. Nothing of a token is believed before its tag is good, and the id of a request has to be the token's own.
 //!
 //! What is not here: taking credentials back before they end. They are as short as the token of the pipeline that they were given for.
@@ -153,6 +153,7 @@ struct Root {
     sealing: Zeroizing<[u8; 32]>,
     id: Zeroizing<[u8; 32]>,
     secret: Zeroizing<[u8; 32]>,
+    of_keys: Zeroizing<[u8; 32]>,
 }
 
 impl Root {
@@ -166,6 +167,7 @@ impl Root {
             sealing: derive("exhibit-s3-credentials/1 sealing"),
             id: derive("exhibit-s3-credentials/1 id"),
             secret: derive("exhibit-s3-credentials/1 secret"),
+            of_keys: derive("exhibit-s3-credentials/1 secret of a key"),
         }
     }
 
@@ -191,6 +193,14 @@ impl Root {
 }
 
 impl Sealer {
+    /// With one secret.
+    pub fn of(current: &[u8; ROOT_BYTES]) -> Self {
+        Self {
+            current: Root::of(current),
+            earlier: Vec::new(),
+        }
+    }
+
     /// With the secret that is sealed under, and those that only are opened with.
     ///
     /// # Errors
@@ -203,6 +213,16 @@ impl Sealer {
             current: Root::of(current),
             earlier: earlier.iter().map(|root| Root::of(root)).collect(),
         })
+    }
+
+    /// The secret access key of an id that lasts: it follows from the current secret alone.
+    pub fn secret_of_key(&self, access_key_id: &AccessKeyId) -> Zeroizing<String> {
+        let digest = mac(&self.current.of_keys, access_key_id.as_str().as_bytes());
+        Zeroizing::new(STANDARD_NO_PAD.encode(digest.as_slice()))
+    }
+
+    pub(crate) fn of_key(&self, access_key_id: &AccessKeyId) -> SecretKey {
+        SecretKey::new(self.secret_of_key(access_key_id))
     }
 
     /// Credentials of a holder.

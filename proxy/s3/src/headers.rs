@@ -207,6 +207,7 @@ pub(crate) fn known(name: &str) -> Option<&'static str> {
 /// [`HeaderError`].
 pub fn actions(operation: Operation, headers: &[(&str, &[u8])]) -> Result<BTreeSet<Action>, HeaderError> {
     let mut actions = BTreeSet::from([operation.action()]);
+    actions.extend(operation.also());
     if COPIES.contains(&operation) {
         actions.insert(Action::Read);
     }

@@ -302,6 +302,65 @@ impl Operation {
         }
     }
 
+    /// What it does beside its own action: who may define how a bucket is kept does not by that make objects go, or lets them be read elsewhere.
+    pub const fn also(self) -> Option<Action> {
+        match self {
+            Self::DeleteBucket | Self::PutBucketLifecycleConfiguration | Self::PutBucketVersioning => {
+                Some(Action::Delete)
+            }
+            Self::CreateBucketMetadataConfiguration
+            | Self::CreateBucketMetadataTableConfiguration
+            | Self::PutBucketAnalyticsConfiguration
+            | Self::PutBucketInventoryConfiguration
+            | Self::PutBucketLogging
+            | Self::PutBucketNotificationConfiguration
+            | Self::PutBucketReplication
+            | Self::PutBucketWebsite => Some(Action::Grant),
+            _ => None,
+        }
+    }
+
+    /// Whether its body is a document of XML or JSON, for the store.
+    pub(crate) const fn has_document(self) -> bool {
+        matches!(
+            self,
+            Self::CompleteMultipartUpload
+                | Self::CreateBucket
+                | Self::CreateBucketMetadataConfiguration
+                | Self::CreateBucketMetadataTableConfiguration
+                | Self::DeleteObjects
+                | Self::PutBucketAbac
+                | Self::PutBucketAccelerateConfiguration
+                | Self::PutBucketAcl
+                | Self::PutBucketAnalyticsConfiguration
+                | Self::PutBucketCors
+                | Self::PutBucketEncryption
+                | Self::PutBucketIntelligentTieringConfiguration
+                | Self::PutBucketInventoryConfiguration
+                | Self::PutBucketLifecycleConfiguration
+                | Self::PutBucketLogging
+                | Self::PutBucketMetricsConfiguration
+                | Self::PutBucketNotificationConfiguration
+                | Self::PutBucketOwnershipControls
+                | Self::PutBucketPolicy
+                | Self::PutBucketReplication
+                | Self::PutBucketRequestPayment
+                | Self::PutBucketTagging
+                | Self::PutBucketVersioning
+                | Self::PutBucketWebsite
+                | Self::PutObjectAcl
+                | Self::PutObjectLegalHold
+                | Self::PutObjectLockConfiguration
+                | Self::PutObjectRetention
+                | Self::PutObjectTagging
+                | Self::PutPublicAccessBlock
+                | Self::UpdateBucketMetadataAnnotationTableConfiguration
+                | Self::UpdateBucketMetadataInventoryTableConfiguration
+                | Self::UpdateBucketMetadataJournalTableConfiguration
+                | Self::UpdateObjectEncryption
+        )
+    }
+
     /// Why the gateway never passes it on, whatever a policy says; `None` for what a policy decides.
     pub const fn refused(self) -> Option<&'static str> {
         match self {

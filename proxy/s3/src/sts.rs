@@ -121,6 +121,22 @@ impl StsError {
     }
 }
 
+/// Whether a request is one to STS: a form, to the service itself, that nobody has signed.
+pub(crate) fn is_asked(method: &str, target: &str, lines: &[(&str, &[u8])]) -> bool {
+    let value = |name: &str| {
+        lines
+            .iter()
+            .find(|(own, _)| own.eq_ignore_ascii_case(name))
+            .map(|(_, value)| *value)
+    };
+    let form = value("content-type").is_some_and(|value| {
+        let kind = value.split(|byte| *byte == b';').next().unwrap_or_default();
+        kind.trim_ascii()
+            .eq_ignore_ascii_case(b"application/x-www-form-urlencoded")
+    });
+    method == "POST" && target == "/" && form && value("authorization").is_none()
+}
+
 impl WebIdentity {
     /// Reads a form (`application/x-www-form-urlencoded`), or the query of a `GET`.
     ///
@@ -158,6 +174,11 @@ impl WebIdentity {
             session_name: form.text("RoleSessionName", &SESSION_NAME_BYTES, word)?,
             duration_s,
         })
+    }
+
+    /// Whether what came is a token by its form, and nothing else that callers are known by.
+    pub(crate) fn is_token(&self) -> bool {
+        self.token.starts_with("eyJ") && self.token.bytes().filter(|byte| *byte == b'.').count() == 2
     }
 
     /// When the credentials end: with the time that was asked for, or with the token, whichever is first.

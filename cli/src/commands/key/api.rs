@@ -61,6 +61,19 @@ pub(crate) struct Revoke {
     reason: String,
 }
 
+/// Show what an API key signs requests to object stores with
+///
+/// The pair follows from the proxy's own secret (`credentials.key`) and the key's id, and is kept nowhere. It is good for as long as the API
+/// key is, at the same targets; revoking the key ends both.
+#[derive(clap::Args)]
+pub(crate) struct S3 {
+    /// The key's id: 16 hexadecimal digits
+    id: String,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
 /// A key as it is listed.
 #[derive(Serialize)]
 struct Listed<'a> {
@@ -98,6 +111,29 @@ impl File {
     fn refuse(&self, error: &dyn std::fmt::Display) -> CliError {
         CliError::Usage(format!("{}: {error}", self.path.display()))
     }
+}
+
+/// Shows the pair of a key that lets in.
+pub(super) fn s3(asked: &S3, config: &Config, output: &mut Output) -> Result<ExitCode, CliError> {
+    let file = File::read(config)?;
+    if !file.keys.contains(&asked.id) {
+        let text = format!(
+            "no API key of the id `{}` lets in; see `exhibit key api-list`",
+            printable(&asked.id)
+        );
+        return Err(CliError::Usage(text));
+    }
+    let pair = exhibit_proxy::credentials::pair(&config.proxy()?, &asked.id);
+    let pair = pair.map_err(|error| CliError::Usage(error.to_string()))?;
+    let pair = pair.ok_or_else(|| CliError::Usage(format!("`{}` is no id of an API key", printable(&asked.id))))?;
+    if asked.json {
+        let secret = pair.secret_access_key.as_str();
+        output.json(&serde_json::json!({ "access_key_id": pair.access_key_id, "secret_access_key": secret }))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    output.line(&format!("AWS_ACCESS_KEY_ID={}", pair.access_key_id))?;
+    output.line(&format!("AWS_SECRET_ACCESS_KEY={}", pair.secret_access_key.as_str()))?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Draws a key, and appends its entry to the file.

@@ -34,6 +34,8 @@ pub enum Code {
     InvalidDigest,
     /// `InvalidPolicyDocument`.
     InvalidPolicyDocument,
+    /// `InvalidRange`.
+    InvalidRange,
     /// `InvalidRequest`.
     InvalidRequest,
     /// `InvalidToken`.
@@ -44,6 +46,8 @@ pub enum Code {
     KeyTooLong,
     /// `MalformedTrailerError`.
     MalformedTrailerError,
+    /// `MalformedXML`.
+    MalformedXml,
     /// `MaxPostPreDataLengthExceededError`.
     MaxPostPreDataLengthExceeded,
     /// `MethodNotAllowed`.
@@ -54,8 +58,12 @@ pub enum Code {
     MissingSecurityHeader,
     /// `NotImplemented`.
     NotImplemented,
+    /// `PreconditionFailed`.
+    PreconditionFailed,
     /// `RequestTimeTooSkewed`.
     RequestTimeTooSkewed,
+    /// `ServiceUnavailable`.
+    ServiceUnavailable,
     /// `SignatureDoesNotMatch`.
     SignatureDoesNotMatch,
     /// `XAmzContentSHA256Mismatch`.
@@ -80,17 +88,21 @@ impl Code {
             Self::InvalidChunkSizeError => "InvalidChunkSizeError",
             Self::InvalidDigest => "InvalidDigest",
             Self::InvalidPolicyDocument => "InvalidPolicyDocument",
+            Self::InvalidRange => "InvalidRange",
             Self::InvalidRequest => "InvalidRequest",
             Self::InvalidToken => "InvalidToken",
             Self::InvalidUri => "InvalidURI",
             Self::KeyTooLong => "KeyTooLongError",
             Self::MalformedTrailerError => "MalformedTrailerError",
+            Self::MalformedXml => "MalformedXML",
             Self::MaxPostPreDataLengthExceeded => "MaxPostPreDataLengthExceededError",
             Self::MethodNotAllowed => "MethodNotAllowed",
             Self::MissingContentLength => "MissingContentLength",
             Self::MissingSecurityHeader => "MissingSecurityHeader",
             Self::NotImplemented => "NotImplemented",
+            Self::PreconditionFailed => "PreconditionFailed",
             Self::RequestTimeTooSkewed => "RequestTimeTooSkewed",
+            Self::ServiceUnavailable => "ServiceUnavailable",
             Self::SignatureDoesNotMatch => "SignatureDoesNotMatch",
             Self::XAmzContentSha256Mismatch => "XAmzContentSHA256Mismatch",
         }
@@ -107,6 +119,9 @@ impl Code {
             Self::MethodNotAllowed => 405,
             Self::MissingContentLength => 411,
             Self::NotImplemented => 501,
+            Self::ServiceUnavailable => 503,
+            Self::InvalidRange => 416,
+            Self::PreconditionFailed => 412,
             _ => 400,
         }
     }

@@ -93,6 +93,15 @@ impl Target {
         &self.path
     }
 
+    /// Replaces the value of a parameter that is there.
+    pub(crate) fn set(&mut self, name: &str, value: &[u8]) {
+        for parameter in &mut self.parameters {
+            if parameter.name == name.as_bytes() {
+                parameter.value = value.to_vec();
+            }
+        }
+    }
+
     /// The parameters, decoded, in the order in which they came.
     pub fn parameters(&self) -> &[Parameter] {
         &self.parameters
