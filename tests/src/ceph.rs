@@ -52,6 +52,12 @@ pub struct Ceph {
     directory: tempfile::TempDir,
 }
 
+impl std::fmt::Debug for Ceph {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "Ceph({})", self.endpoint())
+    }
+}
+
 /// A user of the store.
 #[derive(Clone)]
 pub struct User {

@@ -6,12 +6,15 @@
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 use exhibit_postgres::config::Masking;
 use serde_json::json;
 
+use crate::authority::certify;
+use crate::ceph::{Ceph, DOMAIN, REGION};
 use crate::clinic::{Clinic, SEED};
 use crate::postgres::{PrivatePostgres, SUPERUSER};
 use crate::{HarnessError, programs};
@@ -21,6 +24,9 @@ pub const POLICY: &str = include_str!("policy.toml");
 
 /// Name of the database, and of the target.
 pub const DATABASE: &str = "clinic";
+
+/// Name of the target that is a store of objects.
+pub const LAKE: &str = "lake";
 
 /// The agent's subject, which is also its user name.
 pub const AGENT: &str = "ci-nightly";
@@ -55,6 +61,8 @@ pub struct Options {
     pub masking: Masking,
     /// The directory of the server's programs; [`PrivatePostgres::start`] looks for them when absent.
     pub server: Option<PathBuf>,
+    /// A store of objects, as the target [`LAKE`] of the policy.
+    pub store: Option<Arc<Ceph>>,
 }
 
 /// A running stack.
@@ -67,6 +75,8 @@ pub struct Stack {
     directory: PathBuf,
     ledger_port: u16,
     proxy_port: u16,
+    /// Of the store, where there is one, the port of its proxy.
+    store: Option<(Arc<Ceph>, u16)>,
     api_key: String,
     /// Whether the reader's key is enrolled.
     readable: bool,
@@ -82,6 +92,7 @@ impl Options {
             sql: None,
             masking: Masking::Proxy,
             server: None,
+            store: None,
         }
     }
 }
@@ -118,6 +129,11 @@ impl Stack {
             directory: options.directory.clone(),
             ledger_port: crate::free_port()?,
             proxy_port: crate::free_port()?,
+            store: options
+                .store
+                .clone()
+                .map(|store| Ok::<_, HarnessError>((store, crate::free_port()?)))
+                .transpose()?,
             api_key: String::new(),
             readable: false,
         };
@@ -136,6 +152,15 @@ impl Stack {
         crate::write(&place("exhibit.toml"), self.config_text(options.masking).as_bytes())?;
         crate::write(&place("secrets/clinic.password"), password.as_bytes())?;
         crate::write(&place("tls/pg-ca.pem"), &std::fs::read(self.postgres.authority())?)?;
+        if let Some((store, _)) = &self.store {
+            crate::write(&place("secrets/lake.secret"), store.owner().secret_key.as_bytes())?;
+            crate::write(&place("tls/store-ca.pem"), &std::fs::read(store.authority())?)?;
+            let below = format!("*.{DOMAIN}");
+            let own = certify(&["127.0.0.1", "localhost", DOMAIN, &below])?;
+            crate::write(&place("tls/s3-ca.pem"), own.authority.as_bytes())?;
+            crate::write(&place("tls/s3.pem"), own.certificate.as_bytes())?;
+            crate::write(&place("tls/s3.key"), own.key.as_bytes())?;
+        }
         for (name, key) in [(APPROVER, self.approver_key()), (READER, self.reader_key())] {
             let mut keygen = Command::new("ssh-keygen");
             keygen.args(["-q", "-t", "ed25519", "-N", "", "-C", name, "-f"]);
@@ -151,7 +176,57 @@ impl Stack {
         Ok(())
     }
 
+    /// The section of the store.
+    fn store_text(&self) -> String {
+        let Some((store, port)) = &self.store else {
+            return String::new();
+        };
+        let (url, id) = (store.tls_endpoint(), &store.owner().access_key);
+        format!(
+            r#"
+[[proxy.s3]]
+target = "{LAKE}"
+listen = "127.0.0.1:{port}"
+hosts = ["{DOMAIN}"]
+region = "{REGION}"
+tls = {{ certificate = "tls/s3.pem", key = "tls/s3.key" }}
+store = {{ url = "{url}", ca = "tls/store-ca.pem", access_key_id = "{id}", secret_file = "secrets/lake.secret" }}
+"#
+        )
+    }
+
+    /// Where the store is reached through the proxy.
+    pub fn store_url(&self) -> Option<String> {
+        self.store.as_ref().map(|(_, port)| format!("https://127.0.0.1:{port}"))
+    }
+
+    /// The authority of the certificate that is seen there.
+    pub fn store_authority(&self) -> PathBuf {
+        self.directory.join("tls/s3-ca.pem")
+    }
+
+    /// What the agent signs requests to the store with: id and secret.
+    ///
+    /// # Errors
+    /// [`HarnessError`].
+    pub fn store_keys(&self) -> Result<(String, String), HarnessError> {
+        let id = self.api_key.split('_').nth(1).unwrap_or_default();
+        let told = crate::run(self.exhibit()?.args(["key", "s3", id, "--json"]))?;
+        let told: serde_json::Value = serde_json::from_str(&told).map_err(|error| HarnessError::Failed {
+            program: "exhibit key s3".to_owned(),
+            said: error.to_string(),
+        })?;
+        let text = |name: &str| {
+            told.get(name)
+                .and_then(|text| text.as_str())
+                .unwrap_or_default()
+                .to_owned()
+        };
+        Ok((text("access_key_id"), text("secret_access_key")))
+    }
+
     fn config_text(&self, masking: Masking) -> String {
+        let store = self.store_text();
         let (ledger, proxy, server) = (self.ledger_port, self.proxy_port, self.postgres.port());
         let masking = match masking {
             Masking::Proxy => "proxy",
@@ -184,7 +259,7 @@ masking = "{masking}"
 listen = "127.0.0.1:{proxy}"
 tls = {{ certificate = "tls/proxy.pem", key = "tls/proxy.key" }}
 server = {{ host = "127.0.0.1", port = {server}, user = "exhibit", password_file = "secrets/clinic.password", tls = "verify-full", ca = "tls/pg-ca.pem" }}
-
+{store}
 [client]
 ledger = "https://127.0.0.1:{ledger}"
 certificate = "tls/operator.pem"

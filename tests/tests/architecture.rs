@@ -25,10 +25,11 @@ const ARROWS: &[(&str, &[&str])] = &[
             "exhibit-startup",
         ],
     ),
-    // As the protocol before it; so far it reads signatures and needs nothing of ours.
+    // As the protocol before it; what objects hold is read by a crate of its own.
     (
         "exhibit-s3",
         &[
+            "exhibit-documents",
             "exhibit-gate",
             "exhibit-identity",
             "exhibit-policy",
@@ -43,6 +44,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "exhibit-identity",
             "exhibit-policy",
             "exhibit-postgres",
+            "exhibit-s3",
             "exhibit-schemas",
             "exhibit-startup",
         ],
@@ -282,6 +284,10 @@ const UNMASKED: &[(&[&str], &[&str])] = &[
             "postgres/src/notified.rs",
             "postgres/src/reply.rs",
             "postgres/src/session.rs",
+            "s3/src/reply.rs",
+            "s3/src/reply/object.rs",
+            "s3/src/reply/stream.rs",
+            "s3/src/session.rs",
         ],
     ),
     (

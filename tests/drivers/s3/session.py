@@ -68,7 +68,7 @@ class Session:
         self.endpoint = store.url(style, tls)
         self.buckets = []
         self.last = None
-        self.http = URLLib3Session(verify=store.authority if tls else True, timeout=TIMEOUT_S)
+        self.http = URLLib3Session(verify=store.authority if self.endpoint.startswith("https") else True, timeout=TIMEOUT_S)
         self.client = self.made(**config)
 
     def made(self, payload_signing=None, checksum="when_required"):
