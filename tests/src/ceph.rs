@@ -34,6 +34,9 @@ pub const REGION: &str = "us-east-1";
 /// The name below which hosts name buckets, as in `reports.s3.store.test`. No resolver knows it: clients are told where it is.
 pub const DOMAIN: &str = "s3.store.test";
 
+/// The program of the gateway.
+const GATEWAY: &str = "radosgw";
+
 /// How long the gateway may take to answer its first request.
 const READY_TIMEOUT: Duration = Duration::from_mins(1);
 
@@ -46,7 +49,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// A running store.
 pub struct Ceph {
     // The processes end before their directory goes.
-    _keeper: Keeper,
+    keeper: Keeper,
     ports: Ports,
     owner: User,
     directory: tempfile::TempDir,
@@ -88,7 +91,7 @@ impl Ceph {
             start(processes, &place, ports, &user)
         })?;
         Ok(Self {
-            _keeper: keeper,
+            keeper,
             ports,
             owner,
             directory,
@@ -109,6 +112,18 @@ impl Ceph {
         let started = Arc::new(Self::start()?);
         *shared = Arc::downgrade(&started);
         Ok(started)
+    }
+
+    /// Kills the gateway where it stands, and starts it again; the objects stay. Returns when it has answered a signed request.
+    ///
+    /// # Errors
+    /// [`HarnessError`].
+    pub fn crash(&self) -> Result<(), HarnessError> {
+        let (ports, owner) = (self.ports, self.owner.clone());
+        self.keeper.order(move |processes| {
+            processes.kill(GATEWAY)?;
+            serve(processes, ports, &owner)
+        })
     }
 
     /// Makes another user, with keys of its own.
@@ -215,7 +230,12 @@ fn start(processes: &mut Processes, directory: &Path, ports: Ports, owner: &User
     processes.spawn("ceph-osd", &["-i", "0"])?;
     // It makes the gateway's first pools, and so ends when the OSD serves them.
     processes.tool("radosgw-admin", &owner.creation())?;
-    processes.spawn("radosgw", &["-n", "client.gateway"])?;
+    serve(processes, ports, owner)
+}
+
+/// Starts the gateway; returns when it has answered.
+fn serve(processes: &mut Processes, ports: Ports, owner: &User) -> Result<(), HarnessError> {
+    processes.spawn(GATEWAY, &["-n", "client.gateway"])?;
     wait_until_ready(processes, ports.plain, owner)
 }
 
@@ -258,7 +278,7 @@ fn wait_until_ready(processes: &mut Processes, port: u16, owner: &User) -> Resul
         };
         processes.check()?;
         if start.elapsed() > READY_TIMEOUT {
-            return Err(processes.failed("radosgw", &said));
+            return Err(processes.failed(GATEWAY, &said));
         }
         std::thread::sleep(READY_INTERVAL);
     }

@@ -22,9 +22,12 @@ pub(super) struct Processes {
     running: Vec<(&'static str, Child)>,
 }
 
+/// What is done with the processes of a store that run.
+type Order = Box<dyn FnOnce(&mut Processes) + Send>;
+
 /// Holds the processes of a store until it is dropped.
 pub(super) struct Keeper {
-    stop: Option<Sender<()>>,
+    orders: Option<Sender<Order>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -34,7 +37,7 @@ impl Keeper {
     where
         F: FnOnce(&mut Processes) -> Result<(), HarnessError> + Send + 'static,
     {
-        let (stop, stopped) = channel::<()>();
+        let (orders, ordered) = channel::<Order>();
         let (tell, told) = channel();
         let mut processes = Processes {
             directory: directory.to_owned(),
@@ -45,21 +48,35 @@ impl Keeper {
             let started = said.is_ok();
             // Whoever asked waits for this word, and then holds the other end until the store may go.
             if tell.send(said).is_ok() && started {
-                let _ = stopped.recv();
+                for order in ordered {
+                    order(&mut processes);
+                }
             }
         });
         let keeper = Self {
-            stop: Some(stop),
+            orders: Some(orders),
             thread: Some(thread),
         };
         told.recv().map_err(|_| HarnessError::Pipe)??;
         Ok(keeper)
     }
+
+    /// Has something done with the processes by the thread that holds them, and gives what it said.
+    pub(super) fn order<F>(&self, order: F) -> Result<(), HarnessError>
+    where
+        F: FnOnce(&mut Processes) -> Result<(), HarnessError> + Send + 'static,
+    {
+        let (tell, told) = channel();
+        let orders = self.orders.as_ref().ok_or(HarnessError::Pipe)?;
+        let order: Order = Box::new(move |processes| drop(tell.send(order(processes))));
+        orders.send(order).map_err(|_| HarnessError::Pipe)?;
+        told.recv().map_err(|_| HarnessError::Pipe)?
+    }
 }
 
 impl Drop for Keeper {
     fn drop(&mut self) {
-        self.stop.take();
+        self.orders.take();
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
@@ -76,6 +93,15 @@ impl Processes {
         command.env_remove("CEPH_ARGS").stdin(Stdio::null());
         command.stdout(log.try_clone()?).stderr(log);
         self.running.push((program, command.spawn()?));
+        Ok(())
+    }
+
+    /// Kills a daemon where it stands.
+    pub(super) fn kill(&mut self, program: &'static str) -> Result<(), HarnessError> {
+        let place = self.running.iter().position(|(name, _)| *name == program);
+        let (_, mut child) = place.map(|place| self.running.remove(place)).ok_or(HarnessError::Pipe)?;
+        child.kill()?;
+        child.wait()?;
         Ok(())
     }
 
