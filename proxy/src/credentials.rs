@@ -31,7 +31,7 @@ impl std::fmt::Debug for Pair {
 ///
 /// # Errors
 /// [`SecretError`].
-pub(crate) fn sealer(config: &Config) -> Result<Sealer, SecretError> {
+pub fn sealer(config: &Config) -> Result<Sealer, SecretError> {
     Ok(Sealer::of(&*secret::read(&config.directory.join(FILE))?))
 }
 

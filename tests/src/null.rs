@@ -92,6 +92,13 @@ pub async fn serve(
         let bound = exhibit_postgres::Listener::bind(gate.clone(), listener, Arc::clone(&callers)).await;
         running.push(tokio::spawn(bound.map_err(|error| failed(&error))?.run(stop.clone())));
     }
+    let sealer = exhibit_proxy::credentials::sealer(config).map_err(|error| failed(&error))?;
+    let sealer = Arc::new(sealer);
+    for listener in &config.s3 {
+        let (callers, sealer) = (Arc::clone(&callers), Arc::clone(&sealer));
+        let bound = exhibit_s3::Listener::bind(gate.clone(), listener, callers, sealer).await;
+        running.push(tokio::spawn(bound.map_err(|error| failed(&error))?.run(stop.clone())));
+    }
     listening();
     for listener in running {
         listener.await.map_err(|error| failed(&error))?;

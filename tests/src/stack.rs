@@ -3,6 +3,8 @@
 //! `make stack`, the demo and the integration tests start their parts through this one code. Dropping a [`Stack`] ends
 //! everything that it started.
 
+pub mod store;
+
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -13,14 +15,16 @@ use std::time::Duration;
 use exhibit_postgres::config::Masking;
 use serde_json::json;
 
-use crate::authority::certify;
-use crate::ceph::{Ceph, DOMAIN, REGION};
+use crate::ceph::Ceph;
 use crate::clinic::{Clinic, SEED};
 use crate::postgres::{PrivatePostgres, SUPERUSER};
 use crate::{HarnessError, programs};
 
 /// The demo's policy.
 pub const POLICY: &str = include_str!("policy.toml");
+
+/// What is added to it where the stack has a store of objects, as the target [`LAKE`].
+pub const LAKE_POLICY: &str = include_str!("lake.toml");
 
 /// Name of the database, and of the target.
 pub const DATABASE: &str = "clinic";
@@ -61,7 +65,7 @@ pub struct Options {
     pub masking: Masking,
     /// The directory of the server's programs; [`PrivatePostgres::start`] looks for them when absent.
     pub server: Option<PathBuf>,
-    /// A store of objects, as the target [`LAKE`] of the policy.
+    /// A store of objects, as the policy's first target of the protocol `s3`.
     pub store: Option<Arc<Ceph>>,
 }
 
@@ -149,17 +153,11 @@ impl Stack {
         crate::run(&mut init)?;
         let place = |name: &str| self.directory.join(name);
         crate::write(&place("policy.toml"), options.policy.as_bytes())?;
-        crate::write(&place("exhibit.toml"), self.config_text(options.masking).as_bytes())?;
+        crate::write(&place("exhibit.toml"), self.config_text(options)?.as_bytes())?;
         crate::write(&place("secrets/clinic.password"), password.as_bytes())?;
         crate::write(&place("tls/pg-ca.pem"), &std::fs::read(self.postgres.authority())?)?;
         if let Some((store, _)) = &self.store {
-            crate::write(&place("secrets/lake.secret"), store.owner().secret_key.as_bytes())?;
-            crate::write(&place("tls/store-ca.pem"), &std::fs::read(store.authority())?)?;
-            let below = format!("*.{DOMAIN}");
-            let own = certify(&["127.0.0.1", "localhost", DOMAIN, &below])?;
-            crate::write(&place("tls/s3-ca.pem"), own.authority.as_bytes())?;
-            crate::write(&place("tls/s3.pem"), own.certificate.as_bytes())?;
-            crate::write(&place("tls/s3.key"), own.key.as_bytes())?;
+            store::deploy(store, &self.directory)?;
         }
         for (name, key) in [(APPROVER, self.approver_key()), (READER, self.reader_key())] {
             let mut keygen = Command::new("ssh-keygen");
@@ -176,63 +174,14 @@ impl Stack {
         Ok(())
     }
 
-    /// The section of the store.
-    fn store_text(&self) -> String {
-        let Some((store, port)) = &self.store else {
-            return String::new();
-        };
-        let (url, id) = (store.tls_endpoint(), &store.owner().access_key);
-        format!(
-            r#"
-[[proxy.s3]]
-target = "{LAKE}"
-listen = "127.0.0.1:{port}"
-hosts = ["{DOMAIN}"]
-region = "{REGION}"
-tls = {{ certificate = "tls/s3.pem", key = "tls/s3.key" }}
-store = {{ url = "{url}", ca = "tls/store-ca.pem", access_key_id = "{id}", secret_file = "secrets/lake.secret" }}
-"#
-        )
-    }
-
-    /// Where the store is reached through the proxy.
-    pub fn store_url(&self) -> Option<String> {
-        self.store.as_ref().map(|(_, port)| format!("https://127.0.0.1:{port}"))
-    }
-
-    /// The authority of the certificate that is seen there.
-    pub fn store_authority(&self) -> PathBuf {
-        self.directory.join("tls/s3-ca.pem")
-    }
-
-    /// What the agent signs requests to the store with: id and secret.
-    ///
-    /// # Errors
-    /// [`HarnessError`].
-    pub fn store_keys(&self) -> Result<(String, String), HarnessError> {
-        let id = self.api_key.split('_').nth(1).unwrap_or_default();
-        let told = crate::run(self.exhibit()?.args(["key", "s3", id, "--json"]))?;
-        let told: serde_json::Value = serde_json::from_str(&told).map_err(|error| HarnessError::Failed {
-            program: "exhibit key s3".to_owned(),
-            said: error.to_string(),
-        })?;
-        let text = |name: &str| {
-            told.get(name)
-                .and_then(|text| text.as_str())
-                .unwrap_or_default()
-                .to_owned()
-        };
-        Ok((text("access_key_id"), text("secret_access_key")))
-    }
-
-    fn config_text(&self, masking: Masking) -> String {
-        let store = self.store_text();
+    fn config_text(&self, options: &Options) -> Result<String, HarnessError> {
+        let store = self.store_text(&options.policy)?;
         let (ledger, proxy, server) = (self.ledger_port, self.proxy_port, self.postgres.port());
-        let masking = match masking {
+        let masking = match options.masking {
             Masking::Proxy => "proxy",
             Masking::Database => "database",
         };
-        format!(
+        Ok(format!(
             r#"[ledger]
 origin = "{ORIGIN}"
 directory = "ledger"
@@ -269,7 +218,7 @@ trust = "trust.toml"
 person = "secrets/reader"
 administrator = "administrator.key"
 "#
-        )
+        ))
     }
 
     /// Starts `exhibit up`, and waits until it says that it is ready.
@@ -501,7 +450,7 @@ administrator = "administrator.key"
         let key = trust.get("log").and_then(toml::Value::as_str);
         let exhibit = programs::path("exhibit")?;
         let export = format!("{} --config {} export ", exhibit.display(), self.config().display());
-        Ok(json!({
+        let mut described = json!({
             "postgres": { "direct": self.direct_url(), "proxy": self.proxy_url() },
             "ledger": { "url": self.ledger_url(), "key": key },
             "config": self.config(),
@@ -509,7 +458,11 @@ administrator = "administrator.key"
             "approver_key": self.approver_key(),
             "reader_key": self.reader_key(),
             "export": export,
-        }))
+        });
+        if let (Some(keys), Some(store)) = (described.as_object_mut(), self.describe_store()?) {
+            keys.insert("s3".to_owned(), store);
+        }
+        Ok(described)
     }
 }
 

@@ -2,6 +2,9 @@
 //!
 //! `STACK_PG` names a PostgreSQL `bin` directory, `STACK_SQL` a file of SQL that the server runs first, `STACK_POLICY` a
 //! policy in the place of the demo's, `STACK_LEDGER=null` a recorder that drops events (for benches).
+//!
+//! There is a store of objects, and `s3` in the line, where the policy has a target of that protocol: the demo's has one, and
+//! of several in a policy the first counts.
 
 #![allow(
     clippy::print_stdout,
@@ -11,9 +14,11 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
+use exhibit_tests::ceph::Ceph;
 use exhibit_tests::programs::ended;
-use exhibit_tests::stack::{Options, Stack};
+use exhibit_tests::stack::{LAKE_POLICY, Options, POLICY, Stack, store};
 use exhibit_tests::{HarnessError, null};
 use tokio_util::sync::CancellationToken;
 
@@ -31,8 +36,12 @@ fn run() -> Result<(), HarnessError> {
     let place = tempfile::Builder::new().prefix("exhibit-stack-").tempdir()?;
     let mut options = Options::new(&place.path().join("deployment"));
     options.sql = std::env::var_os("STACK_SQL").map(PathBuf::from);
-    if let Some(path) = std::env::var_os("STACK_POLICY") {
-        options.policy = std::fs::read_to_string(path)?;
+    options.policy = match std::env::var_os("STACK_POLICY") {
+        Some(path) => std::fs::read_to_string(path)?,
+        None => format!("{POLICY}\n{LAKE_POLICY}"),
+    };
+    if store::target(&options.policy)?.is_some() {
+        options.store = Some(Arc::new(Ceph::start()?));
     }
     let runtime = tokio::runtime::Runtime::new()?;
     match std::env::var("STACK_LEDGER").as_deref() {
