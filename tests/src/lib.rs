@@ -88,12 +88,24 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<(), HarnessError> {
 /// # Errors
 /// [`HarnessError`] when there is no package index to fetch it from.
 pub fn drivers() -> Result<PathBuf, HarnessError> {
+    made_drivers(&[])
+}
+
+/// The same, of those in Python alone: what the demo uses.
+///
+/// # Errors
+/// [`HarnessError`], as of [`drivers`].
+pub fn python_drivers() -> Result<PathBuf, HarnessError> {
+    made_drivers(&["python"])
+}
+
+fn made_drivers(which: &[&str]) -> Result<PathBuf, HarnessError> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize()?;
     let place = root.join("target/drivers");
     std::fs::create_dir_all(&place)?;
     let lock = std::fs::File::create(place.join("lock"))?;
     lock.lock()?;
-    run(Command::new("sh").arg(root.join("tests/drivers/setup.sh")))?;
+    run(Command::new("sh").arg(root.join("tests/drivers/setup.sh")).args(which))?;
     Ok(place)
 }
 

@@ -1,23 +1,29 @@
 //! `make demo`: the whole chain on this machine, from a pipeline's query to an offline proof, every claim checked.
 //!
-//! A private PostgreSQL holds a generated clinic; `exhibit up` stands before it; psql is the pipeline. Files are left under
-//! `target/demo`; everything that was started ends. Exit code 1 when a claim does not hold, 3 when the demo cannot go on.
+//! A private PostgreSQL holds a generated clinic, a private Ceph its exports; `exhibit up` stands before both; psql and the AWS CLI are
+//! the pipelines. Files are left under `target/demo`; everything that was started ends. Exit code 1 when a claim does not hold, 3 when
+//! the demo cannot go on.
 
 #![allow(clippy::print_stderr, reason = "a demo that cannot go on says why")]
 
 mod claims;
 mod evidence;
+mod lake;
 mod paper;
 mod pipeline;
 mod scoped;
+mod token;
 
 use std::path::Path;
 use std::process::{Command, ExitCode};
+use std::sync::Arc;
 
 use exhibit_tests::HarnessError;
-use exhibit_tests::stack::{Options, Stack};
+use exhibit_tests::ceph::Ceph;
+use exhibit_tests::stack::{LAKE_POLICY, Options, POLICY, Stack};
 
 use crate::claims::Claims;
+use crate::token::Issuer;
 
 /// Where the demo leaves its files when no argument names another place; made anew.
 const DIRECTORY: &str = "target/demo";
@@ -46,7 +52,8 @@ fn demo() -> Result<bool, HarnessError> {
     let mut claims = Claims::default();
 
     claims.part("A clinic, and Exhibit before it");
-    let mut stack = Stack::start(&Options::new(&directory))?;
+    let issuer = Issuer::new()?;
+    let mut stack = start(&directory, &issuer)?;
     let patients = direct(&stack, "SELECT count(*) FROM patients")?;
     let enough = patients.trim().parse().is_ok_and(|count: u32| count >= 5_000);
     claims.check(
@@ -65,6 +72,7 @@ fn demo() -> Result<bool, HarnessError> {
     pipeline::extract(&stack, &mut claims)?;
     pipeline::refusals(&stack, &mut claims)?;
     let change = pipeline::schema_change(&stack, &mut claims)?;
+    lake::exports(&stack, &issuer, &mut claims)?;
     evidence::export(&stack, &mut claims)?;
     evidence::tampering(&stack, &change, &mut claims)?;
     evidence::search(&stack, &change, &mut claims)?;
@@ -81,6 +89,22 @@ fn demo() -> Result<bool, HarnessError> {
     );
     evidence::summary(&stack, &mut claims)?;
     Ok(claims.end())
+}
+
+/// Starts the demo's stack, which takes the tokens of this issuer.
+fn start(directory: &Path, issuer: &Issuer) -> Result<Stack, HarnessError> {
+    let mut stack = Stack::prepare(&Options {
+        policy: format!("{POLICY}\n{LAKE_POLICY}"),
+        store: Some(Arc::new(Ceph::start()?)),
+        ..Options::new(directory)
+    })?;
+    let (section, keys) = issuer.known();
+    exhibit_tests::write(&directory.join(token::KEYS), keys.as_bytes())?;
+    let config = std::fs::read_to_string(stack.config())? + &section;
+    exhibit_tests::write(&stack.config(), config.as_bytes())?;
+    stack.up()?;
+    stack.enrol_approver()?;
+    Ok(stack)
 }
 
 /// Asks the database itself, past Exhibit.

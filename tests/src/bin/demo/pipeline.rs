@@ -14,7 +14,7 @@ use crate::{NULL, direct, rows};
 
 /// How a column of the demo's policy is masked.
 #[derive(Clone, Copy, Debug)]
-enum Masked {
+pub(crate) enum Masked {
     No,
     Redact,
     RedactJson,
@@ -65,14 +65,14 @@ pub(crate) struct Change {
 }
 
 /// Compares what came through the proxy with what is in the database, cell by cell.
-struct Comparison {
+pub(crate) struct Comparison {
     tokens: BTreeMap<String, String>,
     cells: usize,
     wrong: Vec<String>,
 }
 
 impl Comparison {
-    fn of(columns: &[(&str, Masked)], direct: &[Vec<String>], masked: &[Vec<String>]) -> Self {
+    pub(crate) fn of(columns: &[(&str, Masked)], direct: &[Vec<String>], masked: &[Vec<String>]) -> Self {
         let mut comparison = Self {
             tokens: BTreeMap::new(),
             cells: 0,
@@ -89,7 +89,7 @@ impl Comparison {
             }
             for ((column, mask), (original, shown)) in columns.iter().zip(original.iter().zip(shown)) {
                 comparison.cells += 1;
-                if !comparison.holds(*mask, original, shown) {
+                if !comparison.is_masked(*mask, original, shown) {
                     comparison.wrong.push(format!("row {row}, {column}: `{shown}`"));
                 }
             }
@@ -97,7 +97,7 @@ impl Comparison {
         comparison
     }
 
-    fn holds(&mut self, mask: Masked, original: &str, shown: &str) -> bool {
+    fn is_masked(&mut self, mask: Masked, original: &str, shown: &str) -> bool {
         match mask {
             Masked::No => shown == original,
             Masked::Redact => shown == "[redacted]",
@@ -119,13 +119,23 @@ impl Comparison {
         }
     }
 
+    /// Cells that were compared.
+    pub(crate) fn cells(&self) -> usize {
+        self.cells
+    }
+
+    /// Whether every cell is as the policy says, and no two values share a token.
+    pub(crate) fn holds(&self) -> bool {
+        self.wrong.is_empty() && self.tokens_tell_apart()
+    }
+
     /// Whether no two values share a token.
     fn tokens_tell_apart(&self) -> bool {
         let distinct: std::collections::BTreeSet<_> = self.tokens.values().collect();
         distinct.len() == self.tokens.len()
     }
 
-    fn shown(&self) -> String {
+    pub(crate) fn shown(&self) -> String {
         self.wrong.iter().take(10).cloned().collect::<Vec<_>>().join("\n")
     }
 }
@@ -150,7 +160,7 @@ pub(crate) fn reads(stack: &Stack, claims: &mut Claims) -> Result<(), HarnessErr
                 masked.len(),
                 compared.cells
             ),
-            !masked.is_empty() && compared.wrong.is_empty() && compared.tokens_tell_apart(),
+            !masked.is_empty() && compared.holds(),
             &compared.shown(),
         );
     }
