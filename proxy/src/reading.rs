@@ -5,6 +5,8 @@
 //!
 //! Not here: the decision (policy).
 
+mod objects;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -19,13 +21,19 @@ use exhibit_postgres::catalog::{Catalog, DocumentError};
 pub use exhibit_postgres::catalog::{is_catalog, stands_on, whole};
 use exhibit_schemas::event::access::{Access, Action, Attribute, Facts};
 
+pub use self::objects::{ObjectError, ObjectReading, ObjectRequest};
+
 /// How resources of the system's own relations begin.
 const SYSTEM_SCHEMAS: [&str; 2] = ["pg_catalog.", "information_schema."];
 
 /// The attributes that requests of a protocol have, each with the word of its type; `None` for protocols that are not read
 /// here.
 pub fn attributes(protocol: &str) -> Option<Attributes> {
-    (protocol == "postgres").then_some(ATTRIBUTES)
+    match protocol {
+        "postgres" => Some(ATTRIBUTES),
+        objects::PROTOCOL => Some(objects::ATTRIBUTES),
+        _ => None,
+    }
 }
 
 /// Why a command cannot be read.
@@ -34,9 +42,17 @@ pub enum ReadingError {
     /// The policy has no such target.
     #[error("the policy defines no target `{0}`")]
     Target(String),
-    /// Commands of the target's protocol cannot be read without its server.
-    #[error("commands of the protocol `{0}` are not read here")]
+    /// Commands of the target's protocol are no SQL.
+    #[error("commands of the protocol `{0}` are not read here; of a store of objects give an operation")]
     Protocol(String),
+    /// The target is no store of objects.
+    #[error("the target `{target}` is of the protocol `{protocol}`, and operations on objects are of `s3`")]
+    NoStore {
+        /// The target.
+        target: String,
+        /// Its protocol.
+        protocol: String,
+    },
     /// The catalog is none.
     #[error(transparent)]
     Catalog(#[from] DocumentError),
@@ -254,7 +270,7 @@ resources = ["public.patients.id"]
             .map(|(name, value)| (name.as_str(), type_of(value)))
             .collect();
         assert_eq!(attributes("postgres").unwrap(), of_request);
-        assert_eq!(attributes("s3"), None);
+        assert_eq!(attributes("kubernetes"), None);
     }
 
     #[test]

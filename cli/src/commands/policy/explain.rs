@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use exhibit_gate::clock::{Clock as _, SystemClock};
 use exhibit_identity::api_key::{ISSUER, METHOD};
+use exhibit_proxy::reading::ObjectRequest;
 use exhibit_schemas::event::Timestamp;
 use exhibit_schemas::event::access::{Access, Attribute, Effect, Facts};
 
@@ -20,23 +21,26 @@ Examples:
   exhibit policy explain --policy policy.toml --subject ci-nightly --group pipelines \\
     --target clinic --catalog clinic.json -- \"SELECT id, ssn FROM patients\"
   exhibit policy explain --policy policy.toml --subject ci-nightly --group pipelines \\
-    --target clinic --access define:public.claims";
+    --target clinic --access define:public.claims
+  exhibit policy explain --policy policy.toml --subject ci-nightly --group pipelines \\
+    --target lake --operation DeleteObject --object clinic-exports/patients.csv";
 
 /// Show what a policy decides about a request, and why
 ///
-/// The request is SQL with the target's catalog, or accesses given with --access. The answer names the rule that decides
+/// The request is SQL with the target's catalog, an operation of S3 with --operation, or accesses given with --access. The answer names the rule that decides
 /// each access, rules that nearly match, who must approve, and what is masked. It is what a proxy with this policy and
 /// catalog decides.
 ///
 /// It asks neither a proxy nor a database, so it cannot know what a session adds: its own search path, temporary tables,
 /// prepared names or transaction, and definitions that changed since the catalog was recorded. It cannot know whether the
 /// API key is valid, nor what the database itself refuses. With --access it takes the accesses as given and proves
-/// nothing about masks: SQL on the same table may still be denied.
+/// nothing about masks: SQL on the same table may still be denied. With --operation it does not know what headers add (a grant, a
+/// lock, a condition) or a body holds, nor whether an object can be read as its document.
 ///
 /// Exits with 1 when the request is denied.
 #[derive(clap::Args)]
 #[command(after_long_help = EXAMPLES)]
-#[command(group = clap::ArgGroup::new("request").required(true).args(["sql", "accesses"]))]
+#[command(group = clap::ArgGroup::new("request").required(true).args(["sql", "operation", "accesses"]))]
 pub(crate) struct Arguments {
     /// The policy
     #[arg(long, value_name = "FILE")]
@@ -69,7 +73,16 @@ pub(crate) struct Arguments {
     /// several times
     #[arg(long = "access", value_name = "ACTION[:RESOURCE]", value_parser = access)]
     accesses: Vec<Access>,
-    /// With --access: a fact that conditions of rules test, such as `no_where=true`; may be given several times
+    /// An operation of S3, such as `GetObject`
+    #[arg(long, value_name = "OPERATION")]
+    operation: Option<String>,
+    /// With --operation: the bucket or the object that it is about; several times for `DeleteObjects`, not at all for the service
+    #[arg(long = "object", value_name = "BUCKET[/KEY]", requires = "operation")]
+    objects: Vec<String>,
+    /// With --operation: what a copy is made of
+    #[arg(long, value_name = "BUCKET/KEY", requires = "operation")]
+    source: Option<String>,
+    /// With --access or --operation: a fact that conditions of rules test, such as `no_where=true`; may be given several times
     #[arg(long = "fact", value_name = "NAME=VALUE", value_parser = fact, conflicts_with = "sql")]
     facts: Vec<(String, Attribute)>,
     /// When it is asked for, such as 2026-11-24 or 2026-11-24T09:30:00Z, for rules with hours; now if left out
@@ -102,16 +115,21 @@ pub(super) fn run(arguments: &Arguments, output: &mut Output) -> Result<ExitCode
 /// The decision's effect, and all that is printed.
 fn answer(arguments: &Arguments) -> Result<(Effect, String), CliError> {
     let snapshot = read_policy(&arguments.policy)?;
-    let request = match &arguments.catalog {
-        Some(catalog) => Request::Sql {
+    let given = || arguments.facts.iter().cloned().collect();
+    let request = match (&arguments.catalog, &arguments.operation) {
+        (_, Some(operation)) => {
+            let request = ObjectRequest::parse(operation, &arguments.objects, arguments.source.as_deref(), given());
+            Request::Object(request.map_err(|error| CliError::Usage(error.to_string()))?)
+        }
+        (Some(catalog), None) => Request::Sql {
             // An unquoted statement comes in words.
             command: arguments.sql.join(" "),
             catalog: read_catalog(catalog)?,
             schemas: arguments.schemas.clone(),
         },
-        None => Request::Facts(Facts {
+        (None, None) => Request::Facts(Facts {
             accesses: arguments.accesses.clone(),
-            attributes: arguments.facts.iter().cloned().collect(),
+            attributes: given(),
             columns: None,
         }),
     };

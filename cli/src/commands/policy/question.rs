@@ -9,7 +9,7 @@ use exhibit_policy::explain::{Explanation, explain};
 use exhibit_policy::hours::timed;
 use exhibit_policy::seen::{fingerprint, state};
 use exhibit_policy::snapshot::Snapshot;
-use exhibit_proxy::reading::{Reading, ReadingError, RecordedCatalog};
+use exhibit_proxy::reading::{ObjectReading, ObjectRequest, Reading, ReadingError, RecordedCatalog};
 use exhibit_schemas::digest::Digest;
 use exhibit_schemas::event::Timestamp;
 use exhibit_schemas::event::access::{Access, Action, Facts, Principal, Run};
@@ -41,8 +41,45 @@ pub(super) enum Request {
         catalog: RecordedCatalog,
         schemas: Vec<String>,
     },
+    /// An operation of S3 and what it is about.
+    Object(ObjectRequest),
     /// Accesses and attributes that are taken as given.
     Facts(Facts),
+}
+
+/// What was read of a request.
+enum Read {
+    Sql(Reading),
+    Object(ObjectReading),
+    Given(Facts),
+}
+
+impl Read {
+    fn facts(&self) -> Facts {
+        match self {
+            Self::Sql(reading) => reading.facts.clone(),
+            Self::Object(reading) => reading.facts.clone(),
+            Self::Given(facts) => facts.clone(),
+        }
+    }
+
+    /// The command without its values.
+    fn statement(&self) -> Option<&str> {
+        match self {
+            Self::Sql(reading) => Some(&reading.statement),
+            Self::Object(reading) => Some(&reading.statement),
+            Self::Given(_) => None,
+        }
+    }
+
+    /// What a resource is made of, as far as that is known.
+    fn parts(&self, resource: &str) -> Vec<String> {
+        match self {
+            Self::Sql(reading) => reading.parts(resource),
+            Self::Object(reading) => reading.parts(resource),
+            Self::Given(_) => Vec::new(),
+        }
+    }
 }
 
 /// What the policy says of a request, with everything that it was told.
@@ -75,19 +112,16 @@ impl Question {
         if !snapshot.targets().iter().any(|known| known.name == target) {
             return Err(ReadingError::Target(target));
         }
-        let (reading, facts) = match request {
+        let read = match request {
             Request::Sql {
                 command,
                 catalog,
                 schemas,
-            } => {
-                let reading = Reading::of(snapshot, &target, &command, &catalog, &schemas)?;
-                let facts = reading.facts.clone();
-                (Some(reading), facts)
-            }
-            Request::Facts(facts) => (None, facts),
+            } => Read::Sql(Reading::of(snapshot, &target, &command, &catalog, &schemas)?),
+            Request::Object(request) => Read::Object(ObjectReading::of(snapshot, &target, &request)?),
+            Request::Facts(facts) => Read::Given(facts),
         };
-        let mut facts = facts;
+        let mut facts = read.facts();
         if let Some(time) = time.filter(|_| snapshot.tells_time()) {
             timed(&mut facts, time);
         }
@@ -95,17 +129,12 @@ impl Question {
             Estimate::Rows(rows).state(&mut facts);
         }
         if snapshot.tells_seen(&target) {
-            let statement = reading.as_ref().map_or("", |reading| reading.statement.as_str());
-            let known_by = fingerprint(&principal, &target, statement, &[], &facts);
+            let known_by = fingerprint(&principal, &target, read.statement().unwrap_or_default(), &[], &facts);
             state(&mut facts, seen && known_by.is_some());
         }
-        let parts = |resource: &str| {
-            let parts = reading.as_ref().map(|reading| reading.parts(resource));
-            parts.unwrap_or_default()
-        };
-        let explanation = explain(snapshot, &principal, &target, &facts, &parts);
+        let explanation = explain(snapshot, &principal, &target, &facts, &|resource| read.parts(resource));
         Ok(Answer {
-            statement: reading.map(|reading| reading.statement),
+            statement: read.statement().map(str::to_owned),
             estimate: estimate(snapshot, &principal, &target, &facts),
             principal,
             target,

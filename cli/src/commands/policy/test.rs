@@ -24,7 +24,7 @@ Examples:
 
 /// Compare what a policy decides with a file of expectations
 ///
-/// Each case of the file is a request as `exhibit policy explain` takes it, SQL with the target's catalog or accesses, with
+/// Each case of the file is a request as `exhibit policy explain` takes it, SQL with the target's catalog, an operation of S3 or accesses, with
 /// what is expected of it: effect, rule or cause, and where they matter reason, approval, roles, observed rules, masks and nets.
 /// What is not as expected is shown with all that the policy says of the request. Rules that match no access of any case are named.
 ///

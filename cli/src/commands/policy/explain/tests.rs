@@ -52,6 +52,9 @@ fn explained_by(policy: &str, rest: &[&str]) -> Result<(Effect, String), String>
     answer(&arguments).map_err(|error| error.to_string().replace(directory.path().to_str().unwrap(), ""))
 }
 
+/// What the demo's policy says of its store of objects.
+const LAKE: &str = include_str!("../../../../../tests/src/lake.toml");
+
 const AGENT: [&str; 6] = ["--subject", "ci-nightly", "--group", "pipelines", "--target", "clinic"];
 
 fn sql(statement: &str, json: bool) -> (Effect, String) {
@@ -175,6 +178,54 @@ fn accesses_are_taken_as_given() {
     ];
     let (_, json) = explained(&[&AGENT[..], &facts, &["--json"]].concat()).unwrap();
     insta::assert_snapshot!("accesses_json", pretty(&json));
+}
+
+#[test]
+fn operations_on_objects_are_read_as_requests_are() {
+    let policy = format!("{POLICY}\n{LAKE}");
+    let agent = ["--subject", "ci-nightly", "--group", "pipelines", "--target", "lake"];
+    let of = |rest: &[&str]| explained_by(&policy, &[&agent[..], rest].concat());
+    let check = |name: &str, rest: &[&str], wanted: Effect| {
+        let (effect, text) = of(rest).unwrap();
+        insta::assert_snapshot!(name, text);
+        assert_eq!(effect, wanted, "{rest:?}");
+    };
+    let export = ["--object", "clinic-exports/patients.csv"];
+    check(
+        "object_allow",
+        &[&["--operation", "GetObject"], &export[..]].concat(),
+        Effect::Allow,
+    );
+    check(
+        "object_ask",
+        &[&["--operation", "DeleteObject"], &export[..]].concat(),
+        Effect::Ask,
+    );
+    let grant = ["--operation", "PutBucketPolicy", "--object", "clinic-exports"];
+    check("object_deny", &grant, Effect::Deny);
+    let copy = [
+        "--operation",
+        "CopyObject",
+        "--object",
+        "work/patients.csv",
+        "--source",
+        "clinic-exports/patients.csv",
+    ];
+    check("object_unproven", &copy, Effect::Deny);
+    let json = of(&["--operation", "ListBuckets", "--fact", "presigned=true", "--json"]);
+    insta::assert_snapshot!("object_json", pretty(&json.unwrap().1));
+    for (rest, wanted) in [
+        (
+            &["--operation", "getObject", "--object", "b1b/k"][..],
+            "is it `GetObject`?",
+        ),
+        (&["--operation", "GetObject"], "one object"),
+        (&["--object", "b1b/k"], "--operation"),
+        (&["--operation", "GetObject", "--access", "read"], "cannot be used"),
+    ] {
+        let error = of(rest).unwrap_err();
+        assert!(error.contains(wanted), "{error}");
+    }
 }
 
 #[test]

@@ -20,6 +20,7 @@
 //! agent = "nightly"
 //! target = "clinic"
 //! command = "SELECT id, ssn FROM patients"        # or `accesses = ["read:public.patients"]`, with `facts = { rows = 3 }`
+//!                                                 # or `operation = "GetObject"`, with `objects = ["exports/a.csv"]` and, of a copy, `source`
 //! at = "2026-11-24T09:30:00Z"                     # when, where rules of the policy have hours
 //! estimated_rows = 20                             # what the database would expect; not known, so more than any, if left out
 //! seen = true                                     # one like it has passed before, where rules go by that; false if left out
@@ -33,7 +34,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use exhibit_identity::api_key::{ISSUER, METHOD};
-use exhibit_proxy::reading::RecordedCatalog;
+use exhibit_proxy::reading::{ObjectRequest, RecordedCatalog};
 use exhibit_schemas::event::access::{Attribute, Facts, Principal, Run};
 use exhibit_startup::configuration::{ConfigurationError, File, Step};
 use serde::Deserialize;
@@ -97,6 +98,9 @@ struct CaseText {
     command: Option<String>,
     schemas: Option<Vec<String>>,
     accesses: Option<Vec<String>>,
+    operation: Option<String>,
+    objects: Option<Vec<String>>,
+    source: Option<String>,
     facts: Option<BTreeMap<String, Attribute>>,
     expect: ExpectedText,
 }
@@ -184,8 +188,15 @@ impl CaseText {
     ) -> Result<Case, String> {
         let principal = agents.get(&self.agent).cloned();
         let principal = principal.ok_or_else(|| format!("there is no agent `{}`", self.agent))?;
-        let request = match (self.command, self.accesses) {
-            (Some(command), None) => {
+        let is_operation = self.operation.is_some();
+        if !is_operation && (self.objects.is_some() || self.source.is_some()) {
+            return Err("objects and a source go with an operation".to_owned());
+        }
+        if self.schemas.is_some() && self.command.is_none() {
+            return Err("schemas go with a command; accesses name what they name".to_owned());
+        }
+        let request = match (self.command, self.operation, self.accesses) {
+            (Some(command), None, None) => {
                 if self.facts.is_some() {
                     return Err("facts go with accesses; those of a command are read from it".to_owned());
                 }
@@ -202,17 +213,17 @@ impl CaseText {
                     schemas: self.schemas.unwrap_or_else(|| vec!["public".to_owned()]),
                 }
             }
-            (None, Some(accesses)) => {
-                if self.schemas.is_some() {
-                    return Err("schemas go with a command; accesses name what they name".to_owned());
-                }
-                Request::Facts(Facts {
-                    accesses: accesses.iter().map(|text| access(text)).collect::<Result<_, _>>()?,
-                    attributes: self.facts.unwrap_or_default(),
-                    columns: None,
-                })
+            (None, Some(operation), None) => {
+                let (objects, facts) = (self.objects.unwrap_or_default(), self.facts.unwrap_or_default());
+                let request = ObjectRequest::parse(&operation, &objects, self.source.as_deref(), facts);
+                Request::Object(request.map_err(|error| error.to_string())?)
             }
-            _ => return Err("a case has a command or accesses, one of them".to_owned()),
+            (None, None, Some(accesses)) => Request::Facts(Facts {
+                accesses: accesses.iter().map(|text| access(text)).collect::<Result<_, _>>()?,
+                attributes: self.facts.unwrap_or_default(),
+                columns: None,
+            }),
+            _ => return Err("a case has a command, an operation or accesses, one of them".to_owned()),
         };
         Ok(Case {
             name: self.name,

@@ -135,6 +135,69 @@ fn no_value_of_a_command_is_repeated() {
     assert!(!text.contains("123-45") && !json.contains("123-45"), "{text}");
 }
 
+/// What the demo's policy says of its store of objects.
+#[test]
+fn operations_on_objects_are_cases_too() {
+    let policy = concat!(
+        include_str!("../../../../../tests/src/policy.toml"),
+        include_str!("../../../../../tests/src/lake.toml")
+    );
+    let expectations = r#"
+version = 1
+[[agents]]
+name = "nightly"
+subject = "ci-nightly"
+groups = ["pipelines"]
+[[cases]]
+name = "an export is read masked"
+agent = "nightly"
+target = "lake"
+operation = "GetObject"
+objects = ["clinic-exports/patients.csv"]
+expect = { effect = "allow", rule = "objects", masks = { "export.first_name" = "export-names", "export.last_name" = "export-names", "export.mrn" = "export-record-numbers", "export.ssn" = "export-ssn", "export.birth_date" = "export-birth-dates" } }
+[[cases]]
+name = "an export is not deleted without a person"
+agent = "nightly"
+target = "lake"
+operation = "DeleteObject"
+objects = ["clinic-exports/patients.csv"]
+expect = { effect = "ask", rule = "exports-are-kept", approval = "export-delete" }
+[[cases]]
+name = "an export is not copied out"
+agent = "nightly"
+target = "lake"
+operation = "CopyObject"
+objects = ["work/patients.csv"]
+source = "clinic-exports/patients.csv"
+expect = { effect = "deny", cause = "unproven", reason = "the copy would stand where other masks hold than for what it is a copy of" }
+"#;
+    let (failed, text, _) = compared(policy, expectations).unwrap();
+    assert_eq!(failed, 0, "{text}");
+    let (failed, ..) = compared(policy, &changed(expectations, "\"DeleteObject\"", "\"GetObject\"")).unwrap();
+    assert_eq!(failed, 1);
+    for (from, to, wanted) in [
+        ("\"DeleteObject\"", "\"DeleteObjekt\"", "no operation `DeleteObjekt`"),
+        (
+            "operation = \"DeleteObject\"",
+            "accesses = [\"delete\"]",
+            "go with an operation",
+        ),
+        (
+            "operation = \"DeleteObject\"",
+            "operation = \"DeleteObject\"\nschemas = [\"a\"]",
+            "schemas go with a command",
+        ),
+        (
+            "operation = \"DeleteObject\"",
+            "operation = \"DeleteObject\"\naccesses = [\"read\"]",
+            "one of them",
+        ),
+    ] {
+        let (_, error) = compared(policy, &changed(expectations, from, to)).unwrap_err();
+        assert!(error.contains(wanted), "{error}");
+    }
+}
+
 /// What is changed in the expectations, and what is said of it.
 const REFUSED: &[(&str, &str, &str)] = &[
     ("version = 1", "version = 2", "expectations.toml, line 2: version = 2"),
@@ -215,7 +278,7 @@ const REFUSED: &[(&str, &str, &str)] = &[
         "accesses = [\"transact\"]",
         "`transact` is no action",
     ),
-    ("accesses = [\"transaction\"]", "", "a command or accesses"),
+    ("accesses = [\"transaction\"]", "", "an operation or accesses"),
     (
         "accesses = [\"transaction\"]",
         "accesses = [\"transaction\"]\nschemas = [\"a\"]",
@@ -229,7 +292,7 @@ const REFUSED: &[(&str, &str, &str)] = &[
     (
         "command = \"SELECT 1\"",
         "command = \"SELECT 1\"\naccesses = []",
-        "a command or accesses",
+        "an operation or accesses",
     ),
     ("\"clinic.json\"", "\"nowhere.json\"", "nowhere.json"),
     (
