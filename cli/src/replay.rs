@@ -1,10 +1,12 @@
 //! A session as people read it: its events in order, with the tables that were released.
 //!
 //! Everything that came from an agent or a target goes through [`printable`]. Tables are drawn from the recorded rows; a
-//! column that was masked carries a `*`. Bytes that are no rows show only their number: they are the protocol's own.
+//! column that was masked carries a `*`. Bytes that are no rows show only their number: they are the protocol's own. Of a store of
+//! objects the beginning of what was released is shown.
 //!
 //! Not here: proof. `exhibit-verify` checks seals, roots and decisions; this reads.
 
+mod objects;
 mod patients;
 
 use exhibit_policy::estimate::{ESTIMATED_ROWS, Estimate};
@@ -102,6 +104,10 @@ pub(crate) fn check(session: SessionId, entries: &[Entry]) -> Result<(), ReplayE
 pub(crate) fn timeline(session: SessionId, entries: &[Entry], rows: usize) -> String {
     let mut lines = vec![format!("session {session}")];
     let start = entries.first().map_or(0, |entry| entry.event.time.0);
+    let is_of_objects = entries.iter().any(|entry| match &entry.event.body {
+        Body::SessionOpened(opened) => opened.protocol == objects::PROTOCOL,
+        _ => false,
+    });
     for entry in entries {
         let after = entry.event.time.0.saturating_sub(start);
         let head = format!(
@@ -112,7 +118,7 @@ pub(crate) fn timeline(session: SessionId, entries: &[Entry], rows: usize) -> St
             entry.event.kind()
         );
         lines.push(head);
-        lines.extend(describe(entry, rows).into_iter().map(|line| format!("        {line}")));
+        lines.extend(describe(entry, rows, is_of_objects).into_iter().map(|line| format!("        {line}")));
     }
     if !entries
         .iter()
@@ -124,7 +130,7 @@ pub(crate) fn timeline(session: SessionId, entries: &[Entry], rows: usize) -> St
 }
 
 /// One event in lines that no value can break out of.
-fn describe(entry: &Entry, rows: usize) -> Vec<String> {
+fn describe(entry: &Entry, rows: usize, is_of_objects: bool) -> Vec<String> {
     let mut lines = Lines(Vec::new());
     match &entry.event.body {
         Body::SessionOpened(opened) => opening(&mut lines, entry, opened),
@@ -194,6 +200,7 @@ fn describe(entry: &Entry, rows: usize) -> Vec<String> {
             ruled(&mut lines, &decided.decision);
             lines.add(&outcome(decided.outcome, entry));
         }
+        Body::ResponseChunk(chunk) if is_of_objects => objects::answer(&mut lines, chunk, rows),
         Body::ResponseChunk(chunk) => table(&mut lines, chunk, rows),
         Body::ResponseEnd(end) => ending(&mut lines, end),
         Body::Fault(fault) => lines.add(&format!("{}: {}", fault.place, fault.text)),

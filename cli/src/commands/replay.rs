@@ -26,7 +26,7 @@ pub(crate) struct Arguments {
     /// Answer in JSON, one line to an event
     #[arg(long)]
     json: bool,
-    /// Rows of each result to show at the most
+    /// Rows of each result, or lines of each piece of an object, to show at the most
     #[arg(long, default_value_t = 20, value_name = "COUNT")]
     rows: usize,
     #[command(flatten)]
