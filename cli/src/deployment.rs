@@ -186,7 +186,7 @@ mod tests {
             let secret = name.ends_with(".key") || name == "api-keys.toml";
             assert_eq!(*mode, if secret { 0o600 } else { 0o644 }, "{name}");
         }
-        assert_eq!(found.iter().filter(|(name, _)| name.ends_with(".key")).count(), 10);
+        assert_eq!(found.iter().filter(|(name, _)| name.ends_with(".key")).count(), 11);
     }
 
     #[test]
@@ -233,5 +233,28 @@ mod tests {
         assert_eq!(Snapshot::parse(&policy).unwrap().targets()[0].name, "clinic");
         let trust = std::fs::read_to_string(place.path().join("trust.toml")).unwrap();
         assert_eq!(TrustAnchors::parse(&trust).unwrap(), made.trust);
+    }
+
+    /// What the sample has behind `#`, people take in by taking that away.
+    #[test]
+    fn the_listeners_that_the_sample_shows_are_read_by_their_reader() {
+        let place = tempfile::tempdir().unwrap();
+        let made = create(place.path(), &origin(), &SystemClock).unwrap();
+        let text = std::fs::read_to_string(&made.config).unwrap();
+        let mut inside = false;
+        let shown: Vec<&str> = text
+            .lines()
+            .map(|line| {
+                let bare = line.strip_prefix("# ");
+                inside = bare.is_some_and(|bare| inside || bare.starts_with("[[proxy."));
+                bare.filter(|_| inside).unwrap_or(line)
+            })
+            .collect();
+        let file = place.path().join("shown.toml");
+        crate::files::create(&file, shown.join("\n").as_bytes(), 0o600).unwrap();
+        let proxy = Config::read(&file).unwrap().proxy().unwrap();
+        assert_eq!(proxy.postgres[0].target, "clinic");
+        assert_eq!(proxy.s3[0].target, "lake");
+        assert_eq!(proxy.s3[0].store.secret_file, place.path().join("secrets/lake.secret"));
     }
 }

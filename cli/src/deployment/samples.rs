@@ -121,6 +121,17 @@ trust = "trust.toml"
 # tls = {{ certificate = "tls/proxy.pem", key = "tls/proxy.key" }}
 # server = {{ host = "127.0.0.1", port = 5432, user = "exhibit", password_file = "secrets/clinic.password", tls = "verify-full", ca = "tls/pg-ca.pem" }}
 
+# One section to each store of objects, for agents with S3's own clients: docs/s3.md. `hosts` are names below which hosts name buckets;
+# agents sign for `region`. Put the store's secret access key into secrets/lake.secret (mode 0600). `exhibit key s3 ID` says what an
+# API key signs with; jobs of CI services come with their tokens ([[proxy.oidc]], docs/identity.md).
+# [[proxy.s3]]
+# target = "lake"               # its name in the policy
+# listen = "127.0.0.1:9443"
+# hosts = ["s3.gateway.example"]
+# region = "us-east-1"
+# tls = {{ certificate = "tls/proxy.pem", key = "tls/proxy.key" }}
+# store = {{ url = "https://store.example:7480", ca = "tls/store-ca.pem", access_key_id = "EXHIBIT", secret_file = "secrets/lake.secret" }}
+
 [client]                        # how `exhibit` itself reaches the ledger
 ledger = "https://127.0.0.1:7443"
 certificate = "tls/operator.pem"
