@@ -245,6 +245,8 @@ impl Config {
 mod tests {
     use std::path::Path;
 
+    use exhibit_policy::snapshot::Snapshot;
+
     use super::Config;
 
     const SECTION: &str = r#"
@@ -277,6 +279,27 @@ server = { host = "127.0.0.1", port = 5432, user = "exhibit", password_file = "p
         assert_eq!(config.policy, Path::new("/x/policy.toml"));
         assert_eq!(config.trust, Path::new("/etc/trust.toml"));
         assert_eq!(config.postgres[0].server.password_file, Path::new("/x/p"));
+    }
+
+    /// `docs/s3.md` shows a section and a policy for it.
+    #[test]
+    fn what_the_page_on_stores_shows_is_read() {
+        let page = include_str!("../../docs/s3.md");
+        let block = |begins: &str| {
+            let blocks = page.split("```toml\n").skip(1);
+            let mut blocks = blocks.filter_map(|block| block.split("```").next());
+            blocks.find(|block| block.starts_with(begins)).unwrap()
+        };
+        let section = block("[[proxy.s3]]").replace("[[proxy.s3]]", "[[s3]]");
+        let (globals, _) = SECTION.split_once("[[postgres]]").unwrap();
+        let config: Config = toml::from_str(&format!("{globals}{section}")).unwrap();
+        let config = config.resolve(Path::new("/x")).unwrap();
+        assert_eq!(config.s3[0].store.secret_file, Path::new("/x/secrets/lake.secret"));
+        let role = "version = 1\n[[roles]]\nname = \"pipeline\"\nmatch = { groups = [\"pipelines\"] }\n";
+        let policy = Snapshot::parse(format!("{role}{}", block("[[targets]]")).as_bytes()).unwrap();
+        let open = policy.reading("lake", "work/a.bin");
+        assert!(open.document().is_some_and(|document| !document.phi));
+        assert!(policy.reading("lake", "clinic-exports/a.csv").document().unwrap().phi);
     }
 
     #[test]

@@ -16,6 +16,7 @@ const DOCUMENTS: &[(&str, usize)] = &[
     ("docs/identity.md", 2),
     ("docs/policy.md", 6),
     ("docs/report.md", 4),
+    ("docs/s3.md", 3),
 ];
 
 /// Programs whose commands are looked into.
