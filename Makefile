@@ -6,6 +6,7 @@ DIRECTORY := target/debug
 
 # The main job end to end on real parts; fails when a claim does not hold.
 demo: tools build
+	@tests/drivers/setup.sh python
 	$(DIRECTORY)/demo target/demo
 
 # The demo's parts on free ports, until interrupted; prints one line of JSON. The typesetter is none of them.

@@ -50,12 +50,10 @@ if [ "$((${#missing[@]} + ${#lean[@]}))" -gt 0 ]; then
   fi
 fi
 
-# A current PostgreSQL and the drivers from npm are for the tests alone; the demo runs on Debian's, and with the AWS CLI from PyPI.
+# A current PostgreSQL and other drivers are for the tests alone; the demo runs on Debian's, and fetches the AWS CLI itself.
 if [ "${1:-}" = test ]; then
   scripts/postgresql18.sh
   tests/drivers/setup.sh
-else
-  tests/drivers/setup.sh python
 fi
 
 # The licence check is part of `make test` alone; it takes minutes to build, once to a machine.
