@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use exhibit_policy::decide::UNPROVEN;
 use exhibit_policy::document::Reading as OfObject;
 use exhibit_policy::inspect::Attributes;
-use exhibit_policy::snapshot::Snapshot;
+use exhibit_policy::snapshot::{Mask, Snapshot};
 use exhibit_s3::address::{AddressError, Bucket, Key, Level};
 use exhibit_s3::operation::Operation;
 use exhibit_schemas::event::access::{Access, Action, Attribute, Facts};
@@ -233,7 +233,7 @@ fn cause(snapshot: &Snapshot, target: &str, request: &ObjectRequest) -> Option<S
 /// Names that masks have for places in a document. A star at the beginning of one stands for the document.
 fn places(snapshot: &Snapshot, target: &str, document: &str) -> Vec<String> {
     let masks = snapshot.masks().iter().filter(|mask| mask.is_for(target));
-    let named = masks.flat_map(|mask| mask.resources()).filter_map(|pattern| {
+    let named = masks.flat_map(Mask::resources).filter_map(|pattern| {
         let text = match pattern.as_str().strip_prefix("*.") {
             Some(place) => format!("{document}.{place}"),
             None => pattern.as_str().to_owned(),
