@@ -84,13 +84,7 @@ impl ObjectRequest {
         source: Option<&str>,
         given: BTreeMap<String, Attribute>,
     ) -> Result<Self, ObjectError> {
-        let known = Operation::ALL.iter().copied();
-        let near = known.clone().find(|one| one.as_str().eq_ignore_ascii_case(operation));
-        let found = known.into_iter().find(|one| one.as_str() == operation);
-        let operation = found.ok_or_else(|| ObjectError::Operation {
-            name: operation.to_owned(),
-            near: near.map(Operation::as_str),
-        })?;
+        let operation = named(operation)?;
         let about = |wanted| ObjectError::About {
             operation: operation.as_str(),
             wanted,
@@ -121,6 +115,27 @@ impl ObjectRequest {
             given,
         })
     }
+}
+
+impl ObjectRequest {
+    /// Holds that there is an operation of this name.
+    ///
+    /// # Errors
+    /// [`ObjectError::Operation`].
+    pub fn is_operation(name: &str) -> Result<(), ObjectError> {
+        named(name).map(drop)
+    }
+}
+
+/// The operation of a name.
+fn named(name: &str) -> Result<Operation, ObjectError> {
+    let known = || Operation::ALL.iter().copied();
+    let near = || known().find(|one| one.as_str().eq_ignore_ascii_case(name));
+    let found = known().find(|one| one.as_str() == name);
+    found.ok_or_else(|| ObjectError::Operation {
+        name: name.to_owned(),
+        near: near().map(Operation::as_str),
+    })
 }
 
 /// What a request does.

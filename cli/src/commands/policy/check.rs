@@ -1,6 +1,7 @@
 //! `exhibit policy check`: whether a proxy takes a policy, and what its author should look at.
 
 mod columns;
+mod operations;
 mod page;
 
 use std::collections::BTreeMap;
@@ -115,6 +116,7 @@ fn check(arguments: &Arguments) -> Result<Checked, CliError> {
     let mut warnings = inspect(&snapshot, &attributes);
     warnings.extend(columns::inspect(&snapshot, &catalogs));
     let file = File::of(&arguments.file, &String::from_utf8_lossy(&bytes));
+    warnings.extend(operations::inspect(&file));
     let line = |warning: &Warning| file.line(&[Step::Key(warning.place.list), Step::Element(warning.place.element)]);
     let mut warnings: Vec<_> = warnings.into_iter().map(|warning| (line(&warning), warning)).collect();
     warnings.sort_by_key(|(line, _)| *line);

@@ -175,3 +175,33 @@ fn what_is_no_question_is_refused() {
         assert!(error.contains(wanted), "{error}");
     }
 }
+
+/// The demo's policy knows the facts of its store of objects; what it misspells is told.
+#[test]
+fn conditions_on_requests_of_stores_are_looked_at() {
+    let lake = include_str!("../../../../../tests/src/lake.toml");
+    let policy = format!("{}\n{lake}", include_str!("../../../../../tests/src/policy.toml"));
+    let of = |when: &str| {
+        let rule = "name = \"exports-stay-closed\"";
+        let policy = changed(&policy, rule, &format!("{rule}\nwhen = {{ {when} }}"));
+        let checked = checked(&policy, None, &[]).unwrap();
+        let dead = checked
+            .warnings
+            .into_iter()
+            .filter(|(_, one)| one.kind.as_str() == "dead-condition");
+        dead.map(|(_, warning)| warning.text).collect::<Vec<_>>().join("\n")
+    };
+    assert_eq!(
+        of("operation = \"PutBucketPolicy\", presigned = false, version = false"),
+        ""
+    );
+    assert_eq!(of("objects = 5"), "");
+    for (when, wanted) in [
+        ("operation = \"PutBucketpolicy\"", "is it `PutBucketPolicy`?"),
+        ("operation = 5", "of the type text"),
+        ("presign = true", "no request on its targets"),
+        ("no_where = true", "no request on its targets"),
+    ] {
+        assert!(of(when).contains(wanted), "{}", of(when));
+    }
+}
