@@ -1,4 +1,5 @@
-//! The store of objects: an unmodified AWS CLI with a CI token puts an export, reads it back masked, and deletes it with a person's leave.
+//! The store of objects: with an unmodified AWS CLI and a CI token one job puts an export and another reads it, masked; the first deletes it
+//! with a person's leave.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -37,6 +38,17 @@ struct Job<'a> {
     stack: &'a Stack,
     place: tempfile::TempDir,
     aws: PathBuf,
+}
+
+impl<'a> Job<'a> {
+    /// A job of the repository of this name and number.
+    fn of(stack: &'a Stack, issuer: &Issuer, repository: &str, number: u32) -> Result<Self, HarnessError> {
+        let place = tempfile::tempdir()?;
+        let token = issuer.token(repository, number);
+        exhibit_tests::write(&place.path().join("token"), token.as_bytes())?;
+        let aws = exhibit_tests::python_drivers()?.join("venv/bin/aws");
+        Ok(Self { stack, place, aws })
+    }
 }
 
 impl Job<'_> {
@@ -78,16 +90,12 @@ impl Job<'_> {
 
 /// The act.
 pub(crate) fn exports(stack: &Stack, issuer: &Issuer, claims: &mut Claims) -> Result<(), HarnessError> {
-    claims.part("A CI job keeps an export in a store of objects");
-    let job = Job {
-        stack,
-        place: tempfile::tempdir()?,
-        aws: exhibit_tests::python_drivers()?.join("venv/bin/aws"),
-    };
-    exhibit_tests::write(&job.place.path().join("token"), issuer.token().as_bytes())?;
-    let raw = put(&job, claims)?;
-    read(&job, &raw, claims)?;
-    delete(&job, claims)
+    claims.part("CI jobs share an export in a store of objects");
+    let writer = Job::of(stack, issuer, "clinic/exports", 456_789)?;
+    let reader = Job::of(stack, issuer, "clinic/analysis", 456_790)?;
+    let raw = put(&writer, claims)?;
+    read(&reader, &raw, claims)?;
+    delete(&writer, claims)
 }
 
 /// Puts the export; gives it.
@@ -126,7 +134,7 @@ fn read(job: &Job<'_>, raw: &str, claims: &mut Claims) -> Result<(), HarnessErro
     let compared = Comparison::of(&EXPORT, &original, &masked);
     claims.check(
         &format!(
-            "what it reads back is a CSV of {} rows: each of {} cells is the export's own or masked as the policy says",
+            "what another job reads is a CSV of {} rows: each of {} cells is the export's own or masked as the policy says",
             masked.len(),
             compared.cells()
         ),

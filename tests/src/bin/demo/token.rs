@@ -45,24 +45,24 @@ impl Issuer {
         (section, json!({ "keys": [key] }).to_string())
     }
 
-    /// A token of the nightly run.
-    pub(crate) fn token(&self) -> String {
+    /// A token of a run of the repository of this name and number.
+    pub(crate) fn token(&self, repository: &str, number: u32) -> String {
         let now_s = SystemClock.now().0 / US_PER_S;
         let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
         let header = part(&json!({ "alg": "EdDSA", "kid": KEY, "typ": "JWT" }));
         let claims = part(&json!({
             "iss": ISSUER,
             "aud": AUDIENCE,
-            "sub": "repo:clinic/exports:ref:refs/heads/main",
+            "sub": format!("repo:{repository}:ref:refs/heads/main"),
             "iat": now_s,
             "nbf": now_s,
             "exp": now_s + LIFETIME_S,
-            "repository": "clinic/exports",
-            "repository_id": "456789",
+            "repository": repository,
+            "repository_id": number.to_string(),
             "repository_owner_id": "4567",
             "ref": "refs/heads/main",
             "sha": "0f3c2a9d51e6704b8f3c2a9d51e6704b8f3c2a9d",
-            "workflow_ref": "clinic/exports/.github/workflows/nightly.yml@refs/heads/main",
+            "workflow_ref": format!("{repository}/.github/workflows/nightly.yml@refs/heads/main"),
             "run_id": "7001",
             "run_attempt": "1",
             "actor": "kim-olsen",

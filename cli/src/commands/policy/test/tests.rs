@@ -154,7 +154,7 @@ agent = "nightly"
 target = "lake"
 operation = "GetObject"
 objects = ["clinic-exports/patients.csv"]
-expect = { effect = "allow", rule = "objects", masks = { "export.first_name" = "export-names", "export.last_name" = "export-names", "export.mrn" = "export-record-numbers", "export.ssn" = "export-ssn", "export.birth_date" = "export-birth-dates" } }
+expect = { effect = "allow", rule = "exports-are-read", masks = { "export.first_name" = "export-names", "export.last_name" = "export-names", "export.mrn" = "export-record-numbers", "export.ssn" = "export-ssn", "export.birth_date" = "export-birth-dates" } }
 [[cases]]
 name = "an export is not deleted without a person"
 agent = "nightly"
