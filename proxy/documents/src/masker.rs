@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use exhibit_policy::document::{Document, Format};
-use exhibit_policy::mask::document::DocumentMasker;
+use exhibit_policy::mask::document::{DocumentMasker, Looks};
 use exhibit_policy::mask::{MaskKey, Masked};
 use exhibit_policy::net::SessionNet;
 use exhibit_policy::snapshot::Snapshot;
@@ -54,6 +54,16 @@ impl Masker {
     /// A masker for an object of a target that this document of the policy is for. Where that holds PHI and no mask names it or a
     /// place in it, the masker refuses everything.
     pub fn new(policy: &Snapshot, target: &str, document: &Document, key: MaskKey) -> Self {
+        Self::of(document, DocumentMasker::new(policy, target, document, key))
+    }
+
+    /// One that reads again what was released of such an object, and makes nothing: whether each value at a masked place looks as its mask
+    /// leaves it ([`Self::unlike`]). The frames that it gives are for nobody.
+    pub fn again(policy: &Snapshot, target: &str, document: &Document, looks: Looks) -> Self {
+        Self::of(document, DocumentMasker::again(policy, target, document, looks))
+    }
+
+    fn of(document: &Document, out: DocumentMasker) -> Self {
         let reader: Box<dyn Reader> = match document.format {
             Format::Csv => Box::new(Table::new(b',')),
             Format::Tsv => Box::new(Table::new(b'\t')),
@@ -64,7 +74,6 @@ impl Masker {
             Format::Hl7 => Box::new(Hl7::default()),
             Format::Text => Box::new(Text::default()),
         };
-        let out = DocumentMasker::new(policy, target, document, key);
         // Of a table its header says which columns have masks; of all else the policy alone.
         let is_unmasked = document.phi && !document.format.is_table() && !out.has_masks();
         Self {
@@ -125,6 +134,21 @@ impl Masker {
         })
     }
 
+    /// Reads what waits because it takes more bytes to say what it begins: no more come, and it is not the end. A record that is not whole
+    /// stays unread.
+    ///
+    /// # Errors
+    /// [`DocumentError`] for what its format does not allow; then nothing more comes out.
+    pub fn break_off(&mut self, net: &mut SessionNet) -> Result<Vec<Masked<Frame>>, DocumentError> {
+        self.guarded(|masker, frames| {
+            if matches!(masker.outer, Outer::Opening(_)) {
+                masker.opened(net, frames)?;
+            }
+            masker.plain.opened(&mut masker.out, net)?;
+            masker.release(frames)
+        })
+    }
+
     /// Whether what is released is as long as what was read: the document's policy says so, and it is not packed, as far as its
     /// first four bytes are there.
     pub const fn preserves_length(&self) -> bool {
@@ -142,6 +166,12 @@ impl Masker {
     /// Values masked so far, by name of the mask; after an error those that were given before it.
     pub fn masked(&self) -> BTreeMap<String, u64> {
         self.out.masked()
+    }
+
+    /// Of what was released, values that do not look as their mask leaves them, by its name; by no name those for which the format alone says
+    /// what stands there.
+    pub fn unlike(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.out.unlike()
     }
 
     /// How the object is packed, as far as its first bytes are there.
@@ -196,7 +226,9 @@ impl Masker {
         };
         if let Some(packing) = Packing::of(&opening) {
             self.outer = Outer::Packed(Unpacker::new(packing)?);
-            self.packer = Some(Packer::new(packing)?);
+            if !self.out.is_again() {
+                self.packer = Some(Packer::new(packing)?);
+            }
         }
         self.outer(&opening, net, frames)
     }

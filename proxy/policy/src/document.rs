@@ -165,7 +165,7 @@ impl Document {
     }
 
     /// Whether a pattern of a mask can match it, or a place in it.
-    pub(crate) fn can_be_named_by(&self, pattern: &Pattern) -> bool {
+    pub fn can_be_named_by(&self, pattern: &Pattern) -> bool {
         pattern.matches(&self.name) || pattern.can_match_below(&format!("{}.", self.name))
     }
 

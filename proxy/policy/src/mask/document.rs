@@ -17,6 +17,7 @@
 //!
 //! [`Document::keep_length`]: crate::document::Document::keep_length
 
+mod again;
 mod json;
 mod text;
 
@@ -25,6 +26,8 @@ use std::fmt;
 
 use exhibit_schemas::event::access::Frame;
 
+use self::again::Again;
+pub use self::again::{Looks, Standing};
 pub use self::json::{Otherwise, Piece, Treatment};
 pub use self::text::{TEXT_OVERLAP_BYTES, TEXT_WINDOW_BYTES};
 use super::path::Step;
@@ -89,6 +92,8 @@ pub struct DocumentMasker {
     released: Vec<u8>,
     /// Room for one masked text.
     scratch: String,
+    /// What it reads was released already, and it looks at it alone.
+    again: Option<Again>,
 }
 
 impl fmt::Debug for DocumentMasker {
@@ -119,7 +124,27 @@ impl DocumentMasker {
             key,
             released: Vec::new(),
             scratch: String::new(),
+            again: None,
         }
+    }
+
+    /// One that reads again what was released of such an object: it makes no value, and counts those that do not look as their mask leaves
+    /// them. What comes out of it is for nobody.
+    pub fn again(policy: &Snapshot, target: &str, document: &Document, looks: Looks) -> Self {
+        // Nothing is made under this key.
+        let mut masker = Self::new(policy, target, document, MaskKey::new([0; 32]));
+        masker.again = Some(Again::new(looks, document.keep_length));
+        masker
+    }
+
+    /// Whether it reads again what was released.
+    pub const fn is_again(&self) -> bool {
+        self.again.is_some()
+    }
+
+    /// Values that do not look as their mask leaves them, by its name; by no name those for which the format alone says what stands there.
+    pub fn unlike(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.again.iter().flat_map(Again::unlike)
     }
 
     /// How the document is read.
@@ -251,6 +276,10 @@ impl DocumentMasker {
             return;
         };
         *count = count.saturating_add(1);
+        if let Some(again) = &mut self.again {
+            again.under(&mask.name, &mask.technique, Standing::Text(written.text));
+            return;
+        }
         self.scratch.clear();
         // A path is one into a JSON document, and this is a value of no document: nothing of it is told.
         let told = apply::append(&mask.technique, written.text, &self.key, &mut self.scratch);

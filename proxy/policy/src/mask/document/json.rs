@@ -6,7 +6,7 @@
 use std::fmt;
 use std::ops::Range;
 
-use super::{DocumentMasker, STAR, Slot};
+use super::{DocumentMasker, STAR, Slot, Standing};
 use crate::detect::{Detectors, Hints, Tally, Wanted};
 use crate::mask::apply::quoted;
 use crate::mask::path::{self, Step};
@@ -192,6 +192,10 @@ impl DocumentMasker {
     }
 
     fn decide(&mut self, raw: &str, place: &[Step], treatment: &Treatment) -> Decided {
+        if self.is_again() {
+            self.look(raw, place, treatment);
+            return Decided::Kept;
+        }
         let technique = self.technique(&treatment.slot, place.get(treatment.outer..).unwrap_or_default());
         let masked = match (technique, treatment.otherwise) {
             _ if raw == "null" => return Decided::Kept,
@@ -206,6 +210,32 @@ impl DocumentMasker {
         } else {
             masked
         })
+    }
+
+    /// Looks at a value that was released: what [`Self::decide`] would have made of one in its place stands there, or could.
+    fn look(&mut self, raw: &str, place: &[Step], treatment: &Treatment) {
+        if raw == "null" {
+            return;
+        }
+        let Some(mut again) = self.again.take() else { return };
+        let mask = treatment.slot.mask.and_then(|mask| self.masks.get(mask));
+        let technique = self.technique(&treatment.slot, place.get(treatment.outer..).unwrap_or_default());
+        let is_masked = match (technique, treatment.otherwise) {
+            (Some(Technique::Detect), _) | (None, Otherwise::Search | Otherwise::Keep) => false,
+            (None | Some(Technique::Redact), Otherwise::Text(text)) => {
+                again.by_format(mask.map(|mask| mask.name.as_str()), text, raw);
+                true
+            }
+            (Some(technique), _) => {
+                let mask = mask.map_or("", |mask| mask.name.as_str());
+                again.under(mask, technique, Standing::Json(raw));
+                true
+            }
+        };
+        self.again = Some(again);
+        if is_masked {
+            self.count(&treatment.slot);
+        }
     }
 
     /// The document with everything masked that was decided to be, and searched that was not.
