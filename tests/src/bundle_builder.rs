@@ -12,6 +12,7 @@
 )]
 
 pub mod clinic;
+pub mod lake;
 pub mod scoped;
 
 use std::collections::BTreeMap;

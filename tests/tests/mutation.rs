@@ -23,7 +23,7 @@ mod scoped;
 use std::collections::BTreeMap;
 use std::io::Write as _;
 
-use campaign::{Base, Expected, Mutant, Random, emergencies, previews, reviews, schedules};
+use campaign::{Base, Expected, Mutant, Random, emergencies, objects, previews, reviews, schedules};
 use exhibit_schemas::event::Timestamp;
 use exhibit_schemas::merkle::Index;
 use exhibit_tests::bundle_builder::write_tar;
@@ -97,6 +97,20 @@ fn every_mutant_is_found_at_its_place() {
     assert!(mutants.len() >= MUTANTS_MIN, "{report}");
     let shown: Vec<_> = escaped.iter().take(20).cloned().collect();
     assert!(escaped.is_empty(), "{} escaped:\n{}", escaped.len(), shown.join("\n"));
+}
+
+#[test]
+fn every_object_that_is_not_masked_is_found() {
+    let directory = tempfile::tempdir().unwrap();
+    let honest = judge(
+        &directory.path().join("bundle.tar"),
+        &objects::reading_objects().honest(),
+    );
+    assert_eq!(honest.list(), [], "the log that is changed must be clean itself");
+    let mutants = objects::mutants();
+    let tally = run(&mutants);
+    assert!(tally.escaped.is_empty(), "{}", tally.escaped.join("\n"));
+    assert_eq!(mutants.len(), 19);
 }
 
 /// Different populations of one person that the verifier counts one event into.

@@ -50,6 +50,8 @@ mod estimated;
 mod granted;
 #[path = "verifier_gate/late.rs"]
 mod late;
+#[path = "verifier_gate/objects.rs"]
+mod objects;
 #[path = "verifier_gate/patients.rs"]
 mod patients;
 #[path = "verifier_gate/previewed.rs"]

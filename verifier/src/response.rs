@@ -2,9 +2,11 @@
 //!
 //! The verifier has no raw value, so it cannot see that a mask was computed rightly; it sees that each column that the
 //! policy masks says so, that each of its cells looks as its technique leaves it, and that the counts agree; and that each
-//! detection is one of a net of the policy, and its counts stand in the end.
+//! detection is one of a net of the policy, and its counts stand in the end. Objects of a store have no columns: what is held of them says
+//! [`object`].
 
 mod look;
+mod object;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,6 +22,7 @@ use exhibit_schemas::event::access::{
 use exhibit_schemas::merkle::Index;
 
 use self::look::looks_like;
+pub(crate) use self::object::{Object, UnderWay};
 use crate::finding::{Code, Findings, Place};
 use crate::patients;
 
@@ -28,7 +31,10 @@ use crate::patients;
 const FRAMED_ROW_BYTES: u64 = 48 * 1_024;
 
 /// How a command ended, in the words of the format.
-const STATUSES: [&str; 4] = ["complete", "failed", "skipped", CUT];
+const STATUSES: [&str; 4] = [COMPLETE, "failed", "skipped", CUT];
+
+/// The word of a reply that nothing cut off.
+const COMPLETE: &str = "complete";
 
 /// The word of a reply that the end of its session cut off.
 const CUT: &str = "cut";
@@ -59,6 +65,8 @@ pub(crate) struct Response {
     cells: BTreeMap<String, Cells>,
     /// Findings of its detections, by net.
     caught: BTreeMap<String, u64>,
+    /// Where an object is read, what is held of that.
+    object: Option<Box<Object>>,
     /// Events of its session are missing, which was said: what follows from that is not told again.
     pub(crate) doubtful: bool,
     /// The first fault of a kind is told; the same again in the next chunk is not.
@@ -101,12 +109,18 @@ impl Response {
             columns: None,
             cells: BTreeMap::new(),
             caught: BTreeMap::new(),
+            object: None,
             doubtful: false,
             told: BTreeSet::new(),
         }
     }
 
-    fn passed(&self) -> bool {
+    /// The same of a command that reads an object.
+    pub(crate) fn of_object(self, object: Option<Box<Object>>) -> Self {
+        Self { object, ..self }
+    }
+
+    pub(crate) fn passed(&self) -> bool {
         matches!(self.outcome, Outcome::Allowed | Outcome::Approved)
     }
 
@@ -162,6 +176,9 @@ impl Response {
                 Frame::Verbatim(bytes) => {
                     self.verbatim_bytes += length(bytes);
                     self.bytes += length(bytes);
+                    if let Some(object) = self.object.as_mut().filter(|_| !self.doubtful) {
+                        object.frame(index, &bytes.0, findings);
+                    }
                 }
                 Frame::Row(cells) => self.row(index, cells, findings),
             }
@@ -187,6 +204,9 @@ impl Response {
         policy: Option<&Snapshot>,
         findings: &mut Findings,
     ) {
+        if let Some(object) = &mut self.object {
+            object.detection(&detection.channel);
+        }
         let all = self.caught.entry(detection.net.clone()).or_default();
         *all = detection
             .findings
@@ -213,7 +233,7 @@ impl Response {
 
     /// Takes the end; `policy` is the target and the snapshot that the command was decided by, where both are known.
     pub(crate) fn end(
-        &self,
+        &mut self,
         index: Index,
         end: &ResponseEnd,
         policy: Option<(&str, &Snapshot)>,
@@ -251,6 +271,20 @@ impl Response {
                 findings.add(Code::DetectionCount, place.clone(), detail);
             }
         }
+        if let Some(object) = &mut self.object {
+            let found = object.end(index, end, end.status == COMPLETE, findings);
+            let technique = |mask: &str| {
+                let mut masks = policy.into_iter().flat_map(|(_, policy)| policy.masks());
+                let own = masks.find(|own| own.name == mask);
+                own.map_or("", |own| own.technique.as_str()).to_owned()
+            };
+            let found = found.into_iter().map(|(document, mask)| {
+                let technique = technique(&mask);
+                (document, mask, technique)
+            });
+            self.masks.extend(found);
+            return; // it has no columns to count cells of
+        }
         let masks = end.masked.keys().filter(|mask| !nets.contains(mask));
         let masks: BTreeSet<&String> = masks.collect();
         if end.status == CUT && masks.is_empty() {
@@ -266,6 +300,14 @@ impl Response {
                 let detail = format!("mask `{mask}`: it states {stated} cells; {shown} of {all} were released");
                 findings.add(Code::MaskCount, place.clone(), detail);
             }
+        }
+    }
+
+    /// Its session, or the log, ends before it.
+    pub(crate) fn left_open(&mut self, findings: &mut Findings) {
+        let last = self.span.map_or(self.command, |(_, last)| last);
+        if let Some(object) = self.object.as_mut().filter(|_| !self.doubtful) {
+            object.left_open(last, findings);
         }
     }
 

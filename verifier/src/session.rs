@@ -35,6 +35,7 @@ use crate::policy::Policies;
 use crate::preview::{Ran, shown};
 use crate::probe::Probes;
 use crate::reading::Readings;
+use crate::response::UnderWay;
 use crate::review::Reviews;
 use crate::schedule::Schedules;
 use crate::seen::Seen;
@@ -73,6 +74,8 @@ pub(crate) struct Context {
     pub(crate) readings: Readings,
     pub(crate) reviews: Reviews,
     pub(crate) schedules: Schedules,
+    /// Objects that are read again.
+    pub(crate) objects: UnderWay,
 }
 
 pub(crate) struct Sessions {
@@ -233,12 +236,13 @@ impl Sessions {
             .map(|(id, session)| (session.first, id, session))
             .collect();
         open.sort_by_key(|(first, _, _)| *first);
-        for (first, id, session) in open {
+        for (first, id, mut session) in open {
             if let Some(copy) = &session.copy {
                 let detail = format!("session {id}: nothing follows it");
                 context.findings.add(Code::CopyOpen, Place::Entry(copy.command), detail);
             }
-            for pending in session.responses.values() {
+            for pending in session.responses.values_mut() {
+                pending.response.left_open(&mut context.findings);
                 context.evidence.unended(pending);
             }
             let waiting = session.responses.len();
@@ -455,7 +459,8 @@ impl Session {
                 context.findings.add(Code::ResponseOpen, place, what);
             }
         }
-        for pending in self.responses.values() {
+        for pending in self.responses.values_mut() {
+            pending.response.left_open(&mut context.findings);
             context.evidence.unended(pending);
         }
         context.evidence.closed(id, placed, body, &self.patients);

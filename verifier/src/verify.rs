@@ -32,6 +32,7 @@ use crate::period::{Period, Span};
 use crate::policy::Policies;
 use crate::probe::Probes;
 use crate::reading::Readings;
+use crate::response::UnderWay;
 use crate::review::Reviews;
 use crate::sample::{Draw, Drawn, Sampling};
 use crate::schedule::{Scheduled, Schedules};
@@ -332,6 +333,7 @@ fn examine(
             readings: Readings::new(&spill),
             reviews: Reviews::default(),
             schedules: Schedules::default(),
+            objects: UnderWay::default(),
         },
         spill,
     };

@@ -182,7 +182,7 @@ pub fn previewing_policy() -> String {
         .replacen("expires_s = 900", "expires_s = 900\npreview = \"rolled-back\"", 1)
 }
 
-fn later_than(policy: &str) -> String {
+pub(super) fn later_than(policy: &str) -> String {
     let never =
         "name = \"no-writes\"\nroles = [\"agent\"]\ntargets = [\"clinic\"]\nactions = [\"write\"]\neffect = \"deny\"\n";
     format!("{policy}\n[[rules]]\n{never}")

@@ -10,6 +10,8 @@ mod events;
 mod logins;
 #[path = "mask_keys.rs"]
 mod mask_keys;
+#[path = "objects.rs"]
+pub(crate) mod objects;
 #[path = "patients.rs"]
 mod patients;
 #[path = "policies.rs"]

@@ -303,6 +303,13 @@ impl Control {
             | C::MaskMissing
             | C::MaskValue
             | C::MaskCount
+            | C::ObjectRefused
+            | C::ObjectDocument
+            | C::ObjectForm
+            | C::ObjectValue
+            | C::ObjectCount
+            | C::ObjectMask
+            | C::ObjectUnread
             | C::DetectionNet
             | C::DetectionCount
             | C::DetectionEnd

@@ -10,6 +10,7 @@ mod day;
 mod elements;
 mod number;
 
+use exhibit_policy::mask::document::Standing;
 use exhibit_policy::mask::ff1::{Alphabet, CHARACTERS_MAX};
 use exhibit_policy::mask::path;
 use exhibit_policy::mask::{REDACTED, TOKEN_BYTES, Technique, shift, zip};
@@ -35,6 +36,14 @@ pub(super) fn looks_like(technique: &Technique, data_type: &str, cell: &[u8]) ->
     }
 }
 
+/// Whether what stands at a masked place of an object looks as the technique leaves it there.
+pub(super) fn stands(technique: &Technique, standing: Standing<'_>) -> bool {
+    match standing {
+        Standing::Text(text) => plain(technique, text),
+        Standing::Json(value) => of_document(technique, value),
+    }
+}
+
 /// A document whose values at the paths look as the techniques there leave them.
 fn document(technique: &Technique, cell: &[u8]) -> bool {
     let (Technique::Paths { paths, rest }, Ok(document)) = (technique, std::str::from_utf8(cell)) else {
@@ -46,12 +55,17 @@ fn document(technique: &Technique, cell: &[u8]) -> bool {
         let Some(technique) = path::technique(paths, rest.as_deref(), place).filter(|_| value != "null") else {
             return;
         };
-        right &= match serde_json::from_str::<String>(value) {
-            Ok(value) => plain(technique, &value),
-            Err(_) => number::looks_like_in_document(technique, value),
-        };
+        right &= of_document(technique, value);
     });
     walked.is_some() && right
+}
+
+/// A string or a number of a document.
+fn of_document(technique: &Technique, value: &str) -> bool {
+    match serde_json::from_str::<String>(value) {
+        Ok(value) => plain(technique, &value),
+        Err(_) => number::looks_like_in_document(technique, value),
+    }
 }
 
 /// A text, or a JSON string of it.

@@ -17,7 +17,7 @@ use crate::finding::{Code, Findings, Place};
 use crate::in_force::Named;
 use crate::patients;
 use crate::policy::Policies;
-use crate::response::Response;
+use crate::response::{Object, Response};
 use crate::seen;
 use crate::threshold::Watch;
 use crate::timed::timed;
@@ -117,8 +117,14 @@ impl Session {
         self.copy = target
             .zip(policy)
             .and_then(|(target, policy)| Copy::of(placed, sequence, body, target, policy, line));
+        let response = Response::new(placed.index, outcome, &body.facts);
+        let passed = response.passed();
+        let object = target.zip(policy).and_then(|(target, policy)| {
+            let told = (&context.objects, &mut context.findings);
+            Object::of(placed.index, body, passed, target, policy, told)
+        });
         let mut pending = Pending {
-            response: Response::new(placed.index, outcome, &body.facts),
+            response: response.of_object(object),
             policy: body.decision.policy,
             line,
             watch: policy.and_then(|policy| Watch::of(body, policy, who)).map(Box::new),

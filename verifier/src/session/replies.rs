@@ -127,7 +127,7 @@ impl Session {
     }
 
     pub(super) fn end(&mut self, placed: &Placed, body: &ResponseEnd, context: &mut Context) {
-        let Some(pending) = self.responses.remove(&body.command) else {
+        let Some(mut pending) = self.responses.remove(&body.command) else {
             return self.stray(placed.index, body.command, context);
         };
         for request in &pending.by {
