@@ -20,7 +20,7 @@ use crate::answers::Answers;
 use crate::approval::{POLICY_CHANGED, Question};
 use crate::error::GateError;
 use crate::release::Reply;
-use crate::request::{Approved, Permit};
+use crate::request::{Approved, Cleared, Permit};
 use crate::session::{Session, Stopped};
 
 /// What an agent is told whose reply came to more rows than people approved.
@@ -182,14 +182,27 @@ impl Allowance {
         Ok(())
     }
 
-    /// Takes so many rows that were changed.
-    fn takes_changed(&self, rows: u64) -> Result<(), Ended> {
+    /// Rows that people let it change and let out at the most, where they said how many.
+    pub(crate) fn most(&self) -> Option<u64> {
+        self.state().allowed.rows
+    }
+
+    /// Takes so many rows that were changed; `None` is that nobody knows how many, and so more than anybody approved.
+    fn takes_changed(&self, rows: Option<u64>) -> Result<(), GateError> {
         let mut state = self.state();
-        state.changed = state.changed.saturating_add(rows);
-        match state.allowed.rows {
-            Some(most) if state.changed > most => Err(Ended::Approval(ROWS)),
-            _ => Ok(()),
+        let Some(most) = state.allowed.rows else {
+            state.changed = state.changed.saturating_add(rows.unwrap_or(0));
+            return Ok(());
+        };
+        state.changed = state.changed.saturating_add(rows.unwrap_or(u64::MAX));
+        if state.changed <= most {
+            return Ok(());
         }
+        Err(GateError::MoreRows {
+            request: self.question().id(),
+            changed: rows.map(|_| state.changed),
+            most,
+        })
     }
 
     /// Holds that the emergency is not over, where it is one.
@@ -299,32 +312,42 @@ impl Session {
     }
 
     /// Takes so many rows that the target says a command has changed, of which the agent does not know yet, and holds that people approved as
-    /// many of the command. `None` where it tells its rows in parts, and not how many it has changed. `lasts` where the agent has no more to
-    /// say about it: the target has committed them, or is about to.
+    /// many of the command. `None` where it tells its rows in parts, or not how many it has changed.
+    ///
+    /// The target has not committed them: a protocol has it wait for that ([`Permit::most_rows`]).
     ///
     /// # Errors
-    /// [`GateError`]; then the session has to end, before the target commits them if it has not.
-    pub fn changed(&mut self, reply: &Reply, rows: Option<u64>, lasts: bool) -> Result<(), GateError> {
+    /// [`GateError`]; then the session has to end before the target commits them.
+    pub fn changed(&mut self, reply: &Reply, rows: Option<u64>) -> Result<(), GateError> {
         self.own([reply.session])?;
         let Some(totals) = self.open.get_mut(&reply.command) else {
             return Ok(());
         };
         totals.changed = totals.changed.saturating_add(rows.unwrap_or(0));
-        let released = totals.rows;
         let Some(own) = totals.own.clone() else {
             return Ok(());
         };
-        let taken = match rows {
-            Some(rows) => own.takes_changed(rows),
-            // What only reads is read in parts by whoever likes.
-            None if self.changed_by(&own) => own.takes_changed(u64::MAX),
-            None => Ok(()),
-        };
-        let Err(ended) = taken else { return Ok(()) };
-        if lasts {
-            self.settled();
+        // What only reads is read in parts by whoever likes.
+        if rows.is_none() && !self.changed_by(&own) {
+            return Ok(());
         }
-        Err(self.stops(ended, released))
+        own.takes_changed(rows).map_err(|error| {
+            self.stopped = Some(Stopped::Approval);
+            self.refused(error)
+        })
+    }
+
+    /// Refuses commands of which one is approved for so many rows and is not counted before the target commits it: records that
+    /// none of them passes.
+    pub async fn uncounted(&mut self, permits: Vec<Permit>, place: usize, reason: &'static str) -> GateError {
+        let error = uncounted(permits.get(place), reason);
+        self.withdrawn(permits, error).await
+    }
+
+    /// The same once they are recorded: people have said how many rows while they waited for that.
+    pub fn uncounted_now(&mut self, cleared: &Cleared, reason: &'static str) -> GateError {
+        self.stopped = Some(Stopped::Approval);
+        self.refused(uncounted(Some(cleared.permit()), reason))
     }
 
     /// Nothing passes any more by what has ended; so many rows had left.
@@ -337,6 +360,29 @@ impl Session {
             Ended::Missed(reason) => missed(reason),
         };
         self.refused(error)
+    }
+}
+
+impl Permit {
+    /// Whether people have approved it.
+    pub const fn is_approved(&self) -> bool {
+        self.approved.is_some()
+    }
+
+    /// Rows that it may change at the most, where people said how many: what it changes is then to be counted ([`Session::changed`]) before
+    /// the target commits it, and what is not counted may not pass ([`Session::uncounted`]).
+    pub fn most_rows(&self) -> Option<u64> {
+        self.approved.as_ref().and_then(|approved| approved.allowance.most())
+    }
+}
+
+fn uncounted(permit: Option<&Permit>, reason: &'static str) -> GateError {
+    let approved = permit.and_then(|permit| permit.approved.as_ref());
+    let allowance = approved.map(|approved| &approved.allowance);
+    GateError::Uncounted {
+        request: allowance.map(|allowance| allowance.question().id()).unwrap_or_default(),
+        most: allowance.and_then(|allowance| allowance.most()).unwrap_or_default(),
+        reason,
     }
 }
 

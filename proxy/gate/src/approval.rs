@@ -214,6 +214,7 @@ impl Session {
             hold_s,
             preview,
             mut wait,
+            counted: _,
         } = pending;
         self.own([judged.session])?;
         self.room().await?;

@@ -88,6 +88,29 @@ pub enum GateError {
         /// Rows that were released before.
         rows: u64,
     },
+    /// A command changed more rows than people approved; the target has not committed them.
+    #[error(
+        "it changed {}, and request {request} was approved for {most}: more rows than people approved. Nothing of its transaction lasts",
+        rows(*.changed)
+    )]
+    MoreRows {
+        /// The request.
+        request: String,
+        /// Rows that all by that approval have changed; `None` where nobody can say how many.
+        changed: Option<u64>,
+        /// Rows that people approved.
+        most: u64,
+    },
+    /// People approved so many rows of what the target does not count before it commits it.
+    #[error("request {request} was approved for {most} rows, and {reason}; nothing of it ran")]
+    Uncounted {
+        /// The request.
+        request: String,
+        /// Rows that people approved.
+        most: u64,
+        /// Why it is not counted.
+        reason: &'static str,
+    },
     /// The approval that a command was to pass by ended before it was recorded.
     #[error("{reason}, while it waited; send it again")]
     ApprovalEnded {
@@ -125,6 +148,13 @@ pub enum GateError {
     /// The proxy is shutting down.
     #[error("the proxy is shutting down")]
     Stopping,
+}
+
+fn rows(changed: Option<u64>) -> String {
+    changed.map_or_else(
+        || "rows of which nobody can say how many they are".to_owned(),
+        |rows| format!("{rows} rows"),
+    )
 }
 
 fn names(names: &[String]) -> String {

@@ -185,6 +185,7 @@ impl Session {
         let offered = requirement.grants.as_ref();
         let fits = |scope: &GrantScope| offered.is_some_and(|bounds| bounds.scopes.contains(scope));
         granted.scopes.iter().all(fits)
+            && (pending.counted || grant.allowance.most().is_none())
             && self.is_of_shape(&granted, grant.first.shape)
             && in_hours(&grant.question().body.requirement, now)
             && differs(&granted, &grant.first.covered(), &next).is_none()

@@ -200,6 +200,8 @@ pub struct Pending {
     pub(crate) preview: Option<Previewed>,
     /// Its place among the requests of its requester that wait, where it has one already.
     pub(crate) wait: Option<Arc<Wait>>,
+    /// Whether the target counts what it changes before that is committed.
+    pub(crate) counted: bool,
 }
 
 /// A request that does not pass.
@@ -355,6 +357,12 @@ impl Pending {
     pub fn groups(&self) -> &[String] {
         &self.requirement.groups
     }
+
+    /// The target does not count what it changes before that is committed: no grant of so many rows covers it.
+    #[must_use]
+    pub fn uncounted(self) -> Self {
+        Self { counted: false, ..self }
+    }
 }
 
 /// Who asks, and of what, and what decides.
@@ -416,6 +424,7 @@ pub(crate) fn rule(asker: &Asker<'_>, request: Request) -> Ruling {
             expires_s: approval.expires_s,
             preview: approval.preview.map(|_| Previewed::Not(NO_PREVIEWS.to_owned())),
             wait: None,
+            counted: true,
             hold_s: approval.hold_s.filter(|hold_s| {
                 // What was tried before stands in the facts, so a retry is another request.
                 let tries = probe::columns(&judged.request.facts).next().is_some();

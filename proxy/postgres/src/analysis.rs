@@ -44,6 +44,7 @@
 mod access;
 mod class;
 mod copy;
+mod counting;
 mod edits;
 mod extent;
 mod foreign;
@@ -74,6 +75,7 @@ use exhibit_schemas::event::access::{Attribute, Facts, StatementFingerprint};
 pub use self::access::{EXECUTED, FETCHED, channel};
 pub(crate) use self::class::class_of;
 pub use self::copy::{Copy, CopyForm, CsvOptions};
+pub(crate) use self::counting::Counting;
 pub(crate) use self::edits::Mapped;
 use self::edits::Withheld;
 pub(crate) use self::extent::{Extent, explain};
@@ -301,6 +303,7 @@ fn message(sql: &str, names: &mut Names<'_>, masks: &Masks<'_>) -> Result<Analys
         let tree = Tree::of(&serialized, &form);
         let accesses = access::accesses(&form, &node, &tree, names);
         let may_write = access::may_write(&form, &tree, &accesses);
+        let counted = counting::counting(&form, &tree);
         let (reached, rolls_back) = reach::reach(&form, &tree, names, &accesses);
         reach = reach.max(reached);
         let foreign = foreign::foreign(&form, &tree, names, &accesses);
@@ -349,6 +352,7 @@ fn message(sql: &str, names: &mut Names<'_>, masks: &Masks<'_>) -> Result<Analys
         (statement.rolls_back, statement.same_again) = (rolls_back, reach::same_again(&tree));
         statement.subjects = subjects;
         statement.changes = class::changes(&tree);
+        statement.counting = counted;
         if masks.by == By::Proxy {
             statement.views = lineage::views(&tree, names, masks.columns.masked);
         }

@@ -10,11 +10,12 @@ mod identified;
 mod masking;
 mod told;
 mod window;
+mod within;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use exhibit_gate::session::{Cleared, EndStatus, ROW_BYTES_MAX, Releasing, Reply, Session, Transaction};
+use exhibit_gate::session::{Cleared, EndStatus, ROW_BYTES_MAX, Releasing, Reply, Session};
 use exhibit_policy::mask::{CellKind, Masked, RowMasker};
 use exhibit_policy::net::{Channel, Known, NetColumn};
 use exhibit_schemas::event::access::{Column, Frame};
@@ -26,6 +27,7 @@ pub(crate) use self::masking::Masking;
 use self::masking::masked_there;
 use self::told::told;
 use self::window::Ends;
+pub(crate) use self::within::Own;
 use crate::agent::Agent;
 use crate::analysis::Output;
 use crate::encoding::Encoding;
@@ -72,8 +74,10 @@ pub(crate) struct Replies<'a> {
     agent: &'a mut Agent,
     names: &'a mut Names,
     masking: Masking<'a>,
-    /// Whether what is changed lasts only by a commit that the agent has still to ask for.
-    transaction: Transaction,
+    /// The transaction of the proxy's own that it runs in.
+    own: Own,
+    /// That a statement is complete, and was not told yet.
+    complete: Option<Vec<u8>>,
     /// The agent asked to cancel what is under way.
     cancelled: &'a Notify,
     open: VecDeque<(usize, Reply)>,
@@ -118,7 +122,7 @@ impl<'a> Replies<'a> {
         agent: &'a mut Agent,
         names: &'a mut Names,
         masking: Masking<'a>,
-        transaction: Transaction,
+        own: Own,
         cancelled: &'a Notify,
         commands: &[Cleared],
     ) -> Self {
@@ -129,7 +133,8 @@ impl<'a> Replies<'a> {
             agent,
             names,
             masking,
-            transaction,
+            own,
+            complete: None,
             cancelled,
             frames: Vec::new(),
             bytes: 0,
@@ -153,24 +158,25 @@ impl<'a> Replies<'a> {
         }
     }
 
-    /// Takes the answers to all items, or up to where the server begins to copy in.
+    /// Takes the answers to all items but so many at the end, or up to where the server begins to copy in.
     pub(crate) async fn run<R: AsyncRead + Unpin>(
         &mut self,
         incoming: &mut Incoming<R>,
         items: &mut VecDeque<Item>,
+        after: usize,
     ) -> Result<Step, SessionError> {
-        loop {
-            while items.front().is_some_and(|item| item.answer == Answer::Nothing) {
+        while items.len() > after {
+            let Some(item) = items.front() else { break };
+            if item.answer == Answer::Nothing {
                 items.pop_front();
+                continue;
             }
-            let Some(item) = items.front() else {
-                return Ok(Step::Done);
-            };
             self.reach(item.owner).await?;
             let raw = self.raw(incoming).await?;
             match self.take(&raw, items).await? {
                 None => {}
                 Some(End::Ready(status)) => self.ready = Some(status),
+                Some(End::Within) => return Ok(Step::Done),
                 Some(End::Fatal) => {
                     self.fatal = true;
                     return Ok(Step::Done);
@@ -181,6 +187,12 @@ impl<'a> Replies<'a> {
                 }
             }
         }
+        Ok(Step::Done)
+    }
+
+    /// Whether the server has ended the session.
+    pub(crate) const fn is_over(&self) -> bool {
+        self.fatal
     }
 
     /// The next message. Commands that ran ahead are handed over when their reply lets itself be waited for.
@@ -220,6 +232,10 @@ impl<'a> Replies<'a> {
         };
         let done = match (message, answer) {
             (Backend::Error(fields), _) => return self.error(raw, &fields, items).await,
+            (Backend::Ready(status), Some(Answer::Query)) if self.own != Own::None => {
+                self.own = Own::Ended(status);
+                return Ok(Some(End::Within));
+            }
             (Backend::Ready(status), Some(Answer::Query | Answer::Sync)) => {
                 items.pop_front();
                 return self.ready(status).await.map(Some);
@@ -361,24 +377,26 @@ impl<'a> Replies<'a> {
     /// A statement has ended with this tag.
     async fn completed(&mut self, tag: &str, items: &mut VecDeque<Item>) -> Result<(), SessionError> {
         self.count();
-        self.changed(tag)?;
+        self.changed(tag, expected(items).is_some_and(|expected| expected.changes))?;
         if let (COMMITTED, Some((_, reply))) = (tag, self.open.front()) {
             self.session.committed(reply);
         }
-        self.frame(encode::message(b'C', &[tag.as_bytes(), &[0]].concat()))
+        self.completes(encode::message(b'C', &[tag.as_bytes(), &[0]].concat()))
             .await?;
         self.confirmed(items.front_mut());
         items.front_mut().and_then(|item| item.expected.pop_front());
         Ok(())
     }
 
-    /// Takes the rows that a statement changed, by the tag that it ended with.
-    fn changed(&mut self, tag: &str) -> Result<(), SessionError> {
+    /// Takes the rows that a statement changed, by the tag that it ended with. One that `changes` rows may end with the tag of what gives
+    /// them out (`FETCH`), which says nothing of that.
+    fn changed(&mut self, tag: &str, changes: bool) -> Result<(), SessionError> {
         let copies_out = std::mem::take(&mut self.copies_out);
         let rows = rows_changed(tag).filter(|_| !copies_out);
-        if let (Some(rows), Some((_, reply))) = (rows, self.open.front()) {
-            let lasts = matches!(self.transaction, Transaction::None);
-            self.session.changed(reply, Some(rows), lasts)?;
+        if let Some((_, reply)) = self.open.front()
+            && (rows.is_some() || changes)
+        {
+            self.session.changed(reply, rows)?;
         }
         Ok(())
     }
@@ -387,8 +405,7 @@ impl<'a> Replies<'a> {
     async fn suspended(&mut self) -> Result<bool, SessionError> {
         self.count();
         if let Some((_, reply)) = self.open.front() {
-            let lasts = matches!(self.transaction, Transaction::None);
-            self.session.changed(reply, None, lasts)?;
+            self.session.changed(reply, None)?;
         }
         self.plain(b's').await
     }
@@ -550,6 +567,11 @@ impl<'a> Replies<'a> {
     }
 
     async fn frame(&mut self, bytes: Vec<u8>) -> Result<(), SessionError> {
+        self.complete().await?;
+        self.framed(bytes).await
+    }
+
+    async fn framed(&mut self, bytes: Vec<u8>) -> Result<(), SessionError> {
         self.settle().await?;
         let size = bytes.len();
         self.push(Masked::framing(bytes), size).await
@@ -589,6 +611,8 @@ fn outputs(expected: Option<&Expected>) -> Option<&[Output]> {
 /// Why the next message is not simply the next.
 pub(crate) enum End {
     Ready(TransactionStatus),
+    /// A query has ended within a transaction of the proxy's own.
+    Within,
     Fatal,
     CopyIn,
 }

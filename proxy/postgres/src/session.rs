@@ -8,9 +8,11 @@
 //! rollback passes, as after an error of the server: no transaction commits without a part that was refused.
 
 mod asking;
+mod counted;
 mod definitions;
 mod error;
 mod estimating;
+mod exchange;
 mod messages;
 mod moving;
 mod previewing;
@@ -20,7 +22,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use exhibit_gate::GateError;
-use exhibit_gate::session::{Changes, Cleared, Denial, EndStatus, Permit, Reply, Session, Transaction};
+use exhibit_gate::session::{Changes, Cleared, Denial, EndStatus, Permit, Reply, Ruling, Session, Transaction};
 use exhibit_policy::mask::Masked;
 use exhibit_policy::probe;
 use exhibit_policy::snapshot::Snapshot;
@@ -31,6 +33,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use self::asking::cancellation;
+use self::counted::Counted;
 use self::definitions::CANCELLED;
 pub(crate) use self::error::SessionError;
 pub(crate) use self::moving::MASKED_OTHERWISE;
@@ -39,8 +42,7 @@ use crate::analysis::{Complaint, Foreign, Statement, StatementClass, Transaction
 use crate::cancel::Registered;
 use crate::catalog::{Catalog, SharedDefinitions};
 use crate::config;
-use crate::copy_in::CopyIn;
-use crate::group::{Answer, Block, Draft, Group, Reading, changes_names, says_all};
+use crate::group::{Block, Draft, Group, Reading, changes_names, says_all};
 use crate::last::Last;
 use crate::link::{Connection, Incoming};
 use crate::message::Raw;
@@ -51,8 +53,8 @@ use crate::names::Names;
 use crate::netted;
 use crate::notified;
 use crate::read::Read;
-use crate::reply::{Masking, Outcome, Replies, Step};
-use crate::upstream::{Upstream, UpstreamError};
+use crate::reply::Outcome;
+use crate::upstream::Upstream;
 
 /// Bytes that an agent may send ahead while its group is under way; with more it waits.
 pub(crate) const AHEAD_BYTES_MAX: usize = 8 << 20;
@@ -156,6 +158,10 @@ impl Default for State {
 const TAKEN_BACK: &str =
     "the approval of a change in this transaction was taken back, or nobody can know whether it was; roll it back";
 
+/// Why a transaction is not prepared.
+const HANDED_ON: &str = "a transaction that has changed something by an approval is not prepared: people may take the approval back until it is \
+     committed; end it with COMMIT";
+
 impl Driver {
     /// Runs until the agent ends it; an error says why it ended otherwise.
     pub(crate) async fn run(&mut self) -> Result<(), SessionError> {
@@ -200,7 +206,7 @@ impl Driver {
         let again = self.again(&messages);
         let Group {
             mut drafts,
-            mut items,
+            items,
             synced,
             rest,
         } = self.read(messages, &policy);
@@ -217,79 +223,25 @@ impl Driver {
             return Ok(());
         }
         self.state.held = rest.chain(std::mem::take(&mut self.state.held)).collect();
-        let asked = self.permits(drafts, synced).await;
+        let counted = self.counted(&drafts, items.iter().map(|item| item.answer));
+        let asked = self.permits(drafts, &counted, synced).await;
         self.state.cancellation = None;
-        let ends = synced || items.iter().any(|item| item.answer == Answer::Query);
         let Some((permits, statements)) = asked? else {
             return Ok(());
         };
-        let open = self.uncommitted(&statements, ends);
-        let commands = self.cleared(permits, &statements).await?;
-        let masking = Masking {
-            catalog: &self.catalog,
-            policy: &policy,
-            target: &self.target,
-            by: self.masking,
-        };
-        let mut replies = Replies::new(
-            &mut self.session,
-            &mut self.agent,
-            &mut self.state.names,
-            masking,
-            open,
-            &self.registered.cancelled,
-            &commands,
-        );
-        let upstream = &mut self.upstream;
-        // Both at once: a server that waits to be read does not read either.
-        let forward = async {
-            let sent = upstream.target.forward(&commands).await;
-            sent.map_err(|error| SessionError::Target(UpstreamError::Io(error)))
-        };
-        let receive = replies.run(&mut upstream.incoming, &mut items);
-        let work = async { tokio::try_join!(forward, receive) };
-        self.state.under_way = true;
-        let ((), mut step) = tokio::select! {
-            biased;
-            work = work => work?,
-            () = self.incoming.gone(AHEAD_BYTES_MAX) => return Err(SessionError::gone()),
-            () = self.shutdown.cancelled() => return Err(SessionError::Shutdown),
-        };
-        while step == Step::CopyIn {
-            // While it copies in, the server passes over these; another message would break the copy.
-            self.state.held.retain(|message| !matches!(message.tag(), b'S' | b'H'));
-            let owner = items.front().map_or(usize::MAX, |item| item.owner);
-            let command = commands.get(owner).ok_or(SessionError::Unexpected)?;
-            let work = async {
-                let copy_in = CopyIn {
-                    agent: &mut self.incoming,
-                    held: &mut self.state.held,
-                    upstream: &mut self.upstream,
-                    replies: &mut replies,
-                    command,
-                    last: &self.last,
-                };
-                copy_in.run(&mut items).await
-            };
-            tokio::select! {
-                biased;
-                work = work => work?,
-                () = self.shutdown.cancelled() => return Err(SessionError::Shutdown),
-            }
-            step = tokio::select! {
-                biased;
-                step = replies.run(&mut self.upstream.incoming, &mut items) => step?,
-                () = self.incoming.gone(AHEAD_BYTES_MAX) => return Err(SessionError::gone()),
-                () = self.shutdown.cancelled() => return Err(SessionError::Shutdown),
-            };
+        if let Some((place, why)) = counted::uncounted(permits.iter(), &counted) {
+            return Err(self.session.uncounted(permits, place, why).await.into());
         }
-        // What the end of a reply waits for may be people.
-        let outcome = tokio::select! {
-            biased;
-            outcome = replies.end() => outcome?,
-            () = self.incoming.gone(AHEAD_BYTES_MAX) => return Err(SessionError::gone()),
-            () = self.shutdown.cancelled() => return Err(SessionError::Shutdown),
-        };
+        let commands = self.cleared(permits, &statements).await?;
+        // People may have said how many rows while that was recorded.
+        if let Some((place, why)) = counted::uncounted(commands.iter().map(Cleared::permit), &counted)
+            && let Some(command) = commands.get(place)
+        {
+            return Err(self.session.uncounted_now(command, why).into());
+        }
+        let pieces = counted::pieces(&commands, &counted, items.iter(), synced);
+        let within = counted::runs_within(&commands, &counted);
+        let outcome = self.exchange(&commands, items, &pieces, within, &policy).await?;
         self.after(outcome, &statements)?;
         self.deliver_aside().await
     }
@@ -364,6 +316,7 @@ impl Driver {
     async fn permits(
         &mut self,
         drafts: Vec<Draft>,
+        counted: &[Counted],
         synced: bool,
     ) -> Result<Option<(Vec<Permit>, Vec<Statement>)>, SessionError> {
         let mut permits = Vec::new();
@@ -371,7 +324,10 @@ impl Driver {
         // Values that are tried are counted when that is decided, and then recorded at once: what waits for people goes first.
         let mut drafts: Vec<(usize, Draft)> = drafts.into_iter().enumerate().collect();
         drafts.sort_by_key(|(_, draft)| probe::columns(&draft.request.facts).next().is_some());
-        for (place, draft) in drafts {
+        for (place, mut draft) in drafts {
+            if self.hands_on(&draft, &permits) {
+                draft.refuse("0A000", HANDED_ON);
+            }
             let Draft {
                 request,
                 statements: own,
@@ -383,7 +339,8 @@ impl Driver {
                 trial,
             } = draft;
             statements.push((place, own.into_iter().filter(move |_| runs)));
-            match self.permit(request, trial, runs).await? {
+            let counted = !counted.get(place).is_some_and(|counted| counted.is_untold());
+            match self.permit(request, trial, runs, counted).await? {
                 Ok(permit) => permits.push((place, permit)),
                 Err(denial) => {
                     self.refused(denial, code, told, synced || ends).await?;
@@ -398,6 +355,20 @@ impl Driver {
             permits.into_iter().map(|(_, permit)| permit).collect(),
             statements,
         )))
+    }
+
+    /// Whether a request prepares a transaction that has changed something by people's approval, or does so itself: nobody could take
+    /// that back any more, and whoever commits it is not asked about it.
+    fn hands_on(&self, draft: &Draft, before: &[(usize, Permit)]) -> bool {
+        let prepares = |statement: &Statement| statement.transaction == Some(TransactionControl::Prepare);
+        let changes = |statement: &Statement| statement.transaction.is_none();
+        if !draft.runs || !draft.statements.iter().any(prepares) {
+            return false;
+        }
+        let asks = || matches!(self.session.decide(draft.request.clone()), Ruling::Pending(_));
+        self.session.has_uncommitted()
+            || before.iter().any(|(_, permit)| permit.is_approved())
+            || draft.statements.iter().any(changes) && asks()
     }
 
     /// Whether what these statements change lasts only by a commit of its own. After a pipeline without its `Sync`, and
@@ -573,20 +544,5 @@ impl Driver {
             _ => false,
         };
         self.state.status != TransactionStatus::Idle && !self.state.unsynced && statements.iter().all(back)
-    }
-
-    /// Whether what these statements change is still to be committed when the server says how many rows it is; `ends` where they come with
-    /// their own end, by which it commits what no `BEGIN` is before.
-    fn uncommitted(&self, statements: &[Statement], ends: bool) -> Transaction {
-        let mut bounds = statements.iter().filter_map(|statement| statement.transaction.as_ref());
-        let begins = bounds.clone().next().is_some();
-        let only_begins =
-            bounds.all(|bound| matches!(bound, TransactionControl::Begin | TransactionControl::Savepoint));
-        let open = self.state.status != TransactionStatus::Idle || begins;
-        if only_begins && (open || !ends) {
-            Transaction::Open
-        } else {
-            Transaction::None
-        }
     }
 }

@@ -20,6 +20,9 @@ pub(crate) const PREVIEW: &str = "exhibit.preview";
 /// The name of queries of the proxy's own in the extended protocol.
 const OWN: &str = "exhibit.own";
 
+/// A `Sync`.
+const SYNC: [u8; 5] = [b'S', 0, 0, 0, 4];
+
 /// The sending half of the connection to the server.
 pub(crate) struct Target {
     // Invariant: after start-up nothing is written but cleared commands, previews whose event is durable (`preview.rs`), queries that
@@ -46,6 +49,30 @@ impl Target {
                 }
             }
         }
+        self.writer.flush().await
+    }
+
+    /// The same without the `Sync` that they end with, by which the server would commit what they change; it answers them all the same.
+    /// [`Target::sync`] follows.
+    pub(crate) async fn forward_unsynced(&mut self, commands: &[Cleared]) -> std::io::Result<()> {
+        for (place, command) in commands.iter().enumerate() {
+            let last = place + 1 == commands.len();
+            let exact = command.exact();
+            let exact = exact.strip_suffix(&SYNC).filter(|_| last).unwrap_or(exact);
+            self.writer.write_all(exact).await?;
+        }
+        self.flush().await
+    }
+
+    /// Has the server answer what it has so far.
+    pub(crate) async fn flush(&mut self) -> std::io::Result<()> {
+        self.writer.write_all(&encode::message(b'H', &[])).await?;
+        self.writer.flush().await
+    }
+
+    /// Sends the `Sync` that was left out.
+    pub(crate) async fn sync(&mut self) -> std::io::Result<()> {
+        self.writer.write_all(&SYNC).await?;
         self.writer.flush().await
     }
 

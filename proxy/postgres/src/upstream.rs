@@ -18,6 +18,7 @@ use crate::choices::Choices;
 use crate::config::Server;
 use crate::encoding::Encoding;
 use crate::enforce::{self, Drift, Wanted};
+use crate::estimate::TRIES_MAX;
 use crate::greeting::{Channel, Greeting, Ready, refused};
 use crate::link::{Connection, Incoming, LinkError, Room};
 use crate::message::backend::{Backend, TransactionStatus};
@@ -300,6 +301,23 @@ impl Upstream {
             self.encoding = Encoding::reported(value).ok_or(UpstreamError::Setting { setting: ENCODING })?;
         }
         Ok(())
+    }
+
+    /// Begins a transaction that the proxy ends, before a simple query of the agent's and between its transactions.
+    pub(crate) async fn begin(&mut self) -> Result<(), UpstreamError> {
+        // Only a cancellation of the agent's, which is late, hits this.
+        for _ in 0..TRIES_MAX {
+            self.target.own("", &["BEGIN"]).await?;
+            loop {
+                match Backend::parse(&self.raw().await?)? {
+                    Backend::Ready(TransactionStatus::Open) => return Ok(()),
+                    Backend::Ready(TransactionStatus::Idle) => break,
+                    Backend::Error(_) | Backend::Notice(_) | Backend::CommandComplete { .. } => {}
+                    _ => return Err(UpstreamError::Protocol),
+                }
+            }
+        }
+        Err(UpstreamError::Protocol)
     }
 
     /// Makes the transaction that is under way fail; gives its state where a `Sync` was due.

@@ -37,6 +37,8 @@ mod estimated;
 mod full;
 #[path = "flow/granted.rs"]
 mod granted;
+#[path = "flow/limited.rs"]
+mod limited;
 #[path = "flow/lineage.rs"]
 mod lineage;
 #[path = "flow/moved.rs"]

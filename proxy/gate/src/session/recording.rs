@@ -29,7 +29,7 @@ impl Session {
             self.may_settle()?;
         }
         if let Err(ended) = self.may_begin(&permits) {
-            return Err(self.withdrawn(permits, ended).await);
+            return Err(self.withdrawn(permits, ended.before()).await);
         }
         let told = permits
             .iter()
@@ -122,7 +122,7 @@ impl Session {
     }
 
     /// Records what becomes of commands that people have approved, and that do not pass after all; gives why.
-    async fn withdrawn(&mut self, permits: Vec<Permit>, ended: Ended) -> GateError {
+    pub(crate) async fn withdrawn(&mut self, permits: Vec<Permit>, why: GateError) -> GateError {
         let (mut ends, mut denials) = (Vec::new(), Vec::new());
         for Permit { judged, approved } in permits {
             // What was to pass by a grant was asked of nobody.
@@ -146,7 +146,7 @@ impl Session {
         }
         match self.unpassed(ends, &denials).await {
             Err(error) => error,
-            Ok(()) => self.refused(ended.before()),
+            Ok(()) => self.refused(why),
         }
     }
 

@@ -33,6 +33,20 @@ impl Session {
         self.stand().is_ok()
     }
 
+    /// Holds that the target may commit now what was changed by people's approval, where the protocol has it do that without a command
+    /// of the agent's.
+    ///
+    /// # Errors
+    /// [`GateError`]; then the session has to end, and the target takes it back.
+    pub fn commits(&mut self) -> Result<(), GateError> {
+        self.may_settle()
+    }
+
+    /// Whether something was changed by people's approval, as far as is known, and the target may still take it back.
+    pub fn has_uncommitted(&self) -> bool {
+        !self.uncommitted.by.is_empty()
+    }
+
     /// What passes next commits nothing of what was changed before, whatever comes of it: it takes all of it back, or runs nothing.
     pub fn commits_nothing(&mut self) {
         self.uncommitted.commits_nothing = true;

@@ -9,7 +9,7 @@ use pg_query::NodeEnum;
 use pg_query::protobuf::{DiscardMode, Node, TransactionStmtKind, VariableSetKind};
 
 use super::setting::Changes;
-use super::{Analysis, AnalysisError, Copy, Extent, Foreign, Output, Subjects, inner};
+use super::{Analysis, AnalysisError, Copy, Counting, Extent, Foreign, Output, Subjects, inner};
 use crate::encoding::Encoding;
 
 /// The class of a statement; its word is the attribute `class` of the facts.
@@ -200,6 +200,8 @@ pub struct Statement {
     pub class: StatementClass,
     /// Classes of what changes rows in it.
     pub(crate) changes: BTreeSet<StatementClass>,
+    /// What the server says of the rows that it changes.
+    pub(crate) counting: Counting,
     /// The grammar's name of its kind, such as `SelectStmt`.
     pub kind: String,
     /// Whether a successful answer has a description of rows.
@@ -246,6 +248,7 @@ impl Statement {
     /// It runs what nobody knows, by a name.
     pub(crate) fn stand_for_unknown(&mut self) {
         self.foreign = Foreign::Called;
+        self.counting = Counting::Untold;
         self.grants = true;
         self.extent = self.extent.by_name(None);
     }
@@ -402,6 +405,7 @@ impl Form {
         Statement {
             class: self.class,
             changes: BTreeSet::new(),
+            counting: Counting::default(),
             kind: self.kind,
             returns_rows: self.returns_rows,
             may_write,

@@ -9,8 +9,8 @@ use exhibit_policy::patients::PATIENTS;
 use exhibit_schemas::event::access::{Access, Action, Attribute, Facts};
 
 use crate::analysis::{
-    Analysis, AnalysisError, Complaint, Copy, CopyDirection, EXECUTED, FETCHED, GRANTS, Output, Probe, Statement,
-    Subjects, Views, both, class_of, state_probes,
+    Analysis, AnalysisError, Complaint, Copy, CopyDirection, Counting, EXECUTED, FETCHED, GRANTS, Output, Probe,
+    Statement, Subjects, Views, both, class_of, state_probes,
 };
 use crate::estimate::Question;
 use crate::message::frontend::Kind;
@@ -43,6 +43,8 @@ pub(crate) struct Expected {
     pub(crate) outputs: Option<Arc<[Output]>>,
     /// Whose records its rows are.
     pub(crate) subjects: Subjects,
+    /// Whether it changes rows.
+    pub(crate) changes: bool,
 }
 
 /// A request that is about the session itself.
@@ -111,6 +113,7 @@ impl Draft {
         let expected = statements.map(|statement| Expected {
             outputs: statement.outputs.clone(),
             subjects: statement.subjects.clone(),
+            changes: statement.counting != Counting::Unneeded,
         });
         expected.collect()
     }
@@ -164,6 +167,7 @@ impl Draft {
         }
         for inner in &found.statements {
             statement.changes.extend(inner.changes.iter().copied());
+            statement.counting = statement.counting.by_name(&statement.kind, inner.counting);
             statement.may_write |= inner.may_write;
             statement.grants |= inner.grants;
             statement.changes_catalog |= inner.changes_catalog;

@@ -19,6 +19,7 @@ impl Driver {
         mut request: Request,
         trial: Result<Trial, &'static str>,
         runs: bool,
+        counted: bool,
     ) -> Result<Result<Permit, Denial>, SessionError> {
         if !runs && self.session.policy().tells_seen(self.session.target()) {
             seen::only_prepares(&mut request.facts);
@@ -38,7 +39,8 @@ impl Driver {
                 });
             }
         };
-        self.asked(pending, trial).await
+        self.asked(if counted { pending } else { pending.uncounted() }, trial)
+            .await
     }
 
     async fn asked(

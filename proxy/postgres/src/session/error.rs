@@ -86,7 +86,7 @@ impl SessionError {
         match self {
             Self::Gate(GateError::Detected { .. }) => "detection",
             Self::Gate(GateError::Threshold { .. }) => "threshold",
-            Self::Gate(GateError::Approval { .. }) => "approval",
+            Self::Gate(GateError::Approval { .. } | GateError::MoreRows { .. }) => "approval",
             Self::Gate(GateError::Expired) => "expiry",
             Self::Agent(_) => "agent",
             Self::Protocol(_) => "protocol",
@@ -100,7 +100,9 @@ impl SessionError {
             | Self::Ended => "target",
             Self::Refused(_)
             | Self::PolicyChanged(_)
-            | Self::Gate(GateError::PolicyChanged | GateError::ApprovalEnded { .. }) => "policy",
+            | Self::Gate(GateError::PolicyChanged | GateError::ApprovalEnded { .. } | GateError::Uncounted { .. }) => {
+                "policy"
+            }
             Self::Gate(_) => "ledger",
             Self::Idle => "idle",
             Self::Limit => "limit",
@@ -121,6 +123,8 @@ impl SessionError {
                 GateError::Detected { .. }
                 | GateError::Threshold { .. }
                 | GateError::Approval { .. }
+                | GateError::MoreRows { .. }
+                | GateError::Uncounted { .. }
                 | GateError::ApprovalEnded { .. },
             ) => "42501",
             Self::Revoked | Self::Gate(GateError::Expired) => "28000",

@@ -141,7 +141,7 @@ async fn more_rows_than_a_person_approved_take_the_change_back() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn more_rows_than_a_person_approved_are_not_committed() {
-    for (begin, wanted) in [("BEGIN", "0"), ("SELECT 1", "50")] {
+    for begin in ["BEGIN", "SELECT 1"] {
         let stand = stand().await;
         let sql = "UPDATE notes SET text = 'new'";
         let terms = Terms {
@@ -163,11 +163,11 @@ async fn more_rows_than_a_person_approved_are_not_committed() {
         // The server has ended the session, too, once nobody waits for its rows.
         stand.server.execute("BEGIN; LOCK TABLE notes; COMMIT");
         let changed = stand.server.execute("SELECT count(*) FROM notes WHERE text <> 'old'");
-        assert_eq!(changed.trim(), wanted, "{begin}");
+        assert_eq!(changed.trim(), "0", "{begin}");
         let told = stand.memory.each(|body| match body {
             Body::ResponseEnd(end) => end.changed.map(|rows| (rows, end.uncommitted.is_some())),
             _ => None,
         });
-        assert_eq!(told, [(50, wanted == "0")]);
+        assert_eq!(told, [(50, true)]);
     }
 }

@@ -16,7 +16,7 @@ use super::{World, decision, request, world};
 use crate::error::GateError;
 use crate::recorder::{Heard, VerifiedRevocation};
 
-pub(super) const ROWS: &str = "it came to more rows than people approved";
+const ROWS: &str = "it came to more rows than people approved";
 pub(super) const TAKEN_BACK: &str = "a person took its approval back";
 
 /// A revocation of the last request as the recorder would hand it over.

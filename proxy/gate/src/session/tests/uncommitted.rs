@@ -6,7 +6,7 @@ use exhibit_schemas::event::Body;
 use exhibit_schemas::event::access::Action;
 
 use super::super::{Cleared, EndStatus};
-use super::revoked::{ROWS, TAKEN_BACK, approved, revocation, revoke};
+use super::revoked::{TAKEN_BACK, approved, revocation, revoke};
 use super::{World, permit};
 use crate::error::GateError;
 
@@ -82,34 +82,36 @@ async fn what_nobody_was_asked_about_is_not_listed() {
 
 #[tokio::test]
 async fn no_more_rows_are_changed_than_people_approved() {
-    for lasts in [false, true] {
-        let (mut world, command) = approved([Some(3), Some(9)]).await;
-        world.session.changed(&command.reply(), Some(2), lasts).unwrap();
-        world.session.changed(&command.reply(), Some(1), lasts).unwrap();
-        let ended = world.session.changed(&command.reply(), Some(1), lasts).unwrap_err();
-        assert_eq!(ended, GateError::Approval { reason: ROWS, rows: 0 });
-        world.session.close("agent").await.unwrap();
-        let events = world.memory.events.lock().unwrap();
-        let [.., end, closed] = events.as_slice() else {
-            panic!("it was cut off and closed")
-        };
-        let Body::ResponseEnd(end) = &end.body else {
-            panic!("it was cut off")
-        };
-        assert_eq!((end.status.as_str(), end.changed), ("cut", Some(4)));
-        assert_eq!(end.uncommitted.is_none(), lasts, "what lasts is not taken back");
-        let Body::SessionClosed(closed) = &closed.body else {
-            panic!("it was closed")
-        };
-        assert_eq!(closed.reason, "approval");
-    }
+    let (mut world, command) = approved([Some(3), Some(9)]).await;
+    world.session.changed(&command.reply(), Some(2)).unwrap();
+    world.session.changed(&command.reply(), Some(1)).unwrap();
+    assert_eq!(command.permit().most_rows(), Some(3));
+    let ended = world.session.changed(&command.reply(), Some(1)).unwrap_err();
+    let GateError::MoreRows { changed, most, .. } = ended else {
+        panic!("{ended}")
+    };
+    assert_eq!((changed, most), (Some(4), 3));
+    world.session.close("agent").await.unwrap();
+    let events = world.memory.events.lock().unwrap();
+    let [.., end, closed] = events.as_slice() else {
+        panic!("it was cut off and closed")
+    };
+    let Body::ResponseEnd(end) = &end.body else {
+        panic!("it was cut off")
+    };
+    assert_eq!((end.status.as_str(), end.changed), ("cut", Some(4)));
+    assert!(end.uncommitted.is_some(), "the target takes it back");
+    let Body::SessionClosed(closed) = &closed.body else {
+        panic!("it was closed")
+    };
+    assert_eq!(closed.reason, "approval");
 }
 
 #[tokio::test]
 async fn what_tells_its_rows_in_parts_is_held_to_be_more_than_anybody_approved() {
     for (limits, passes) in [([None, None], true), ([Some(3), None], false)] {
         let (mut world, command) = approved(limits).await;
-        let held = world.session.changed(&command.reply(), None, true);
+        let held = world.session.changed(&command.reply(), None);
         assert_eq!(held.is_ok(), passes);
     }
 }
@@ -137,4 +139,19 @@ async fn what_was_committed_before_a_command_is_not_what_it_changed() {
     assert!(world.session.uncommitted().is_some(), "its own change came behind");
     world.session.committed(&commit.reply());
     assert!(world.session.uncommitted().is_none());
+}
+
+#[tokio::test]
+async fn what_is_not_counted_passes_by_no_approval_for_so_many_rows() {
+    let (mut world, command) = approved([None, None]).await;
+    assert_eq!(command.permit().most_rows(), None);
+    assert!(world.session.has_uncommitted());
+    world.session.commits().unwrap();
+    revoke(&world, revocation(&world, "cid", |_| ()));
+    world.session.commits().unwrap_err();
+    let (mut world, command) = approved([Some(3), None]).await;
+    let refused = world.session.uncounted_now(&command, "nobody counts it");
+    let text = refused.to_string();
+    assert!(text.contains("was approved for 3 rows, and nobody counts it"), "{text}");
+    world.session.close("agent").await.unwrap();
 }

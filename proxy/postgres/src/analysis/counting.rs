@@ -1,0 +1,63 @@
+//! Whether the server says how many rows a statement changes: in the tag that it ends with (PostgreSQL documentation, "Message Formats",
+//! `CommandComplete`).
+//!
+//! What people approve for so many rows passes only where it is counted, and is counted before the server may commit it.
+//!
+//! # Known limits
+//! What functions, triggers, rules and foreign keys change beside the rows of their statement is not in its tag.
+//!
+//! Not here: tags themselves ([`crate::reply`]).
+
+use super::CopyDirection;
+use super::kind::{Form, StatementClass, TransactionControl};
+use super::tree::{Place, Tree};
+
+/// What the server says of the rows that a statement changes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Counting {
+    /// Nothing: it changes none, but by code that it calls.
+    #[default]
+    Unneeded,
+    /// Their number, when it has ended.
+    Told,
+    /// Not how many they are.
+    Untold,
+}
+
+/// What the server says of a statement; an [`super::Analysis`] of what a name stands for says more.
+pub(super) fn counting(form: &Form, tree: &Tree) -> Counting {
+    use StatementClass as Class;
+    let targets = tree.ranges.iter().filter(|range| range.place == Place::Target).count();
+    let changes = !super::class::changes(tree).is_empty();
+    match form.class {
+        Class::Insert | Class::Update | Class::Delete | Class::Merge if targets == 1 => Counting::Told,
+        Class::Copy => match form.copy.as_ref().map(|copy| copy.direction) {
+            Some(CopyDirection::In) => Counting::Told,
+            Some(CopyDirection::Out) if !changes => Counting::Unneeded,
+            _ => Counting::Untold,
+        },
+        Class::Transaction => match form.transaction {
+            // What was prepared may be anything.
+            Some(TransactionControl::CommitPrepared) => Counting::Untold,
+            _ => Counting::Unneeded,
+        },
+        // What a name of its own stands for is counted when it runs.
+        Class::Prepare => Counting::Unneeded,
+        Class::Select | Class::Explain | Class::Cursor | Class::Notify | Class::Lock | Class::Session if !changes => {
+            Counting::Unneeded
+        }
+        _ => Counting::Untold,
+    }
+}
+
+impl Counting {
+    /// The same of a statement of that kind that runs what a name stands for.
+    pub(crate) fn by_name(self, kind: &str, inner: Self) -> Self {
+        match (kind, inner) {
+            (_, Self::Unneeded) => self,
+            ("ExecuteStmt", inner) => self.max(inner),
+            // The tag is that of the rows which it gives, or of another statement.
+            _ => Self::Untold,
+        }
+    }
+}
