@@ -114,6 +114,7 @@ codes! {
     PreviewUnasked "preview-unasked" Error "a command was run and rolled back, or people were shown what that changes, and the policy asks for no preview of it",
     PreviewMissing "preview-missing" Error "people were asked without a preview, and without the reason why there is none, and the policy asks for one",
     PreviewUnrun "preview-unrun" Error "people were shown how many rows a command changes, and no run of it stands before",
+    PreviewLate "preview-late" Error "people were shown how many rows a command changes, by a run too long before",
     PreviewUnfollowed "preview-unfollowed" Error "a command was run and rolled back, and people were not asked about that command then",
     ApprovalLate "approval-late" Error "an approval was made, or used, after its request had ended",
     ApprovalSigner "approval-signer" Error "an approval was signed by a key that is not a person's",

@@ -9,11 +9,14 @@
 //! Not here: whether the count is true, which the log cannot say, whether a command could have been run, and what it meets without naming
 //! it, by foreign keys (the proxy proves it).
 
+use exhibit_policy::preview::FRESH_US;
 use exhibit_schemas::digest::Digest;
+use exhibit_schemas::event::Timestamp;
 use exhibit_schemas::event::access::{Access, Action, DecisionRecord, Facts, SessionOpened};
 use exhibit_schemas::event::approval::{ApprovalRequested, PreviewRun, Previewed};
 use exhibit_schemas::merkle::Index;
 
+use crate::approval::USE_GRACE_US;
 use crate::batch::Placed;
 use crate::finding::{Code, Findings, Place};
 use crate::policy::Policies;
@@ -21,6 +24,7 @@ use crate::policy::Policies;
 /// A run that nobody was asked about yet.
 pub(crate) struct Ran {
     index: Index,
+    time: Timestamp,
     statement: String,
     command: Digest,
     facts: Facts,
@@ -58,6 +62,7 @@ impl Ran {
         }
         Self {
             index: placed.index,
+            time: placed.event.time,
             statement: body.statement.clone(),
             command: body.command,
             facts: body.facts.clone(),
@@ -75,6 +80,13 @@ impl Ran {
     fn is_the_same(&self, body: &ApprovalRequested) -> bool {
         (&self.statement, self.command) == (&body.statement, body.command)
             && (&self.facts, &self.decision) == (&body.facts, &body.decision)
+    }
+
+    /// How many seconds before a time it was recorded, where that is too long: its proxy asks within a minute, and has a moment to
+    /// record that.
+    fn is_stale(&self, time: Timestamp) -> Option<u64> {
+        let passed = time.0.saturating_sub(self.time.0);
+        (passed > FRESH_US.saturating_add(USE_GRACE_US)).then_some(passed / 1_000_000)
     }
 
     /// Whether it is of that command.
@@ -107,6 +119,13 @@ pub(crate) fn shown(
                 place(),
                 "no run of the command, with the same statement, facts and decision, stands before it",
             );
+        }
+        (Some(Previewed::Rows(_)), _) => {
+            let stale = ran.and_then(|ran| Some((ran.index, ran.is_stale(placed.event.time)?)));
+            if let Some((index, seconds)) = stale {
+                let detail = format!("it was run {seconds} s before, by #{index}");
+                findings.add(Code::PreviewLate, place(), detail);
+            }
         }
         _ => {}
     }

@@ -19,6 +19,7 @@ use exhibit_schemas::event::{Body, SessionId, Timestamp};
 use crate::allowance::Allowance;
 use crate::answers::Answers;
 use crate::error::GateError;
+use crate::preview::fresh;
 use crate::request::{self, Approved, Asking, Denial, Judged, Pending, Permit};
 use crate::retries::{Held, Place};
 use crate::sealed::Told;
@@ -215,6 +216,7 @@ impl Session {
             preview,
             mut wait,
             counted: _,
+            ran,
         } = pending;
         self.own([judged.session])?;
         self.room().await?;
@@ -231,7 +233,7 @@ impl Session {
             expires: in_s(expires_s),
             held_until: None,
             requester: Some(Box::new(self.principal().clone())),
-            preview,
+            preview: fresh(preview, ran, now),
         };
         if let Some(hold_s) = hold_s {
             // No policy is kept in force while somebody else, or later the agent or people, are waited for.

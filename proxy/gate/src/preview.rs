@@ -14,8 +14,9 @@
 use std::sync::Arc;
 
 use exhibit_policy::decide::NOBODY_TO_ASK;
-use exhibit_policy::preview::Met;
+use exhibit_policy::preview::{FRESH_US, Met};
 use exhibit_schemas::digest::Digest;
+use exhibit_schemas::event::Timestamp;
 use exhibit_schemas::event::approval::{PreviewRun, Previewed};
 
 use crate::approval::{POLICY_CHANGED, after};
@@ -40,12 +41,17 @@ const NOT_ASKED_FOR: &str = "its policy asks for none";
 /// the agent which rows it met, about which nobody was asked.
 const UNREAD: &str = "it goes by what its requester may not read unasked, or only masked";
 
+/// Why people are not told a count.
+const STALE: &str = "its run was too long before anybody could be asked";
+
 /// The bytes of a preview: what the target is to get, part by part.
 pub struct Preview {
     // Invariant: the digest of all of the parts stands in the event.
     parts: Vec<Vec<u8>>,
     /// Digest of the command that it is of.
     command: Digest,
+    /// Since when it may have been in the ledger.
+    since: Timestamp,
     /// That its requester has one under way, until it is over.
     run: Arc<Run>,
 }
@@ -83,6 +89,7 @@ impl Pending {
         if own && self.preview.is_some() {
             ran.value.run.is_asked_about();
             self.preview = Some(rows.map_or_else(Previewed::Not, Previewed::Rows));
+            self.ran = Some(ran.value.since);
         }
         self
     }
@@ -92,6 +99,15 @@ impl Pending {
     pub fn unpreviewed(mut self, why: &str) -> Self {
         self.preview = self.preview.map(|_| Previewed::Not(why.to_owned()));
         self
+    }
+}
+
+/// What people are told at a time of a run since another; its count is of what it met then.
+pub(crate) fn fresh(preview: Option<Previewed>, ran: Option<Timestamp>, now: Timestamp) -> Option<Previewed> {
+    let stale = ran.is_some_and(|ran| now.0 > ran.0.saturating_add(FRESH_US));
+    match preview {
+        Some(Previewed::Rows(_)) if stale => Some(Previewed::Not(STALE.to_owned())),
+        preview => preview,
     }
 }
 
@@ -155,13 +171,18 @@ impl Session {
             decision: judged.decision.clone(),
             exact: self.gate().digest_key().digest(&parts.concat()),
         };
-        let command = judged.digest;
+        let (command, since) = (judged.digest, self.gate().now());
         let sequence = self.upcoming();
         let Handed { events, ticket } = self.hand_over(vec![body.into()])?;
         let receipts = self.durable(events, ticket).await?;
         // P1: only here, after the receipt, do the bytes come out.
         Ok(Ok(Recorded {
-            value: Preview { parts, command, run },
+            value: Preview {
+                parts,
+                command,
+                since,
+                run,
+            },
             session: self.id(),
             command: sequence,
             receipt: receipts.last().copied(),

@@ -14,11 +14,11 @@ use exhibit_policy::sealed::COMMAND_BYTES_MAX;
 use exhibit_policy::seen;
 use exhibit_policy::snapshot::{Approval, Counts, facts_at};
 use exhibit_schemas::digest::Digest;
-use exhibit_schemas::event::SessionId;
 use exhibit_schemas::event::access::{
     Access, Action, Attribute, Command, DecisionRecord, Effect, Facts, Outcome, Principal, StatementFingerprint,
 };
 use exhibit_schemas::event::approval::{GrantBounds, GrantScope, Previewed, Requirement};
+use exhibit_schemas::event::{SessionId, Timestamp};
 
 use self::fitted::fitted;
 use crate::allowance::Allowance;
@@ -202,6 +202,8 @@ pub struct Pending {
     pub(crate) wait: Option<Arc<Wait>>,
     /// Whether the target counts what it changes before that is committed.
     pub(crate) counted: bool,
+    /// When it was run for its preview.
+    pub(crate) ran: Option<Timestamp>,
 }
 
 /// A request that does not pass.
@@ -425,6 +427,7 @@ pub(crate) fn rule(asker: &Asker<'_>, request: Request) -> Ruling {
             preview: approval.preview.map(|_| Previewed::Not(NO_PREVIEWS.to_owned())),
             wait: None,
             counted: true,
+            ran: None,
             hold_s: approval.hold_s.filter(|hold_s| {
                 // What was tried before stands in the facts, so a retry is another request.
                 let tries = probe::columns(&judged.request.facts).next().is_some();

@@ -13,6 +13,10 @@ use crate::probe;
 use crate::seen::FIRST_SEEN;
 use crate::snapshot::Snapshot;
 
+/// How long after a run was recorded people are told its count at the most: far longer than a run lasts, and short enough that what it
+/// met is what they are asked about.
+pub const FRESH_US: u64 = 60_000_000;
+
 /// By what people are shown what a command would change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]

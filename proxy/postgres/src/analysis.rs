@@ -303,7 +303,7 @@ fn message(sql: &str, names: &mut Names<'_>, masks: &Masks<'_>) -> Result<Analys
         let tree = Tree::of(&serialized, &form);
         let accesses = access::accesses(&form, &node, &tree, names);
         let may_write = access::may_write(&form, &tree, &accesses);
-        let counted = counting::counting(&form, &tree);
+        let counted = counting::counting(&form, &tree, &accesses);
         let (reached, rolls_back) = reach::reach(&form, &tree, names, &accesses);
         reach = reach.max(reached);
         let foreign = foreign::foreign(&form, &tree, names, &accesses);

@@ -23,10 +23,13 @@ pub(crate) fn previewing() -> Base {
     Base::of(clinic_under(&previewing_policy(), SESSIONS))
 }
 
+/// Longer than people may be asked after a run, with what its proxy has to record that.
+const TOO_LONG_US: u64 = 121_000_000;
+
 /// What is changed of a run and the request behind it, and what must be found where.
 type Change = fn(&mut Plan, Place, Place) -> (Place, &'static [Code]);
 
-const CLASSES: [(&str, Change); 5] = [
+const CLASSES: [(&str, Change); 6] = [
     ("preview-of-another", |plan, run, _| {
         run_mut(plan, run).command = Digest::of(b"DROP TABLE patients");
         (run, &[Code::PreviewUnfollowed])
@@ -51,6 +54,14 @@ const CLASSES: [(&str, Change); 5] = [
     ("preview-by-another-decision", |plan, run, _| {
         run_mut(plan, run).decision.reason.push('x');
         (run, &[Code::DecisionDiffers])
+    }),
+    ("preview-of-another-time", |plan, run, request| {
+        for place in plan.find(|_| true) {
+            if place <= run {
+                plan.event_mut(place).time.0 -= TOO_LONG_US;
+            }
+        }
+        (request, &[Code::PreviewLate])
     }),
     ("preview-without-a-reason", |plan, _, request| {
         request_mut(plan, request).preview = Some(Previewed::Not(String::new()));

@@ -269,6 +269,7 @@ impl Control {
             | C::PreviewUnasked
             | C::PreviewMissing
             | C::PreviewUnrun
+            | C::PreviewLate
             | C::PreviewUnfollowed
             | C::ApprovalLate
             | C::ApprovalSigner

@@ -4,9 +4,12 @@
 //! What people approve for so many rows passes only where it is counted, and is counted before the server may commit it.
 //!
 //! # Known limits
-//! What functions, triggers, rules and foreign keys change beside the rows of their statement is not in its tag.
+//! What hangs on relations (triggers, rules, views, foreign keys) may change other rows, which are not in the tag. It is the choice of who
+//! owns them.
 //!
 //! Not here: tags themselves ([`crate::reply`]).
+
+use exhibit_schemas::event::access::Access;
 
 use super::CopyDirection;
 use super::kind::{Form, StatementClass, TransactionControl};
@@ -15,7 +18,7 @@ use super::tree::{Place, Tree};
 /// What the server says of the rows that a statement changes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Counting {
-    /// Nothing: it changes none, but by code that it calls.
+    /// Nothing: it changes none.
     #[default]
     Unneeded,
     /// Their number, when it has ended.
@@ -25,8 +28,12 @@ pub(crate) enum Counting {
 }
 
 /// What the server says of a statement; an [`super::Analysis`] of what a name stands for says more.
-pub(super) fn counting(form: &Form, tree: &Tree) -> Counting {
+pub(super) fn counting(form: &Form, tree: &Tree, accesses: &[Access]) -> Counting {
     use StatementClass as Class;
+    // What a function changes nobody counts.
+    if accesses.iter().any(super::foreign::calls) {
+        return Counting::Untold;
+    }
     let targets = tree.ranges.iter().filter(|range| range.place == Place::Target).count();
     let changes = !super::class::changes(tree).is_empty();
     match form.class {

@@ -59,7 +59,7 @@ pub(super) fn calls_unknown(tree: &Tree, names: &Names<'_>, accesses: &[Access])
 
 /// Whether it calls a function that is neither harmless nor one whose effect is known. What names of prepared statements
 /// and cursors stand for is added where that is known.
-fn calls(Access(action, resource): &Access) -> bool {
+pub(super) fn calls(Access(action, resource): &Access) -> bool {
     let known = |resource: &str| match resource {
         EXECUTED | FETCHED => true,
         _ => resource.strip_prefix("pg_catalog.").is_some_and(known::effect_function),

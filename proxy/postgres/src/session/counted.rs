@@ -18,8 +18,8 @@ use crate::group::{Answer, Draft, Item};
 use crate::message::backend::TransactionStatus;
 
 /// Why nothing passes that was approved for so many rows.
-const UNTOLD: &str =
-    "the target does not say how many rows it changes; have it approved without a number, or send the change by itself";
+const UNTOLD: &str = "the target does not say how many rows it changes, or what functions change that it calls; have it approved \
+     without a number";
 const BESIDE_BOUND: &str =
     "it would be committed in the same message; send the bounds of its transaction by themselves";
 const WITHIN_PIPELINE: &str =

@@ -38,6 +38,8 @@ const TABLES: &str = "CREATE TABLE counted (id int PRIMARY KEY, text text); \
      CREATE TABLE child (id int REFERENCES counted DEFERRABLE INITIALLY DEFERRED); \
      CREATE TABLE parted (id int) PARTITION BY RANGE (id); \
      CREATE TABLE parted_low PARTITION OF parted FOR VALUES FROM (0) TO (100); \
+     CREATE FUNCTION emptied() RETURNS text LANGUAGE sql AS 'DELETE FROM counted; SELECT ''gone'''; \
+     CREATE PROCEDURE emptied_too() LANGUAGE sql AS 'DELETE FROM counted'; \
      CREATE TABLE parted_high PARTITION OF parted FOR VALUES FROM (100) TO (1000);";
 
 /// What a case begins with.
@@ -310,6 +312,9 @@ fn untold() -> Vec<Case> {
         case([query("CREATE TABLE made AS SELECT * FROM counted")]),
         case([query("SELECT * INTO made FROM counted")]),
         case([query("DO 'BEGIN DELETE FROM counted; END'")]),
+        case([query("SELECT emptied()")]),
+        case([query("UPDATE parted SET id = length(emptied()) WHERE id = 1")]),
+        case([query("CALL emptied_too()")]),
         case([query("UPDATE counted SET text = 'new'; COMMIT")]),
         case([query("BEGIN; UPDATE counted SET text = 'new'; COMMIT")]),
         case([query("COMMIT; UPDATE counted SET text = 'new'")]).after([query("BEGIN")]),

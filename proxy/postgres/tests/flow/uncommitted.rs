@@ -258,3 +258,31 @@ async fn rows_that_are_given_in_parts_hide_no_count() {
     assert_eq!(ends, [(None, true)]);
     assert_eq!(rows_changed(&stand), "0");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_transaction_is_prepared_that_has_changed_something_by_an_approval() {
+    let prepare = "PREPARE TRANSACTION 'x'";
+    for by_message in [false, true] {
+        let stand = stand().await;
+        let mut stream = changed(&stand).await;
+        let stream = &mut stream;
+        let told = if by_message {
+            let parse = [b"\0", prepare.as_bytes(), b"\0\0\0"].concat();
+            talk(stream, &[(b'P', &parse), BIND, EXECUTE, SYNC]).await
+        } else {
+            query(stream, prepare).await
+        };
+        assert!(told.contains("C0A000") && told.contains("is not prepared"), "{told}");
+        // The server takes back what it is not to keep.
+        let told = query(stream, "COMMIT").await;
+        assert!(told.contains("ROLLBACK"), "{told}");
+        assert_eq!(rows_changed(&stand), "0");
+        let told = query(stream, &format!("BEGIN; {UPDATE}; {prepare}")).await;
+        assert!(told.contains("C0A000") && told.contains("is not prepared"), "{told}");
+        // Of what nobody is asked about, the server says what becomes of it.
+        query(stream, "BEGIN").await;
+        let told = query(stream, prepare).await;
+        assert!(told.contains("C55000"), "{told}");
+        assert_eq!(rows_changed(&stand), "0");
+    }
+}

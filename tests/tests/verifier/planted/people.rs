@@ -88,6 +88,16 @@ pub(super) const CASES: &[Case] = &[
             said("preview-unrun", (request.0 - 1, request.1))
         })
     }),
+    ("shown the count of a run two minutes before", || {
+        previewed(|plan, run, request| {
+            for place in plan.find(|_| true) {
+                if place <= run {
+                    plan.event_mut(place).time.0 -= 121_000_000;
+                }
+            }
+            said("preview-late", request)
+        })
+    }),
     ("shown the count of another statement", || {
         previewed(|plan, run, request| {
             run_mut(plan, run).statement.push('x');
