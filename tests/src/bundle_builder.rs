@@ -163,6 +163,22 @@ impl Plan {
         &mut self.batches[place.0].events[place.1].event
     }
 
+    /// Moves everything up to a place so much into the past, and until when requests among it may be answered.
+    pub fn earlier(&mut self, until: (usize, usize), by_us: u64) {
+        for place in self.find(|_| true).into_iter().filter(|place| *place <= until) {
+            let event = self.event_mut(place);
+            event.time.0 -= by_us;
+            match &mut event.body {
+                Body::ApprovalRequested(body) => {
+                    body.expires.0 -= by_us;
+                    body.held_until.iter_mut().for_each(|held| held.0 -= by_us);
+                }
+                Body::ApprovalDecided(body) => body.expires.0 -= by_us,
+                _ => {}
+            }
+        }
+    }
+
     /// Takes an event out; a batch without events goes with it.
     pub fn remove(&mut self, place: (usize, usize)) -> Event {
         let planned = self.batches[place.0].events.remove(place.1);

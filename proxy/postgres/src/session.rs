@@ -23,6 +23,7 @@ use std::sync::Arc;
 
 use exhibit_gate::GateError;
 use exhibit_gate::session::{Changes, Cleared, Denial, EndStatus, Permit, Reply, Ruling, Session, Transaction};
+use exhibit_policy::decide::UNPROVEN;
 use exhibit_policy::mask::Masked;
 use exhibit_policy::probe;
 use exhibit_policy::snapshot::Snapshot;
@@ -362,7 +363,8 @@ impl Driver {
     fn hands_on(&self, draft: &Draft, before: &[(usize, Permit)]) -> bool {
         let prepares = |statement: &Statement| statement.transaction == Some(TransactionControl::Prepare);
         let changes = |statement: &Statement| statement.transaction.is_none();
-        if !draft.runs || !draft.statements.iter().any(prepares) {
+        let refused = draft.request.facts.attributes.contains_key(UNPROVEN);
+        if refused || !draft.runs || !draft.statements.iter().any(prepares) {
             return false;
         }
         let asks = || matches!(self.session.decide(draft.request.clone()), Ruling::Pending(_));

@@ -56,11 +56,7 @@ const CLASSES: [(&str, Change); 6] = [
         (run, &[Code::DecisionDiffers])
     }),
     ("preview-of-another-time", |plan, run, request| {
-        for place in plan.find(|_| true) {
-            if place <= run {
-                plan.event_mut(place).time.0 -= TOO_LONG_US;
-            }
-        }
+        plan.earlier(run, TOO_LONG_US);
         (request, &[Code::PreviewLate])
     }),
     ("preview-without-a-reason", |plan, _, request| {

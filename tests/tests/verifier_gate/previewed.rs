@@ -1,6 +1,7 @@
 //! Previews: what the gate records of them verifies, a run says nothing of another command, and how many there may be.
 
 use exhibit_gate::session::{NotAsked, Pending};
+use exhibit_policy::preview::FRESH_US;
 use exhibit_schemas::event::Kind;
 use exhibit_schemas::event::approval::Previewed;
 use exhibit_tests::bundle_builder::clinic::{SEALING, previewing_policy};
@@ -189,5 +190,32 @@ async fn a_run_whose_question_another_session_has_asked_verifies() {
 
     let plan = keeper.plan.lock().unwrap().clone();
     assert_eq!(plan.find(|event| event.kind() == Kind::ApprovalRequested).len(), 1);
+    assert_eq!(findings(&verified(&plan, &anchors)), []);
+}
+
+#[tokio::test]
+async fn a_count_is_told_within_its_time_and_no_later() {
+    let (gate, keeper, anchors) = start(&previewing_policy()).await;
+    for (later_us, told) in [(FRESH_US / 2, true), (FRESH_US, false)] {
+        let mut session = open(&gate).await;
+        let pending = change(&session, "UPDATE patients SET a = $1");
+        let ran = session
+            .preview(&pending, vec![b"run".to_vec()], &[])
+            .await
+            .unwrap()
+            .unwrap();
+        keeper.clock.0.fetch_add(later_us, Ordering::SeqCst);
+        let asked = session.ask(pending.previewed(&ran, Ok(3))).await.unwrap();
+        drop(ran);
+        let plan = keeper.plan.lock().unwrap().clone();
+        let requests = plan.find(|event| event.kind() == Kind::ApprovalRequested);
+        let Body::ApprovalRequested(body) = &plan.event(*requests.last().unwrap()).body else {
+            panic!("requests were looked for")
+        };
+        assert_eq!(body.preview == Some(Previewed::Rows(3)), told, "{:?}", body.preview);
+        drop(asked);
+        session.close("agent").await.unwrap();
+    }
+    let plan = keeper.plan.lock().unwrap().clone();
     assert_eq!(findings(&verified(&plan, &anchors)), []);
 }

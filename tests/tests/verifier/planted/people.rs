@@ -90,11 +90,7 @@ pub(super) const CASES: &[Case] = &[
     }),
     ("shown the count of a run two minutes before", || {
         previewed(|plan, run, request| {
-            for place in plan.find(|_| true) {
-                if place <= run {
-                    plan.event_mut(place).time.0 -= 121_000_000;
-                }
-            }
+            plan.earlier(run, 121_000_000);
             said("preview-late", request)
         })
     }),

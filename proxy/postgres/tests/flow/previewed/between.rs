@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use exhibit_postgres::config::{ChannelBinding, ServerTls};
 use exhibit_postgres::message::encode;
+use exhibit_schemas::event::approval::{Terms, Verdict};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
@@ -286,4 +287,86 @@ async fn an_agent_that_cancels_while_definitions_are_asked_for_is_asked_about_no
     assert!(told.contains("the request was withdrawn"), "{told}");
     assert_eq!(last(&between.stand), "its agent had cancelled it");
     assert_eq!(runs(&between.stand), 0);
+}
+
+/// A change of rows that commits by itself, and is counted before.
+const CHANGE: Step = (b'Q', &[DELETE]);
+const EXECUTE: Step = (b'E', &[]);
+const COMMIT: Step = (b'Q', &["COMMIT"]);
+
+/// Somebody who holds the messages of a change that is approved for so many rows, without a preview.
+async fn limited(step: Step, messages: &[(u8, &[u8])]) -> (Between, Encrypted) {
+    let policy = super::policy(|asks| asks.replacen("preview = \"rolled-back\"\n", "", 1));
+    let mut between = Between::start(&policy, &[step], false).await;
+    let mut stream = between.stand.raw_session().await;
+    for (tag, body) in messages {
+        stream.write_all(&encode::message(*tag, body)).await.unwrap();
+    }
+    stream.flush().await.unwrap();
+    let terms = Terms {
+        rows: Some(3),
+        grant: None,
+    };
+    let memory = &between.stand.memory;
+    memory.decide_for("ann", "dba", Verdict::Approve, Some(terms)).await;
+    between.stopped().await;
+    (between, stream)
+}
+
+fn left(stand: &Stand) -> String {
+    stand.server.execute("SELECT count(*) FROM alone").trim().to_owned()
+}
+
+/// Both ways to send it, and where it is held before it runs.
+fn ways() -> [(Step, Vec<(u8, Vec<u8>)>); 2] {
+    let sql = |name: &str| [name.as_bytes(), DELETE.as_bytes(), b"\0"].concat();
+    let parse = [sql("\0"), vec![0, 0]].concat();
+    let extended = [
+        (b'P', parse),
+        (b'B', vec![0; 8]),
+        (b'E', vec![0; 5]),
+        (b'S', Vec::new()),
+    ];
+    [(CHANGE, vec![(b'Q', sql(""))]), (EXECUTE, extended.to_vec())]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_taken_back_while_it_ran_is_not_committed() {
+    for (step, messages) in ways() {
+        let messages: Vec<(u8, &[u8])> = messages.iter().map(|(tag, body)| (*tag, body.as_slice())).collect();
+        let (between, mut stream) = limited(step, &messages).await;
+        between.stand.memory.take_back("ann", "dba").await;
+        between.go_on(&[]);
+        let told = String::from_utf8_lossy(&read_rest(&mut stream).await).into_owned();
+        assert!(
+            told.contains("C42501") && told.contains("took its approval back"),
+            "{told}"
+        );
+        assert_eq!(between.stand.memory.closed().await, "approval");
+        assert_eq!(left(&between.stand), "10");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_that_goes_away_before_the_commit_takes_its_change_with_it() {
+    for (step, messages) in ways() {
+        let messages: Vec<(u8, &[u8])> = messages.iter().map(|(tag, body)| (*tag, body.as_slice())).collect();
+        let (mut between, stream) = limited(step, &messages).await;
+        drop(stream);
+        assert_eq!(between.closed().await, "proxy");
+        assert_eq!(between.stand.memory.closed().await, "agent");
+        assert_eq!(left(&between.stand), "10");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_agent_is_told_that_its_change_is_complete_before_it_is_committed() {
+    let change = [DELETE.as_bytes(), b"\0"].concat();
+    let (between, mut stream) = limited(COMMIT, &[(b'Q', &change)]).await;
+    assert_eq!(left(&between.stand), "10");
+    let complete = |bytes: &[u8]| String::from_utf8_lossy(bytes).contains("DELETE 3");
+    assert!(!complete(&between.stand.memory.released()));
+    between.go_on(&[]);
+    assert!(complete(&read_until_ready(&mut stream).await));
+    assert_eq!(left(&between.stand), "7");
 }
