@@ -51,7 +51,8 @@ pub(crate) struct Arguments {
 pub(crate) struct Approving {
     #[command(flatten)]
     deciding: Arguments,
-    /// Let at most so many rows out: with more, the session ends, and the server takes back what was not committed
+    /// Let at most so many rows out, and at most so many be changed: with more, the session ends, and the server takes back what was
+    /// not committed. What is not counted before it is committed does not run
     #[arg(long, value_name = "ROWS")]
     rows: Option<u64>,
     /// Grant it for others as well, where the policy lets you: `fingerprint` for commands of the same requester that differ in values

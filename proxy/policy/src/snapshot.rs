@@ -129,7 +129,7 @@ mod tags;
 use std::collections::BTreeSet;
 
 use exhibit_schemas::digest::Digest;
-use exhibit_schemas::event::access::{Access, Principal};
+use exhibit_schemas::event::access::{Access, Facts, Principal};
 use serde::Deserialize;
 
 use crate::document::{Document, Reading};
@@ -488,9 +488,9 @@ impl Snapshot {
         self.index.has_hours()
     }
 
-    /// The rules for a target and for the roles that the principal has.
-    pub(crate) fn rules_about(&self, principal: &Principal, target: &str) -> Places {
-        self.index.about(&self.roles, principal, target)
+    /// The rules for a target and for the roles that the principal has, but those that ask for other attributes than the request has.
+    pub(crate) fn rules_about(&self, principal: &Principal, target: &str, facts: &Facts) -> Places {
+        self.index.about(&self.roles, principal, target, facts)
     }
 
     /// Those of some rules that are for the action of an access and name its resource.

@@ -347,12 +347,10 @@ fn message(sql: &str, names: &mut Names<'_>, masks: &Masks<'_>) -> Result<Analys
         keep_meaning(&mut form, inner, names, masks)?;
         names.after(&form, foreign);
         let mut statement = form.statement(may_write, certain, foreign);
-        statement.outputs = outputs;
-        statement.extent = extent;
+        (statement.outputs, statement.extent) = (outputs, extent);
         (statement.rolls_back, statement.same_again) = (rolls_back, reach::same_again(&tree));
         statement.subjects = subjects;
-        statement.changes = class::changes(&tree);
-        statement.counting = counted;
+        (statement.changes, statement.counting) = (class::changes(&tree), counted);
         if masks.by == By::Proxy {
             statement.views = lineage::views(&tree, names, masks.columns.masked);
         }

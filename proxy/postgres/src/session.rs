@@ -240,9 +240,9 @@ impl Driver {
         {
             return Err(self.session.uncounted_now(command, why).into());
         }
-        let pieces = counted::pieces(&commands, &counted, items.iter(), synced);
+        let pieces = counted::pieces(&commands, &counted, &items, synced);
         let within = counted::runs_within(&commands, &counted);
-        let outcome = self.exchange(&commands, items, &pieces, within, &policy).await?;
+        let outcome = Box::pin(self.exchange(&commands, items, &pieces, within, &policy)).await?;
         self.after(outcome, &statements)?;
         self.deliver_aside().await
     }

@@ -1,7 +1,7 @@
 //! Which rule decides each access of a request: the first that matches it and is enforced.
 //!
-//! What all accesses have in common is asked once: which rules are for the target and the roles ([`Snapshot::rules_about`]), and whether
-//! conditions hold, be they those of one rule or of hundreds. Of a rule whose conditions do not hold nothing is asked again.
+//! What all accesses have in common is asked once: which rules are for the target, the roles and the attributes ([`Snapshot::rules_about`]), and
+//! whether conditions hold, be they those of one rule or of hundreds. Of a rule whose conditions do not hold nothing is asked again.
 //!
 //! Not here: what several accesses come to ([`super::decide`]).
 
@@ -35,7 +35,7 @@ impl<'a> Choice<'a> {
             snapshot,
             enforced,
             facts,
-            rules: snapshot.rules_about(principal, target),
+            rules: snapshot.rules_about(principal, target, facts),
             held: vec![None; snapshot.conditions()],
             observed: Places::default(),
         }

@@ -8,13 +8,15 @@
 //!
 //! Not here: whether conditions hold, columns, and which rule decides ([`crate::decide`]).
 
+mod asked;
 mod named;
 mod places;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use exhibit_schemas::event::access::{Action, Principal};
+use exhibit_schemas::event::access::{Action, Facts, Principal};
 
+use self::asked::Asked;
 use self::named::Named;
 pub(crate) use self::places::Places;
 use super::{Approval, Over, Role, Rule};
@@ -28,6 +30,7 @@ pub(super) struct Index {
     roles: Vec<Places>,
     actions: BTreeMap<Action, Places>,
     named: Named,
+    asked: Asked,
     /// The number of each rule's conditions; equal ones have one.
     conditions: Vec<usize>,
     /// How many numbers there are.
@@ -59,6 +62,7 @@ impl Index {
             roles: vec![Places::default(); roles.len()],
             actions: BTreeMap::new(),
             named: Named::of(all),
+            asked: Asked::of(all),
             conditions,
             different: numbers.len(),
             has_hours: all.iter().any(|rule| rule.hours.is_some()),
@@ -94,8 +98,8 @@ impl Index {
         index
     }
 
-    /// The rules for a target and for any role that the principal has.
-    pub(super) fn about(&self, roles: &[Role], principal: &Principal, target: &str) -> Places {
+    /// The rules for a target and for any role that the principal has, but those that ask for other attributes than the request has.
+    pub(super) fn about(&self, roles: &[Role], principal: &Principal, target: &str, facts: &Facts) -> Places {
         let mut about = Places::default();
         let Some(of) = self.targets.get(target) else {
             return about;
@@ -108,6 +112,7 @@ impl Index {
             about.add(places);
         }
         about.keep(&of.rules);
+        self.asked.keep_met(&mut about, facts);
         about
     }
 

@@ -10,6 +10,8 @@
 //! Not here: how many people approved (the gate takes them off), what a statement is counted by ([`crate::analysis`]), and what is done
 //! where more were changed: the session ends, and its connection to the server, which takes back what is not committed.
 
+use std::collections::VecDeque;
+
 use exhibit_gate::session::{Cleared, Permit};
 
 use super::Driver;
@@ -132,12 +134,7 @@ pub(super) fn runs_within(commands: &[Cleared], counted: &[Counted]) -> bool {
 }
 
 /// The pieces in which a group goes to the server: what changes rows, and is approved for so many, ends one.
-pub(super) fn pieces<'a>(
-    commands: &[Cleared],
-    counted: &[Counted],
-    items: impl Iterator<Item = &'a Item> + Clone,
-    synced: bool,
-) -> Vec<Piece> {
+pub(super) fn pieces(commands: &[Cleared], counted: &[Counted], items: &VecDeque<Item>, synced: bool) -> Vec<Piece> {
     let (mut pieces, mut from) = (Vec::new(), 0);
     let all = commands.len();
     for (place, (command, counted)) in commands.iter().zip(counted).enumerate() {
@@ -147,7 +144,7 @@ pub(super) fn pieces<'a>(
         if !ends || (last && !synced) {
             continue;
         }
-        let after = items.clone().filter(|item| item.owner >= to).count();
+        let after = items.iter().filter(|item| item.owner >= to).count();
         pieces.push(Piece {
             from,
             to,

@@ -70,6 +70,14 @@ impl Places {
         }
     }
 
+    /// Takes out what is in another set, but for what is in a third.
+    pub(super) fn take_out(&mut self, other: &Self, but: &Self) {
+        let but = but.0.iter().copied().chain(std::iter::repeat(0));
+        for ((bits, others), but) in self.0.iter_mut().zip(&other.0).zip(but) {
+            *bits &= !others | but;
+        }
+    }
+
     /// The places, in the order of the file.
     pub(crate) fn iter(&self) -> impl Iterator<Item = usize> {
         self.0.iter().enumerate().flat_map(|(word, bits)| {
