@@ -118,7 +118,11 @@ pub(crate) fn timeline(session: SessionId, entries: &[Entry], rows: usize) -> St
             entry.event.kind()
         );
         lines.push(head);
-        lines.extend(describe(entry, rows, is_of_objects).into_iter().map(|line| format!("        {line}")));
+        lines.extend(
+            describe(entry, rows, is_of_objects)
+                .into_iter()
+                .map(|line| format!("        {line}")),
+        );
     }
     if !entries
         .iter()

@@ -79,8 +79,8 @@ pub struct Stack {
     directory: PathBuf,
     ledger_port: u16,
     proxy_port: u16,
-    /// Of the store, where there is one, the port of its proxy.
-    store: Option<(Arc<Ceph>, u16)>,
+    /// Of the store, where there is one, the ports of its proxy: with TLS, and without.
+    store: Option<(Arc<Ceph>, [u16; 2])>,
     api_key: String,
     /// Whether the reader's key is enrolled.
     readable: bool,
@@ -136,7 +136,7 @@ impl Stack {
             store: options
                 .store
                 .clone()
-                .map(|store| Ok::<_, HarnessError>((store, crate::free_port()?)))
+                .map(|store| Ok::<_, HarnessError>((store, [crate::free_port()?, crate::free_port()?])))
                 .transpose()?,
             api_key: String::new(),
             readable: false,

@@ -6,7 +6,7 @@
 //! listen = "127.0.0.1:9443"
 //! hosts = ["s3.gateway.example"]        # names below which hosts name buckets; path style alone if left out
 //! region = "us-east-1"                  # what agents sign for
-//! tls = { certificate = "tls/proxy.pem", key = "tls/proxy.key" }
+//! tls = { certificate = "tls/proxy.pem", key = "tls/proxy.key" }    # may be left out on a loopback address
 //! store = { url = "https://store.example:7480", ca = "tls/store-ca.pem", access_key_id = "EXHIBIT", secret_file = "secrets/lake.secret" }
 //! # in `store`, where wanted: region = "default"
 //! ```
@@ -35,8 +35,8 @@ pub struct Config {
     pub hosts: Vec<String>,
     /// The region that agents sign for.
     pub region: String,
-    /// What agents see.
-    pub tls: Tls,
+    /// What agents see. Without it, the listener is for agents of this machine alone.
+    pub tls: Option<Tls>,
     /// The store.
     pub store: Store,
 }
@@ -73,6 +73,12 @@ pub enum ConfigError {
     /// The store's URL is none that is taken.
     #[error("target `{target}`: the store's `url` is https://host:port, or http://host:port of a loopback address")]
     Url {
+        /// The target.
+        target: String,
+    },
+    /// Agents of other machines would come without TLS.
+    #[error("target `{target}`: `listen` is no loopback address, so `tls` has to be there")]
+    Open {
         /// The target.
         target: String,
     },
@@ -150,12 +156,9 @@ impl Config {
     /// The same, with every path relative to `base`.
     #[must_use]
     pub fn resolved(mut self, base: &Path) -> Self {
-        let paths = [
-            &mut self.tls.certificate,
-            &mut self.tls.key,
-            &mut self.store.secret_file,
-        ];
-        for path in paths.into_iter().chain(self.store.ca.as_mut()) {
+        let own = self.tls.as_mut().map(|tls| [&mut tls.certificate, &mut tls.key]);
+        let paths = own.into_iter().flatten().chain([&mut self.store.secret_file]);
+        for path in paths.chain(self.store.ca.as_mut()) {
             *path = base.join(&*path);
         }
         self
@@ -184,6 +187,9 @@ impl Config {
         if let Some(host) = self.hosts.iter().find(|host| !is_name(host)) {
             let host = host.clone();
             return Err(ConfigError::Host { target: target(), host });
+        }
+        if self.tls.is_none() && !self.listen.ip().is_loopback() {
+            return Err(ConfigError::Open { target: target() });
         }
         let base: Option<Uri> = self.store.url.trim_end_matches('/').parse().ok();
         let base = base.filter(is_base);
@@ -252,5 +258,13 @@ store = { url = "https://store.example:7480", access_key_id = "EXHIBIT", secret_
         check("us-east-1", "US East", "is no region");
         check("s3.gateway.example", "127.0.0.1", "is no host name");
         check("EXHIBIT", "EX HIBIT", "access_key_id");
+        let tls = "tls = { certificate = \"c\", key = \"k\" }\n";
+        check(tls, "", "");
+        let open = SECTION.replace(tls, "").replace("127.0.0.1:0", "0.0.0.0:0");
+        let open: Config = toml::from_str(&open).unwrap();
+        assert!(
+            open.check()
+                .is_err_and(|error| error.to_string().contains("`tls` has to be there"))
+        );
     }
 }

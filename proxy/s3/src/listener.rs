@@ -18,6 +18,7 @@ use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Mutex, Semaphore};
 use tokio::time::{Instant, MissedTickBehavior, timeout};
@@ -57,6 +58,9 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// How long what is under way may go on when the proxy stops.
 const STOPS: Duration = Duration::from_secs(10);
 
+/// The transport of a connection without TLS, in its opening event.
+const PLAIN: &str = "plain";
+
 /// Why a session ended that the proxy's stop ended, in its closing event.
 const SHUTDOWN: &str = "shutdown";
 
@@ -86,7 +90,7 @@ pub(crate) struct Shared {
     pub(crate) streams: TaskTracker,
     /// Room for objects that are kept until all of them is masked.
     pub(crate) rooms: Rooms,
-    acceptor: tokio_rustls::TlsAcceptor,
+    acceptor: Option<tokio_rustls::TlsAcceptor>,
     places: Semaphore,
 }
 
@@ -227,20 +231,35 @@ impl Shared {
         if socket.set_nodelay(true).is_err() {
             return;
         }
+        let Some(acceptor) = &self.acceptor else {
+            return self.session(socket, peer, PLAIN.to_owned(), shutdown).await;
+        };
         let accepted = tokio::select! {
             () = shutdown.cancelled() => return,
-            accepted = timeout(ARRIVE, self.acceptor.accept(socket)) => accepted,
+            accepted = timeout(ARRIVE, acceptor.accept(socket)) => accepted,
         };
         let Ok(Ok(stream)) = accepted else {
             return tracing::info!(target_name = %self.target, %peer, "a connection was not let in");
         };
+        let transport = transport(stream.get_ref().1);
+        self.session(stream, peer, transport, shutdown).await;
+    }
+
+    /// Serves a connection to its end.
+    async fn session(
+        self: &Arc<Self>,
+        stream: impl AsyncRead + AsyncWrite + Unpin,
+        peer: SocketAddr,
+        transport: String,
+        shutdown: CancellationToken,
+    ) {
         let mut name = [0; 8];
         if getrandom::fill(&mut name).is_err() {
             return;
         }
         let connection = Arc::new(Connection {
             peer,
-            transport: transport(stream.get_ref().1),
+            transport,
             state: Arc::new(Mutex::new(State::default())),
             name: hex::encode(name),
             requests: AtomicU64::new(1),
@@ -267,7 +286,7 @@ impl Shared {
     /// Serves requests until the connection ends; gives why.
     async fn serve(
         self: &Arc<Self>,
-        stream: tokio_rustls::server::TlsStream<TcpStream>,
+        stream: impl AsyncRead + AsyncWrite + Unpin,
         connection: &Arc<Connection>,
         shutdown: CancellationToken,
     ) -> &'static str {

@@ -7,16 +7,17 @@ use exhibit_startup::pem::{self, PemError};
 
 use crate::config::{Config, ConfigError};
 
-/// What agents see.
-pub(crate) fn acceptor(config: &Config) -> Result<tokio_rustls::TlsAcceptor, ConfigError> {
-    let identity = pem::identity(&config.tls.certificate, &config.tls.key);
+/// What agents see; `None` where they come without TLS.
+pub(crate) fn acceptor(config: &Config) -> Result<Option<tokio_rustls::TlsAcceptor>, ConfigError> {
+    let Some(tls) = &config.tls else { return Ok(None) };
+    let identity = pem::identity(&tls.certificate, &tls.key);
     let pem::Identity { chain, key } = identity.map_err(|error| refused(config, error))?;
     let mut server = rustls::ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .and_then(|builder| builder.with_no_client_auth().with_single_cert(chain, key))
-        .map_err(|error| broken(config, &config.tls.certificate, &error))?;
+        .map_err(|error| broken(config, &tls.certificate, &error))?;
     server.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(Arc::new(server).into())
+    Ok(Some(Arc::new(server).into()))
 }
 
 /// How the store is checked: by the authorities of a file, or those of the system.

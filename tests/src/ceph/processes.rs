@@ -99,7 +99,9 @@ impl Processes {
     /// Kills a daemon where it stands.
     pub(super) fn kill(&mut self, program: &'static str) -> Result<(), HarnessError> {
         let place = self.running.iter().position(|(name, _)| *name == program);
-        let (_, mut child) = place.map(|place| self.running.remove(place)).ok_or(HarnessError::Pipe)?;
+        let (_, mut child) = place
+            .map(|place| self.running.remove(place))
+            .ok_or(HarnessError::Pipe)?;
         child.kill()?;
         child.wait()?;
         Ok(())

@@ -41,27 +41,38 @@ pub(super) fn deploy(store: &Ceph, directory: &Path) -> Result<(), HarnessError>
 impl Stack {
     /// The section of the store in the configuration.
     pub(super) fn store_text(&self, policy: &str) -> Result<String, HarnessError> {
-        let Some((store, port)) = &self.store else {
+        let Some((store, [port, plain])) = &self.store else {
             return Ok(String::new());
         };
         let target = target(policy)?.unwrap_or_else(|| LAKE.to_owned());
         let (url, id) = (store.tls_endpoint(), &store.owner().access_key);
-        Ok(format!(
-            r#"
+        let tls = "tls = { certificate = \"tls/s3.pem\", key = \"tls/s3.key\" }";
+        let sections = [(port, tls), (plain, "")].map(|(port, tls)| {
+            format!(
+                r#"
 [[proxy.s3]]
 target = "{target}"
 listen = "127.0.0.1:{port}"
 hosts = ["{DOMAIN}"]
 region = "{REGION}"
-tls = {{ certificate = "tls/s3.pem", key = "tls/s3.key" }}
+{tls}
 store = {{ url = "{url}", ca = "tls/store-ca.pem", access_key_id = "{id}", secret_file = "secrets/lake.secret" }}
 "#
-        ))
+            )
+        });
+        Ok(sections.concat())
     }
 
     /// Where the store is reached through the proxy.
     pub fn store_url(&self) -> Option<String> {
-        self.store.as_ref().map(|(_, port)| format!("https://127.0.0.1:{port}"))
+        let ports = self.store.as_ref().map(|(_, ports)| ports);
+        ports.map(|[port, _]| format!("https://127.0.0.1:{port}"))
+    }
+
+    /// The same without TLS.
+    pub fn store_plain_url(&self) -> Option<String> {
+        let ports = self.store.as_ref().map(|(_, ports)| ports);
+        ports.map(|[_, port]| format!("http://127.0.0.1:{port}"))
     }
 
     /// The authority of the certificate that is seen there.
@@ -105,10 +116,11 @@ store = {{ url = "{url}", ca = "tls/store-ca.pem", access_key_id = "{id}", secre
                 "ca": self.directory.join("tls/store-ca.pem"),
             },
             "proxy": {
-                "endpoint": url,
+                "endpoint": self.store_plain_url(),
                 "access_key": access_key,
                 "secret_key": secret_key,
                 "region": REGION,
+                "tls_endpoint": url,
                 "ca": self.store_authority(),
             },
         })))

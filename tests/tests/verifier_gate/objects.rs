@@ -2,6 +2,7 @@
 //! objects unmasked.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::io::Write as _;
 
 use exhibit_documents::Masker;
@@ -50,13 +51,15 @@ fn table(separator: char) -> String {
         } else {
             ""
         };
-        text += &format!(
-            "{number},{ssn},\"Ann\",4111 1111 1111 {number:04},{:05},{},1970-02-{:02},,{:08},{ssn},{note}\n",
+        writeln!(
+            text,
+            "{number},{ssn},\"Ann\",4111 1111 1111 {number:04},{:05},{},1970-02-{:02},,{:08},{ssn},{note}",
             60_000 + number,
             number % 120,
             1 + number % 28,
             12_345_678 + number
-        );
+        )
+        .expect("a text takes everything");
     }
     // Lines end otherwise than the header, and a cell in quotes holds a comma in both formats.
     text.replace(',', &separator.to_string())

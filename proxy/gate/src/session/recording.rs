@@ -5,7 +5,6 @@ use exhibit_schemas::event::Body;
 use exhibit_schemas::event::access::Outcome;
 
 use super::{Cleared, Denial, Handed, Past, Permit, Recorded, Session, Transaction, count};
-use crate::allowance::Ended;
 use crate::approval::expired;
 use crate::error::GateError;
 use crate::recorder::Receipt;
