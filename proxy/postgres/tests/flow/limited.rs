@@ -122,8 +122,8 @@ impl Case {
 
     /// It copies in so many rows that nobody has yet.
     fn copying(mut self, rows: usize, ends: impl IntoIterator<Item = Message>) -> Self {
-        let rows: String = (0..rows).map(|row| format!("{}\tnew\n", 100 + row)).collect();
-        self.copied.push((b'd', rows.into_bytes()));
+        let rows: Vec<String> = (0..rows).map(|row| format!("{}\tnew\n", 100 + row)).collect();
+        self.copied.push((b'd', rows.concat().into_bytes()));
         self.copied.extend(ends);
         self
     }

@@ -317,8 +317,11 @@ fn left(stand: &Stand) -> String {
     stand.server.execute("SELECT count(*) FROM alone").trim().to_owned()
 }
 
+/// Messages with their tags.
+type Sent = Vec<(u8, Vec<u8>)>;
+
 /// Both ways to send it, and where it is held before it runs.
-fn ways() -> [(Step, Vec<(u8, Vec<u8>)>); 2] {
+fn ways() -> [(Step, Sent); 2] {
     let sql = |name: &str| [name.as_bytes(), DELETE.as_bytes(), b"\0"].concat();
     let parse = [sql("\0"), vec![0, 0]].concat();
     let extended = [
