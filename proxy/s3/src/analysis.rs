@@ -134,16 +134,6 @@ impl Operation {
             _ => Content::Nothing,
         }
     }
-
-    /// Whether it is about the content of one object.
-    pub(crate) const fn reads_object(self) -> bool {
-        matches!(self, Self::GetObject | Self::HeadObject)
-    }
-
-    /// Whether it copies one object to another.
-    pub(crate) const fn copies(self) -> bool {
-        matches!(self, Self::CopyObject | Self::UploadPartCopy)
-    }
 }
 
 /// A request to a store before it has a host, a signature and a body.

@@ -36,3 +36,4 @@ mod xml;
 
 pub use config::{Config, ConfigError};
 pub use listener::Listener;
+pub use reading::refusal;

@@ -105,6 +105,13 @@ macro_rules! operations {
                     $(Self::$name => Action::$action,)*
                 }
             }
+
+            /// What it is about.
+            pub const fn level(self) -> Level {
+                match self {
+                    $(Self::$name => Level::$level,)*
+                }
+            }
         }
 
         const TABLE: &[Row] = &[
@@ -300,6 +307,16 @@ impl Operation {
             Self::PostObject => Some(Kind::Form),
             _ => None,
         }
+    }
+
+    /// Whether it is about the content of one object.
+    pub const fn reads_object(self) -> bool {
+        matches!(self, Self::GetObject | Self::HeadObject)
+    }
+
+    /// Whether it copies one object to another.
+    pub const fn copies(self) -> bool {
+        matches!(self, Self::CopyObject | Self::UploadPartCopy)
     }
 
     /// What it does beside its own action: who may define how a bucket is kept does not by that make objects go, or lets them be read elsewhere.

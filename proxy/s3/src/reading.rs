@@ -103,35 +103,21 @@ pub(crate) fn treat(
     if policy.reading(target, &readable(&object)) != reading {
         return unproven(asked, OTHERWISE);
     }
+    let copied = asked.source.as_ref().map(crate::address::Source::resource);
+    let source = copied.as_deref().map(|copied| policy.reading(target, copied));
+    let shown = copied
+        .as_deref()
+        .map(|copied| policy.reading(target, &readable(copied)));
+    if shown != source {
+        return unproven(asked, OTHERWISE);
+    }
+    if let Some(cause) = refusal(policy, target, is_netted, asked.operation, &object, copied.as_deref()) {
+        return unproven(asked, cause);
+    }
     if asked.operation.reads_object() {
         return read(reading, is_netted, asked);
     }
-    if asked.operation.copies() {
-        let source = asked
-            .source
-            .as_ref()
-            .map(crate::address::Source::resource)
-            .unwrap_or_default();
-        let shown = readable(&source);
-        let source = policy.reading(target, &source);
-        if policy.reading(target, &shown) != source {
-            return unproven(asked, OTHERWISE);
-        }
-        // Where it goes it is as it was. A part of it is no whole document, and its hash would tell what it is.
-        let is_whole = asked.operation == Operation::CopyObject;
-        let same = match (source, reading) {
-            (Reading::Read(from), Reading::Read(to)) | (Reading::ReadOrPassed(from), Reading::ReadOrPassed(to)) => {
-                from == to && is_whole
-            }
-            (Reading::Refused, Reading::Refused) => is_whole,
-            _ => false,
-        };
-        // What is open may hold marks of ours, which no upload may carry to where masks are.
-        let to_unmasked = !matches!(reading, Reading::Read(_));
-        let passes = same || is_open(source, is_netted) && to_unmasked;
-        if !passes {
-            return unproven(asked, COPIED);
-        }
+    if let Some(source) = source {
         let headers = &asked.outgoing.headers;
         let guesses = ["x-amz-copy-source-if-match", "x-amz-copy-source-if-none-match"];
         let guesses = guesses.iter().any(|name| headers.contains_key(*name)) && !is_open(source, is_netted);
@@ -144,18 +130,44 @@ pub(crate) fn treat(
     if !is_of_object || is_open(reading, is_netted) {
         return Treatment::AsItIs;
     }
-    match asked.operation {
+    if guesses_tag(asked) {
+        return unproven(asked, GUESSED);
+    }
+    Treatment::AsItIs
+}
+
+/// Why a request about an object is denied before any rule, by what it does and the names that it is about alone: `bucket/key`, and of a copy
+/// what is copied. What its headers say may add to that.
+pub fn refusal(
+    policy: &Snapshot,
+    target: &str,
+    is_netted: bool,
+    operation: Operation,
+    object: &str,
+    source: Option<&str>,
+) -> Option<&'static str> {
+    let reading = policy.reading(target, object);
+    match operation {
+        Operation::GetObject | Operation::HeadObject => (reading == Reading::Refused).then_some(UNNAMED),
         Operation::GetObjectAttributes | Operation::GetObjectTagging | Operation::ListParts => {
-            unproven(asked, ATTRIBUTES)
+            (!is_open(reading, is_netted)).then_some(ATTRIBUTES)
         }
-        _ if guesses_tag(asked) => unproven(asked, GUESSED),
-        _ => Treatment::AsItIs,
+        Operation::CopyObject | Operation::UploadPartCopy => {
+            let from = policy.reading(target, source.unwrap_or_default());
+            // Where it goes it is as it was. A part of it is no whole document, and its hash would tell what it is.
+            let is_same = from == reading && operation == Operation::CopyObject;
+            // What is open may hold marks of ours, which no upload may carry to where masks are.
+            let is_outward = is_open(from, is_netted) && !matches!(reading, Reading::Read(_));
+            (!is_same && !is_outward).then_some(COPIED)
+        }
+        _ => None,
     }
 }
 
 /// What becomes of an object that is read.
 fn read(reading: Reading<'_>, is_netted: bool, asked: &mut Asked) -> Treatment {
     let treatment = match reading {
+        // [`refusal`] has said so before; closed all the same.
         Reading::Refused => return unproven(asked, UNNAMED),
         Reading::ReadOrPassed(_) if !is_netted => Treatment::AsItIs,
         Reading::ReadOrPassed(document) => Treatment::MaskedOrPassed(Box::new(document.clone())),

@@ -10,7 +10,6 @@
 use std::collections::BTreeMap;
 
 use exhibit_policy::decide::UNPROVEN;
-use exhibit_policy::document::Reading as OfObject;
 use exhibit_policy::inspect::Attributes;
 use exhibit_policy::snapshot::{Mask, Snapshot};
 use exhibit_s3::address::{AddressError, Bucket, Key, Level};
@@ -93,7 +92,7 @@ impl ObjectRequest {
         match (operation, levels.as_slice()) {
             (Operation::DeleteObjects, [_, ..]) if levels.iter().all(|level| *level == Level::Object) => {}
             (Operation::DeleteObjects, _) => return Err(about("objects, as bucket/key, one or more")),
-            (_, levels) => match (level(operation), levels) {
+            (_, levels) => match (operation.level(), levels) {
                 (Level::Service, []) | (Level::Bucket, [Level::Bucket]) | (Level::Object, [Level::Object]) => {}
                 (Level::Service, _) => {
                     return Err(about("the service itself, and names neither a bucket nor an object"));
@@ -103,7 +102,7 @@ impl ObjectRequest {
             },
         }
         let source_level = source.map(level_of).transpose()?;
-        match (copies(operation), source_level) {
+        match (operation.copies(), source_level) {
             (true, Some(Level::Object)) | (false, None) => {}
             (true, _) => return Err(about("a copy, and needs its source, as bucket/key")),
             (false, Some(_)) => return Err(about("no copy, and has no source")),
@@ -185,7 +184,7 @@ impl ObjectReading {
             let objects = u64::try_from(request.names.len()).unwrap_or(u64::MAX);
             attributes.insert("objects".to_owned(), Attribute::Integer(objects));
         }
-        let document = reading.document().filter(|_| reads(operation));
+        let document = reading.document().filter(|_| operation.reads_object());
         if let Some(document) = document {
             attributes.insert("document".to_owned(), Attribute::Text(document.name.clone()));
         }
@@ -222,27 +221,16 @@ fn cause(snapshot: &Snapshot, target: &str, request: &ObjectRequest) -> Option<S
         return Some(format!("{} is not served: {why}", operation.as_str()));
     }
     let is_netted = snapshot.nets(target).next().is_some();
-    let is_open = |reading| matches!(reading, OfObject::ReadOrPassed(_)) && !is_netted;
-    let reading = snapshot.reading(target, request.names.first().map_or("", String::as_str));
-    let cause = match operation {
-        Operation::GetObject | Operation::HeadObject if reading == OfObject::Refused => {
-            "no document of the policy names the object, so nobody can say what in it has to be masked"
-        }
-        Operation::GetObjectAttributes | Operation::GetObjectTagging | Operation::ListParts if !is_open(reading) => {
-            "it may tell hashes of what is masked in the object; ask for its head"
-        }
-        Operation::CopyObject | Operation::UploadPartCopy => {
-            let from = snapshot.reading(target, request.source.as_deref().unwrap_or_default());
-            let is_whole = operation == Operation::CopyObject;
-            let outward = is_open(from) && !matches!(reading, OfObject::Read(_));
-            if outward || from == reading && is_whole {
-                return None;
-            }
-            "the copy would stand where other masks hold than for what it is a copy of"
-        }
-        _ => return None,
-    };
-    Some(cause.to_owned())
+    let object = request.names.first().map_or("", String::as_str);
+    let cause = exhibit_s3::refusal(
+        snapshot,
+        target,
+        is_netted,
+        operation,
+        object,
+        request.source.as_deref(),
+    );
+    cause.map(str::to_owned)
 }
 
 /// Names that masks have for places in a document. A star at the beginning of one stands for the document.
@@ -257,35 +245,6 @@ fn places(snapshot: &Snapshot, target: &str, document: &str) -> Vec<String> {
         (place.is_empty() || place.starts_with('.')).then_some(text)
     });
     named.collect()
-}
-
-const fn reads(operation: Operation) -> bool {
-    matches!(operation, Operation::GetObject | Operation::HeadObject)
-}
-
-const fn copies(operation: Operation) -> bool {
-    matches!(operation, Operation::CopyObject | Operation::UploadPartCopy)
-}
-
-/// What an operation is about.
-fn level(operation: Operation) -> Level {
-    match operation {
-        Operation::ListBuckets => Level::Service,
-        Operation::CreateSession
-        | Operation::DeleteObjects
-        | Operation::DeletePublicAccessBlock
-        | Operation::GetObjectLockConfiguration
-        | Operation::GetPublicAccessBlock
-        | Operation::ListMultipartUploads
-        | Operation::ListObjectVersions
-        | Operation::ListObjects
-        | Operation::ListObjectsV2
-        | Operation::PostObject
-        | Operation::PutObjectLockConfiguration
-        | Operation::PutPublicAccessBlock => Level::Bucket,
-        named if named.as_str().contains("Bucket") => Level::Bucket,
-        _ => Level::Object,
-    }
 }
 
 /// What a name names.
