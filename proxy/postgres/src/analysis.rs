@@ -303,10 +303,10 @@ fn message(sql: &str, names: &mut Names<'_>, masks: &Masks<'_>) -> Result<Analys
         let tree = Tree::of(&serialized, &form);
         let accesses = access::accesses(&form, &node, &tree, names);
         let may_write = access::may_write(&form, &tree, &accesses);
-        let counted = counting::counting(&form, &tree, &accesses);
         let (reached, rolls_back) = reach::reach(&form, &tree, names, &accesses);
         reach = reach.max(reached);
         let foreign = foreign::foreign(&form, &tree, names, &accesses);
+        let counted = counting::counting(&form, &tree, &accesses, foreign);
         form.grants = grants::grants(&form, &node, &tree, names, &accesses, inner.as_ref());
         let reads_alone = alone && probe::reads_alone(&form, &tree, names, &accesses);
         let mut extent = extent::extent(&form, &node, &tree, names, &accesses, inner.as_ref());

@@ -78,6 +78,8 @@ pub(crate) struct Replies<'a> {
     own: Own,
     /// That a statement is complete, and was not told yet.
     complete: Option<Vec<u8>>,
+    /// What follows that, and is told with it.
+    late: Vec<Vec<u8>>,
     /// The agent asked to cancel what is under way.
     cancelled: &'a Notify,
     open: VecDeque<(usize, Reply)>,
@@ -135,6 +137,7 @@ impl<'a> Replies<'a> {
             masking,
             own,
             complete: None,
+            late: Vec::new(),
             cancelled,
             frames: Vec::new(),
             bytes: 0,
@@ -332,12 +335,20 @@ impl<'a> Replies<'a> {
                 let told = check_setting(&name, &value, self.masked())?;
                 self.encoding = told.or(self.encoding);
                 let bytes = netted::setting(self.session.net(), raw);
-                self.frame(bytes).await?;
+                // The server tells it after what is complete by then.
+                match self.complete {
+                    Some(_) if self.late.len() < ASIDE_MAX => self.late.push(bytes),
+                    _ => self.frame(bytes).await?,
+                }
             }
             Backend::Notice(_) => {
                 if !self.masked() {
                     let bytes = netted::report(self.session.net(), Channel::Notice, raw);
-                    self.frame(bytes).await?;
+                    // What a commit says comes before what it completes.
+                    match self.own {
+                        Own::Ended(_) => self.framed(bytes).await?,
+                        Own::None | Own::Begun => self.frame(bytes).await?,
+                    }
                 }
             }
             Backend::Notification { .. } => {

@@ -12,6 +12,7 @@
 use exhibit_schemas::event::access::Access;
 
 use super::CopyDirection;
+use super::foreign::Foreign;
 use super::kind::{Form, StatementClass, TransactionControl};
 use super::tree::{Place, Tree};
 
@@ -28,10 +29,10 @@ pub(crate) enum Counting {
 }
 
 /// What the server says of a statement; an [`super::Analysis`] of what a name stands for says more.
-pub(super) fn counting(form: &Form, tree: &Tree, accesses: &[Access]) -> Counting {
+pub(super) fn counting(form: &Form, tree: &Tree, accesses: &[Access], foreign: Foreign) -> Counting {
     use StatementClass as Class;
-    // What a function changes nobody counts.
-    if accesses.iter().any(super::foreign::calls) {
+    // What a function changes nobody counts, whatever calls it: an operator, a cast or a check of a type may, too.
+    if foreign == Foreign::Called || accesses.iter().any(super::foreign::calls) {
         return Counting::Untold;
     }
     let targets = tree.ranges.iter().filter(|range| range.place == Place::Target).count();
@@ -50,6 +51,8 @@ pub(super) fn counting(form: &Form, tree: &Tree, accesses: &[Access]) -> Countin
         },
         // What a name of its own stands for is counted when it runs.
         Class::Prepare => Counting::Unneeded,
+        // It fills what it makes.
+        Class::Explain if form.changes_catalog => Counting::Untold,
         Class::Select | Class::Explain | Class::Cursor | Class::Notify | Class::Lock | Class::Session if !changes => {
             Counting::Unneeded
         }

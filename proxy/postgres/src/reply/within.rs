@@ -65,6 +65,7 @@ impl Replies<'_> {
                 Backend::Error(fields) => {
                     // It was not complete after all.
                     self.complete = None;
+                    self.late.clear();
                     if self.error(&raw, &fields, items).await?.is_some() {
                         self.fatal = true;
                         return Ok(());
@@ -94,9 +95,12 @@ impl Replies<'_> {
 
     /// Tells that the statement is complete which has not been told yet.
     pub(super) async fn complete(&mut self) -> Result<(), SessionError> {
-        match self.complete.take() {
-            Some(frame) => self.framed(frame).await,
-            None => Ok(()),
+        if let Some(frame) = self.complete.take() {
+            self.framed(frame).await?;
         }
+        for frame in std::mem::take(&mut self.late) {
+            self.framed(frame).await?;
+        }
+        Ok(())
     }
 }

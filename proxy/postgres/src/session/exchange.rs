@@ -50,11 +50,18 @@ impl Driver {
             &self.registered.cancelled,
             commands,
         );
-        for piece in pieces {
+        for (place, piece) in pieces.iter().enumerate() {
             if replies.is_over() {
                 break;
             }
-            if piece.end == PieceEnd::Sync {
+            // What follows a change that was counted may commit it: only once what the agent gets of it was weighed, and its approval stands.
+            if place > 0 {
+                tokio::select! {
+                    biased;
+                    flushed = replies.flush() => flushed?,
+                    () = self.incoming.gone(AHEAD_BYTES_MAX) => return Err(SessionError::gone()),
+                    () = self.shutdown.cancelled() => return Err(SessionError::Shutdown),
+                }
                 replies.session().commits()?;
             }
             let upstream = &mut self.upstream;
@@ -68,7 +75,8 @@ impl Driver {
             let ((), mut step) = tokio::select! {
                 biased;
                 work = work => work?,
-                () = self.incoming.gone(AHEAD_BYTES_MAX) => return Err(SessionError::gone()),
+                // Once a commit was asked for, the agent's going does not take it back.
+                () = self.incoming.gone(AHEAD_BYTES_MAX), if piece.end != PieceEnd::Sync => return Err(SessionError::gone()),
                 () = self.shutdown.cancelled() => return Err(SessionError::Shutdown),
             };
             while step == Step::CopyIn {
@@ -98,6 +106,14 @@ impl Driver {
                     () = self.incoming.gone(AHEAD_BYTES_MAX) => return Err(SessionError::gone()),
                     () = self.shutdown.cancelled() => return Err(SessionError::Shutdown),
                 };
+            }
+        }
+        if within {
+            tokio::select! {
+                biased;
+                flushed = replies.flush() => flushed?,
+                () = self.incoming.gone(AHEAD_BYTES_MAX) => return Err(SessionError::gone()),
+                () = self.shutdown.cancelled() => return Err(SessionError::Shutdown),
             }
         }
         if let Some(end) = replies.ends_own()? {

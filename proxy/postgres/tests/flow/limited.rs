@@ -40,6 +40,8 @@ const TABLES: &str = "CREATE TABLE counted (id int PRIMARY KEY, text text); \
      CREATE TABLE parted_low PARTITION OF parted FOR VALUES FROM (0) TO (100); \
      CREATE FUNCTION emptied() RETURNS text LANGUAGE sql AS 'DELETE FROM counted; SELECT ''gone'''; \
      CREATE PROCEDURE emptied_too() LANGUAGE sql AS 'DELETE FROM counted'; \
+     CREATE FUNCTION wiped(int, int) RETURNS int LANGUAGE sql AS 'DELETE FROM counted; SELECT 1'; \
+     CREATE OPERATOR public.### (LEFTARG = int, RIGHTARG = int, FUNCTION = wiped); \
      CREATE TABLE parted_high PARTITION OF parted FOR VALUES FROM (100) TO (1000);";
 
 /// What a case begins with.
@@ -315,6 +317,11 @@ fn untold() -> Vec<Case> {
         case([query("SELECT emptied()")]),
         case([query("UPDATE parted SET id = length(emptied()) WHERE id = 1")]),
         case([query("CALL emptied_too()")]),
+        case([query("SELECT 1 OPERATOR(public.###) 2")]),
+        case([query("UPDATE parted SET id = id OPERATOR(public.###) 1 WHERE id = 1")]),
+        case([query("EXPLAIN ANALYZE CREATE TABLE made AS SELECT 1")]),
+        case([query("EXPLAIN ANALYZE CREATE TABLE made AS EXECUTE u")]).after([prepares("SELECT 1"), sync()]),
+        case([query("EXPLAIN ANALYZE CREATE MATERIALIZED VIEW made AS SELECT 1")]),
         case([query("UPDATE counted SET text = 'new'; COMMIT")]),
         case([query("BEGIN; UPDATE counted SET text = 'new'; COMMIT")]),
         case([query("COMMIT; UPDATE counted SET text = 'new'")]).after([query("BEGIN")]),

@@ -321,7 +321,7 @@ fn left(stand: &Stand) -> String {
 type Sent = Vec<(u8, Vec<u8>)>;
 
 /// Both ways to send it, and where it is held before it runs.
-fn ways() -> [(Step, Sent); 2] {
+fn ways() -> [(Step, Sent); 3] {
     let sql = |name: &str| [name.as_bytes(), DELETE.as_bytes(), b"\0"].concat();
     let parse = [sql("\0"), vec![0, 0]].concat();
     let extended = [
@@ -330,7 +330,20 @@ fn ways() -> [(Step, Sent); 2] {
         (b'E', vec![0; 5]),
         (b'S', Vec::new()),
     ];
-    [(CHANGE, vec![(b'Q', sql(""))]), (EXECUTE, extended.to_vec())]
+    // What follows it in its pipeline would commit it, too.
+    let commit = [&b"\0COMMIT\0"[..], &[0, 0]].concat();
+    let behind = [
+        (b'P', commit),
+        (b'B', vec![0; 8]),
+        (b'E', vec![0; 5]),
+        (b'S', Vec::new()),
+    ];
+    let followed = [&extended[..3], &behind].concat();
+    [
+        (CHANGE, vec![(b'Q', sql(""))]),
+        (EXECUTE, extended.to_vec()),
+        (EXECUTE, followed),
+    ]
 }
 
 #[tokio::test(flavor = "multi_thread")]
