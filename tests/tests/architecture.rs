@@ -291,7 +291,7 @@ const UNMASKED: &[(&[&str], &[&str])] = &[
             "s3/src/reply.rs",
             "s3/src/reply/object.rs",
             "s3/src/reply/stream.rs",
-            "s3/src/session.rs",
+            "s3/src/session/deciding.rs",
         ],
     ),
     (
