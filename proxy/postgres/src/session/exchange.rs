@@ -6,11 +6,14 @@ use std::collections::VecDeque;
 
 use exhibit_gate::session::Cleared;
 use exhibit_policy::snapshot::Snapshot;
+use tokio::io::ReadHalf;
+use tokio_util::sync::CancellationToken;
 
 use super::counted::{Piece, PieceEnd};
 use super::{AHEAD_BYTES_MAX, Driver, SessionError};
 use crate::copy_in::CopyIn;
 use crate::group::Item;
+use crate::link::{Connection, Incoming};
 use crate::reply::{Masking, Outcome, Own, Replies, Step};
 use crate::target::Target;
 use crate::upstream::UpstreamError;
@@ -56,12 +59,7 @@ impl Driver {
             }
             // What follows a change that was counted may commit it: only once what the agent gets of it was weighed, and its approval stands.
             if place > 0 {
-                tokio::select! {
-                    biased;
-                    flushed = replies.flush() => flushed?,
-                    () = self.incoming.gone(AHEAD_BYTES_MAX) => return Err(SessionError::gone()),
-                    () = self.shutdown.cancelled() => return Err(SessionError::Shutdown),
-                }
+                let_out(&mut replies, &mut self.incoming, &self.shutdown).await?;
                 replies.session().commits()?;
             }
             let upstream = &mut self.upstream;
@@ -109,12 +107,7 @@ impl Driver {
             }
         }
         if within {
-            tokio::select! {
-                biased;
-                flushed = replies.flush() => flushed?,
-                () = self.incoming.gone(AHEAD_BYTES_MAX) => return Err(SessionError::gone()),
-                () = self.shutdown.cancelled() => return Err(SessionError::Shutdown),
-            }
+            let_out(&mut replies, &mut self.incoming, &self.shutdown).await?;
         }
         if let Some(end) = replies.ends_own()? {
             let upstream = &mut self.upstream;
@@ -137,6 +130,20 @@ impl Driver {
             () = self.incoming.gone(AHEAD_BYTES_MAX) => Err(SessionError::gone()),
             () = self.shutdown.cancelled() => Err(SessionError::Shutdown),
         }
+    }
+}
+
+/// Lets out what the agent gets of a change before anything goes on that may commit it; people may be asked about that.
+async fn let_out(
+    replies: &mut Replies<'_>,
+    agent: &mut Incoming<ReadHalf<Connection>>,
+    shutdown: &CancellationToken,
+) -> Result<(), SessionError> {
+    tokio::select! {
+        biased;
+        flushed = replies.flush() => flushed,
+        () = agent.gone(AHEAD_BYTES_MAX) => Err(SessionError::gone()),
+        () = shutdown.cancelled() => Err(SessionError::Shutdown),
     }
 }
 
