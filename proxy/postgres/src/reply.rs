@@ -346,7 +346,7 @@ impl<'a> Replies<'a> {
                     let bytes = netted::report(self.session.net(), Channel::Notice, raw);
                     // What a commit says comes before what it completes.
                     match self.own {
-                        Own::Ended(_) => self.framed(bytes).await?,
+                        Own::Ended(_) => self.frame_at_once(bytes).await?,
                         Own::None | Own::Begun => self.frame(bytes).await?,
                     }
                 }
@@ -579,10 +579,10 @@ impl<'a> Replies<'a> {
 
     async fn frame(&mut self, bytes: Vec<u8>) -> Result<(), SessionError> {
         self.complete().await?;
-        self.framed(bytes).await
+        self.frame_at_once(bytes).await
     }
 
-    async fn framed(&mut self, bytes: Vec<u8>) -> Result<(), SessionError> {
+    async fn frame_at_once(&mut self, bytes: Vec<u8>) -> Result<(), SessionError> {
         self.settle().await?;
         let size = bytes.len();
         self.push(Masked::framing(bytes), size).await

@@ -96,10 +96,10 @@ impl Replies<'_> {
     /// Tells that the statement is complete which has not been told yet.
     pub(super) async fn complete(&mut self) -> Result<(), SessionError> {
         if let Some(frame) = self.complete.take() {
-            self.framed(frame).await?;
+            self.frame_at_once(frame).await?;
         }
         for frame in std::mem::take(&mut self.late) {
-            self.framed(frame).await?;
+            self.frame_at_once(frame).await?;
         }
         Ok(())
     }
