@@ -126,7 +126,7 @@ fn read(sent: &Sent) -> Result<(Operation, Address), String> {
     ];
     assert_eq!(
         actions.contains(&Action::Grant),
-        grants.contains(&operation) || operation.action() == Action::Grant
+        grants.contains(&operation) || operation.action() == Action::Grant || operation.also() == Some(Action::Grant)
     );
     Ok((operation, address))
 }
