@@ -337,8 +337,10 @@ impl<'a> Replies<'a> {
                 let bytes = netted::setting(self.session.net(), raw);
                 // The server tells it after what is complete by then.
                 match self.complete {
+                    None => self.frame(bytes).await?,
                     Some(_) if self.late.len() < ASIDE_MAX => self.late.push(bytes),
-                    _ => self.frame(bytes).await?,
+                    // To tell it now would tell that the change is committed.
+                    Some(_) => return Err(SessionError::Unexpected),
                 }
             }
             Backend::Notice(_) => {
